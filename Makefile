@@ -1,0 +1,37 @@
+# `make demo` and `make test` do all the set-up themselves.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/ready
+
+.PHONY: setup demo test test-all lint format examples train
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+setup: $(READY)
+
+demo: $(READY)
+	$(VENV)/bin/muse-batch run manifests/examples/demo.parquet --output out/demo
+	@echo "Look at out/demo/contact_sheet.png and out/demo/README.md"
+
+test: $(READY)
+	$(VENV)/bin/pytest
+
+test-all: $(READY)
+	$(VENV)/bin/pytest -m ""
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(READY)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+# The embedded model, from nothing; run it again after an interruption.
+train: $(READY)
+	$(VENV)/bin/python -m jobs.train_mini
+	$(VENV)/bin/python -m jobs.mini_card

@@ -1,0 +1,82 @@
+"""Write `manifests/examples/`: `python -m jobs.make_examples [--parti PartiPrompts.tsv]`.
+
+The demo mixes generation and editing on the embedded world; its source images are drawn by our own renderer.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from random import Random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import typer
+
+from muse.emotions import MIKELS
+from muse.mini.contents import leaning
+from muse.mini.scenes import content_prompt, render, sample_scene
+
+EXAMPLES = Path(__file__).parent.parent / "manifests" / "examples"
+
+GENERATED = [("beach", "dog"), ("cemetery", "umbrella"), ("street", "bicycle"), ("forest", "house"), ("pond", "duck")]
+EDITED = [("snowy mountain", "boat"), ("amusement park", "cat"), ("railroad", "horse")]
+
+
+def write_demo(folder: Path) -> None:
+    """64 requests: five contents generated, and three source images edited, toward all eight emotions."""
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    everything = list(MIKELS.labels)
+    rows = [
+        {
+            "id": f"make-{place.replace(' ', '-')}",
+            "prompt": content_prompt(place, subject),
+            "image": None,
+            "place": place,
+        }
+        for place, subject in GENERATED
+    ]
+    rng = Random(4)
+    for place, subject in EDITED:
+        name = f"images/{place.replace(' ', '-')}.png"
+        # A source shows what its content evokes by itself.
+        render(sample_scene(rng, place, subject, leaning(place, subject))).save(folder / name, optimize=True)
+        edit_id = f"edit-{place.replace(' ', '-')}"
+        rows.append({"id": edit_id, "prompt": content_prompt(place, subject), "image": name, "place": place})
+    schema = pa.schema(
+        [
+            ("id", pa.string()),
+            ("prompt", pa.string()),
+            ("image", pa.string()),
+            ("emotion", pa.list_(pa.string())),
+            ("place", pa.string()),
+        ]
+    )
+    pq.write_table(
+        pa.Table.from_pylist([{**row, "emotion": everything} for row in rows], schema), folder / "demo.parquet"
+    )
+
+
+def write_parti(table: Path, folder: Path) -> None:
+    """PartiPrompts as a manifest, for real Stable Diffusion; every prompt toward the emotions of the run."""
+    with open(table, newline="") as handle:
+        rows = [
+            {
+                "id": f"parti-{i:04d}",
+                "prompt": row["Prompt"],
+                "category": row["Category"],
+                "challenge": row["Challenge"],
+            }
+            for i, row in enumerate(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
+        ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "parti_prompts.parquet", compression="zstd")
+
+
+def main(parti: Path | None = None, folder: Path = EXAMPLES) -> None:
+    write_demo(folder)
+    if parti is not None:
+        write_parti(parti, folder)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,209 @@
+"""The architectures of the embedded model: real configuration classes, small sizes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from torch import nn
+from transformers import (
+    AutoModelForImageClassification,
+    CLIPConfig,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    PoolFormerConfig,
+    PretrainedConfig,
+    ResNetConfig,
+    SwinConfig,
+)
+
+from muse.emotions import MIKELS
+from muse.mini.contents import PLACES, SUBJECTS
+from muse.mini.factors import LIGHTS, PROPS, SKIES
+from muse.mini.scenes import SIZE, content_prompt, emotion_prompt
+
+LATENT_SIDE, LATENT_CHANNELS, TEXT_WIDTH, TEXT_LENGTH = 16, 6, 128, 32
+CLASSIFIER_SIDE = 64
+
+
+def vocabulary() -> list[str]:
+    """Every sentence fragment that captions are made of."""
+    prompts = [content_prompt(place, subject) for place in PLACES for subject in SUBJECTS]
+    words = [light.words for light in LIGHTS.values()] + list(SKIES.values()) + list(PROPS.values())
+    return [*prompts, *words, *(emotion_prompt("an", emotion) for emotion in MIKELS.labels), "with and"]
+
+
+def build_tokenizer(folder: Path) -> CLIPTokenizer:
+    """A CLIP tokenizer whose byte-pair merges make one token of each word of the world; others fall into bytes."""
+    bpe = Tokenizer(models.BPE(unk_token="<|endoftext|>", continuing_subword_prefix="", end_of_word_suffix="</w>"))
+    bpe.normalizer = normalizers.Lowercase()
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\w+|[^\w\s]+"), "removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=4096,
+        min_frequency=1,
+        initial_alphabet=sorted(alphabet),
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    bpe.train_from_iterator(vocabulary(), trainer)
+    merges = json.loads(bpe.to_str())["model"]["merges"]
+    letters = sorted(alphabet)
+    tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair) for pair in merges)]
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    folder.mkdir(parents=True, exist_ok=True)
+    table = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
+    (folder / "vocab.json").write_text(json.dumps(table, ensure_ascii=False))
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in merges) + "\n")
+    tokenizer = CLIPTokenizer(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=TEXT_LENGTH, pad_token="<|endoftext|>"
+    )
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def build_vae() -> AutoencoderKL:
+    """Narrow where the picture is large: the full-resolution layers would cost the most time."""
+    widths = (16, 32, 64)
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * len(widths),
+        up_block_types=("UpDecoderBlock2D",) * len(widths),
+        block_out_channels=widths,
+        layers_per_block=1,
+        norm_num_groups=4,
+        latent_channels=LATENT_CHANNELS,
+        sample_size=SIZE,
+        mid_block_add_attention=False,
+    )
+
+
+def build_unet() -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=LATENT_SIDE,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(64, 128, 192),
+        layers_per_block=1,
+        cross_attention_dim=TEXT_WIDTH,
+        attention_head_dim=4,
+        norm_num_groups=16,
+    )
+
+
+def build_scheduler() -> DDIMScheduler:
+    """Velocity prediction down to a signal of zero (Lin et al., arXiv 2305.08891).
+
+    Light and palette are the coarsest scale of a picture; a schedule that ends above zero signal
+    leaks them into the noise, and no prompt could then change them.
+    """
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=1,
+    )
+
+
+def _text_config(tokenizer: CLIPTokenizer, layers: int) -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=TEXT_WIDTH,
+        intermediate_size=4 * TEXT_WIDTH,
+        projection_dim=TEXT_WIDTH,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        max_position_embeddings=TEXT_LENGTH,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    return CLIPTextModel(_text_config(tokenizer, layers=3))
+
+
+def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
+    vision = {
+        "hidden_size": 128,
+        "intermediate_size": 384,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "image_size": CLASSIFIER_SIDE,
+        "patch_size": 8,
+        "projection_dim": TEXT_WIDTH,
+    }
+    text = _text_config(tokenizer, layers=2).to_dict()
+    return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=TEXT_WIDTH))
+
+
+def build_classifier(kind: str, labels: list[str]) -> nn.Module:
+    """A classifier: `resnet` (convolutions), `poolformer` (pooling and MLPs) or `swin` (attention in windows)."""
+    names: dict[str, Any] = {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: i for i, label in enumerate(labels)},
+    }
+    config: PretrainedConfig
+    if kind == "resnet":
+        config = ResNetConfig(
+            embedding_size=24, hidden_sizes=[32, 64, 96], depths=[1, 2, 1], layer_type="basic", **names
+        )
+    elif kind == "poolformer":
+        config = PoolFormerConfig(
+            patch_sizes=[7, 3, 3],
+            strides=[4, 2, 2],
+            padding=[2, 1, 1],
+            hidden_sizes=[48, 96, 128],
+            depths=[1, 2, 1],
+            num_encoder_blocks=3,
+            **names,
+        )
+    elif kind == "swin":
+        config = SwinConfig(
+            image_size=CLASSIFIER_SIDE,
+            patch_size=4,
+            embed_dim=32,
+            depths=[1, 2, 2],
+            num_heads=[2, 4, 8],
+            window_size=4,
+            **names,
+        )
+    else:
+        raise ValueError(f"unknown kind {kind!r}")
+    return AutoModelForImageClassification.from_config(config)
+
+
+def count(module: nn.Module) -> float:
+    """Millions of parameters."""
+    return sum(parameter.numel() for parameter in module.parameters()) / 1e6
+
+
+def freeze(module: nn.Module) -> nn.Module:
+    return module.requires_grad_(False).eval()
+
+
+def ema_update(average: nn.Module, live: nn.Module, decay: float) -> None:
+    """Exponential moving average of weights; buffers are copied."""
+    with torch.no_grad():
+        for kept, new in zip(average.parameters(), live.parameters(), strict=True):
+            kept.lerp_(new, 1 - decay)
+        for kept, new in zip(average.buffers(), live.buffers(), strict=True):
+            kept.copy_(new)

@@ -1,0 +1,356 @@
+"""Train the embedded model from nothing: `python -m jobs.train_mini`.
+
+Stages, each resumable from its checkpoint: scenes, vae, latents, diffusion, classifiers, contents,
+similarity, export. About three hours on two CPU cores. `--stage` runs one of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import typer
+from diffusers import StableDiffusionPipeline
+from torch import nn
+from transformers import CLIPImageProcessor, CLIPProcessor, ViTImageProcessor
+
+from jobs import mini_models as build
+from jobs.mini_data import Scenes, draw_scenes, epochs
+from muse.classifiers import resize
+from muse.emotions import MIKELS
+from muse.mini import WEIGHTS
+from muse.mini.contents import PLACES, SUBJECTS
+from muse.mini.scenes import content_prompt
+
+MEAN = STD = [0.5, 0.5, 0.5]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the weights. Steps are optimiser steps."""
+
+    seed: int = 20511
+    scenes: int = 36_000
+    vae_steps: int = 8_000
+    vae_batch: int = 16
+    vae_rate: float = 2e-3
+    diffusion_steps: int = 7_500
+    diffusion_batch: int = 32
+    diffusion_rate: float = 6e-4
+    caption_dropout: float = 0.1
+    classifier_scenes: int = 16_000
+    classifier_steps: int = 1_500
+    classifier_batch: int = 48
+    content_steps: int = 1_000
+    clip_steps: int = 800
+    clip_batch: int = 96
+
+
+# Role, architecture, labels, what it learns. Guide, judge and examiner differ in all three of
+# architecture, seed and scenes; the examiner is never used by a run.
+CLASSIFIERS: dict[str, tuple[str, int]] = {
+    "guide": ("resnet", 11),
+    "judge": ("poolformer", 12),
+    "examiner": ("swin", 13),
+}
+CONTENTS: dict[str, tuple[list[str], int]] = {"place": (list(PLACES), 1), "subject": (list(SUBJECTS), 2)}
+
+
+class Training:
+    """A training loop with a learning-rate schedule, checkpoints and a line of progress."""
+
+    def __init__(self, name: str, work: Path, parts: dict[str, nn.Module], rate: float, steps: int):
+        self.name, self.file, self.parts, self.steps, self.rate = name, work / f"{name}.pt", parts, steps, rate
+        parameters = [p for key, part in parts.items() if not key.startswith("ema") for p in part.parameters()]
+        self.optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.99), weight_decay=0.01)
+        self.step = 0
+        if self.file.exists():
+            saved = torch.load(self.file, weights_only=True)
+            for key, part in parts.items():
+                part.load_state_dict(saved[key])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.step = saved["step"]
+
+    def save(self) -> None:
+        state = {key: part.state_dict() for key, part in self.parts.items()}
+        part_file = self.file.with_suffix(".part")
+        torch.save({**state, "optimizer": self.optimizer.state_dict(), "step": self.step}, part_file)
+        part_file.replace(self.file)
+
+    def run(self, loss_of: Callable[[int], torch.Tensor], after: Callable[[], None] = lambda: None) -> None:
+        """Warm up over 2 % of the steps, hold, and decay linearly over the last 40 %."""
+        saved = shown = time.monotonic()
+        running, began, first = 0.0, time.monotonic(), self.step
+        while self.step < self.steps:
+            done = self.step / self.steps
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.rate * min(1.0, done / 0.02 + 0.01, (1.0 - done) / 0.4 + 0.005)
+            loss = loss_of(self.step)
+            self.optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g["params"]], 1.0)
+            self.optimizer.step()
+            after()
+            self.step += 1
+            running = loss.item() if self.step == first + 1 else 0.98 * running + 0.02 * loss.item()
+            now = time.monotonic()
+            if now - shown > 20:
+                shown, left = now, (now - began) / (self.step - first) * (self.steps - self.step)
+                print(
+                    f"{self.name}: step {self.step}/{self.steps} loss {running:.4f} left {left / 60:.1f} min",
+                    flush=True,
+                )
+            if now - saved > 120:
+                saved = now
+                self.save()
+        self.save()
+
+
+def generator(recipe: Recipe, step: int, stage: int) -> torch.Generator:
+    """Draws of one step, the same whether or not the training was interrupted before it."""
+    return torch.Generator().manual_seed((recipe.seed * 31 + stage) * 1_000_003 + step)
+
+
+def stream(recipe: Recipe, count: int, batch: int, stage: int, start: int) -> Iterator[np.ndarray]:
+    index = epochs(count, batch, torch.Generator().manual_seed(recipe.seed + stage))
+    for _ in range(start):
+        next(index)
+    return index
+
+
+def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> nn.Module:
+    """Reconstruction in L1 and L2; a light KL term and sampling keep the latents smooth."""
+    torch.manual_seed(recipe.seed)
+    vae = build.build_vae().to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        # Hardly any noise on the latents at first, or the encoder learns to shout over it.
+        vae.quant_conv.bias[build.LATENT_CHANNELS :] = -6.0
+    training = Training("vae", work, {"vae": vae}, recipe.vae_rate, recipe.vae_steps)
+    index = stream(recipe, len(scenes.pixels), recipe.vae_batch, 1, training.step)
+
+    def loss_of(step: int) -> torch.Tensor:
+        pixels = scenes.batch(next(index)) * 2 - 1
+        posterior = vae.encode(pixels).latent_dist
+        again = vae.decode(posterior.sample(generator(recipe, step, 1))).sample
+        kl = posterior.kl().mean() / posterior.mean[0].numel()
+        return F.l1_loss(again, pixels) + F.mse_loss(again, pixels) + 1e-4 * kl
+
+    training.run(loss_of)
+    return build.freeze(vae)
+
+
+def encode_latents(work: Path, vae: nn.Module, scenes: Scenes) -> tuple[torch.Tensor, float]:
+    """Mean latents of every scene, scaled to unit deviation, and that scaling factor."""
+    file = work / "latents.pt"
+    if not file.exists():
+        with torch.inference_mode():
+            parts = [
+                vae.encode(scenes.batch(np.arange(i, min(i + 64, len(scenes.pixels)))) * 2 - 1).latent_dist.mean.half()
+                for i in range(0, len(scenes.pixels), 64)
+            ]
+        torch.save(torch.cat(parts), file)
+    latents = torch.load(file, weights_only=True)
+    scaling = 1.0 / latents[:4000].float().std().item()
+    return latents, scaling
+
+
+def train_diffusion(recipe: Recipe, work: Path, scenes: Scenes, latents: torch.Tensor, scaling: float) -> nn.ModuleDict:
+    """U-Net and text encoder together, velocity loss, captions dropped for guidance; the averaged weights are kept."""
+    torch.manual_seed(recipe.seed + 1)
+    tokenizer, scheduler = build.build_tokenizer(work / "tokenizer"), build.build_scheduler()
+    live = nn.ModuleDict({"unet": build.build_unet(), "text_encoder": build.build_text_encoder(tokenizer)})
+    live.to(memory_format=torch.channels_last)
+    average = copy.deepcopy(live).requires_grad_(False)
+    ids = tokenizer(scenes.captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
+    empty = tokenizer("", padding="max_length", return_tensors="pt").input_ids
+    training = Training(
+        "diffusion", work, {"live": live, "ema": average}, recipe.diffusion_rate, recipe.diffusion_steps
+    )
+    index = stream(recipe, len(latents), recipe.diffusion_batch, 2, training.step)
+
+    def loss_of(step: int) -> torch.Tensor:
+        draw, chosen = generator(recipe, step, 2), next(index)
+        clean = latents[chosen].float().to(memory_format=torch.channels_last) * scaling
+        noise = torch.randn(clean.shape, generator=draw)
+        # Stratified timesteps: the same spread in every batch lowers the variance of the gradient.
+        spread = (torch.arange(len(clean)) + torch.rand(len(clean), generator=draw)) / len(clean)
+        timesteps = (spread * scheduler.config.num_train_timesteps).long()
+        dropped = torch.rand(len(clean), 1, generator=draw) < recipe.caption_dropout
+        context = live["text_encoder"](torch.where(dropped, empty, ids[chosen]))[0]
+        noisy = scheduler.add_noise(clean, noise, timesteps)
+        velocity = scheduler.get_velocity(clean, noise, timesteps)
+        return F.mse_loss(live["unet"](noisy, timesteps, context).sample, velocity)
+
+    training.run(loss_of, lambda: build.ema_update(average, live, min(0.999, 1 - 1 / (training.step + 10))))
+    return average
+
+
+def degrade(pixels: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+    """What a classifier of generated images must bear: per-image blur, noise, contrast and a shift of a few pixels."""
+    coin = torch.rand(len(pixels), 4, generator=draw)
+    side = pixels.shape[-1]
+    for factor, low, high in ((2, 0.0, 0.2), (4, 0.2, 0.35)):
+        soft = F.interpolate(F.avg_pool2d(pixels, factor), size=(side, side), mode="bilinear")
+        chosen = (coin[:, 0] >= low) & (coin[:, 0] < high)
+        pixels = torch.where(chosen[:, None, None, None], soft, pixels)
+    strength = 0.16 * (coin[:, 1] - 0.5).clamp(min=0)[:, None, None, None]
+    pixels = pixels + strength * torch.randn(pixels.shape, generator=draw)
+    contrast = (1 + 0.3 * (coin[:, 2] - 0.5))[:, None, None, None]
+    pixels = ((pixels - 0.5) * contrast + 0.5).clamp(0, 1)
+    across, down = (int(v) for v in torch.randint(-4, 5, (2,), generator=draw))
+    return F.pad(pixels, (4, 4, 4, 4), mode="replicate")[
+        ..., 4 + down : 4 + down + side, 4 + across : 4 + across + side
+    ]
+
+
+def round_trip(vae: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+    """Through the VAE and back, in [0, 1]."""
+    with torch.inference_mode():
+        return (vae.decode(vae.encode(pixels * 2 - 1).latent_dist.mean).sample / 2 + 0.5).clamp(0, 1)
+
+
+def classifier_pixels(work: Path, name: str, scenes: Scenes, vae: nn.Module) -> torch.Tensor:
+    """Scenes at the classifiers' size (uint8); every third has been through the VAE, as generated images have."""
+    file = work / f"{name}_pixels.pt"
+    if not file.exists():
+        parts = []
+        for i in range(0, len(scenes.pixels), 60):
+            pixels = scenes.batch(np.arange(i, min(i + 60, len(scenes.pixels))))
+            pixels[::3] = round_trip(vae, pixels[::3])
+            parts.append((resize(pixels, build.CLASSIFIER_SIDE) * 255).round().to(torch.uint8))
+        torch.save(torch.cat(parts), file)
+    return torch.load(file, weights_only=True)
+
+
+def train_classifier(
+    recipe: Recipe,
+    work: Path,
+    name: str,
+    kind: str,
+    names: list[str],
+    seed: int,
+    pixels: torch.Tensor,
+    labels: np.ndarray,
+    steps: int,
+) -> nn.Module:
+    torch.manual_seed(recipe.seed + seed)
+    model = build.build_classifier(kind, names).to(memory_format=torch.channels_last)
+    training = Training(name, work, {"model": model.train()}, 2e-3, steps)
+    index = stream(recipe, len(pixels), recipe.classifier_batch, seed, training.step)
+    known = torch.from_numpy(labels)
+
+    def loss_of(step: int) -> torch.Tensor:
+        chosen = next(index)
+        seen = degrade(pixels[chosen].float() / 255, generator(recipe, step, seed))
+        logits = model(pixel_values=(seen * 2 - 1).to(memory_format=torch.channels_last)).logits
+        return F.cross_entropy(logits, known[chosen], label_smoothing=0.05)
+
+    training.run(loss_of)
+    return build.freeze(model)
+
+
+def train_clip(recipe: Recipe, work: Path, pixels: torch.Tensor, scenes: Scenes) -> nn.Module:
+    """Contrastive, half on plain prompts and half on captions; equal texts in a batch count as the same."""
+    torch.manual_seed(recipe.seed + 21)
+    tokenizer = build.build_tokenizer(work / "tokenizer")
+    model = build.build_clip(tokenizer)
+    places, subjects = list(PLACES), list(SUBJECTS)
+    plain = [content_prompt(places[p], subjects[s]) for _, p, s in scenes.labels]
+    training = Training("clip", work, {"model": model}, 1e-3, recipe.clip_steps)
+    index = stream(recipe, len(pixels), recipe.clip_batch, 21, training.step)
+
+    def loss_of(step: int) -> torch.Tensor:
+        chosen = next(index)
+        texts = [plain[i] if k % 2 else scenes.captions[i] for k, i in enumerate(chosen)]
+        ids = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+        seen = degrade(pixels[chosen].float() / 255, generator(recipe, step, 21)) * 2 - 1
+        scores = model(pixel_values=seen, **ids).logits_per_image
+        same = torch.tensor([[a == b for b in texts] for a in texts], dtype=torch.float32)
+        goal = same / same.sum(1, keepdim=True)
+        return (F.cross_entropy(scores, goal) + F.cross_entropy(scores.T, goal)) / 2
+
+    training.run(loss_of)
+    return build.freeze(model)
+
+
+def export(work: Path, out: Path, vae: nn.Module, scaling: float, average: nn.ModuleDict) -> None:
+    """The diffusion model in the diffusers folder layout, half-precision safetensors."""
+    tokenizer = build.build_tokenizer(work / "tokenizer")
+    vae.register_to_config(scaling_factor=scaling)
+    pipe = StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=average["text_encoder"],
+        tokenizer=tokenizer,
+        unet=average["unet"],
+        scheduler=build.build_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    copy.deepcopy(pipe).to(torch.float16).save_pretrained(out / "diffusion", safe_serialization=True)
+
+
+def export_classifier(model: nn.Module, folder: Path) -> None:
+    model.save_pretrained(folder, safe_serialization=True)
+    side = build.CLASSIFIER_SIDE
+    ViTImageProcessor(size={"height": side, "width": side}, image_mean=MEAN, image_std=STD).save_pretrained(folder)
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    work: Path = Path("build/mini"),
+    out: Path = WEIGHTS,
+    stage: str = "all",
+    diffusion_steps: int = Recipe.diffusion_steps,
+    threads: int = 2,
+) -> None:
+    """Train and export the embedded model. Run it again to go on after an interruption."""
+    torch.set_num_threads(threads)
+    recipe = Recipe(diffusion_steps=diffusion_steps)
+    work.mkdir(parents=True, exist_ok=True)
+    wanted = {"vae", "diffusion", "classifiers", "contents", "similarity"} if stage == "all" else {stage}
+    scenes = draw_scenes(work / "scenes", recipe.scenes, recipe.seed, balanced=False)
+    vae = train_vae(recipe, work, scenes)
+    if "diffusion" in wanted:
+        latents, scaling = encode_latents(work, vae, scenes)
+        average = train_diffusion(recipe, work, scenes, latents, scaling)
+        export(work, out, vae, scaling, average)
+    if "classifiers" in wanted:
+        for name, (kind, seed) in CLASSIFIERS.items():
+            own = draw_scenes(work / f"{name}_scenes", recipe.classifier_scenes, seed, balanced=True)
+            pixels = classifier_pixels(work, name, own, vae)
+            model = train_classifier(
+                recipe, work, name, kind, list(MIKELS.labels), seed, pixels, own.labels[:, 0], recipe.classifier_steps
+            )
+            export_classifier(model, out / name)
+    if "contents" in wanted:
+        pixels = classifier_pixels(work, "contents", scenes, vae)
+        for name, (names, column) in CONTENTS.items():
+            labels = scenes.labels[:, column]
+            model = train_classifier(
+                recipe, work, name, "resnet", names, 30 + column, pixels, labels, recipe.content_steps
+            )
+            export_classifier(model, out / name)
+    if "similarity" in wanted:
+        model = train_clip(recipe, work, classifier_pixels(work, "contents", scenes, vae), scenes)
+        model.half().save_pretrained(out / "clip", safe_serialization=True)
+        side = build.CLASSIFIER_SIDE
+        images = CLIPImageProcessor(
+            size={"shortest_edge": side}, crop_size={"height": side, "width": side}, image_mean=MEAN, image_std=STD
+        )
+        CLIPProcessor(images, build.build_tokenizer(work / "tokenizer")).save_pretrained(out / "clip")
+    (out / "recipe.json").write_text(json.dumps(recipe.__dict__, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,47 @@
+"""WHICH: the multi-emotion loss, toward the target and away from what stands in its way."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from muse.emotions import Target
+
+
+def multi_emotion_loss(
+    logits: Tensor,
+    target: Tensor,
+    inherent: Tensor,
+    similar: Tensor,
+    inherent_weight: float,
+    similar_weight: float,
+) -> Tensor:
+    """Per-row loss (b,): raise the target, lower the inherent and the similar emotions.
+
+    L = CE(target, P) - l1 log(1 - P_inherent) - l2 sum_s log(1 - P_s), P = softmax(logits)
+    (reconstructed from MUSE, arXiv 2511.21051; the published form is not public).
+
+    Args:
+        logits: (b, n) of the guide.
+        target: (b, n), rows sum to 1.
+        inherent: (b, n), 1 where an emotion is the content's own and not targeted, else 0.
+        similar: (b, n), 1 where an emotion is similar to the target and not targeted, else 0.
+    """
+    log_p = F.log_softmax(logits, dim=-1)
+    # log(1 - P) without the cancellation of 1 - exp(log P) near P = 1.
+    log_rest = torch.log(-torch.expm1(log_p.clamp(max=-1e-6)))
+    away = inherent_weight * inherent + similar_weight * similar
+    return -(target * log_p).sum(-1) - (away * log_rest).sum(-1)
+
+
+def similar_mask(target: Target) -> list[float]:
+    """1 for the same-polarity wheel neighbours of the target's members that are not members themselves."""
+    near = {label for member in target.members for label in target.taxonomy.similar(member)} - set(target.members)
+    return [1.0 if label in near else 0.0 for label in target.taxonomy.labels]
+
+
+def inherent_mask(probabilities: Tensor, target: Tensor) -> Tensor:
+    """1 for the strongest emotion outside the target in each row of `probabilities` (b, n), else 0."""
+    rival = probabilities.masked_fill(target > 0, -1.0).argmax(-1)
+    return F.one_hot(rival, probabilities.shape[-1]).to(probabilities.dtype)

@@ -1,0 +1,62 @@
+"""The parameters of the method, as plain data: this module imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Method:
+    """Every parameter of the method; what is not published is our choice, by measurement on the embedded world.
+
+    Attributes:
+        steps: DDIM steps.
+        guidance_scale: classifier-free guidance when generating.
+        tokens: emotional tokens in a prompt.
+        iterations: most token updates in one denoising step.
+        until: share of the steps after which tokens are no longer updated.
+        learning_rate: Adam's, in units of a word embedding's root mean square.
+        enough: the guide's confidence at which a row needs no update.
+        timing, timing_level, timing_latest: the policy of WHEN (see `muse.timing`).
+        inherent_weight, similar_weight: of the multi-emotion loss.
+        strength: when editing, the share of the steps that is undone and denoised again.
+        edit_guidance_scale: classifier-free guidance when editing.
+    """
+
+    steps: int = 20
+    guidance_scale: float = 4.0
+    tokens: int = 2
+    iterations: int = 3
+    until: float = 0.7
+    learning_rate: float = 0.1
+    enough: float = 0.95
+    timing: str = "threshold"
+    timing_level: float = 0.3
+    timing_latest: float = 0.3
+    inherent_weight: float = 0.5
+    similar_weight: float = 0.25
+    strength: float = 0.8
+    edit_guidance_scale: float = 3.0
+
+    def __post_init__(self) -> None:
+        limits = {
+            "steps": (2, 1000),
+            "guidance_scale": (1.0, 50.0),
+            "tokens": (1, 16),
+            "iterations": (0, 100),
+            "until": (0.0, 1.0),
+            "learning_rate": (0.0, 10.0),
+            "enough": (0.0, 1.0),
+            "timing_level": (-1.0, 1.0),
+            "timing_latest": (0.0, 1.0),
+            "inherent_weight": (0.0, 100.0),
+            "similar_weight": (0.0, 100.0),
+            "strength": (0.0, 1.0),
+            "edit_guidance_scale": (1.0, 50.0),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
+        if self.timing not in ("fixed", "threshold", "plateau"):
+            raise ValueError(f"timing is {self.timing!r}; choose fixed, threshold or plateau")

@@ -1,0 +1,68 @@
+"""WHEN: the denoising step at which emotional guidance sets in, decided per sample by image-text similarity.
+
+Too early the picture is not there yet and the emotion displaces the content; too late the light and
+palette are settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Timing(Protocol):
+    """A policy for the start of guidance."""
+
+    def starts(self, curve: Sequence[float], progress: float) -> bool:
+        """Whether guidance starts at this step.
+
+        Args:
+            curve: image-text similarity of the one-step x0 under the plain prompt, one per step so far, this one last.
+            progress: share of the denoising steps done, in [0, 1).
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Start once this share of the steps is done; 0 is the first step."""
+
+    at: float = 0.0
+
+    def starts(self, curve: Sequence[float], progress: float) -> bool:
+        return progress >= self.at
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Start when the similarity has reached `level`, at the latest after share `latest` of the steps."""
+
+    level: float
+    latest: float = 0.5
+
+    def starts(self, curve: Sequence[float], progress: float) -> bool:
+        return curve[-1] >= self.level or progress >= self.latest
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """Start when the similarity has risen by less than `rise` in a step, at the latest after share `latest`."""
+
+    rise: float = 0.02
+    latest: float = 0.5
+
+    def starts(self, curve: Sequence[float], progress: float) -> bool:
+        settled = len(curve) > 1 and curve[-1] - curve[-2] < self.rise
+        return settled or progress >= self.latest
+
+
+def make_timing(policy: str, level: float, latest: float) -> Timing:
+    """The policy of that name: `fixed` (at `level`), `threshold` or `plateau`."""
+    if policy == "fixed":
+        return Fixed(level)
+    if policy == "threshold":
+        return Threshold(level, latest)
+    if policy == "plateau":
+        return Plateau(level, latest)
+    raise ValueError(f"unknown timing {policy!r}; choose fixed, threshold or plateau")

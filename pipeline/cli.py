@@ -1,0 +1,178 @@
+"""The command line: parses, calls, prints. Heavy imports wait until they are needed."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Emotion-augmented image corpora: a manifest in, a sharded WebDataset out.",
+)
+
+FAILED_REQUESTS, USER_MISTAKE, INTERRUPTED = 1, 2, 130
+
+ManifestArgument = Annotated[str, typer.Argument(help="Parquet file (path or URL) with a prompt column.")]
+OutputArgument = Annotated[Path, typer.Argument(help="Folder of a run.")]
+ConfigOption = Annotated[Optional[Path], typer.Option("--config", help="TOML file with any of the settings.")]
+SetOption = Annotated[
+    Optional[list[str]], typer.Option("--set", help="One setting, as in method.steps=30. May be repeated.")
+]
+EmotionsOption = Annotated[
+    Optional[str], typer.Option(help="Comma-separated; for rows without an emotion. All eight by default.")
+]
+LimitOption = Annotated[Optional[int], typer.Option(help="Only the first so many requests.")]
+SeedOption = Annotated[Optional[int], typer.Option(help="Seed of the run.")]
+BatchOption = Annotated[Optional[int], typer.Option(help="Requests computed together.")]
+ShardOption = Annotated[Optional[int], typer.Option(help="Accepted samples in a shard.")]
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Turn expected errors into one message and an exit code."""
+    from manifests.check import ManifestError
+    from pipeline.errors import RunStopped, UserError
+
+    try:
+        yield
+    except (UserError, ManifestError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(USER_MISTAKE) from None
+    except RunStopped as error:
+        typer.echo(f"stopped: {error}\nThe same command resumes the run.", err=True)
+        raise typer.Exit(FAILED_REQUESTS) from None
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        typer.echo(f"stopped: {error.strerror or error}{where}\nThe same command resumes the run.", err=True)
+        raise typer.Exit(FAILED_REQUESTS) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what was finished is saved, and the same command resumes the run", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _flags(emotions: str | None, **flags: Any) -> dict[str, Any]:
+    names = [part for part in (emotions or "").split(",") if part.strip()]
+    return {**flags, "emotions": names or None}
+
+
+@app.command()
+def run(
+    manifest: ManifestArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; resumes what is there.")] = Path(
+        "out"
+    ),
+    model: Annotated[Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder or hub id.")] = None,
+    guide: Annotated[Optional[str], typer.Option(help="Classifier folder whose gradient steers.")] = None,
+    judge: Annotated[Optional[str], typer.Option(help="Classifier folder whose confidence accepts.")] = None,
+    emotions: EmotionsOption = None,
+    min_confidence: Annotated[Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")] = None,
+    workers: Annotated[Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")] = None,
+    gpus_per_worker: Annotated[Optional[float], typer.Option(help="May be a fraction; 0 for the CPU.")] = None,
+    batch_size: BatchOption = None,
+    shard_size: ShardOption = None,
+    limit: LimitOption = None,
+    seed: SeedOption = None,
+    address: Annotated[Optional[str], typer.Option(help="Ray cluster; this machine by default.")] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Make the corpus that MANIFEST asks for. The same command again resumes it."""
+    with _speaking():
+        from pipeline.config import load_config
+
+        flags = _flags(
+            emotions,
+            model=model,
+            guide=guide,
+            judge=judge,
+            min_confidence=min_confidence,
+            workers=workers,
+            gpus_per_worker=gpus_per_worker,
+            batch_size=batch_size,
+            shard_size=shard_size,
+            limit=limit,
+            seed=seed,
+            address=address,
+        )
+        settings = load_config(config, set_ or [], flags)
+        from pipeline.run import execute
+
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        outcome = execute(manifest, output, settings)
+    counts = outcome.counts
+    typer.echo(
+        f"{output}: {'was complete already; ' if outcome.already_done else ''}{counts['requests']} requests: "
+        f"{counts['accepted']} accepted, {counts['rejected']} rejected, {counts['failed']} failed"
+    )
+    if counts["failed"]:
+        typer.echo(f"reasons: status and reason in {output / 'metadata.parquet'}", err=True)
+        raise typer.Exit(FAILED_REQUESTS)
+
+
+@app.command()
+def plan(
+    manifest: ManifestArgument,
+    output: Annotated[
+        Optional[Path], typer.Option("--output", "-o", help="Write each request to this parquet.")
+    ] = None,
+    emotions: EmotionsOption = None,
+    batch_size: BatchOption = None,
+    shard_size: ShardOption = None,
+    limit: LimitOption = None,
+    seed: SeedOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Check MANIFEST and say what a run would make, without loading a model."""
+    with _speaking():
+        from pipeline.config import load_config
+        from pipeline.run import preview
+
+        flags = _flags(emotions, batch_size=batch_size, shard_size=shard_size, limit=limit, seed=seed)
+        numbers = preview(manifest, load_config(config, set_ or [], flags), output)
+    typer.echo(json.dumps(numbers, indent=2))
+
+
+@app.command()
+def status(
+    output: OutputArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say how far the run in OUTPUT is, from its files alone."""
+    with _speaking():
+        from pipeline.status import as_text
+        from pipeline.status import status as state_of
+
+        state = state_of(output)
+    typer.echo(json.dumps(state, indent=2) if as_json else as_text(state))
+
+
+@app.command()
+def verify(output: OutputArgument) -> None:
+    """Read the corpus in OUTPUT again and hold it against its index and its plan."""
+    with _speaking():
+        from pipeline.verify import verify as problems_of
+
+        problems = problems_of(output)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        typer.echo(f"{output}: {len(problems)} problem(s)", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{output}: sound")
+
+
+def main() -> None:
+    app(prog_name="muse-batch")
+
+
+if __name__ == "__main__":
+    main()

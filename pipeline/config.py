@@ -1,0 +1,172 @@
+"""A run's settings: one schema, from defaults, a TOML file, `--set` and flags, in that order."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from muse.emotions import MIKELS
+from muse.method import Method
+from pipeline.errors import UserError
+
+EMBEDDED = "embedded"
+"""Names the embedded model, or the embedded classifier of a role."""
+
+FORMATS = ("png", "jpg", "webp")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that decides a run. What the bytes do not depend on is listed in `PLACEMENT`.
+
+    Attributes:
+        model: `embedded`, a local diffusers folder, or a hub id.
+        guide, judge: `embedded` or a classifier folder; the judge is never the guide.
+        similarity: `embedded` or a CLIP folder.
+        emotions: what a row without an emotion asks for.
+        min_confidence: the judge's confidence in the target at which a sample is accepted, in [0, 1].
+        batch_size: requests in a batch, the unit of work, of determinism and of durability.
+        shard_size: accepted samples in a shard.
+        limit: only the first so many requests of the manifest; 0 for all.
+        seed: of the run; every request's own seed derives from it.
+        image_format: `png`, `webp` (both lossless) or `jpg` (quality 95).
+        threads: CPU threads of each worker. Float sums depend on it, so it is part of the plan.
+        workers: worker processes; 0 for one per GPU, or per core without any.
+        gpus_per_worker: GPUs of each worker; 0 runs on the CPU. -1 for 1 where there is a GPU.
+        address: of a Ray cluster; empty starts one on this machine.
+        method: the parameters of MUSE.
+    """
+
+    model: str = EMBEDDED
+    guide: str = EMBEDDED
+    judge: str = EMBEDDED
+    similarity: str = EMBEDDED
+    emotions: tuple[str, ...] = MIKELS.labels
+    min_confidence: float = 0.5
+    batch_size: int = 8
+    shard_size: int = 1000
+    limit: int = 0
+    seed: int = 0
+    image_format: str = "png"
+    threads: int = 1
+    workers: int = 0
+    gpus_per_worker: float = -1.0
+    address: str = ""
+    method: Method = dataclasses.field(default_factory=Method)
+
+    def __post_init__(self) -> None:
+        for name in self.emotions:
+            MIKELS.index(name)
+        if not self.emotions:
+            raise ValueError("emotions is empty; name at least one")
+        limits: dict[str, tuple[float, float]] = {
+            "min_confidence": (0, 1),
+            "batch_size": (1, 1024),
+            "shard_size": (1, 1_000_000),
+            "limit": (0, 2**62),
+            "seed": (0, 2**63 - 1),
+            "threads": (1, 1024),
+            "workers": (0, 100_000),
+            "gpus_per_worker": (-1, 1024),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
+        if self.image_format not in FORMATS:
+            raise ValueError(f"image_format is {self.image_format!r}; choose {', '.join(FORMATS)}")
+        if self.guide == self.judge != EMBEDDED:
+            raise ValueError(
+                f"guide and judge are both {self.judge!r}; a judge that was optimised against confirms anything: "
+                "give another classifier as --judge"
+            )
+
+
+PLACEMENT = ("workers", "gpus_per_worker", "address")
+"""Settings that say where a run computes, not what."""
+
+
+def _coerce(name: str, value: Any, kind: Any) -> Any:
+    """`value` as a field of type `kind` (its annotation), or a `UserError`."""
+    if kind in ("int", int) and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if kind in ("float", float) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if kind in ("str", str) and isinstance(value, str):
+        return value
+    if kind == "tuple[str, ...]" and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
+        return tuple(v.strip().lower() for v in value)
+    raise UserError(f"config: {name} = {value!r} is not of type {kind}")
+
+
+def _build(cls: type, values: Mapping[str, Any], prefix: str = "") -> Any:
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    given: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)[0]
+            raise UserError(
+                f"config: unknown key {prefix}{key}; did you mean {prefix}{near}? Known: {', '.join(fields)}"
+            )
+        if key == "method":
+            if not isinstance(value, Mapping):
+                raise UserError("config: method is a table of its own: [method]")
+            given[key] = _build(Method, value, "method.")
+        else:
+            given[key] = _coerce(prefix + key, value, fields[key].type)
+    try:
+        return cls(**given)
+    except ValueError as error:
+        raise UserError(f"config: {prefix}{error}") from None
+
+
+def _assign(values: dict[str, Any], assignment: str) -> None:
+    """Apply one `--set key=value`; the value is TOML, bare words are strings."""
+    key, mark, text = assignment.partition("=")
+    if not mark or not key.strip():
+        raise UserError(f"--set {assignment!r}: write key=value, as in --set method.steps=30")
+    try:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *tables, leaf = key.strip().split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise UserError(f"--set {assignment!r}: {table} is not a table")
+    values[leaf] = value
+
+
+def load_config(file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> Config:
+    """The run's settings. `flags` that are None were not given.
+
+    Raises:
+        UserError: unreadable file, unknown key (with the nearest), wrong type, or a value out of range.
+    """
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            values = tomllib.loads(file.read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"--config {file}: cannot be read ({error})") from None
+        except tomllib.TOMLDecodeError as error:
+            raise UserError(f"--config {file}: not valid TOML: {error}") from None
+    for assignment in assignments:
+        _assign(values, assignment)
+    values.update({key: value for key, value in flags.items() if value is not None})
+    config: Config = _build(Config, values)
+    return config
+
+
+def as_dict(config: Config) -> dict[str, Any]:
+    """Plain data, as `run.json` stores it."""
+    return dataclasses.asdict(config)
+
+
+def decisive(config: Config) -> dict[str, Any]:
+    """The settings that decide the bytes."""
+    return {key: value for key, value in as_dict(config).items() if key not in PLACEMENT}

@@ -1,0 +1,9 @@
+"""What can go wrong in ways that a user can mend."""
+
+
+class UserError(Exception):
+    """A mistake of the user's: shown as one clear message, exit code 2."""
+
+
+class RunStopped(Exception):
+    """The run cannot go on, and nothing is lost: shown with its cause, exit code 1."""

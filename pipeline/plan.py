@@ -1,0 +1,104 @@
+"""From a manifest and a config to requests: fixed order, keys, seeds, batches, and the fingerprint of it all.
+
+Pure: the same manifest and settings give the same plan, wherever and whenever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from manifests.schema import Row
+from pipeline.config import Config
+
+KEY_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One request of the plan.
+
+    Attributes:
+        key: unique over the corpus, zero-padded, no dots.
+        row: the manifest's row.
+        id: the user's id of the row, or None.
+        prompt, negative_prompt: as in the manifest.
+        emotion: names to weights, summing to 1.
+        image: None, a path or URL, or the encoded bytes.
+        seed: of the starting noise.
+        candidate: 0 for the first try.
+        extra: further manifest columns.
+    """
+
+    key: str
+    row: int
+    id: str | None
+    prompt: str
+    negative_prompt: str
+    emotion: Mapping[str, float]
+    image: str | bytes | None
+    seed: int
+    candidate: int
+    extra: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Requests that are computed together; the unit of work and of durability."""
+
+    number: int
+    requests: tuple[Planned, ...]
+
+
+def derive_seed(run_seed: int, key: str, candidate: int) -> int:
+    """A seed in [0, 2^63) that depends on nothing but these three."""
+    digest = hashlib.sha256(f"{run_seed}/{key}/{candidate}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def plan_requests(rows: Iterable[Row], config: Config) -> Iterator[Planned]:
+    """Requests in the manifest's order, one per emotion of a row. A row's own seed serves all its emotions."""
+    everything = tuple({name: 1.0} for name in config.emotions)
+    wanted = ((row, emotion) for row in rows for emotion in row.emotions or everything)
+    for number, (row, emotion) in enumerate(itertools.islice(wanted, config.limit or None)):
+        key = f"{number:0{KEY_DIGITS}d}"
+        seed = row.seed if row.seed is not None else derive_seed(config.seed, key, 0)
+        yield Planned(key, row.number, row.id, row.prompt, row.negative_prompt, emotion, row.image, seed, 0, row.extra)
+
+
+def plan_batches(requests: Iterable[Planned], size: int) -> Iterator[Batch]:
+    """Consecutive requests, `size` at a time."""
+    requests = iter(requests)
+    for number in itertools.count():
+        chunk = tuple(itertools.islice(requests, size))
+        if not chunk:
+            return
+        yield Batch(number, chunk)
+
+
+def fingerprint(parts: Mapping[str, Any]) -> str:
+    """SHA-256 of canonical JSON."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two fingerprints' parts, a line each."""
+    lines = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            lines += difference(before, after, f"{prefix}{key}.")
+        else:
+            lines.append(f"{prefix}{key}: {_short(before)} -> {_short(after)}")
+    return lines
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:40]}..."

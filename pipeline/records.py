@@ -1,0 +1,69 @@
+"""The metadata of a request: one fixed schema, in parquet and in JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+_SCORES = pa.list_(pa.float64())
+
+FIELDS = pa.schema(
+    [
+        ("key", pa.string()),
+        ("id", pa.string()),
+        ("row", pa.int64()),
+        ("batch", pa.int64()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("task", pa.string()),
+        ("prompt", pa.string()),
+        ("negative_prompt", pa.string()),
+        ("image", pa.string()),
+        ("emotion", pa.string()),
+        ("target", _SCORES),
+        ("seed", pa.int64()),
+        ("candidate", pa.int64()),
+        ("judge", _SCORES),
+        ("judge_confidence", pa.float64()),
+        ("guide", _SCORES),
+        ("guide_confidence", pa.float64()),
+        ("similarity", pa.float64()),
+        ("inherent", pa.string()),
+        ("start_step", pa.int64()),
+        ("iterations", pa.int64()),
+        ("forwards", pa.int64()),
+        ("trace_similarity", _SCORES),
+        ("trace_loss", _SCORES),
+        ("trace_confidence", _SCORES),
+        ("synthetic", pa.bool_()),
+    ]
+)
+TRACES = ("trace_similarity", "trace_loss", "trace_confidence")
+"""Lists of varying length: in the parquet only, for some readers take a first empty list as the type of all."""
+
+
+def record_schema(shared: Mapping[str, Any], extra: pa.Schema) -> pa.Schema:
+    """The schema of a run's records: the fixed fields, the run's provenance, and the manifest's further columns."""
+    fields = [*FIELDS, *(pa.field(name, pa.infer_type([value])) for name, value in shared.items())]
+    if len(extra):
+        fields.append(pa.field("manifest", pa.struct(list(extra))))
+    return pa.schema(fields)
+
+
+def to_table(records: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist(records, schema=schema)
+
+
+def to_json(record: Mapping[str, Any]) -> bytes:
+    """A sample's JSON: sorted keys, the same keys in every sample, no traces."""
+    told = {key: value for key, value in record.items() if key not in TRACES}
+    return json.dumps(told, sort_keys=True, ensure_ascii=False, default=_plain).encode()
+
+
+def _plain(value: Any) -> Any:
+    """Manifest values that JSON does not know: bytes in base64, dates and decimals as text."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,222 @@
+"""One run, from a manifest to an indexed corpus. The same call again resumes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from manifests.read import Manifest, check, rows_of
+from muse.emotions import MIKELS
+from pipeline import batches, index, plan
+from pipeline.config import Config, as_dict, decisive
+from pipeline.errors import RunStopped, UserError
+from pipeline.models import locate
+from pipeline.records import record_schema
+from pipeline.samples import provenance, versions
+from pipeline.shards import Publisher
+from pipeline.storage import clear_temporaries, read_json, write_bytes, write_json
+
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its counts, and whether it was complete before this call."""
+
+    counts: dict[str, Any]
+    already_done: bool = False
+
+
+def manifest_hash(path: str) -> str:
+    """SHA-256 of the manifest's bytes, read in a stream."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    with fsspec.open(path, "rb") as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def folder_of(path: str) -> str:
+    """The folder that relative image paths of a manifest refer to."""
+    return posixpath.dirname(path) if "://" in path else str(Path(path).resolve().parent)
+
+
+def planned_requests(manifest: Manifest, config: Config) -> int:
+    return min(manifest.requests, config.limit) if config.limit else manifest.requests
+
+
+def batches_of(manifest: Manifest, config: Config) -> Iterator[plan.Batch]:
+    """The batches of the plan, read from the manifest in a stream."""
+    return plan.plan_batches(plan.plan_requests(rows_of(manifest, MIKELS.labels), config), config.batch_size)
+
+
+def open_output(output: Path, run: dict[str, Any]) -> dict[str, Any]:
+    """Claim a new output folder for this run, or find that it is this run's already.
+
+    Raises:
+        UserError: the folder holds something else, or a run under another fingerprint (with the difference).
+    """
+    file = output / RUN_FILE
+    if file.exists():
+        before = read_json(file)
+        if before["fingerprint"] != run["fingerprint"]:
+            lines = "\n  ".join(plan.difference(before["parts"], run["parts"]))
+            raise UserError(
+                f"{output} holds a run with other settings:\n  {lines}\n"
+                "go back to those to resume it, or give another --output"
+            )
+        return before
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UserError(f"--output {output} exists and is not a muse-batch run; give a new or empty folder")
+    try:
+        write_json(file, run)
+    except OSError as error:
+        raise RunStopped(f"cannot write {file}: {error.strerror}; nothing was made") from None
+    return run
+
+
+def execute(manifest_path: str, output: Path, config: Config) -> Outcome:
+    """Run, or resume.
+
+    Raises:
+        ManifestError, UserError: something for the user to mend, before any model is loaded.
+        RunStopped: the run cannot go on; the same command resumes it.
+        KeyboardInterrupt: interrupted; what is finished is saved.
+    """
+    manifest = check(manifest_path, MIKELS.labels, len(config.emotions))
+    models = locate(config)
+    parts = {
+        "manifest": {"sha256": manifest_hash(manifest_path)},
+        "config": decisive(config),
+        "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
+        "versions": versions(),
+    }
+    # As JSON gives it back: tuples become lists, so that a resumed run compares equal.
+    parts = json.loads(json.dumps(parts))
+    requests = planned_requests(manifest, config)
+    fingerprint = plan.fingerprint(parts)
+    run = {
+        "fingerprint": fingerprint,
+        "parts": parts,
+        "config": as_dict(config),
+        "manifest": manifest_path,
+        "requests": requests,
+        "complete": False,
+    }
+    before = open_output(output, run)
+    if before["complete"]:
+        return Outcome(before["counts"], already_done=True)
+    shared = provenance(models, config, fingerprint)
+    schema = record_schema(shared, manifest.extra)
+    clear_temporaries(output)
+    publisher = Publisher(output, config.shard_size, config.image_format, schema)
+    finished = sound_batches(output, publisher.start.batch)
+
+    from pipeline import scheduler
+    from pipeline.progress import Progress
+    from pipeline.worker import Job
+
+    job = Job(output.resolve(), config, models, shared, schema, folder_of(manifest_path))
+    already = sum(
+        len(batch.requests)
+        for batch in batches_of(manifest, config)
+        if batch.number < publisher.start.batch or batch.number in finished
+    )
+    todo = (
+        batch
+        for batch in batches_of(manifest, config)
+        if batch.number >= publisher.start.batch and batch.number not in finished
+    )
+    if already < requests:
+        try:
+            scheduler.connect(config.address)
+            size, options = scheduler.worker_options(job)
+            size = min(size, -(-(requests - already) // config.batch_size))
+            with Progress(requests, already) as progress, open(_log(output), "a") as log:
+
+                def done(report: batches.Report) -> None:
+                    progress.add(report)
+                    log.write(json.dumps({"at": time.time(), **asdict(report)}) + "\n")
+                    log.flush()
+                    publisher.advance()
+
+                scheduler.Pool(job, size, options).run(todo, done)
+        finally:
+            scheduler.disconnect()
+    publisher.advance()
+    unsharded = publisher.finish()
+    index.write_metadata(output, schema, unsharded)
+    counts = index.tally(output)
+    index.write_card(output, run, counts)
+    index.write_contact_sheet(output)
+    write_json(output / RUN_FILE, {**run, "complete": True, "counts": counts})
+    for number in batches.finished_batches(output):
+        batches.batch_path(output, number).unlink()
+    return Outcome(counts)
+
+
+def sound_batches(output: Path, first: int) -> set[int]:
+    """Finished batches from `first` on whose files are whole; damaged ones are removed, to be computed again."""
+    sound = set()
+    for number in batches.finished_batches(output):
+        if number >= first and batches.read_batch(output, number) is not None:
+            sound.add(number)
+        else:
+            batches.batch_path(output, number).unlink()
+    return sound
+
+
+def _log(output: Path) -> Path:
+    """Where all that varies between runs goes: times, hosts, processes."""
+    path = output / "_state" / "log.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def preview(manifest_path: str, config: Config, output: Path | None) -> dict[str, Any]:
+    """The plan in numbers, without models; with `output`, every request as a row of that parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    manifest = check(manifest_path, MIKELS.labels, len(config.emotions))
+    tasks = {"generate": 0, "edit": 0}
+    emotions: dict[str, int] = {}
+    rows: list[dict[str, Any]] = []
+    for request in plan.plan_requests(rows_of(manifest, MIKELS.labels), config):
+        tasks["generate" if request.image is None else "edit"] += 1
+        name = " + ".join(request.emotion)
+        emotions[name] = emotions.get(name, 0) + 1
+        if output is not None:
+            rows.append(
+                {
+                    "key": request.key,
+                    "batch": int(request.key) // config.batch_size,
+                    "row": request.row,
+                    "prompt": request.prompt,
+                    "emotion": json.dumps(dict(request.emotion)),
+                    "seed": request.seed,
+                }
+            )
+    if output is not None:
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist(rows), sink)
+        write_bytes(Path(os.path.abspath(output)), sink.getvalue().to_pybytes())
+    requests = planned_requests(manifest, config)
+    return {
+        "rows": manifest.rows,
+        "requests": requests,
+        "batches": -(-requests // config.batch_size),
+        "shards_at_most": -(-requests // config.shard_size),
+        "tasks": tasks,
+        "emotions": emotions,
+    }

@@ -1,0 +1,138 @@
+"""From results in plan order to shards: packing, tar bytes, and the commit.
+
+A shard is committed in three atomic steps: tar, parquet, marker. Only what has its marker exists.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from muse.emotions import MIKELS
+from pipeline import batches
+from pipeline.filters import ACCEPTED, STATUSES
+from pipeline.records import to_json, to_table
+from pipeline.samples import Result
+from pipeline.storage import read_json, sha256_file, write_bytes, write_json
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A position in the plan: request `offset` of batch `batch`."""
+
+    batch: int = 0
+    offset: int = 0
+
+
+def shard_folder(output: Path) -> Path:
+    return output / "shards"
+
+
+def markers(output: Path) -> list[dict[str, Any]]:
+    """The markers of the committed shards, in order, up to the first gap."""
+    found = []
+    for number in range(len(list(shard_folder(output).glob("*.json")))):
+        path = shard_folder(output) / f"{number:05d}.json"
+        if not path.exists():
+            break
+        found.append(read_json(path))
+    return found
+
+
+def tar_bytes(members: list[tuple[str, bytes]]) -> bytes:
+    """A USTAR archive that depends on names and contents alone: no times, no owners."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(data), 0o644
+            archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def sample_members(result: Result, image_format: str) -> Iterator[tuple[str, bytes]]:
+    """The files of one sample: class index, metadata, image, prompt."""
+    record = result.record
+    assert result.image is not None
+    yield f"{record['key']}.cls", str(MIKELS.index(record["emotion"])).encode()
+    yield f"{record['key']}.json", to_json(record)
+    yield f"{record['key']}.{image_format}", result.image
+    yield f"{record['key']}.txt", record["prompt"].encode()
+
+
+class Publisher:
+    """Packs finished batches, in plan order, into shards of exactly `size` accepted samples.
+
+    A shard also carries the records of the requests between its samples that were refused. It closes
+    when the first sample beyond it arrives, so that trailing refusals belong to the last shard.
+    """
+
+    def __init__(self, output: Path, size: int, image_format: str, schema: pa.Schema):
+        self.output, self.size, self.image_format, self.schema = output, size, image_format, schema
+        known = markers(output)
+        self.shard = len(known)
+        self.start = Cursor(*known[-1]["next"]) if known else Cursor()
+        self.next = self.start
+        self.pending: list[Result] = []
+        self.accepted = 0
+
+    def advance(self) -> None:
+        """Take in every batch that is finished and next in order."""
+        while (results := batches.read_batch(self.output, self.next.batch)) is not None:
+            for offset in range(self.next.offset, len(results)):
+                if results[offset].record["status"] == ACCEPTED:
+                    if self.accepted == self.size:
+                        self._commit(Cursor(self.next.batch, offset))
+                    self.accepted += 1
+                self.pending.append(results[offset])
+            self.next = Cursor(self.next.batch + 1, 0)
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Commit what is left; returns the records of a run without a single accepted sample."""
+        if self.accepted:
+            self._commit(self.next)
+        return [result.record for result in self.pending]
+
+    def _commit(self, upto: Cursor) -> None:
+        folder, name = shard_folder(self.output), f"{self.shard:05d}"
+        samples = [result for result in self.pending if result.record["status"] == ACCEPTED]
+        members = [member for sample in samples for member in sample_members(sample, self.image_format)]
+        tar_hash = write_bytes(folder / f"{name}.tar", tar_bytes(members))
+        records = [result.record for result in self.pending]
+        sink = pa.BufferOutputStream()
+        pq.write_table(to_table(records, self.schema), sink, compression="zstd")
+        parquet_hash = write_bytes(folder / f"{name}.parquet", sink.getvalue().to_pybytes())
+        statuses = Counter(record["status"] for record in records)
+        write_json(
+            folder / f"{name}.json",
+            {
+                "shard": self.shard,
+                "first": [self.start.batch, self.start.offset],
+                "next": [upto.batch, upto.offset],
+                "requests": len(records),
+                **{status: statuses[status] for status in STATUSES},
+                "emotions": dict(Counter(sample.record["emotion"] for sample in samples)),
+                "sha256": {f"{name}.tar": tar_hash, f"{name}.parquet": parquet_hash},
+            },
+        )
+        for number in range(self.start.batch, upto.batch):
+            batches.batch_path(self.output, number).unlink(missing_ok=True)
+        self.shard, self.start, self.pending, self.accepted = self.shard + 1, upto, [], 0
+
+
+def damaged_files(output: Path, marker: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the files of a committed shard, a line each."""
+    for name, expected in marker["sha256"].items():
+        path = shard_folder(output) / name
+        if not path.exists():
+            yield f"shards/{name}: is missing"
+        elif sha256_file(path) != expected:
+            yield f"shards/{name}: its content is not what was committed (SHA-256 differs)"

@@ -1,0 +1,76 @@
+"""How far a run is, from its files alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.filters import STATUSES
+from pipeline.run import RUN_FILE
+from pipeline.shards import markers
+from pipeline.storage import read_json
+
+
+def status(output: Path) -> dict[str, Any]:
+    """Counts, speed and what is left.
+
+    Raises:
+        UserError: not the output of a run.
+    """
+    file = output / RUN_FILE
+    if not file.exists():
+        raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
+    run = read_json(file)
+    reports = _reports(output)
+    statuses: Counter[str] = Counter()
+    accepted: Counter[str] = Counter()
+    for report in reports.values():
+        statuses.update(report["statuses"])
+        accepted.update(report["accepted"])
+    done = sum(statuses.values())
+    seconds = sum(report["seconds"] for report in reports.values())
+    return {
+        "output": str(output),
+        "fingerprint": run["fingerprint"],
+        "complete": run["complete"],
+        "requests": run["requests"],
+        "done": done,
+        **{name: statuses[name] for name in STATUSES},
+        "accepted_per_emotion": dict(sorted(accepted.items())),
+        "shards": len(markers(output)),
+        "worker_seconds": round(seconds, 1),
+        "images_per_worker_second": round(done / seconds, 3) if seconds else None,
+    }
+
+
+def _reports(output: Path) -> dict[int, dict[str, Any]]:
+    """The last report of each batch; a line cut off by a crash is passed over."""
+    reports = {}
+    log = output / "_state" / "log.jsonl"
+    for line in log.read_text().splitlines() if log.exists() else []:
+        try:
+            report = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        reports[report["batch"]] = report
+    return reports
+
+
+def as_text(state: dict[str, Any]) -> str:
+    share = state["done"] / state["requests"] if state["requests"] else 1.0
+    each = ", ".join(f"{name} {count}" for name, count in state["accepted_per_emotion"].items()) or "none"
+    speed = state["images_per_worker_second"]
+    return "\n".join(
+        [
+            f"{state['output']}: {'complete' if state['complete'] else 'not complete'}",
+            f"  requests  {state['done']} of {state['requests']} ({share:.0%})",
+            f"  accepted  {state['accepted']} ({each})",
+            f"  rejected  {state['rejected']}",
+            f"  failed    {state['failed']}",
+            f"  shards    {state['shards']}",
+            f"  speed     {f'{speed} images per worker and second' if speed else 'not known yet'}",
+        ]
+    )

@@ -1,0 +1,110 @@
+"""Read a corpus again and hold it against its markers, its index and its plan."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from pipeline.errors import UserError
+from pipeline.filters import ACCEPTED, STATUSES
+from pipeline.plan import KEY_DIGITS
+from pipeline.run import RUN_FILE
+from pipeline.shards import damaged_files, markers, shard_folder
+from pipeline.storage import read_json
+
+
+def verify(output: Path) -> list[str]:
+    """Everything that is wrong with the corpus, a line each; empty if it is sound.
+
+    Raises:
+        UserError: not the output of a run.
+    """
+    if not (output / RUN_FILE).exists():
+        raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
+    run = read_json(output / RUN_FILE)
+    known = markers(output)
+    problems = [] if run["complete"] else ["run.json: the run is not complete; the same run command resumes it"]
+    problems += list(_foreign(output, len(known)))
+    rows: list[dict[str, Any]] = []
+    size = run["config"]["shard_size"]
+    for marker in known:
+        name = f"{marker['shard']:05d}"
+        damage = list(damaged_files(output, marker))
+        problems += damage
+        if not damage:
+            found = list(_shard(output, name, marker, run))
+            problems += found
+            rows += pq.read_table(shard_folder(output) / f"{name}.parquet").to_pylist()
+        full = marker["accepted"] == size or (marker is known[-1] and 0 < marker["accepted"] <= size)
+        if not full:
+            problems.append(f"shards/{name}.json: {marker['accepted']} samples where {size} were planned")
+    if run["complete"]:
+        problems += list(_index(output, run, rows))
+    return problems
+
+
+def _foreign(output: Path, shards: int) -> Iterator[str]:
+    """Files in shards/ that no marker speaks of."""
+    ours = {f"{n:05d}.{suffix}" for n in range(shards) for suffix in ("tar", "parquet", "json")}
+    for path in sorted(shard_folder(output).glob("*")):
+        if path.name not in ours:
+            yield f"shards/{path.name}: belongs to no committed shard (is an earlier one missing?)"
+
+
+def _shard(output: Path, name: str, marker: dict[str, Any], run: dict[str, Any]) -> Iterator[str]:
+    """A shard's tar against its parquet and its marker."""
+    rows = pq.read_table(shard_folder(output) / f"{name}.parquet").to_pylist()
+    for status in STATUSES:
+        count = sum(row["status"] == status for row in rows)
+        if count != marker[status]:
+            yield f"shards/{name}.parquet: {count} {status}, the marker says {marker[status]}"
+    accepted = {row["key"]: row for row in rows if row["status"] == ACCEPTED}
+    suffix = run["config"]["image_format"]
+    members: dict[str, bytes] = {}
+    with tarfile.open(shard_folder(output) / f"{name}.tar") as archive:
+        for member in archive:
+            file = archive.extractfile(member)
+            members[member.name] = file.read() if file else b""
+    expected = [f"{key}.{part}" for key in accepted for part in ("cls", "json", suffix, "txt")]
+    if list(members) != expected:
+        yield f"shards/{name}.tar: its members are not the accepted samples of its parquet in their order"
+        return
+    for key, row in accepted.items():
+        told = json.loads(members[f"{key}.json"])
+        if any(told[field] != row[field] for field in ("key", "prompt", "seed", "emotion", "judge_confidence")):
+            yield f"shards/{name}.tar: {key}.json differs from its row in the parquet"
+        try:
+            Image.open(io.BytesIO(members[f"{key}.{suffix}"])).load()
+        except Exception as error:  # any decoder error means the same here
+            yield f"shards/{name}.tar: {key}.{suffix} cannot be decoded ({error})"
+
+
+def _index(output: Path, run: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[str]:
+    """The index against the shards and the plan."""
+    try:
+        table = pq.read_table(output / "metadata.parquet")
+    except (OSError, pa.ArrowInvalid) as error:
+        yield f"metadata.parquet: cannot be read ({error})"
+        return
+    records = table.to_pylist()
+    if [row["key"] for row in records] != [f"{n:0{KEY_DIGITS}d}" for n in range(run["requests"])]:
+        yield f"metadata.parquet: its keys are not those of the plan's {run['requests']} requests, each once, in order"
+    if rows and records != rows:
+        yield "metadata.parquet: differs from the shards' parquet files"
+    for row in records:
+        if row["status"] not in STATUSES or (row["status"] != ACCEPTED and not row["reason"]):
+            yield f"metadata.parquet: {row['key']} ends as {row['status']!r} without a reason"
+    for file in ("README.md", "contact_sheet.png"):
+        if not (output / file).exists():
+            yield f"{file}: is missing"
+    counts = {status: sum(row["status"] == status for row in records) for status in STATUSES}
+    if any(run["counts"][status] != counts[status] for status in STATUSES):
+        yield f"run.json: its counts are not those of metadata.parquet ({counts})"
