@@ -41,6 +41,7 @@ class Recipe:
     vae_steps: int = 8_000
     vae_batch: int = 16
     vae_rate: float = 2e-3
+    decoder_steps: int = 2_000
     diffusion_steps: int = 7_500
     diffusion_batch: int = 32
     diffusion_rate: float = 6e-4
@@ -141,6 +142,23 @@ def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> nn.Module:
         again = vae.decode(posterior.sample(generator(recipe, step, 1))).sample
         kl = posterior.kl().mean() / posterior.mean[0].numel()
         return F.l1_loss(again, pixels) + F.mse_loss(again, pixels) + 1e-4 * kl
+
+    training.run(loss_of)
+    return polish_decoder(recipe, work, build.freeze(vae), scenes)
+
+
+def polish_decoder(recipe: Recipe, work: Path, vae: nn.Module, scenes: Scenes) -> nn.Module:
+    """More training for the decoder alone, in L2, which the round trip is measured by. The latents stay as they are."""
+    parts = {"decoder": vae.decoder.requires_grad_(True), "post_quant_conv": vae.post_quant_conv.requires_grad_(True)}
+    training = Training("decoder", work, parts, 1e-3, recipe.decoder_steps)
+    index = stream(recipe, len(scenes.pixels), recipe.vae_batch, 3, training.step)
+
+    def loss_of(step: int) -> torch.Tensor:
+        pixels = scenes.batch(next(index)) * 2 - 1
+        with torch.no_grad():
+            latents = vae.encode(pixels).latent_dist.sample(generator(recipe, step, 3))
+        again = vae.decode(latents).sample
+        return 0.3 * F.l1_loss(again, pixels) + F.mse_loss(again, pixels)
 
     training.run(loss_of)
     return build.freeze(vae)

@@ -40,8 +40,27 @@ class ManifestError(Exception):
         super().__init__("\n".join(lines))
 
 
-def parse_row(number: int, values: Mapping[str, Any], labels: Sequence[str]) -> tuple[Row | None, list[Problem]]:
-    """A row from its raw values, or what is wrong with it. `labels` are the emotions that exist."""
+class DuplicateIds:
+    """Remembers the rows of the ids seen so far, as 64-bit hashes."""
+
+    def __init__(self) -> None:
+        self._first: dict[int, int] = {}
+
+    def earlier(self, own: str, number: int) -> int | None:
+        """The row that used the id before, or None."""
+        first = self._first.setdefault(hash(own), number)
+        return None if first == number else first
+
+
+def parse_row(
+    number: int, values: Mapping[str, Any], labels: Sequence[str], ids: DuplicateIds | None = None
+) -> tuple[Row | None, list[Problem]]:
+    """A row from its raw values, or what is wrong with it.
+
+    Args:
+        labels: the emotions that exist.
+        ids: the ids of the rows before, where duplicates shall be found.
+    """
     problems: list[Problem] = []
 
     def wrong(column: str, message: str) -> None:
@@ -63,6 +82,8 @@ def parse_row(number: int, values: Mapping[str, Any], labels: Sequence[str]) -> 
     own = values.get(schema.ID)
     if own is not None and not str(own).strip():
         wrong(schema.ID, "is empty; give a name, or leave the column out")
+    elif own is not None and ids is not None and (first := ids.earlier(str(own), number)) is not None:
+        wrong(schema.ID, f"{own!r} was used by row {first}; ids must be unique")
     emotions = tuple(_emotions(values.get(schema.EMOTION), labels, wrong))
     if problems:
         return None, problems
@@ -123,18 +144,3 @@ def _mixture(parts: Iterable[tuple[str, float]], labels: Sequence[str], wrong) -
         wrong(schema.EMOTION, f"the weights sum to {total:g}; they must sum to 1")
     elif clean:
         yield {name: weight / total for name, weight in weights.items()}
-
-
-class DuplicateIds:
-    """Remembers the ids seen so far, as 64-bit hashes."""
-
-    def __init__(self) -> None:
-        self._first: dict[int, int] = {}
-
-    def problem(self, row: Row) -> Problem | None:
-        if row.id is None:
-            return None
-        first = self._first.setdefault(hash(row.id), row.number)
-        if first == row.number:
-            return None
-        return Problem(row.number, schema.ID, f"{row.id!r} was used by row {first}; ids must be unique")

@@ -59,7 +59,9 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
         yield file
 
 
-def read_rows(path: str, labels: Sequence[str]) -> Iterator[tuple[int, Row | None, list[Problem]]]:
+def read_rows(
+    path: str, labels: Sequence[str], ids: DuplicateIds | None = None
+) -> Iterator[tuple[int, Row | None, list[Problem]]]:
     """Every row of the manifest with its number, as parsed or with its problems.
 
     Raises:
@@ -69,7 +71,7 @@ def read_rows(path: str, labels: Sequence[str]) -> Iterator[tuple[int, Row | Non
         number = 0
         for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
             for values in batch.to_pylist():
-                row, wrong = parse_row(number, values, labels)
+                row, wrong = parse_row(number, values, labels, ids)
                 yield number, row, wrong
                 number += 1
 
@@ -96,13 +98,10 @@ def check(path: str, labels: Sequence[str], default_emotions: int) -> Manifest:
     """
     problems: list[Problem] = []
     more = rows = requests = 0
-    ids = DuplicateIds()
-    for number, row, wrong in read_rows(path, labels):
+    for number, row, wrong in read_rows(path, labels, DuplicateIds()):
         rows = number + 1
         if row is not None:
             requests += len(row.emotions) or default_emotions
-            twice = ids.problem(row)
-            wrong = [twice] if twice else []
         room = MOST - len(problems)
         problems += wrong[:room]
         more += max(0, len(wrong) - room)

@@ -20,7 +20,7 @@ from muse.losses import inherent_mask, multi_emotion_loss, similar_mask
 from muse.method import Method
 from muse.sampler import guided, split, step
 from muse.similarity import ClipSimilarity, similarity
-from muse.timing import make_timing
+from muse.timing import Timing, make_timing
 from muse.tokens import initial_tokens, open_slots
 
 
@@ -159,8 +159,9 @@ class _Batch:
         waiting = rows[~self.started[rows]]
         if len(waiting):
             outputs[waiting] = self.backbone.predict(self.latents[waiting], told, context[waiting])
-            x0, _ = split(outputs[waiting], self.latents[waiting], alpha, sigma, schedule.prediction)
-            self._decide_start(waiting, index, self.backbone.decode(x0))
+            if self.engine.timing is not None:
+                x0, _ = split(outputs[waiting], self.latents[waiting], alpha, sigma, schedule.prediction)
+                self._decide_start(self.engine.timing, waiting, index, self.backbone.decode(x0))
         guided_rows = rows[self.started[rows]]
         if len(guided_rows):
             if index < self.method.until * len(schedule):
@@ -177,7 +178,7 @@ class _Batch:
             if not torch.isfinite(self.latents[row]).all():
                 self.failures[row] = f"the latents turned non-finite at step {index} of {len(schedule)}"
 
-    def _decide_start(self, rows: Tensor, index: int, pixels: Tensor) -> None:
+    def _decide_start(self, timing: Timing, rows: Tensor, index: int, pixels: Tensor) -> None:
         """WHEN. Rows that start also learn which emotion their content evokes by itself."""
         scores = similarity(self.engine.clip.image(pixels), self.words[rows])
         probabilities = self.engine.guide.logits(pixels).softmax(-1)
@@ -185,7 +186,7 @@ class _Batch:
         for k, row in enumerate(rows.tolist()):
             trace, progress = self.traces[row], index / len(self.schedule)
             trace.similarity.append(float(scores[k]))
-            if self.engine.timing.starts(trace.similarity, progress):
+            if timing.starts(trace.similarity, progress):
                 self.started[row] = True
                 trace.start_step = index
                 if self.requests[row].image is None:

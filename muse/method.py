@@ -58,5 +58,5 @@ class Method:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
-        if self.timing not in ("fixed", "threshold", "plateau"):
-            raise ValueError(f"timing is {self.timing!r}; choose fixed, threshold or plateau")
+        if self.timing not in ("fixed", "threshold", "plateau", "never"):
+            raise ValueError(f"timing is {self.timing!r}; choose fixed, threshold, plateau or never")

@@ -17,7 +17,7 @@ class Schedule:
 
     Attributes:
         timesteps: int64 (n,), falling; what the U-Net is told.
-        alphas, sigmas: float64 (n + 1,), signal and noise at each step's start; the last pair is (1, 0).
+        alphas, sigmas: float64 (n + 1,), signal and noise at each step's start, and at the end.
         prediction: `epsilon`, `v_prediction` or `sample`: what the U-Net's output means.
     """
 
@@ -37,7 +37,7 @@ def make_schedule(scheduler_config, steps: int) -> Schedule:
     scheduler = DDIMScheduler.from_config(scheduler_config, clip_sample=False, thresholding=False)
     scheduler.set_timesteps(steps)
     signal = scheduler.alphas_cumprod.double()[scheduler.timesteps]
-    power = torch.cat([signal, torch.ones(1, dtype=torch.float64)])
+    power = torch.cat([signal, scheduler.final_alpha_cumprod.double().view(1)])
     return Schedule(scheduler.timesteps, power.sqrt(), (1 - power).sqrt(), scheduler.config.prediction_type)
 
 

@@ -57,12 +57,14 @@ class Plateau:
         return settled or progress >= self.latest
 
 
-def make_timing(policy: str, level: float, latest: float) -> Timing:
-    """The policy of that name: `fixed` (at `level`), `threshold` or `plateau`."""
+def make_timing(policy: str, level: float, latest: float) -> Timing | None:
+    """The policy of that name: `fixed` (at `level`), `threshold`, `plateau`, or `never` (None: plain sampling)."""
+    if policy == "never":
+        return None
     if policy == "fixed":
         return Fixed(level)
     if policy == "threshold":
         return Threshold(level, latest)
     if policy == "plateau":
         return Plateau(level, latest)
-    raise ValueError(f"unknown timing {policy!r}; choose fixed, threshold or plateau")
+    raise ValueError(f"unknown timing {policy!r}; choose fixed, threshold, plateau or never")

@@ -1,7 +1,11 @@
-"""Durable results of a batch: one parquet file each, written before the batch is reported as done."""
+"""Durable results of a batch: one parquet file each, written before the batch is reported as done.
+
+The file's name carries the SHA-256 of its content, so that damage is found when it is read.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections import Counter
@@ -41,29 +45,44 @@ def report(batch: int, results: list[Result], seconds: float = 0.0) -> Report:
     return Report(batch, dict(statuses), dict(accepted), seconds, socket.gethostname(), os.getpid())
 
 
-def batch_path(output: Path, number: int) -> Path:
-    return output / "_state" / "batches" / f"{number:08d}.parquet"
+def folder(output: Path) -> Path:
+    return output / "_state" / "batches"
+
+
+def batch_files(output: Path, number: int) -> list[Path]:
+    """The files of a batch: one, or none; several only if it was computed twice."""
+    return sorted(folder(output).glob(f"{number:08d}-*.parquet"))
 
 
 def write_batch(output: Path, number: int, results: list[Result], schema: pa.Schema) -> None:
-    """Write a batch's records and images in one atomic file with page checksums."""
+    """Write a batch's records and images in one atomic file, its name bound to its content."""
     rows = [{**result.record, IMAGE: result.image} for result in results]
     table = pa.Table.from_pylist(rows, schema=schema.append(pa.field(IMAGE, pa.binary())))
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, write_page_checksum=True, compression="zstd")
-    write_bytes(batch_path(output, number), sink.getvalue().to_pybytes())
+    pq.write_table(table, sink, compression="zstd")
+    data = sink.getvalue().to_pybytes()
+    write_bytes(folder(output) / f"{number:08d}-{_digest(data)}.parquet", data)
 
 
 def read_batch(output: Path, number: int) -> list[Result] | None:
     """The results of a batch, or None if it was never finished or its file is damaged."""
-    try:
-        with pq.ParquetFile(batch_path(output, number), page_checksum_verification=True) as file:
-            rows = file.read().to_pylist()
-    except (OSError, pa.ArrowInvalid):
-        return None
-    return [Result(row, row.pop(IMAGE)) for row in rows]
+    for path in batch_files(output, number):
+        data = path.read_bytes()
+        if path.stem.endswith(_digest(data)):
+            rows = pq.read_table(pa.BufferReader(data)).to_pylist()
+            return [Result(row, row.pop(IMAGE)) for row in rows]
+    return None
+
+
+def remove_batch(output: Path, number: int) -> None:
+    for path in batch_files(output, number):
+        path.unlink(missing_ok=True)
 
 
 def finished_batches(output: Path) -> set[int]:
     """Numbers of the batches whose results lie on disk."""
-    return {int(path.stem) for path in (output / "_state" / "batches").glob("*.parquet")}
+    return {int(path.name.partition("-")[0]) for path in folder(output).glob("*-*.parquet")}
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

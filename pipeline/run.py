@@ -161,7 +161,7 @@ def execute(manifest_path: str, output: Path, config: Config) -> Outcome:
     index.write_contact_sheet(output)
     write_json(output / RUN_FILE, {**run, "complete": True, "counts": counts})
     for number in batches.finished_batches(output):
-        batches.batch_path(output, number).unlink()
+        batches.remove_batch(output, number)
     return Outcome(counts)
 
 
@@ -172,7 +172,7 @@ def sound_batches(output: Path, first: int) -> set[int]:
         if number >= first and batches.read_batch(output, number) is not None:
             sound.add(number)
         else:
-            batches.batch_path(output, number).unlink()
+            batches.remove_batch(output, number)
     return sound
 
 

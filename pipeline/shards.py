@@ -124,7 +124,7 @@ class Publisher:
             },
         )
         for number in range(self.start.batch, upto.batch):
-            batches.batch_path(self.output, number).unlink(missing_ok=True)
+            batches.remove_batch(self.output, number)
         self.shard, self.start, self.pending, self.accepted = self.shard + 1, upto, [], 0
 
 

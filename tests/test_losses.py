@@ -1,0 +1,57 @@
+import math
+
+import pytest
+import torch
+
+from muse.emotions import MIKELS, Target
+from muse.losses import inherent_mask, multi_emotion_loss, similar_mask
+
+
+def test_the_loss_is_its_formula():
+    torch.manual_seed(0)
+    logits = torch.randn(3, 8, dtype=torch.float64)
+    target = torch.tensor([Target.of({"awe": 0.6, "fear": 0.4}).weights] * 3, dtype=torch.float64)
+    inherent = torch.nn.functional.one_hot(torch.tensor([4, 5, 7]), 8).double()
+    similar = torch.tensor([similar_mask(Target.of("awe"))] * 3, dtype=torch.float64)
+    p = logits.softmax(-1)
+    expected = -(target * p.log()).sum(-1) - 0.5 * (inherent * (1 - p).log()).sum(-1)
+    expected -= 0.25 * (similar * (1 - p).log()).sum(-1)
+    assert torch.allclose(multi_emotion_loss(logits, target, inherent, similar, 0.5, 0.25), expected)
+
+
+def test_each_part_pushes_its_own_way():
+    target = torch.tensor([Target.of("awe").weights])
+    zero = torch.zeros(1, 8)
+    rival = torch.nn.functional.one_hot(torch.tensor([MIKELS.index("sadness")]), 8).float()
+    logits = torch.zeros(1, 8, requires_grad=True)
+    plain = torch.autograd.grad(multi_emotion_loss(logits, target, zero, zero, 1, 1).sum(), logits)[0]
+    pushed = torch.autograd.grad(multi_emotion_loss(logits, target, rival, zero, 1, 1).sum(), logits)[0]
+    assert plain[0, MIKELS.index("awe")] < 0
+    assert pushed[0, MIKELS.index("sadness")] > plain[0, MIKELS.index("sadness")]
+
+
+def test_the_loss_stays_finite_where_a_classifier_is_certain():
+    logits = torch.tensor([[60.0, 0, 0, 0, 0, 0, 0, -60]], requires_grad=True)
+    target = torch.nn.functional.one_hot(torch.tensor([7]), 8).float()
+    rival = torch.nn.functional.one_hot(torch.tensor([0]), 8).float()
+    loss = multi_emotion_loss(logits, target, rival, torch.zeros(1, 8), 1, 1)
+    (gradient,) = torch.autograd.grad(loss.sum(), logits)
+    assert math.isfinite(loss.item())
+    assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("emotion", MIKELS.labels)
+def test_similar_emotions_are_never_the_target_nor_of_the_other_polarity(emotion):
+    target = Target.of(emotion)
+    for label, weight in zip(MIKELS.labels, similar_mask(target), strict=True):
+        if weight:
+            assert label != emotion
+            assert MIKELS.polarity[MIKELS.index(label)] == MIKELS.polarity[MIKELS.index(emotion)]
+
+
+def test_the_inherent_emotion_is_the_strongest_that_is_not_wanted():
+    probabilities = torch.tensor([[0.5, 0.3, 0.2, 0, 0, 0, 0, 0], [0.5, 0.3, 0.2, 0, 0, 0, 0, 0]])
+    target = torch.zeros(2, 8)
+    target[0, 0] = 1
+    target[1, 4] = 1
+    assert inherent_mask(probabilities, target).argmax(-1).tolist() == [1, 0]

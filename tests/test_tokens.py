@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from muse.emotions import Target
+from muse.tokens import initial_tokens, open_slots, spliced
+
+
+@pytest.fixture(scope="module")
+def table(random_backbone):
+    return random_backbone.token_table
+
+
+def test_tokens_stand_after_the_lead_and_before_the_end_marker(tokenizer):
+    slots = open_slots(tokenizer, ["a dog in a cemetery"], [Target.of("awe")], 3)
+    ids, places = slots.ids[0].tolist(), slots.places[0].tolist()
+    assert tokenizer.decode(ids[1 : places[0]]).split() == ["a", "dog", "in", "a", "cemetery", ",", "evoking"]
+    assert places == [8, 9, 10]
+    assert tokenizer.decode([ids[place] for place in places]).split() == ["awe", "awe", "awe"]
+    assert ids[11] == tokenizer.eos_token_id
+    assert len(ids) == tokenizer.model_max_length
+
+
+def test_a_prompt_at_the_limit_keeps_its_tokens_and_its_end_marker(tokenizer):
+    slots = open_slots(tokenizer, ["a dog " * 40], [Target.of("fear")], 2)
+    ids, places = slots.ids[0].tolist(), slots.places[0].tolist()
+    assert len(ids) == tokenizer.model_max_length
+    assert places[-1] == len(ids) - 2
+    assert ids[-1] == tokenizer.eos_token_id
+
+
+def test_tokens_start_as_the_words_of_the_target(tokenizer, table):
+    awe = table.weight[tokenizer("awe", add_special_tokens=False).input_ids].mean(0)
+    fear = table.weight[tokenizer("fear", add_special_tokens=False).input_ids].mean(0)
+    alone, mixed = initial_tokens(tokenizer, table, [Target.of("awe"), Target.of({"awe": 0.75, "fear": 0.25})], 2)
+    assert torch.allclose(alone, awe.expand(2, -1))
+    assert torch.allclose(mixed, (0.75 * awe + 0.25 * fear).expand(2, -1), atol=1e-6)
+
+
+def test_splicing_the_words_own_embeddings_changes_nothing(random_backbone, tokenizer, table):
+    slots = open_slots(tokenizer, ["a dog in a forest", "a cat by a pond"], [Target.of("awe"), Target.of("fear")], 1)
+    tokens = initial_tokens(tokenizer, table, [Target.of("awe"), Target.of("fear")], 1)
+    with torch.no_grad():
+        worded = random_backbone.embed(slots.ids)
+        assert torch.allclose(random_backbone.embed(slots.ids, slots.places, tokens), worded, atol=1e-6)
+        moved = random_backbone.embed(slots.ids, slots.places, tokens + 1.0)
+    # The encoder is causal: what stands before the tokens cannot know of them.
+    first = int(slots.places.min())
+    assert torch.allclose(moved[:, :first], worded[:, :first], atol=1e-6)
+    assert not torch.allclose(moved[:, first:], worded[:, first:], atol=1e-3)
+
+
+def test_the_table_is_left_alone(table):
+    before = table.weight.clone()
+    tokens = torch.zeros(1, 1, table.embedding_dim, requires_grad=True)
+    with spliced(table, torch.tensor([[1]]), tokens):
+        table(torch.tensor([[5, 6, 7]])).sum().backward()
+    assert tokens.grad is not None
+    assert torch.equal(before, table.weight)
+    assert table.weight.grad is None
+    assert torch.equal(table(torch.tensor([[6]]))[0, 0], table.weight[6])
