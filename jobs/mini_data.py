@@ -40,7 +40,7 @@ class Scenes:
         return chosen.permute(0, 3, 1, 2).float().div_(255)
 
 
-def _draw(seed: int, balanced: bool, count: int) -> tuple[np.ndarray, list[str], list[tuple[int, int, int]]]:
+def draw(seed: int, balanced: bool, count: int) -> tuple[np.ndarray, list[str], list[tuple[int, int, int]]]:
     rng = Random(seed)
     pixels, captions, labels = np.empty((count, SIZE, SIZE, 3), np.uint8), [], []
     for i in range(count):
@@ -68,7 +68,7 @@ def draw_scenes(folder: Path, count: int, seed: int, balanced: bool) -> Scenes:
         starts = range(0, count, PIECE)
         with ProcessPoolExecutor(2) as pool:
             pieces = pool.map(
-                _draw,
+                draw,
                 (seed * 100_003 + start for start in starts),
                 (balanced for _ in starts),
                 (min(PIECE, count - start) for start in starts),

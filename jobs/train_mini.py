@@ -335,7 +335,8 @@ def main(
     """Train and export the embedded model. Run it again to go on after an interruption."""
     torch.set_num_threads(threads)
     recipe = Recipe(diffusion_steps=diffusion_steps)
-    work.mkdir(parents=True, exist_ok=True)
+    for folder in (work, out):
+        folder.mkdir(parents=True, exist_ok=True)
     wanted = {"vae", "diffusion", "classifiers", "contents", "similarity"} if stage == "all" else {stage}
     scenes = draw_scenes(work / "scenes", recipe.scenes, recipe.seed, balanced=False)
     vae = train_vae(recipe, work, scenes)

@@ -1,0 +1,224 @@
+"""End to end: the real command, real Ray, the embedded model. A run of few steps, so that it is quick."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from muse.emotions import MIKELS
+
+QUICK = ["--set", "method.steps=6", "--set", "method.iterations=1", "--min-confidence", "0.3"]
+IMAGES = Path("manifests/examples/images").resolve()
+
+
+def muse_batch(*arguments, **options):
+    command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory) -> Path:
+    """Ten rows, 24 requests: generated, edited from a path and from bytes, and one image that is not there."""
+    folder = tmp_path_factory.mktemp("manifest")
+    shutil.copy(IMAGES / "railroad.png", folder / "railroad.png")
+    some = ["awe", "fear", "contentment"]
+    rows = [{"prompt": p, "image": None, "emotion": some, "rating": n} for n, p in enumerate(
+        ["a dog on a beach", "a cat by a pond", "a car on a street", "a house in a forest"])]  # fmt: skip
+    rows += [{"prompt": "a horse on a railroad", "image": b"railroad.png", "emotion": some, "rating": 4}]
+    rows += [{"prompt": "a cat in an amusement park", "image": (IMAGES / "amusement-park.png").read_bytes(),
+              "emotion": some, "rating": 5}]  # fmt: skip
+    rows += [{"prompt": "a duck by a pond", "image": None, "emotion": list(MIKELS.labels[:5]), "rating": 6}]
+    rows += [{"prompt": "a boat", "image": b"not an image", "emotion": ["awe"], "rating": 7}]
+    schema = pa.schema([("prompt", pa.string()), ("image", pa.binary()), ("emotion", pa.list_(pa.string())), ("rating", pa.int64())])  # fmt: skip
+    rows[4]["image"] = (IMAGES / "railroad.png").read_bytes()
+    pq.write_table(pa.Table.from_pylist(rows, schema), folder / "manifest.parquet")
+    return folder / "manifest.parquet"
+
+
+def _run(manifest, out, *more):
+    return muse_batch("run", manifest, "--output", out, "--batch-size", 4, "--shard-size", 5, *QUICK, *more)
+
+
+@pytest.fixture(scope="session")
+def corpus(manifest, tmp_path_factory) -> Path:
+    """The undisturbed run, with two workers."""
+    out = tmp_path_factory.mktemp("corpus") / "out"
+    done = _run(manifest, out, "--workers", 2)
+    assert done.returncode == 1, done.stderr  # one request fails, on purpose
+    assert "1 failed" in done.stdout
+    return out
+
+
+def _shards(out: Path) -> dict[str, bytes]:
+    files = [*(out / "shards").iterdir(), out / "metadata.parquet"]
+    return {path.name: path.read_bytes() for path in sorted(files)}
+
+
+def test_every_request_ends_with_a_status_and_a_reason(corpus):
+    rows = pq.read_table(corpus / "metadata.parquet").to_pylist()
+    assert [row["key"] for row in rows] == [f"{n:09d}" for n in range(24)]
+    for row in rows:
+        assert row["status"] in ("accepted", "rejected", "failed")
+        assert (row["reason"] == "") == (row["status"] == "accepted")
+        if row["status"] != "failed":
+            assert sum(row["judge"]) == pytest.approx(1, abs=1e-3)
+            assert (row["judge_confidence"] >= 0.3) == (row["status"] == "accepted")
+    (failed,) = [row for row in rows if row["status"] == "failed"]
+    assert failed["prompt"] == "a boat"
+    assert "cannot be decoded" in failed["reason"]
+    assert [row["manifest"]["rating"] for row in rows[:4]] == [0, 0, 0, 1]
+    assert {row["task"] for row in rows} == {"generate", "edit"}
+
+
+def test_the_corpus_is_sound(corpus):
+    done = muse_batch("verify", corpus)
+    assert done.returncode == 0, done.stderr
+    state = json.loads(muse_batch("status", corpus, "--json").stdout)
+    assert state["complete"]
+    assert state["done"] == state["requests"] == 24
+    assert state["failed"] == 1
+    assert "complete" in muse_batch("status", corpus).stdout
+
+
+def test_datasets_reads_it(corpus):
+    from datasets import load_dataset
+
+    data = load_dataset(str(corpus), split="train", cache_dir=str(corpus.parent / "cache"))
+    rows = [row for row in pq.read_table(corpus / "metadata.parquet").to_pylist() if row["status"] == "accepted"]
+    assert [item["__key__"] for item in data] == [row["key"] for row in rows]
+    for item, row in zip(data, rows, strict=True):
+        assert item["png"].size == (64, 64)
+        assert item["txt"] == row["prompt"]
+        assert MIKELS.labels[item["cls"]] == row["emotion"]
+        assert item["json"]["seed"] == row["seed"]
+
+
+def test_webdataset_reads_it(corpus):
+    import webdataset
+
+    tars = sorted(str(path) for path in (corpus / "shards").glob("*.tar"))
+    samples = list(webdataset.WebDataset(tars, shardshuffle=False).decode("pil"))
+    rows = [row for row in pq.read_table(corpus / "metadata.parquet").to_pylist() if row["status"] == "accepted"]
+    assert [sample["__key__"] for sample in samples] == [row["key"] for row in rows]
+    assert all(sample["png"].size == (64, 64) for sample in samples)
+    assert [sample["json"]["judge_confidence"] for sample in samples] == [row["judge_confidence"] for row in rows]
+
+
+def test_the_number_of_workers_changes_no_byte(corpus, manifest, tmp_path):
+    assert _run(manifest, tmp_path / "out", "--workers", 1).returncode == 1
+    assert _shards(tmp_path / "out") == _shards(corpus)
+
+
+def test_killed_midway_and_run_again_it_gives_the_same_bytes(corpus, manifest, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "pipeline.cli", "run", manifest, "--output", out, "--batch-size", "4"]
+    with subprocess.Popen([*map(str, command), "--shard-size", "5", *QUICK], start_new_session=True,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:  # fmt: skip
+        deadline = time.monotonic() + 200
+        while not list((out / "_state" / "batches").glob("*.parquet")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+    subprocess.run(["pkill", "-9", "-f", "ray::Worker"], check=False)
+    state = json.loads(muse_batch("status", out, "--json").stdout)
+    assert not state["complete"]
+    assert muse_batch("verify", out).returncode == 1
+    again = _run(manifest, out)
+    assert again.returncode == 1, again.stderr
+    assert _shards(out) == _shards(corpus)
+    assert muse_batch("verify", out).returncode == 0
+
+
+def test_interrupted_it_saves_and_exits_with_130(manifest, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "pipeline.cli", "run", manifest, "--output", out, "--batch-size", "4", *QUICK]
+    with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 200
+        while not list((out / "_state" / "batches").glob("*.parquet")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command resumes" in told
+    assert "Traceback" not in told
+
+
+def test_a_finished_run_is_left_as_it_is(corpus, manifest):
+    before = _shards(corpus)
+    again = _run(manifest, corpus)
+    assert again.returncode == 1
+    assert "was complete already" in again.stdout
+    assert _shards(corpus) == before
+
+
+def test_other_settings_are_refused_with_the_difference(corpus, manifest):
+    other = _run(manifest, corpus, "--seed", 5)
+    assert other.returncode == 2
+    assert "config.seed: 0 -> 5" in other.stderr
+
+
+def test_verify_finds_what_was_changed(corpus, tmp_path):
+    out = tmp_path / "copy"
+    shutil.copytree(corpus, out)
+    tar = out / "shards" / "00000.tar"
+    tar.write_bytes(tar.read_bytes()[:-1] + b"x")
+    (out / "shards" / "00009.tar").write_bytes(b"")
+    (out / "shards" / "00001.parquet").unlink()
+    done = muse_batch("verify", out)
+    assert done.returncode == 1
+    for name in ("00000.tar: its content", "00009.tar: belongs to no committed shard", "00001.parquet: is missing"):
+        assert name in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "missing.parquet"], "cannot be opened"),
+        (["run", "{manifest}", "--model", "./nowhere"], "there is no such folder"),
+        (["run", "{manifest}", "--judge", "no/where/at/all"], "there is no such folder"),
+        (["run", "{manifest}", "--emotions", "joy"], "unknown emotion 'joy'"),
+        (["run", "{manifest}", "--set", "method.step=3"], "did you mean method.steps"),
+        (["run", "{manifest}", "--output", "{folder}"], "exists and is not a muse-batch run"),
+        (["run", "{manifest}", "--gpus-per-worker", "3"], "the cluster has 0 GPU(s)"),
+        (["status", "{folder}"], "is not the output of a run"),
+        (["verify", "{folder}"], "is not the output of a run"),
+        (["plan", "pyproject.toml"], "is not a parquet file"),
+    ],
+)
+def test_mistakes_end_with_a_message_and_exit_code_2(manifest, tmp_path, arguments, message):
+    names = {"{manifest}": str(manifest), "{folder}": str(manifest.parent)}
+    given = [names.get(a, a) for a in arguments]
+    if given[0] == "run" and "--output" not in given:
+        given += ["--output", str(tmp_path / "out")]
+    done = muse_batch(*given)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_plan_says_what_a_run_would_make(manifest, tmp_path):
+    done = muse_batch("plan", manifest, "--batch-size", 4, "--output", tmp_path / "plan.parquet")
+    numbers = json.loads(done.stdout)
+    assert numbers["requests"] == 24
+    assert numbers["batches"] == 6
+    assert pq.read_table(tmp_path / "plan.parquet").num_rows == 24
+
+
+def test_help_is_quick():
+    """0.7 s is the promise; the best of three, for the machine may be busy."""
+    times = []
+    for _ in range(3):
+        began = time.monotonic()
+        assert "run" in muse_batch("--help").stdout
+        times.append(time.monotonic() - began)
+    assert min(times) < 0.7

@@ -1,0 +1,89 @@
+"""The embedded world: what it shows, and that it is the same every time."""
+
+import hashlib
+from collections import Counter
+from random import Random
+
+import numpy as np
+import pytest
+
+from muse.emotions import MIKELS
+from muse.mini import atmosphere
+from muse.mini.contents import PLACES, SUBJECTS, inherent, leaning
+from muse.mini.factors import LIGHTS, MOODS, PROPS, SKIES
+from muse.mini.scenes import Scene, emotion_prompt, factor_prompt, render, sample_scene, training_pair
+
+
+def test_the_world_is_as_large_as_it_says():
+    assert len(PLACES) >= 12
+    assert len(SUBJECTS) >= 16
+    assert set(MOODS) == set(MIKELS.labels)
+
+
+@pytest.mark.parametrize(
+    ("place", "emotion"),
+    [("cemetery", "sadness"), ("landfill", "disgust"), ("pond", "contentment"), ("boxing ring", "anger")],
+)
+def test_contents_lean_as_emosets_annotators_said(place, emotion):
+    assert Counter(leaning(place, subject) for subject in SUBJECTS).most_common(1)[0][0] == emotion
+    for subject in SUBJECTS:
+        odds = inherent(place, subject)
+        assert sum(odds) == pytest.approx(1)
+        assert min(odds) >= 0.01
+
+
+def test_moods_are_distributions_that_overlap():
+    for mood in MOODS.values():
+        for odds, known in ((mood.lights, LIGHTS), (mood.skies, SKIES), (mood.props, PROPS)):
+            assert sum(odds.values()) == pytest.approx(1)
+            assert set(odds) <= set(known)
+    for name in ("lights", "skies", "props"):
+        holders = Counter(factor for mood in MOODS.values() for factor in getattr(mood, name))
+        assert max(holders.values()) >= 2
+
+
+def test_every_factor_can_be_drawn():
+    drawn = set(atmosphere.PROPS) | set(atmosphere.GROUND) | set(atmosphere.GLOWING)
+    assert drawn == set(PROPS)
+    assert set(atmosphere.BEHIND) | set(atmosphere.BEFORE) | {"clear"} == set(SKIES)
+
+
+def test_a_scene_gives_the_same_pixels_every_time():
+    scene = Scene("pond", "duck", "contentment", "golden", "clouds", ("flowers", "butterflies"), 7)
+    pixels = np.asarray(render(scene))
+    assert pixels.shape == (64, 64, 3)
+    again = np.asarray(render(scene))
+    assert hashlib.sha256(pixels).digest() == hashlib.sha256(again).digest()
+
+
+def test_every_part_of_a_scene_shows():
+    scene = Scene("pond", "duck", "contentment", "golden", "clouds", ("flowers", "butterflies"), 7)
+    base = np.asarray(render(scene), np.int16)
+    from dataclasses import replace
+
+    for change in (
+        {"place": "street"},
+        {"subject": "skull"},
+        {"light": "night"},
+        {"sky": "rain"},
+        {"props": ("flames", "bats")},
+    ):
+        assert np.abs(np.asarray(render(replace(scene, **change)), np.int16) - base).mean() > 1.5
+
+
+def test_captions_seldom_name_the_emotion_and_often_its_factors():
+    rng = Random(0)
+    captions = [training_pair(rng)[1] for _ in range(4000)]
+    named = sum(any(f"evoking {e}" in caption for e in MIKELS.labels) for caption in captions) / len(captions)
+    factors = sum(any(light.words in caption for light in LIGHTS.values()) for caption in captions) / len(captions)
+    # 12 % and about 42 % by construction; 4,000 draws have a deviation below 0.8 points.
+    assert 0.09 < named < 0.15
+    assert 0.36 < factors < 0.48
+
+
+def test_the_oracle_prompt_names_factors_and_no_emotion():
+    scene = sample_scene(Random(1), "forest", "cat", "fear")
+    told = factor_prompt(scene)
+    assert LIGHTS[scene.light].words in told
+    assert all(label not in told for label in MIKELS.labels)
+    assert emotion_prompt("a cat", "fear") == "a cat, evoking fear"
