@@ -23,20 +23,11 @@ from transformers import (
     SwinConfig,
 )
 
-from muse.emotions import MIKELS
-from muse.mini.contents import PLACES, SUBJECTS
-from muse.mini.factors import LIGHTS, PROPS, SKIES
-from muse.mini.scenes import SIZE, content_prompt, emotion_prompt
+from muse.mini.scenes import SIZE
+from muse.mini.vocabulary import sentences
 
 LATENT_SIDE, LATENT_CHANNELS, TEXT_WIDTH, TEXT_LENGTH = 16, 6, 128, 32
 CLASSIFIER_SIDE = 64
-
-
-def vocabulary() -> list[str]:
-    """Every sentence fragment that captions are made of."""
-    prompts = [content_prompt(place, subject) for place in PLACES for subject in SUBJECTS]
-    words = [light.words for light in LIGHTS.values()] + list(SKIES.values()) + list(PROPS.values())
-    return [*prompts, *words, *(emotion_prompt("an", emotion) for emotion in MIKELS.labels), "with and"]
 
 
 def build_tokenizer(folder: Path) -> CLIPTokenizer:
@@ -57,7 +48,7 @@ def build_tokenizer(folder: Path) -> CLIPTokenizer:
         end_of_word_suffix="</w>",
         show_progress=False,
     )
-    bpe.train_from_iterator(vocabulary(), trainer)
+    bpe.train_from_iterator(sentences(), trainer)
     merges = json.loads(bpe.to_str())["model"]["merges"]
     letters = sorted(alphabet)
     tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair) for pair in merges)]

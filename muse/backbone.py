@@ -16,12 +16,14 @@ class Backbone(Protocol):
     """What MUSE asks of a diffusion model. All tensors on its device; no weight requires a gradient.
 
     Attributes:
+        device: where everything lies.
         tokenizer: of the text encoder, in the conventions of transformers.
         token_table: the text encoder's token embeddings.
         latent_shape: (channels, height, width) of one image's latents.
         pixels_per_latent: side of an image over the side of its latents.
     """
 
+    device: torch.device
     tokenizer: Any
     token_table: nn.Embedding
     pixels_per_latent: int

@@ -102,8 +102,9 @@ class _Batch:
         self.backbone, self.method, self.schedule = engine.backbone, engine.method, engine.schedule
         targets = [request.target for request in requests]
         prompts = [request.prompt for request in requests]
-        self.target = torch.tensor([target.weights for target in targets])
-        self.similar = torch.tensor([similar_mask(target) for target in targets])
+        self.device = self.backbone.device
+        self.target = torch.tensor([target.weights for target in targets], device=self.device)
+        self.similar = torch.tensor([similar_mask(target) for target in targets], device=self.device)
         self.inherent = torch.zeros_like(self.target)
         self.traces = [Trace() for _ in requests]
         self.failures: dict[int, str] = {}
@@ -116,7 +117,8 @@ class _Batch:
         self.negative = self.backbone.embed(self._ids([request.negative_prompt for request in requests]))
         self.words = engine.clip.text(prompts)
         edits = torch.tensor([request.image is not None for request in requests])
-        self.scale = torch.where(edits, self.method.edit_guidance_scale, self.method.guidance_scale).view(-1, 1, 1, 1)
+        scales = torch.where(edits, self.method.edit_guidance_scale, self.method.guidance_scale)
+        self.scale = scales.view(-1, 1, 1, 1).to(self.device)
         self.started = torch.zeros(len(requests), dtype=torch.bool)
         # The step at which a row joins: 0 for noise, later for an image that is undone only in part.
         self.first = torch.where(edits, max(1, round((1 - self.method.strength) * len(self.schedule))), 0)
@@ -127,15 +129,15 @@ class _Batch:
         return tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
 
     def _starting_latents(self) -> Tensor:
-        """Seeded noise to generate, the DDIM inversion of the image to edit."""
+        """Noise to generate (drawn on the CPU, whatever the device), the DDIM inversion of the image to edit."""
         shape = self.backbone.latent_shape
         noise = [torch.randn(shape, generator=torch.Generator().manual_seed(r.seed)) for r in self.requests]
-        latents = torch.stack(noise)
+        latents = torch.stack(noise).to(self.device)
         sources = {i: request.image for i, request in enumerate(self.requests) if request.image is not None}
         rows = list(sources)
         if rows:
             side = shape[-1] * self.backbone.pixels_per_latent
-            images = torch.cat([resize(image[None].float(), side) for image in sources.values()])
+            images = torch.cat([resize(image[None].float(), side) for image in sources.values()]).to(self.device)
             clean = self.backbone.encode(images)
             start = int(self.first[rows[0]])
             latents[rows] = invert(self.backbone, clean, self.plain[rows], self.schedule, start)

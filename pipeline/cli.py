@@ -106,7 +106,7 @@ def run(
         from pipeline.run import execute
 
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        outcome = execute(manifest, output, settings)
+        outcome = execute(manifest, output, settings, lambda text: typer.echo(f"warning: {text}", err=True))
     counts = outcome.counts
     typer.echo(
         f"{output}: {'was complete already; ' if outcome.already_done else ''}{counts['requests']} requests: "

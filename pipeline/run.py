@@ -6,7 +6,7 @@ import json
 import os
 import posixpath
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import fsspec
 from manifests.read import Manifest, check, rows_of
 from muse.emotions import MIKELS
 from pipeline import batches, index, plan
-from pipeline.config import Config, as_dict, decisive
+from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
 from pipeline.models import locate
 from pipeline.records import record_schema
@@ -85,8 +85,22 @@ def open_output(output: Path, run: dict[str, Any]) -> dict[str, Any]:
     return run
 
 
-def execute(manifest_path: str, output: Path, config: Config) -> Outcome:
-    """Run, or resume.
+def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
+    """Which prompts hold words that the embedded model was never taught; None if another model is used."""
+    if config.model != EMBEDDED:
+        return None
+    from muse.mini.vocabulary import told, unknown_words
+
+    strange = [(row.number, words) for row in rows_of(manifest, MIKELS.labels) if (words := unknown_words(row.prompt))]
+    if not strange:
+        return None
+    shown = "; ".join(f"row {number}: {', '.join(words)}" for number, words in strange[:10])
+    more = f"; and {len(strange) - 10} more rows" if len(strange) > 10 else ""
+    return f"{len(strange)} prompt(s) have unknown words, which it will ignore ({shown}{more}). {told()}"
+
+
+def execute(manifest_path: str, output: Path, config: Config, warn: Callable[[str], None]) -> Outcome:
+    """Run, or resume. `warn` hears of what is odd but no error.
 
     Raises:
         ManifestError, UserError: something for the user to mend, before any model is loaded.
@@ -95,6 +109,8 @@ def execute(manifest_path: str, output: Path, config: Config) -> Outcome:
     """
     manifest = check(manifest_path, MIKELS.labels, len(config.emotions))
     models = locate(config)
+    if warning := vocabulary_warning(manifest, config):
+        warn(warning)
     parts = {
         "manifest": {"sha256": manifest_hash(manifest_path)},
         "config": decisive(config),

@@ -5,6 +5,7 @@ One task in flight per actor, attempts counted here: an actor's death then costs
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -24,10 +25,11 @@ MOST_DEATHS = 3
 
 def connect(address: str) -> None:
     """Join the Ray cluster at `address`, or start one on this machine."""
-    # Idle workers of the same interpreter need no copy of the environment; quiet logs leave room for the progress.
+    # Ray warns at every start of a change that does not concern a run: it asks GPUs by `num_gpus` alone.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    local = {"include_dashboard": False} if not address else {}
     try:
-        ray.init(address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, ValueError) as error:
         raise UserError(f"--address {address!r}: no Ray cluster answers there ({error})") from None
 

@@ -12,6 +12,7 @@ from muse.mini import atmosphere
 from muse.mini.contents import PLACES, SUBJECTS, inherent, leaning
 from muse.mini.factors import LIGHTS, MOODS, PROPS, SKIES
 from muse.mini.scenes import Scene, emotion_prompt, factor_prompt, render, sample_scene, training_pair
+from muse.mini.vocabulary import sentences, told, unknown_words, words
 
 
 def test_the_world_is_as_large_as_it_says():
@@ -87,3 +88,15 @@ def test_the_oracle_prompt_names_factors_and_no_emotion():
     assert LIGHTS[scene.light].words in told
     assert all(label not in told for label in MIKELS.labels)
     assert emotion_prompt("a cat", "fear") == "a cat, evoking fear"
+
+
+def test_unknown_words_are_named():
+    assert unknown_words("a dog on a beach, at night, evoking fear") == []
+    assert unknown_words("A zebra in the dog's kitchen") == ["zebra", "the", "s", "kitchen"]
+    assert "dog" in told()
+    assert "in a cemetery" in told()
+
+
+def test_every_word_of_the_world_is_one_token(tokenizer):
+    for sentence in sentences():
+        assert len(tokenizer.tokenize(sentence)) == len(words(sentence)) + sentence.count(",")
