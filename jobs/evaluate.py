@@ -23,6 +23,7 @@ import torch
 import typer
 from torch import Tensor
 
+from manifests.read import check, rows_of
 from muse.backbone import StableDiffusion
 from muse.classifiers import FolderClassifier, load_image_model
 from muse.emotions import MIKELS, Target
@@ -30,8 +31,12 @@ from muse.engine import MuseEngine, Request, Sample
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.mini.contents import PLACES, SUBJECTS, leaning
-from muse.mini.scenes import content_prompt, emotion_prompt, factor_prompt, render, sample_scene
+from muse.mini.scenes import SIZE, content_prompt, emotion_prompt, factor_prompt, render, sample_scene
 from muse.similarity import ClipSimilarity, similarity
+from pipeline.config import Config, load_config
+from pipeline.images import open_source, to_tensor
+from pipeline.plan import plan_requests
+from pipeline.run import folder_of
 
 BATCH = 16
 PLAIN = {"timing": "never"}
@@ -69,8 +74,26 @@ def draw_cases(count: int, seed: int, editing: bool) -> list[Case]:
         source = None
         if editing:
             scene = sample_scene(rng, place, subject, leaning(place, subject))
-            source = torch.from_numpy(np.array(render(scene))).permute(2, 0, 1).float() / 255
+            source = to_tensor(render(scene))
         cases.append(Case(place, subject, emotion, rng.getrandbits(48), told, source))
+    return cases
+
+
+def manifest_cases(path: str) -> dict[str, list[Case]]:
+    """The requests of a manifest of the embedded world, with the seeds that a run gives them, by task."""
+    config = Config()
+    contents = {content_prompt(place, subject): (place, subject) for place in PLACES for subject in SUBJECTS}
+    cases: dict[str, list[Case]] = {"generation": [], "editing": []}
+    manifest = check(path, MIKELS.labels, len(config.emotions))
+    for planned in plan_requests(rows_of(manifest, MIKELS.labels), config):
+        place, subject = contents[planned.prompt]
+        (emotion,) = planned.emotion
+        told = factor_prompt(sample_scene(Random(planned.seed), place, subject, emotion))
+        source = None
+        if planned.image is not None:
+            source = to_tensor(open_source(planned.image, folder_of(path), SIZE))
+        task = "generation" if source is None else "editing"
+        cases[task].append(Case(place, subject, emotion, planned.seed, told, source))
     return cases
 
 
@@ -148,10 +171,11 @@ def interval(values: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
     return {**{key: round(float(value), 4) for key, value in rounded.items()}, "n": len(values)}
 
 
-def evaluate(weights: Path, method: Method, arms: Sequence[str], count: int, seed: int) -> dict[str, Any]:
-    """`arms.<arm>.<task>.<metric>` = {mean, low, high, n} for the tasks generation, editing and hard."""
+def evaluate(
+    weights: Path, method: Method, arms: Sequence[str], tasks: dict[str, list[Case]], seed: int
+) -> dict[str, Any]:
+    """`<arm>.<task>.<metric>` = {mean, low, high, n} for the tasks generation, editing and hard."""
     examiners, report = Examiners(weights), {}
-    tasks = {"generation": draw_cases(count, seed, False), "editing": draw_cases(count, seed + 1, True)}
     rng = np.random.default_rng(seed)
     for arm in arms:
         told: dict[str, Any] = {}
@@ -170,7 +194,7 @@ def evaluate(weights: Path, method: Method, arms: Sequence[str], count: int, see
                 told["hard"] = {name: interval(values[hard], rng) for name, values in found.items()}
             print(as_row(arm, task, told[task]), flush=True)
         report[arm] = told
-    return {"seed": seed, "count": count, "arms": report}
+    return report
 
 
 def as_row(arm: str, task: str, found: dict[str, dict[str, float]]) -> str:
@@ -182,14 +206,13 @@ def as_row(arm: str, task: str, found: dict[str, dict[str, float]]) -> str:
 def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
     arms: str = ",".join(ARMS),
-    count: int = 64,
+    manifest: Annotated[str | None, typer.Option(help="Its requests, instead of drawn ones.")] = None,
+    count: Annotated[int, typer.Option(help="Cases to draw for each task.")] = 64,
     seed: int = 7,
     weights: Path = WEIGHTS,
     threads: int = 2,
     set_: Annotated[list[str] | None, typer.Option("--set", help="A parameter of the method, as in tokens=2.")] = None,
 ) -> None:
-    from pipeline.config import load_config
-
     torch.set_num_threads(threads)
     method = load_config(None, [f"method.{assignment}" for assignment in set_ or []], {}).method
     print(
@@ -197,7 +220,11 @@ def main(
         + "|---" * 10
         + "|"
     )
-    report = evaluate(weights, method, arms.split(","), count, seed)
+    if manifest is None:
+        tasks = {"generation": draw_cases(count, seed, False), "editing": draw_cases(count, seed + 1, True)}
+    else:
+        tasks = manifest_cases(manifest)
+    report = {"seed": seed, "arms": evaluate(weights, method, arms.split(","), tasks, seed)}
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(report, indent=2) + "\n")
