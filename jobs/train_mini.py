@@ -47,19 +47,18 @@ class Recipe:
     diffusion_rate: float = 6e-4
     caption_dropout: float = 0.1
     classifier_scenes: int = 16_000
-    classifier_steps: int = 1_500
     classifier_batch: int = 48
     content_steps: int = 1_000
     clip_steps: int = 800
     clip_batch: int = 96
 
 
-# Role, architecture, labels, what it learns. Guide, judge and examiner differ in all three of
-# architecture, seed and scenes; the examiner is never used by a run.
-CLASSIFIERS: dict[str, tuple[str, int]] = {
-    "guide": ("resnet", 11),
-    "judge": ("poolformer", 12),
-    "examiner": ("swin", 13),
+# Role: architecture, seed, steps. All three differ in architecture, seed and scenes; the examiner is
+# never used by a run.
+CLASSIFIERS: dict[str, tuple[str, int, int]] = {
+    "guide": ("resnet", 11, 1_500),
+    "judge": ("poolformer", 12, 2_500),
+    "examiner": ("swin", 13, 3_500),
 }
 CONTENTS: dict[str, tuple[list[str], int]] = {"place": (list(PLACES), 1), "subject": (list(SUBJECTS), 2)}
 
@@ -345,11 +344,11 @@ def main(
         average = train_diffusion(recipe, work, scenes, latents, scaling)
         export(work, out, vae, scaling, average)
     if "classifiers" in wanted:
-        for name, (kind, seed) in CLASSIFIERS.items():
+        for name, (kind, seed, steps) in CLASSIFIERS.items():
             own = draw_scenes(work / f"{name}_scenes", recipe.classifier_scenes, seed, balanced=True)
             pixels = classifier_pixels(work, name, own, vae)
             model = train_classifier(
-                recipe, work, name, kind, list(MIKELS.labels), seed, pixels, own.labels[:, 0], recipe.classifier_steps
+                recipe, work, name, kind, list(MIKELS.labels), seed, pixels, own.labels[:, 0], steps
             )
             export_classifier(model, out / name)
     if "contents" in wanted:

@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -124,18 +127,25 @@ def test_the_number_of_workers_changes_no_byte(corpus, manifest, tmp_path):
     assert _shards(tmp_path / "out") == _shards(corpus)
 
 
-def test_killed_midway_and_run_again_it_gives_the_same_bytes(corpus, manifest, tmp_path):
-    out = tmp_path / "out"
-    command = [sys.executable, "-m", "pipeline.cli", "run", manifest, "--output", out, "--batch-size", "4"]
-    with subprocess.Popen([*map(str, command), "--shard-size", "5", *QUICK], start_new_session=True,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:  # fmt: skip
+@contextmanager
+def _started(manifest, out, *more) -> Iterator[subprocess.Popen]:
+    """A run in a session of its own, whose first batch has just been finished."""
+    arguments = ["run", manifest, "--output", out, "--batch-size", 4, "--shard-size", 5, *QUICK, *more]
+    command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          start_new_session=True) as process:  # fmt: skip
         deadline = time.monotonic() + 200
         while not list((out / "_state" / "batches").glob("*.parquet")):
             assert process.poll() is None
             assert time.monotonic() < deadline
-            time.sleep(0.05)
+            time.sleep(0.02)
+        yield process
+
+
+def test_killed_midway_and_run_again_it_gives_the_same_bytes(corpus, manifest, tmp_path):
+    out = tmp_path / "out"
+    with _started(manifest, out) as process:
         os.killpg(process.pid, signal.SIGKILL)
-    subprocess.run(["pkill", "-9", "-f", "ray::Worker"], check=False)
     state = json.loads(muse_batch("status", out, "--json").stdout)
     assert not state["complete"]
     assert muse_batch("verify", out).returncode == 1
@@ -146,18 +156,26 @@ def test_killed_midway_and_run_again_it_gives_the_same_bytes(corpus, manifest, t
 
 
 def test_interrupted_it_saves_and_exits_with_130(manifest, tmp_path):
-    out = tmp_path / "out"
-    command = [sys.executable, "-m", "pipeline.cli", "run", manifest, "--output", out, "--batch-size", "4", *QUICK]
-    with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 200
-        while not list((out / "_state" / "batches").glob("*.parquet")):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    with _started(manifest, tmp_path / "out") as process:
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "the same command resumes" in told
     assert "Traceback" not in told
+
+
+def test_a_killed_worker_costs_its_batch_and_no_more(corpus, manifest, tmp_path):
+    out = tmp_path / "out"
+    with _started(manifest, out, "--workers", 1) as process:
+        (worker,) = [
+            child for child in psutil.Process(process.pid).children(recursive=True) if "ray::Worker" in child.name()
+            or "ray::Worker" in " ".join(child.cmdline()[:1])
+        ]  # fmt: skip
+        worker.kill()
+        stdout, told = process.communicate(timeout=200)
+    assert process.returncode == 1, told
+    assert "1 failed" in stdout
+    assert _shards(out) == _shards(corpus)
 
 
 def test_a_finished_run_is_left_as_it_is(corpus, manifest):
