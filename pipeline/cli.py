@@ -134,7 +134,7 @@ def plan(
     """Check MANIFEST and say what a run would make, without loading a model."""
     with _speaking():
         from pipeline.config import load_config
-        from pipeline.run import preview
+        from pipeline.preview import preview
 
         flags = _flags(emotions, batch_size=batch_size, shard_size=shard_size, limit=limit, seed=seed)
         numbers = preview(manifest, load_config(config, set_ or [], flags), output)

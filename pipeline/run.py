@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import posixpath
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 
@@ -18,11 +18,14 @@ from muse.emotions import MIKELS
 from pipeline import batches, index, plan
 from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
-from pipeline.models import locate
+from pipeline.models import Model, locate
 from pipeline.records import record_schema
 from pipeline.samples import provenance, versions
 from pipeline.shards import Publisher
-from pipeline.storage import clear_temporaries, read_json, write_bytes, write_json
+from pipeline.storage import clear_temporaries, read_json, write_json
+
+if TYPE_CHECKING:
+    from pipeline.worker import Job
 
 RUN_FILE = "run.json"
 
@@ -37,8 +40,6 @@ class Outcome:
 
 def manifest_hash(path: str) -> str:
     """SHA-256 of the manifest's bytes, read in a stream."""
-    import hashlib
-
     digest = hashlib.sha256()
     with fsspec.open(path, "rb") as handle:
         while block := handle.read(1 << 20):
@@ -99,6 +100,26 @@ def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
     return f"{len(strange)} prompt(s) have unknown words, which it will ignore ({shown}{more}). {told()}"
 
 
+def describe(manifest: Manifest, config: Config, models: Mapping[str, Model]) -> dict[str, Any]:
+    """`run.json` as it is before anything was made: the settings, and the fingerprint with its parts."""
+    parts = {
+        "manifest": {"sha256": manifest_hash(manifest.path)},
+        "config": decisive(config),
+        "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
+        "versions": versions(),
+    }
+    # As JSON gives it back: tuples become lists, so that a resumed run compares equal.
+    parts = json.loads(json.dumps(parts))
+    return {
+        "fingerprint": plan.fingerprint(parts),
+        "parts": parts,
+        "config": as_dict(config),
+        "manifest": manifest.path,
+        "requests": planned_requests(manifest, config),
+        "complete": False,
+    }
+
+
 def execute(manifest_path: str, output: Path, config: Config, warn: Callable[[str], None]) -> Outcome:
     """Run, or resume. `warn` hears of what is odd but no error.
 
@@ -111,67 +132,20 @@ def execute(manifest_path: str, output: Path, config: Config, warn: Callable[[st
     models = locate(config)
     if warning := vocabulary_warning(manifest, config):
         warn(warning)
-    parts = {
-        "manifest": {"sha256": manifest_hash(manifest_path)},
-        "config": decisive(config),
-        "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
-        "versions": versions(),
-    }
-    # As JSON gives it back: tuples become lists, so that a resumed run compares equal.
-    parts = json.loads(json.dumps(parts))
-    requests = planned_requests(manifest, config)
-    fingerprint = plan.fingerprint(parts)
-    run = {
-        "fingerprint": fingerprint,
-        "parts": parts,
-        "config": as_dict(config),
-        "manifest": manifest_path,
-        "requests": requests,
-        "complete": False,
-    }
+    run = describe(manifest, config, models)
     before = open_output(output, run)
     if before["complete"]:
         return Outcome(before["counts"], already_done=True)
-    shared = provenance(models, config, fingerprint)
+    shared = provenance(models, config, run["fingerprint"])
     schema = record_schema(shared, manifest.extra)
     clear_temporaries(output)
     publisher = Publisher(output, config.shard_size, config.image_format, schema)
-    finished = sound_batches(output, publisher.start.batch)
 
-    from pipeline import scheduler
-    from pipeline.progress import Progress
     from pipeline.worker import Job
 
-    job = Job(output.resolve(), config, models, shared, schema, folder_of(manifest_path))
-    already = sum(
-        len(batch.requests)
-        for batch in batches_of(manifest, config)
-        if batch.number < publisher.start.batch or batch.number in finished
-    )
-    todo = (
-        batch
-        for batch in batches_of(manifest, config)
-        if batch.number >= publisher.start.batch and batch.number not in finished
-    )
-    if already < requests:
-        try:
-            scheduler.connect(config.address)
-            size, options = scheduler.worker_options(job)
-            size = min(size, -(-(requests - already) // config.batch_size))
-            with Progress(requests, already) as progress, open(_log(output), "a") as log:
-
-                def done(report: batches.Report) -> None:
-                    progress.add(report)
-                    log.write(json.dumps({"at": time.time(), **asdict(report)}) + "\n")
-                    log.flush()
-                    publisher.advance()
-
-                scheduler.Pool(job, size, options).run(todo, done)
-        finally:
-            scheduler.disconnect()
+    compute(manifest, Job(output.resolve(), config, models, shared, schema, folder_of(manifest_path)), publisher)
     publisher.advance()
-    unsharded = publisher.finish()
-    index.write_metadata(output, schema, unsharded)
+    index.write_metadata(output, schema, publisher.finish())
     counts = index.tally(output)
     index.write_card(output, run, counts)
     index.write_contact_sheet(output)
@@ -179,6 +153,39 @@ def execute(manifest_path: str, output: Path, config: Config, warn: Callable[[st
     for number in batches.finished_batches(output):
         batches.remove_batch(output, number)
     return Outcome(counts)
+
+
+def compute(manifest: Manifest, job: Job, publisher: Publisher) -> None:
+    """Have the workers make every batch that is not on disk yet; publish shards as they fill."""
+    from pipeline import scheduler
+    from pipeline.progress import Progress
+
+    config, output = job.config, job.output
+    first, finished = publisher.start.batch, sound_batches(output, publisher.start.batch)
+
+    def is_done(batch: plan.Batch) -> bool:
+        return batch.number < first or batch.number in finished
+
+    total = planned_requests(manifest, config)
+    already = sum(len(batch.requests) for batch in batches_of(manifest, config) if is_done(batch))
+    if already == total:
+        return
+    try:
+        scheduler.connect(config.address)
+        size, options = scheduler.worker_options(job)
+        size = min(size, -(-(total - already) // config.batch_size))
+        with Progress(total, already) as progress, open(_log(output), "a") as log:
+
+            def done(report: batches.Report) -> None:
+                progress.add(report)
+                log.write(json.dumps({"at": time.time(), **asdict(report)}) + "\n")
+                log.flush()
+                publisher.advance()
+
+            todo = (batch for batch in batches_of(manifest, config) if not is_done(batch))
+            scheduler.Pool(job, size, options).run(todo, done)
+    finally:
+        scheduler.disconnect()
 
 
 def sound_batches(output: Path, first: int) -> set[int]:
@@ -197,42 +204,3 @@ def _log(output: Path) -> Path:
     path = output / "_state" / "log.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def preview(manifest_path: str, config: Config, output: Path | None) -> dict[str, Any]:
-    """The plan in numbers, without models; with `output`, every request as a row of that parquet file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    manifest = check(manifest_path, MIKELS.labels, len(config.emotions))
-    tasks = {"generate": 0, "edit": 0}
-    emotions: dict[str, int] = {}
-    rows: list[dict[str, Any]] = []
-    for request in plan.plan_requests(rows_of(manifest, MIKELS.labels), config):
-        tasks["generate" if request.image is None else "edit"] += 1
-        name = " + ".join(request.emotion)
-        emotions[name] = emotions.get(name, 0) + 1
-        if output is not None:
-            rows.append(
-                {
-                    "key": request.key,
-                    "batch": int(request.key) // config.batch_size,
-                    "row": request.row,
-                    "prompt": request.prompt,
-                    "emotion": json.dumps(dict(request.emotion)),
-                    "seed": request.seed,
-                }
-            )
-    if output is not None:
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(rows), sink)
-        write_bytes(Path(os.path.abspath(output)), sink.getvalue().to_pybytes())
-    requests = planned_requests(manifest, config)
-    return {
-        "rows": manifest.rows,
-        "requests": requests,
-        "batches": -(-requests // config.batch_size),
-        "shards_at_most": -(-requests // config.shard_size),
-        "tasks": tasks,
-        "emotions": emotions,
-    }
