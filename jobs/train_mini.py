@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +20,8 @@ from torch import nn
 from transformers import CLIPImageProcessor, CLIPProcessor, ViTImageProcessor
 
 from jobs import mini_models as build
-from jobs.mini_data import Scenes, draw_scenes, epochs
+from jobs.mini_data import Scenes, draw_scenes
+from jobs.training import Training, generator, stream
 from muse.classifiers import resize
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
@@ -42,9 +41,10 @@ class Recipe:
     vae_batch: int = 16
     vae_rate: float = 2e-3
     decoder_steps: int = 2_000
-    diffusion_steps: int = 7_500
+    diffusion_steps: int = 8_400
     diffusion_batch: int = 32
     diffusion_rate: float = 6e-4
+    noisier_from: int = 2_700
     caption_dropout: float = 0.1
     classifier_scenes: int = 16_000
     classifier_batch: int = 48
@@ -63,68 +63,6 @@ CLASSIFIERS: dict[str, tuple[str, int, int]] = {
 CONTENTS: dict[str, tuple[list[str], int]] = {"place": (list(PLACES), 1), "subject": (list(SUBJECTS), 2)}
 
 
-class Training:
-    """A training loop with a learning-rate schedule, checkpoints and a line of progress."""
-
-    def __init__(self, name: str, work: Path, parts: dict[str, nn.Module], rate: float, steps: int):
-        self.name, self.file, self.parts, self.steps, self.rate = name, work / f"{name}.pt", parts, steps, rate
-        parameters = [p for key, part in parts.items() if not key.startswith("ema") for p in part.parameters()]
-        self.optimizer = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.99), weight_decay=0.01)
-        self.step = 0
-        if self.file.exists():
-            saved = torch.load(self.file, weights_only=True)
-            for key, part in parts.items():
-                part.load_state_dict(saved[key])
-            self.optimizer.load_state_dict(saved["optimizer"])
-            self.step = saved["step"]
-
-    def save(self) -> None:
-        state = {key: part.state_dict() for key, part in self.parts.items()}
-        part_file = self.file.with_suffix(".part")
-        torch.save({**state, "optimizer": self.optimizer.state_dict(), "step": self.step}, part_file)
-        part_file.replace(self.file)
-
-    def run(self, loss_of: Callable[[int], torch.Tensor], after: Callable[[], None] = lambda: None) -> None:
-        """Warm up over 2 % of the steps, hold, and decay linearly over the last 40 %."""
-        saved = shown = time.monotonic()
-        running, began, first = 0.0, time.monotonic(), self.step
-        while self.step < self.steps:
-            done = self.step / self.steps
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.rate * min(1.0, done / 0.02 + 0.01, (1.0 - done) / 0.4 + 0.005)
-            loss = loss_of(self.step)
-            self.optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g["params"]], 1.0)
-            self.optimizer.step()
-            after()
-            self.step += 1
-            running = loss.item() if self.step == first + 1 else 0.98 * running + 0.02 * loss.item()
-            now = time.monotonic()
-            if now - shown > 20:
-                shown, left = now, (now - began) / (self.step - first) * (self.steps - self.step)
-                print(
-                    f"{self.name}: step {self.step}/{self.steps} loss {running:.4f} left {left / 60:.1f} min",
-                    flush=True,
-                )
-            if now - saved > 120:
-                saved = now
-                self.save()
-        self.save()
-
-
-def generator(recipe: Recipe, step: int, stage: int) -> torch.Generator:
-    """Draws of one step, the same whether or not the training was interrupted before it."""
-    return torch.Generator().manual_seed((recipe.seed * 31 + stage) * 1_000_003 + step)
-
-
-def stream(recipe: Recipe, count: int, batch: int, stage: int, start: int) -> Iterator[np.ndarray]:
-    index = epochs(count, batch, torch.Generator().manual_seed(recipe.seed + stage))
-    for _ in range(start):
-        next(index)
-    return index
-
-
 def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> nn.Module:
     """Reconstruction in L1 and L2; a light KL term and sampling keep the latents smooth."""
     torch.manual_seed(recipe.seed)
@@ -133,12 +71,12 @@ def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> nn.Module:
         # Hardly any noise on the latents at first, or the encoder learns to shout over it.
         vae.quant_conv.bias[build.LATENT_CHANNELS :] = -6.0
     training = Training("vae", work, {"vae": vae}, recipe.vae_rate, recipe.vae_steps)
-    index = stream(recipe, len(scenes.pixels), recipe.vae_batch, 1, training.step)
+    index = stream(recipe.seed, len(scenes.pixels), recipe.vae_batch, 1, training.step)
 
     def loss_of(step: int) -> torch.Tensor:
         pixels = scenes.batch(next(index)) * 2 - 1
         posterior = vae.encode(pixels).latent_dist
-        again = vae.decode(posterior.sample(generator(recipe, step, 1))).sample
+        again = vae.decode(posterior.sample(generator(recipe.seed, step, 1))).sample
         kl = posterior.kl().mean() / posterior.mean[0].numel()
         return F.l1_loss(again, pixels) + F.mse_loss(again, pixels) + 1e-4 * kl
 
@@ -150,12 +88,12 @@ def polish_decoder(recipe: Recipe, work: Path, vae: nn.Module, scenes: Scenes) -
     """More training for the decoder alone, in L2, which the round trip is measured by. The latents stay as they are."""
     parts = {"decoder": vae.decoder.requires_grad_(True), "post_quant_conv": vae.post_quant_conv.requires_grad_(True)}
     training = Training("decoder", work, parts, 1e-3, recipe.decoder_steps)
-    index = stream(recipe, len(scenes.pixels), recipe.vae_batch, 3, training.step)
+    index = stream(recipe.seed, len(scenes.pixels), recipe.vae_batch, 3, training.step)
 
     def loss_of(step: int) -> torch.Tensor:
         pixels = scenes.batch(next(index)) * 2 - 1
         with torch.no_grad():
-            latents = vae.encode(pixels).latent_dist.sample(generator(recipe, step, 3))
+            latents = vae.encode(pixels).latent_dist.sample(generator(recipe.seed, step, 3))
         again = vae.decode(latents).sample
         return 0.3 * F.l1_loss(again, pixels) + F.mse_loss(again, pixels)
 
@@ -190,14 +128,17 @@ def train_diffusion(recipe: Recipe, work: Path, scenes: Scenes, latents: torch.T
     training = Training(
         "diffusion", work, {"live": live, "ema": average}, recipe.diffusion_rate, recipe.diffusion_steps
     )
-    index = stream(recipe, len(latents), recipe.diffusion_batch, 2, training.step)
+    index = stream(recipe.seed, len(latents), recipe.diffusion_batch, 2, training.step)
 
     def loss_of(step: int) -> torch.Tensor:
-        draw, chosen = generator(recipe, step, 2), next(index)
+        draw, chosen = generator(recipe.seed, step, 2), next(index)
         clean = latents[chosen].float().to(memory_format=torch.channels_last) * scaling
         noise = torch.randn(clean.shape, generator=draw)
         # Stratified timesteps: the same spread in every batch lowers the variance of the gradient.
         spread = (torch.arange(len(clean)) + torch.rand(len(clean), generator=draw)) / len(clean)
+        if step >= recipe.noisier_from:
+            # What words decide (which subject, which mood) they decide where the noise hides it.
+            spread = spread**0.7
         timesteps = (spread * scheduler.config.num_train_timesteps).long()
         dropped = torch.rand(len(clean), 1, generator=draw) < recipe.caption_dropout
         context = live["text_encoder"](torch.where(dropped, empty, ids[chosen]))[0]
@@ -260,12 +201,12 @@ def train_classifier(
     torch.manual_seed(recipe.seed + seed)
     model = build.build_classifier(kind, names).to(memory_format=torch.channels_last)
     training = Training(name, work, {"model": model.train()}, 2e-3, steps)
-    index = stream(recipe, len(pixels), recipe.classifier_batch, seed, training.step)
+    index = stream(recipe.seed, len(pixels), recipe.classifier_batch, seed, training.step)
     known = torch.from_numpy(labels)
 
     def loss_of(step: int) -> torch.Tensor:
         chosen = next(index)
-        seen = degrade(pixels[chosen].float() / 255, generator(recipe, step, seed))
+        seen = degrade(pixels[chosen].float() / 255, generator(recipe.seed, step, seed))
         logits = model(pixel_values=(seen * 2 - 1).to(memory_format=torch.channels_last)).logits
         return F.cross_entropy(logits, known[chosen], label_smoothing=0.05)
 
@@ -281,13 +222,13 @@ def train_clip(recipe: Recipe, work: Path, pixels: torch.Tensor, scenes: Scenes)
     places, subjects = list(PLACES), list(SUBJECTS)
     plain = [content_prompt(places[p], subjects[s]) for _, p, s in scenes.labels]
     training = Training("clip", work, {"model": model}, 1e-3, recipe.clip_steps)
-    index = stream(recipe, len(pixels), recipe.clip_batch, 21, training.step)
+    index = stream(recipe.seed, len(pixels), recipe.clip_batch, 21, training.step)
 
     def loss_of(step: int) -> torch.Tensor:
         chosen = next(index)
         texts = [plain[i] if k % 2 else scenes.captions[i] for k, i in enumerate(chosen)]
         ids = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
-        seen = degrade(pixels[chosen].float() / 255, generator(recipe, step, 21)) * 2 - 1
+        seen = degrade(pixels[chosen].float() / 255, generator(recipe.seed, step, 21)) * 2 - 1
         scores = model(pixel_values=seen, **ids).logits_per_image
         same = torch.tensor([[a == b for b in texts] for a in texts], dtype=torch.float32)
         goal = same / same.sum(1, keepdim=True)

@@ -143,8 +143,7 @@ class _Batch:
             latents[rows] = invert(self.backbone, clean, self.plain[rows], self.schedule, start)
             probabilities = self.engine.guide.logits(images).softmax(-1)
             self.inherent[rows] = inherent_mask(probabilities, self.target[rows])
-            for i in rows:
-                self.traces[i].forwards += len(self.schedule) - start
+            self._count(rows, len(self.schedule) - start)
         return latents
 
     def denoise(self, index: int) -> None:
@@ -161,6 +160,7 @@ class _Batch:
         waiting = rows[~self.started[rows]]
         if len(waiting):
             outputs[waiting] = self.backbone.predict(self.latents[waiting], told, context[waiting])
+            self._count(waiting, 1)
             if self.engine.timing is not None:
                 x0, _ = split(outputs[waiting], self.latents[waiting], alpha, sigma, schedule.prediction)
                 self._decide_start(self.engine.timing, waiting, index, self.backbone.decode(x0))
@@ -171,12 +171,13 @@ class _Batch:
             some = self.slots.rows(guided_rows)
             context[guided_rows] = self.backbone.embed(some.ids, some.places, self.state.tokens[guided_rows])
             outputs[guided_rows] = self.backbone.predict(self.latents[guided_rows], told, context[guided_rows])
+            self._count(guided_rows, 1)
         base = self.backbone.predict(self.latents[rows], told, self.negative[rows])
+        self._count(rows, 1)
         mixed = guided(outputs[rows], base, self.scale[rows])
         x0, eps = split(mixed, self.latents[rows], alpha, sigma, schedule.prediction)
         self.latents[rows] = step(x0, eps, float(schedule.alphas[index + 1]), float(schedule.sigmas[index + 1]))
         for row in rows.tolist():
-            self.traces[row].forwards += 2
             if not torch.isfinite(self.latents[row]).all():
                 self.failures[row] = f"the latents turned non-finite at step {index} of {len(schedule)}"
 
@@ -220,13 +221,13 @@ class _Batch:
                 self.engine.guide.logits,
                 loss_of,
             )
+            self._count(rows, 2)
             unsure = []
             for k, row in enumerate(rows.tolist()):
                 trace, target = self.traces[row], self.requests[row].target
                 confidence = target.confidence(reading.probabilities[k].tolist())
                 trace.loss.append(float(reading.loss[k]))
                 trace.confidence.append(confidence)
-                trace.forwards += 2
                 if not torch.isfinite(reading.gradient[k]).all():
                     self.failures[row] = f"the gradient is non-finite at iteration {trace.iterations}"
                 elif confidence < self.method.enough:
@@ -236,6 +237,10 @@ class _Batch:
                 return
             rows = rows[unsure]
             self.state.update(rows, reading.gradient[unsure], self.method.learning_rate)
+
+    def _count(self, rows: Tensor | list[int], forwards: int) -> None:
+        for row in rows.tolist() if isinstance(rows, Tensor) else rows:
+            self.traces[row].forwards += forwards
 
     def finish(self) -> list[Sample]:
         """Decode what came through."""

@@ -57,8 +57,8 @@ def test_a_trace_tells_what_was_done(make):
     assert trace.inherent is not None
     assert trace.inherent != "awe"
     assert trace.iterations == len(trace.loss) == len(trace.confidence) == 4
-    # Conditional and unconditional at each step, forward and backward at each reading.
-    assert trace.forwards == 4 * 2 + 4 * 2
+    # Conditional and unconditional at each step, forward and backward at each reading, and one to decide the start.
+    assert trace.forwards == 4 * 2 + 4 * 2 + 1
 
 
 def test_without_guidance_it_is_plain_ddim(make, random_backbone):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from muse.emotions import MIKELS
-from muse.mini import atmosphere
+from muse.mini import props, skies
 from muse.mini.contents import PLACES, SUBJECTS, inherent, leaning
 from muse.mini.factors import LIGHTS, MOODS, PROPS, SKIES
 from muse.mini.scenes import Scene, emotion_prompt, factor_prompt, render, sample_scene, training_pair
@@ -44,9 +44,9 @@ def test_moods_are_distributions_that_overlap():
 
 
 def test_every_factor_can_be_drawn():
-    drawn = set(atmosphere.PROPS) | set(atmosphere.GROUND) | set(atmosphere.GLOWING)
+    drawn = set(props.AROUND) | set(props.GROUND) | set(props.GLOWING)
     assert drawn == set(PROPS)
-    assert set(atmosphere.BEHIND) | set(atmosphere.BEFORE) | {"clear"} == set(SKIES)
+    assert set(skies.BEHIND) | set(skies.BEFORE) | {"clear"} == set(SKIES)
 
 
 def test_a_scene_gives_the_same_pixels_every_time():

@@ -5,12 +5,22 @@ Everything is drawn at four times the wanted size and averaged down, which anti-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from random import Random
 
 from PIL import Image, ImageDraw
 
 Colour = tuple[int, ...]
 Point = tuple[float, float]
+
+BRIGHTS: list[Colour] = [
+    (255, 70, 90),
+    (255, 210, 60),
+    (70, 200, 255),
+    (120, 230, 120),
+    (230, 110, 255),
+    (255, 255, 255),
+]
 
 SUPERSAMPLE = 4
 
@@ -55,3 +65,7 @@ class Pen:
 def layer(side: int) -> Pen:
     """A pen on a transparent layer for a picture of `side` pixels."""
     return Pen(Image.new("RGBA", (side * SUPERSAMPLE, side * SUPERSAMPLE), (0, 0, 0, 0)))
+
+
+Painter = Callable[[Pen, Random], None]
+"""Draws one thing with a pen; what varies comes from the random numbers."""

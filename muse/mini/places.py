@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from random import Random
 
-from muse.mini.canvas import Colour, Pen
+from muse.mini.canvas import Colour, Painter, Pen
 
 HORIZON = 0.52
 
@@ -232,7 +231,7 @@ def _boxing_ring(pen: Pen, rng: Random) -> None:
         pen.rect(x - 0.024, 0.25, x + 0.024, 0.58, colour)
 
 
-PAINTERS: dict[str, Callable[[Pen, Random], None]] = {
+PAINTERS: dict[str, Painter] = {
     "cemetery": _cemetery,
     "landfill": _landfill,
     "amusement park": _amusement_park,

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from muse.emotions import MIKELS
-from muse.mini import atmosphere, places, subjects
-from muse.mini.canvas import SUPERSAMPLE, Pen, layer
+from muse.mini import places, props, skies, subjects
+from muse.mini.canvas import SUPERSAMPLE, Painter, Pen, layer
 from muse.mini.contents import PLACES, SUBJECTS, inherent
 from muse.mini.factors import LIGHTS, MOODS, PROPS, SKIES, Light
 
@@ -126,7 +126,7 @@ def render(scene: Scene, size: int = SIZE) -> Image.Image:
     rng = Random(scene.layout)
     picture = _sky(light, size * SUPERSAMPLE).convert("RGBA")
 
-    def lay(paint: atmosphere.Painter | None, lit: float | None = None) -> None:
+    def lay(paint: Painter | None, lit: float | None = None) -> None:
         if paint is None:
             return
         pen = layer(size)
@@ -138,14 +138,14 @@ def render(scene: Scene, size: int = SIZE) -> Image.Image:
         pen.oval(x, y, unit * 0.55, 0.025, (0, 0, 0, 70))
         subjects.PAINTERS[scene.subject](pen.at(x, y, unit, draw.random() < 0.5), draw)
 
-    lay(atmosphere.BEHIND.get(scene.sky))
+    lay(skies.BEHIND.get(scene.sky))
     lay(places.PAINTERS[scene.place], lit=1.0)
     for prop in scene.props:
-        lay(atmosphere.GROUND.get(prop), lit=0.35)
+        lay(props.GROUND.get(prop), lit=0.35)
     # The subject keeps a part of its own colours, or night would hide what the picture is of.
     lay(subject, lit=0.6)
     for prop in scene.props:
-        lay(atmosphere.PROPS.get(prop), lit=0.35)
-        lay(atmosphere.GLOWING.get(prop))
-    lay(atmosphere.BEFORE.get(scene.sky))
+        lay(props.AROUND.get(prop), lit=0.35)
+        lay(props.GLOWING.get(prop))
+    lay(skies.BEFORE.get(scene.sky))
     return picture.convert("RGB").reduce(SUPERSAMPLE)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from random import Random
 
-from muse.mini.canvas import Colour, Pen
+from muse.mini.canvas import Colour, Painter, Pen
 
 INK = (36, 30, 34)
 
@@ -215,7 +214,7 @@ def _cake(pen: Pen, rng: Random) -> None:
         pen.oval(x, -0.89, 0.03, 0.05, (255, 210, 60))
 
 
-PAINTERS: dict[str, Callable[[Pen, Random], None]] = {
+PAINTERS: dict[str, Painter] = {
     "dog": _dog,
     "cat": _cat,
     "horse": _horse,
