@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import pre_tokenizers
 from torch import nn
 from transformers import (
     AutoModelForImageClassification,
@@ -30,38 +33,48 @@ LATENT_SIDE, LATENT_CHANNELS, TEXT_WIDTH, TEXT_LENGTH = 16, 6, 128, 32
 CLASSIFIER_SIDE = 64
 
 
+def learn_merges(sentences: Sequence[str]) -> list[tuple[str, str]]:
+    """Byte-pair merges (Sennrich et al., arXiv 1508.07909) until every word is one token.
+
+    Ties are broken by the pair itself. The trainer of `tokenizers` breaks them differently from run to run,
+    and a resumed training would then continue under other token ids.
+    """
+    counts = Counter(re.findall(r"\w+|[^\w\s]+", " ".join(sentences).lower()))
+    pieces = {word: [*word[:-1], word[-1] + "</w>"] for word in counts}
+    merges: list[tuple[str, str]] = []
+    while True:
+        pairs: Counter[tuple[str, str]] = Counter()
+        for word, parts in pieces.items():
+            for pair in pairwise(parts):
+                pairs[pair] += counts[word]
+        if not pairs:
+            return merges
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append(best)
+        for word, parts in pieces.items():
+            joined: list[str] = []
+            for part in parts:
+                if joined and (joined[-1], part) == best:
+                    joined[-1] += part
+                else:
+                    joined.append(part)
+            pieces[word] = joined
+
+
 def build_tokenizer(folder: Path) -> CLIPTokenizer:
     """A CLIP tokenizer whose byte-pair merges make one token of each word of the world; others fall into bytes."""
-    bpe = Tokenizer(models.BPE(unk_token="<|endoftext|>", continuing_subword_prefix="", end_of_word_suffix="</w>"))
-    bpe.normalizer = normalizers.Lowercase()
-    bpe.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(r"\w+|[^\w\s]+"), "removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=4096,
-        min_frequency=1,
-        initial_alphabet=sorted(alphabet),
-        end_of_word_suffix="</w>",
-        show_progress=False,
-    )
-    bpe.train_from_iterator(sentences(), trainer)
-    merges = json.loads(bpe.to_str())["model"]["merges"]
-    letters = sorted(alphabet)
-    tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair) for pair in merges)]
-    tokens += ["<|startoftext|>", "<|endoftext|>"]
-    folder.mkdir(parents=True, exist_ok=True)
-    table = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
-    (folder / "vocab.json").write_text(json.dumps(table, ensure_ascii=False))
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in merges) + "\n")
-    tokenizer = CLIPTokenizer(
-        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=TEXT_LENGTH, pad_token="<|endoftext|>"
-    )
-    tokenizer.save_pretrained(folder)
-    return tokenizer
+    if not (folder / "tokenizer.json").exists():
+        merges = learn_merges(sentences())
+        letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+        tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair) for pair in merges)]
+        tokens += ["<|startoftext|>", "<|endoftext|>"]
+        CLIPTokenizer(
+            {token: i for i, token in enumerate(dict.fromkeys(tokens))},
+            merges,
+            model_max_length=TEXT_LENGTH,
+            pad_token="<|endoftext|>",
+        ).save_pretrained(folder)
+    return CLIPTokenizer.from_pretrained(folder)
 
 
 def build_vae() -> AutoencoderKL:

@@ -41,7 +41,7 @@ class Recipe:
     vae_batch: int = 16
     vae_rate: float = 2e-3
     decoder_steps: int = 2_000
-    diffusion_steps: int = 8_400
+    diffusion_steps: int = 7_500
     diffusion_batch: int = 32
     diffusion_rate: float = 6e-4
     noisier_from: int = 2_700
@@ -239,11 +239,11 @@ def train_clip(recipe: Recipe, work: Path, pixels: torch.Tensor, scenes: Scenes)
 
 
 def export(work: Path, out: Path, vae: nn.Module, scaling: float, average: nn.ModuleDict) -> None:
-    """The diffusion model in the diffusers folder layout, half-precision safetensors."""
+    """The diffusion model in the diffusers folder layout."""
     tokenizer = build.build_tokenizer(work / "tokenizer")
     vae.register_to_config(scaling_factor=scaling)
     pipe = StableDiffusionPipeline(
-        vae=vae,
+        vae=copy.deepcopy(vae),
         text_encoder=average["text_encoder"],
         tokenizer=tokenizer,
         unet=average["unet"],
@@ -252,7 +252,10 @@ def export(work: Path, out: Path, vae: nn.Module, scaling: float, average: nn.Mo
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    copy.deepcopy(pipe).to(torch.float16).save_pretrained(out / "diffusion", safe_serialization=True)
+    # Half the size for the two large parts, which diffusers loads as float32; transformers would load halves as halves.
+    for part in (pipe.unet, pipe.vae):
+        part.half()
+    pipe.save_pretrained(out / "diffusion", safe_serialization=True)
 
 
 def export_classifier(model: nn.Module, folder: Path) -> None:
@@ -302,7 +305,7 @@ def main(
             export_classifier(model, out / name)
     if "similarity" in wanted:
         model = train_clip(recipe, work, classifier_pixels(work, "contents", scenes, vae), scenes)
-        model.half().save_pretrained(out / "clip", safe_serialization=True)
+        model.save_pretrained(out / "clip", safe_serialization=True)
         side = build.CLASSIFIER_SIDE
         images = CLIPImageProcessor(
             size={"shortest_edge": side}, crop_size={"height": side, "width": side}, image_mean=MEAN, image_std=STD

@@ -25,17 +25,17 @@ class Method:
 
     steps: int = 20
     guidance_scale: float = 4.0
-    tokens: int = 2
-    iterations: int = 3
+    tokens: int = 4
+    iterations: int = 5
     until: float = 0.7
-    learning_rate: float = 0.1
+    learning_rate: float = 0.3
     enough: float = 0.95
     timing: str = "threshold"
     timing_level: float = 0.3
     timing_latest: float = 0.3
     inherent_weight: float = 0.5
     similar_weight: float = 0.25
-    strength: float = 0.8
+    strength: float = 0.95
     edit_guidance_scale: float = 3.0
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from jobs.mini_models import learn_merges
 from muse.emotions import MIKELS
 from muse.mini import props, skies
 from muse.mini.contents import PLACES, SUBJECTS, inherent, leaning
@@ -100,3 +101,9 @@ def test_unknown_words_are_named():
 def test_every_word_of_the_world_is_one_token(tokenizer):
     for sentence in sentences():
         assert len(tokenizer.tokenize(sentence)) == len(words(sentence)) + sentence.count(",")
+
+
+def test_tokens_are_the_same_every_time():
+    merges = learn_merges(sentences())
+    assert merges == learn_merges(tuple(reversed(sentences())))
+    assert len(set(merges)) == len(merges)
