@@ -24,14 +24,15 @@ import typer
 from torch import Tensor
 
 from manifests.read import check, rows_of
-from muse.backbone import StableDiffusion
+from muse.backbones import load_backbone
 from muse.classifiers import FolderClassifier, load_image_model
 from muse.emotions import MIKELS, Target
-from muse.engine import MuseEngine, Request, Sample
+from muse.engine import MuseEngine
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.mini.contents import PLACES, SUBJECTS, leaning
 from muse.mini.scenes import SIZE, content_prompt, emotion_prompt, factor_prompt, render, sample_scene
+from muse.rows import Request, Sample
 from muse.similarity import ClipSimilarity, similarity
 from pipeline.config import Config, load_config
 from pipeline.images import open_source, to_tensor
@@ -152,7 +153,7 @@ def run_arm(weights: Path, method: Method, arm: str, cases: Sequence[Case]) -> t
     """The images, the samples with their traces, and the seconds of one arm."""
     build, changes = ARMS[arm]
     engine = MuseEngine(
-        StableDiffusion.from_pretrained(weights / "diffusion"),
+        load_backbone(weights / "diffusion"),
         FolderClassifier.from_pretrained(weights / "guide"),
         ClipSimilarity.from_pretrained(weights / "clip"),
         replace(method, **changes),

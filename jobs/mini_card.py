@@ -22,7 +22,7 @@ from torch import Tensor
 from jobs.evaluate import BATCH, Case, Examiners, draw_cases, run_arm
 from jobs.mini_data import draw
 from jobs.train_mini import round_trip
-from muse.backbone import StableDiffusion
+from muse.backbones import Backbone, load_backbone
 from muse.emotions import MIKELS
 from muse.method import Method
 from muse.mini import WEIGHTS
@@ -44,11 +44,11 @@ def noise(pixels: Tensor) -> Tensor:
     return pixels + 0.08 * torch.randn(pixels.shape, generator=torch.Generator().manual_seed(HELD_OUT))
 
 
-def classifier_figures(examiners: Examiners, backbone: StableDiffusion, count: int) -> dict[str, Any]:
+def classifier_figures(examiners: Examiners, backbone: Backbone, count: int) -> dict[str, Any]:
     """Accuracy of every classifier on held-out scenes, as drawn and degraded; and the VAE's PSNR in dB."""
     pixels, _, labels = draw(HELD_OUT, True, count)
     scenes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-    again = torch.cat([round_trip(backbone.vae, part) for part in scenes.split(64)])
+    again = torch.cat([round_trip(backbone.codec.vae, part) for part in scenes.split(64)])
     places, subjects = list(PLACES), list(SUBJECTS)
     cases = [Case(places[p], subjects[s], MIKELS.labels[e], 0, "") for e, p, s in labels]
     ways: dict[str, Callable[[Tensor], Tensor]] = {"clean": lambda x: x, "blur": blur, "noise": noise}
@@ -187,7 +187,7 @@ Limits: {SIZE} px, vector drawings, {len(PLACES)} x {len(SUBJECTS)} contents. Wo
 def main(count: int = 256, held_out: int = 1600, pair_seeds: int = 6, threads: int = 2, seed: int = 7) -> None:
     torch.set_num_threads(threads)
     method, examiners = Method(), Examiners(WEIGHTS)
-    figures = classifier_figures(examiners, StableDiffusion.from_pretrained(WEIGHTS / "diffusion"), held_out)
+    figures = classifier_figures(examiners, load_backbone(WEIGHTS / "diffusion"), held_out)
     print(json.dumps(figures, indent=1), flush=True)
     figures["prompts"] = prompt_figures(examiners, method, count // BATCH * BATCH, seed)
     print(json.dumps(figures["prompts"], indent=1), flush=True)

@@ -45,8 +45,6 @@ class Recipe:
     diffusion_batch: int = 32
     diffusion_rate: float = 6e-4
     noisier_from: int = 2_700
-    refine_steps: int = 5_000
-    refine_rate: float = 3e-4
     caption_dropout: float = 0.1
     classifier_scenes: int = 16_000
     classifier_batch: int = 48
@@ -119,37 +117,26 @@ def encode_latents(work: Path, vae: nn.Module, scenes: Scenes) -> tuple[torch.Te
 
 
 def train_diffusion(recipe: Recipe, work: Path, scenes: Scenes, latents: torch.Tensor, scaling: float) -> nn.ModuleDict:
-    """U-Net and text encoder together, from nothing; then again from their average, at half the rate."""
+    """U-Net and text encoder together, velocity loss, captions dropped for guidance; the averaged weights are kept."""
     torch.manual_seed(recipe.seed + 1)
-    tokenizer = build.build_tokenizer(work / "tokenizer")
-    fresh = nn.ModuleDict({"unet": build.build_unet(), "text_encoder": build.build_text_encoder(tokenizer)})
-    average = denoise(recipe, work, "diffusion", fresh, scenes, latents * scaling)
-    return denoise(recipe, work, "refine", copy.deepcopy(average).requires_grad_(True), scenes, latents * scaling)
-
-
-def denoise(
-    recipe: Recipe, work: Path, name: str, live: nn.ModuleDict, scenes: Scenes, latents: torch.Tensor
-) -> nn.ModuleDict:
-    """Velocity loss, captions dropped for guidance; the average of the weights along the way is what is kept."""
-    stage, rate, steps, noisier_from = {
-        "diffusion": (2, recipe.diffusion_rate, recipe.diffusion_steps, recipe.noisier_from),
-        "refine": (4, recipe.refine_rate, recipe.refine_steps, 0),
-    }[name]
     tokenizer, scheduler = build.build_tokenizer(work / "tokenizer"), build.build_scheduler()
+    live = nn.ModuleDict({"unet": build.build_unet(), "text_encoder": build.build_text_encoder(tokenizer)})
     live.to(memory_format=torch.channels_last)
     average = copy.deepcopy(live).requires_grad_(False)
     ids = tokenizer(scenes.captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
     empty = tokenizer("", padding="max_length", return_tensors="pt").input_ids
-    training = Training(name, work, {"live": live, "ema": average}, rate, steps)
-    index = stream(recipe.seed, len(latents), recipe.diffusion_batch, stage, training.step)
+    training = Training(
+        "diffusion", work, {"live": live, "ema": average}, recipe.diffusion_rate, recipe.diffusion_steps
+    )
+    index = stream(recipe.seed, len(latents), recipe.diffusion_batch, 2, training.step)
 
     def loss_of(step: int) -> torch.Tensor:
-        draw, chosen = generator(recipe.seed, step, stage), next(index)
-        clean = latents[chosen].float().to(memory_format=torch.channels_last)
+        draw, chosen = generator(recipe.seed, step, 2), next(index)
+        clean = latents[chosen].float().to(memory_format=torch.channels_last) * scaling
         noise = torch.randn(clean.shape, generator=draw)
         # Stratified timesteps: the same spread in every batch lowers the variance of the gradient.
         spread = (torch.arange(len(clean)) + torch.rand(len(clean), generator=draw)) / len(clean)
-        if step >= noisier_from:
+        if step >= recipe.noisier_from:
             # What words decide (which subject, which mood) they decide where the noise hides it.
             spread = spread**0.7
         timesteps = (spread * scheduler.config.num_train_timesteps).long()

@@ -1,253 +1,297 @@
-"""MUSE for a batch of requests: each row has its own prompt, target, seed, start and trace.
+"""MUSE for many requests at once. Each has its own step, tokens, iterations and end.
 
-Generation and editing share every line below `_starting_latents`.
+A few slots are open at a time. One `tick` gives every open request what it needs next: those that
+optimise share one pass with gradients, those that denoise share one without, at whatever steps they
+stand. A finished request leaves its slot to the next of the batch, so no pass carries idle rows.
+`muse.reference` is the same method, one request at a time, as it reads in the paper.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from muse.backbone import Backbone
+from muse.augment import augmented
+from muse.backbones.base import Backbone, Conditioning
 from muse.classifiers import EmotionClassifier, resize
-from muse.emotions import Target
-from muse.guidance import TokenState, read
-from muse.inversion import invert
+from muse.guidance import Reading, TokenState, read
+from muse.inversion import asked_at, undo
 from muse.losses import inherent_mask, multi_emotion_loss, similar_mask
 from muse.method import Method
-from muse.sampler import guided, split, step
+from muse.rows import Phase, Request, Row, Sample
+from muse.sampler import guided, make_schedule, split
 from muse.similarity import ClipSimilarity, similarity
-from muse.timing import Timing, make_timing
-from muse.tokens import initial_tokens, open_slots
+from muse.timing import make_timing
 
-
-@dataclass(frozen=True)
-class Request:
-    """One image to make.
-
-    Attributes:
-        prompt: the content, in words; for an edit it describes the image.
-        target: the emotion to evoke.
-        seed: of the starting noise.
-        negative_prompt: what guidance leads away from.
-        image: float (3, h, w) in [0, 1] to edit, or None to generate.
-    """
-
-    prompt: str
-    target: Target
-    seed: int
-    negative_prompt: str = ""
-    image: Tensor | None = None
-
-
-@dataclass
-class Trace:
-    """How one sample came about.
-
-    Attributes:
-        similarity: image-text similarity at each step until the start.
-        start_step: the step at which guidance set in, None if it never did.
-        inherent: the emotion that the content evoked by itself at the start.
-        loss, confidence: at each reading of the guide: the loss, and the guide's confidence in the target.
-        iterations: token updates spent.
-        forwards: U-Net forwards spent, a backward pass counted as one.
-    """
-
-    similarity: list[float] = field(default_factory=list)
-    start_step: int | None = None
-    inherent: str | None = None
-    loss: list[float] = field(default_factory=list)
-    confidence: list[float] = field(default_factory=list)
-    iterations: int = 0
-    forwards: int = 0
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A finished request: uint8 pixels (h, w, 3) and its trace; or, on failure, the reason and no pixels."""
-
-    pixels: Tensor | None
-    trace: Trace
-    failure: str | None = None
+OnStep = Callable[[Row, Tensor], None]
+"""Called after each denoising step with the row and its new latents (c, h, w)."""
 
 
 class MuseEngine:
-    """Runs MUSE on batches with a frozen backbone, a guide and an image-text similarity."""
+    """Runs MUSE on batches with a frozen backbone, a guide and an image-text similarity.
 
-    def __init__(self, backbone: Backbone, guide: EmotionClassifier, clip: ClipSimilarity, method: Method):
-        self.backbone, self.guide, self.clip, self.method = backbone, guide, clip, method
+    Args:
+        slots: requests on their way at a time; 0 for all of a batch.
+    """
+
+    def __init__(
+        self, backbone: Backbone, guide: EmotionClassifier, clip: ClipSimilarity, method: Method, slots: int = 0
+    ):
+        self.backbone, self.guide, self.clip, self.method, self.slots = backbone, guide, clip, method, slots
         self.timing = make_timing(method.timing, method.timing_level, method.timing_latest)
-        self.schedule = backbone.schedule(method.steps)
+        self.schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
 
     @torch.no_grad()
-    def run(self, requests: Sequence[Request]) -> list[Sample]:
+    def run(self, requests: Sequence[Request], on_step: OnStep | None = None) -> list[Sample]:
         """Make every request of the batch. A row that turns non-finite fails alone.
 
-        The result is a function of the batch, its order and the number of threads; other batches do not matter.
+        The result is a function of the batch, its order, the slots and the number of threads; other
+        batches do not matter.
         """
-        batch = _Batch(self, requests)
-        for index in range(len(self.schedule)):
-            batch.denoise(index)
+        batch = _Batch(self, requests, on_step)
+        waiting, active = deque(batch.rows), list[Row]()
+        while waiting or active:
+            free = (self.slots or len(requests)) - len(active)
+            joining = [waiting.popleft() for _ in range(min(free, len(waiting)))]
+            batch.join(joining)
+            active = [row for row in active + joining if row.phase is not Phase.DONE]
+            batch.tick(active)
+            active = [row for row in active if row.phase is not Phase.DONE]
         return batch.finish()
 
 
+def _numbers(rows: Sequence[Row]) -> Tensor:
+    return torch.tensor([row.number for row in rows], dtype=torch.long)
+
+
+def _steps(rows: Sequence[Row]) -> Tensor:
+    return torch.tensor([row.index for row in rows], dtype=torch.long)
+
+
 class _Batch:
-    """The state of one batch on its way through the denoising steps."""
+    """The requests of one batch, and their tensors: one row each."""
 
-    def __init__(self, engine: MuseEngine, requests: Sequence[Request]):
-        self.engine, self.requests = engine, requests
-        self.backbone, self.method, self.schedule = engine.backbone, engine.method, engine.schedule
-        targets = [request.target for request in requests]
-        prompts = [request.prompt for request in requests]
-        self.device = self.backbone.device
-        self.target = torch.tensor([target.weights for target in targets], device=self.device)
-        self.similar = torch.tensor([similar_mask(target) for target in targets], device=self.device)
+    def __init__(self, engine: MuseEngine, requests: Sequence[Request], on_step: OnStep | None):
+        self.engine, self.backbone, self.method = engine, engine.backbone, engine.method
+        self.schedule, self.on_step = engine.schedule, on_step
+        device, count = self.backbone.device, len(requests)
+        targets, prompts = [r.target for r in requests], [r.prompt for r in requests]
+        self.target = torch.tensor([target.weights for target in targets], device=device)
+        self.similar = torch.tensor([similar_mask(target) for target in targets], device=device)
         self.inherent = torch.zeros_like(self.target)
-        self.traces = [Trace() for _ in requests]
-        self.failures: dict[int, str] = {}
 
-        tokenizer, table = self.backbone.tokenizer, self.backbone.token_table
-        self.slots = open_slots(tokenizer, prompts, targets, self.method.tokens)
-        scale = float(table.weight.float().norm(dim=-1).mean())
-        self.state = TokenState.start(initial_tokens(tokenizer, table, targets, self.method.tokens), scale)
-        self.plain = self.backbone.embed(self._ids(prompts))
-        self.negative = self.backbone.embed(self._ids([request.negative_prompt for request in requests]))
+        text, method = self.backbone.text, self.method
+        self.plain = self.backbone.embed(text.plain(prompts))
+        self.negative = self.backbone.embed(text.plain([r.negative_prompt for r in requests]))
+        self.prompts = text.open(prompts, targets, method.tokens, method.lead)
+        tokens, scale = text.start(targets, method.tokens), text.scale
+        if method.token_space == "output":
+            width = self.plain.context.shape[-1]
+            scale = self.plain.context.float().square().mean().sqrt().expand(width)
+            tokens = torch.zeros(count, method.tokens, width, device=device)
+        self.initial, self.state, self.best = tokens, TokenState.start(tokens, scale), tokens.clone()
         self.words = engine.clip.text(prompts)
-        edits = torch.tensor([request.image is not None for request in requests])
-        scales = torch.where(edits, self.method.edit_guidance_scale, self.method.guidance_scale)
-        self.scale = scales.view(-1, 1, 1, 1).to(self.device)
-        self.started = torch.zeros(len(requests), dtype=torch.bool)
-        # The step at which a row joins: 0 for noise, later for an image that is undone only in part.
-        self.first = torch.where(edits, max(1, round((1 - self.method.strength) * len(self.schedule))), 0)
-        self.latents = self._starting_latents()
 
-    def _ids(self, prompts: list[str]) -> Tensor:
-        tokenizer = self.backbone.tokenizer
-        return tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        self.latents = torch.zeros(count, *self.backbone.latent_shape, device=device)
+        self.output, self.base = torch.zeros_like(self.latents), torch.zeros_like(self.latents)
+        self.before = torch.full_like(self.latents, float("nan"))
+        last = len(self.schedule) - 1
+        # An image is never undone to the very first step, where some schedules leave no signal at all.
+        first = min(max(1, round((1 - method.strength) * len(self.schedule))), last + 1)
+        self.rows = [
+            Row(k, r, method.guidance_scale, Phase.STEP, 0)
+            if r.image is None
+            else Row(k, r, method.edit_guidance_scale, Phase.UNDO, last, first)
+            for k, r in enumerate(requests)
+        ]
+        self.draws = [torch.Generator().manual_seed(r.seed ^ 0x5EED) for r in requests]
 
-    def _starting_latents(self) -> Tensor:
-        """Noise to generate (drawn on the CPU, whatever the device), the DDIM inversion of the image to edit."""
-        shape = self.backbone.latent_shape
-        noise = [torch.randn(shape, generator=torch.Generator().manual_seed(r.seed)) for r in self.requests]
-        latents = torch.stack(noise).to(self.device)
-        sources = {i: request.image for i, request in enumerate(self.requests) if request.image is not None}
-        rows = list(sources)
-        if rows:
-            side = shape[-1] * self.backbone.pixels_per_latent
-            images = torch.cat([resize(image[None].float(), side) for image in sources.values()]).to(self.device)
-            clean = self.backbone.encode(images)
-            start = int(self.first[rows[0]])
-            latents[rows] = invert(self.backbone, clean, self.plain[rows], self.schedule, start)
-            probabilities = self.engine.guide.logits(images).softmax(-1)
-            self.inherent[rows] = inherent_mask(probabilities, self.target[rows])
-            self._count(rows, len(self.schedule) - start)
-        return latents
+    def join(self, rows: list[Row]) -> None:
+        """Starting latents: noise (drawn on the CPU, whatever the device), or the image to be undone."""
+        for row in rows:
+            if row.request.image is None:
+                noise = torch.randn(self.latents.shape[1:], generator=torch.Generator().manual_seed(row.request.seed))
+                self.latents[row.number] = noise.to(self.latents)
+                row.enter(0, self._phase(row, 0))
+        edits = [row for row in rows if row.request.image is not None]
+        if edits:
+            side = self.latents.shape[-1] * self.backbone.codec.pixels_per_latent
+            sources = [row.request.image for row in edits if row.request.image is not None]
+            images = torch.cat([resize(source[None].to(self.latents), side) for source in sources])
+            i = _numbers(edits)
+            self.latents[i] = self.backbone.codec.encode(images)
+            self.inherent[i] = inherent_mask(self.engine.guide.logits(images).softmax(-1), self.target[i])
+            for row in edits:
+                if row.first > row.index:
+                    row.phase = Phase.DONE
 
-    def denoise(self, index: int) -> None:
-        """One step of every row that has joined: decide the start, optimise the tokens, step."""
-        rows = torch.tensor([r for r in range(len(self.requests)) if self.first[r] <= index and r not in self.failures])
-        if len(rows) == 0:
+    def _phase(self, row: Row, index: int) -> Phase:
+        if index == len(self.schedule):
+            return Phase.DONE
+        if self.engine.timing is not None and not row.started:
+            return Phase.LOOK
+        reads = row.started and self.method.iterations > 0 and index < self.method.until * len(self.schedule)
+        return Phase.READ if reads else Phase.STEP
+
+    def tick(self, rows: list[Row]) -> None:
+        """Everything that one pass with gradients and one without can do for the open rows."""
+        reading = [row for row in rows if row.phase is Phase.READ]
+        if reading:
+            self._take(reading, self._read(reading))
+        undoing = [row for row in rows if row.phase is Phase.UNDO]
+        looking = [row for row in rows if row.phase is Phase.LOOK]
+        stepping = [row for row in rows if row.phase is Phase.STEP]
+        self._predict(undoing, looking, stepping)
+        self._undo(undoing)
+        self._decide(looking)
+        self._advance([row for row in stepping + looking if row.phase is Phase.STEP])
+
+    def _read(self, rows: list[Row]) -> Reading:
+        """HOW: what the guide sees of each row, and where its tokens should go."""
+        i, method = _numbers(rows), self.method
+
+        def logits_of(pixels: Tensor) -> Tensor:
+            seen = augmented(pixels, [self.draws[row.number] for row in rows]) if method.augment else pixels
+            return self.engine.guide.logits(seen)
+
+        def loss_of(logits: Tensor) -> Tensor:
+            weights = method.inherent_weight, method.similar_weight
+            return multi_emotion_loss(logits, self.target[i], self.inherent[i], self.similar[i], *weights)
+
+        return read(
+            self.backbone,
+            self.schedule,
+            _steps(rows),
+            self.latents[i],
+            self.state.tokens[i],
+            lambda tokens: self._worded(i, tokens),
+            logits_of,
+            loss_of,
+        )
+
+    def _worded(self, i: Tensor, tokens: Tensor) -> Conditioning:
+        """Conditioning of rows `i` with these emotional tokens."""
+        prompts = self.prompts.rows(i)
+        if self.method.token_space == "input":
+            return self.backbone.embed(prompts, tokens)
+        plain = self.backbone.embed(prompts)
+        places = prompts.places[0].to(tokens.device)[..., None].expand(-1, -1, tokens.shape[-1])
+        return Conditioning(plain.context.scatter_add(1, places, tokens.to(plain.context.dtype)), plain.pooled)
+
+    def _take(self, rows: list[Row], reading: Reading) -> None:
+        """Keep the best reading of the step, update the tokens of who is not convinced, send on who is done."""
+        odds, loss = reading.probabilities.cpu().tolist(), reading.loss.cpu().tolist()
+        sound = torch.isfinite(reading.gradient).flatten(1).all(1).cpu().tolist()
+        unsure, better = [], []
+        for k, row in enumerate(rows):
+            confidence = row.request.target.confidence(odds[k])
+            row.trace.loss.append(loss[k])
+            row.trace.confidence.append(confidence)
+            row.trace.forwards += 2
+            row.readings += 1
+            if not sound[k]:
+                row.fail(f"the gradient is non-finite at step {row.index}, reading {row.readings} (loss {loss[k]})")
+                continue
+            if loss[k] < row.best:
+                row.best, row.told = loss[k], True
+                better.append(k)
+            if confidence < self.method.enough:
+                unsure.append(k)
+                row.trace.iterations += 1
+            if confidence >= self.method.enough or row.readings == self.method.iterations:
+                row.phase = Phase.STEP
+        i = _numbers(rows)
+        self.output[i[better]], self.best[i[better]] = reading.output[better], self.state.tokens[i[better]]
+        self.state.update(i[unsure], reading.gradient[unsure], self.method.learning_rate)
+
+    def _predict(self, undoing: list[Row], looking: list[Row], stepping: list[Row]) -> None:
+        """One pass without gradients for all that is asked: plain, worded and unconditional outputs."""
+        plain = undoing + looking if self.engine.timing is not None else undoing + stepping
+        worded = [row for row in stepping if not row.told] if self.engine.timing is not None else []
+        base = [row for row in looking + stepping if not row.based and row.scale != 1.0]
+        asked = [*plain, *worded, *base]
+        if not asked:
             return
-        schedule = self.schedule
-        alpha, sigma = float(schedule.alphas[index]), float(schedule.sigmas[index])
-        told = schedule.timesteps[index]
-        context = self.plain.clone()
-        outputs = torch.zeros_like(self.latents)
+        p, w, b = _numbers(plain), _numbers(worded), _numbers(base)
+        parts = [self.plain.rows(p), self.negative.rows(b)]
+        if worded:
+            parts.insert(1, self._worded(w, self.best[w]))
+        undone = {row.number for row in undoing}
+        at = _steps(asked)
+        at = torch.where(torch.tensor([r.number in undone for r in asked]), asked_at(self.schedule, at), at)
+        output = self.backbone.predict(
+            self.latents[_numbers(asked)], self.schedule.timesteps[at].to(self.latents.device), Conditioning.cat(parts)
+        )
+        self.output[_numbers(plain + worded)] = output[: len(plain + worded)]
+        self.base[b] = output[len(plain + worded) :]
+        for row in asked:
+            row.trace.forwards += 1
+        for row in base:
+            row.based = True
 
-        waiting = rows[~self.started[rows]]
-        if len(waiting):
-            outputs[waiting] = self.backbone.predict(self.latents[waiting], told, context[waiting])
-            self._count(waiting, 1)
-            if self.engine.timing is not None:
-                x0, _ = split(outputs[waiting], self.latents[waiting], alpha, sigma, schedule.prediction)
-                self._decide_start(self.engine.timing, waiting, index, self.backbone.decode(x0))
-        guided_rows = rows[self.started[rows]]
-        if len(guided_rows):
-            if index < self.method.until * len(schedule):
-                self._optimise(guided_rows, told, (alpha, sigma))
-            some = self.slots.rows(guided_rows)
-            context[guided_rows] = self.backbone.embed(some.ids, some.places, self.state.tokens[guided_rows])
-            outputs[guided_rows] = self.backbone.predict(self.latents[guided_rows], told, context[guided_rows])
-            self._count(guided_rows, 1)
-        base = self.backbone.predict(self.latents[rows], told, self.negative[rows])
-        self._count(rows, 1)
-        mixed = guided(outputs[rows], base, self.scale[rows])
-        x0, eps = split(mixed, self.latents[rows], alpha, sigma, schedule.prediction)
-        self.latents[rows] = step(x0, eps, float(schedule.alphas[index + 1]), float(schedule.sigmas[index + 1]))
-        for row in rows.tolist():
-            if not torch.isfinite(self.latents[row]).all():
-                self.failures[row] = f"the latents turned non-finite at step {index} of {len(schedule)}"
+    def _undo(self, rows: list[Row]) -> None:
+        if not rows:
+            return
+        i = _numbers(rows)
+        self.latents[i] = undo(self.schedule, _steps(rows), self.latents[i], self.output[i])
+        for row in rows:
+            if row.index == row.first:
+                row.enter(row.first, self._phase(row, row.first))
+            else:
+                row.index -= 1
 
-    def _decide_start(self, timing: Timing, rows: Tensor, index: int, pixels: Tensor) -> None:
+    def _decide(self, rows: list[Row]) -> None:
         """WHEN. Rows that start also learn which emotion their content evokes by itself."""
-        scores = similarity(self.engine.clip.image(pixels), self.words[rows])
-        probabilities = self.engine.guide.logits(pixels).softmax(-1)
-        rivals = inherent_mask(probabilities, self.target[rows])
-        for k, row in enumerate(rows.tolist()):
-            trace, progress = self.traces[row], index / len(self.schedule)
-            trace.similarity.append(float(scores[k]))
-            if timing.starts(trace.similarity, progress):
-                self.started[row] = True
-                trace.start_step = index
-                if self.requests[row].image is None:
-                    self.inherent[row] = rivals[k]
-                trace.inherent = self.engine.guide.taxonomy.labels[int(self.inherent[row].argmax())]
+        if not rows:
+            return
+        i, engine = _numbers(rows), self.engine
+        alpha, sigma = self.schedule.level(_steps(rows), self.latents)
+        x0, _ = split(self.output[i], self.latents[i], alpha, sigma, self.schedule.prediction)
+        pixels = self.backbone.codec.preview(x0)
+        scores = similarity(engine.clip.image(pixels), self.words[i]).cpu().tolist()
+        rivals = inherent_mask(engine.guide.logits(pixels).softmax(-1), self.target[i])
+        for k, row in enumerate(rows):
+            row.trace.similarity.append(scores[k])
+            row.phase = Phase.STEP
+            if engine.timing is not None and engine.timing.starts(row.trace.similarity, row.index / len(self.schedule)):
+                row.started, row.trace.start_step = True, row.index
+                if row.request.image is None:
+                    self.inherent[row.number] = rivals[k]
+                row.trace.inherent = engine.guide.taxonomy.labels[int(self.inherent[row.number].argmax())]
+                row.phase = self._phase(row, row.index)
 
-    def _optimise(self, rows: Tensor, told: Tensor, noise: tuple[float, float]) -> None:
-        """HOW. Update the tokens of each row until the guide is convinced or the iterations are spent."""
-        for _ in range(self.method.iterations):
-
-            def loss_of(logits: Tensor, rows: Tensor = rows) -> Tensor:
-                return multi_emotion_loss(
-                    logits,
-                    self.target[rows],
-                    self.inherent[rows],
-                    self.similar[rows],
-                    self.method.inherent_weight,
-                    self.method.similar_weight,
-                )
-
-            reading = read(
-                self.backbone,
-                self.latents[rows],
-                told,
-                noise,
-                self.schedule.prediction,
-                self.slots.rows(rows),
-                self.state.tokens[rows],
-                self.engine.guide.logits,
-                loss_of,
-            )
-            self._count(rows, 2)
-            unsure = []
-            for k, row in enumerate(rows.tolist()):
-                trace, target = self.traces[row], self.requests[row].target
-                confidence = target.confidence(reading.probabilities[k].tolist())
-                trace.loss.append(float(reading.loss[k]))
-                trace.confidence.append(confidence)
-                if not torch.isfinite(reading.gradient[k]).all():
-                    self.failures[row] = f"the gradient is non-finite at iteration {trace.iterations}"
-                elif confidence < self.method.enough:
-                    unsure.append(k)
-                    trace.iterations += 1
-            if not unsure:
-                return
-            rows = rows[unsure]
-            self.state.update(rows, reading.gradient[unsure], self.method.learning_rate)
-
-    def _count(self, rows: Tensor | list[int], forwards: int) -> None:
-        for row in rows.tolist() if isinstance(rows, Tensor) else rows:
-            self.traces[row].forwards += forwards
+    def _advance(self, rows: list[Row]) -> None:
+        """The denoising step."""
+        if not rows:
+            return
+        i, at = _numbers(rows), _steps(rows)
+        scale = torch.tensor([row.scale for row in rows]).view(-1, 1, 1, 1).to(self.latents)
+        base = torch.where(scale == 1.0, self.output[i], self.base[i])
+        alpha, sigma = self.schedule.level(at, self.latents)
+        x0, _ = split(guided(self.output[i], base, scale), self.latents[i], alpha, sigma, self.schedule.prediction)
+        self.latents[i] = self.schedule.step(self.schedule, at, self.latents[i], x0, self.before[i])
+        self.before[i] = x0
+        sound = torch.isfinite(self.latents[i]).flatten(1).all(1).cpu().tolist()
+        for k, row in enumerate(rows):
+            if not sound[k]:
+                row.fail(f"the latents turned non-finite at step {row.index} of {len(self.schedule)}")
+                continue
+            if self.on_step is not None:
+                self.on_step(row, self.latents[row.number])
+            row.enter(row.index + 1, self._phase(row, row.index + 1))
+            if not self.method.warm_start:
+                self.state.reset(row.number, self.initial[row.number])
 
     def finish(self) -> list[Sample]:
-        """Decode what came through."""
-        pixels = (self.backbone.decode(self.latents).clamp(0, 1) * 255).round().to(torch.uint8)
-        samples = []
-        for row, trace in enumerate(self.traces):
-            reason = self.failures.get(row)
-            image = None if reason else pixels[row].permute(1, 2, 0).contiguous().cpu()
-            samples.append(Sample(image, trace, reason))
-        return samples
+        """Decode what came through, a few at a time."""
+        sound = [row for row in self.rows if row.failure is None]
+        pictures: dict[int, Tensor] = {}
+        for start in range(0, len(sound), 8):
+            some = sound[start : start + 8]
+            pixels = self.backbone.codec.decode(self.latents[_numbers(some)]).clamp(0, 1)
+            for row, picture in zip(some, (pixels * 255).round().to(torch.uint8).cpu(), strict=True):
+                pictures[row.number] = picture.permute(1, 2, 0).contiguous()
+        return [Sample(pictures.get(row.number), row.trace, row.failure) for row in self.rows]

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from muse.backbone import Backbone
-from muse.sampler import Schedule, split, step
+from muse.sampler import Schedule, split
 
 
-@torch.no_grad()
-def invert(backbone: Backbone, latents: Tensor, context: Tensor, schedule: Schedule, start: int) -> Tensor:
-    """Latents at the start of step `start` from which DDIM at guidance 1 leads back to `latents`.
+def asked_at(schedule: Schedule, index: Tensor) -> Tensor:
+    """The steps whose timestep is asked to undo steps `index`; the clean end has none of its own."""
+    return (index + 1).clamp(max=len(schedule) - 1)
 
-    Each step assumes that the noise predicted here also holds one step noisier (Dhariwal and Nichol,
-    arXiv 2105.05233, appendix F). It holds at guidance 1 only.
 
-    Args:
-        latents: (b, c, h, w), the encoded images.
-        context: (b, length, d), the text conditioning that describes them.
-        start: index into `schedule.timesteps`; 0 is pure noise, so 1 is the most that can be undone.
+def undo(schedule: Schedule, index: Tensor, latents: Tensor, output: Tensor) -> Tensor:
+    """Latents (b, c, h, w) at the start of steps `index` (b,), from those at their end. Guidance 1 only.
+
+    Assumes that the noise predicted here also holds one step noisier (Dhariwal and Nichol, arXiv
+    2105.05233, appendix F). `output` is the network's, asked at `asked_at(schedule, index)`.
     """
-    for index in reversed(range(start, len(schedule))):
-        # The clean end has no timestep of its own: there the network is asked at the smallest one.
-        asked = min(index + 1, len(schedule) - 1)
-        output = backbone.predict(latents, schedule.timesteps[asked], context)
-        alpha, sigma = float(schedule.alphas[asked]), float(schedule.sigmas[asked])
-        _, eps = split(output, latents, alpha, sigma, schedule.prediction)
-        x0 = (latents - float(schedule.sigmas[index + 1]) * eps) / float(schedule.alphas[index + 1])
-        latents = step(x0, eps, float(schedule.alphas[index]), float(schedule.sigmas[index]))
-    return latents
+    alpha, sigma = schedule.level(asked_at(schedule, index), latents)
+    _, eps = split(output, latents, alpha, sigma, schedule.prediction)
+    onward, noise = schedule.level(index + 1, latents)
+    alpha, sigma = schedule.level(index, latents)
+    return alpha * (latents - noise * eps) / onward + sigma * eps

@@ -10,13 +10,18 @@ class Method:
     """Every parameter of the method; what is not published is our choice, by measurement on the embedded world.
 
     Attributes:
-        steps: DDIM steps.
+        steps: denoising steps.
+        sampler: `model` (the one that the model came with), `ddim`, `euler`, `dpm++` or `flow`.
         guidance_scale: classifier-free guidance when generating.
         tokens: emotional tokens in a prompt.
-        iterations: most token updates in one denoising step.
+        token_space: where they are: `input` (words, before the text encoder) or `output` (added to its output).
+        lead: what stands between the prompt and the tokens; `{emotion}` is replaced by the target's name.
+        iterations: most readings of the guide in one denoising step.
         until: share of the steps after which tokens are no longer updated.
         learning_rate: Adam's, in units of a word embedding's root mean square.
         enough: the guide's confidence at which a row needs no update.
+        warm_start: whether tokens are carried from step to step; otherwise each step begins with the words.
+        augment: whether the guide sees crops, blur and noise.
         timing, timing_level, timing_latest: the policy of WHEN (see `muse.timing`).
         inherent_weight, similar_weight: of the multi-emotion loss.
         strength: when editing, the share of the steps that is undone and denoised again.
@@ -24,12 +29,17 @@ class Method:
     """
 
     steps: int = 20
+    sampler: str = "model"
     guidance_scale: float = 4.0
     tokens: int = 4
+    token_space: str = "input"
+    lead: str = ", evoking"
     iterations: int = 5
     until: float = 0.7
     learning_rate: float = 0.3
     enough: float = 0.95
+    warm_start: bool = True
+    augment: bool = False
     timing: str = "threshold"
     timing_level: float = 0.3
     timing_latest: float = 0.3
@@ -58,5 +68,11 @@ class Method:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
-        if self.timing not in ("fixed", "threshold", "plateau", "never"):
-            raise ValueError(f"timing is {self.timing!r}; choose fixed, threshold, plateau or never")
+        choices = {
+            "sampler": ("model", "ddim", "euler", "dpm++", "flow"),
+            "token_space": ("input", "output"),
+            "timing": ("fixed", "threshold", "plateau", "never"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; choose {', '.join(known)}")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,40 +14,29 @@ from torch import Tensor, nn
 from muse.emotions import Target
 
 
-@dataclass(frozen=True)
-class Slots:
-    """Tokenised prompts with places for emotional tokens.
-
-    Attributes:
-        ids: int64 (b, length), padded. The places hold the ids of the emotion's words.
-        places: int64 (b, k), the positions of the emotional tokens.
-    """
-
-    ids: Tensor
-    places: Tensor
-
-    def rows(self, index: Tensor) -> Slots:
-        return Slots(self.ids[index], self.places[index])
-
-
-def _word_ids(tokenizer, text: str) -> list[int]:
+def word_ids(tokenizer, text: str) -> list[int]:
+    """Token ids of `text` without the marks of its start and end."""
     return list(tokenizer(text, add_special_tokens=False).input_ids)
 
 
-def open_slots(tokenizer, prompts: list[str], targets: list[Target], count: int, lead: str = ", evoking") -> Slots:
-    """`prompt, evoking V1 .. Vk`. A prompt too long is cut before the lead, never the tokens or the end marker."""
+def open_slots(tokenizer, prompts: list[str], targets: list[Target], count: int, lead: str) -> tuple[Tensor, Tensor]:
+    """Ids (b, length) of `prompt lead V1 .. Vk`, and the places (b, k) of the V. `{emotion}` in the lead is named.
+
+    The places hold the ids of the emotion's words. A prompt too long is cut before the lead, never the tokens or
+    the end marker.
+    """
     length = tokenizer.model_max_length
-    lead_ids = _word_ids(tokenizer, lead)
     ids, places = [], []
     for prompt, target in zip(prompts, targets, strict=True):
-        words = _word_ids(tokenizer, target.words())
-        body = _word_ids(tokenizer, prompt)[: length - 2 - len(lead_ids) - count]
+        words = word_ids(tokenizer, target.words())
+        lead_ids = word_ids(tokenizer, lead.replace("{emotion}", target.words()))
+        body = word_ids(tokenizer, prompt)[: length - 2 - len(lead_ids) - count]
         start = 1 + len(body) + len(lead_ids)
         row = [tokenizer.bos_token_id, *body, *lead_ids, *(words[i % len(words)] for i in range(count))]
         row.append(tokenizer.eos_token_id)
         ids.append(row + [tokenizer.pad_token_id] * (length - len(row)))
         places.append(list(range(start, start + count)))
-    return Slots(torch.tensor(ids), torch.tensor(places))
+    return torch.tensor(ids), torch.tensor(places)
 
 
 def initial_tokens(tokenizer, table: nn.Embedding, targets: list[Target], count: int) -> Tensor:
@@ -57,7 +45,7 @@ def initial_tokens(tokenizer, table: nn.Embedding, targets: list[Target], count:
     for target in targets:
         vector = torch.zeros(table.embedding_dim, device=table.weight.device)
         for name in target.members:
-            ids = torch.tensor(_word_ids(tokenizer, name), device=table.weight.device)
+            ids = torch.tensor(word_ids(tokenizer, name), device=table.weight.device)
             vector += target.weights[target.taxonomy.index(name)] * table.weight[ids].detach().float().mean(0)
         rows.append(vector.expand(count, -1))
     return torch.stack(rows)

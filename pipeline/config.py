@@ -92,6 +92,8 @@ PLACEMENT = ("workers", "gpus_per_worker", "address")
 
 def _coerce(name: str, value: Any, kind: Any) -> Any:
     """`value` as a field of type `kind` (its annotation), or a `UserError`."""
+    if kind in ("bool", bool) and isinstance(value, bool):
+        return value
     if kind in ("int", int) and isinstance(value, int) and not isinstance(value, bool):
         return value
     if kind in ("float", float) and isinstance(value, (int, float)) and not isinstance(value, bool):

@@ -79,14 +79,14 @@ class Loaded:
 
 def load(models: Mapping[str, Model], config: Config, device: str) -> Loaded:
     """Load all models onto `device`, through the same code whatever they are."""
-    from muse.backbone import StableDiffusion
+    from muse.backbones import load_backbone
     from muse.classifiers import FolderClassifier
     from muse.engine import MuseEngine
     from muse.similarity import ClipSimilarity
 
-    backbone = StableDiffusion.from_pretrained(models["model"].path, device)
+    backbone = load_backbone(models["model"].path, device)
     guide = FolderClassifier.from_pretrained(models["guide"].path).to(device)
     judge = FolderClassifier.from_pretrained(models["judge"].path).to(device)
     clip = ClipSimilarity.from_pretrained(models["similarity"].path).to(device)
-    side = backbone.latent_shape[-1] * backbone.pixels_per_latent
+    side = backbone.latent_shape[-1] * backbone.codec.pixels_per_latent
     return Loaded(MuseEngine(backbone, guide, clip, config.method), guide, judge, clip, device, side)

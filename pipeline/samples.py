@@ -100,7 +100,7 @@ class Maker:
 
     def make(self, batch: Batch) -> list[Result]:
         """One result per request, in their order. A source image that cannot be read fails alone."""
-        from muse.engine import Request
+        from muse.rows import Request
 
         results: dict[str, Result] = {}
         requests: list[tuple[Planned, Request]] = []

@@ -16,13 +16,12 @@ def tokenizer(tmp_path_factory):
     return build_tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
-@pytest.fixture(scope="session")
-def random_backbone(tokenizer):
-    """A Stable Diffusion of random weights, in float64 where exactness is tested."""
+def tiny_stable_diffusion(tokenizer, dtype=torch.float32):
+    """A Stable Diffusion of random weights, in the embedded model's sizes."""
     from diffusers import StableDiffusionPipeline
 
     from jobs import mini_models as build
-    from muse.backbone import StableDiffusion
+    from muse.backbones.stable_diffusion import StableDiffusion
 
     torch.manual_seed(0)
     pipe = StableDiffusionPipeline(
@@ -35,14 +34,35 @@ def random_backbone(tokenizer):
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    return StableDiffusion(pipe)
+    return StableDiffusion(pipe, dtype=dtype)
+
+
+def random_resnet():
+    """An emotion classifier of random weights."""
+    from jobs.mini_models import build_classifier
+    from muse.emotions import MIKELS
+
+    torch.manual_seed(1)
+    return build_classifier("resnet", list(MIKELS.labels)).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def random_backbone(tokenizer):
+    return tiny_stable_diffusion(tokenizer)
 
 
 @pytest.fixture(scope="session")
 def random_guide():
-    from jobs.mini_models import build_classifier
     from muse.classifiers import FolderClassifier
     from muse.emotions import MIKELS
 
-    torch.manual_seed(1)
-    return FolderClassifier(build_classifier("resnet", list(MIKELS.labels)), 64, [0.5] * 3, [0.5] * 3, MIKELS)
+    return FolderClassifier(random_resnet(), 64, [0.5] * 3, [0.5] * 3, MIKELS)
+
+
+@pytest.fixture(scope="session")
+def random_clip(tokenizer):
+    from jobs.mini_models import build_clip
+    from muse.similarity import ClipSimilarity
+
+    torch.manual_seed(2)
+    return ClipSimilarity(build_clip(tokenizer), tokenizer, 64, [0.5] * 3, [0.5] * 3)

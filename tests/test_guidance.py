@@ -1,42 +1,39 @@
 """One inner iteration: its gradient is right, and no row knows of another."""
 
-import copy
-
 import pytest
 import torch
 
 from muse.emotions import Target
-from muse.guidance import TokenState, read
+from muse.guidance import CLIP, TokenState, read
 from muse.losses import multi_emotion_loss, similar_mask
-from muse.tokens import initial_tokens, open_slots
+from muse.sampler import make_schedule
+from tests.conftest import random_resnet, tiny_stable_diffusion
 
 
 @pytest.fixture(scope="module")
-def setting(random_backbone, random_guide):
-    """The models in float64, where equal means equal to rounding."""
-    backbone, guide = copy.deepcopy(random_backbone), copy.deepcopy(random_guide)
-    for part in (backbone.unet, backbone.vae, backbone.text_encoder, guide):
-        part.double()
-    backbone.token_table = backbone.text_encoder.get_input_embeddings()
+def setting(tokenizer):
+    """The models in float64, where equal means equal to rounding. Rows stand at different steps."""
+    backbone, guide = tiny_stable_diffusion(tokenizer, torch.float64), random_resnet().double()
     targets = [Target.of("awe"), Target.of("fear"), Target.of({"anger": 0.5, "disgust": 0.5})]
-    slots = open_slots(backbone.tokenizer, ["a dog in a forest", "a cat by a pond", "a car"], targets, 2)
-    tokens = initial_tokens(backbone.tokenizer, backbone.token_table, targets, 2).double()
+    prompts = backbone.text.open(["a dog in a forest", "a cat by a pond", "a car"], targets, 2, ", evoking")
+    tokens = backbone.text.start(targets, 2).double()
     torch.manual_seed(3)
     latents = torch.randn(3, *backbone.latent_shape, dtype=torch.float64)
     weights = torch.tensor([target.weights for target in targets], dtype=torch.float64)
     similar = torch.tensor([similar_mask(target) for target in targets], dtype=torch.float64)
+    schedule, steps = make_schedule(backbone.scheduler_config, 10), torch.tensor([3, 5, 8])
 
     def logits_of(pixels):
-        return guide.model(pixel_values=pixels * 2 - 1).logits
+        return guide(pixel_values=pixels * 2 - 1).logits
 
     def go(rows, at=tokens):
         def loss_of(logits):
             return multi_emotion_loss(logits, weights[rows], torch.zeros_like(similar[rows]), similar[rows], 0.5, 0.25)
 
-        noise, told = (0.6, 0.8), torch.tensor(500)
-        return read(
-            backbone, latents[rows], told, noise, "v_prediction", slots.rows(rows), at[rows], logits_of, loss_of
-        )
+        def conditioning_of(leaf):
+            return backbone.embed(prompts.rows(rows), leaf)
+
+        return read(backbone, schedule, steps[rows], latents[rows], at[rows], conditioning_of, logits_of, loss_of)
 
     return go, tokens
 
@@ -64,7 +61,7 @@ def test_a_row_in_a_batch_has_the_gradient_that_it_has_alone(setting):
 def test_adam_is_torchs_adam_row_by_row():
     torch.manual_seed(0)
     start = torch.randn(3, 2, 8)
-    state = TokenState.start(start, scale=8**0.5)
+    state = TokenState.start(start, scale=torch.ones(8))
     leaf = start[1:2].clone().requires_grad_(True)
     adam = torch.optim.Adam([leaf], lr=0.1, betas=(0.9, 0.99), eps=1e-12)
     for _ in range(5):
@@ -75,3 +72,14 @@ def test_adam_is_torchs_adam_row_by_row():
     assert torch.allclose(state.tokens[1], leaf[0].detach(), atol=1e-5)
     assert torch.equal(state.tokens[[0, 2]], start[[0, 2]])
     assert state.count.tolist() == [0, 5, 0]
+
+
+def test_an_exploding_gradient_does_not_still_the_moments():
+    """Unclipped, a gradient of 1e6 would leave a second moment that hides every later one."""
+    state, row = TokenState.start(torch.zeros(1, 1, 8), scale=torch.ones(8)), torch.tensor([0])
+    state.update(row, torch.full((1, 1, 8), 1e6), 0.1)
+    assert float(state.second.max()) <= 0.01 * CLIP**2
+    high = float(state.tokens.max())
+    for _ in range(10):
+        state.update(row, torch.full((1, 1, 8), -1.0), 0.1)
+    assert float(state.tokens.min()) > high

@@ -9,7 +9,7 @@ from jobs.evaluate import Case, Examiners
 from jobs.mini_card import HELD_OUT, ROLES
 from jobs.mini_data import draw
 from jobs.train_mini import round_trip
-from muse.backbone import StableDiffusion
+from muse.backbones import load_backbone
 from muse.classifiers import FolderClassifier
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
@@ -23,7 +23,7 @@ def held_out():
     places, subjects = list(PLACES), list(SUBJECTS)
     cases = [Case(places[p], subjects[s], MIKELS.labels[e], 0, "") for e, p, s in labels]
     scenes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-    vae = StableDiffusion.from_pretrained(WEIGHTS / "diffusion").vae
+    vae = load_backbone(WEIGHTS / "diffusion").codec.vae
     return scenes, round_trip(vae, scenes), cases
 
 

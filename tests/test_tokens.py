@@ -4,15 +4,18 @@ import torch
 from muse.emotions import Target
 from muse.tokens import initial_tokens, open_slots, spliced
 
+LEAD = ", evoking"
+
 
 @pytest.fixture(scope="module")
 def table(random_backbone):
-    return random_backbone.token_table
+    return random_backbone.text.tables[0]
 
 
 def test_tokens_stand_after_the_lead_and_before_the_end_marker(tokenizer):
-    slots = open_slots(tokenizer, ["a dog in a cemetery"], [Target.of("awe")], 3)
-    ids, places = slots.ids[0].tolist(), slots.places[0].tolist()
+    ids, places = (
+        rows[0].tolist() for rows in open_slots(tokenizer, ["a dog in a cemetery"], [Target.of("awe")], 3, LEAD)
+    )
     assert tokenizer.decode(ids[1 : places[0]]).split() == ["a", "dog", "in", "a", "cemetery", ",", "evoking"]
     assert places == [8, 9, 10]
     assert tokenizer.decode([ids[place] for place in places]).split() == ["awe", "awe", "awe"]
@@ -20,9 +23,15 @@ def test_tokens_stand_after_the_lead_and_before_the_end_marker(tokenizer):
     assert len(ids) == tokenizer.model_max_length
 
 
+def test_a_lead_may_name_the_emotion(tokenizer):
+    mixture = Target.of({"awe": 0.6, "fear": 0.4})
+    ids, places = open_slots(tokenizer, ["a dog"], [mixture], 1, LEAD + " {emotion}")
+    told = tokenizer.decode(ids[0, 1 : int(places[0, 0])]).split()
+    assert told == ["a", "dog", ",", "evoking", "awe", "and", "fear"]
+
+
 def test_a_prompt_at_the_limit_keeps_its_tokens_and_its_end_marker(tokenizer):
-    slots = open_slots(tokenizer, ["a dog " * 40], [Target.of("fear")], 2)
-    ids, places = slots.ids[0].tolist(), slots.places[0].tolist()
+    ids, places = (rows[0].tolist() for rows in open_slots(tokenizer, ["a dog " * 40], [Target.of("fear")], 2, LEAD))
     assert len(ids) == tokenizer.model_max_length
     assert places[-1] == len(ids) - 2
     assert ids[-1] == tokenizer.eos_token_id
@@ -37,16 +46,17 @@ def test_tokens_start_as_the_words_of_the_target(tokenizer, table):
 
 
 def test_splicing_the_words_own_embeddings_changes_nothing(random_backbone, tokenizer, table):
-    slots = open_slots(tokenizer, ["a dog in a forest", "a cat by a pond"], [Target.of("awe"), Target.of("fear")], 1)
-    tokens = initial_tokens(tokenizer, table, [Target.of("awe"), Target.of("fear")], 1)
+    targets = [Target.of("awe"), Target.of("fear")]
+    prompts = random_backbone.text.open(["a dog in a forest", "a cat by a pond"], targets, 1, LEAD)
+    tokens = initial_tokens(tokenizer, table, targets, 1)
     with torch.no_grad():
-        worded = random_backbone.embed(slots.ids)
-        assert torch.allclose(random_backbone.embed(slots.ids, slots.places, tokens), worded, atol=1e-6)
+        worded = random_backbone.embed(prompts).context
+        assert torch.allclose(random_backbone.embed(prompts, tokens).context, worded, atol=1e-6)
         # Not by a constant: layer norm would take that away again.
         shift = torch.linspace(-1, 1, tokens.shape[-1])
-        moved = random_backbone.embed(slots.ids, slots.places, tokens + shift)
+        moved = random_backbone.embed(prompts, tokens + shift).context
     # The encoder is causal: what stands before the tokens cannot know of them.
-    first = int(slots.places.min())
+    first = int(prompts.places[0].min())
     assert torch.allclose(moved[:, :first], worded[:, :first], atol=1e-6)
     assert not torch.allclose(moved[:, first:], worded[:, first:], atol=1e-3)
 

@@ -1,0 +1,81 @@
+"""The engine makes what the reference loop makes: many requests at once, each at its own step, to rounding."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from muse.backbones.stable_diffusion import StableDiffusion
+from muse.emotions import MIKELS, Target
+from muse.engine import MuseEngine
+from muse.method import Method
+from muse.reference import muse
+from muse.rows import Request
+from tests.conftest import random_resnet
+from tests.families import sd1
+
+
+class Guide:
+    """A classifier of random weights in float64."""
+
+    taxonomy = MIKELS
+
+    def __init__(self):
+        self.model = random_resnet().double()
+
+    def logits(self, pixels):
+        return self.model(pixel_values=pixels.double() * 2 - 1).logits
+
+
+@pytest.fixture(scope="module")
+def models(tokenizer, random_clip):
+    """In float64: Adam turns the sign of a tiny gradient into a whole step, so float32 would drift apart."""
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield StableDiffusion(sd1(tokenizer), dtype=torch.float64), Guide(), random_clip
+    torch.set_default_dtype(torch.float32)
+
+
+def _requests():
+    image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
+    return [
+        Request("a dog in a forest", Target.of("awe"), 1),
+        Request("a cat by a pond", Target.of({"fear": 0.5, "sadness": 0.5}), 2, negative_prompt="at night"),
+        Request("a car in a city", Target.of("anger"), 3, image=image),
+        Request("a dog in a forest", Target.of("contentment"), 4),
+    ]
+
+
+BASE = Method(steps=5, iterations=3, timing="fixed", timing_level=0.2, until=0.8)
+
+
+@pytest.mark.parametrize("slots", [0, 2])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        # Confidences here lie near 1/8: some rows stop after a reading or two, others go on.
+        {"enough": 0.145},
+        {"sampler": "dpm++"},
+        {"timing": "plateau", "timing_level": 0.0},
+        {"timing": "never"},
+    ],
+    ids=["defaults", "early stop", "dpm++", "plateau", "never"],
+)
+def test_the_engine_equals_the_reference(models, change, slots):
+    method = dataclasses.replace(BASE, **change)
+    final = {}
+
+    def keep(row, latents):
+        final[row.number] = latents.clone()
+
+    samples = MuseEngine(*models, method, slots).run(_requests(), keep)
+    with torch.no_grad():
+        for number, request in enumerate(_requests()):
+            expected = muse(*models, method, request)[0]
+            assert torch.allclose(final[number], expected, rtol=1e-6, atol=1e-6), number
+    if change.get("timing") == "never":
+        assert all(sample.trace.iterations == 0 for sample in samples)
+    if "enough" in change:
+        readings = [len(sample.trace.confidence) for sample in samples]
+        assert len(set(readings)) > 1, readings
