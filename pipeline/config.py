@@ -17,6 +17,7 @@ EMBEDDED = "embedded"
 """Names the embedded model, or the embedded classifier of a role."""
 
 FORMATS = ("png", "jpg", "webp")
+DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,9 +28,13 @@ class Config:
         model: `embedded`, a local diffusers folder, or a hub id.
         guide, judge: `embedded` or a classifier folder; the judge is never the guide.
         similarity: `embedded` or a CLIP folder.
+        dtype: of the diffusion model's weights: `float32`, `bfloat16` or `float16`.
+        vae, preview: another VAE, and a tiny decoder for what the guide reads on the way; empty for none.
+        lora: LoRA files or folders, fused in this order.
         emotions: what a row without an emotion asks for.
         min_confidence: the judge's confidence in the target at which a sample is accepted, in [0, 1].
         batch_size: requests in a batch, the unit of work, of determinism and of durability.
+        slots: requests of a batch on their way at a time, which bounds the memory; 0 for all.
         shard_size: accepted samples in a shard.
         limit: only the first so many requests of the manifest; 0 for all.
         seed: of the run; every request's own seed derives from it.
@@ -45,9 +50,14 @@ class Config:
     guide: str = EMBEDDED
     judge: str = EMBEDDED
     similarity: str = EMBEDDED
+    dtype: str = "float32"
+    vae: str = ""
+    preview: str = ""
+    lora: tuple[str, ...] = ()
     emotions: tuple[str, ...] = MIKELS.labels
     min_confidence: float = 0.5
     batch_size: int = 8
+    slots: int = 0
     shard_size: int = 1000
     limit: int = 0
     seed: int = 0
@@ -66,6 +76,7 @@ class Config:
         limits: dict[str, tuple[float, float]] = {
             "min_confidence": (0, 1),
             "batch_size": (1, 1024),
+            "slots": (0, 1024),
             "shard_size": (1, 1_000_000),
             "limit": (0, 2**62),
             "seed": (0, 2**63 - 1),
@@ -77,6 +88,8 @@ class Config:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype is {self.dtype!r}; choose {', '.join(DTYPES)}")
         if self.image_format not in FORMATS:
             raise ValueError(f"image_format is {self.image_format!r}; choose {', '.join(FORMATS)}")
         if self.guide == self.judge != EMBEDDED:
@@ -101,7 +114,7 @@ def _coerce(name: str, value: Any, kind: Any) -> Any:
     if kind in ("str", str) and isinstance(value, str):
         return value
     if kind == "tuple[str, ...]" and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
-        return tuple(v.strip().lower() for v in value)
+        return tuple(v.strip().lower() if name == "emotions" else v.strip() for v in value)
     raise UserError(f"config: {name} = {value!r} is not of type {kind}")
 
 

@@ -1,0 +1,73 @@
+import pytest
+import torch
+from PIL import Image
+
+from muse.api import MusePipeline
+from muse.method import Method
+
+
+@pytest.fixture(scope="module")
+def pipe(random_backbone, random_guide, random_clip):
+    method = Method(steps=4, iterations=1, timing="fixed", timing_level=0.0)
+    return MusePipeline(random_backbone, random_guide, random_clip, method)
+
+
+def _draw(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_one_prompt_makes_one_image_with_its_trace(pipe):
+    made = pipe("a dog in a forest", "awe", generator=_draw())
+    (image,), (trace,) = made.images, made.traces
+    assert image.size == (64, 64)
+    assert trace.start_step == 0
+    assert trace.iterations > 0
+    assert made.failures == [None]
+
+
+def test_the_same_generator_makes_the_same_image(pipe):
+    first, second, other = (pipe("a dog", "awe", generator=_draw(seed)).images[0] for seed in (0, 0, 1))
+    assert first.tobytes() == second.tobytes() != other.tobytes()
+
+
+def test_a_list_of_prompts_is_a_batch(pipe):
+    made = pipe(
+        ["a dog", "a cat"], ["awe", {"fear": 0.5, "sadness": 0.5}], generator=[_draw(0), _draw(1)], guidance_scale=2.0
+    )
+    assert len(made.images) == 2
+    assert made.images[0].tobytes() != made.images[1].tobytes()
+
+
+def test_an_image_is_edited_and_the_callback_hears_every_step(pipe):
+    heard = []
+    source = Image.new("RGB", (80, 64), (90, 120, 160))
+    made = pipe(
+        "a dog",
+        "anger",
+        image=source,
+        strength=0.5,
+        num_inference_steps=6,
+        generator=_draw(),
+        callback_on_step_end=lambda p, step, timestep, told: heard.append((step, timestep, told["latents"].shape)),
+    )
+    assert made.failures == [None]
+    assert [step for step, _, _ in heard] == [3, 4, 5]
+    assert [timestep for _, timestep, _ in heard] == sorted((t for _, t, _ in heard), reverse=True)
+    assert heard[0][2] == (1, *pipe.backbone.latent_shape)
+
+
+def test_mistakes_are_named(pipe):
+    with pytest.raises(ValueError, match="did you mean 'awe'"):
+        pipe("a dog", "aww")
+    with pytest.raises(ValueError, match="emotion has 1 entries for 2 prompts"):
+        pipe(["a dog", "a cat"], ["awe"])
+    with pytest.raises(ValueError, match="steps is 1"):
+        pipe("a dog", "awe", num_inference_steps=1)
+
+
+def test_the_embedded_world_is_the_default():
+    """Seed 3 at a few steps: the guide's confidence in the target must rise along the way."""
+    method = Method(steps=8)
+    (trace,) = MusePipeline.from_pretrained(method=method)("a dog on a beach", "fear", generator=_draw(3)).traces
+    assert trace.confidence[-1] > trace.confidence[0]
+    assert trace.confidence[-1] > 0.5
