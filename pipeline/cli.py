@@ -18,6 +18,9 @@ app = typer.Typer(
     help="Emotion-augmented image corpora: a manifest in, a sharded WebDataset out.",
 )
 
+classifiers = typer.Typer(no_args_is_help=True, help="Guides and judges of your own.")
+app.add_typer(classifiers, name="classifier")
+
 FAILED_REQUESTS, USER_MISTAKE, INTERRUPTED = 1, 2, 130
 
 ManifestArgument = Annotated[str, typer.Argument(help="Parquet file (path or URL) with a prompt column.")]
@@ -168,6 +171,28 @@ def verify(output: OutputArgument) -> None:
         typer.echo(f"{output}: {len(problems)} problem(s)", err=True)
         raise typer.Exit(1)
     typer.echo(f"{output}: sound")
+
+
+@classifiers.command()
+def fit(
+    data: Annotated[Path, typer.Argument(help="Folder of class folders, tar shards, parquet, or a saved data set.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the classifier to.")],
+    backbone: Annotated[Optional[str], typer.Option(help="Image model to start from: a folder or hub id.")] = None,
+    config: ConfigOption = None,
+    set_: Annotated[Optional[list[str]], typer.Option("--set", help="One setting, as in fine_tune=true.")] = None,
+) -> None:
+    """Fit an emotion classifier to labelled images: a --guide or --judge with its figures."""
+    with _speaking():
+        from pipeline.config import load
+        from pipeline.fit import fit as fitted
+        from pipeline.training import Fit
+
+        settings = load(Fit, config, set_ or [], {"backbone": backbone})
+        figures = fitted(data, output, settings, typer.echo)
+    low, high = figures["interval"]
+    typer.echo(
+        f"{output}: accuracy {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}) on {figures['images']} held-out images"
+    )
 
 
 def main() -> None:

@@ -9,14 +9,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from muse.emotions import MIKELS
+from muse.emotions import MIKELS, Taxonomy
 from muse.method import Method
+from muse.taxonomies import load_taxonomy
 from pipeline.errors import UserError
 
 EMBEDDED = "embedded"
 """Names the embedded model, or the embedded classifier of a role."""
 
 FORMATS = ("png", "jpg", "webp")
+
+SAME_JUDGE = (
+    "a judge that was optimised against confirms anything: give another classifier as --judge, "
+    "or set allow_same_judge = true and do not believe its figures"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,9 +31,13 @@ class Config:
 
     Attributes:
         model: `embedded`, a local diffusers folder, or a hub id.
-        guide, judge: `embedded` or a classifier folder; the judge is never the guide.
+        guide, judge: `embedded`, a classifier folder or a hub id (see `muse.sources`).
+        allow_same_judge: let guide and judge be the same classifier; the judge's figures then prove nothing.
         similarity: `embedded` or a CLIP folder.
-        emotions: what a row without an emotion asks for.
+        taxonomy: the emotions that exist: `mikels-8`, `emotion6`, `artemis-9`, or a TOML file.
+        label_map: for `guide` and `judge`, what labels of theirs mean that the taxonomy does not name, as in
+            `[label_map.guide] happiness = "joy"`; "" leaves a label out.
+        emotions: what a row without an emotion asks for; empty for all of the taxonomy.
         min_confidence: the judge's confidence in the target at which a sample is accepted, in [0, 1].
         batch_size: requests in a batch, the unit of work, of determinism and of durability.
         shard_size: accepted samples in a shard.
@@ -44,8 +54,11 @@ class Config:
     model: str = EMBEDDED
     guide: str = EMBEDDED
     judge: str = EMBEDDED
+    allow_same_judge: bool = False
     similarity: str = EMBEDDED
-    emotions: tuple[str, ...] = MIKELS.labels
+    taxonomy: Taxonomy = MIKELS
+    label_map: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    emotions: tuple[str, ...] = ()
     min_confidence: float = 0.5
     batch_size: int = 8
     shard_size: int = 1000
@@ -60,9 +73,10 @@ class Config:
 
     def __post_init__(self) -> None:
         for name in self.emotions:
-            MIKELS.index(name)
-        if not self.emotions:
-            raise ValueError("emotions is empty; name at least one")
+            self.taxonomy.index(name)
+        object.__setattr__(self, "emotions", self.emotions or self.taxonomy.labels)
+        if strange := sorted({*self.label_map} - {"guide", "judge"}):
+            raise ValueError(f"label_map has {', '.join(strange)}; it has the tables guide and judge")
         limits: dict[str, tuple[float, float]] = {
             "min_confidence": (0, 1),
             "batch_size": (1, 1024),
@@ -79,11 +93,8 @@ class Config:
                 raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
         if self.image_format not in FORMATS:
             raise ValueError(f"image_format is {self.image_format!r}; choose {', '.join(FORMATS)}")
-        if self.guide == self.judge != EMBEDDED:
-            raise ValueError(
-                f"guide and judge are both {self.judge!r}; a judge that was optimised against confirms anything: "
-                "give another classifier as --judge"
-            )
+        if self.guide == self.judge != EMBEDDED and not self.allow_same_judge:
+            raise ValueError(f"guide and judge are both {self.judge!r}; {SAME_JUDGE}")
 
 
 PLACEMENT = ("workers", "gpus_per_worker", "address")
@@ -92,6 +103,8 @@ PLACEMENT = ("workers", "gpus_per_worker", "address")
 
 def _coerce(name: str, value: Any, kind: Any) -> Any:
     """`value` as a field of type `kind` (its annotation), or a `UserError`."""
+    if kind in ("bool", bool) and isinstance(value, bool):
+        return value
     if kind in ("int", int) and isinstance(value, int) and not isinstance(value, bool):
         return value
     if kind in ("float", float) and isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -100,6 +113,15 @@ def _coerce(name: str, value: Any, kind: Any) -> Any:
         return value
     if kind == "tuple[str, ...]" and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
         return tuple(v.strip().lower() for v in value)
+    if kind == "Taxonomy" and isinstance(value, str):
+        try:
+            return load_taxonomy(value)
+        except ValueError as error:
+            raise UserError(f"config: {name}: {error}") from None
+    if kind == "Mapping[str, str]" and isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values()):
+        return dict(value)
+    if kind == "Mapping[str, Mapping[str, str]]" and isinstance(value, Mapping):
+        return {key: _coerce(f"{name}.{key}", inner, "Mapping[str, str]") for key, inner in value.items()}
     raise UserError(f"config: {name} = {value!r} is not of type {kind}")
 
 
@@ -112,7 +134,7 @@ def _build(cls: type, values: Mapping[str, Any], prefix: str = "") -> Any:
             raise UserError(
                 f"config: unknown key {prefix}{key}; did you mean {prefix}{near}? Known: {', '.join(fields)}"
             )
-        if key == "method":
+        if cls is Config and key == "method":
             if not isinstance(value, Mapping):
                 raise UserError("config: method is a table of its own: [method]")
             given[key] = _build(Method, value, "method.")
@@ -145,6 +167,16 @@ def load_config(file: Path | None, assignments: Sequence[str], flags: Mapping[st
     """The run's settings. `flags` that are None were not given.
 
     Raises:
+        UserError: see `load`.
+    """
+    config: Config = load(Config, file, assignments, flags)
+    return config
+
+
+def load(schema: type, file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> Any:
+    """An instance of the dataclass `schema` from a TOML file, assignments and flags, the later ones first.
+
+    Raises:
         UserError: unreadable file, unknown key (with the nearest), wrong type, or a value out of range.
     """
     values: dict[str, Any] = {}
@@ -158,8 +190,7 @@ def load_config(file: Path | None, assignments: Sequence[str], flags: Mapping[st
     for assignment in assignments:
         _assign(values, assignment)
     values.update({key: value for key, value in flags.items() if value is not None})
-    config: Config = _build(Config, values)
-    return config
+    return _build(schema, values)
 
 
 def as_dict(config: Config) -> dict[str, Any]:

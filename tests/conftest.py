@@ -41,8 +41,9 @@ def random_backbone(tokenizer):
 @pytest.fixture(scope="session")
 def random_guide():
     from jobs.mini_models import build_classifier
-    from muse.classifiers import FolderClassifier
+    from muse.classifiers import FolderClassifier, Preprocessing
     from muse.emotions import MIKELS
 
     torch.manual_seed(1)
-    return FolderClassifier(build_classifier("resnet", list(MIKELS.labels)), 64, [0.5] * 3, [0.5] * 3, MIKELS)
+    looks = Preprocessing(64, [0.5] * 3, [0.5] * 3)
+    return FolderClassifier(build_classifier("resnet", list(MIKELS.labels)), looks, MIKELS.labels, MIKELS)
