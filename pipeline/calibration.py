@@ -86,14 +86,14 @@ def card(about: Mapping[str, Any], temperature: float) -> str:
         for i, (label, row) in enumerate(zip(labels, figures["confusion"], strict=True))
     )
     how = "the whole model fine-tuned" if settings["fine_tune"] else "a head on its frozen features"
-    early = f"A share of {settings['early']:g} was seen as an early prediction shows it.\n" if settings["early"] else ""
+    early = f"A share of {settings['early']:g} was blurred as an early prediction is.\n" if settings["early"] else ""
     low, high = figures["interval"]
     plain = json.dumps({key: value for key, value in settings.items() if key != "taxonomy"})
     return f"""# Emotion classifier over {settings["taxonomy"]["name"]}
 
 Fitted by `muse-batch classifier fit` on {about["trained_on"]} images of `{about["data"]}`: {how}
 (`{about["backbone"]["name"]}`, SHA-256 `{about["backbone"]["sha256"][:16]}`).
-{early}On {figures["images"]} held-out images: accuracy {figures["accuracy"]:.1%} (95 % interval {low:.1%} to {high:.1%}).
+{early}On {figures["images"]} held-out images its accuracy is {figures["accuracy"]:.1%} (95 %: {low:.1%} to {high:.1%}).
 Its temperature is {temperature:g}, set on other held-out images and applied when it is loaded; it takes the expected
 calibration error from {figures["calibration_error_before"]:.3f} to {figures["calibration_error"]:.3f}.
 
