@@ -30,7 +30,7 @@ SetOption = Annotated[
     Optional[list[str]], typer.Option("--set", help="One setting, as in method.steps=30. May be repeated.")
 ]
 EmotionsOption = Annotated[
-    Optional[str], typer.Option(help="Comma-separated; for rows without an emotion. All eight by default.")
+    Optional[str], typer.Option(help="Comma-separated; for rows without an emotion. All by default.")
 ]
 LimitOption = Annotated[Optional[int], typer.Option(help="Only the first so many requests.")]
 SeedOption = Annotated[Optional[int], typer.Option(help="Seed of the run.")]
@@ -73,8 +73,10 @@ def run(
         "out"
     ),
     model: Annotated[Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder or hub id.")] = None,
-    guide: Annotated[Optional[str], typer.Option(help="Classifier folder whose gradient steers.")] = None,
-    judge: Annotated[Optional[str], typer.Option(help="Classifier folder whose confidence accepts.")] = None,
+    guide: Annotated[Optional[str], typer.Option(help="Classifier (folder or hub id) whose gradient steers.")] = None,
+    judge: Annotated[
+        Optional[str], typer.Option(help="Classifier (folder or hub id) whose confidence accepts.")
+    ] = None,
     emotions: EmotionsOption = None,
     min_confidence: Annotated[Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")] = None,
     workers: Annotated[Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")] = None,
