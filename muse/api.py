@@ -13,7 +13,7 @@ from PIL import Image
 
 from muse.backbones import load_backbone
 from muse.backbones.base import Backbone
-from muse.classifiers import EmotionClassifier, FolderClassifier
+from muse.classifiers import EmotionClassifier, load_classifier
 from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.method import Method
@@ -79,7 +79,7 @@ class MusePipeline:
         """
         return cls(
             load_backbone(model, device, **backbone),
-            FolderClassifier.from_pretrained(guide).to(device),
+            load_classifier(guide).to(device),
             ClipSimilarity.from_pretrained(clip).to(device),
             method,
             slots,

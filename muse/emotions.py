@@ -9,6 +9,7 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,16 +17,58 @@ class Taxonomy:
     """A closed, ordered set of emotions.
 
     Attributes:
-        name: what a config file calls it.
-        labels: emotion names; their order is the order of every logit and distribution.
+        name: what it is called in messages.
+        labels: emotion names, in small letters; their order is the order of every logit and distribution.
         polarity: +1 (pleasant), -1 (unpleasant) or 0 for each label.
-        wheel: the labels in circular order of likeness.
+        wheel: labels in circular order of likeness. A label that is like no other, as neutral, is left out.
+
+    Raises:
+        ValueError: any of these does not fit the others.
     """
 
     name: str
     labels: tuple[str, ...]
     polarity: tuple[int, ...]
     wheel: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ValueError("name is empty; give the taxonomy a name")
+        if len(self.labels) < 2:
+            raise ValueError(f"labels has {len(self.labels)}; name at least two emotions")
+        for label in self.labels:
+            if not label or label != label.strip().lower():
+                raise ValueError(f"labels: {label!r} must be in small letters, without spaces around it")
+        for field, names in (("labels", self.labels), ("wheel", self.wheel)):
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{field} names {', '.join(twice)} twice; name each once")
+        if len(self.polarity) != len(self.labels) or not set(self.polarity) <= {-1, 0, 1}:
+            raise ValueError(
+                f"polarity is {list(self.polarity)}; give 1, 0 or -1 for each of the {len(self.labels)} labels, "
+                "in their order"
+            )
+        if strange := [name for name in self.wheel if name not in self.labels]:
+            raise ValueError(
+                f"wheel names {', '.join(strange)}; it may hold the labels alone: {', '.join(self.labels)}"
+            )
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Taxonomy:
+        """A taxonomy from plain data: a table of a file, or what `dataclasses.asdict` made of one.
+
+        Raises:
+            ValueError: a key that is missing, unknown or of a wrong type, or values that do not fit each other.
+        """
+        kinds = {"name": str, "labels": str, "polarity": int, "wheel": str}
+        if wrong := sorted({*kinds} ^ {*values}):
+            raise ValueError(f"{', '.join(wrong)}: missing or unknown; a taxonomy has {', '.join(kinds)}")
+        for key, kind in kinds.items():
+            parts = [values[key]] if key == "name" else values[key]
+            if isinstance(parts, str) or not all(type(part) is kind for part in parts):
+                raise ValueError(
+                    f"{key} is {values[key]!r}; give {'text' if key == 'name' else f'a list of {kind.__name__}'}"
+                )
+        return cls(values["name"], *(tuple(values[key]) for key in ("labels", "polarity", "wheel")))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -49,10 +92,13 @@ class Taxonomy:
 
         Raw neighbours would pair fear with excitement, which classifiers hold to be opposites.
         """
+        if label not in self.wheel:
+            return ()
         here = self.wheel.index(label)
         sides = (self.wheel[here - 1], self.wheel[(here + 1) % len(self.wheel)])
         sign = self.polarity[self.index(label)]
-        return tuple(side for side in sides if self.polarity[self.index(side)] == sign)
+        alike = (side for side in sides if side != label and self.polarity[self.index(side)] == sign)
+        return tuple(dict.fromkeys(alike))
 
 
 MIKELS = Taxonomy(

@@ -18,6 +18,9 @@ app = typer.Typer(
     help="Emotion-augmented image corpora: a manifest in, a sharded WebDataset out.",
 )
 
+classifiers = typer.Typer(no_args_is_help=True, help="Guides and judges of your own.")
+app.add_typer(classifiers, name="classifier")
+
 FAILED_REQUESTS, USER_MISTAKE, INTERRUPTED = 1, 2, 130
 
 ManifestArgument = Annotated[str, typer.Argument(help="Parquet file (path or URL) with a prompt column.")]
@@ -27,7 +30,7 @@ SetOption = Annotated[
     Optional[list[str]], typer.Option("--set", help="One setting, as in method.steps=30. May be repeated.")
 ]
 EmotionsOption = Annotated[
-    Optional[str], typer.Option(help="Comma-separated; for rows without an emotion. All eight by default.")
+    Optional[str], typer.Option(help="Comma-separated; for rows without an emotion. All by default.")
 ]
 LimitOption = Annotated[Optional[int], typer.Option(help="Only the first so many requests.")]
 SeedOption = Annotated[Optional[int], typer.Option(help="Seed of the run.")]
@@ -70,8 +73,10 @@ def run(
         "out"
     ),
     model: Annotated[Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder or hub id.")] = None,
-    guide: Annotated[Optional[str], typer.Option(help="Classifier folder whose gradient steers.")] = None,
-    judge: Annotated[Optional[str], typer.Option(help="Classifier folder whose confidence accepts.")] = None,
+    guide: Annotated[Optional[str], typer.Option(help="Classifier (folder or hub id) whose gradient steers.")] = None,
+    judge: Annotated[
+        Optional[str], typer.Option(help="Classifier (folder or hub id) whose confidence accepts.")
+    ] = None,
     emotions: EmotionsOption = None,
     min_confidence: Annotated[Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")] = None,
     workers: Annotated[Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")] = None,
@@ -168,6 +173,28 @@ def verify(output: OutputArgument) -> None:
         typer.echo(f"{output}: {len(problems)} problem(s)", err=True)
         raise typer.Exit(1)
     typer.echo(f"{output}: sound")
+
+
+@classifiers.command()
+def fit(
+    data: Annotated[Path, typer.Argument(help="Folder of class folders, tar shards, parquet, or a saved data set.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the classifier to.")],
+    backbone: Annotated[Optional[str], typer.Option(help="Image model to start from: a folder or hub id.")] = None,
+    config: ConfigOption = None,
+    set_: Annotated[Optional[list[str]], typer.Option("--set", help="One setting, as in fine_tune=true.")] = None,
+) -> None:
+    """Fit an emotion classifier to labelled images: a --guide or --judge with its figures."""
+    with _speaking():
+        from pipeline.config import load
+        from pipeline.fit import fit as fitted
+        from pipeline.training import Fit
+
+        settings = load(Fit, config, set_ or [], {"backbone": backbone})
+        figures = fitted(data, output, settings, typer.echo)
+    low, high = figures["interval"]
+    typer.echo(
+        f"{output}: accuracy {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}) on {figures['images']} held-out images"
+    )
 
 
 def main() -> None:

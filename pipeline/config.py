@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from muse.emotions import MIKELS
+from muse.emotions import MIKELS, Taxonomy
 from muse.method import Method
+from muse.taxonomies import load_taxonomy
 from pipeline.errors import UserError
 
 EMBEDDED = "embedded"
@@ -19,6 +20,11 @@ EMBEDDED = "embedded"
 FORMATS = ("png", "jpg", "webp")
 DTYPES = ("float32", "bfloat16", "float16")
 
+SAME_JUDGE = (
+    "a judge that was optimised against confirms anything: give another classifier as --judge, "
+    "or set allow_same_judge = true and do not believe its figures"
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -26,12 +32,16 @@ class Config:
 
     Attributes:
         model: `embedded`, a local diffusers folder, or a hub id.
-        guide, judge: `embedded` or a classifier folder; the judge is never the guide.
+        guide, judge: `embedded`, a classifier folder or a hub id (see `muse.sources`).
+        allow_same_judge: let guide and judge be the same classifier; the judge's figures then prove nothing.
         similarity: `embedded` or a CLIP folder.
         dtype: of the diffusion model's weights: `float32`, `bfloat16` or `float16`.
         vae, preview: another VAE, and a tiny decoder for what the guide reads on the way; empty for none.
         lora: LoRA files or folders, fused in this order.
-        emotions: what a row without an emotion asks for.
+        taxonomy: the emotions that exist: `mikels-8`, `emotion6`, `artemis-9`, or a TOML file.
+        label_map: for `guide` and `judge`, what labels of theirs mean that the taxonomy does not name, as in
+            `[label_map.guide] happiness = "joy"`; "" leaves a label out.
+        emotions: what a row without an emotion asks for; empty for all of the taxonomy.
         min_confidence: the judge's confidence in the target at which a sample is accepted, in [0, 1].
         batch_size: requests in a batch, the unit of work, of determinism and of durability.
         slots: requests of a batch on their way at a time, which bounds the memory; 0 for all.
@@ -49,12 +59,15 @@ class Config:
     model: str = EMBEDDED
     guide: str = EMBEDDED
     judge: str = EMBEDDED
+    allow_same_judge: bool = False
     similarity: str = EMBEDDED
     dtype: str = "float32"
     vae: str = ""
     preview: str = ""
     lora: tuple[str, ...] = ()
-    emotions: tuple[str, ...] = MIKELS.labels
+    taxonomy: Taxonomy = MIKELS
+    label_map: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    emotions: tuple[str, ...] = ()
     min_confidence: float = 0.5
     batch_size: int = 8
     slots: int = 0
@@ -70,9 +83,10 @@ class Config:
 
     def __post_init__(self) -> None:
         for name in self.emotions:
-            MIKELS.index(name)
-        if not self.emotions:
-            raise ValueError("emotions is empty; name at least one")
+            self.taxonomy.index(name)
+        object.__setattr__(self, "emotions", self.emotions or self.taxonomy.labels)
+        if strange := sorted({*self.label_map} - {"guide", "judge"}):
+            raise ValueError(f"label_map has {', '.join(strange)}; it has the tables guide and judge")
         limits: dict[str, tuple[float, float]] = {
             "min_confidence": (0, 1),
             "batch_size": (1, 1024),
@@ -92,11 +106,8 @@ class Config:
             raise ValueError(f"dtype is {self.dtype!r}; choose {', '.join(DTYPES)}")
         if self.image_format not in FORMATS:
             raise ValueError(f"image_format is {self.image_format!r}; choose {', '.join(FORMATS)}")
-        if self.guide == self.judge != EMBEDDED:
-            raise ValueError(
-                f"guide and judge are both {self.judge!r}; a judge that was optimised against confirms anything: "
-                "give another classifier as --judge"
-            )
+        if self.guide == self.judge != EMBEDDED and not self.allow_same_judge:
+            raise ValueError(f"guide and judge are both {self.judge!r}; {SAME_JUDGE}")
 
 
 PLACEMENT = ("workers", "gpus_per_worker", "address")
@@ -115,6 +126,15 @@ def _coerce(name: str, value: Any, kind: Any) -> Any:
         return value
     if kind == "tuple[str, ...]" and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
         return tuple(v.strip().lower() if name == "emotions" else v.strip() for v in value)
+    if kind == "Taxonomy" and isinstance(value, str):
+        try:
+            return load_taxonomy(value)
+        except ValueError as error:
+            raise UserError(f"config: {name}: {error}") from None
+    if kind == "Mapping[str, str]" and isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values()):
+        return dict(value)
+    if kind == "Mapping[str, Mapping[str, str]]" and isinstance(value, Mapping):
+        return {key: _coerce(f"{name}.{key}", inner, "Mapping[str, str]") for key, inner in value.items()}
     raise UserError(f"config: {name} = {value!r} is not of type {kind}")
 
 
@@ -127,7 +147,7 @@ def _build(cls: type, values: Mapping[str, Any], prefix: str = "") -> Any:
             raise UserError(
                 f"config: unknown key {prefix}{key}; did you mean {prefix}{near}? Known: {', '.join(fields)}"
             )
-        if key == "method":
+        if cls is Config and key == "method":
             if not isinstance(value, Mapping):
                 raise UserError("config: method is a table of its own: [method]")
             given[key] = _build(Method, value, "method.")
@@ -160,6 +180,16 @@ def load_config(file: Path | None, assignments: Sequence[str], flags: Mapping[st
     """The run's settings. `flags` that are None were not given.
 
     Raises:
+        UserError: see `load`.
+    """
+    config: Config = load(Config, file, assignments, flags)
+    return config
+
+
+def load(schema: type, file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> Any:
+    """An instance of the dataclass `schema` from a TOML file, assignments and flags, the later ones first.
+
+    Raises:
         UserError: unreadable file, unknown key (with the nearest), wrong type, or a value out of range.
     """
     values: dict[str, Any] = {}
@@ -173,8 +203,7 @@ def load_config(file: Path | None, assignments: Sequence[str], flags: Mapping[st
     for assignment in assignments:
         _assign(values, assignment)
     values.update({key: value for key, value in flags.items() if value is not None})
-    config: Config = _build(Config, values)
-    return config
+    return _build(schema, values)
 
 
 def as_dict(config: Config) -> dict[str, Any]:

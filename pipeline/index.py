@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
-from muse.emotions import MIKELS
 from pipeline.filters import ACCEPTED, STATUSES
 from pipeline.shards import markers, shard_folder
 from pipeline.storage import write_bytes
@@ -33,8 +33,8 @@ def write_metadata(output: Path, schema: pa.Schema, unsharded: list[dict[str, An
     write_bytes(output / "metadata.parquet", sink.getvalue().to_pybytes())
 
 
-def tally(output: Path) -> dict[str, Any]:
-    """Counts of the whole corpus, by status and, for each emotion, accepted of requested."""
+def tally(output: Path, labels: Sequence[str]) -> dict[str, Any]:
+    """Counts of the whole corpus, by status and, for each emotion in the order of `labels`, accepted of requested."""
     table = pq.read_table(output / "metadata.parquet", columns=["status", "emotion", "task"])
     statuses = Counter(table["status"].to_pylist())
     pairs = Counter(zip(table["emotion"].to_pylist(), table["status"].to_pylist(), strict=True))
@@ -42,7 +42,7 @@ def tally(output: Path) -> dict[str, Any]:
     return {
         "requests": table.num_rows,
         **{status: statuses[status] for status in STATUSES},
-        "emotions": {e: {"requests": asked[e], "accepted": pairs[e, ACCEPTED]} for e in MIKELS.labels if asked[e]},
+        "emotions": {e: {"requests": asked[e], "accepted": pairs[e, ACCEPTED]} for e in labels if asked[e]},
         "tasks": dict(sorted(Counter(table["task"].to_pylist()).items())),
     }
 
@@ -56,6 +56,10 @@ def write_card(output: Path, run: dict[str, Any], counts: dict[str, Any]) -> Non
     models = "\n".join(
         f"| {role} | {model['name']} | `{model['sha256'][:16]}` |" for role, model in run["parts"]["models"].items()
     )
+    if run["same_judge"]:
+        trust = "**the judge is the guide, which the images were optimised for: its confidence proves nothing**"
+    else:
+        trust = "the judge took no part in the optimisation"
     card = f"""---
 configs:
 - config_name: default
@@ -69,7 +73,7 @@ tags:
 
 Made by muse-batch {run["parts"]["versions"]["muse-batch"]}. Every image is synthetic: generated, or edited from a
 source image, toward a chosen emotion by MUSE (arXiv 2511.21051). A sample is accepted if the judge's confidence in
-its target is at least {run["config"]["min_confidence"]:g}; the judge took no part in the optimisation.
+its target is at least {run["config"]["min_confidence"]:g}; {trust}.
 
 ![contact sheet](contact_sheet.png)
 
@@ -86,9 +90,10 @@ its target is at least {run["config"]["min_confidence"]:g}; the judge took no pa
 {models}
 
 `shards/*.tar` hold each sample as KEY.{run["config"]["image_format"]} (image), KEY.txt (prompt), KEY.cls (index of
-the emotion in {", ".join(MIKELS.labels)}) and KEY.json (all that is needed to make it again). `metadata.parquet` has
-a row for every request, also the rejected and failed ones with their reasons, and the traces. Confidences are those of
-the judge, a classifier: they are evidence, not ground truth.
+the emotion in {", ".join(run["config"]["taxonomy"]["labels"])}) and
+KEY.json (all that is needed to make it again). `metadata.parquet` has a row for every
+request, also the rejected and failed ones with their reasons, and the traces. Confidences are those of the judge, a
+classifier: they are evidence, not ground truth.
 
 ```python
 import webdataset
@@ -117,11 +122,11 @@ def _samples(output: Path, wanted: dict[str, str]) -> dict[str, Image.Image]:
     return found
 
 
-def write_contact_sheet(output: Path) -> None:
+def write_contact_sheet(output: Path, labels: Sequence[str]) -> None:
     """`contact_sheet.png`: a row per emotion of its first accepted samples, the judge's confidence below each."""
     columns = ["key", "status", "emotion", "judge_confidence", "task"]
     rows = pq.read_table(output / "metadata.parquet", columns=columns).to_pylist()
-    emotions = [emotion for emotion in MIKELS.labels if any(row["emotion"] == emotion for row in rows)]
+    emotions = [emotion for emotion in labels if any(row["emotion"] == emotion for row in rows)]
     shown = {
         emotion: [row for row in rows if row["emotion"] == emotion and row["status"] == ACCEPTED][:COLUMNS]
         for emotion in emotions

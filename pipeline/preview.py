@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.read import check, rows_of
-from muse.emotions import MIKELS
 from pipeline import plan
 from pipeline.config import Config
 from pipeline.run import planned_requests
@@ -19,11 +18,11 @@ from pipeline.storage import write_bytes
 
 def preview(manifest_path: str, config: Config, output: Path | None) -> dict[str, Any]:
     """The plan in numbers, without models; with `output`, every request as a row of that parquet file."""
-    manifest = check(manifest_path, MIKELS.labels, len(config.emotions))
+    manifest = check(manifest_path, config.taxonomy.labels, len(config.emotions))
     tasks = {"generate": 0, "edit": 0}
     emotions: dict[str, int] = {}
     rows: list[dict[str, Any]] = []
-    for request in plan.plan_requests(rows_of(manifest, MIKELS.labels), config):
+    for request in plan.plan_requests(rows_of(manifest, config.taxonomy.labels), config):
         tasks["generate" if request.image is None else "edit"] += 1
         name = " + ".join(request.emotion)
         emotions[name] = emotions.get(name, 0) + 1

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 
 from manifests.read import Manifest, check, rows_of
-from muse.emotions import MIKELS
 from pipeline import batches, index, plan
 from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
-from pipeline.models import Model, locate
+from pipeline.models import Model, is_same_judge, locate
 from pipeline.records import record_schema
 from pipeline.samples import provenance, versions
 from pipeline.shards import Publisher
@@ -58,7 +57,7 @@ def planned_requests(manifest: Manifest, config: Config) -> int:
 
 def batches_of(manifest: Manifest, config: Config) -> Iterator[plan.Batch]:
     """The batches of the plan, read from the manifest in a stream."""
-    return plan.plan_batches(plan.plan_requests(rows_of(manifest, MIKELS.labels), config), config.batch_size)
+    return plan.plan_batches(plan.plan_requests(rows_of(manifest, config.taxonomy.labels), config), config.batch_size)
 
 
 def open_output(output: Path, run: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +91,9 @@ def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
         return None
     from muse.mini.vocabulary import told, unknown_words
 
-    strange = [(row.number, words) for row in rows_of(manifest, MIKELS.labels) if (words := unknown_words(row.prompt))]
+    strange = [
+        (row.number, words) for row in rows_of(manifest, config.taxonomy.labels) if (words := unknown_words(row.prompt))
+    ]
     if not strange:
         return None
     shown = "; ".join(f"row {number}: {', '.join(words)}" for number, words in strange[:10])
@@ -114,6 +115,7 @@ def describe(manifest: Manifest, config: Config, models: Mapping[str, Model]) ->
         "fingerprint": plan.fingerprint(parts),
         "parts": parts,
         "config": as_dict(config),
+        "same_judge": is_same_judge(models),
         "manifest": manifest.path,
         "requests": planned_requests(manifest, config),
         "complete": False,
@@ -128,7 +130,7 @@ def execute(manifest_path: str, output: Path, config: Config, warn: Callable[[st
         RunStopped: the run cannot go on; the same command resumes it.
         KeyboardInterrupt: interrupted; what is finished is saved.
     """
-    manifest = check(manifest_path, MIKELS.labels, len(config.emotions))
+    manifest = check(manifest_path, config.taxonomy.labels, len(config.emotions))
     models = locate(config)
     if warning := vocabulary_warning(manifest, config):
         warn(warning)
@@ -146,9 +148,9 @@ def execute(manifest_path: str, output: Path, config: Config, warn: Callable[[st
     compute(manifest, Job(output.resolve(), config, models, shared, schema, folder_of(manifest_path)), publisher)
     publisher.advance()
     index.write_metadata(output, schema, publisher.finish())
-    counts = index.tally(output)
+    counts = index.tally(output, config.taxonomy.labels)
     index.write_card(output, run, counts)
-    index.write_contact_sheet(output)
+    index.write_contact_sheet(output, config.taxonomy.labels)
     write_json(output / RUN_FILE, {**run, "complete": True, "counts": counts})
     for number in batches.finished_batches(output):
         batches.remove_batch(output, number)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from muse.emotions import Target
+from muse.emotions import Target, Taxonomy
 from pipeline import __version__, filters
 from pipeline.config import Config
 from pipeline.images import ImageError, encode_image, open_source, to_tensor
@@ -44,6 +44,7 @@ def provenance(models: Mapping[str, Model], config: Config, fingerprint: str) ->
         "fingerprint": fingerprint,
         "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
         "method": asdict(config.method),
+        "taxonomy": asdict(config.taxonomy),
         "batch_size": config.batch_size,
         "threads": config.threads,
         "min_confidence": config.min_confidence,
@@ -53,7 +54,7 @@ def provenance(models: Mapping[str, Model], config: Config, fingerprint: str) ->
 
 def blank_record(request: Planned, batch: int, shared: Mapping[str, Any]) -> dict[str, Any]:
     """A record as it is before anything was computed; `failed` fills in the reason."""
-    target = Target.of(request.emotion)
+    target = Target.of(request.emotion, Taxonomy.of(shared["taxonomy"]))
     return {
         "key": request.key,
         "id": request.id or "",
@@ -112,7 +113,7 @@ class Maker:
             except ImageError as error:
                 results[planned.key] = failed(planned, batch.number, self.shared, str(error))
                 continue
-            target = Target.of(planned.emotion)
+            target = Target.of(planned.emotion, self.config.taxonomy)
             requests.append((planned, Request(planned.prompt, target, planned.seed, planned.negative_prompt, image)))
         if requests:
             for result in self._finish(batch.number, requests):

@@ -16,7 +16,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from muse.emotions import MIKELS
 from pipeline import batches
 from pipeline.filters import ACCEPTED, STATUSES
 from pipeline.records import to_json, to_table
@@ -62,7 +61,7 @@ def sample_members(result: Result, image_format: str) -> Iterator[tuple[str, byt
     """The files of one sample: class index, metadata, image, prompt."""
     record = result.record
     assert result.image is not None
-    yield f"{record['key']}.cls", str(MIKELS.index(record["emotion"])).encode()
+    yield f"{record['key']}.cls", str(record["taxonomy"]["labels"].index(record["emotion"])).encode()
     yield f"{record['key']}.json", to_json(record)
     yield f"{record['key']}.{image_format}", result.image
     yield f"{record['key']}.txt", record["prompt"].encode()

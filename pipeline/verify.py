@@ -81,6 +81,8 @@ def _shard(output: Path, name: str, marker: dict[str, Any], run: dict[str, Any])
         told = json.loads(members[f"{key}.json"])
         if any(told[field] != row[field] for field in ("key", "prompt", "seed", "emotion", "judge_confidence")):
             yield f"shards/{name}.tar: {key}.json differs from its row in the parquet"
+        if members[f"{key}.cls"] != str(run["config"]["taxonomy"]["labels"].index(row["emotion"])).encode():
+            yield f"shards/{name}.tar: {key}.cls is not the index of {row['emotion']}"
         try:
             Image.open(io.BytesIO(members[f"{key}.{suffix}"])).load()
         except Exception as error:  # any decoder error means the same here

@@ -53,10 +53,10 @@ def random_backbone(tokenizer):
 
 @pytest.fixture(scope="session")
 def random_guide():
-    from muse.classifiers import FolderClassifier
+    from muse.classifiers import FolderClassifier, Preprocessing
     from muse.emotions import MIKELS
 
-    return FolderClassifier(random_resnet(), 64, [0.5] * 3, [0.5] * 3, MIKELS)
+    return FolderClassifier(random_resnet(), Preprocessing(64, [0.5] * 3, [0.5] * 3), MIKELS.labels, MIKELS)
 
 
 @pytest.fixture(scope="session")

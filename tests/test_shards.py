@@ -1,21 +1,24 @@
 """Packing and the commit protocol, on results made by hand."""
 
 import io
+import json
 import random
 import tarfile
+from dataclasses import asdict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from muse.emotions import MIKELS
 from pipeline.batches import batch_files, folder, read_batch, write_batch
 from pipeline.plan import Planned
 from pipeline.records import record_schema
 from pipeline.samples import Result, blank_record
 from pipeline.shards import Publisher, damaged_files, markers, shard_folder, tar_bytes
 
-SHARED = {"fingerprint": "f"}
+SHARED = {"fingerprint": "f", "taxonomy": json.loads(json.dumps(asdict(MIKELS)))}
 SCHEMA = record_schema(SHARED, pa.schema([("rating", pa.int64())]))
 
 

@@ -1,0 +1,111 @@
+"""Does a guide that was fitted with `early` read early predictions better? `python -m jobs.early_guides`.
+
+Guides are fitted with `muse-batch classifier fit` to the same rendered scenes, by nothing but the share `early`
+apart. Then the embedded model draws other scenes from their factors in words, and each guide says what it sees in
+the one-step prediction of every step. Right is the emotion that the words stand for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+
+from jobs.mini_data import draw
+from muse.classifiers import load_classifier
+from muse.emotions import MIKELS
+from muse.mini import WEIGHTS
+from muse.mini.contents import PLACES, SUBJECTS
+from muse.mini.scenes import factor_prompt, sample_scene
+from pipeline.fit import fit
+from pipeline.training import Fit
+
+BATCH = 32
+
+
+def write_scenes(folder: Path, count: int, seed: int) -> None:
+    """Rendered scenes as an image folder, a subfolder an emotion."""
+    pixels, _, labels = draw(seed, True, count)
+    for i, (emotion, _, _) in enumerate(labels):
+        place = folder / MIKELS.labels[emotion]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[i]).save(place / f"{i:06d}.png")
+
+
+@torch.inference_mode()
+def predictions(count: int, seed: int, steps: int, scale: float) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """The one-step predictions of every step, each (count, 3, 64, 64) in [0, 1], and the emotions, (count,)."""
+    pipe = StableDiffusionPipeline.from_pretrained(WEIGHTS / "diffusion")
+    rng, told, emotions = Random(seed), [], []
+    for i in range(count):
+        emotions.append(i % len(MIKELS))
+        content = rng.choice(list(PLACES)), rng.choice(list(SUBJECTS))
+        told.append(factor_prompt(sample_scene(rng, *content, MIKELS.labels[emotions[-1]])))
+    seen: list[list[torch.Tensor]] = [[] for _ in range(steps)]
+    generator = torch.Generator().manual_seed(seed)
+    for start in range(0, count, BATCH):
+        prompts = told[start : start + BATCH]
+        asked, empty = pipe.encode_prompt(prompts, "cpu", 1, True)
+        size = pipe.unet.config.sample_size
+        latents = torch.randn(len(prompts), pipe.unet.config.in_channels, size, size, generator=generator)
+        pipe.scheduler.set_timesteps(steps)
+        for number, t in enumerate(pipe.scheduler.timesteps):
+            base = pipe.unet(latents, t, encoder_hidden_states=empty).sample
+            led = pipe.unet(latents, t, encoder_hidden_states=asked).sample
+            x0 = pipe.scheduler.step(led, t, latents).pred_original_sample
+            seen[number].append(pipe.vae.decode(x0 / pipe.vae.config.scaling_factor).sample / 2 + 0.5)
+            latents = pipe.scheduler.step(base + scale * (led - base), t, latents).prev_sample
+    return [torch.cat(parts) for parts in seen], torch.tensor(emotions)
+
+
+@torch.inference_mode()
+def hits(guide: Path, pixels: torch.Tensor, emotions: torch.Tensor) -> np.ndarray:
+    return (load_classifier(guide).logits(pixels).argmax(-1) == emotions).double().numpy()
+
+
+def main(
+    work: Path = Path("build/early"),
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
+    scenes: Annotated[int, typer.Option(help="To fit the guides to.")] = 2400,
+    count: Annotated[int, typer.Option(help="Scenes drawn by the embedded model.")] = 160,
+    shares: str = "0,0.5,1",
+    seeds: str = "0,1",
+    epochs: int = 15,
+    steps: int = 20,
+    threads: int = 2,
+) -> None:
+    torch.set_num_threads(threads)
+    if not (work / "scenes").exists():
+        write_scenes(work / "scenes", scenes, seed=77_001)
+    made, emotions = predictions(count, seed=77_002, steps=steps, scale=4.0)
+    # The content classifier has the guide's architecture and never heard of emotions.
+    settings = Fit(backbone=str(WEIGHTS / "subject"), fine_tune=True, epochs=epochs, rate=2e-3)
+    report: dict[str, dict[str, list[float]]] = {}
+    thirds = np.array_split(np.arange(steps), 4)
+    print("| early | held-out scenes | " + " | ".join(f"steps {t[0] + 1}-{t[-1] + 1}" for t in thirds) + " |")
+    for share in map(float, shares.split(",")):
+        curves, clean = [], []
+        for seed in map(int, seeds.split(",")):
+            folder = work / f"guide-{share:g}-{seed}"
+            if not folder.exists():
+                fit(work / "scenes", folder, replace(settings, early=share, seed=seed), lambda _: None)
+            clean.append(json.loads((folder / "classifier.json").read_text())["about"]["figures"]["accuracy"])
+            curves.append([float(hits(folder, pixels, emotions).mean()) for pixels in made])
+        report[f"{share:g}"] = {"clean": clean, "by_step": np.mean(curves, 0).round(4).tolist()}
+        parts = (f"{np.mean(np.array(curves)[:, third]):.3f}" for third in thirds)
+        print(f"| {share:g} | {np.mean(clean):.3f} | {' | '.join(parts)} |", flush=True)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,22 @@
+"""Image-emotion classifiers: pixels in, logits over a taxonomy out, differentiable, with their own preprocessing."""
+
+from muse.classifiers.base import EmotionClassifier, ImageClassifier
+from muse.classifiers.ensemble import EnsembleClassifier
+from muse.classifiers.folder import FolderClassifier, load_image_model
+from muse.classifiers.head import HeadClassifier
+from muse.classifiers.load import load_classifier
+from muse.classifiers.preprocessing import Preprocessing, resize
+from muse.classifiers.zero_shot import ZeroShotClassifier
+
+__all__ = [
+    "EmotionClassifier",
+    "EnsembleClassifier",
+    "FolderClassifier",
+    "HeadClassifier",
+    "ImageClassifier",
+    "Preprocessing",
+    "ZeroShotClassifier",
+    "load_classifier",
+    "load_image_model",
+    "resize",
+]
