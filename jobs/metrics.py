@@ -117,8 +117,13 @@ class Examiners:
         return torch.stack(layers).mean(0).double().numpy()
 
     @torch.inference_mode()
-    def variety(self, pixels: Tensor, cases: Sequence[Case]) -> dict[str, Any]:
-        """Sem-D: 1 - cosine of CLIP image vectors over all pairs of images with the same target; n counts pairs."""
+    def variety(self, pixels: Tensor, cases: Sequence[Case]) -> dict[str, Any] | None:
+        """Sem-D: 1 - cosine of CLIP image vectors over all pairs of images with the same target; n counts pairs.
+
+        None where no two have it.
+        """
+        if len({case.emotion for case in cases}) == len(cases):
+            return None
         vectors = self.clip.image(pixels).double()
         emotions = np.array([case.emotion for case in cases])
         return pair_interval((1 - vectors @ vectors.T).numpy(), emotions[:, None] == emotions[None, :])
@@ -201,8 +206,7 @@ def measure(examiners: Examiners, cases: Sequence[Case], run: tuple[Tensor, list
         values |= examiners.compare(pixels, sources_of(cases), cases)
     values["forwards"] = np.array([float(sample.trace.forwards) for sample in samples])
     values["seconds"] = np.full(len(cases), seconds / len(cases))
-    paired = len({case.emotion for case in cases}) < len(cases)
-    variety = examiners.variety(pixels, cases) if paired else None
+    variety = examiners.variety(pixels, cases)
     return Made(cases, values, examiners.odds("examiner", pixels), variety, samples)
 
 
