@@ -1,234 +1,267 @@
 """Arms against each other under the examiner: `python -m jobs.evaluate --json build/evaluate.json`.
 
-Every arm makes the same requests from the same seeds, so the starting noise is the same.
+Every arm (`jobs.arms`) makes the same requests from the same seeds, so the starting noise is the same. Beside FILE.json
+come FILE.md, tables, and FILE-*.png, plots. The report's keys; a figure is {mean, low, high, n}, its interval 95 %:
 
-- `plain`: the content alone, in words.
-- `prompted`: the emotion asked for by its name.
-- `oracle`: the target's visual factors in words; what the text space can express at all.
-- `muse`: the method.
+- `arms.ARM.TASK.METRIC`: tasks `generation`, `editing`, and `hard`, the generation requests whose content evokes the
+  other polarity by itself. Metrics in `jobs.metrics`; also `forwards` (U-Net forwards, a backward pass counted as one,
+  refused draws included), `seconds`, and `sem_d`. For edits `inversion` is another name of `prompted`.
+- `differences.ARM.TASK.METRIC`: `muse` minus the arm, request by request.
+- `emotions.ARM.TASK.EMOTION`, `inherent.ARM.TASK.RELATION`: success by the examiner for each target, and where the
+  content evokes the target itself (`same`), another of its polarity (`polarity`) or the other polarity (`opposite`).
+- `confusion.ARM.TASK`: counts [target][the examiner's strongest], in the order of `labels`.
+- `draws.TASK`: how many images a request `rejection` drew: muse's mean cost over one draw's, rounded up.
+- `sdedit_at_equal_success`: the figures of `sdedit` at the strength at which it succeeds as often as `muse`.
+- `mixtures.RUN.FIGURE`: two-emotion targets, RUN `mixture` or `single` (the mean of a run toward each member), and
+  `gain`, their difference; FIGURE `ROLE_mass`, a classifier's probability of
+  the pair, and `ROLE_top3`, 1 where both are in its top three.
+- `curves`: similarity at every step under the plain prompt, and the step at which muse started.
+- `sweep`: of `--sweep`, `sweep.SETTING.TASK.METRIC`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from random import Random
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 import typer
-from torch import Tensor
 
-from manifests.read import check, rows_of
-from muse.backbones import load_backbone
-from muse.classifiers import FolderClassifier, load_image_model
-from muse.emotions import MIKELS, Target
-from muse.engine import MuseEngine
+from jobs.arms import NAMES, STRENGTHS, by_engine, in_batches, plain, run_arm
+from jobs.cases import Case, draw_cases, draw_mixtures, manifest_cases
+from jobs.metrics import (
+    ROLES,
+    Examiners,
+    Made,
+    Values,
+    at_equal_success,
+    confusion,
+    interval,
+    measure,
+    pair_figures,
+    split_figures,
+    subsets,
+)
+from jobs.sweeps import SWEEPS, sweep
+from jobs.tables import EDITS, SHOWN, as_markdown, as_row, header
+from manifests.check import ManifestError
+from muse.emotions import MIKELS
 from muse.method import Method
 from muse.mini import WEIGHTS
-from muse.mini.contents import PLACES, SUBJECTS, leaning
-from muse.mini.scenes import SIZE, content_prompt, emotion_prompt, factor_prompt, render, sample_scene
-from muse.rows import Request, Sample
-from muse.similarity import ClipSimilarity, similarity
-from pipeline.config import Config, load_config
-from pipeline.images import open_source, to_tensor
-from pipeline.plan import plan_requests
-from pipeline.run import folder_of
+from pipeline.config import load_config
+from pipeline.errors import UserError
 
-BATCH = 16
-PLAIN = {"timing": "never"}
+SDEDIT = tuple(f"sdedit-{strength}" for strength in STRENGTHS)
+WORDS = ("plain", "prompted", "oracle", "muse")
+ABLATIONS = ("muse-no-when", "muse-no-which")
+RIVALS = ("rejection", "latent")
+TASKS = ("generation", "editing", "mixtures")
 
 
 @dataclass(frozen=True)
-class Case:
-    """One thing to make, in the terms of every arm."""
+class Suite:
+    """How many cases of each task, which arms make them, and how many requests have their curve drawn."""
 
-    place: str
-    subject: str
-    emotion: str
-    seed: int
-    oracle: str
-    source: Tensor | None = None
-
-    @property
-    def prompt(self) -> str:
-        return content_prompt(self.place, self.subject)
-
-    @property
-    def hard(self) -> bool:
-        """The content by itself evokes the other polarity."""
-        sign = dict(zip(MIKELS.labels, MIKELS.polarity, strict=True))
-        return sign[leaning(self.place, self.subject)] != sign[self.emotion]
+    counts: Mapping[str, int]
+    arms: Mapping[str, tuple[str, ...]]
+    mixtures: int
+    curves: int
 
 
-def draw_cases(count: int, seed: int, editing: bool) -> list[Case]:
-    """`count` cases, emotions in turn, contents and seeds drawn; for editing each with a source scene."""
-    rng, cases = Random(seed), []
-    for i in range(count):
-        place, subject = rng.choice(list(PLACES)), rng.choice(list(SUBJECTS))
-        emotion = MIKELS.labels[i % len(MIKELS)]
-        told = factor_prompt(sample_scene(rng, place, subject, emotion))
-        source = None
-        if editing:
-            scene = sample_scene(rng, place, subject, leaning(place, subject))
-            source = to_tensor(render(scene))
-        cases.append(Case(place, subject, emotion, rng.getrandbits(48), told, source))
-    return cases
-
-
-def manifest_cases(path: str) -> dict[str, list[Case]]:
-    """The requests of a manifest of the embedded world, with the seeds that a run gives them, by task."""
-    config = Config()
-    contents = {content_prompt(place, subject): (place, subject) for place in PLACES for subject in SUBJECTS}
-    cases: dict[str, list[Case]] = {"generation": [], "editing": []}
-    manifest = check(path, MIKELS.labels, len(config.emotions))
-    for planned in plan_requests(rows_of(manifest, MIKELS.labels), config):
-        place, subject = contents[planned.prompt]
-        (emotion,) = planned.emotion
-        told = factor_prompt(sample_scene(Random(planned.seed), place, subject, emotion))
-        source = None
-        if planned.image is not None:
-            source = to_tensor(open_source(planned.image, folder_of(path), SIZE))
-        task = "generation" if source is None else "editing"
-        cases[task].append(Case(place, subject, emotion, planned.seed, told, source))
-    return cases
-
-
-def request(case: Case, prompt: str) -> Request:
-    return Request(prompt, Target.of(case.emotion), case.seed, image=case.source)
-
-
-ARMS: dict[str, tuple[Callable[[Case], Request], dict[str, Any]]] = {
-    "plain": (lambda case: request(case, case.prompt), PLAIN),
-    "prompted": (lambda case: request(case, emotion_prompt(case.prompt, case.emotion)), PLAIN),
-    "oracle": (lambda case: request(case, case.oracle), PLAIN),
-    "muse": (lambda case: request(case, case.prompt), {}),
+SUITES = {
+    # Under 8 minutes on 2 cores: edits go without the ablations, which they share with generation.
+    "quick": Suite(
+        {"generation": 40, "editing": 24},
+        {"generation": (*WORDS, *ABLATIONS, *RIVALS), "editing": (*WORDS, *SDEDIT)},
+        mixtures=16,
+        curves=8,
+    ),
+    "full": Suite(
+        {"generation": 256, "editing": 128},
+        {"generation": (*WORDS, *ABLATIONS, *RIVALS), "editing": (*WORDS, *ABLATIONS, *RIVALS, *SDEDIT)},
+        mixtures=64,
+        curves=16,
+    ),
 }
 
 
-class Examiners:
-    """All who look at finished images: guide, judge, examiner, and those who know contents."""
-
-    def __init__(self, weights: Path):
-        self.emotion = {
-            role: FolderClassifier.from_pretrained(weights / role) for role in ("guide", "judge", "examiner")
-        }
-        self.content = {name: load_image_model(weights / name) for name in ("place", "subject")}
-        self.clip = ClipSimilarity.from_pretrained(weights / "clip")
-
-    @torch.inference_mode()
-    def measure(self, pixels: Tensor, cases: Sequence[Case]) -> dict[str, np.ndarray]:
-        """Per-image metrics of pixels (b, 3, h, w) in [0, 1]."""
-        goal = torch.tensor([MIKELS.index(case.emotion) for case in cases])
-        found: dict[str, np.ndarray] = {}
-        for role, classifier in self.emotion.items():
-            odds = classifier.logits(pixels).softmax(-1)
-            found[f"success_{role}"] = (odds.argmax(-1) == goal).double().numpy()
-            found[f"confidence_{role}"] = odds.gather(1, goal[:, None])[:, 0].double().numpy()
-        for name, (model, side, mean, std) in self.content.items():
-            shape = (1, 3, 1, 1)
-            assert pixels.shape[-1] == side
-            seen = (pixels - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape)
-            guess = [model.config.id2label[i] for i in model(pixel_values=seen).logits.argmax(-1).tolist()]
-            found[name] = np.array([float(g == getattr(c, name)) for g, c in zip(guess, cases, strict=True)])
-        found["content"] = found["place"] * found["subject"]
-        texts = self.clip.text([case.prompt for case in cases])
-        found["clip_t"] = similarity(self.clip.image(pixels), texts).double().numpy()
-        return found
-
-
-def pixels_of(samples: Sequence[Sample]) -> Tensor:
-    """Float (b, 3, h, w) in [0, 1] of finished samples; a failed one stops the evaluation."""
-    for sample in samples:
-        if sample.pixels is None:
-            raise RuntimeError(f"a request failed: {sample.failure}")
-    return torch.stack([s.pixels for s in samples if s.pixels is not None]).permute(0, 3, 1, 2).float() / 255
-
-
-def run_arm(weights: Path, method: Method, arm: str, cases: Sequence[Case]) -> tuple[Tensor, list[Sample], float]:
-    """The images, the samples with their traces, and the seconds of one arm."""
-    build, changes = ARMS[arm]
-    engine = MuseEngine(
-        load_backbone(weights / "diffusion"),
-        FolderClassifier.from_pretrained(weights / "guide"),
-        ClipSimilarity.from_pretrained(weights / "clip"),
-        replace(method, **changes),
-    )
-    began, samples = time.monotonic(), []
-    for start in range(0, len(cases), BATCH):
-        samples += engine.run([build(case) for case in cases[start : start + BATCH]])
-    return pixels_of(samples), samples, time.monotonic() - began
-
-
-def interval(values: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
-    """Mean with its bootstrap 95 % interval (2,000 resamples)."""
-    means = rng.choice(values, (2000, len(values))).mean(1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    rounded = {"mean": values.mean(), "low": low, "high": high}
-    return {**{key: round(float(value), 4) for key, value in rounded.items()}, "n": len(values)}
+def draws_for(muse: Values, once: Values) -> int:
+    """How many draws at the cost of `once` cost what `muse` does, rounded up in favour of drawing."""
+    return max(1, math.ceil(muse["forwards"].mean() / once["forwards"].mean() - 1e-9))
 
 
 def evaluate(
-    weights: Path, method: Method, arms: Sequence[str], tasks: dict[str, list[Case]], seed: int
+    weights: Path,
+    method: Method,
+    tasks: Mapping[str, Sequence[Case]],
+    arms: Mapping[str, Sequence[str]],
+    curves: int = 0,
 ) -> dict[str, Any]:
-    """`<arm>.<task>.<metric>` = {mean, low, high, n} for the tasks generation, editing and hard."""
-    examiners, report = Examiners(weights), {}
-    rng = np.random.default_rng(seed)
-    for arm in arms:
-        told: dict[str, Any] = {}
-        for task, cases in tasks.items():
-            pixels, samples, seconds = run_arm(weights, method, arm, cases)
-            found = examiners.measure(pixels, cases)
-            found["forwards"] = np.array([float(sample.trace.forwards) for sample in samples])
-            found["seconds"] = np.full(len(cases), seconds / len(cases))
-            if task == "editing":
-                sources = torch.stack([case.source for case in cases if case.source is not None])
-                before = examiners.measure(sources, cases)["confidence_examiner"]
-                found["emo_s"] = found["confidence_examiner"] - before
-            told[task] = {name: interval(values, rng) for name, values in found.items()}
-            if task == "generation":
-                hard = np.array([case.hard for case in cases])
-                told["hard"] = {name: interval(values[hard], rng) for name, values in found.items()}
-            print(as_row(arm, task, told[task]), flush=True)
-        report[arm] = told
-    return report
+    """The part of the report that compares arms: those named for each task, and the curves of so many requests.
+
+    Raises:
+        UserError: `rejection` without `muse` and the arm that it draws from, whose costs it must match.
+    """
+    examiners = Examiners(weights)
+    made: dict[str, dict[str, Made]] = {}
+    draws: dict[str, int] = {}
+    print(header(), flush=True)
+    for task, cases in tasks.items():
+        for arm in sorted(arms[task], key=lambda arm: arm == "rejection"):
+            if arm == "rejection":
+                base = "prompted" if task == "generation" else SDEDIT[-1]
+                missing = [name for name in ("muse", base) if task not in made.get(name, {})]
+                if missing:
+                    raise UserError(f"rejection costs what muse does; for {task} it needs {','.join(missing)} too")
+                draws[task] = draws_for(made["muse"][task].values, made[base][task].values)
+            done = measure(examiners, cases, run_arm(weights, method, arm, cases, draws.get(task, 1)))
+            made.setdefault(arm, {})[task] = done
+            for name, values in subsets(done).items():
+                print(as_row(arm, name, {key: interval(values[key]) for key in SHOWN}), flush=True)
+    if "editing" in made.get("prompted", {}):
+        made["inversion"] = {"editing": made["prompted"]["editing"]}
+    drawn = similarity_curves(weights, method, made["muse"]["generation"], curves) if curves else []
+    return {"draws": draws, "curves": drawn, **report_of(made)}
 
 
-def as_row(arm: str, task: str, found: dict[str, dict[str, float]]) -> str:
-    shown = ("success_examiner", "success_judge", "success_guide", "place", "subject", "clip_t", "forwards", "seconds")
-    parts = (f"{found[name]['mean']:.3f}" for name in shown)
-    return f"| {arm} | {task} | " + " | ".join(parts) + " |"
+def report_of(made: Mapping[str, Mapping[str, Made]]) -> dict[str, Any]:
+    """Every figure of the arms and between them."""
+    found: dict[str, dict[str, Any]] = {
+        part: {arm: {} for arm in made} for part in ("arms", "differences", "emotions", "inherent", "confusion")
+    }
+    for arm, by_task in made.items():
+        for task, done in by_task.items():
+            for name, values in subsets(done).items():
+                found["arms"][arm][name] = {key: interval(row) for key, row in values.items()}
+            found["arms"][arm][task] = done.figures()
+            found["emotions"][arm][task] = split_figures(done, "emotion")
+            found["inherent"][arm][task] = split_figures(done, "inherent")
+            found["confusion"][arm][task] = confusion(done.odds, done.cases)
+            if arm == "muse" or task not in made.get("muse", {}):
+                continue
+            others = subsets(done)
+            for name, values in subsets(made["muse"][task]).items():
+                found["differences"][arm][name] = {
+                    key: interval(row - others[name][key]) for key, row in values.items()
+                }
+    found["differences"] = {arm: told for arm, told in found["differences"].items() if told}
+    edits = [found["arms"][arm]["editing"] for arm in SDEDIT if "editing" in found["arms"].get(arm, {})]
+    if edits and "editing" in found["arms"].get("muse", {}):
+        shown = ("success_examiner", "place", "subject", "content", "clip_t", *EDITS)
+        means = [{name: told[name]["mean"] for name in shown} for told in edits]
+        success = found["arms"]["muse"]["editing"]["success_examiner"]["mean"]
+        return {**found, "sdedit_at_equal_success": at_equal_success(means, success)}
+    return found
+
+
+def evaluate_mixtures(weights: Path, method: Method, count: int, seed: int) -> dict[str, Any]:
+    """Two-emotion targets in equal parts, against runs toward each member alone, from the same noise."""
+    cases, examiners = draw_mixtures(count, seed), Examiners(weights)
+    runs = {
+        "mixture": cases,
+        "first": [replace(case, second="") for case in cases],
+        "second": [replace(case, emotion=case.second, second="") for case in cases],
+    }
+    seen: dict[str, dict[str, np.ndarray]] = {}
+    for run, wanted in runs.items():
+        pixels, _, _ = run_arm(weights, method, "muse", wanted)
+        figures = {role: pair_figures(examiners.odds(role, pixels), cases) for role in ROLES}
+        seen[run] = {f"{role}_{name}": values for role, told in figures.items() for name, values in told.items()}
+    found: dict[str, dict[str, Any]] = {"mixture": {}, "single": {}, "gain": {}}
+    for name, both in seen["mixture"].items():
+        alone = (seen["first"][name] + seen["second"][name]) / 2
+        for run, values in (("mixture", both), ("single", alone), ("gain", both - alone)):
+            found[run][name] = interval(values)
+    return found
+
+
+def similarity_curves(weights: Path, method: Method, made: Made, count: int) -> list[dict[str, Any]]:
+    """Whole curves of the first cases, from a run that watches every step and never starts, with muse's starts."""
+    cases = made.cases[:count]
+    _, watched, _ = in_batches(by_engine(plain, timing="fixed", timing_level=1.0), weights, method, cases)
+    return [
+        {
+            "prompt": case.prompt,
+            "emotion": case.emotion,
+            "similarity": [round(value, 4) for value in sample.trace.similarity],
+            "start": guided.trace.start_step,
+        }
+        for case, sample, guided in zip(cases, watched, made.samples[:count], strict=True)
+    ]
+
+
+def write(report: Mapping[str, Any], file: Path) -> None:
+    """The report, its tables and its plots."""
+    from jobs.plots import draw_plots
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(report, indent=2) + "\n")
+    file.with_suffix(".md").write_text(as_markdown(report))
+    draw_plots(report, file.with_suffix(""))
+
+
+def chosen(name: str, given: str, known: Sequence[str]) -> list[str]:
+    """The comma-separated names, each one of `known`."""
+    names = given.split(",")
+    for one in names:
+        if one not in known:
+            raise typer.BadParameter(f"there is no {one!r}; choose from {', '.join(known)}", param_hint=name)
+    return names
 
 
 def main(
-    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
-    arms: str = ",".join(ARMS),
+    json_file: Annotated[Path | None, typer.Option("--json", help="Report; tables and plots go beside it.")] = None,
+    suite: Annotated[str, typer.Option(help="quick (minutes) or full.")] = "quick",
+    arms: Annotated[str | None, typer.Option(help="Only these, comma-separated.")] = None,
+    tasks: Annotated[str, typer.Option(help="Of generation, editing, mixtures.")] = ",".join(TASKS),
     manifest: Annotated[str | None, typer.Option(help="Its requests, instead of drawn ones.")] = None,
-    count: Annotated[int, typer.Option(help="Cases to draw for each task.")] = 64,
+    count: Annotated[int | None, typer.Option(help="Cases of each task, instead of the suite's.")] = None,
+    sweep_: Annotated[str | None, typer.Option("--sweep", help="when or latent: its settings instead of arms.")] = None,
     seed: int = 7,
     weights: Path = WEIGHTS,
     threads: int = 2,
     set_: Annotated[list[str] | None, typer.Option("--set", help="A parameter of the method, as in tokens=2.")] = None,
 ) -> None:
+    import torch
+
     torch.set_num_threads(threads)
-    method = load_config(None, [f"method.{assignment}" for assignment in set_ or []], {}).method
-    print(
-        "| arm | task | examiner | judge | guide | place | subject | clip_t | forwards | s/image |\n"
-        + "|---" * 10
-        + "|"
-    )
-    if manifest is None:
-        tasks = {"generation": draw_cases(count, seed, False), "editing": draw_cases(count, seed + 1, True)}
-    else:
-        tasks = manifest_cases(manifest)
-    report = {"seed": seed, "arms": evaluate(weights, method, arms.split(","), tasks, seed)}
+    began = time.monotonic()
+    (suite,) = chosen("--suite", suite, list(SUITES))
+    plan, names = SUITES[suite], chosen("--tasks", tasks, TASKS)
+    given = chosen("--arms", arms, NAMES) if arms is not None else None
+    sweeps = [SWEEPS[name] for name in chosen("--sweep", sweep_, list(SWEEPS))] if sweep_ is not None else []
+    try:
+        method = load_config(None, [f"method.{assignment}" for assignment in set_ or []], {}).method
+        if manifest is None:
+            drawn = [task for task in plan.counts if task in names]
+            cases = {t: draw_cases(count or plan.counts[t], seed + (t == "editing"), t == "editing") for t in drawn}
+        else:
+            cases = {task: found for task, found in manifest_cases(manifest).items() if found and task in names}
+        wanted = {
+            task: [arm for arm in given if task == "editing" or arm not in SDEDIT] if given else plan.arms[task]
+            for task in cases
+        }
+        parts = ("arms", "differences", "emotions", "inherent", "confusion", "mixtures", "sweep")
+        report: dict[str, Any] = {"seed": seed, "suite": suite, "method": asdict(method), "labels": MIKELS.labels}
+        report |= {"curves": [], "draws": {}} | {part: {} for part in parts}
+        for settings in sweeps:
+            report["sweep"] |= sweep(weights, settings(method), cases)
+        if not sweeps:
+            curves = plan.curves if given is None and "generation" in cases else 0
+            report |= evaluate(weights, method, cases, wanted, curves)
+        if not sweeps and given is None and manifest is None and "mixtures" in names:
+            report["mixtures"] = evaluate_mixtures(weights, method, min(count or plan.mixtures, plan.mixtures), seed)
+    except (UserError, ManifestError) as error:
+        raise typer.BadParameter(str(error)) from None
+    report["minutes"] = round((time.monotonic() - began) / 60, 1)
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(report, indent=2) + "\n")
+        write(report, json_file)
+    print(as_markdown(report))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ import typer
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from jobs.evaluate import BATCH, Case, Examiners, draw_cases, run_arm
+from jobs.arms import BATCH, run_arm
+from jobs.cases import Case, draw_cases
+from jobs.metrics import ROLES, Examiners
 from jobs.mini_data import draw
 from jobs.train_mini import round_trip
 from muse.backbones import Backbone, load_backbone
@@ -33,7 +35,6 @@ HELD_OUT = 900_001
 """Seed of the scenes that no training saw."""
 
 CARD = WEIGHTS.parent / "README.md"
-ROLES = ("guide", "judge", "examiner")
 
 
 def blur(pixels: Tensor) -> Tensor:

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from jobs.evaluate import Examiners, draw_cases, run_arm
+from jobs.arms import run_arm
+from jobs.cases import draw_cases
+from jobs.metrics import Examiners
 from muse.method import Method
 from muse.mini import WEIGHTS
 

@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 
-from jobs.evaluate import Case, Examiners
-from jobs.mini_card import HELD_OUT, ROLES
+from jobs.cases import Case
+from jobs.metrics import ROLES, Examiners
+from jobs.mini_card import HELD_OUT
 from jobs.mini_data import draw
 from jobs.train_mini import round_trip
 from muse.backbones import load_backbone

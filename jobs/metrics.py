@@ -1,0 +1,226 @@
+"""What an evaluation measures on finished images, one figure an image, and the intervals of their means.
+
+The examiner is asked here and nowhere else. Content is looked at by classifiers of places and subjects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torch import Tensor
+
+from jobs.cases import Case, sources_of
+from muse.classifiers import FolderClassifier, load_image_model
+from muse.emotions import MIKELS
+from muse.rows import Sample
+from muse.similarity import ClipSimilarity, similarity
+
+RESAMPLES = 2000
+ROLES = ("guide", "judge", "examiner")
+
+Values = dict[str, np.ndarray]
+"""A figure an image, by metric."""
+
+
+class Examiners:
+    """All who look at finished images: guide, judge, examiner, those who know contents, and a CLIP."""
+
+    def __init__(self, weights: Path):
+        self.emotion = {role: FolderClassifier.from_pretrained(weights / role) for role in ROLES}
+        self.content = {name: load_image_model(weights / name) for name in ("place", "subject")}
+        self.clip = ClipSimilarity.from_pretrained(weights / "clip")
+
+    @torch.inference_mode()
+    def odds(self, role: str, pixels: Tensor) -> np.ndarray:
+        """Probabilities (b, 8) of an emotion classifier for pixels (b, 3, h, w) in [0, 1]."""
+        return self.emotion[role].logits(pixels).softmax(-1).double().numpy()
+
+    def _seen(self, name: str, pixels: Tensor) -> Tensor:
+        _, side, mean, std = self.content[name]
+        assert pixels.shape[-1] == side
+        return (pixels - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
+
+    @torch.inference_mode()
+    def measure(self, pixels: Tensor, cases: Sequence[Case]) -> dict[str, np.ndarray]:
+        """Figures of each image of pixels (b, 3, h, w) in [0, 1].
+
+        - `success_ROLE`: 1 where the classifier's strongest emotion is the target (by the examiner: Emo-A).
+        - `confidence_ROLE`: its probability of the target.
+        - `gap`: success by the guide minus success by the examiner; above 0 the guide was pleased, not moved.
+        - `place`, `subject`, `content`: 1 where the classifier of contents finds it; `content` is both.
+        - `clip_t`: cosine of the image and the plain prompt.
+        """
+        goal = np.array([MIKELS.index(case.emotion) for case in cases])
+        found: dict[str, np.ndarray] = {}
+        for role in ROLES:
+            odds = self.odds(role, pixels)
+            found[f"success_{role}"] = (odds.argmax(-1) == goal).astype(float)
+            found[f"confidence_{role}"] = odds[np.arange(len(goal)), goal]
+        found["gap"] = found["success_guide"] - found["success_examiner"]
+        for name, (model, *_) in self.content.items():
+            guess = model(pixel_values=self._seen(name, pixels)).logits.argmax(-1).tolist()
+            known = [model.config.id2label[i] == getattr(case, name) for i, case in zip(guess, cases, strict=True)]
+            found[name] = np.array(known, dtype=float)
+        found["content"] = found["place"] * found["subject"]
+        texts = self.clip.text([case.prompt for case in cases])
+        found["clip_t"] = similarity(self.clip.image(pixels), texts).double().numpy()
+        return found
+
+    @torch.inference_mode()
+    def compare(self, pixels: Tensor, sources: Tensor, cases: Sequence[Case]) -> dict[str, np.ndarray]:
+        """Figures of each edit against its source, both (b, 3, h, w) in [0, 1].
+
+        - `emo_s`: the examiner's probability of the target, after minus before.
+        - `ssim`, `psnr` (dB): as scikit-image computes them.
+        - `feature_distance`: see `feature_distance`; lower is nearer.
+        - `clip_i`: cosine of the two images.
+        """
+        goal = np.array([MIKELS.index(case.emotion) for case in cases])
+        rows = np.arange(len(goal))
+        gain = self.odds("examiner", pixels)[rows, goal] - self.odds("examiner", sources)[rows, goal]
+        pairs = [
+            (one.permute(1, 2, 0).numpy(), other.permute(1, 2, 0).numpy())
+            for one, other in zip(sources, pixels, strict=True)
+        ]
+        return {
+            "emo_s": gain,
+            "ssim": np.array([structural_similarity(a, b, channel_axis=-1, data_range=1.0) for a, b in pairs]),
+            "psnr": np.array([peak_signal_noise_ratio(a, b, data_range=1.0) for a, b in pairs]),
+            "feature_distance": self.feature_distance(pixels, sources),
+            "clip_i": similarity(self.clip.image(pixels), self.clip.image(sources)).double().numpy(),
+        }
+
+    @torch.inference_mode()
+    def feature_distance(self, pixels: Tensor, others: Tensor) -> np.ndarray:
+        """How far two images lie apart in the hidden layers of the place and the subject classifier, (b,) in [0, 4].
+
+        As LPIPS (Zhang et al., arXiv 1801.03924) but without learned weights and on our own networks: at every
+        layer the squared distance of unit feature vectors, averaged over positions, then over layers and networks.
+        Its figures compare with one another, not with published LPIPS.
+        """
+        layers = []
+        for name, (model, *_) in self.content.items():
+            both = [
+                model(pixel_values=self._seen(name, images), output_hidden_states=True).hidden_states
+                for images in (pixels, others)
+            ]
+            for one, other in zip(*both, strict=True):
+                apart = (F.normalize(one, dim=1) - F.normalize(other, dim=1)).square().sum(1)
+                layers.append(apart.flatten(1).mean(1))
+        return torch.stack(layers).mean(0).double().numpy()
+
+    @torch.inference_mode()
+    def variety(self, pixels: Tensor, cases: Sequence[Case]) -> dict[str, Any] | None:
+        """Sem-D: 1 - cosine of CLIP image vectors over all pairs of images with the same target; n counts pairs.
+
+        None where no two have it.
+        """
+        if len({case.emotion for case in cases}) == len(cases):
+            return None
+        vectors = self.clip.image(pixels).double()
+        emotions = np.array([case.emotion for case in cases])
+        return pair_interval((1 - vectors @ vectors.T).numpy(), emotions[:, None] == emotions[None, :])
+
+
+def summary(estimate: float, resampled: np.ndarray, n: int) -> dict[str, Any]:
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return {"mean": round(float(estimate), 4), "low": round(float(low), 4), "high": round(float(high), 4), "n": n}
+
+
+def interval(values: np.ndarray) -> dict[str, Any]:
+    """Mean with its bootstrap 95 % interval; the same values give the same interval."""
+    means = np.random.default_rng(0).choice(values, (RESAMPLES, len(values))).mean(1)
+    return summary(values.mean(), means, len(values))
+
+
+def pair_interval(distances: np.ndarray, together: np.ndarray) -> dict[str, Any]:
+    """Mean of `distances` (n, n) over the pairs i < j that are `together`; the images are resampled, not the pairs.
+
+    Pairs that share an image are not independent: resampling them would halve the interval.
+    """
+    mask = together & ~np.eye(len(distances), dtype=bool)
+    draws = np.random.default_rng(0).multinomial(len(mask), np.full(len(mask), 1 / len(mask)), RESAMPLES).astype(float)
+    counted = ((draws @ mask) * draws).sum(1)
+    totals = ((draws @ (distances * mask)) * draws).sum(1)
+    return summary(distances[mask].mean(), totals[counted > 0] / counted[counted > 0], int(mask.sum()) // 2)
+
+
+def confusion(odds: np.ndarray, cases: Sequence[Case]) -> list[list[int]]:
+    """Counts [target][strongest emotion], both in the order of `MIKELS.labels`."""
+    table = np.zeros((len(MIKELS), len(MIKELS)), int)
+    np.add.at(table, (np.array([MIKELS.index(case.emotion) for case in cases]), odds.argmax(-1)), 1)
+    return table.tolist()
+
+
+def pair_figures(odds: np.ndarray, cases: Sequence[Case]) -> dict[str, np.ndarray]:
+    """For two-emotion targets: a classifier's probability `mass` on the pair, and whether both are in its `top3`."""
+    members = np.array([[MIKELS.index(case.emotion), MIKELS.index(case.second)] for case in cases])
+    rank = (-odds).argsort(-1).argsort(-1)
+    return {
+        "mass": np.take_along_axis(odds, members, 1).sum(1),
+        "top3": (np.take_along_axis(rank, members, 1) < 3).all(1).astype(float),
+    }
+
+
+def at_equal_success(curve: Sequence[dict[str, float]], success: float) -> dict[str, float]:
+    """The figures of a family of settings where its success equals `success`, between neighbours in a straight line.
+
+    Args:
+        curve: the means of each setting, gentlest first, with `success_examiner`. A setting that succeeds no more
+            often than a gentler one is left out; beyond the most successful one its figures hold.
+    """
+    rising = [curve[0]]
+    for means in curve[1:]:
+        if means["success_examiner"] > rising[-1]["success_examiner"]:
+            rising.append(means)
+    at = [means["success_examiner"] for means in rising]
+    return {name: round(float(np.interp(success, at, [means[name] for means in rising])), 4) for name in rising[0]}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one arm made of one task's cases, as measured: a figure an image."""
+
+    cases: Sequence[Case]
+    values: Values
+    odds: np.ndarray
+    variety: dict[str, Any] | None
+    samples: Sequence[Sample]
+
+    def figures(self) -> dict[str, Any]:
+        found = {name: interval(values) for name, values in self.values.items()}
+        return found | ({"sem_d": self.variety} if self.variety else {})
+
+
+def measure(examiners: Examiners, cases: Sequence[Case], run: tuple[Tensor, list[Sample], float]) -> Made:
+    pixels, samples, seconds = run
+    values = examiners.measure(pixels, cases)
+    if cases[0].source is not None:
+        values |= examiners.compare(pixels, sources_of(cases), cases)
+    values["forwards"] = np.array([float(sample.trace.forwards) for sample in samples])
+    values["seconds"] = np.full(len(cases), seconds / len(cases))
+    variety = examiners.variety(pixels, cases)
+    return Made(cases, values, examiners.odds("examiner", pixels), variety, samples)
+
+
+def split_figures(made: Made, name: str) -> dict[str, Any]:
+    """Success by the examiner, apart for each value of a case's attribute `name`."""
+    kinds = np.array([getattr(case, name) for case in made.cases])
+    success = made.values["success_examiner"]
+    return {str(kind): interval(success[kinds == kind]) for kind in dict.fromkeys(kinds.tolist())}
+
+
+def subsets(made: Made) -> dict[str, Values]:
+    """The figures by the task that they are reported under: a generation's hard requests also by themselves."""
+    if made.cases[0].source is not None:
+        return {"editing": made.values}
+    hard = np.array([case.hard for case in made.cases])
+    apart = {"hard": {name: values[hard] for name, values in made.values.items()}} if hard.any() else {}
+    return {"generation": made.values, **apart}

@@ -1,0 +1,236 @@
+"""Does a corpus help? `python -m jobs.utility --json build/utility.json`.
+
+A small emotion classifier is trained from nothing on few rendered scenes an emotion (`few`), contents as they occur
+with it (a cemetery with sadness), so that the contents are a shortcut. Then on the same with a corpus beside them,
+every batch half scenes, half corpus, the steps the same. It is tested on held-out scenes: `balanced` (every emotion
+over every content) and `natural` (contents as in training). The corpora come from the `muse-batch run` command:
+
+- `muse`: what a run accepts.
+- `prompted`: as many requests with the emotion in the prompt and no guidance, none refused; `prompted-accepted`: those
+  of them that the judge would have accepted.
+- `muse-balanced`, `muse-natural`: half of `muse`, every emotion equally often, or drawn by how much the content evokes
+  the emotion by itself.
+- `scenes`: as many further rendered scenes as `muse` has images, contents at random; what a perfect corpus would do.
+
+Keys, for each number N of scenes an emotion: `few.N.arms.ARM.TEST` accuracy, {mean, low, high, n}, its interval over
+seeds and held-out scenes both; `few.N.differences.A-minus-B.TEST`, seed by seed; `few.N.emotions.ARM.EMOTION` and
+`few.N.inherent.ARM.RELATION` (see `jobs.evaluate`), accuracy on `balanced`. `corpora.NAME`: images, images an emotion,
+share whose label the examiner confirms, share with the content asked for, `sem_d`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import typer
+from torch import Tensor, nn
+from transformers import AutoModelForImageClassification, ResNetConfig
+
+from jobs.corpora import Images, draw_scenes, halves, make_corpus, read_corpus
+from jobs.metrics import RESAMPLES, Examiners, summary
+from muse.emotions import MIKELS
+from muse.mini import WEIGHTS
+from pipeline.config import Config
+from pipeline.errors import UserError
+
+BATCH = 32
+RATE = 2e-3
+HELD_OUT = 700_001
+"""Seed of the held-out scenes."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Scenes an emotion to begin with, a corpus's requests an emotion, seeds, training steps, held-out scenes."""
+
+    few: tuple[int, ...]
+    requests: int
+    seeds: int
+    steps: int
+    held_out: int
+
+
+SUITES = {"quick": Suite((2, 8), 16, 5, 100, 640), "full": Suite((2, 4, 8, 16), 64, 20, 300, 3200)}
+
+
+def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirrored or not, and moved by up to 4 pixels, each image for itself. Light is left alone: it is the label."""
+    mirrored = torch.rand(len(pixels), generator=generator) < 0.5
+    pixels = torch.where(mirrored.view(-1, 1, 1, 1), pixels.flip(-1), pixels)
+    padded = F.pad(pixels, (4, 4, 4, 4), mode="replicate")
+    corners = torch.randint(0, 9, (len(pixels), 2), generator=generator).tolist()
+    side = pixels.shape[-1]
+    return torch.stack([image[:, y : y + side, x : x + side] for image, (y, x) in zip(padded, corners, strict=True)])
+
+
+def train(few: Images, corpus: Images | None, steps: int, seed: int) -> nn.Module:
+    """A small classifier from nothing, on `few` alone or with half of every batch from `corpus`."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    sizes = {"embedding_size": 16, "hidden_sizes": [16, 32, 64], "depths": [1, 1, 1], "layer_type": "basic"}
+    model = AutoModelForImageClassification.from_config(ResNetConfig(**sizes, num_labels=len(MIKELS))).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.05)
+    decay = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+    sets = [few] if corpus is None else [few, corpus]
+    labels = [images.labels for images in sets]
+    for _ in range(steps):
+        index = [torch.randint(len(s.cases), (BATCH // len(sets),), generator=generator) for s in sets]
+        pixels = torch.cat([images.pixels[i] for images, i in zip(sets, index, strict=True)])
+        wanted = torch.cat([known[i] for known, i in zip(labels, index, strict=True)])
+        loss = F.cross_entropy(model(pixel_values=augment(pixels, generator) * 2 - 1).logits, wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        decay.step()
+    return model.eval()
+
+
+@torch.inference_mode()
+def hits(model: nn.Module, images: Images) -> np.ndarray:
+    """1 where the classifier is right, (n,)."""
+    guess = torch.cat([model(pixel_values=part * 2 - 1).logits.argmax(-1) for part in images.pixels.split(256)])
+    return (guess == images.labels).double().numpy()
+
+
+def two_way(right: np.ndarray) -> dict[str, Any]:
+    """Mean of (seeds, scenes) with the bootstrap 95 % interval that resamples seeds and scenes both; n counts seeds."""
+    rng = np.random.default_rng(0)
+    rows, columns = (rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) / n for n in right.shape)
+    return summary(right.mean(), ((rows @ right) * columns).sum(1), len(right))
+
+
+def compare(right: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
+    """Accuracies of every arm on every test, and the differences that matter."""
+    pairs = [(arm, "few") for arm in right if arm != "few"]
+    pairs += [("muse", "prompted"), ("muse", "prompted-accepted"), ("muse-balanced", "muse-natural")]
+    return {
+        "arms": {arm: {test: two_way(values) for test, values in told.items()} for arm, told in right.items()},
+        "differences": {
+            f"{one}-minus-{other}": {test: two_way(values - right[other][test]) for test, values in right[one].items()}
+            for one, other in pairs
+            if one in right and other in right
+        },
+    }
+
+
+def corpus_figures(examiners: Examiners, corpus: Images) -> dict[str, Any]:
+    """What may explain why a corpus helps or not."""
+    found = examiners.measure(corpus.pixels, corpus.cases)
+    return {
+        "images": len(corpus.cases),
+        "emotions": {name: sum(case.emotion == name for case in corpus.cases) for name in MIKELS.labels},
+        "confirmed": round(float(found["success_examiner"].mean()), 4),
+        "content": round(float(found["content"].mean()), 4),
+        "sem_d": examiners.variety(corpus.pixels, corpus.cases),
+    }
+
+
+def apart(right: np.ndarray, kinds: Sequence[str]) -> dict[str, Any]:
+    names = np.array(kinds)
+    return {str(kind): two_way(right[:, names == kind]) for kind in dict.fromkeys(names.tolist())}
+
+
+def as_markdown(report: Mapping[str, Any]) -> str:
+    lines = ["| corpus | images | confirmed | content kept |", "|---|---|---|---|"]
+    lines += [
+        f"| {name} | {one['images']} | {one['confirmed']:.0%} | {one['content']:.0%} |"
+        for name, one in report["corpora"].items()
+    ]
+    for few, told in report["few"].items():
+        lines += ["", f"| {few} scenes an emotion and | balanced test | natural test |", "|---|---|---|"]
+        lines += [f"| {arm} | {cells(one)} |" for arm, one in told["arms"].items()]
+        lines += [
+            f"| {name.replace('-minus-', ' minus ')} | {cells(one)} |" for name, one in told["differences"].items()
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def cells(told: Mapping[str, Mapping[str, float]]) -> str:
+    return " | ".join(f"{one['mean']:.1%} ({100 * one['low']:.1f} to {100 * one['high']:.1f})" for one in told.values())
+
+
+def main(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Report; a table goes beside it.")] = None,
+    suite: Annotated[str, typer.Option(help="quick (minutes) or full.")] = "quick",
+    work: Annotated[Path, typer.Option(help="Where the corpora go; finished ones are used again.")] = Path(
+        "build/utility"
+    ),
+    seed: int = 7,
+    threads: int = 2,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the runs, as in min_confidence=0.7.")
+    ] = None,
+) -> None:
+    if suite not in SUITES:
+        raise typer.BadParameter(f"there is no {suite!r}; choose from {', '.join(SUITES)}", param_hint="--suite")
+    try:
+        report = run(SUITES[suite], work / f"{suite}-{seed}", seed, threads, set_ or [])
+    except UserError as error:
+        raise typer.BadParameter(str(error)) from None
+    print(as_markdown(report))
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(report, indent=2) + "\n")
+        json_file.with_suffix(".md").write_text(as_markdown(report))
+
+
+def run(plan: Suite, work: Path, seed: int, threads: int, settings: Sequence[str]) -> dict[str, Any]:
+    """The whole experiment; see the module."""
+    torch.set_num_threads(threads)
+    began = time.monotonic()
+    unguided = ["method.timing=never", "min_confidence=0.0"]
+    muse = read_corpus(make_corpus(work, "muse", plan.requests, seed, settings))
+    if not muse.cases:
+        raise UserError("the run accepted nothing; lower --set min_confidence")
+    asked = make_corpus(work, "prompted", plan.requests, seed, [*settings, *unguided])
+    corpora = {
+        "muse": muse,
+        "prompted": read_corpus(asked),
+        "prompted-accepted": read_corpus(asked, Config.min_confidence),
+        "scenes": draw_scenes(len(muse.cases), seed + 1, natural=False),
+    }
+    corpora = {name: corpus for name, corpus in corpora.items() if corpus.cases}
+    tests = {name: draw_scenes(plan.held_out, HELD_OUT, name == "natural") for name in ("balanced", "natural")}
+    examiners = Examiners(WEIGHTS)
+    return {
+        "seed": seed,
+        "suite": asdict(plan),
+        "few": {str(few): train_all(plan, few, seed, corpora, tests) for few in plan.few},
+        "corpora": {name: corpus_figures(examiners, corpus) for name, corpus in corpora.items()},
+        "minutes": round((time.monotonic() - began) / 60, 1),
+    }
+
+
+def train_all(
+    plan: Suite, few: int, seed: int, corpora: Mapping[str, Images], tests: Mapping[str, Images]
+) -> dict[str, Any]:
+    """Every arm on `few` scenes an emotion, for every seed, and all that is compared."""
+    right: dict[str, dict[str, list[np.ndarray]]] = {}
+    for number in range(plan.seeds):
+        scenes = draw_scenes(few * len(MIKELS), 1000 * seed + number, natural=True)
+        mixes = {f"muse-{mix}": images for mix, images in halves(corpora["muse"], number).items()}
+        for arm, corpus in {"few": None, **corpora, **mixes}.items():
+            model = train(scenes, corpus, plan.steps, number)
+            for test, images in tests.items():
+                right.setdefault(arm, {}).setdefault(test, []).append(hits(model, images))
+            told = ", ".join(f"{test} {values[-1].mean():.1%}" for test, values in right[arm].items())
+            print(f"{few} scenes an emotion, seed {number + 1}/{plan.seeds}, {arm}: {told}", flush=True)
+    stacked = {arm: {test: np.stack(rows) for test, rows in told.items()} for arm, told in right.items()}
+    cases = tests["balanced"].cases
+    return {
+        **compare(stacked),
+        "emotions": {arm: apart(told["balanced"], [c.emotion for c in cases]) for arm, told in stacked.items()},
+        "inherent": {arm: apart(told["balanced"], [c.inherent for c in cases]) for arm, told in stacked.items()},
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,218 @@
+"""The evaluation on the embedded model, at few steps: its report, its arms, what they cost."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from typer import Typer
+from typer.testing import CliRunner
+
+from jobs import arms, evaluate
+from jobs.arms import NAMES, Models, best_of, load, noise_of, pixels_of, run_arm, sdedit
+from jobs.cases import draw_cases, draw_mixtures
+from muse.emotions import MIKELS
+from muse.engine import Sample, Trace
+from muse.method import Method
+from muse.mini import WEIGHTS
+from muse.sampler import step
+
+SHORT = Method(steps=3, iterations=1)
+METRICS = {
+    *("success_examiner", "success_judge", "success_guide", "gap", "clip_t", "content", "place", "subject"),
+    *("forwards", "seconds", "sem_d"),
+}
+EDITS = {"emo_s", "ssim", "psnr", "feature_distance", "clip_i"}
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return draw_cases(2, 3, editing=False)
+
+
+@pytest.fixture(scope="module")
+def edits():
+    return draw_cases(2, 3, editing=True)
+
+
+def _cli(*arguments):
+    app = Typer()
+    app.command()(evaluate.main)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """The quick suite with nine cases a task, three steps."""
+    file = tmp_path_factory.mktemp("evaluate") / "figures.json"
+    done = _cli("--count", 9, "--set", "steps=3", "--set", "iterations=1", "--json", file)
+    assert done.exit_code == 0, done.output
+    return json.loads(file.read_text()), file
+
+
+def test_the_report_has_the_documented_keys(report):
+    told, _ = report
+    everywhere = {"plain", "prompted", "oracle", "muse"}
+    assert set(told["arms"]) == {*NAMES, "inversion"}
+    for arm, tasks in told["arms"].items():
+        expected = set() if arm.startswith("sdedit") or arm == "inversion" else {"generation", "hard"}
+        expected |= {"editing"} if arm in everywhere or arm.startswith("sdedit") or arm == "inversion" else set()
+        assert set(tasks) == expected
+        for task, figures in tasks.items():
+            assert set(figures) >= (METRICS - {"sem_d"} if task == "hard" else METRICS)
+            assert set(figures) >= EDITS if task == "editing" else not EDITS & set(figures)
+            for name, figure in figures.items():
+                assert set(figure) == {"mean", "low", "high", "n"}
+                assert figure["low"] <= figure["mean"] <= figure["high"], name
+                assert figure["n"] == 9 or task == "hard" or name == "sem_d"
+    assert told["arms"]["inversion"]["editing"] == told["arms"]["prompted"]["editing"]
+    assert told["differences"]["plain"]["generation"]["forwards"]["mean"] > 0
+    assert set(told["emotions"]["muse"]["generation"]) == set(MIKELS.labels)
+    assert np.sum(told["confusion"]["muse"]["generation"]) == 9
+    assert told["labels"] == list(MIKELS.labels)
+    assert set(told["mixtures"]) == {"mixture", "single", "gain"}
+    assert told["mixtures"]["mixture"]["judge_mass"]["n"] == 9
+    assert "ssim" in told["sdedit_at_equal_success"]
+
+
+def test_curves_are_whole_and_know_their_start(report):
+    told, _ = report
+    assert len(told["curves"]) == evaluate.SUITES["quick"].curves
+    for curve in told["curves"]:
+        assert len(curve["similarity"]) == 3
+        assert curve["start"] in range(3)
+
+
+def test_tables_and_plots_lie_beside_the_report(report):
+    _, file = report
+    table = file.with_suffix(".md").read_text()
+    for arm in NAMES:
+        assert f"| {arm} |" in table
+    for name in ("cost", "content", "ssim", "curves"):
+        assert (file.parent / f"figures-{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_rejection_pays_for_every_draw(report):
+    told, _ = report
+    cost = {arm: told["arms"][arm]["generation"]["forwards"]["mean"] for arm in ("prompted", "muse", "rejection")}
+    draws = told["draws"]["generation"]
+    assert cost["rejection"] == pytest.approx(draws * cost["prompted"])
+    # Rounded up in favour of rejection, by less than a draw.
+    assert 0 <= cost["rejection"] - cost["muse"] < cost["prompted"]
+
+
+@pytest.mark.parametrize(("muse", "draws"), [(40.0, 1), (41.0, 2), (80.0, 2), (110.0, 3), (10.0, 1)])
+def test_draws_cost_at_least_what_muse_does(muse, draws):
+    assert evaluate.draws_for({"forwards": np.array([muse])}, {"forwards": np.array([30.0, 50.0])}) == draws
+
+
+def test_rejection_takes_what_the_judge_is_surest_of(cases):
+    models = load(WEIGHTS)
+    goal = torch.tensor([case.target.weights for case in cases])
+
+    def sure(samples):
+        return (models.judge.logits(pixels_of(samples)).softmax(-1) * goal).sum(-1)
+
+    once, thrice = (best_of(models, SHORT, cases, draws) for draws in (1, 3))
+    alone = arms.ARMS["prompted"](models, SHORT, cases)
+    assert [a.pixels.tolist() for a in once] == [b.pixels.tolist() for b in alone]
+    assert (sure(thrice) >= sure(once)).all()
+    assert [s.trace.forwards for s in thrice] == [3 * s.trace.forwards for s in once]
+
+
+def test_rejection_keeps_the_best_draw_of_each_case(cases, monkeypatch):
+    """Draws of known worth: the judge is sure of the first case's second draw and the second case's first."""
+    worth = iter([torch.tensor([0.1, 0.9]), torch.tensor([0.8, 0.2])])
+    drawn = iter([1, 2])
+
+    class Judge:
+        def logits(self, pixels):
+            odds = torch.full((2, 8), 1e-9)
+            for row, (case, value) in enumerate(zip(cases, next(worth), strict=True)):
+                odds[row, MIKELS.index(case.emotion)] = value
+                odds[row, (MIKELS.index(case.emotion) + 1) % 8] = 1 - value
+            return odds.log()
+
+    def once(models, method, cases):
+        number = next(drawn)
+        return [Sample(torch.full((64, 64, 3), number, dtype=torch.uint8), Trace(forwards=5)) for _ in cases]
+
+    monkeypatch.setitem(arms.ARMS, "prompted", once)
+    models = load(WEIGHTS)
+    best = best_of(Models(models.backbone, models.guide, Judge(), models.clip), SHORT, cases, 2)
+    assert [int(sample.pixels[0, 0, 0]) for sample in best] == [2, 1]
+    assert [sample.trace.forwards for sample in best] == [10, 10]
+
+
+def test_the_plain_loops_start_from_the_engines_noise(cases, edits):
+    """Without a push `latent` is the engine's plain sampling; at full strength `sdedit` forgets its source."""
+    unpushed = replace(SHORT, until=0.0)
+    for some in (cases, edits):
+        ours, theirs = (run_arm(WEIGHTS, unpushed, arm, some)[0] for arm in ("latent", "plain"))
+        # Two levels of 255: batches of another make-up sum floats in another order.
+        assert (ours - theirs).abs().max() <= 2 / 255 + 1e-6
+    made = pixels_of(sdedit(load(WEIGHTS), SHORT, edits, strength=1.0))
+    asked, _, _ = run_arm(WEIGHTS, SHORT, "prompted", [replace(case, source=None) for case in edits])
+    assert (made - asked).abs().max() <= 2 / 255 + 1e-6
+
+
+def test_noise_depends_on_the_case_alone(cases):
+    models = load(WEIGHTS)
+    together, alone = noise_of(models, cases)[0], noise_of(models, cases[1:])[0]
+    assert torch.equal(together[1:], alone)
+    assert torch.equal(step(torch.zeros_like(alone), alone, 0.0, 1.0), alone)
+
+
+def test_a_latent_push_moves_the_guide(cases):
+    """At full length of steps; on these two cases the guide gains 0.1 or more in the mean."""
+    method = Method(steps=8)
+    guide = load(WEIGHTS).guide
+    goal = torch.tensor([case.target.weights for case in cases])
+    pushed, plain = (run_arm(WEIGHTS, method, arm, cases)[0] for arm in ("latent", "plain"))
+    gain = ((guide.logits(pushed).softmax(-1) - guide.logits(plain).softmax(-1)) * goal).sum(-1)
+    assert gain.mean() > 0.1
+
+
+def test_without_when_guidance_starts_at_once_and_without_which_nothing_is_lowered(cases):
+    started = run_arm(WEIGHTS, replace(SHORT, timing_level=1.0, timing_latest=0.5), "muse-no-when", cases)[1]
+    assert [sample.trace.start_step for sample in started] == [0, 0]
+    bare = replace(SHORT, inherent_weight=0.0, similar_weight=0.0)
+    dropped, same = (run_arm(WEIGHTS, m, arm, cases) for m, arm in ((SHORT, "muse-no-which"), (bare, "muse")))
+    assert torch.equal(dropped[0], same[0])
+
+
+def test_mixtures_cover_every_pair_before_any_comes_twice():
+    drawn = [frozenset((case.emotion, case.second)) for case in draw_mixtures(30, 0)]
+    assert len(set(drawn[:28])) == 28
+    assert all(len(pair) == 2 for pair in drawn)
+    assert draw_mixtures(1, 0)[0].target.name.count("0.5") == 2
+
+
+def test_a_sweep_knows_where_each_setting_started(tmp_path):
+    file = tmp_path / "sweep.json"
+    short = ("--set", "steps=4", "--set", "iterations=1", "--tasks", "generation")
+    done = _cli("--sweep", "when", "--count", 2, *short, "--json", file)
+    assert done.exit_code == 0, done.output
+    swept = json.loads(file.read_text())["sweep"]
+    assert swept["fixed 0"]["generation"]["start"]["mean"] == 0
+    assert swept["fixed 0.5"]["generation"]["start"]["mean"] == 0.5
+    assert {"threshold", "plateau", "never"} <= set(swept)
+    assert "start" not in swept["never"]["generation"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--arms", "muse,oracel"], "there is no 'oracel'"),
+        (["--suite", "slow"], "choose from quick, full"),
+        (["--sweep", "where"], "choose from when, latent"),
+        (["--set", "token=2"], "did you mean method.tokens"),
+        (["--manifest", "nowhere.parquet"], "cannot be opened"),
+        (["--arms", "rejection", "--count", "1"], "it needs muse,prompted too"),
+    ],
+)
+def test_a_mistake_is_told(arguments, said):
+    done = _cli(*arguments)
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.replace("│", " ").split())
