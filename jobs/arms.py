@@ -147,8 +147,8 @@ def sdedit(models: Models, method: Method, cases: Sequence[Case], strength: floa
     latents = alpha * clean + sigma * noise
     for i in range(start, len(schedule)):
         index = torch.full((len(cases),), i)
-        outputs = (predict(models, schedule, index, latents, words) for words in (context, base))
-        mixed = guided(*outputs, method.guidance_scale)
+        conditional, unconditional = (predict(models, schedule, index, latents, words) for words in (context, base))
+        mixed = guided(conditional, unconditional, method.guidance_scale)
         x0, _ = split(mixed, latents, *schedule.level(index, latents), schedule.prediction)
         latents = ddim(schedule, index, latents, x0, x0)
     return finished(models, latents, 2 * (len(schedule) - start))

@@ -22,7 +22,6 @@ from muse.rows import Request, Row, Trace
 from muse.similarity import ClipSimilarity
 
 Emotion = str | Mapping[str, float]
-Draws = torch.Generator | Sequence[torch.Generator]
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class MusePipeline:
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         strength: float | None = None,
-        generator: Draws | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
         callback_on_step_end: Callable[[MusePipeline, int, int, dict[str, Any]], None] | None = None,
     ) -> MuseOutput:
         """Make one image, or one for each prompt of a list; they travel together but know nothing of each other.

@@ -13,10 +13,9 @@ from jobs import arms, evaluate
 from jobs.arms import NAMES, Models, best_of, load, noise_of, pixels_of, run_arm, sdedit
 from jobs.cases import draw_cases, draw_mixtures
 from muse.emotions import MIKELS
-from muse.engine import Sample, Trace
 from muse.method import Method
 from muse.mini import WEIGHTS
-from muse.sampler import step
+from muse.rows import Sample, Trace
 
 SHORT = Method(steps=3, iterations=1)
 METRICS = {
@@ -161,7 +160,6 @@ def test_noise_depends_on_the_case_alone(cases):
     models = load(WEIGHTS)
     together, alone = noise_of(models, cases)[0], noise_of(models, cases[1:])[0]
     assert torch.equal(together[1:], alone)
-    assert torch.equal(step(torch.zeros_like(alone), alone, 0.0, 1.0), alone)
 
 
 def test_a_latent_push_moves_the_guide(cases):

@@ -1,0 +1,103 @@
+"""What it costs until a balanced plan is satisfied: draw, keep what the judge accepts, draw again for the rest.
+
+`rejection` draws with the emotion in words; `muse` draws with the method. Both go in rounds, each with
+the next seed of the request, and stop at `most` candidates a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from jobs.arms import ARMS, BATCH, Models, pixels_of
+from jobs.cases import Case
+from jobs.cost import Costs
+from jobs.metrics import Examiners
+from muse.method import Method
+from pipeline.plan import derive_seed
+
+GOAL = 0.9
+"""The share of requests that must hold an accepted image."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One candidate: which request's, what it cost (NFE-eq), whether the judge accepts and the examiner agrees."""
+
+    case: int
+    cost: float
+    accepted: bool
+    agreed: bool
+
+
+@torch.inference_mode()
+def _draw(
+    models: Models, examiners: Examiners, costs: Costs, method: Method, arm: str, cases: Sequence[tuple[int, Case]]
+) -> list[Drawn]:
+    found = []
+    for start in range(0, len(cases), BATCH):
+        some = cases[start : start + BATCH]
+        with torch.inference_mode(False):
+            samples = ARMS[arm](models, method, [case for _, case in some])
+        pixels = pixels_of(samples)
+        goal = torch.tensor([case.target.weights for _, case in some])
+        sure = (models.judge.logits(pixels).softmax(-1) * goal).sum(-1) >= 0.5
+        right = examiners.emotion["examiner"].logits(pixels).argmax(-1) == goal.argmax(-1)
+        for (number, _), sample, yes, agreed in zip(some, samples, sure.tolist(), right.tolist(), strict=True):
+            found.append(Drawn(number, costs.of(sample.trace), yes, agreed))
+    return found
+
+
+def satisfy(
+    models: Models,
+    examiners: Examiners,
+    costs: Costs,
+    method: Method,
+    arm: str,
+    cases: Sequence[Case],
+    most: int,
+) -> list[Drawn]:
+    """Every candidate in the order drawn, until `GOAL` of the requests are satisfied or `most` rounds are done."""
+    drawn: list[Drawn] = []
+    open_ = dict(enumerate(cases))
+    for number in range(most):
+        if len(open_) <= (1 - GOAL) * len(cases):
+            break
+        # The first candidate has the request's own noise, as in every other arm.
+        again = [
+            (i, case if number == 0 else replace(case, seed=derive_seed(case.seed, arm, number)))
+            for i, case in open_.items()
+        ]
+        found = _draw(models, examiners, costs, method, arm, again)
+        drawn += found
+        for candidate in found:
+            if candidate.accepted:
+                del open_[candidate.case]
+        done = 1 - len(open_) / len(cases)
+        print(f"{arm}: candidate {number + 1}, {done:.0%} of {len(cases)} requests satisfied", flush=True)
+    return drawn
+
+
+def summary(drawn: Sequence[Drawn], requests: int) -> dict[str, Any]:
+    """The curve of satisfied share against cost, and the cost at `GOAL` (of what was spent, if it was not reached)."""
+    curve, cost, satisfied, agreed = [], 0.0, 0, 0
+    at_goal = None
+    for candidate in drawn:
+        cost += candidate.cost
+        satisfied += candidate.accepted
+        agreed += candidate.accepted and candidate.agreed
+        curve.append([round(cost / requests, 1), round(satisfied / requests, 4)])
+        if at_goal is None and satisfied >= GOAL * requests:
+            at_goal = cost / requests
+    return {
+        "requests": requests,
+        "cost_per_request": round(cost / requests if at_goal is None else at_goal, 1),
+        "reached": at_goal is not None,
+        "satisfied": round(satisfied / requests, 4),
+        "examiner_agrees": round(agreed / max(1, satisfied), 4),
+        "candidates": len(drawn),
+        "curve": curve,
+    }
