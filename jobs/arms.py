@@ -38,8 +38,12 @@ from pipeline.plan import derive_seed
 
 BATCH = 16
 STRENGTHS = (0.3, 0.5, 0.7, 0.9)
-LATENT_SIZE = 0.4
-"""Length of a `latent` step over the length of the classifier-free correction; see `--sweep latent`."""
+LATENT_SIZE = 0.1
+"""Length of a `latent` step over the length of the classifier-free correction.
+
+By the judge on 16 generation requests of seed 7 (`--sweep latent`): at 0.05, 0.1, 0.2, 0.4 it succeeds in 75, 81, 75,
+69 %, and the content kept falls below 100 % at 0.4.
+"""
 LATENT_TRAVELS = 2
 """How often `latent` takes each guided step, noising back in between: with 2 it costs about what `muse` costs."""
 

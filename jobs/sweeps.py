@@ -18,7 +18,7 @@ from muse.method import Method
 
 STARTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 PLATEAU = 0.02
-SIZES = (0.1, 0.2, 0.4, 0.8, 1.6)
+SIZES = (0.05, 0.1, 0.2, 0.4)
 
 
 def when_settings(method: Method) -> dict[str, tuple[Arm, Method]]:
