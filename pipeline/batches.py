@@ -11,13 +11,12 @@ import socket
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.samples import Result
-from pipeline.storage import write_bytes
+from pipeline.storage import Place, listing, write_bytes
 
 IMAGE = "encoded_image"
 
@@ -45,16 +44,16 @@ def report(batch: int, results: list[Result], seconds: float = 0.0) -> Report:
     return Report(batch, dict(statuses), dict(accepted), seconds, socket.gethostname(), os.getpid())
 
 
-def folder(output: Path) -> Path:
+def folder(output: Place) -> Place:
     return output / "_state" / "batches"
 
 
-def batch_files(output: Path, number: int) -> list[Path]:
+def batch_files(output: Place, number: int) -> list[Place]:
     """The files of a batch: one, or none; several only if it was computed twice."""
-    return sorted(folder(output).glob(f"{number:08d}-*.parquet"))
+    return listing(folder(output), f"{number:08d}-*.parquet")
 
 
-def write_batch(output: Path, number: int, results: list[Result], schema: pa.Schema) -> None:
+def write_batch(output: Place, number: int, results: list[Result], schema: pa.Schema) -> None:
     """Write a batch's records and images in one atomic file, its name bound to its content."""
     rows = [{**result.record, IMAGE: result.image} for result in results]
     table = pa.Table.from_pylist(rows, schema=schema.append(pa.field(IMAGE, pa.binary())))
@@ -64,7 +63,7 @@ def write_batch(output: Path, number: int, results: list[Result], schema: pa.Sch
     write_bytes(folder(output) / f"{number:08d}-{_digest(data)}.parquet", data)
 
 
-def read_batch(output: Path, number: int) -> list[Result] | None:
+def read_batch(output: Place, number: int) -> list[Result] | None:
     """The results of a batch, or None if it was never finished or its file is damaged."""
     for path in batch_files(output, number):
         data = path.read_bytes()
@@ -74,14 +73,14 @@ def read_batch(output: Path, number: int) -> list[Result] | None:
     return None
 
 
-def remove_batch(output: Path, number: int) -> None:
+def remove_batch(output: Place, number: int) -> None:
     for path in batch_files(output, number):
         path.unlink(missing_ok=True)
 
 
-def finished_batches(output: Path) -> set[int]:
+def finished_batches(output: Place) -> set[int]:
     """Numbers of the batches whose results lie on disk."""
-    return {int(path.name.partition("-")[0]) for path in folder(output).glob("*-*.parquet")}
+    return {int(path.name.partition("-")[0]) for path in listing(folder(output), "*-*.parquet")}
 
 
 def _digest(data: bytes) -> str:

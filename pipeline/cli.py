@@ -21,7 +21,7 @@ app = typer.Typer(
 FAILED_REQUESTS, USER_MISTAKE, INTERRUPTED = 1, 2, 130
 
 ManifestArgument = Annotated[str, typer.Argument(help="Parquet file (path or URL) with a prompt column.")]
-OutputArgument = Annotated[Path, typer.Argument(help="Folder of a run.")]
+OutputArgument = Annotated[str, typer.Argument(help="Folder of a run (path or URL of an object store).")]
 ConfigOption = Annotated[Optional[Path], typer.Option("--config", help="TOML file with any of the settings.")]
 SetOption = Annotated[
     Optional[list[str]], typer.Option("--set", help="One setting, as in method.steps=30. May be repeated.")
@@ -66,9 +66,9 @@ def _flags(emotions: str | None, **flags: Any) -> dict[str, Any]:
 @app.command()
 def run(
     manifest: ManifestArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; resumes what is there.")] = Path(
-        "out"
-    ),
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Folder to write (path or URL); resumes what is there.")
+    ] = "out",
     model: Annotated[Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder or hub id.")] = None,
     guide: Annotated[Optional[str], typer.Option(help="Classifier folder whose gradient steers.")] = None,
     judge: Annotated[Optional[str], typer.Option(help="Classifier folder whose confidence accepts.")] = None,
@@ -104,25 +104,26 @@ def run(
         )
         settings = load_config(config, set_ or [], flags)
         from pipeline.run import execute
+        from pipeline.storage import place
 
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        outcome = execute(manifest, output, settings, lambda text: typer.echo(f"warning: {text}", err=True))
+        outcome = execute(
+            manifest, place(output, settings.patience), settings, lambda text: typer.echo(f"warning: {text}", err=True)
+        )
     counts = outcome.counts
     typer.echo(
         f"{output}: {'was complete already; ' if outcome.already_done else ''}{counts['requests']} requests: "
         f"{counts['accepted']} accepted, {counts['rejected']} rejected, {counts['failed']} failed"
     )
     if counts["failed"]:
-        typer.echo(f"reasons: status and reason in {output / 'metadata.parquet'}", err=True)
+        typer.echo(f"reasons: status and reason in {output}/metadata.parquet", err=True)
         raise typer.Exit(FAILED_REQUESTS)
 
 
 @app.command()
 def plan(
     manifest: ManifestArgument,
-    output: Annotated[
-        Optional[Path], typer.Option("--output", "-o", help="Write each request to this parquet.")
-    ] = None,
+    output: Annotated[Optional[str], typer.Option("--output", "-o", help="Write each request to this parquet.")] = None,
     emotions: EmotionsOption = None,
     batch_size: BatchOption = None,
     shard_size: ShardOption = None,
@@ -135,9 +136,10 @@ def plan(
     with _speaking():
         from pipeline.config import load_config
         from pipeline.preview import preview
+        from pipeline.storage import place
 
         flags = _flags(emotions, batch_size=batch_size, shard_size=shard_size, limit=limit, seed=seed)
-        numbers = preview(manifest, load_config(config, set_ or [], flags), output)
+        numbers = preview(manifest, load_config(config, set_ or [], flags), place(output) if output else None)
     typer.echo(json.dumps(numbers, indent=2))
 
 
@@ -150,8 +152,9 @@ def status(
     with _speaking():
         from pipeline.status import as_text
         from pipeline.status import status as state_of
+        from pipeline.storage import place
 
-        state = state_of(output)
+        state = state_of(place(output))
     typer.echo(json.dumps(state, indent=2) if as_json else as_text(state))
 
 
@@ -159,9 +162,10 @@ def status(
 def verify(output: OutputArgument) -> None:
     """Read the corpus in OUTPUT again and hold it against its index and its plan."""
     with _speaking():
+        from pipeline.storage import place
         from pipeline.verify import verify as problems_of
 
-        problems = problems_of(output)
+        problems = problems_of(place(output))
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:

@@ -37,6 +37,7 @@ class Config:
         threads: CPU threads of each worker. Float sums depend on it, so it is part of the plan.
         workers: worker processes; 0 for one per GPU, or per core without any.
         gpus_per_worker: GPUs of each worker; 0 runs on the CPU. -1 for 1 where there is a GPU.
+        patience: seconds for which one call to an object store is tried again.
         address: of a Ray cluster; empty starts one on this machine.
         method: the parameters of MUSE.
     """
@@ -55,6 +56,7 @@ class Config:
     threads: int = 1
     workers: int = 0
     gpus_per_worker: float = -1.0
+    patience: float = 120.0
     address: str = ""
     method: Method = dataclasses.field(default_factory=Method)
 
@@ -72,6 +74,7 @@ class Config:
             "threads": (1, 1024),
             "workers": (0, 100_000),
             "gpus_per_worker": (-1, 1024),
+            "patience": (0, 86400),
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
@@ -86,7 +89,7 @@ class Config:
             )
 
 
-PLACEMENT = ("workers", "gpus_per_worker", "address")
+PLACEMENT = ("workers", "gpus_per_worker", "patience", "address")
 """Settings that say where a run computes, not what."""
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import fsspec
 from PIL import Image, ImageOps
 
+from pipeline.remote import WHOLE, Remote, public
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -28,6 +30,7 @@ def open_source(source: str | bytes, base: str, side: int) -> Image.Image:
         source: a path (relative to `base`), an fsspec URL, or the encoded bytes.
 
     Raises:
+        RunStopped: it lies on an object store that does not answer, or lets nobody in.
         ImageError: missing, unreadable, truncated, not an image, or beyond `MOST_PIXELS` / `MOST_BYTES`.
     """
     data = source if isinstance(source, bytes) else _fetch(source, base)
@@ -49,13 +52,16 @@ def open_source(source: str | bytes, base: str, side: int) -> Image.Image:
 
 def _fetch(source: str, base: str) -> bytes:
     path = source if "://" in source or os.path.isabs(source) else f"{base.rstrip('/')}/{source}" if base else source
+    told = public(source)
     try:
+        if path.partition("://")[0] in WHOLE:
+            return Remote(path).read_bytes(MOST_BYTES + 1)
         with fsspec.open(path, "rb") as handle:
             return handle.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        raise ImageError(f"image {source!r} does not exist") from None
+        raise ImageError(f"image {told!r} does not exist") from None
     except (OSError, ValueError, ImportError) as error:
-        raise ImageError(f"image {source!r} cannot be read: {error}") from None
+        raise ImageError(f"image {told!r} cannot be read: {public(str(error))}") from None
 
 
 def to_tensor(image: Image.Image) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import tarfile
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,17 +14,18 @@ from PIL import Image, ImageDraw, ImageFont
 from muse.emotions import MIKELS
 from pipeline.filters import ACCEPTED, STATUSES
 from pipeline.shards import markers, shard_folder
-from pipeline.storage import write_bytes
+from pipeline.storage import Place, write_bytes
 
 TILE, COLUMNS, MARGIN, LABEL = 128, 10, 6, 110
 
 
-def write_metadata(output: Path, schema: pa.Schema, unsharded: list[dict[str, Any]]) -> None:
+def write_metadata(output: Place, schema: pa.Schema, unsharded: list[dict[str, Any]]) -> None:
     """`metadata.parquet`: a row per request of the plan, in its order."""
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
         for marker in markers(output):
-            with pq.ParquetFile(shard_folder(output) / f"{marker['shard']:05d}.parquet") as shard:
+            path = shard_folder(output) / f"{marker['shard']:05d}.parquet"
+            with path.open("rb") as handle, pq.ParquetFile(handle) as shard:
                 for group in range(shard.num_row_groups):
                     writer.write_table(shard.read_row_group(group).cast(schema))
         if unsharded:
@@ -33,9 +33,15 @@ def write_metadata(output: Path, schema: pa.Schema, unsharded: list[dict[str, An
     write_bytes(output / "metadata.parquet", sink.getvalue().to_pybytes())
 
 
-def tally(output: Path) -> dict[str, Any]:
+def read_table(path: Place, columns: list[str] | None = None) -> pa.Table:
+    """A parquet file, or some of its columns."""
+    with path.open("rb") as handle:
+        return pq.read_table(handle, columns=columns)
+
+
+def tally(output: Place) -> dict[str, Any]:
     """Counts of the whole corpus, by status and, for each emotion, accepted of requested."""
-    table = pq.read_table(output / "metadata.parquet", columns=["status", "emotion", "task"])
+    table = read_table(output / "metadata.parquet", ["status", "emotion", "task"])
     statuses = Counter(table["status"].to_pylist())
     pairs = Counter(zip(table["emotion"].to_pylist(), table["status"].to_pylist(), strict=True))
     asked = Counter(table["emotion"].to_pylist())
@@ -47,7 +53,7 @@ def tally(output: Path) -> dict[str, Any]:
     }
 
 
-def write_card(output: Path, run: dict[str, Any], counts: dict[str, Any]) -> None:
+def write_card(output: Place, run: dict[str, Any], counts: dict[str, Any]) -> None:
     """`README.md`, with the `configs:` that make `datasets.load_dataset` read the shards and not the parquet."""
     rows = "\n".join(
         f"| {emotion} | {count['requests']} | {count['accepted']} | {count['accepted'] / count['requests']:.0%} |"
@@ -101,11 +107,12 @@ data = webdataset.WebDataset("PATH/shards/00000.tar").decode("pil")
     write_bytes(output / "README.md", card.encode())
 
 
-def _samples(output: Path, wanted: dict[str, str]) -> dict[str, Image.Image]:
+def _samples(output: Place, wanted: dict[str, str]) -> dict[str, Image.Image]:
     """The images of the wanted samples (key: emotion)."""
     found = {}
     for marker in markers(output):
-        with tarfile.open(shard_folder(output) / f"{marker['shard']:05d}.tar") as archive:
+        path = shard_folder(output) / f"{marker['shard']:05d}.tar"
+        with path.open("rb") as handle, tarfile.open(fileobj=handle) as archive:
             for member in archive:
                 key, _, suffix = member.name.partition(".")
                 if key in wanted and suffix in ("png", "jpg", "webp"):
@@ -117,10 +124,10 @@ def _samples(output: Path, wanted: dict[str, str]) -> dict[str, Image.Image]:
     return found
 
 
-def write_contact_sheet(output: Path) -> None:
+def write_contact_sheet(output: Place) -> None:
     """`contact_sheet.png`: a row per emotion of its first accepted samples, the judge's confidence below each."""
     columns = ["key", "status", "emotion", "judge_confidence", "task"]
-    rows = pq.read_table(output / "metadata.parquet", columns=columns).to_pylist()
+    rows = read_table(output / "metadata.parquet", columns).to_pylist()
     emotions = [emotion for emotion in MIKELS.labels if any(row["emotion"] == emotion for row in rows)]
     shown = {
         emotion: [row for row in rows if row["emotion"] == emotion and row["status"] == ACCEPTED][:COLUMNS]

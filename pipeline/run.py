@@ -5,24 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fsspec
 
+from manifests.check import ManifestError, Problem
 from manifests.read import Manifest, check, rows_of
 from muse.emotions import MIKELS
 from pipeline import batches, index, plan
 from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
+from pipeline.log import Log
 from pipeline.models import Model, locate
 from pipeline.records import record_schema
+from pipeline.remote import is_url, public
 from pipeline.samples import provenance, versions
 from pipeline.shards import Publisher
-from pipeline.storage import clear_temporaries, read_json, write_json
+from pipeline.storage import Place, clear_temporaries, fetched, read_json, write_json
 
 if TYPE_CHECKING:
     from pipeline.worker import Job
@@ -47,6 +50,20 @@ def manifest_hash(path: str) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def fetched_manifest(path: str, patience: float) -> Iterator[str]:
+    """A local path with the manifest's content; what is wrong with it is told under its own name."""
+    try:
+        with fetched(path, patience) as local:
+            yield local
+    except ManifestError as error:
+        raise ManifestError(public(path), error.problems, error.more) from None
+    except FileNotFoundError as error:
+        if not is_url(path):
+            raise
+        raise ManifestError(public(path), [Problem(None, None, f"cannot be opened ({error}); check the URL")]) from None
+
+
 def folder_of(path: str) -> str:
     """The folder that relative image paths of a manifest refer to."""
     return posixpath.dirname(path) if "://" in path else str(Path(path).resolve().parent)
@@ -61,7 +78,7 @@ def batches_of(manifest: Manifest, config: Config) -> Iterator[plan.Batch]:
     return plan.plan_batches(plan.plan_requests(rows_of(manifest, MIKELS.labels), config), config.batch_size)
 
 
-def open_output(output: Path, run: dict[str, Any]) -> dict[str, Any]:
+def open_output(output: Place, run: dict[str, Any]) -> dict[str, Any]:
     """Claim a new output folder for this run, or find that it is this run's already.
 
     Raises:
@@ -120,7 +137,7 @@ def describe(manifest: Manifest, config: Config, models: Mapping[str, Model]) ->
     }
 
 
-def execute(manifest_path: str, output: Path, config: Config, warn: Callable[[str], None]) -> Outcome:
+def execute(manifest_path: str, output: Place, config: Config, warn: Callable[[str], None]) -> Outcome:
     """Run, or resume. `warn` hears of what is odd but no error.
 
     Raises:
@@ -128,11 +145,16 @@ def execute(manifest_path: str, output: Path, config: Config, warn: Callable[[st
         RunStopped: the run cannot go on; the same command resumes it.
         KeyboardInterrupt: interrupted; what is finished is saved.
     """
-    manifest = check(manifest_path, MIKELS.labels, len(config.emotions))
+    with fetched_manifest(manifest_path, config.patience) as local:
+        return _execute(manifest_path, local, output, config, warn)
+
+
+def _execute(manifest_path: str, local: str, output: Place, config: Config, warn: Callable[[str], None]) -> Outcome:
+    manifest = check(local, MIKELS.labels, len(config.emotions))
     models = locate(config)
     if warning := vocabulary_warning(manifest, config):
         warn(warning)
-    run = describe(manifest, config, models)
+    run = describe(manifest, config, models) | {"manifest": public(manifest_path)}
     before = open_output(output, run)
     if before["complete"]:
         return Outcome(before["counts"], already_done=True)
@@ -174,12 +196,11 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher) -> None:
         scheduler.connect(config.address)
         size, options = scheduler.worker_options(job)
         size = min(size, -(-(total - already) // config.batch_size))
-        with Progress(total, already) as progress, open(_log(output), "a") as log:
+        with Progress(total, already) as progress, Log(output) as log:
 
             def done(report: batches.Report) -> None:
                 progress.add(report)
-                log.write(json.dumps({"at": time.time(), **asdict(report)}) + "\n")
-                log.flush()
+                log.add(asdict(report))
                 publisher.advance()
 
             todo = (batch for batch in batches_of(manifest, config) if not is_done(batch))
@@ -188,7 +209,7 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher) -> None:
         scheduler.disconnect()
 
 
-def sound_batches(output: Path, first: int) -> set[int]:
+def sound_batches(output: Place, first: int) -> set[int]:
     """Finished batches from `first` on whose files are whole; damaged ones are removed, to be computed again."""
     sound = set()
     for number in batches.finished_batches(output):
@@ -197,10 +218,3 @@ def sound_batches(output: Path, first: int) -> set[int]:
         else:
             batches.remove_batch(output, number)
     return sound
-
-
-def _log(output: Path) -> Path:
-    """Where all that varies between runs goes: times, hosts, processes."""
-    path = output / "_state" / "log.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path

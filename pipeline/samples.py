@@ -14,6 +14,7 @@ from pipeline.config import Config
 from pipeline.images import ImageError, encode_image, open_source, to_tensor
 from pipeline.models import Loaded, Model
 from pipeline.plan import Batch, Planned
+from pipeline.remote import public
 
 DIGITS = 5
 """Decimals of stored scores."""
@@ -64,7 +65,7 @@ def blank_record(request: Planned, batch: int, shared: Mapping[str, Any]) -> dic
         "task": "generate" if request.image is None else "edit",
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt,
-        "image": request.image if isinstance(request.image, str) else "",
+        "image": public(request.image) if isinstance(request.image, str) else "",
         "emotion": target.members[0],
         "target": list(target.weights),
         "seed": request.seed,

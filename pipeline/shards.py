@@ -10,7 +10,6 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +20,7 @@ from pipeline import batches
 from pipeline.filters import ACCEPTED, STATUSES
 from pipeline.records import to_json, to_table
 from pipeline.samples import Result
-from pipeline.storage import read_json, sha256_file, write_bytes, write_json
+from pipeline.storage import Place, listing, read_json, sha256_file, write_bytes, write_json
 
 
 @dataclass(frozen=True)
@@ -32,18 +31,16 @@ class Cursor:
     offset: int = 0
 
 
-def shard_folder(output: Path) -> Path:
+def shard_folder(output: Place) -> Place:
     return output / "shards"
 
 
-def markers(output: Path) -> list[dict[str, Any]]:
+def markers(output: Place) -> list[dict[str, Any]]:
     """The markers of the committed shards, in order, up to the first gap."""
-    found = []
-    for number in range(len(list(shard_folder(output).glob("*.json")))):
-        path = shard_folder(output) / f"{number:05d}.json"
-        if not path.exists():
-            break
-        found.append(read_json(path))
+    there = {path.name for path in listing(shard_folder(output), "*.json")}
+    found: list[dict[str, Any]] = []
+    while (name := f"{len(found):05d}.json") in there:
+        found.append(read_json(shard_folder(output) / name))
     return found
 
 
@@ -75,7 +72,7 @@ class Publisher:
     when the first sample beyond it arrives, so that trailing refusals belong to the last shard.
     """
 
-    def __init__(self, output: Path, size: int, image_format: str, schema: pa.Schema):
+    def __init__(self, output: Place, size: int, image_format: str, schema: pa.Schema):
         self.output, self.size, self.image_format, self.schema = output, size, image_format, schema
         known = markers(output)
         self.shard = len(known)
@@ -128,7 +125,7 @@ class Publisher:
         self.shard, self.start, self.pending, self.accepted = self.shard + 1, upto, [], 0
 
 
-def damaged_files(output: Path, marker: dict[str, Any]) -> Iterator[str]:
+def damaged_files(output: Place, marker: dict[str, Any]) -> Iterator[str]:
     """What is wrong with the files of a committed shard, a line each."""
     for name, expected in marker["sha256"].items():
         path = shard_folder(output) / name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,16 +12,19 @@ import ray
 
 from pipeline.batches import Report, report, write_batch
 from pipeline.config import Config
+from pipeline.errors import RunStopped
 from pipeline.models import Model, load
 from pipeline.plan import Batch
+from pipeline.remote import public
 from pipeline.samples import Maker, Result, failed
+from pipeline.storage import Place
 
 
 @dataclass(frozen=True)
 class Job:
     """What every worker of a run is told: paths and settings, never weights."""
 
-    output: Path
+    output: Place
     config: Config
     models: Mapping[str, Model]
     shared: Mapping[str, Any]
@@ -34,9 +36,11 @@ def make_robustly(maker: Maker, batch: Batch) -> list[Result]:
     """Make a batch; if it throws, make its requests one by one, so that only the guilty fail."""
     try:
         return maker.make(batch)
+    except RunStopped:  # an object store that nobody can read: no request's fault
+        raise
     except Exception as error:
         if len(batch.requests) == 1:
-            reason = f"{type(error).__name__}: {error}"
+            reason = public(f"{type(error).__name__}: {error}")
             return [failed(batch.requests[0], batch.number, maker.shared, reason)]
         return [result for r in batch.requests for result in make_robustly(maker, Batch(batch.number, (r,)))]
 
