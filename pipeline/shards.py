@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from muse.emotions import MIKELS
 from pipeline import batches
+from pipeline.errors import UserError
 from pipeline.filters import ACCEPTED, STATUSES
 from pipeline.records import to_json, to_table
 from pipeline.samples import Result
@@ -44,6 +45,8 @@ def markers(output: Path) -> list[dict[str, Any]]:
         if not path.exists():
             break
         found.append(read_json(path))
+        if not isinstance(found[-1], dict) or not {"shard", "next", "accepted", "sha256"} <= found[-1].keys():
+            raise UserError(f"{path} is damaged: it does not describe a shard; restore it from a copy")
     return found
 
 
