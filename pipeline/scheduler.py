@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -36,10 +37,13 @@ def connect(address: str) -> None:
     # Ray warns at every start of a change that does not concern a run: it asks GPUs by `num_gpus` alone.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if not address else {}
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, ValueError) as error:
         raise UserError(f"--address {address!r}: no Ray cluster answers there ({error})") from None
+    # Ray puts a handler of its own in place, which would end the process with another exit code.
+    signal.signal(signal.SIGTERM, before)
 
 
 def disconnect() -> None:
