@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 from collections import Counter
 from collections.abc import Mapping
@@ -27,12 +28,14 @@ class Report:
 
     Attributes:
         accepted: accepted samples per emotion.
+        piece: requests drawn together at most, where memory or deaths forbade the whole batch; else 0.
         seconds, host, pid: of this computation; they never enter a shard.
     """
 
     batch: int
     statuses: Mapping[str, int]
     accepted: Mapping[str, int] = field(default_factory=dict)
+    piece: int = 0
     seconds: float = 0.0
     host: str = ""
     pid: int = 0
@@ -41,7 +44,7 @@ class Report:
 def report(batch: int, results: list[Result], seconds: float = 0.0) -> Report:
     statuses = Counter(result.record["status"] for result in results)
     accepted = Counter(result.record["emotion"] for result in results if result.image is not None)
-    return Report(batch, dict(statuses), dict(accepted), seconds, socket.gethostname(), os.getpid())
+    return Report(batch, dict(statuses), dict(accepted), 0, seconds, socket.gethostname(), os.getpid())
 
 
 def folder(output: Place) -> Place:
@@ -80,7 +83,9 @@ def remove_batch(output: Place, number: int) -> None:
 
 def finished_batches(output: Place) -> set[int]:
     """Numbers of the batches whose results lie on disk."""
-    return {int(path.name.partition("-")[0]) for path in listing(folder(output), "*-*.parquet")}
+    files = listing(folder(output), "*-*.parquet")
+    named = (re.fullmatch(r"(\d{8,})-[0-9a-f]{16}\.parquet", path.name) for path in files)
+    return {int(match[1]) for match in named if match}
 
 
 def _digest(data: bytes) -> str:

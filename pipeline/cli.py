@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,23 @@ def _speaking() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run in order; a second one ends it at once, for all that is finished is on disk."""
+
+    def first(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: os._exit(INTERRUPTED))
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _flags(emotions: str | None, **flags: Any) -> dict[str, Any]:
     names = [part for part in (emotions or "").split(",") if part.strip()]
     return {**flags, "emotions": names or None}
@@ -69,6 +87,7 @@ def run(
     output: Annotated[
         str, typer.Option("--output", "-o", help="Folder to write (path or URL); resumes what is there.")
     ] = "out",
+    engine: Annotated[Optional[str], typer.Option(help="muse; or null, which draws without a model.")] = None,
     model: Annotated[Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder or hub id.")] = None,
     guide: Annotated[Optional[str], typer.Option(help="Classifier folder whose gradient steers.")] = None,
     judge: Annotated[Optional[str], typer.Option(help="Classifier folder whose confidence accepts.")] = None,
@@ -81,15 +100,19 @@ def run(
     limit: LimitOption = None,
     seed: SeedOption = None,
     address: Annotated[Optional[str], typer.Option(help="Ray cluster; this machine by default.")] = None,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Resume in spite of differences that cannot change the images.")
+    ] = False,
     config: ConfigOption = None,
     set_: SetOption = None,
 ) -> None:
     """Make the corpus that MANIFEST asks for. The same command again resumes it."""
-    with _speaking():
+    with _speaking(), _interruptible():
         from pipeline.config import load_config
 
         flags = _flags(
             emotions,
+            engine=engine,
             model=model,
             guide=guide,
             judge=judge,
@@ -106,10 +129,8 @@ def run(
         from pipeline.run import execute
         from pipeline.storage import place
 
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        outcome = execute(
-            manifest, place(output, settings.patience), settings, lambda text: typer.echo(f"warning: {text}", err=True)
-        )
+        where = place(output, settings.patience)
+        outcome = execute(manifest, where, settings, lambda text: typer.echo(f"warning: {text}", err=True), adopt)
     counts = outcome.counts
     typer.echo(
         f"{output}: {'was complete already; ' if outcome.already_done else ''}{counts['requests']} requests: "

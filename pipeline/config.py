@@ -17,6 +17,56 @@ EMBEDDED = "embedded"
 """Names the embedded model, or the embedded classifier of a role."""
 
 FORMATS = ("png", "jpg", "webp")
+ENGINES = ("muse", "null")
+
+
+@dataclasses.dataclass(frozen=True)
+class Null:
+    """The null engine, which draws without a model (see `pipeline.null`).
+
+    Attributes:
+        delay: seconds that a request takes, [0, 3600].
+        failures: share of the requests that fail, [0, 1]; which ones, their seeds decide.
+        memory: requests drawn together at most, beyond which it runs out of memory; 0 for no limit.
+        faults: heed the prompts that ask for a fault.
+    """
+
+    delay: float = 0.0
+    failures: float = 0.0
+    memory: int = 0
+    faults: bool = False
+
+    def __post_init__(self) -> None:
+        _within(self, {"delay": (0, 3600), "failures": (0, 1), "memory": (0, 1024)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """What source images may be: manifests are not trusted.
+
+    Attributes:
+        schemes: of the URLs that are opened; `file` stands for paths, too.
+        private: whether http(s) may reach addresses that are not public (loopback, private, link-local).
+        bytes: of one encoded image, at most.
+        pixels: of one image, at most; told from its header, before it is decoded.
+        seconds: to fetch one image by http(s), at most.
+    """
+
+    schemes: tuple[str, ...] = ("file", "http", "https", "s3", "gs", "hf")
+    private: bool = False
+    bytes: int = 64_000_000
+    pixels: int = 64_000_000
+    seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        _within(self, {"bytes": (1, 2**31), "pixels": (1, 2**31), "seconds": (0.1, 86_400)})
+
+
+def _within(settings: Any, limits: Mapping[str, tuple[float, float]]) -> None:
+    for name, (low, high) in limits.items():
+        value = getattr(settings, name)
+        if not low <= value <= high:
+            raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +74,7 @@ class Config:
     """Everything that decides a run. What the bytes do not depend on is listed in `PLACEMENT`.
 
     Attributes:
+        engine: `muse`, or `null`: images from the seed alone, for dry runs and tests.
         model: `embedded`, a local diffusers folder, or a hub id.
         guide, judge: `embedded` or a classifier folder; the judge is never the guide.
         similarity: `embedded` or a CLIP folder.
@@ -39,9 +90,14 @@ class Config:
         gpus_per_worker: GPUs of each worker; 0 runs on the CPU. -1 for 1 where there is a GPU.
         patience: seconds for which one call to an object store is tried again.
         address: of a Ray cluster; empty starts one on this machine.
+        request_seconds: that a request may take; a worker that is slower is taken to hang. 0 for no limit.
+        start_seconds: that the cluster may take to give a first worker its place.
         method: the parameters of MUSE.
+        images: what source images may be.
+        null: of the null engine.
     """
 
+    engine: str = "muse"
     model: str = EMBEDDED
     guide: str = EMBEDDED
     judge: str = EMBEDDED
@@ -58,7 +114,11 @@ class Config:
     gpus_per_worker: float = -1.0
     patience: float = 120.0
     address: str = ""
+    request_seconds: float = 600.0
+    start_seconds: float = 60.0
     method: Method = dataclasses.field(default_factory=Method)
+    images: Images = dataclasses.field(default_factory=Images)
+    null: Null = dataclasses.field(default_factory=Null)
 
     def __post_init__(self) -> None:
         for name in self.emotions:
@@ -74,12 +134,13 @@ class Config:
             "threads": (1, 1024),
             "workers": (0, 100_000),
             "gpus_per_worker": (-1, 1024),
-            "patience": (0, 86400),
+            "patience": (0, 86_400),
+            "request_seconds": (0, 1_000_000),
+            "start_seconds": (1, 86_400),
         }
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
+        _within(self, limits)
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine is {self.engine!r}; choose {', '.join(ENGINES)}")
         if self.image_format not in FORMATS:
             raise ValueError(f"image_format is {self.image_format!r}; choose {', '.join(FORMATS)}")
         if self.guide == self.judge != EMBEDDED:
@@ -89,12 +150,17 @@ class Config:
             )
 
 
-PLACEMENT = ("workers", "gpus_per_worker", "patience", "address")
+TABLES: dict[str, type] = {"method": Method, "images": Images, "null": Null}
+"""Settings that are tables of their own."""
+
+PLACEMENT = ("workers", "gpus_per_worker", "patience", "address", "request_seconds", "start_seconds")
 """Settings that say where a run computes, not what."""
 
 
 def _coerce(name: str, value: Any, kind: Any) -> Any:
     """`value` as a field of type `kind` (its annotation), or a `UserError`."""
+    if kind in ("bool", bool) and isinstance(value, bool):
+        return value
     if kind in ("int", int) and isinstance(value, int) and not isinstance(value, bool):
         return value
     if kind in ("float", float) and isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -115,10 +181,10 @@ def _build(cls: type, values: Mapping[str, Any], prefix: str = "") -> Any:
             raise UserError(
                 f"config: unknown key {prefix}{key}; did you mean {prefix}{near}? Known: {', '.join(fields)}"
             )
-        if key == "method":
+        if cls is Config and key in TABLES:
             if not isinstance(value, Mapping):
-                raise UserError("config: method is a table of its own: [method]")
-            given[key] = _build(Method, value, "method.")
+                raise UserError(f"config: {key} is a table of its own: [{key}]")
+            given[key] = _build(TABLES[key], value, f"{key}.")
         else:
             given[key] = _coerce(prefix + key, value, fields[key].type)
     try:

@@ -62,6 +62,12 @@ def write_card(output: Place, run: dict[str, Any], counts: dict[str, Any]) -> No
     models = "\n".join(
         f"| {role} | {model['name']} | `{model['sha256'][:16]}` |" for role, model in run["parts"]["models"].items()
     )
+    how = (
+        "Every image is synthetic: generated, or edited from a\nsource image, toward a chosen emotion by MUSE "
+        "(arXiv 2511.21051)."
+        if run["config"]["engine"] != "null"
+        else "**A dry run**: the null engine drew\nthese images and all their scores from seeds; they show nothing."
+    )
     card = f"""---
 configs:
 - config_name: default
@@ -73,8 +79,7 @@ tags:
 
 # Emotion-augmented images
 
-Made by muse-batch {run["parts"]["versions"]["muse-batch"]}. Every image is synthetic: generated, or edited from a
-source image, toward a chosen emotion by MUSE (arXiv 2511.21051). A sample is accepted if the judge's confidence in
+Made by muse-batch {run["parts"]["versions"]["muse-batch"]}. {how} A sample is accepted if the judge's confidence in
 its target is at least {run["config"]["min_confidence"]:g}; the judge took no part in the optimisation.
 
 ![contact sheet](contact_sheet.png)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import muse.mini
 from pipeline.config import EMBEDDED, Config
+from pipeline.drawing import Asked, Drawn, Engine
 from pipeline.errors import UserError
+from pipeline.images import to_tensor
+from pipeline.null import NullEngine
 from pipeline.storage import sha256_folder
 
 if TYPE_CHECKING:
@@ -36,6 +40,8 @@ def locate(config: Config) -> dict[str, Model]:
     Raises:
         UserError: a folder that is not there, or a hub id that is not in the local cache and cannot be fetched.
     """
+    if config.engine == "null":
+        return {"model": Model("null", "", "")}
     found = {}
     for role, folder in ROLES.items():
         name = getattr(config, role)
@@ -67,7 +73,7 @@ def _resolve(role: str, name: str) -> Path:
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """What a worker holds."""
+    """The muse engine as a worker holds it, with the models that score what it made."""
 
     engine: MuseEngine
     guide: EmotionClassifier
@@ -76,14 +82,62 @@ class Loaded:
     device: str
     side: int
 
+    def draw(self, requests: Sequence[Asked]) -> list[Drawn]:
+        """Make all requests as one batch of the engine, and score what came out."""
+        import torch
+        from PIL import Image
 
-def load(models: Mapping[str, Model], config: Config, device: str) -> Loaded:
-    """Load all models onto `device`, through the same code whatever they are."""
+        from muse.engine import Request
+        from muse.similarity import similarity
+
+        samples = self.engine.run(
+            [
+                Request(
+                    asked.planned.prompt,
+                    asked.target,
+                    asked.planned.seed,
+                    asked.planned.negative_prompt,
+                    None if asked.image is None else to_tensor(asked.image),
+                )
+                for asked in requests
+            ]
+        )
+        sound = [i for i, sample in enumerate(samples) if sample.pixels is not None]
+        scores: dict[int, tuple[list[float], list[float], float]] = {}
+        if sound:
+            with torch.inference_mode():
+                # Judged is what is stored: the rounded picture, not the decoder's floats.
+                stack = torch.stack([samples[i].pixels for i in sound]).to(self.device)
+                pixels = stack.permute(0, 3, 1, 2).float() / 255
+                judged = self.judge.logits(pixels).softmax(-1).tolist()
+                guided = self.guide.logits(pixels).softmax(-1).tolist()
+                texts = self.clip.text([requests[i].planned.prompt for i in sound])
+                alike = similarity(self.clip.image(pixels), texts).tolist()
+            scores = {i: (judged[k], guided[k], alike[k]) for k, i in enumerate(sound)}
+        drawn = []
+        for i, sample in enumerate(samples):
+            if sample.pixels is None:
+                drawn.append(Drawn(None, failure=sample.failure or "no image"))
+                continue
+            trace, (by_judge, by_guide, alike_i) = sample.trace, scores[i]
+            picture = Image.fromarray(sample.pixels.numpy())
+            drawn.append(Drawn(picture, by_judge, by_guide, alike_i, asdict(trace)))
+        return drawn
+
+
+def load(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Engine:
+    """The engine of the run with its models, through the same code whatever they are."""
+    if config.engine == "null":
+        return NullEngine(config.null)
+    import torch
+
     from muse.backbone import StableDiffusion
     from muse.classifiers import FolderClassifier
     from muse.engine import MuseEngine
     from muse.similarity import ClipSimilarity
 
+    torch.set_num_threads(config.threads)
+    device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
     backbone = StableDiffusion.from_pretrained(models["model"].path, device)
     guide = FolderClassifier.from_pretrained(models["guide"].path).to(device)
     judge = FolderClassifier.from_pretrained(models["judge"].path).to(device)

@@ -99,6 +99,16 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "")
     return lines
 
 
+def is_harmless(line: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a line of `difference` cannot change a byte: the interpreter, waiting, and where a model lies."""
+    key = line.partition(": ")[0]
+    if key in ("versions.python", "config.null.delay"):
+        return True
+    section, _, role = key.removesuffix(".name").partition(".")
+    known = (old["models"].get(role), new["models"].get(role))
+    return section in ("config", "models") and all(known) and known[0]["sha256"] == known[1]["sha256"] != ""
+
+
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:40]}..."

@@ -27,6 +27,7 @@ FIELDS = pa.schema(
         ("target", _SCORES),
         ("seed", pa.int64()),
         ("candidate", pa.int64()),
+        ("together", pa.int64()),
         ("judge", _SCORES),
         ("judge_confidence", pa.float64()),
         ("guide", _SCORES),

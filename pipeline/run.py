@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,18 +20,22 @@ from muse.emotions import MIKELS
 from pipeline import batches, index, plan
 from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
+from pipeline.lease import Lease
 from pipeline.log import Log
 from pipeline.models import Model, locate
 from pipeline.records import record_schema
 from pipeline.remote import is_url, public
 from pipeline.samples import provenance, versions
-from pipeline.shards import Publisher
-from pipeline.storage import Place, clear_temporaries, fetched, read_json, write_json
+from pipeline.shards import Publisher, markers, shard_folder
+from pipeline.storage import Place, clear_temporaries, fetched, listing, read_json, sha256_file, write_json
 
 if TYPE_CHECKING:
     from pipeline.worker import Job
 
 RUN_FILE = "run.json"
+
+ROUNDS = 3
+"""How often a batch is made again whose file turns out to be damaged."""
 
 
 @dataclass(frozen=True)
@@ -78,34 +83,45 @@ def batches_of(manifest: Manifest, config: Config) -> Iterator[plan.Batch]:
     return plan.plan_batches(plan.plan_requests(rows_of(manifest, MIKELS.labels), config), config.batch_size)
 
 
-def open_output(output: Place, run: dict[str, Any]) -> dict[str, Any]:
-    """Claim a new output folder for this run, or find that it is this run's already.
+def examine_output(output: Place, run: dict[str, Any], adopt: bool = False) -> dict[str, Any]:
+    """The run to work on: this one, or what lies in the output already.
+
+    Args:
+        adopt: continue a run in spite of differences that cannot change its bytes; it keeps its own description.
 
     Raises:
         UserError: the folder holds something else, or a run under another fingerprint (with the difference).
     """
     file = output / RUN_FILE
-    if file.exists():
-        before = read_json(file)
-        if before["fingerprint"] != run["fingerprint"]:
-            lines = "\n  ".join(plan.difference(before["parts"], run["parts"]))
-            raise UserError(
-                f"{output} holds a run with other settings:\n  {lines}\n"
-                "go back to those to resume it, or give another --output"
-            )
+    if not file.exists():
+        strange = output.exists() and (not output.is_dir() or any(path.name != "_state" for path in output.iterdir()))
+        if strange:
+            raise UserError(f"--output {output} exists and is not a muse-batch run; give a new or empty folder")
+        return run
+    before: dict[str, Any] = read_json(file)
+    if not isinstance(before, dict) or not {"fingerprint", "parts", "complete"} <= before.keys():
+        raise UserError(f"{file} is damaged: it does not describe a run; restore it from a copy")
+    if before["fingerprint"] == run["fingerprint"]:
         return before
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError(f"--output {output} exists and is not a muse-batch run; give a new or empty folder")
-    try:
-        write_json(file, run)
-    except OSError as error:
-        raise RunStopped(f"cannot write {file}: {error.strerror}; nothing was made") from None
-    return run
+    lines = plan.difference(before["parts"], run["parts"])
+    harmful = [line for line in lines if not plan.is_harmless(line, before["parts"], run["parts"])]
+    if adopt and not harmful:
+        return {**before, "adopted": [*before.get("adopted", []), *lines]}
+    if adopt:
+        told, remedy = harmful, "--adopt is for differences that cannot change the images"
+    else:
+        told, remedy = lines, "" if harmful else "none of it can change the images: --adopt continues the run"
+    shown = "\n  ".join(told)
+    raise UserError(
+        f"{output} holds a run with other settings:\n  {shown}\n"
+        + (f"{remedy}; or " if remedy else "")
+        + "go back to those to resume it, or give another --output"
+    )
 
 
 def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
     """Which prompts hold words that the embedded model was never taught; None if another model is used."""
-    if config.model != EMBEDDED:
+    if config.model != EMBEDDED or config.engine == "null":
         return None
     from muse.mini.vocabulary import told, unknown_words
 
@@ -137,7 +153,9 @@ def describe(manifest: Manifest, config: Config, models: Mapping[str, Model]) ->
     }
 
 
-def execute(manifest_path: str, output: Place, config: Config, warn: Callable[[str], None]) -> Outcome:
+def execute(
+    manifest_path: str, output: Place, config: Config, warn: Callable[[str], None], adopt: bool = False
+) -> Outcome:
     """Run, or resume. `warn` hears of what is odd but no error.
 
     Raises:
@@ -146,27 +164,68 @@ def execute(manifest_path: str, output: Place, config: Config, warn: Callable[[s
         KeyboardInterrupt: interrupted; what is finished is saved.
     """
     with fetched_manifest(manifest_path, config.patience) as local:
-        return _execute(manifest_path, local, output, config, warn)
+        return _execute(manifest_path, local, output, config, warn, adopt)
 
 
-def _execute(manifest_path: str, local: str, output: Place, config: Config, warn: Callable[[str], None]) -> Outcome:
+def _execute(
+    manifest_path: str, local: str, output: Place, config: Config, warn: Callable[[str], None], adopt: bool
+) -> Outcome:
     manifest = check(local, MIKELS.labels, len(config.emotions))
     models = locate(config)
     if warning := vocabulary_warning(manifest, config):
         warn(warning)
-    run = describe(manifest, config, models) | {"manifest": public(manifest_path)}
-    before = open_output(output, run)
-    if before["complete"]:
-        return Outcome(before["counts"], already_done=True)
-    shared = provenance(models, config, run["fingerprint"])
+    described = describe(manifest, config, models) | {"manifest": public(manifest_path)}
+    run = examine_output(output, described, adopt)
+    if not run["complete"]:
+        with Lease(output) as lease:
+            # Read again: the driver that had the lease before may have finished meanwhile.
+            run = examine_output(output, described, adopt)
+            if not run["complete"]:
+                return _work(manifest, folder_of(manifest_path), output, config, models, run, lease, warn)
+    for line in damaged_shards(output):
+        warn(f"{line}; `muse-batch verify {output}` tells all, --output elsewhere makes it anew")
+    return Outcome(run["counts"], already_done=True)
+
+
+def _work(
+    manifest: Manifest,
+    base: str,
+    output: Place,
+    config: Config,
+    models: Mapping[str, Model],
+    run: dict[str, Any],
+    lease: Lease,
+    warn: Callable[[str], None],
+) -> Outcome:
+    """Everything from the first batch that is missing to the index."""
+    write_json(output / RUN_FILE, run)
+    shared = provenance(run, config)
     schema = record_schema(shared, manifest.extra)
     clear_temporaries(output)
+    if damage := list(damaged_shards(output)):
+        raise UserError(
+            "\n  ".join([f"{output} has damaged shards:", *damage])
+            + "\nput them back from a copy; or remove the .json of the first: it and those after it are made again"
+        )
     publisher = Publisher(output, config.shard_size, config.image_format, schema)
 
     from pipeline.worker import Job
 
-    compute(manifest, Job(output.resolve(), config, models, shared, schema, folder_of(manifest_path)), publisher)
-    publisher.advance()
+    job = Job(output.resolve(), config, models, shared, schema, base)
+    planned = -(-planned_requests(manifest, config) // config.batch_size)
+    for _ in range(ROUNDS):
+        pieces = compute(manifest, job, publisher, lease)
+        publisher.advance()
+        if publisher.next.batch == planned:
+            break
+        # A file was damaged after it had been written: that batch is made again.
+    else:
+        raise RunStopped(f"{batches.folder(output)}: batch {publisher.next.batch} does not come back as it was written")
+    if pieces:
+        warn(
+            f"{sum(pieces.values())} batch(es) were too large and were made in pieces of {sorted(pieces)}, as column "
+            "`together` tells; on other devices that may change their bytes, a smaller --batch-size does not"
+        )
     index.write_metadata(output, schema, publisher.finish())
     counts = index.tally(output)
     index.write_card(output, run, counts)
@@ -177,8 +236,28 @@ def _execute(manifest_path: str, local: str, output: Place, config: Config, warn
     return Outcome(counts)
 
 
-def compute(manifest: Manifest, job: Job, publisher: Publisher) -> None:
-    """Have the workers make every batch that is not on disk yet; publish shards as they fill."""
+def damaged_shards(output: Place) -> Iterator[str]:
+    """What is wrong with the shards, as far as names and the small files tell; `verify` reads the tars, too."""
+    known = markers(output)
+    for number, path in enumerate(listing(shard_folder(output), "*.json")):
+        if path.name != f"{number:05d}.json":
+            yield f"shards/{number:05d}.json: is missing, and later shards are there"
+            return
+    for marker in known:
+        for name, expected in marker["sha256"].items():
+            path = shard_folder(output) / name
+            if not path.exists():
+                yield f"shards/{name}: is missing"
+            elif name.endswith(".parquet") and sha256_file(path) != expected:
+                yield f"shards/{name}: its content is not what was committed (SHA-256 differs)"
+
+
+def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease) -> Counter[int]:
+    """Have the workers make every batch that is not on disk yet; publish shards as they fill.
+
+    Returns:
+        How many batches had to be made in pieces of a size.
+    """
     from pipeline import scheduler
     from pipeline.progress import Progress
 
@@ -190,8 +269,9 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher) -> None:
 
     total = planned_requests(manifest, config)
     already = sum(len(batch.requests) for batch in batches_of(manifest, config) if is_done(batch))
+    pieces: Counter[int] = Counter()
     if already == total:
-        return
+        return pieces
     try:
         scheduler.connect(config.address)
         size, options = scheduler.worker_options(job)
@@ -201,12 +281,14 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher) -> None:
             def done(report: batches.Report) -> None:
                 progress.add(report)
                 log.add(asdict(report))
+                pieces.update([report.piece] if report.piece else [])
                 publisher.advance()
 
             todo = (batch for batch in batches_of(manifest, config) if not is_done(batch))
-            scheduler.Pool(job, size, options).run(todo, done)
+            scheduler.Pool(job, size, options).run(todo, done, lease.check)
     finally:
         scheduler.disconnect()
+    return pieces
 
 
 def sound_batches(output: Place, first: int) -> set[int]:

@@ -11,8 +11,8 @@ from typing import Any
 from muse.emotions import Target
 from pipeline import __version__, filters
 from pipeline.config import Config
-from pipeline.images import ImageError, encode_image, open_source, to_tensor
-from pipeline.models import Loaded, Model
+from pipeline.drawing import Asked, Drawn, Engine
+from pipeline.images import ImageError, encode_image, open_source
 from pipeline.plan import Batch, Planned
 from pipeline.remote import public
 
@@ -35,20 +35,21 @@ class Result:
 
 def versions() -> dict[str, str]:
     """The software that the bytes depend on."""
-    packages = {name: version(name) for name in ("torch", "diffusers", "transformers", "pillow", "numpy")}
+    packages = {name: version(name) for name in ("torch", "diffusers", "transformers", "pillow", "numpy", "pyarrow")}
     return {"muse-batch": __version__, "python": platform.python_version(), **packages}
 
 
-def provenance(models: Mapping[str, Model], config: Config, fingerprint: str) -> dict[str, Any]:
-    """What is the same for all samples of a run and needed to make one again."""
+def provenance(run: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """What is the same for all samples of a run and needed to make one again; `run` as in run.json."""
     return {
-        "fingerprint": fingerprint,
-        "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
+        "fingerprint": run["fingerprint"],
+        "engine": config.engine,
+        "models": run["parts"]["models"],
         "method": asdict(config.method),
         "batch_size": config.batch_size,
         "threads": config.threads,
         "min_confidence": config.min_confidence,
-        "versions": versions(),
+        "versions": run["parts"]["versions"],
     }
 
 
@@ -70,6 +71,7 @@ def blank_record(request: Planned, batch: int, shared: Mapping[str, Any]) -> dic
         "target": list(target.weights),
         "seed": request.seed,
         "candidate": request.candidate,
+        "together": 0,
         "judge": [0.0] * len(target.weights),
         "judge_confidence": 0.0,
         "guide": [0.0] * len(target.weights),
@@ -94,79 +96,56 @@ def failed(request: Planned, batch: int, shared: Mapping[str, Any], reason: str)
 
 
 class Maker:
-    """Makes batches with loaded models."""
+    """Makes batches with an engine."""
 
-    def __init__(self, loaded: Loaded, config: Config, shared: Mapping[str, Any], base: str):
-        self.loaded, self.config, self.shared, self.base = loaded, config, shared, base
+    def __init__(self, engine: Engine, config: Config, shared: Mapping[str, Any], base: str):
+        self.engine, self.config, self.shared, self.base = engine, config, shared, base
 
     def make(self, batch: Batch) -> list[Result]:
         """One result per request, in their order. A source image that cannot be read fails alone."""
-        from muse.engine import Request
-
         results: dict[str, Result] = {}
-        requests: list[tuple[Planned, Request]] = []
+        asked: list[Asked] = []
         for planned in batch.requests:
             image = None
             try:
                 if planned.image is not None:
-                    image = to_tensor(open_source(planned.image, self.base, self.loaded.side))
+                    image = open_source(planned.image, self.base, self.engine.side, self.config.images)
             except ImageError as error:
                 results[planned.key] = failed(planned, batch.number, self.shared, str(error))
                 continue
-            target = Target.of(planned.emotion)
-            requests.append((planned, Request(planned.prompt, target, planned.seed, planned.negative_prompt, image)))
-        if requests:
-            for result in self._finish(batch.number, requests):
-                results[result.record["key"]] = result
+            asked.append(Asked(planned, Target.of(planned.emotion), image))
+        if asked:
+            for each, drawn in zip(asked, self.engine.draw(asked), strict=True):
+                results[each.planned.key] = self._finish(batch.number, each, drawn, len(asked))
         return [results[planned.key] for planned in batch.requests]
 
-    def _finish(self, number: int, requests: Sequence[tuple[Planned, Any]]) -> list[Result]:
-        import torch
-        from PIL import Image
-
-        from muse.similarity import similarity
-
-        samples = self.loaded.engine.run([request for _, request in requests])
-        sound = [i for i, sample in enumerate(samples) if sample.pixels is not None]
-        scores: dict[int, tuple[list[float], list[float], float]] = {}
-        if sound:
-            with torch.inference_mode():
-                # Judged is what is stored: the rounded picture, not the decoder's floats.
-                stack = torch.stack([samples[i].pixels for i in sound]).to(self.loaded.device)
-                pixels = stack.permute(0, 3, 1, 2).float() / 255
-                judged = self.loaded.judge.logits(pixels).softmax(-1).tolist()
-                guided = self.loaded.guide.logits(pixels).softmax(-1).tolist()
-                texts = self.loaded.clip.text([requests[i][0].prompt for i in sound])
-                alike = similarity(self.loaded.clip.image(pixels), texts).tolist()
-            scores = {i: (judged[k], guided[k], alike[k]) for k, i in enumerate(sound)}
-        results = []
-        for i, ((planned, request), sample) in enumerate(zip(requests, samples, strict=True)):
-            if sample.pixels is None:
-                results.append(failed(planned, number, self.shared, sample.failure or "no image"))
-                continue
-            by_judge, by_guide, alike_i = scores[i]
-            verdict = filters.judge(request.target, by_judge, self.config.min_confidence)
-            trace = sample.trace
-            record = blank_record(planned, number, self.shared) | {
-                "status": verdict.status,
-                "reason": verdict.reason,
-                "judge": _rounded(by_judge),
-                "judge_confidence": round(verdict.confidence, DIGITS),
-                "guide": _rounded(by_guide),
-                "guide_confidence": round(request.target.confidence(by_guide), DIGITS),
-                "similarity": round(alike_i, DIGITS),
-                "inherent": trace.inherent or "",
-                "start_step": -1 if trace.start_step is None else trace.start_step,
-                "iterations": trace.iterations,
-                "forwards": trace.forwards,
-                "trace_similarity": _rounded(trace.similarity),
-                "trace_loss": _rounded(trace.loss),
-                "trace_confidence": _rounded(trace.confidence),
+    def _finish(self, number: int, asked: Asked, drawn: Drawn, together: int) -> Result:
+        """The verdict and the record of one request that was drawn with others, `together` in all."""
+        if drawn.image is None:
+            return failed(asked.planned, number, self.shared, drawn.failure)
+        verdict = filters.judge(asked.target, drawn.judge, self.config.min_confidence)
+        record = blank_record(asked.planned, number, self.shared) | {
+            "status": verdict.status,
+            "reason": verdict.reason,
+            "judge": _rounded(drawn.judge),
+            "judge_confidence": round(verdict.confidence, DIGITS),
+            "guide": _rounded(drawn.guide),
+            "guide_confidence": round(asked.target.confidence(drawn.guide), DIGITS),
+            "similarity": round(drawn.similarity, DIGITS),
+            "together": together,
+        }
+        if trace := drawn.trace:
+            record |= {
+                "inherent": trace["inherent"] or "",
+                "start_step": -1 if trace["start_step"] is None else trace["start_step"],
+                "iterations": trace["iterations"],
+                "forwards": trace["forwards"],
+                "trace_similarity": _rounded(trace["similarity"]),
+                "trace_loss": _rounded(trace["loss"]),
+                "trace_confidence": _rounded(trace["confidence"]),
             }
-            accepted = verdict.status == filters.ACCEPTED
-            picture = Image.fromarray(sample.pixels.numpy()) if accepted else None
-            results.append(Result(record, encode_image(picture, self.config.image_format) if picture else None))
-        return results
+        accepted = verdict.status == filters.ACCEPTED
+        return Result(record, encode_image(drawn.image, self.config.image_format) if accepted else None)
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from muse.emotions import MIKELS
 from pipeline import batches
+from pipeline.errors import UserError
 from pipeline.filters import ACCEPTED, STATUSES
 from pipeline.records import to_json, to_table
 from pipeline.samples import Result
@@ -40,7 +41,10 @@ def markers(output: Place) -> list[dict[str, Any]]:
     there = {path.name for path in listing(shard_folder(output), "*.json")}
     found: list[dict[str, Any]] = []
     while (name := f"{len(found):05d}.json") in there:
-        found.append(read_json(shard_folder(output) / name))
+        path = shard_folder(output) / name
+        found.append(read_json(path))
+        if not isinstance(found[-1], dict) or not {"shard", "next", "accepted", "sha256"} <= found[-1].keys():
+            raise UserError(f"{path} is damaged: it does not describe a shard; restore it from a copy")
     return found
 
 

@@ -5,6 +5,8 @@ On a file system: a temporary name, then a rename. On an object store: one put (
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pipeline.errors import UserError
 from pipeline.remote import PATIENCE, Remote, is_url, remote
 
 BLOCK = 1 << 20
@@ -62,17 +65,27 @@ def write_bytes(path: Place, data: bytes) -> str:
     """Write durably and atomically; returns the SHA-256 of the data as hex.
 
     The temporary name starts with a dot, so that no reader's pattern matches it.
+
+    Raises:
+        OSError: with the path and the bytes that were to be written.
     """
     if isinstance(path, Remote):
         path.put(data)
         return hashlib.sha256(data).hexdigest()
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open(temporary, "wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        # Half a file on a full disk is in the way of those who make room.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        why = f"{error.strerror or error}; {len(data):,} bytes were to be written to"
+        raise OSError(error.errno or errno.EIO, why, str(path)) from error
     return hashlib.sha256(data).hexdigest()
 
 
@@ -88,7 +101,14 @@ def write_json(path: Place, value: Any) -> str:
 
 
 def read_json(path: Place) -> Any:
-    return json.loads(path.read_text())
+    """
+    Raises:
+        UserError: the file is not JSON any more.
+    """
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}; restore it from a copy") from None
 
 
 def sha256_file(path: Place) -> str:

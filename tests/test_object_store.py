@@ -10,14 +10,14 @@ import time
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_run import IMAGES, QUICK, _shards, muse_batch
+from test_run import IMAGES, _shards, muse_batch
 
 ROWS = [
-    *({"prompt": f"a {who} on a beach", "emotion": ["awe", "fear", "anger"]} for who in ("dog", "cat", "horse")),
+    *({"prompt": f"a {who} on a beach", "emotion": ["awe", "fear", "anger"]} for who in ("dog", "cat", "horse", "duck", "bird", "car", "boat")),
     {"prompt": "a boat by a pond", "image": "railroad.png", "emotion": ["awe", "fear", "sadness"]},
 ]
 FAULTY = {"500": 0.03, "503": 0.05, "cut upload": 0.03, "cut download": 0.03, "delay": 0.02}
-SIZES = ["--batch-size", 3, "--shard-size", 2, *QUICK, "--workers", 1]
+SIZES = ["--engine", "null", "--batch-size", 3, "--shard-size", 4, "--workers", 1]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_run_killed_resumed_verified_and_read_back_it_is_what_a_disk_holds(manif
     assert verified.returncode == 0, verified.stderr
     state = json.loads(muse_batch("status", "s3://corpora/out", "--json").stdout)
     assert state["complete"]
-    assert state["done"] == state["requests"] == 12
+    assert state["done"] == state["requests"] == 24
     for item in s3.bucket.objects.all():
         body = item.get()["Body"].read()
         assert b"very-secret-key" not in body
