@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.filters import ACCEPTED
 from pipeline.samples import Result
 from pipeline.storage import Place, listing, write_bytes
 
@@ -43,7 +44,7 @@ class Report:
 
 def report(batch: int, results: list[Result], seconds: float = 0.0) -> Report:
     statuses = Counter(result.record["status"] for result in results)
-    accepted = Counter(result.record["emotion"] for result in results if result.image is not None)
+    accepted = Counter(result.record["emotion"] for result in results if result.record["status"] == ACCEPTED)
     return Report(batch, dict(statuses), dict(accepted), 0, seconds, socket.gethostname(), os.getpid())
 
 

@@ -80,6 +80,12 @@ class Config:
         similarity: `embedded` or a CLIP folder.
         emotions: what a row without an emotion asks for.
         min_confidence: the judge's confidence in the target at which a sample is accepted, in [0, 1].
+        min_similarity: of image and prompt, at which a sample is accepted, in [-1, 1].
+        near_duplicates: bits of 64 by which a sample's look may differ from an earlier accepted one's and still be
+            refused as its duplicate, in [0, 64]; -1 accepts duplicates.
+        filters: the least score of filters that installed packages offer (see `pipeline.filters`), by name.
+        candidates: seeds that a request is tried with at most, one after the other, until one is accepted.
+        keep_rejected: keep the images of rejected samples, in `rejected/`, for thresholds that are lowered later.
         batch_size: requests in a batch, the unit of work, of determinism and of durability.
         shard_size: accepted samples in a shard.
         limit: only the first so many requests of the manifest; 0 for all.
@@ -104,6 +110,11 @@ class Config:
     similarity: str = EMBEDDED
     emotions: tuple[str, ...] = MIKELS.labels
     min_confidence: float = 0.5
+    min_similarity: float = -1.0
+    near_duplicates: int = -1
+    filters: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    candidates: int = 1
+    keep_rejected: bool = False
     batch_size: int = 8
     shard_size: int = 1000
     limit: int = 0
@@ -127,6 +138,9 @@ class Config:
             raise ValueError("emotions is empty; name at least one")
         limits: dict[str, tuple[float, float]] = {
             "min_confidence": (0, 1),
+            "min_similarity": (-1, 1),
+            "near_duplicates": (-1, 64),
+            "candidates": (1, 1024),
             "batch_size": (1, 1024),
             "shard_size": (1, 1_000_000),
             "limit": (0, 2**62),
@@ -169,6 +183,8 @@ def _coerce(name: str, value: Any, kind: Any) -> Any:
         return value
     if kind == "tuple[str, ...]" and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
         return tuple(v.strip().lower() for v in value)
+    if kind == "Mapping[str, float]" and isinstance(value, Mapping):
+        return {key: _coerce(f"{name}.{key}", each, "float") for key, each in value.items()}
     raise UserError(f"config: {name} = {value!r} is not of type {kind}")
 
 

@@ -9,7 +9,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from manifests.schema import Row
@@ -58,6 +58,17 @@ def derive_seed(run_seed: int, key: str, candidate: int) -> int:
     """A seed in [0, 2^63) that depends on nothing but these three."""
     digest = hashlib.sha256(f"{run_seed}/{key}/{candidate}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def next_candidate(request: Planned, first: int, run_seed: int) -> Planned:
+    """The same request with its next seed, derived from the run's; from the row's own seed where it has one.
+
+    Args:
+        first: the seed of its candidate 0.
+    """
+    candidate = request.candidate + 1
+    root = run_seed if first == derive_seed(run_seed, request.key, 0) else first
+    return replace(request, seed=derive_seed(root, request.key, candidate), candidate=candidate)
 
 
 def plan_requests(rows: Iterable[Row], config: Config) -> Iterator[Planned]:

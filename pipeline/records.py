@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -27,12 +27,15 @@ FIELDS = pa.schema(
         ("target", _SCORES),
         ("seed", pa.int64()),
         ("candidate", pa.int64()),
+        ("tried", pa.int64()),
+        ("spent", pa.int64()),
         ("together", pa.int64()),
         ("judge", _SCORES),
         ("judge_confidence", pa.float64()),
         ("guide", _SCORES),
         ("guide_confidence", pa.float64()),
         ("similarity", pa.float64()),
+        ("looks", pa.string()),
         ("inherent", pa.string()),
         ("start_step", pa.int64()),
         ("iterations", pa.int64()),
@@ -47,9 +50,15 @@ TRACES = ("trace_similarity", "trace_loss", "trace_confidence")
 """Lists of varying length: in the parquet only, for some readers take a first empty list as the type of all."""
 
 
-def record_schema(shared: Mapping[str, Any], extra: pa.Schema) -> pa.Schema:
-    """The schema of a run's records: the fixed fields, the run's provenance, and the manifest's further columns."""
+def record_schema(shared: Mapping[str, Any], extra: pa.Schema, scores: Iterable[str] = ()) -> pa.Schema:
+    """The schema of a run's records: the fixed fields, the run's provenance, and the manifest's further columns.
+
+    Args:
+        scores: names of the user's own filters, if there are any.
+    """
     fields = [*FIELDS, *(pa.field(name, pa.infer_type([value])) for name, value in shared.items())]
+    if scores := sorted(scores):
+        fields.append(pa.field("scores", pa.struct([(name, pa.float64()) for name in scores])))
     if len(extra):
         fields.append(pa.field("manifest", pa.struct(list(extra))))
     return pa.schema(fields)

@@ -17,7 +17,7 @@ import fsspec
 from manifests.check import ManifestError, Problem
 from manifests.read import Manifest, check, rows_of
 from muse.emotions import MIKELS
-from pipeline import batches, index, plan
+from pipeline import batches, filters, index, plan
 from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
 from pipeline.lease import Lease
@@ -26,7 +26,7 @@ from pipeline.models import Model, locate
 from pipeline.records import record_schema
 from pipeline.remote import is_url, public
 from pipeline.samples import provenance, versions
-from pipeline.shards import Publisher, markers, shard_folder
+from pipeline.shards import Publisher, file_of, markers, shard_folder, shown
 from pipeline.storage import Place, clear_temporaries, fetched, listing, read_json, sha256_file, write_json
 
 if TYPE_CHECKING:
@@ -140,9 +140,11 @@ def describe(manifest: Manifest, config: Config, models: Mapping[str, Model]) ->
         "config": decisive(config),
         "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
         "versions": versions(),
+        **({"filters": filters.own_filters(config)} if config.filters else {}),
     }
-    # As JSON gives it back: tuples become lists, so that a resumed run compares equal.
-    parts = json.loads(json.dumps(parts))
+    # As run.json gives it back: tuples become lists, keys are sorted. A resumed run then compares equal, and the
+    # columns that are made of it have their fields in the same order.
+    parts = json.loads(json.dumps(parts, sort_keys=True))
     return {
         "fingerprint": plan.fingerprint(parts),
         "parts": parts,
@@ -200,14 +202,16 @@ def _work(
     """Everything from the first batch that is missing to the index."""
     write_json(output / RUN_FILE, run)
     shared = provenance(run, config)
-    schema = record_schema(shared, manifest.extra)
+    schema = record_schema(shared, manifest.extra, config.filters)
     clear_temporaries(output)
     if damage := list(damaged_shards(output)):
         raise UserError(
             "\n  ".join([f"{output} has damaged shards:", *damage])
             + "\nput them back from a copy; or remove the .json of the first: it and those after it are made again"
         )
-    publisher = Publisher(output, config.shard_size, config.image_format, schema)
+    publisher = Publisher(
+        output, config.shard_size, config.image_format, schema, config.near_duplicates, config.keep_rejected
+    )
 
     from pipeline.worker import Job
 
@@ -226,14 +230,20 @@ def _work(
             f"{sum(pieces.values())} batch(es) were too large and were made in pieces of {sorted(pieces)}, as column "
             "`together` tells; on other devices that may change their bytes, a smaller --batch-size does not"
         )
-    index.write_metadata(output, schema, publisher.finish())
+    counts = conclude(output, run, publisher)
+    for number in batches.finished_batches(output):
+        batches.remove_batch(output, number)
+    return Outcome(counts)
+
+
+def conclude(output: Place, run: dict[str, Any], publisher: Publisher) -> dict[str, Any]:
+    """The last shard and the index, then `run.json` as that of a complete corpus; returns the counts."""
+    index.write_metadata(output, publisher.schema, publisher.finish())
     counts = index.tally(output)
     index.write_card(output, run, counts)
     index.write_contact_sheet(output)
     write_json(output / RUN_FILE, {**run, "complete": True, "counts": counts})
-    for number in batches.finished_batches(output):
-        batches.remove_batch(output, number)
-    return Outcome(counts)
+    return counts
 
 
 def damaged_shards(output: Place) -> Iterator[str]:
@@ -245,11 +255,11 @@ def damaged_shards(output: Place) -> Iterator[str]:
             return
     for marker in known:
         for name, expected in marker["sha256"].items():
-            path = shard_folder(output) / name
+            path = file_of(output, name)
             if not path.exists():
-                yield f"shards/{name}: is missing"
+                yield f"{shown(name)}: is missing"
             elif name.endswith(".parquet") and sha256_file(path) != expected:
-                yield f"shards/{name}: its content is not what was committed (SHA-256 differs)"
+                yield f"{shown(name)}: its content is not what was committed (SHA-256 differs)"
 
 
 def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease) -> Counter[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -12,8 +12,8 @@ from muse.emotions import Target
 from pipeline import __version__, filters
 from pipeline.config import Config
 from pipeline.drawing import Asked, Drawn, Engine
-from pipeline.images import ImageError, encode_image, open_source
-from pipeline.plan import Batch, Planned
+from pipeline.images import ImageError, encode_image, looks, open_source
+from pipeline.plan import Batch, Planned, next_candidate
 from pipeline.remote import public
 
 DIGITS = 5
@@ -26,7 +26,7 @@ class Result:
 
     Attributes:
         record: the metadata, with the same fields for every request (see `pipeline.records`).
-        image: the encoded image of an accepted sample, else None.
+        image: the encoded image of an accepted sample, and of a rejected one if those are kept; else None.
     """
 
     record: dict[str, Any]
@@ -71,12 +71,15 @@ def blank_record(request: Planned, batch: int, shared: Mapping[str, Any]) -> dic
         "target": list(target.weights),
         "seed": request.seed,
         "candidate": request.candidate,
+        "tried": 0,
+        "spent": 0,
         "together": 0,
         "judge": [0.0] * len(target.weights),
         "judge_confidence": 0.0,
         "guide": [0.0] * len(target.weights),
         "guide_confidence": 0.0,
         "similarity": 0.0,
+        "looks": "",
         "inherent": "",
         "start_step": -1,
         "iterations": 0,
@@ -100,9 +103,13 @@ class Maker:
 
     def __init__(self, engine: Engine, config: Config, shared: Mapping[str, Any], base: str):
         self.engine, self.config, self.shared, self.base = engine, config, shared, base
+        self.filters = filters.load_filters(config)
 
     def make(self, batch: Batch) -> list[Result]:
-        """One result per request, in their order. A source image that cannot be read fails alone."""
+        """One result per request, in their order. A source image that cannot be read fails alone.
+
+        The requests that are rejected form the next, smaller batch, with their next seeds, while candidates are left.
+        """
         results: dict[str, Result] = {}
         asked: list[Asked] = []
         for planned in batch.requests:
@@ -114,24 +121,32 @@ class Maker:
                 results[planned.key] = failed(planned, batch.number, self.shared, str(error))
                 continue
             asked.append(Asked(planned, Target.of(planned.emotion), image))
-        if asked:
+        first = {planned.key: planned.seed for planned in batch.requests}
+        for _ in range(self.config.candidates if asked else 0):
             for each, drawn in zip(asked, self.engine.draw(asked), strict=True):
-                results[each.planned.key] = self._finish(batch.number, each, drawn, len(asked))
+                key, new = each.planned.key, self._finish(batch.number, each, drawn, len(asked))
+                results[key] = better(results[key], new) if key in results else new
+            rejected = [each for each in asked if results[each.planned.key].record["status"] == filters.REJECTED]
+            asked = [
+                replace(each, planned=next_candidate(each.planned, first[each.planned.key], self.config.seed))
+                for each in rejected
+            ]
+            if not asked:
+                break
         return [results[planned.key] for planned in batch.requests]
 
     def _finish(self, number: int, asked: Asked, drawn: Drawn, together: int) -> Result:
         """The verdict and the record of one request that was drawn with others, `together` in all."""
         if drawn.image is None:
-            return failed(asked.planned, number, self.shared, drawn.failure)
-        verdict = filters.judge(asked.target, drawn.judge, self.config.min_confidence)
+            result = failed(asked.planned, number, self.shared, drawn.failure)
+            return replace(result, record={**result.record, "tried": 1})
         record = blank_record(asked.planned, number, self.shared) | {
-            "status": verdict.status,
-            "reason": verdict.reason,
+            "tried": 1,
             "judge": _rounded(drawn.judge),
-            "judge_confidence": round(verdict.confidence, DIGITS),
             "guide": _rounded(drawn.guide),
             "guide_confidence": round(asked.target.confidence(drawn.guide), DIGITS),
             "similarity": round(drawn.similarity, DIGITS),
+            "looks": looks(drawn.image),
             "together": together,
         }
         if trace := drawn.trace:
@@ -140,12 +155,29 @@ class Maker:
                 "start_step": -1 if trace["start_step"] is None else trace["start_step"],
                 "iterations": trace["iterations"],
                 "forwards": trace["forwards"],
+                "spent": trace["forwards"],
                 "trace_similarity": _rounded(trace["similarity"]),
                 "trace_loss": _rounded(trace["loss"]),
                 "trace_confidence": _rounded(trace["confidence"]),
             }
-        accepted = verdict.status == filters.ACCEPTED
-        return Result(record, encode_image(drawn.image, self.config.image_format) if accepted else None)
+        if self.filters:
+            record["scores"] = filters.scores(self.filters, drawn.image, record)
+        verdict = filters.decide(asked.target, record, self.config)
+        record |= {"status": verdict.status, "reason": verdict.reason}
+        record["judge_confidence"] = round(verdict.confidence, DIGITS)
+        kept = verdict.status == filters.ACCEPTED or self.config.keep_rejected
+        return Result(record, encode_image(drawn.image, self.config.image_format) if kept else None)
+
+
+def better(kept: Result, new: Result) -> Result:
+    """The better of two candidates of a request: by its verdict, then by the judge. It tells the cost of both."""
+    told = {name: kept.record[name] + new.record[name] for name in ("tried", "spent")}
+    best = max(kept, new, key=lambda result: _rank(result.record))
+    return replace(best, record={**best.record, **told})
+
+
+def _rank(record: Mapping[str, Any]) -> tuple[int, float]:
+    return (filters.FAILED, filters.REJECTED, filters.ACCEPTED).index(record["status"]), record["judge_confidence"]
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

@@ -13,7 +13,10 @@ import pytest
 from test_run import IMAGES, _shards, muse_batch
 
 ROWS = [
-    *({"prompt": f"a {who} on a beach", "emotion": ["awe", "fear", "anger"]} for who in ("dog", "cat", "horse", "duck", "bird", "car", "boat")),
+    *(
+        {"prompt": f"a {who} on a beach", "emotion": ["awe", "fear", "anger"]}
+        for who in ("dog", "cat", "horse", "duck", "bird", "car", "boat")
+    ),
     {"prompt": "a boat by a pond", "image": "railroad.png", "emotion": ["awe", "fear", "sadness"]},
 ]
 FAULTY = {"500": 0.03, "503": 0.05, "cut upload": 0.03, "cut download": 0.03, "delay": 0.02}
