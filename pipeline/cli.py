@@ -93,6 +93,9 @@ def run(
     judge: Annotated[Optional[str], typer.Option(help="Classifier folder whose confidence accepts.")] = None,
     emotions: EmotionsOption = None,
     min_confidence: Annotated[Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")] = None,
+    candidates: Annotated[
+        Optional[int], typer.Option(help="Seeds to try a request with, until one is accepted.")
+    ] = None,
     workers: Annotated[Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")] = None,
     gpus_per_worker: Annotated[Optional[float], typer.Option(help="May be a fraction; 0 for the CPU.")] = None,
     batch_size: BatchOption = None,
@@ -117,6 +120,7 @@ def run(
             guide=guide,
             judge=judge,
             min_confidence=min_confidence,
+            candidates=candidates,
             workers=workers,
             gpus_per_worker=gpus_per_worker,
             batch_size=batch_size,
@@ -193,6 +197,65 @@ def verify(output: OutputArgument) -> None:
         typer.echo(f"{output}: {len(problems)} problem(s)", err=True)
         raise typer.Exit(1)
     typer.echo(f"{output}: sound")
+
+
+@app.command()
+def refilter(
+    source: OutputArgument,
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder of the new corpus (path or URL).")],
+    min_confidence: Annotated[Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")] = None,
+    set_: SetOption = None,
+) -> None:
+    """Apply other thresholds to the corpus in SOURCE, by its stored scores and without a model."""
+    with _speaking(), _interruptible():
+        from pipeline.corpora import refilter as filtered
+        from pipeline.storage import place
+
+        flags = {"min_confidence": min_confidence}
+        counts = filtered(
+            place(source), place(output), set_ or [], flags, lambda text: typer.echo(f"warning: {text}", err=True)
+        )
+    _tell(output, counts)
+
+
+@app.command()
+def merge(
+    sources: Annotated[list[str], typer.Argument(help="Folders of complete corpora.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder of the new corpus (path or URL).")],
+) -> None:
+    """Make one corpus of several, with new keys."""
+    with _speaking(), _interruptible():
+        from pipeline.corpora import merge as merged
+        from pipeline.storage import place
+
+        counts = merged([place(source) for source in sources], place(output))
+    _tell(output, counts)
+
+
+@app.command()
+def retry(
+    output: OutputArgument,
+    status: Annotated[str, typer.Option(help="Which requests; only failed ones can end otherwise.")] = "failed",
+) -> None:
+    """Reopen the failed requests of the complete corpus in OUTPUT; the run command then makes them again."""
+    with _speaking(), _interruptible():
+        from pipeline.corpora import reopen
+        from pipeline.errors import UserError
+        from pipeline.storage import place
+
+        if status != "failed":
+            raise UserError(f"--status {status}: only failed requests are reopened; the same settings reject the same "
+                            "samples again (refilter applies other thresholds)")  # fmt: skip
+        requests, batches = reopen(place(output))
+    if requests:
+        typer.echo(f"{output}: {requests} request(s) in {batches} batch(es) reopened; the same run command makes them")
+    else:
+        typer.echo(f"{output}: no request failed")
+
+
+def _tell(output: str, counts: dict[str, Any]) -> None:
+    told = ", ".join(f"{counts[name]} {name}" for name in ("accepted", "rejected", "failed"))
+    typer.echo(f"{output}: {counts['requests']} requests: {told}")
 
 
 def main() -> None:

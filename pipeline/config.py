@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
 import tomllib
@@ -240,6 +241,20 @@ def load_config(file: Path | None, assignments: Sequence[str], flags: Mapping[st
             raise UserError(f"--config {file}: cannot be read ({error})") from None
         except tomllib.TOMLDecodeError as error:
             raise UserError(f"--config {file}: not valid TOML: {error}") from None
+    for assignment in assignments:
+        _assign(values, assignment)
+    values.update({key: value for key, value in flags.items() if value is not None})
+    config: Config = _build(Config, values)
+    return config
+
+
+def revised(stored: Mapping[str, Any], assignments: Sequence[str], flags: Mapping[str, Any]) -> Config:
+    """Settings as `run.json` stores them, with some of them changed.
+
+    Raises:
+        UserError: as `load_config`.
+    """
+    values: dict[str, Any] = copy.deepcopy(dict(stored))
     for assignment in assignments:
         _assign(values, assignment)
     values.update({key: value for key, value in flags.items() if value is not None})

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 _SCORES = pa.list_(pa.float64())
 
@@ -61,7 +62,17 @@ def record_schema(shared: Mapping[str, Any], extra: pa.Schema, scores: Iterable[
         fields.append(pa.field("scores", pa.struct([(name, pa.float64()) for name in scores])))
     if len(extra):
         fields.append(pa.field("manifest", pa.struct(list(extra))))
-    return pa.schema(fields)
+    return _as_read(pa.schema(fields))
+
+
+def _as_read(schema: pa.Schema) -> pa.Schema:
+    """The schema as a parquet file gives it back, with its own names for the elements of lists.
+
+    What is made of a corpus again then has the same bytes.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), sink)
+    return pq.read_schema(pa.BufferReader(sink.getvalue())).remove_metadata()
 
 
 def to_table(records: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
