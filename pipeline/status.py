@@ -7,11 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
 from pipeline.filters import STATUSES
-from pipeline.run import RUN_FILE
+from pipeline.run import read_run
 from pipeline.shards import markers
-from pipeline.storage import read_json
 
 
 def status(output: Path) -> dict[str, Any]:
@@ -20,10 +18,7 @@ def status(output: Path) -> dict[str, Any]:
     Raises:
         UserError: not the output of a run.
     """
-    file = output / RUN_FILE
-    if not file.exists():
-        raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
-    run = read_json(file)
+    run = read_run(output)
     reports = _reports(output)
     statuses: Counter[str] = Counter()
     accepted: Counter[str] = Counter()
