@@ -61,14 +61,24 @@ def _speaking() -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in order; a second one ends it at once, for all that is finished is on disk."""
+    """Ctrl-C and SIGTERM end the run in order, which takes seconds; a third one ends it at once.
 
-    def first(*_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: os._exit(INTERRUPTED))
-        raise KeyboardInterrupt
+    All that is finished is on disk at any time. But Ray's processes would be left behind if nobody ended them.
+    """
+    calls = 0
 
-    before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
+    def heard(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise KeyboardInterrupt
+        if calls == 2:
+            # Not by print, which may have been what was interrupted.
+            os.write(2, b"ending already; once more to leave at once, and Ray's processes behind\n")
+        else:
+            os._exit(INTERRUPTED)
+
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

@@ -18,6 +18,9 @@ EMBEDDED = "embedded"
 """Names the embedded model, or the embedded classifier of a role."""
 
 FORMATS = ("png", "jpg", "webp")
+MOST_BYTES = 1_000_000
+"""Of a config file."""
+
 ENGINES = ("muse", "null")
 
 
@@ -186,7 +189,8 @@ def _coerce(name: str, value: Any, kind: Any) -> Any:
         return tuple(v.strip().lower() for v in value)
     if kind == "Mapping[str, float]" and isinstance(value, Mapping):
         return {key: _coerce(f"{name}.{key}", each, "float") for key, each in value.items()}
-    raise UserError(f"config: {name} = {value!r} is not of type {kind}")
+    text = repr(value)
+    raise UserError(f"config: {name} = {text if len(text) <= 80 else f'{text[:80]}...'} is not of type {kind}")
 
 
 def _build(cls: type, values: Mapping[str, Any], prefix: str = "") -> Any:
@@ -194,6 +198,7 @@ def _build(cls: type, values: Mapping[str, Any], prefix: str = "") -> Any:
     given: dict[str, Any] = {}
     for key, value in values.items():
         if key not in fields:
+            key = key[:80] if key.isprintable() else repr(key[:80])
             near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)[0]
             raise UserError(
                 f"config: unknown key {prefix}{key}; did you mean {prefix}{near}? Known: {', '.join(fields)}"
@@ -216,8 +221,9 @@ def _assign(values: dict[str, Any], assignment: str) -> None:
     if not mark or not key.strip():
         raise UserError(f"--set {assignment!r}: write key=value, as in --set method.steps=30")
     try:
-        value = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+        parsed = tomllib.loads(f"v = {text}")
+        value = parsed["v"] if len(parsed) == 1 else text.strip()
+    except (tomllib.TOMLDecodeError, RecursionError):
         value = text.strip()
     *tables, leaf = key.strip().split(".")
     for table in tables:
@@ -236,7 +242,13 @@ def load_config(file: Path | None, assignments: Sequence[str], flags: Mapping[st
     values: dict[str, Any] = {}
     if file is not None:
         try:
+            if not file.is_file():
+                raise OSError("there is no such file")
+            if file.stat().st_size > MOST_BYTES:
+                raise OSError(f"it has more than {MOST_BYTES:,} bytes")
             values = tomllib.loads(file.read_text())
+        except RecursionError:
+            raise UserError(f"--config {file}: nested too deeply") from None
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"--config {file}: cannot be read ({error})") from None
         except tomllib.TOMLDecodeError as error:

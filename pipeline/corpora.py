@@ -18,10 +18,10 @@ from pipeline.config import Config, as_dict, decisive, revised
 from pipeline.errors import UserError
 from pipeline.index import read_table
 from pipeline.lease import Lease
-from pipeline.run import RUN_FILE, conclude, examine_output
+from pipeline.run import RUN_FILE, conclude, examine_output, read_run
 from pipeline.samples import Result
 from pipeline.shards import REJECTED_FOLDER, Publisher, file_of, markers, shard_folder
-from pipeline.storage import Place, read_json, write_json
+from pipeline.storage import Place, write_json
 
 LATE = ("min_confidence", "min_similarity", "near_duplicates", "filters", "keep_rejected", "shard_size")
 """Settings that can be changed without making an image again."""
@@ -33,9 +33,7 @@ def finished_run(output: Place) -> dict[str, Any]:
     Raises:
         UserError: there is none, or it is not complete.
     """
-    if not (output / RUN_FILE).exists():
-        raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
-    run: dict[str, Any] = read_json(output / RUN_FILE)
+    run = read_run(output)
     if not run["complete"]:
         raise UserError(f"{output} is not complete; its own run command resumes it, after that it can be worked on")
     return run

@@ -60,7 +60,8 @@ def write_card(output: Place, run: dict[str, Any], counts: dict[str, Any]) -> No
         for emotion, count in counts["emotions"].items()
     )
     models = "\n".join(
-        f"| {role} | {model['name']} | `{model['sha256'][:16]}` |" for role, model in run["parts"]["models"].items()
+        f"| {role} | {_cell(model['name'])} | `{model['sha256'][:16]}` |"
+        for role, model in run["parts"]["models"].items()
     )
     how = (
         "Every image is synthetic: generated, or edited from a\nsource image, toward a chosen emotion by MUSE "
@@ -110,6 +111,11 @@ data = webdataset.WebDataset("PATH/shards/00000.tar").decode("pil")
 ```
 """
     write_bytes(output / "README.md", card.encode())
+
+
+def _cell(text: str) -> str:
+    """Text as one cell of a table, whatever it holds."""
+    return "".join(c if c.isprintable() and c not in "|`<>[]" else "?" for c in text)
 
 
 def _samples(output: Place, wanted: dict[str, str]) -> dict[str, Image.Image]:

@@ -15,6 +15,7 @@ from pipeline.errors import UserError
 from pipeline.images import to_tensor
 from pipeline.null import NullEngine
 from pipeline.storage import sha256_folder
+from pipeline.trust import problems_of
 
 if TYPE_CHECKING:
     from muse.classifiers import EmotionClassifier
@@ -38,7 +39,7 @@ def locate(config: Config) -> dict[str, Model]:
     """Every model of the run by its role, hashed.
 
     Raises:
-        UserError: a folder that is not there, or a hub id that is not in the local cache and cannot be fetched.
+        UserError: a folder that is missing or not trusted, or a hub id that is neither in the cache nor can be fetched.
     """
     if config.engine == "null":
         return {"model": Model("null", "", "")}
@@ -48,6 +49,8 @@ def locate(config: Config) -> dict[str, Model]:
         path = muse.mini.WEIGHTS / folder if name == EMBEDDED else _resolve(role, name)
         if not path.is_dir():
             raise UserError(f"--{role} {name!r}: there is no folder {path}")
+        if problems := list(problems_of(path)):
+            raise UserError(f"--{role} {name!r}: {problems[0]}" + "".join(f"\n  {more}" for more in problems[1:10]))
         found[role] = Model(name, str(path), sha256_folder(path))
     if found["guide"].sha256 == found["judge"].sha256:
         raise UserError("--guide and --judge are the same model; a judge that was optimised against confirms anything")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -82,7 +83,16 @@ def to_table(records: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 def to_json(record: Mapping[str, Any]) -> bytes:
     """A sample's JSON: sorted keys, the same keys in every sample, no traces."""
     told = {key: value for key, value in record.items() if key not in TRACES}
-    return json.dumps(told, sort_keys=True, ensure_ascii=False, default=_plain).encode()
+    return json.dumps(_finite(told), sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain).encode()
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for every number that JSON does not know: manifests may hold NaN and infinities."""
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plain(value: Any) -> Any:

@@ -83,6 +83,21 @@ def batches_of(manifest: Manifest, config: Config) -> Iterator[plan.Batch]:
     return plan.plan_batches(plan.plan_requests(rows_of(manifest, MIKELS.labels), config), config.batch_size)
 
 
+def read_run(output: Place) -> dict[str, Any]:
+    """`run.json` of an output.
+
+    Raises:
+        UserError: not the output of a run, or damaged.
+    """
+    file = output / RUN_FILE
+    if not file.exists():
+        raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
+    run = read_json(file)
+    if not isinstance(run, dict) or not {"fingerprint", "parts", "config", "requests", "complete"} <= run.keys():
+        raise UserError(f"{file} is damaged: it does not describe a run; restore it from a copy")
+    return run
+
+
 def examine_output(output: Place, run: dict[str, Any], adopt: bool = False) -> dict[str, Any]:
     """The run to work on: this one, or what lies in the output already.
 
@@ -98,9 +113,7 @@ def examine_output(output: Place, run: dict[str, Any], adopt: bool = False) -> d
         if strange:
             raise UserError(f"--output {output} exists and is not a muse-batch run; give a new or empty folder")
         return run
-    before: dict[str, Any] = read_json(file)
-    if not isinstance(before, dict) or not {"fingerprint", "parts", "complete"} <= before.keys():
-        raise UserError(f"{file} is damaged: it does not describe a run; restore it from a copy")
+    before = read_run(output)
     if before["fingerprint"] == run["fingerprint"]:
         return before
     lines = plan.difference(before["parts"], run["parts"])
@@ -142,8 +155,7 @@ def describe(manifest: Manifest, config: Config, models: Mapping[str, Model]) ->
         "versions": versions(),
         **({"filters": filters.own_filters(config)} if config.filters else {}),
     }
-    # As run.json gives it back: tuples become lists, keys are sorted. A resumed run then compares equal, and the
-    # columns that are made of it have their fields in the same order.
+    # As run.json gives it back, tuples as lists and keys in order: a resumed run compares equal and writes the same.
     parts = json.loads(json.dumps(parts, sort_keys=True))
     return {
         "fingerprint": plan.fingerprint(parts),

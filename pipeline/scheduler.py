@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import ray
-from ray.exceptions import OutOfDiskError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, OutOfDiskError, RayError, RayTaskError
 
 from pipeline.attempts import Attempts, Task
 from pipeline.batches import Report
@@ -74,12 +74,14 @@ class _Hand:
     """A worker as the driver knows it: its actor, where it lives once it has a place, and what it holds.
 
     Attributes:
+        silent: its connection broke; asked again, Ray will say whether and why it is dead.
         deadline: on the monotonic clock, when it is taken to hang; None without a limit.
     """
 
     actor: ray.actor.ActorHandle
     place: Place | None = None
     task: Task | None = None
+    silent: bool = False
     deadline: float | None = None
 
 
@@ -154,13 +156,23 @@ class Pool:
             raise RunStopped(f"batch {hand.task.batch.number} could not be stored: {cause_of(error)}") from None
         except OutOfDiskError as error:
             raise RunStopped(cause_of(error)) from None
+        except ActorUnavailableError:
+            hand.silent = True
+            self._await(hand.actor.place.remote(), hand, len(hand.task.keys) if hand.task else 1)
+            return None
         except RayError as error:
             self._died(hand, error)
             return None
-        if hand.place is None:
+        silent, hand.silent = hand.silent, False
+        if hand.place is None or (silent and hand.task is None):
             hand.place, self.placeless_since = value, time.monotonic()
             self._await(hand.actor.ready.remote(), hand, self.job.config.batch_size)
             return None
+        if silent and hand.task is not None:
+            # Alive after all, but what it said is lost.
+            self.again.appendleft(hand.task)
+            hand.task = None
+            return hand
         self.ever_ready, self.failed_starts = True, 0
         if hand.task is not None:
             self.deaths_in_a_row = 0

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from pipeline.errors import UserError
 from pipeline.filters import STATUSES
 from pipeline.log import entries
-from pipeline.run import RUN_FILE
+from pipeline.run import read_run
 from pipeline.shards import markers
-from pipeline.storage import Place, read_json
+from pipeline.storage import Place
 
 
 def status(output: Place) -> dict[str, Any]:
@@ -19,10 +18,7 @@ def status(output: Place) -> dict[str, Any]:
     Raises:
         UserError: not the output of a run.
     """
-    file = output / RUN_FILE
-    if not file.exists():
-        raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
-    run = read_json(file)
+    run = read_run(output)
     reports = _reports(output)
     statuses: Counter[str] = Counter()
     accepted: Counter[str] = Counter()

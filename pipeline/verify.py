@@ -11,13 +11,12 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
-from pipeline.errors import UserError
 from pipeline.filters import ACCEPTED, STATUSES
 from pipeline.index import read_table
 from pipeline.plan import KEY_DIGITS
-from pipeline.run import RUN_FILE
+from pipeline.run import read_run
 from pipeline.shards import damaged_files, markers, shard_folder
-from pipeline.storage import Place, listing, read_json
+from pipeline.storage import Place, listing
 
 
 def verify(output: Place) -> list[str]:
@@ -26,9 +25,7 @@ def verify(output: Place) -> list[str]:
     Raises:
         UserError: not the output of a run.
     """
-    if not (output / RUN_FILE).exists():
-        raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
-    run = read_json(output / RUN_FILE)
+    run = read_run(output)
     known = markers(output)
     problems = [] if run["complete"] else ["run.json: the run is not complete; the same run command resumes it"]
     problems += list(_foreign(output, len(known)))
@@ -52,6 +49,8 @@ def verify(output: Place) -> list[str]:
 
 def _foreign(output: Place, shards: int) -> Iterator[str]:
     """Files in shards/ that no marker speaks of."""
+    if any(path.name > f"{shards:05d}.json" for path in shard_folder(output).glob("*.json")):
+        yield f"shards/{shards:05d}.json: is missing, and later shards are there"
     ours = {f"{n:05d}.{suffix}" for n in range(shards) for suffix in ("tar", "parquet", "json")}
     for path in listing(shard_folder(output), "*"):
         if path.name not in ours:

@@ -1,4 +1,4 @@
-"""Drives the real command from outside, as a user's shell would: shared by the tests of faults and of chaos."""
+"""Drives the real command from outside, as a user's shell would: shared by the tests of faults and the harness."""
 
 from __future__ import annotations
 

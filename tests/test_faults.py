@@ -235,7 +235,7 @@ def _empty(path: Path) -> None:
         (
             "shards/00001.json",
             lambda path: path.write_text("{}"),
-            "00001.json is damaged: it does not describe a shard",
+            "00001.json is damaged: it does not",
         ),
         ("run.json", _edit, "run.json is damaged"),
         ("run.json", lambda path: path.write_text("[]"), "run.json is damaged: it does not describe a run"),
