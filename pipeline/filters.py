@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from muse.emotions import Target
 from pipeline.config import Config
 from pipeline.errors import UserError
@@ -65,21 +67,23 @@ class NearDuplicates:
     def __init__(self, distance: int, earlier: Iterable[tuple[str, str]] = ()):
         self.distance = distance
         self.keys: list[str] = []
-        self.hashes: list[int] = []
+        self.codes = np.empty(1024, np.uint64)
         for key, code in earlier:
             self.add(key, code)
 
     def add(self, key: str, code: str) -> None:
+        if len(self.keys) == len(self.codes):
+            self.codes = np.concatenate([self.codes, np.empty_like(self.codes)])
+        self.codes[len(self.keys)] = int(code, 16)
         self.keys.append(key)
-        self.hashes.append(int(code, 16))
 
     def reason(self, code: str) -> str:
         """Why a sample with this hash is refused; empty if it is like none before."""
-        own = int(code, 16)
-        for key, other in zip(self.keys, self.hashes, strict=True):
-            if (apart := (own ^ other).bit_count()) <= self.distance:
-                return f"near-duplicate of {key}: {apart} of 64 bits apart, {self.distance} allowed"
-        return ""
+        apart = np.bitwise_count(self.codes[: len(self.keys)] ^ np.uint64(int(code, 16)))
+        if not (near := np.flatnonzero(apart <= self.distance)).size:
+            return ""
+        first = near[0]
+        return f"near-duplicate of {self.keys[first]}: {apart[first]} of 64 bits apart, {self.distance} allowed"
 
 
 Score = Callable[["Image", Mapping[str, Any]], float]
