@@ -106,6 +106,7 @@ def run(
     candidates: Annotated[
         Optional[int], typer.Option(help="Seeds to try a request with, until one is accepted.")
     ] = None,
+    quota: Annotated[Optional[int], typer.Option(help="Accepted samples wanted of each emotion; then no more.")] = None,
     workers: Annotated[Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")] = None,
     gpus_per_worker: Annotated[Optional[float], typer.Option(help="May be a fraction; 0 for the CPU.")] = None,
     batch_size: BatchOption = None,
@@ -131,6 +132,7 @@ def run(
             judge=judge,
             min_confidence=min_confidence,
             candidates=candidates,
+            quota=quota,
             workers=workers,
             gpus_per_worker=gpus_per_worker,
             batch_size=batch_size,

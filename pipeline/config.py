@@ -89,6 +89,9 @@ class Config:
             refused as its duplicate, in [0, 64]; -1 accepts duplicates.
         filters: the least score of filters that installed packages offer (see `pipeline.filters`), by name.
         candidates: seeds that a request is tried with at most, one after the other, until one is accepted.
+        quota: accepted samples wanted of each cell; 0 for as many as there are. Once a cell is full, in the order of
+            the plan, its later requests are not made any more, or dropped if they were in work.
+        quota_by: what makes a cell: `emotion`, or a further column of the manifest.
         keep_rejected: keep the images of rejected samples, in `rejected/`, for thresholds that are lowered later.
         batch_size: requests in a batch, the unit of work, of determinism and of durability.
         shard_size: accepted samples in a shard.
@@ -118,6 +121,8 @@ class Config:
     near_duplicates: int = -1
     filters: Mapping[str, float] = dataclasses.field(default_factory=dict)
     candidates: int = 1
+    quota: int = 0
+    quota_by: str = "emotion"
     keep_rejected: bool = False
     batch_size: int = 8
     shard_size: int = 1000
@@ -145,6 +150,7 @@ class Config:
             "min_similarity": (-1, 1),
             "near_duplicates": (-1, 64),
             "candidates": (1, 1024),
+            "quota": (0, 2**62),
             "batch_size": (1, 1024),
             "shard_size": (1, 1_000_000),
             "limit": (0, 2**62),

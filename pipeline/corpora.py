@@ -20,10 +20,19 @@ from pipeline.index import read_table
 from pipeline.lease import Lease
 from pipeline.run import RUN_FILE, conclude, examine_output, read_run
 from pipeline.samples import Result
-from pipeline.shards import REJECTED_FOLDER, Publisher, file_of, markers, shard_folder
+from pipeline.shards import REJECTED_FOLDER, file_of, markers, publisher_of, shard_folder
 from pipeline.storage import Place, write_json
 
-LATE = ("min_confidence", "min_similarity", "near_duplicates", "filters", "keep_rejected", "shard_size")
+LATE = (
+    "min_confidence",
+    "min_similarity",
+    "near_duplicates",
+    "filters",
+    "quota",
+    "quota_by",
+    "keep_rejected",
+    "shard_size",
+)
 """Settings that can be changed without making an image again."""
 
 
@@ -99,7 +108,7 @@ def refilter(
     def decided(result: Result) -> Result:
         nonlocal lost
         record = result.record
-        if record["status"] == filters.FAILED:
+        if record["status"] == filters.FAILED or not record["tried"]:
             return result
         verdict = filters.decide(_target(record), record, config)
         if verdict.status == filters.ACCEPTED and result.image is None:
@@ -134,7 +143,8 @@ def merge(sources: Sequence[Place], output: Place) -> dict[str, Any]:
         schema = pa.unify_schemas([schema_of(source) for source in sources], promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise UserError(f"the corpora have columns of one name and two types: {error}") from None
-    config = revised(runs[0]["config"], [], {"min_confidence": min(run["config"]["min_confidence"] for run in runs)})
+    least = min(run["config"]["min_confidence"] for run in runs)
+    config = revised(runs[0]["config"], [], {"min_confidence": least, "quota": 0})
     models = dict(runs[0]["parts"]["models"])
     for number, run in enumerate(runs[1:], 2):
         others = run["parts"]["models"].items()
@@ -171,8 +181,7 @@ def _publish(
         return counts
     with Lease(output):
         write_json(output / RUN_FILE, run)
-        near, keep = config.near_duplicates, config.keep_rejected
-        publisher = Publisher(output, config.shard_size, config.image_format, schema, near, keep)
+        publisher = publisher_of(output, config, schema)
         for number, results in every:
             if number == publisher.next.batch:
                 publisher.take(results)

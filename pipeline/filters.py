@@ -6,6 +6,7 @@ Scores are stored with every sample, and a verdict is made of stored scores alon
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,32 @@ class NearDuplicates:
             return ""
         first = near[0]
         return f"near-duplicate of {self.keys[first]}: {apart[first]} of 64 bits apart, {self.distance} allowed"
+
+
+class Quota:
+    """How many accepted samples each cell has so far, in the order of the plan.
+
+    Args:
+        most: that a cell may have.
+        by: what makes a cell: `emotion`, or a further column of the manifest.
+        earlier: the records of the samples accepted before.
+    """
+
+    def __init__(self, most: int, by: str, earlier: Iterable[Mapping[str, Any]] = ()):
+        self.most, self.by = most, by
+        self.counts: Counter[str] = Counter(self.cell(record) for record in earlier)
+
+    def cell(self, record: Mapping[str, Any]) -> str:
+        return str(record["emotion"] if self.by == "emotion" else record["manifest"][self.by])
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        self.counts[self.cell(record)] += 1
+
+    def reason(self, record: Mapping[str, Any]) -> str:
+        """Why another sample of this cell is not wanted; empty while there is room."""
+        if self.counts[self.cell(record)] < self.most:
+            return ""
+        return f"quota: {self.by} {self.cell(record)} has its {self.most} accepted before"
 
 
 Score = Callable[["Image", Mapping[str, Any]], float]

@@ -26,7 +26,7 @@ from pipeline.models import Model, locate
 from pipeline.records import record_schema
 from pipeline.remote import is_url, public
 from pipeline.samples import provenance, versions
-from pipeline.shards import Publisher, file_of, markers, shard_folder, shown
+from pipeline.shards import Publisher, file_of, markers, publisher_of, shard_folder, shown
 from pipeline.storage import Place, clear_temporaries, fetched, listing, read_json, sha256_file, write_json
 
 if TYPE_CHECKING:
@@ -185,6 +185,9 @@ def _execute(
     manifest_path: str, local: str, output: Place, config: Config, warn: Callable[[str], None], adopt: bool
 ) -> Outcome:
     manifest = check(local, MIKELS.labels, len(config.emotions))
+    if config.quota and config.quota_by not in ("emotion", *manifest.extra.names):
+        known = ", ".join(("emotion", *manifest.extra.names))
+        raise UserError(f"quota_by is {config.quota_by!r}, which is no further column of the manifest; choose {known}")
     models = locate(config)
     if warning := vocabulary_warning(manifest, config):
         warn(warning)
@@ -221,9 +224,7 @@ def _work(
             "\n  ".join([f"{output} has damaged shards:", *damage])
             + "\nput them back from a copy; or remove the .json of the first: it and those after it are made again"
         )
-    publisher = Publisher(
-        output, config.shard_size, config.image_format, schema, config.near_duplicates, config.keep_rejected
-    )
+    publisher = publisher_of(output, config, schema)
 
     from pipeline.worker import Job
 
@@ -306,8 +307,17 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease) ->
                 pieces.update([report.piece] if report.piece else [])
                 publisher.advance()
 
-            todo = (batch for batch in batches_of(manifest, config) if not is_done(batch))
-            scheduler.Pool(job, size, options).run(todo, done, lease.check)
+            def todo() -> Iterator[plan.Batch]:
+                for batch in batches_of(manifest, config):
+                    if is_done(batch):
+                        continue
+                    if results := publisher.all_refused(batch, job.shared):
+                        batches.write_batch(output, batch.number, results, job.schema)
+                        done(batches.report(batch.number, results))
+                    else:
+                        yield batch
+
+            scheduler.Pool(job, size, options).run(todo(), done, lease.check)
     finally:
         scheduler.disconnect()
     return pieces

@@ -71,12 +71,22 @@ def blank_record(request: Planned, batch: int, shared: Mapping[str, Any]) -> dic
         "target": list(target.weights),
         "seed": request.seed,
         "candidate": request.candidate,
+        **_nothing([0.0] * len(target.weights)),
+        "synthetic": True,
+        **shared,
+        "manifest": dict(request.extra),
+    }
+
+
+def _nothing(scores: list[float]) -> dict[str, Any]:
+    """The fields of a record that drawing fills in."""
+    return {
         "tried": 0,
         "spent": 0,
         "together": 0,
-        "judge": [0.0] * len(target.weights),
+        "judge": scores,
         "judge_confidence": 0.0,
-        "guide": [0.0] * len(target.weights),
+        "guide": scores,
         "guide_confidence": 0.0,
         "similarity": 0.0,
         "looks": "",
@@ -87,15 +97,20 @@ def blank_record(request: Planned, batch: int, shared: Mapping[str, Any]) -> dic
         "trace_similarity": [],
         "trace_loss": [],
         "trace_confidence": [],
-        "synthetic": True,
-        **shared,
-        "manifest": dict(request.extra),
     }
 
 
 def failed(request: Planned, batch: int, shared: Mapping[str, Any], reason: str) -> Result:
     record = blank_record(request, batch, shared)
     return Result({**record, "status": filters.FAILED, "reason": reason}, None)
+
+
+def unwanted(record: Mapping[str, Any], reason: str) -> Result:
+    """The refusal of a request as if it had never been drawn, so that it is the same whether it was or not."""
+    scores = [0.0] * len(record["target"])
+    nothing = {**_nothing(scores), "seed": -1, "candidate": 0}
+    kept = {name: value for name, value in record.items() if name != "scores"}
+    return Result({**kept, **nothing, "status": filters.REJECTED, "reason": reason}, None)
 
 
 class Maker:

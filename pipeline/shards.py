@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,12 @@ import pyarrow.parquet as pq
 
 from muse.emotions import MIKELS
 from pipeline import batches
+from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.filters import ACCEPTED, REJECTED, STATUSES, NearDuplicates
+from pipeline.filters import ACCEPTED, REJECTED, STATUSES, NearDuplicates, Quota
+from pipeline.plan import Batch
 from pipeline.records import to_json, to_table
-from pipeline.samples import Result
+from pipeline.samples import Result, blank_record, unwanted
 from pipeline.storage import Place, listing, read_json, sha256_file, write_bytes, write_json
 
 REJECTED_FOLDER = "rejected"
@@ -50,12 +52,12 @@ def file_of(output: Place, name: str) -> Place:
     return output / folder / file if mark else shard_folder(output) / name
 
 
-def accepted_looks(output: Place, known: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Key and look of every accepted sample of the committed shards, in order."""
+def accepted_rows(output: Place, known: list[dict[str, Any]], columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Some columns of every accepted sample of the committed shards, in order."""
     for marker in known:
         with (shard_folder(output) / f"{marker['shard']:05d}.parquet").open("rb") as handle:
-            rows = pq.read_table(handle, columns=["key", "status", "looks"]).to_pylist()
-        yield from ((row["key"], row["looks"]) for row in rows if row["status"] == ACCEPTED)
+            rows = pq.read_table(handle, columns=["status", *columns]).to_pylist()
+        yield from (row for row in rows if row["status"] == ACCEPTED)
 
 
 def markers(output: Place) -> list[dict[str, Any]]:
@@ -91,6 +93,12 @@ def sample_members(result: Result, image_format: str) -> Iterator[tuple[str, byt
     yield f"{record['key']}.txt", record["prompt"].encode()
 
 
+def publisher_of(output: Place, config: Config, schema: pa.Schema) -> Publisher:
+    """The publisher that a run's settings ask for."""
+    rules = (config.near_duplicates, config.keep_rejected, config.quota, config.quota_by)
+    return Publisher(output, config.shard_size, config.image_format, schema, *rules)
+
+
 class Publisher:
     """Packs finished batches, in plan order, into shards of exactly `size` accepted samples.
 
@@ -101,15 +109,27 @@ class Publisher:
     Args:
         near: see `near_duplicates` in the config.
         keep: keep the images of the near-duplicates, as those of other rejected samples.
+        quota, by: see `quota` and `quota_by` in the config.
     """
 
     def __init__(
-        self, output: Place, size: int, image_format: str, schema: pa.Schema, near: int = -1, keep: bool = False
+        self,
+        output: Place,
+        size: int,
+        image_format: str,
+        schema: pa.Schema,
+        near: int = -1,
+        keep: bool = False,
+        quota: int = 0,
+        by: str = "emotion",
     ):
         self.output, self.size, self.image_format, self.schema = output, size, image_format, schema
         self.keep = keep
         known = markers(output)
-        self.seen = NearDuplicates(near, accepted_looks(output, known)) if near >= 0 else None
+        looks = ((row["key"], row["looks"]) for row in accepted_rows(output, known, ["key", "looks"]))
+        self.seen = NearDuplicates(near, looks) if near >= 0 else None
+        column = "emotion" if by == "emotion" else "manifest"
+        self.quota = Quota(quota, by, accepted_rows(output, known, [column])) if quota else None
         self.shard = len(known)
         self.start = Cursor(*known[-1]["next"]) if known else Cursor()
         self.next = self.start
@@ -132,15 +152,33 @@ class Publisher:
             self.pending.append(result)
         self.next = Cursor(self.next.batch + 1, 0)
 
+    def all_refused(self, batch: Batch, shared: Mapping[str, Any]) -> list[Result]:
+        """The refusals of a batch that lies ahead, if every cell that it asks for is full; else nothing.
+
+        Cells only fill up, so that its place in the order would refuse them all the same.
+        """
+        if self.quota is None:
+            return []
+        records = [blank_record(request, batch.number, shared) for request in batch.requests]
+        reasons = [self.quota.reason(record) for record in records]
+        return (
+            [unwanted(record, reason) for record, reason in zip(records, reasons, strict=True)] if all(reasons) else []
+        )
+
     def _refused(self, result: Result) -> Result:
-        """The result, or its refusal as a near-duplicate."""
+        """The result, or its refusal because its cell is full or because it is a near-duplicate."""
         record = result.record
-        if self.seen is None or record["status"] != ACCEPTED:
+        if self.quota and (reason := self.quota.reason(record)):
+            return unwanted(record, reason)
+        if record["status"] != ACCEPTED:
             return result
-        if reason := self.seen.reason(record["looks"]):
+        if self.seen and (reason := self.seen.reason(record["looks"])):
             refusal = {**record, "status": REJECTED, "reason": reason}
             return Result(refusal, result.image if self.keep else None)
-        self.seen.add(record["key"], record["looks"])
+        if self.seen:
+            self.seen.add(record["key"], record["looks"])
+        if self.quota:
+            self.quota.add(record)
         return result
 
     def finish(self) -> list[dict[str, Any]]:

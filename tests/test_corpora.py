@@ -205,6 +205,54 @@ def test_of_the_same_pictures_one_is_accepted_and_any_restart_refuses_the_same(m
     assert _bytes(out) == before
 
 
+# Quotas
+
+
+@pytest.mark.parametrize("by", ["emotion", "mood"])
+def test_a_quota_is_met_in_the_order_of_the_plan_and_what_is_full_is_not_made(make, by):
+    """Against the plain rule: of a run without a quota, the first 4 accepted of each cell."""
+    rows = [{"prompt": f"a dog {n}", "emotion": ["awe", "fear", "awe"][n % 3], "mood": f"{n % 2}"} for n in range(60)]
+    every = _rows(make("all", rows))
+    some = _rows(make("some", rows, quota=4, quota_by=by))
+    counts: Counter[str] = Counter()
+    for free, asked in zip(every, some, strict=True):
+        cell = free["emotion"] if by == "emotion" else free["manifest"]["mood"]
+        if counts[cell] == 4:
+            assert asked["status"] == "rejected"
+            assert asked["reason"] == f"quota: {by} {cell} has its 4 accepted before"
+            assert (asked["tried"], asked["seed"], asked["judge_confidence"]) == (0, -1, 0)
+        else:
+            assert (asked["status"], asked["judge"]) == (free["status"], free["judge"])
+            counts[cell] += asked["status"] == "accepted"
+    assert set(counts.values()) == {4}
+
+
+def test_a_quota_changes_no_byte_with_the_number_of_workers_and_saves_work(tmp_path):
+    """What was in work when a cell filled up is dropped as if it had never been made."""
+    manifest = drive.write_manifest(tmp_path / "m.parquet", [f"a dog {n}" for n in range(60)])
+    for workers in (1, 3):
+        done = drive.run(manifest, tmp_path / f"{workers}", "--workers", workers, "--quota", 7, "--candidates", 2)
+        assert done.returncode == 0, done.stderr
+        assert "7 accepted, 53 rejected" in done.stdout
+    assert _bytes(tmp_path / "1") == _bytes(tmp_path / "3")
+    log = [json.loads(line) for line in (tmp_path / "1" / "_state" / "log.jsonl").read_text().splitlines()]
+    assert sum(report["pid"] == log[0]["pid"] for report in log) < 10  # of 15 batches; the others were never drawn
+    assert verify(tmp_path / "1") == []
+
+
+def test_a_quota_by_a_column_that_is_not_there_is_refused(make):
+    with pytest.raises(
+        UserError, match="quota_by is 'mode', which is no further column of the manifest; choose emotion"
+    ):
+        make(quota=2, quota_by="mode")
+
+
+def test_a_quota_can_be_set_late(make, tmp_path):
+    counts = refilter(make(), tmp_path / "late", ["quota=3"], {}, _never)
+    assert counts["accepted"] == 3
+    assert verify(tmp_path / "late") == []
+
+
 # Late thresholds
 
 
