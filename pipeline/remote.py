@@ -213,8 +213,8 @@ def _file_system(url: str) -> tuple[Any, str]:
 
     try:
         return fsspec.url_to_fs(url, use_listings_cache=False, **OPTIONS.get(url.partition("://")[0], {}))
-    except ImportError as error:
-        raise UserError(f"{public(url)}: {error}") from None
+    except (ImportError, ValueError) as error:  # its package is not installed, or there is no such protocol
+        raise UserError(f"{public(url)}: {public(str(error))}") from None
 
 
 def remote(url: str, patience: float = PATIENCE) -> Remote:

@@ -66,7 +66,9 @@ def fetched_manifest(path: str, patience: float) -> Iterator[str]:
     except FileNotFoundError as error:
         if not is_url(path):
             raise
-        raise ManifestError(public(path), [Problem(None, None, f"cannot be opened ({error}); check the URL")]) from None
+        raise ManifestError(
+            public(path), [Problem(None, None, f"cannot be opened ({public(str(error))}); check the URL")]
+        ) from None
 
 
 def folder_of(path: str) -> str:

@@ -190,6 +190,13 @@ def test_what_is_told_of_a_url_holds_no_secret(text, told):
     assert public(text) == told
 
 
+@pytest.mark.parametrize("url", ["gopher://host/m.parquet", "s3://corpora/none.parquet"])
+def test_a_manifest_that_cannot_be_fetched_is_named(s3, url):
+    with pytest.raises((UserError, FileNotFoundError)) as told, storage.fetched(url):
+        pass
+    assert url in str(told.value) or "corpora/none.parquet" in str(told.value)
+
+
 def test_a_place_on_disk_is_a_plain_path(tmp_path):
     assert place(str(tmp_path)) == place(f"file://{tmp_path}") == tmp_path
     assert os.fspath(place("out")) == "out"
