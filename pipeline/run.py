@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import posixpath
 import time
 from collections import Counter
@@ -196,6 +197,9 @@ def _work(
         )
     publisher = Publisher(output, config.shard_size, config.image_format, schema)
 
+    if not config.address:
+        # Ray reads this as it is imported: without clusters, all that it starts listens on loopback alone.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     from pipeline.worker import Job
 
     job = Job(output.resolve(), config, models, shared, schema, folder_of(manifest.path))
