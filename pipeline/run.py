@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -228,6 +229,9 @@ def _work(
         )
     publisher = publisher_of(output, config, schema)
 
+    if not config.address:
+        # Ray reads this as it is imported: without clusters, all that it starts listens on loopback alone.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     from pipeline.worker import Job
 
     job = Job(output.resolve(), config, models, shared, schema, base)

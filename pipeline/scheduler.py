@@ -33,10 +33,10 @@ MOST_IN_A_ROW = 20
 
 
 def connect(address: str) -> None:
-    """Join the Ray cluster at `address`, or start one on this machine, reachable from this machine alone."""
+    """Join the Ray cluster at `address`, or start one on this machine."""
     # Ray warns at every start of a change that does not concern a run: it asks GPUs by `num_gpus` alone.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if not address else {}
+    local = {"include_dashboard": False} if not address else {}
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)

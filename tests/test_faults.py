@@ -70,6 +70,7 @@ def test_a_request_that_hangs_is_found_and_fails_alone(tmp_path):
     assert reasons == {5: "killed its worker"}
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_stopped_is_replaced(manifest, undisturbed, tmp_path):
     """SIGSTOP: the process is there, and does nothing, not even die when it is asked to."""
     out = tmp_path / "out"
@@ -112,6 +113,7 @@ def test_a_model_that_cannot_be_loaded_stops_the_run_with_the_cause(manifest, tm
     assert time.monotonic() - began < drive.PATIENCE
 
 
+@pytest.mark.slow
 def test_workers_that_all_die_stop_the_run_and_it_resumes(manifest, undisturbed, tmp_path):
     """Every worker is killed as soon as it shows itself, until the run gives up."""
     out = tmp_path / "out"
@@ -162,7 +164,7 @@ def _interrupted(manifest, out, *signals: int) -> tuple[int, str]:
     return going.returncode, told
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT], [signal.SIGTERM, signal.SIGINT]])
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
 def test_signals_end_the_run_in_order_with_nothing_left_behind(manifest, undisturbed, tmp_path, signals):
     code, told = _interrupted(manifest, tmp_path / "out", *signals)
     assert code == 130
@@ -304,6 +306,7 @@ def test_a_manifest_that_changed_is_refused_with_the_difference(manifest, undist
     assert "manifest.sha256: " in done.stderr
 
 
+@pytest.mark.slow
 def test_clocks_that_jump_do_not_matter(manifest, undisturbed, tmp_path):
     """Every process of the run sees a wall clock that leaps to and fro by days."""
     patches = tmp_path / "patches"
