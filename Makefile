@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/ready
 
-.PHONY: setup demo test test-all lint format examples train
+.PHONY: setup demo test test-all chaos lint format examples train
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,10 @@ test: $(READY)
 
 test-all: $(READY)
 	$(VENV)/bin/pytest -m ""
+
+# 200 seeded faults against the real command, and a table of them. As root also on a small file system of its own.
+chaos: $(READY)
+	$(VENV)/bin/python tests/chaos.py --faults 200 --seed 1
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,39 @@ from manifests.schema import Row
 
 MOST = 50
 """Problems listed at most; the rest are counted."""
+
+
+MOST_OF_A_TEXT, MOST_OF_AN_ID, MOST_OF_A_NAME = 10_000, 512, 4_096
+"""Characters of a prompt, of an id, and of a path or URL."""
+
+NO_CONTROL = ("Cc",)
+NO_FORMAT = ("Cc", "Cf", "Zl", "Zp", "Co", "Cn")
+"""Unicode's categories that are refused: control characters; for names also those that hide or reorder others."""
+
+# column: (most characters, categories that are refused). White space is part of a prompt.
+TEXTS = {
+    schema.PROMPT: (MOST_OF_A_TEXT, NO_CONTROL),
+    schema.NEGATIVE: (MOST_OF_A_TEXT, NO_CONTROL),
+    schema.ID: (MOST_OF_AN_ID, NO_FORMAT),
+}
+
+
+def text_problem(text: str, most: int, categories: Sequence[str]) -> str | None:
+    """What is wrong with a text from a stranger, or None. Tabs and line ends pass where only control is refused."""
+    if len(text) > most:
+        return f"has {len(text)} characters; at most {most} are taken"
+    allowed = "\t\n\r" if categories == NO_CONTROL else ""
+    for place, letter in enumerate(text):
+        # Nearly all text is printable, and told to be without looking at the letter's category.
+        if not letter.isprintable() and letter not in allowed and unicodedata.category(letter) in categories:
+            return f"has the character U+{ord(letter):04X} at place {place}, which cannot be seen; remove it"
+    return None
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: escaped, and cut."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 @dataclass(frozen=True)
@@ -66,6 +100,10 @@ def parse_row(
     def wrong(column: str, message: str) -> None:
         problems.append(Problem(number, column, message))
 
+    for column, (most, kinds) in TEXTS.items():
+        text = values.get(column)
+        if isinstance(text, str) and (why := text_problem(text, most, kinds)):
+            wrong(column, why)
     prompt = values.get(schema.PROMPT) or ""
     if values.get(schema.PROMPT) is None:
         wrong(schema.PROMPT, "is missing; say in words what the picture shows")
@@ -74,6 +112,8 @@ def parse_row(
     image = values.get(schema.IMAGE)
     if isinstance(image, Mapping):
         image = image["bytes"] or image["path"]
+    if isinstance(image, str) and (why := text_problem(image, MOST_OF_A_NAME, NO_CONTROL)):
+        wrong(schema.IMAGE, why)
     if image is not None and len(image) == 0:
         wrong(schema.IMAGE, "is empty; give a path, a URL or the bytes, or null to generate")
     seed = values.get(schema.SEED)
@@ -83,7 +123,7 @@ def parse_row(
     if own is not None and not str(own).strip():
         wrong(schema.ID, "is empty; give a name, or leave the column out")
     elif own is not None and ids is not None and (first := ids.earlier(str(own), number)) is not None:
-        wrong(schema.ID, f"{own!r} was used by row {first}; ids must be unique")
+        wrong(schema.ID, f"{shown(own)} was used by row {first}; ids must be unique")
     emotions = tuple(_emotions(values.get(schema.EMOTION), labels, wrong))
     if problems:
         return None, problems
@@ -108,11 +148,11 @@ def _emotions(value: Any, labels: Sequence[str], wrong) -> Iterator[Mapping[str,
 
 
 def _known(name: str | None, labels: Sequence[str], wrong) -> str | None:
-    key = (name or "").strip().lower()
+    key = (name or "").strip().lower()[:100]
     if key in labels:
         return key
     near = difflib.get_close_matches(key, labels, n=1, cutoff=0.0)
-    wrong(schema.EMOTION, f"unknown emotion {name!r}; did you mean {near[0]!r}? Known: {', '.join(labels)}")
+    wrong(schema.EMOTION, f"unknown emotion {shown(name)}; did you mean {near[0]!r}? Known: {', '.join(labels)}")
     return None
 
 
@@ -135,7 +175,7 @@ def _mixture(parts: Iterable[tuple[str, float]], labels: Sequence[str], wrong) -
         if known is None:
             clean = False
         elif weight is None or not math.isfinite(weight) or weight < 0:
-            wrong(schema.EMOTION, f"the weight of {name!r} is {weight}; give a number from 0 to 1")
+            wrong(schema.EMOTION, f"the weight of {shown(name)} is {weight}; give a number from 0 to 1")
             clean = False
         elif weight > 0:
             weights[known] = weights.get(known, 0.0) + float(weight)

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests import schema
-from manifests.check import MOST, DuplicateIds, ManifestError, Problem, parse_row
+from manifests.check import (
+    MOST,
+    MOST_OF_AN_ID,
+    NO_FORMAT,
+    DuplicateIds,
+    ManifestError,
+    Problem,
+    parse_row,
+    shown,
+    text_problem,
+)
 from manifests.schema import Row
 
 ROWS_AT_ONCE = 512
@@ -52,6 +63,7 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
             hint = "is not a parquet file; write one with pandas.DataFrame.to_parquet or pyarrow"
             raise ManifestError(path, [Problem(None, None, hint)]) from None
         problems = [Problem(None, field.name, why) for field in file.schema_arrow if (why := _type_problem(field))]
+        problems += _name_problems(file.schema_arrow.names)
         if schema.PROMPT not in file.schema_arrow.names:
             problems.append(Problem(None, schema.PROMPT, "is missing; every manifest has a prompt column"))
         if problems:
@@ -69,17 +81,73 @@ def read_rows(
     """
     with _opened(path) as file:
         number = 0
-        for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
-            for values in batch.to_pylist():
+        for batch in _batches(path, file):
+            for values in _values(path, batch, number):
                 row, wrong = parse_row(number, values, labels, ids)
                 yield number, row, wrong
                 number += 1
+
+
+def _batches(path: str, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from file.iter_batches(batch_size=ROWS_AT_ONCE)
+    except (OSError, pa.ArrowException) as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ManifestError(path, [Problem(None, None, f"is damaged ({shown(why)}); write it again")]) from None
+
+
+def _values(path: str, batch: pa.RecordBatch, number: int) -> list[dict[str, Any]]:
+    """The rows of a batch whose first is row `number`; what Python cannot hold is told by its column."""
+    try:
+        return batch.to_pylist()
+    except Exception:
+        problems = []
+        for name in batch.schema.names:
+            try:
+                batch.column(name).to_pylist()
+            except Exception as error:  # bad UTF-8, dates out of range, ...: each has an error of its own
+                where = f"cannot be read between rows {number} and {number + batch.num_rows - 1}"
+                problems.append(Problem(None, name, f"{where} ({shown(str(error))})"))
+        raise ManifestError(path, problems or [Problem(None, None, "has rows that cannot be read")]) from None
+
+
+def _travel_problems(path: str) -> list[Problem]:
+    """Further columns whose values cannot be written as they were read: tried on the first rows."""
+    problems = []
+    extra = extra_columns(path)
+    if not len(extra):
+        return []
+    with _opened(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
+            for field in extra:
+                column = [{field.name: value} for value in batch.column(field.name).to_pylist()]
+                try:
+                    pq.write_table(pa.Table.from_pylist(column, pa.schema([field])), pa.BufferOutputStream())
+                except (pa.ArrowException, ValueError, TypeError) as error:
+                    why = (
+                        f"its type {field.type} cannot travel into the metadata ({shown(str(error))}); drop or cast it"
+                    )
+                    problems.append(Problem(None, field.name, why))
+            break
+    return problems
 
 
 def extra_columns(path: str) -> pa.Schema:
     """The columns that are not ours, with their types."""
     with _opened(path) as file:
         return pa.schema([field for field in file.schema_arrow if field.name not in schema.COLUMNS])
+
+
+def _name_problems(names: Sequence[str]) -> list[Problem]:
+    problems = []
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            problems.append(Problem(None, name[:100], f"is there {names.count(name)} times; names must be unique"))
+        if not name.strip():
+            problems.append(Problem(None, None, "has a column without a name; name it, or drop it"))
+        elif why := text_problem(name, MOST_OF_AN_ID, NO_FORMAT):
+            problems.append(Problem(None, name[:100], f"its name {why}"))
+    return problems
 
 
 def _type_problem(field: pa.Field) -> str | None:
@@ -105,6 +173,7 @@ def check(path: str, labels: Sequence[str], default_emotions: int) -> Manifest:
         room = MOST - len(problems)
         problems += wrong[:room]
         more += max(0, len(wrong) - room)
+    problems += _travel_problems(path)
     if rows == 0:
         problems.append(Problem(None, None, "has no rows; there is nothing to make"))
     if problems:

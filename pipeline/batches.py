@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.filters import ACCEPTED
 from pipeline.samples import Result
-from pipeline.storage import write_bytes
+from pipeline.storage import Place, listing, write_bytes
 
 IMAGE = "encoded_image"
 
@@ -28,12 +29,14 @@ class Report:
 
     Attributes:
         accepted: accepted samples per emotion.
+        piece: requests drawn together at most, where memory or deaths forbade the whole batch; else 0.
         seconds, host, pid: of this computation; they never enter a shard.
     """
 
     batch: int
     statuses: Mapping[str, int]
     accepted: Mapping[str, int] = field(default_factory=dict)
+    piece: int = 0
     seconds: float = 0.0
     host: str = ""
     pid: int = 0
@@ -41,20 +44,20 @@ class Report:
 
 def report(batch: int, results: list[Result], seconds: float = 0.0) -> Report:
     statuses = Counter(result.record["status"] for result in results)
-    accepted = Counter(result.record["emotion"] for result in results if result.image is not None)
-    return Report(batch, dict(statuses), dict(accepted), seconds, socket.gethostname(), os.getpid())
+    accepted = Counter(result.record["emotion"] for result in results if result.record["status"] == ACCEPTED)
+    return Report(batch, dict(statuses), dict(accepted), 0, seconds, socket.gethostname(), os.getpid())
 
 
-def folder(output: Path) -> Path:
+def folder(output: Place) -> Place:
     return output / "_state" / "batches"
 
 
-def batch_files(output: Path, number: int) -> list[Path]:
+def batch_files(output: Place, number: int) -> list[Place]:
     """The files of a batch: one, or none; several only if it was computed twice."""
-    return sorted(folder(output).glob(f"{number:08d}-*.parquet"))
+    return listing(folder(output), f"{number:08d}-*.parquet")
 
 
-def write_batch(output: Path, number: int, results: list[Result], schema: pa.Schema) -> None:
+def write_batch(output: Place, number: int, results: list[Result], schema: pa.Schema) -> None:
     """Write a batch's records and images in one atomic file, its name bound to its content."""
     rows = [{**result.record, IMAGE: result.image} for result in results]
     table = pa.Table.from_pylist(rows, schema=schema.append(pa.field(IMAGE, pa.binary())))
@@ -64,7 +67,7 @@ def write_batch(output: Path, number: int, results: list[Result], schema: pa.Sch
     write_bytes(folder(output) / f"{number:08d}-{_digest(data)}.parquet", data)
 
 
-def read_batch(output: Path, number: int) -> list[Result] | None:
+def read_batch(output: Place, number: int) -> list[Result] | None:
     """The results of a batch, or None if it was never finished or its file is damaged."""
     for path in batch_files(output, number):
         data = path.read_bytes()
@@ -74,14 +77,16 @@ def read_batch(output: Path, number: int) -> list[Result] | None:
     return None
 
 
-def remove_batch(output: Path, number: int) -> None:
+def remove_batch(output: Place, number: int) -> None:
     for path in batch_files(output, number):
         path.unlink(missing_ok=True)
 
 
-def finished_batches(output: Path) -> set[int]:
+def finished_batches(output: Place) -> set[int]:
     """Numbers of the batches whose results lie on disk."""
-    return {int(path.name.partition("-")[0]) for path in folder(output).glob("*-*.parquet")}
+    files = listing(folder(output), "*-*.parquet")
+    named = (re.fullmatch(r"(\d{8,})-[0-9a-f]{16}\.parquet", path.name) for path in files)
+    return {int(match[1]) for match in named if match}
 
 
 def _digest(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ app.add_typer(classifiers, name="classifier")
 FAILED_REQUESTS, USER_MISTAKE, INTERRUPTED = 1, 2, 130
 
 ManifestArgument = Annotated[str, typer.Argument(help="Parquet file (path or URL) with a prompt column.")]
-OutputArgument = Annotated[Path, typer.Argument(help="Folder of a run.")]
+OutputArgument = Annotated[str, typer.Argument(help="Folder of a run (path or URL of an object store).")]
 ConfigOption = Annotated[Optional[Path], typer.Option("--config", help="TOML file with any of the settings.")]
 SetOption = Annotated[
     Optional[list[str]], typer.Option("--set", help="One setting, as in method.steps=30. May be repeated.")
@@ -61,6 +62,33 @@ def _speaking() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run in order, which takes seconds; a third one ends it at once.
+
+    All that is finished is on disk at any time. But Ray's processes would be left behind if nobody ended them.
+    """
+    calls = 0
+
+    def heard(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise KeyboardInterrupt
+        if calls == 2:
+            # Not by print, which may have been what was interrupted.
+            os.write(2, b"ending already; once more to leave at once, and Ray's processes behind\n")
+        else:
+            os._exit(INTERRUPTED)
+
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _flags(emotions: str | None, **flags: Any) -> dict[str, Any]:
     names = [part for part in (emotions or "").split(",") if part.strip()]
     return {**flags, "emotions": names or None}
@@ -69,9 +97,10 @@ def _flags(emotions: str | None, **flags: Any) -> dict[str, Any]:
 @app.command()
 def run(
     manifest: ManifestArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; resumes what is there.")] = Path(
-        "out"
-    ),
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Folder to write (path or URL); resumes what is there.")
+    ] = "out",
+    engine: Annotated[Optional[str], typer.Option(help="muse; or null, which draws without a model.")] = None,
     model: Annotated[Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder or hub id.")] = None,
     guide: Annotated[Optional[str], typer.Option(help="Classifier (folder or hub id) whose gradient steers.")] = None,
     judge: Annotated[
@@ -79,6 +108,10 @@ def run(
     ] = None,
     emotions: EmotionsOption = None,
     min_confidence: Annotated[Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")] = None,
+    candidates: Annotated[
+        Optional[int], typer.Option(help="Seeds to try a request with, until one is accepted.")
+    ] = None,
+    quota: Annotated[Optional[int], typer.Option(help="Accepted samples wanted of each emotion; then no more.")] = None,
     workers: Annotated[Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")] = None,
     gpus_per_worker: Annotated[Optional[float], typer.Option(help="May be a fraction; 0 for the CPU.")] = None,
     batch_size: BatchOption = None,
@@ -86,19 +119,25 @@ def run(
     limit: LimitOption = None,
     seed: SeedOption = None,
     address: Annotated[Optional[str], typer.Option(help="Ray cluster; this machine by default.")] = None,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Resume in spite of differences that cannot change the images.")
+    ] = False,
     config: ConfigOption = None,
     set_: SetOption = None,
 ) -> None:
     """Make the corpus that MANIFEST asks for. The same command again resumes it."""
-    with _speaking():
+    with _speaking(), _interruptible():
         from pipeline.config import load_config
 
         flags = _flags(
             emotions,
+            engine=engine,
             model=model,
             guide=guide,
             judge=judge,
             min_confidence=min_confidence,
+            candidates=candidates,
+            quota=quota,
             workers=workers,
             gpus_per_worker=gpus_per_worker,
             batch_size=batch_size,
@@ -109,25 +148,24 @@ def run(
         )
         settings = load_config(config, set_ or [], flags)
         from pipeline.run import execute
+        from pipeline.storage import place
 
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        outcome = execute(manifest, output, settings, lambda text: typer.echo(f"warning: {text}", err=True))
+        where = place(output, settings.patience)
+        outcome = execute(manifest, where, settings, lambda text: typer.echo(f"warning: {text}", err=True), adopt)
     counts = outcome.counts
     typer.echo(
         f"{output}: {'was complete already; ' if outcome.already_done else ''}{counts['requests']} requests: "
         f"{counts['accepted']} accepted, {counts['rejected']} rejected, {counts['failed']} failed"
     )
     if counts["failed"]:
-        typer.echo(f"reasons: status and reason in {output / 'metadata.parquet'}", err=True)
+        typer.echo(f"reasons: status and reason in {output}/metadata.parquet", err=True)
         raise typer.Exit(FAILED_REQUESTS)
 
 
 @app.command()
 def plan(
     manifest: ManifestArgument,
-    output: Annotated[
-        Optional[Path], typer.Option("--output", "-o", help="Write each request to this parquet.")
-    ] = None,
+    output: Annotated[Optional[str], typer.Option("--output", "-o", help="Write each request to this parquet.")] = None,
     emotions: EmotionsOption = None,
     batch_size: BatchOption = None,
     shard_size: ShardOption = None,
@@ -140,9 +178,10 @@ def plan(
     with _speaking():
         from pipeline.config import load_config
         from pipeline.preview import preview
+        from pipeline.storage import place
 
         flags = _flags(emotions, batch_size=batch_size, shard_size=shard_size, limit=limit, seed=seed)
-        numbers = preview(manifest, load_config(config, set_ or [], flags), output)
+        numbers = preview(manifest, load_config(config, set_ or [], flags), place(output) if output else None)
     typer.echo(json.dumps(numbers, indent=2))
 
 
@@ -155,8 +194,9 @@ def status(
     with _speaking():
         from pipeline.status import as_text
         from pipeline.status import status as state_of
+        from pipeline.storage import place
 
-        state = state_of(output)
+        state = state_of(place(output))
     typer.echo(json.dumps(state, indent=2) if as_json else as_text(state))
 
 
@@ -164,9 +204,10 @@ def status(
 def verify(output: OutputArgument) -> None:
     """Read the corpus in OUTPUT again and hold it against its index and its plan."""
     with _speaking():
+        from pipeline.storage import place
         from pipeline.verify import verify as problems_of
 
-        problems = problems_of(output)
+        problems = problems_of(place(output))
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
@@ -195,6 +236,65 @@ def fit(
     typer.echo(
         f"{output}: accuracy {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}) on {figures['images']} held-out images"
     )
+
+
+@app.command()
+def refilter(
+    source: OutputArgument,
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder of the new corpus (path or URL).")],
+    min_confidence: Annotated[Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")] = None,
+    set_: SetOption = None,
+) -> None:
+    """Apply other thresholds to the corpus in SOURCE, by its stored scores and without a model."""
+    with _speaking(), _interruptible():
+        from pipeline.corpora import refilter as filtered
+        from pipeline.storage import place
+
+        flags = {"min_confidence": min_confidence}
+        counts = filtered(
+            place(source), place(output), set_ or [], flags, lambda text: typer.echo(f"warning: {text}", err=True)
+        )
+    _tell(output, counts)
+
+
+@app.command()
+def merge(
+    sources: Annotated[list[str], typer.Argument(help="Folders of complete corpora.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder of the new corpus (path or URL).")],
+) -> None:
+    """Make one corpus of several, with new keys."""
+    with _speaking(), _interruptible():
+        from pipeline.corpora import merge as merged
+        from pipeline.storage import place
+
+        counts = merged([place(source) for source in sources], place(output))
+    _tell(output, counts)
+
+
+@app.command()
+def retry(
+    output: OutputArgument,
+    status: Annotated[str, typer.Option(help="Which requests; only failed ones can end otherwise.")] = "failed",
+) -> None:
+    """Reopen the failed requests of the complete corpus in OUTPUT; the run command then makes them again."""
+    with _speaking(), _interruptible():
+        from pipeline.corpora import reopen
+        from pipeline.errors import UserError
+        from pipeline.storage import place
+
+        if status != "failed":
+            raise UserError(f"--status {status}: only failed requests are reopened; the same settings reject the same "
+                            "samples again (refilter applies other thresholds)")  # fmt: skip
+        requests, batches = reopen(place(output))
+    if requests:
+        typer.echo(f"{output}: {requests} request(s) in {batches} batch(es) reopened; the same run command makes them")
+    else:
+        typer.echo(f"{output}: no request failed")
+
+
+def _tell(output: str, counts: dict[str, Any]) -> None:
+    told = ", ".join(f"{counts[name]} {name}" for name in ("accepted", "rejected", "failed"))
+    typer.echo(f"{output}: {counts['requests']} requests: {told}")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
 import tomllib
@@ -25,12 +26,67 @@ SAME_JUDGE = (
     "or set allow_same_judge = true and do not believe its figures"
 )
 
+MOST_BYTES = 1_000_000
+"""Of a config file."""
+
+ENGINES = ("muse", "null")
+
+
+@dataclasses.dataclass(frozen=True)
+class Null:
+    """The null engine, which draws without a model (see `pipeline.null`).
+
+    Attributes:
+        delay: seconds that a request takes, [0, 3600].
+        failures: share of the requests that fail, [0, 1]; which ones, their seeds decide.
+        memory: requests drawn together at most, beyond which it runs out of memory; 0 for no limit.
+        faults: heed the prompts that ask for a fault.
+    """
+
+    delay: float = 0.0
+    failures: float = 0.0
+    memory: int = 0
+    faults: bool = False
+
+    def __post_init__(self) -> None:
+        _within(self, {"delay": (0, 3600), "failures": (0, 1), "memory": (0, 1024)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """What source images may be: manifests are not trusted.
+
+    Attributes:
+        schemes: of the URLs that are opened; `file` stands for paths, too.
+        private: whether http(s) may reach addresses that are not public (loopback, private, link-local).
+        bytes: of one encoded image, at most.
+        pixels: of one image, at most; told from its header, before it is decoded.
+        seconds: to fetch one image by http(s), at most.
+    """
+
+    schemes: tuple[str, ...] = ("file", "http", "https", "s3", "gs", "hf")
+    private: bool = False
+    bytes: int = 64_000_000
+    pixels: int = 64_000_000
+    seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        _within(self, {"bytes": (1, 2**31), "pixels": (1, 2**31), "seconds": (0.1, 86_400)})
+
+
+def _within(settings: Any, limits: Mapping[str, tuple[float, float]]) -> None:
+    for name, (low, high) in limits.items():
+        value = getattr(settings, name)
+        if not low <= value <= high:
+            raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Everything that decides a run. What the bytes do not depend on is listed in `PLACEMENT`.
 
     Attributes:
+        engine: `muse`, or `null`: images from the seed alone, for dry runs and tests.
         model: `embedded`, a local diffusers folder, or a hub id.
         guide, judge: `embedded`, a classifier folder or a hub id (see `muse.sources`).
         allow_same_judge: let guide and judge be the same classifier; the judge's figures then prove nothing.
@@ -43,6 +99,15 @@ class Config:
             `[label_map.guide] happiness = "joy"`; "" leaves a label out.
         emotions: what a row without an emotion asks for; empty for all of the taxonomy.
         min_confidence: the judge's confidence in the target at which a sample is accepted, in [0, 1].
+        min_similarity: of image and prompt, at which a sample is accepted, in [-1, 1].
+        near_duplicates: bits of 64 by which a sample's look may differ from an earlier accepted one's and still be
+            refused as its duplicate, in [0, 64]; -1 accepts duplicates.
+        filters: the least score of filters that installed packages offer (see `pipeline.filters`), by name.
+        candidates: seeds that a request is tried with at most, one after the other, until one is accepted.
+        quota: accepted samples wanted of each cell; 0 for as many as there are. Once a cell is full, in the order of
+            the plan, its later requests are not made any more, or dropped if they were in work.
+        quota_by: what makes a cell: `emotion`, or a further column of the manifest.
+        keep_rejected: keep the images of rejected samples, in `rejected/`, for thresholds that are lowered later.
         batch_size: requests in a batch, the unit of work, of determinism and of durability.
         slots: requests of a batch on their way at a time, which bounds the memory; 0 for all.
         shard_size: accepted samples in a shard.
@@ -52,10 +117,16 @@ class Config:
         threads: CPU threads of each worker. Float sums depend on it, so it is part of the plan.
         workers: worker processes; 0 for one per GPU, or per core without any.
         gpus_per_worker: GPUs of each worker; 0 runs on the CPU. -1 for 1 where there is a GPU.
+        patience: seconds for which one call to an object store is tried again.
         address: of a Ray cluster; empty starts one on this machine.
+        request_seconds: that a request may take; a worker that is slower is taken to hang. 0 for no limit.
+        start_seconds: that the cluster may take to give a first worker its place.
         method: the parameters of MUSE.
+        images: what source images may be.
+        null: of the null engine.
     """
 
+    engine: str = "muse"
     model: str = EMBEDDED
     guide: str = EMBEDDED
     judge: str = EMBEDDED
@@ -69,6 +140,13 @@ class Config:
     label_map: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     emotions: tuple[str, ...] = ()
     min_confidence: float = 0.5
+    min_similarity: float = -1.0
+    near_duplicates: int = -1
+    filters: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    candidates: int = 1
+    quota: int = 0
+    quota_by: str = "emotion"
+    keep_rejected: bool = False
     batch_size: int = 8
     slots: int = 0
     shard_size: int = 1000
@@ -78,8 +156,13 @@ class Config:
     threads: int = 1
     workers: int = 0
     gpus_per_worker: float = -1.0
+    patience: float = 120.0
     address: str = ""
+    request_seconds: float = 600.0
+    start_seconds: float = 60.0
     method: Method = dataclasses.field(default_factory=Method)
+    images: Images = dataclasses.field(default_factory=Images)
+    null: Null = dataclasses.field(default_factory=Null)
 
     def __post_init__(self) -> None:
         for name in self.emotions:
@@ -89,6 +172,10 @@ class Config:
             raise ValueError(f"label_map has {', '.join(strange)}; it has the tables guide and judge")
         limits: dict[str, tuple[float, float]] = {
             "min_confidence": (0, 1),
+            "min_similarity": (-1, 1),
+            "near_duplicates": (-1, 64),
+            "candidates": (1, 1024),
+            "quota": (0, 2**62),
             "batch_size": (1, 1024),
             "slots": (0, 1024),
             "shard_size": (1, 1_000_000),
@@ -97,11 +184,13 @@ class Config:
             "threads": (1, 1024),
             "workers": (0, 100_000),
             "gpus_per_worker": (-1, 1024),
+            "patience": (0, 86_400),
+            "request_seconds": (0, 1_000_000),
+            "start_seconds": (1, 86_400),
         }
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
+        _within(self, limits)
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine is {self.engine!r}; choose {', '.join(ENGINES)}")
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype is {self.dtype!r}; choose {', '.join(DTYPES)}")
         if self.image_format not in FORMATS:
@@ -110,7 +199,10 @@ class Config:
             raise ValueError(f"guide and judge are both {self.judge!r}; {SAME_JUDGE}")
 
 
-PLACEMENT = ("workers", "gpus_per_worker", "address")
+TABLES: dict[str, type] = {"method": Method, "images": Images, "null": Null}
+"""Settings that are tables of their own."""
+
+PLACEMENT = ("workers", "gpus_per_worker", "patience", "address", "request_seconds", "start_seconds")
 """Settings that say where a run computes, not what."""
 
 
@@ -126,6 +218,8 @@ def _coerce(name: str, value: Any, kind: Any) -> Any:
         return value
     if kind == "tuple[str, ...]" and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
         return tuple(v.strip().lower() if name == "emotions" else v.strip() for v in value)
+    if kind == "Taxonomy" and isinstance(value, Mapping):
+        return Taxonomy.of(value)
     if kind == "Taxonomy" and isinstance(value, str):
         try:
             return load_taxonomy(value)
@@ -135,7 +229,10 @@ def _coerce(name: str, value: Any, kind: Any) -> Any:
         return dict(value)
     if kind == "Mapping[str, Mapping[str, str]]" and isinstance(value, Mapping):
         return {key: _coerce(f"{name}.{key}", inner, "Mapping[str, str]") for key, inner in value.items()}
-    raise UserError(f"config: {name} = {value!r} is not of type {kind}")
+    if kind == "Mapping[str, float]" and isinstance(value, Mapping):
+        return {key: _coerce(f"{name}.{key}", each, "float") for key, each in value.items()}
+    text = repr(value)
+    raise UserError(f"config: {name} = {text if len(text) <= 80 else f'{text[:80]}...'} is not of type {kind}")
 
 
 def _build(cls: type, values: Mapping[str, Any], prefix: str = "") -> Any:
@@ -143,14 +240,15 @@ def _build(cls: type, values: Mapping[str, Any], prefix: str = "") -> Any:
     given: dict[str, Any] = {}
     for key, value in values.items():
         if key not in fields:
+            key = key[:80] if key.isprintable() else repr(key[:80])
             near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)[0]
             raise UserError(
                 f"config: unknown key {prefix}{key}; did you mean {prefix}{near}? Known: {', '.join(fields)}"
             )
-        if cls is Config and key == "method":
+        if cls is Config and key in TABLES:
             if not isinstance(value, Mapping):
-                raise UserError("config: method is a table of its own: [method]")
-            given[key] = _build(Method, value, "method.")
+                raise UserError(f"config: {key} is a table of its own: [{key}]")
+            given[key] = _build(TABLES[key], value, f"{key}.")
         else:
             given[key] = _coerce(prefix + key, value, fields[key].type)
     try:
@@ -165,8 +263,9 @@ def _assign(values: dict[str, Any], assignment: str) -> None:
     if not mark or not key.strip():
         raise UserError(f"--set {assignment!r}: write key=value, as in --set method.steps=30")
     try:
-        value = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+        parsed = tomllib.loads(f"v = {text}")
+        value = parsed["v"] if len(parsed) == 1 else text.strip()
+    except (tomllib.TOMLDecodeError, RecursionError):
         value = text.strip()
     *tables, leaf = key.strip().split(".")
     for table in tables:
@@ -195,7 +294,13 @@ def load(schema: type, file: Path | None, assignments: Sequence[str], flags: Map
     values: dict[str, Any] = {}
     if file is not None:
         try:
+            if not file.is_file():
+                raise OSError("there is no such file")
+            if file.stat().st_size > MOST_BYTES:
+                raise OSError(f"it has more than {MOST_BYTES:,} bytes")
             values = tomllib.loads(file.read_text())
+        except RecursionError:
+            raise UserError(f"--config {file}: nested too deeply") from None
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"--config {file}: cannot be read ({error})") from None
         except tomllib.TOMLDecodeError as error:
@@ -204,6 +309,20 @@ def load(schema: type, file: Path | None, assignments: Sequence[str], flags: Map
         _assign(values, assignment)
     values.update({key: value for key, value in flags.items() if value is not None})
     return _build(schema, values)
+
+
+def revised(stored: Mapping[str, Any], assignments: Sequence[str], flags: Mapping[str, Any]) -> Config:
+    """Settings as `run.json` stores them, with some of them changed.
+
+    Raises:
+        UserError: as `load_config`.
+    """
+    values: dict[str, Any] = copy.deepcopy(dict(stored))
+    for assignment in assignments:
+        _assign(values, assignment)
+    values.update({key: value for key, value in flags.items() if value is not None})
+    config: Config = _build(Config, values)
+    return config
 
 
 def as_dict(config: Config) -> dict[str, Any]:

@@ -7,3 +7,7 @@ class UserError(Exception):
 
 class RunStopped(Exception):
     """The run cannot go on, and nothing is lost: shown with its cause, exit code 1."""
+
+
+class ImageError(Exception):
+    """A source image that cannot be used: its request fails, the message says why."""

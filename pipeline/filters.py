@@ -1,14 +1,30 @@
-"""Filters: a score, a threshold, and the reason for a refusal."""
+"""Filters: a score, a threshold, and the reason for a refusal.
+
+Scores are stored with every sample, and a verdict is made of stored scores alone: thresholds may be applied late.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from muse.emotions import Target
+from pipeline.config import Config
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 ACCEPTED, REJECTED, FAILED = "accepted", "rejected", "failed"
 STATUSES = (ACCEPTED, REJECTED, FAILED)
+
+ENTRY_POINTS = "muse_batch.filters"
+"""The group in which a package offers functions of an image and its record that return a score."""
 
 
 @dataclass(frozen=True)
@@ -28,3 +44,115 @@ def judge(target: Target, probabilities: Sequence[float], least: float) -> Verdi
     top = max(range(len(probabilities)), key=lambda i: probabilities[i])
     seen = f"{target.taxonomy.labels[top]} {probabilities[top]:.2f}"
     return Verdict(REJECTED, f"judge's confidence {confidence:.2f} < {least:g}; it sees {seen}", confidence)
+
+
+def decide(target: Target, record: Mapping[str, Any], config: Config) -> Verdict:
+    """The verdict on a drawn sample from the scores in its record: the judge first, then the others."""
+    verdict = judge(target, record["judge"], config.min_confidence)
+    others = [("image-text similarity", record["similarity"], config.min_similarity)]
+    others += [(name, record["scores"][name], least) for name, least in sorted(config.filters.items())]
+    for name, score, least in others:
+        if verdict.status == ACCEPTED and score < least:
+            verdict = replace(verdict, status=REJECTED, reason=f"{name} {score:.2f} < {least:g}")
+    return verdict
+
+
+class NearDuplicates:
+    """The accepted samples so far, by the hashes of what they look like.
+
+    Args:
+        distance: bits of 64 by which a sample may differ from an earlier one and still be its duplicate.
+        earlier: key and hash of the samples accepted before.
+    """
+
+    def __init__(self, distance: int, earlier: Iterable[tuple[str, str]] = ()):
+        self.distance = distance
+        self.keys: list[str] = []
+        self.codes = np.empty(1024, np.uint64)
+        for key, code in earlier:
+            self.add(key, code)
+
+    def add(self, key: str, code: str) -> None:
+        if len(self.keys) == len(self.codes):
+            self.codes = np.concatenate([self.codes, np.empty_like(self.codes)])
+        self.codes[len(self.keys)] = int(code, 16)
+        self.keys.append(key)
+
+    def reason(self, code: str) -> str:
+        """Why a sample with this hash is refused; empty if it is like none before."""
+        apart = np.bitwise_count(self.codes[: len(self.keys)] ^ np.uint64(int(code, 16)))
+        if not (near := np.flatnonzero(apart <= self.distance)).size:
+            return ""
+        first = near[0]
+        return f"near-duplicate of {self.keys[first]}: {apart[first]} of 64 bits apart, {self.distance} allowed"
+
+
+class Quota:
+    """How many accepted samples each cell has so far, in the order of the plan.
+
+    Args:
+        most: that a cell may have.
+        by: what makes a cell: `emotion`, or a further column of the manifest.
+        earlier: the records of the samples accepted before.
+    """
+
+    def __init__(self, most: int, by: str, earlier: Iterable[Mapping[str, Any]] = ()):
+        self.most, self.by = most, by
+        self.counts: Counter[str] = Counter(self.cell(record) for record in earlier)
+
+    def cell(self, record: Mapping[str, Any]) -> str:
+        return str(record["emotion"] if self.by == "emotion" else record["manifest"][self.by])
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        self.counts[self.cell(record)] += 1
+
+    def reason(self, record: Mapping[str, Any]) -> str:
+        """Why another sample of this cell is not wanted; empty while there is room."""
+        if self.counts[self.cell(record)] < self.most:
+            return ""
+        return f"quota: {self.by} {self.cell(record)} has its {self.most} accepted before"
+
+
+Score = Callable[["Image", Mapping[str, Any]], float]
+
+
+def own_filters(config: Config) -> dict[str, str]:
+    """The user's filters by name, each with what provides it, for the fingerprint.
+
+    Raises:
+        UserError: no installed package offers a filter of that name.
+    """
+    return {name: _provider(name) for name in sorted(config.filters)}
+
+
+def load_filters(config: Config) -> dict[str, Score]:
+    """The user's filters by name."""
+    return {name: _entry_point(name).load() for name in sorted(config.filters)}
+
+
+def scores(filters: Mapping[str, Score], image: Image, record: Mapping[str, Any]) -> dict[str, float]:
+    """
+    Raises:
+        ValueError: a filter gave something that is no finite number.
+    """
+    found = {name: float(score(image, record)) for name, score in filters.items()}
+    for name, value in found.items():
+        if not math.isfinite(value):
+            raise ValueError(f"filter {name} gave {value}")
+    return found
+
+
+def _provider(name: str) -> str:
+    point = _entry_point(name)
+    return f"{point.value} of {point.dist.name} {point.dist.version}" if point.dist else point.value
+
+
+def _entry_point(name: str) -> Any:
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        return point
+    known = ", ".join(sorted(entry_points(group=ENTRY_POINTS).names)) or "none"
+    raise UserError(
+        f"filters.{name}: no installed package offers it in its entry points {ENTRY_POINTS!r} (there: {known})"
+    )

@@ -1,61 +1,104 @@
-"""Source images in, finished images out."""
+"""Source images in, finished images out. Sources are named by manifests, which are not trusted."""
 
 from __future__ import annotations
 
 import io
 import os
+import stat
 import warnings
 from typing import TYPE_CHECKING
 
-import fsspec
 from PIL import Image, ImageOps
+
+from pipeline.config import Images
+from pipeline.errors import ImageError, RunStopped
+from pipeline.fetch import fetch
+from pipeline.remote import WHOLE, Remote, public
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MOST_PIXELS = 64_000_000
-MOST_BYTES = 64_000_000
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""What is decoded. Pillow knows more, some of which start other programs."""
+
+DEFAULTS = Images()
 
 
-class ImageError(Exception):
-    """A source image that cannot be used; the message says why."""
-
-
-def open_source(source: str | bytes, base: str, side: int) -> Image.Image:
+def open_source(source: str | bytes, base: str, side: int, limits: Images = DEFAULTS) -> Image.Image:
     """A source image as RGB of `side` x `side`: turned upright, cut to its central square, resized.
 
     Args:
-        source: a path (relative to `base`), an fsspec URL, or the encoded bytes.
+        source: a path (relative to `base`), a URL, or the encoded bytes.
 
     Raises:
-        ImageError: missing, unreadable, truncated, not an image, or beyond `MOST_PIXELS` / `MOST_BYTES`.
+        RunStopped: it lies on an object store that does not answer, or lets nobody in.
+        ImageError: missing, unreadable, truncated, not an image, or beyond `limits`.
     """
-    data = source if isinstance(source, bytes) else _fetch(source, base)
-    if len(data) > MOST_BYTES:
-        raise ImageError(f"image is {len(data)} bytes; at most {MOST_BYTES} are read")
+    data = source if isinstance(source, bytes) else _read(source, base, limits)
+    if len(data) > limits.bytes:
+        raise ImageError(f"image has more than {limits.bytes} bytes (images.bytes)")
+    many = f"at most {limits.pixels} are read (images.pixels)"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            file = Image.open(io.BytesIO(data))
-        if file.width * file.height > MOST_PIXELS:
-            raise ImageError(f"image has {file.width} x {file.height} pixels; at most {MOST_PIXELS} are read")
+            file = Image.open(io.BytesIO(data), formats=FORMATS)
+        if file.width * file.height > limits.pixels:
+            raise ImageError(f"image has {file.width} x {file.height} pixels; {many}")
         image = ImageOps.exif_transpose(file).convert("RGB")
     except ImageError:
         raise
+    except Image.DecompressionBombError:
+        raise ImageError(f"image has far too many pixels; {many}") from None
+    except Image.UnidentifiedImageError:
+        raise ImageError(f"image cannot be decoded: it is none of {', '.join(FORMATS)}") from None
     except Exception as error:  # decoders raise nearly anything on broken input
         raise ImageError(f"image cannot be decoded: {error}") from None
     return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
 
 
-def _fetch(source: str, base: str) -> bytes:
+def _read(source: str, base: str, limits: Images) -> bytes:
+    """The bytes of a path or a URL, one more than `limits.bytes` at most."""
+    shown = repr(public(source if len(source) <= 200 else f"{source[:200]}..."))
     path = source if "://" in source or os.path.isabs(source) else f"{base.rstrip('/')}/{source}" if base else source
+    scheme = path.partition("://")[0].lower() if "://" in path else "file"
+    if scheme not in limits.schemes:
+        allowed = ", ".join(limits.schemes) or "none"
+        raise ImageError(f"image {shown}: {scheme[:20]!r} is no scheme that images.schemes allows ({allowed})")
     try:
-        with fsspec.open(path, "rb") as handle:
-            return handle.read(MOST_BYTES + 1)
+        if scheme in ("http", "https"):
+            return fetch(path, limits)
+        if scheme in WHOLE:
+            return Remote(path).read_bytes(limits.bytes + 1)
+        if scheme != "file":
+            import fsspec
+
+            with fsspec.open(path, "rb") as handle:
+                return handle.read(limits.bytes + 1)
+        return _read_file(path.removeprefix("file://"), limits)
     except FileNotFoundError:
-        raise ImageError(f"image {source!r} does not exist") from None
-    except (OSError, ValueError, ImportError) as error:
-        raise ImageError(f"image {source!r} cannot be read: {error}") from None
+        raise ImageError(f"image {shown} does not exist") from None
+    except ImageError as error:
+        raise ImageError(f"image {shown}: {error}") from None
+    except RunStopped:
+        raise
+    except Exception as error:  # each store has errors of its own
+        raise ImageError(f"image {shown} cannot be read: {public(str(error))}") from None
+
+
+def _read_file(path: str, limits: Images) -> bytes:
+    # A pipe or a device would be waited for, or read, for ever; opened without waiting, then looked at.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as handle:
+        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+            raise ImageError("is not a regular file")
+        return handle.read(limits.bytes + 1)
+
+
+def looks(image: Image.Image) -> str:
+    """A hash of what an image looks like, 64 bits in hex: whether each cell of 8 x 8 is brighter than its left one."""
+    small = image.convert("L").resize((9, 8), Image.Resampling.BOX)
+    cells = small.tobytes()
+    bits = (cells[9 * y + x + 1] > cells[9 * y + x] for y in range(8) for x in range(8))
+    return f"{sum(bit << place for place, bit in enumerate(bits)):016x}"
 
 
 def to_tensor(image: Image.Image) -> Tensor:

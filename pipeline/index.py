@@ -6,7 +6,6 @@ import io
 import tarfile
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,17 +14,18 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.filters import ACCEPTED, STATUSES
 from pipeline.shards import markers, shard_folder
-from pipeline.storage import write_bytes
+from pipeline.storage import Place, write_bytes
 
 TILE, COLUMNS, MARGIN, LABEL = 128, 10, 6, 110
 
 
-def write_metadata(output: Path, schema: pa.Schema, unsharded: list[dict[str, Any]]) -> None:
+def write_metadata(output: Place, schema: pa.Schema, unsharded: list[dict[str, Any]]) -> None:
     """`metadata.parquet`: a row per request of the plan, in its order."""
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
         for marker in markers(output):
-            with pq.ParquetFile(shard_folder(output) / f"{marker['shard']:05d}.parquet") as shard:
+            path = shard_folder(output) / f"{marker['shard']:05d}.parquet"
+            with path.open("rb") as handle, pq.ParquetFile(handle) as shard:
                 for group in range(shard.num_row_groups):
                     writer.write_table(shard.read_row_group(group).cast(schema))
         if unsharded:
@@ -33,9 +33,15 @@ def write_metadata(output: Path, schema: pa.Schema, unsharded: list[dict[str, An
     write_bytes(output / "metadata.parquet", sink.getvalue().to_pybytes())
 
 
-def tally(output: Path, labels: Sequence[str]) -> dict[str, Any]:
+def read_table(path: Place, columns: list[str] | None = None) -> pa.Table:
+    """A parquet file, or some of its columns."""
+    with path.open("rb") as handle:
+        return pq.read_table(handle, columns=columns)
+
+
+def tally(output: Place, labels: Sequence[str]) -> dict[str, Any]:
     """Counts of the whole corpus, by status and, for each emotion in the order of `labels`, accepted of requested."""
-    table = pq.read_table(output / "metadata.parquet", columns=["status", "emotion", "task"])
+    table = read_table(output / "metadata.parquet", ["status", "emotion", "task"])
     statuses = Counter(table["status"].to_pylist())
     pairs = Counter(zip(table["emotion"].to_pylist(), table["status"].to_pylist(), strict=True))
     asked = Counter(table["emotion"].to_pylist())
@@ -47,14 +53,21 @@ def tally(output: Path, labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def write_card(output: Path, run: dict[str, Any], counts: dict[str, Any]) -> None:
+def write_card(output: Place, run: dict[str, Any], counts: dict[str, Any]) -> None:
     """`README.md`, with the `configs:` that make `datasets.load_dataset` read the shards and not the parquet."""
     rows = "\n".join(
         f"| {emotion} | {count['requests']} | {count['accepted']} | {count['accepted'] / count['requests']:.0%} |"
         for emotion, count in counts["emotions"].items()
     )
     models = "\n".join(
-        f"| {role} | {model['name']} | `{model['sha256'][:16]}` |" for role, model in run["parts"]["models"].items()
+        f"| {role} | {_cell(model['name'])} | `{model['sha256'][:16]}` |"
+        for role, model in run["parts"]["models"].items()
+    )
+    how = (
+        "Every image is synthetic: generated, or edited from a\nsource image, toward a chosen emotion by MUSE "
+        "(arXiv 2511.21051)."
+        if run["config"]["engine"] != "null"
+        else "**A dry run**: the null engine drew\nthese images and all their scores from seeds; they show nothing."
     )
     if run["same_judge"]:
         trust = "**the judge is the guide, which the images were optimised for: its confidence proves nothing**"
@@ -71,8 +84,7 @@ tags:
 
 # Emotion-augmented images
 
-Made by muse-batch {run["parts"]["versions"]["muse-batch"]}. Every image is synthetic: generated, or edited from a
-source image, toward a chosen emotion by MUSE (arXiv 2511.21051). A sample is accepted if the judge's confidence in
+Made by muse-batch {run["parts"]["versions"]["muse-batch"]}. {how} A sample is accepted if the judge's confidence in
 its target is at least {run["config"]["min_confidence"]:g}; {trust}.
 
 ![contact sheet](contact_sheet.png)
@@ -106,11 +118,17 @@ data = webdataset.WebDataset("PATH/shards/00000.tar").decode("pil")
     write_bytes(output / "README.md", card.encode())
 
 
-def _samples(output: Path, wanted: dict[str, str]) -> dict[str, Image.Image]:
+def _cell(text: str) -> str:
+    """Text as one cell of a table, whatever it holds."""
+    return "".join(c if c.isprintable() and c not in "|`<>[]" else "?" for c in text)
+
+
+def _samples(output: Place, wanted: dict[str, str]) -> dict[str, Image.Image]:
     """The images of the wanted samples (key: emotion)."""
     found = {}
     for marker in markers(output):
-        with tarfile.open(shard_folder(output) / f"{marker['shard']:05d}.tar") as archive:
+        path = shard_folder(output) / f"{marker['shard']:05d}.tar"
+        with path.open("rb") as handle, tarfile.open(fileobj=handle) as archive:
             for member in archive:
                 key, _, suffix = member.name.partition(".")
                 if key in wanted and suffix in ("png", "jpg", "webp"):
@@ -122,10 +140,10 @@ def _samples(output: Path, wanted: dict[str, str]) -> dict[str, Image.Image]:
     return found
 
 
-def write_contact_sheet(output: Path, labels: Sequence[str]) -> None:
+def write_contact_sheet(output: Place, labels: Sequence[str]) -> None:
     """`contact_sheet.png`: a row per emotion of its first accepted samples, the judge's confidence below each."""
     columns = ["key", "status", "emotion", "judge_confidence", "task"]
-    rows = pq.read_table(output / "metadata.parquet", columns=columns).to_pylist()
+    rows = read_table(output / "metadata.parquet", columns).to_pylist()
     emotions = [emotion for emotion in labels if any(row["emotion"] == emotion for row in rows)]
     shown = {
         emotion: [row for row in rows if row["emotion"] == emotion and row["status"] == ACCEPTED][:COLUMNS]

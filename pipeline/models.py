@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,12 @@ import muse.mini
 from muse.hub import local_folder
 from muse.sources import Source, read_source
 from pipeline.config import EMBEDDED, SAME_JUDGE, Config
+from pipeline.drawing import Asked, Drawn, Engine
 from pipeline.errors import UserError
+from pipeline.images import to_tensor
+from pipeline.null import NullEngine
 from pipeline.storage import sha256_file, sha256_folder
+from pipeline.trust import problems_of
 
 if TYPE_CHECKING:
     from muse.classifiers import EmotionClassifier
@@ -45,14 +50,17 @@ def locate(config: Config) -> dict[str, Model]:
     """Every model of the run by its role, hashed; classifiers' labels held against the taxonomy.
 
     Raises:
-        UserError: a folder that is not there, a hub id that is not in the local cache and cannot be fetched, a
-            classifier that is not safe to load or whose labels do not match, or a judge that is the guide.
+        UserError: a folder that is missing or not trusted, a hub id that is neither in the cache nor can be fetched, a
+            classifier whose labels do not match, or a judge that is the guide.
     """
+    if config.engine == "null":
+        return {"model": Model("null", "", "")}
     found = {}
     for role, folder in ROLES.items():
         name = getattr(config, role)
         try:
             path = muse.mini.WEIGHTS / folder if name == EMBEDDED else _located(name)
+            _trust(path)
             if role in CLASSIFIERS:
                 source = read_source(path)
                 source.check(config.taxonomy, config.label_map.get(role))
@@ -69,6 +77,7 @@ def locate(config: Config) -> dict[str, Model]:
         if name:
             try:
                 path = _located(name)
+                _trust(path)
             except ValueError as error:
                 raise UserError(f"config: {part.split()[0]} {name!r}: {error}") from None
             found[part] = Model(name, str(path), _hash_at(path))
@@ -89,6 +98,12 @@ def _located(name: str) -> Path:
     return file.resolve() if file.suffix == ".safetensors" and file.is_file() else local_folder(name)
 
 
+def _trust(path: Path) -> None:
+    """Raises: ValueError if a model folder has pickled weights, code of its own or damaged files; all of it told."""
+    if path.is_dir() and (problems := list(problems_of(path))):
+        raise ValueError("\n  ".join(problems[:10]))
+
+
 def _hash_at(path: Path) -> str:
     return sha256_file(path) if path.is_file() else sha256_folder(path)
 
@@ -107,7 +122,7 @@ def _weights_of(leaf: Source) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """What a worker holds."""
+    """The muse engine as a worker holds it, with the models that score what it made."""
 
     engine: MuseEngine
     guide: EmotionClassifier
@@ -116,14 +131,62 @@ class Loaded:
     device: str
     side: int
 
+    def draw(self, requests: Sequence[Asked]) -> list[Drawn]:
+        """Make all requests as one batch of the engine, and score what came out."""
+        import torch
+        from PIL import Image
 
-def load(models: Mapping[str, Model], config: Config, device: str) -> Loaded:
-    """Load all models onto `device`, through the same code whatever they are."""
+        from muse.engine import Request
+        from muse.similarity import similarity
+
+        samples = self.engine.run(
+            [
+                Request(
+                    asked.planned.prompt,
+                    asked.target,
+                    asked.planned.seed,
+                    asked.planned.negative_prompt,
+                    None if asked.image is None else to_tensor(asked.image),
+                )
+                for asked in requests
+            ]
+        )
+        sound = [i for i, sample in enumerate(samples) if sample.pixels is not None]
+        scores: dict[int, tuple[list[float], list[float], float]] = {}
+        if sound:
+            with torch.inference_mode():
+                # Judged is what is stored: the rounded picture, not the decoder's floats.
+                stack = torch.stack([samples[i].pixels for i in sound]).to(self.device)
+                pixels = stack.permute(0, 3, 1, 2).float() / 255
+                judged = self.judge.logits(pixels).softmax(-1).tolist()
+                guided = self.guide.logits(pixels).softmax(-1).tolist()
+                texts = self.clip.text([requests[i].planned.prompt for i in sound])
+                alike = similarity(self.clip.image(pixels), texts).tolist()
+            scores = {i: (judged[k], guided[k], alike[k]) for k, i in enumerate(sound)}
+        drawn = []
+        for i, sample in enumerate(samples):
+            if sample.pixels is None:
+                drawn.append(Drawn(None, failure=sample.failure or "no image"))
+                continue
+            trace, (by_judge, by_guide, alike_i) = sample.trace, scores[i]
+            picture = Image.fromarray(sample.pixels.numpy())
+            drawn.append(Drawn(picture, by_judge, by_guide, alike_i, asdict(trace)))
+        return drawn
+
+
+def load(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Engine:
+    """The engine of the run with its models, through the same code whatever they are."""
+    if config.engine == "null":
+        return NullEngine(config.null)
+    import torch
+
     from muse.backbones import load_backbone
     from muse.classifiers import load_classifier
     from muse.engine import MuseEngine
     from muse.similarity import ClipSimilarity
 
+    torch.set_num_threads(config.threads)
+    device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
     backbone = load_backbone(
         models["model"].path,
         device,

@@ -9,7 +9,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from manifests.schema import Row
@@ -60,6 +60,17 @@ def derive_seed(run_seed: int, key: str, candidate: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
+def next_candidate(request: Planned, first: int, run_seed: int) -> Planned:
+    """The same request with its next seed, derived from the run's; from the row's own seed where it has one.
+
+    Args:
+        first: the seed of its candidate 0.
+    """
+    candidate = request.candidate + 1
+    root = run_seed if first == derive_seed(run_seed, request.key, 0) else first
+    return replace(request, seed=derive_seed(root, request.key, candidate), candidate=candidate)
+
+
 def plan_requests(rows: Iterable[Row], config: Config) -> Iterator[Planned]:
     """Requests in the manifest's order, one per emotion of a row. A row's own seed serves all its emotions."""
     everything = tuple({name: 1.0} for name in config.emotions)
@@ -97,6 +108,16 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "")
         else:
             lines.append(f"{prefix}{key}: {_short(before)} -> {_short(after)}")
     return lines
+
+
+def is_harmless(line: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a line of `difference` cannot change a byte: the interpreter, waiting, and where a model lies."""
+    key = line.partition(": ")[0]
+    if key in ("versions.python", "config.null.delay"):
+        return True
+    section, _, role = key.removesuffix(".name").partition(".")
+    known = (old["models"].get(role), new["models"].get(role))
+    return section in ("config", "models") and all(known) and known[0]["sha256"] == known[1]["sha256"] != ""
 
 
 def _short(value: Any) -> str:

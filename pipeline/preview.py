@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,12 +11,17 @@ import pyarrow.parquet as pq
 from manifests.read import check, rows_of
 from pipeline import plan
 from pipeline.config import Config
-from pipeline.run import planned_requests
-from pipeline.storage import write_bytes
+from pipeline.run import fetched_manifest, planned_requests
+from pipeline.storage import Place, write_bytes
 
 
-def preview(manifest_path: str, config: Config, output: Path | None) -> dict[str, Any]:
+def preview(manifest_path: str, config: Config, output: Place | None) -> dict[str, Any]:
     """The plan in numbers, without models; with `output`, every request as a row of that parquet file."""
+    with fetched_manifest(manifest_path, config.patience) as local:
+        return _preview(local, config, output)
+
+
+def _preview(manifest_path: str, config: Config, output: Place | None) -> dict[str, Any]:
     manifest = check(manifest_path, config.taxonomy.labels, len(config.emotions))
     tasks = {"generate": 0, "edit": 0}
     emotions: dict[str, int] = {}

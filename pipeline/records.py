@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 _SCORES = pa.list_(pa.float64())
 
@@ -27,11 +29,15 @@ FIELDS = pa.schema(
         ("target", _SCORES),
         ("seed", pa.int64()),
         ("candidate", pa.int64()),
+        ("tried", pa.int64()),
+        ("spent", pa.int64()),
+        ("together", pa.int64()),
         ("judge", _SCORES),
         ("judge_confidence", pa.float64()),
         ("guide", _SCORES),
         ("guide_confidence", pa.float64()),
         ("similarity", pa.float64()),
+        ("looks", pa.string()),
         ("inherent", pa.string()),
         ("start_step", pa.int64()),
         ("iterations", pa.int64()),
@@ -46,12 +52,28 @@ TRACES = ("trace_similarity", "trace_loss", "trace_confidence")
 """Lists of varying length: in the parquet only, for some readers take a first empty list as the type of all."""
 
 
-def record_schema(shared: Mapping[str, Any], extra: pa.Schema) -> pa.Schema:
-    """The schema of a run's records: the fixed fields, the run's provenance, and the manifest's further columns."""
+def record_schema(shared: Mapping[str, Any], extra: pa.Schema, scores: Iterable[str] = ()) -> pa.Schema:
+    """The schema of a run's records: the fixed fields, the run's provenance, and the manifest's further columns.
+
+    Args:
+        scores: names of the user's own filters, if there are any.
+    """
     fields = [*FIELDS, *(pa.field(name, pa.infer_type([value])) for name, value in shared.items())]
+    if scores := sorted(scores):
+        fields.append(pa.field("scores", pa.struct([(name, pa.float64()) for name in scores])))
     if len(extra):
         fields.append(pa.field("manifest", pa.struct(list(extra))))
-    return pa.schema(fields)
+    return _as_read(pa.schema(fields))
+
+
+def _as_read(schema: pa.Schema) -> pa.Schema:
+    """The schema as a parquet file gives it back, with its own names for the elements of lists.
+
+    What is made of a corpus again then has the same bytes.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), sink)
+    return pq.read_schema(pa.BufferReader(sink.getvalue())).remove_metadata()
 
 
 def to_table(records: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
@@ -61,7 +83,16 @@ def to_table(records: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 def to_json(record: Mapping[str, Any]) -> bytes:
     """A sample's JSON: sorted keys, the same keys in every sample, no traces."""
     told = {key: value for key, value in record.items() if key not in TRACES}
-    return json.dumps(told, sort_keys=True, ensure_ascii=False, default=_plain).encode()
+    return json.dumps(_finite(told), sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain).encode()
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for every number that JSON does not know: manifests may hold NaN and infinities."""
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plain(value: Any) -> Any:

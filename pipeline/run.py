@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import posixpath
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fsspec
 
+from manifests.check import ManifestError, Problem
 from manifests.read import Manifest, check, rows_of
-from pipeline import batches, index, plan
+from pipeline import batches, filters, index, plan
 from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
+from pipeline.lease import Lease
+from pipeline.log import Log
 from pipeline.models import Model, is_same_judge, locate
 from pipeline.records import record_schema
+from pipeline.remote import is_url, public
 from pipeline.samples import provenance, versions
-from pipeline.shards import Publisher
-from pipeline.storage import clear_temporaries, read_json, write_json
+from pipeline.shards import Publisher, file_of, markers, publisher_of, shard_folder, shown
+from pipeline.storage import Place, clear_temporaries, fetched, listing, read_json, sha256_file, write_json
 
 if TYPE_CHECKING:
     from pipeline.worker import Job
 
 RUN_FILE = "run.json"
+
+ROUNDS = 3
+"""How often a batch is made again whose file turns out to be damaged."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,22 @@ def manifest_hash(path: str) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def fetched_manifest(path: str, patience: float) -> Iterator[str]:
+    """A local path with the manifest's content; what is wrong with it is told under its own name."""
+    try:
+        with fetched(path, patience) as local:
+            yield local
+    except ManifestError as error:
+        raise ManifestError(public(path), error.problems, error.more) from None
+    except FileNotFoundError as error:
+        if not is_url(path):
+            raise
+        raise ManifestError(
+            public(path), [Problem(None, None, f"cannot be opened ({public(str(error))}); check the URL")]
+        ) from None
+
+
 def folder_of(path: str) -> str:
     """The folder that relative image paths of a manifest refer to."""
     return posixpath.dirname(path) if "://" in path else str(Path(path).resolve().parent)
@@ -60,34 +85,58 @@ def batches_of(manifest: Manifest, config: Config) -> Iterator[plan.Batch]:
     return plan.plan_batches(plan.plan_requests(rows_of(manifest, config.taxonomy.labels), config), config.batch_size)
 
 
-def open_output(output: Path, run: dict[str, Any]) -> dict[str, Any]:
-    """Claim a new output folder for this run, or find that it is this run's already.
+def read_run(output: Place) -> dict[str, Any]:
+    """`run.json` of an output.
+
+    Raises:
+        UserError: not the output of a run, or damaged.
+    """
+    file = output / RUN_FILE
+    if not file.exists():
+        raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
+    run = read_json(file)
+    if not isinstance(run, dict) or not {"fingerprint", "parts", "config", "requests", "complete"} <= run.keys():
+        raise UserError(f"{file} is damaged: it does not describe a run; restore it from a copy")
+    return run
+
+
+def examine_output(output: Place, run: dict[str, Any], adopt: bool = False) -> dict[str, Any]:
+    """The run to work on: this one, or what lies in the output already.
+
+    Args:
+        adopt: continue a run in spite of differences that cannot change its bytes; it keeps its own description.
 
     Raises:
         UserError: the folder holds something else, or a run under another fingerprint (with the difference).
     """
     file = output / RUN_FILE
-    if file.exists():
-        before = read_json(file)
-        if before["fingerprint"] != run["fingerprint"]:
-            lines = "\n  ".join(plan.difference(before["parts"], run["parts"]))
-            raise UserError(
-                f"{output} holds a run with other settings:\n  {lines}\n"
-                "go back to those to resume it, or give another --output"
-            )
+    if not file.exists():
+        strange = output.exists() and (not output.is_dir() or any(path.name != "_state" for path in output.iterdir()))
+        if strange:
+            raise UserError(f"--output {output} exists and is not a muse-batch run; give a new or empty folder")
+        return run
+    before = read_run(output)
+    if before["fingerprint"] == run["fingerprint"]:
         return before
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError(f"--output {output} exists and is not a muse-batch run; give a new or empty folder")
-    try:
-        write_json(file, run)
-    except OSError as error:
-        raise RunStopped(f"cannot write {file}: {error.strerror}; nothing was made") from None
-    return run
+    lines = plan.difference(before["parts"], run["parts"])
+    harmful = [line for line in lines if not plan.is_harmless(line, before["parts"], run["parts"])]
+    if adopt and not harmful:
+        return {**before, "adopted": [*before.get("adopted", []), *lines]}
+    if adopt:
+        told, remedy = harmful, "--adopt is for differences that cannot change the images"
+    else:
+        told, remedy = lines, "" if harmful else "none of it can change the images: --adopt continues the run"
+    shown = "\n  ".join(told)
+    raise UserError(
+        f"{output} holds a run with other settings:\n  {shown}\n"
+        + (f"{remedy}; or " if remedy else "")
+        + "go back to those to resume it, or give another --output"
+    )
 
 
 def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
     """Which prompts hold words that the embedded model was never taught; None if another model is used."""
-    if config.model != EMBEDDED:
+    if config.model != EMBEDDED or config.engine == "null":
         return None
     from muse.mini.vocabulary import told, unknown_words
 
@@ -108,9 +157,10 @@ def describe(manifest: Manifest, config: Config, models: Mapping[str, Model]) ->
         "config": decisive(config),
         "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
         "versions": versions(),
+        **({"filters": filters.own_filters(config)} if config.filters else {}),
     }
-    # As JSON gives it back: tuples become lists, so that a resumed run compares equal.
-    parts = json.loads(json.dumps(parts))
+    # As run.json gives it back, tuples as lists and keys in order: a resumed run compares equal and writes the same.
+    parts = json.loads(json.dumps(parts, sort_keys=True))
     return {
         "fingerprint": plan.fingerprint(parts),
         "parts": parts,
@@ -122,7 +172,9 @@ def describe(manifest: Manifest, config: Config, models: Mapping[str, Model]) ->
     }
 
 
-def execute(manifest_path: str, output: Path, config: Config, warn: Callable[[str], None]) -> Outcome:
+def execute(
+    manifest_path: str, output: Place, config: Config, warn: Callable[[str], None], adopt: bool = False
+) -> Outcome:
     """Run, or resume. `warn` hears of what is odd but no error.
 
     Raises:
@@ -130,35 +182,114 @@ def execute(manifest_path: str, output: Path, config: Config, warn: Callable[[st
         RunStopped: the run cannot go on; the same command resumes it.
         KeyboardInterrupt: interrupted; what is finished is saved.
     """
-    manifest = check(manifest_path, config.taxonomy.labels, len(config.emotions))
+    with fetched_manifest(manifest_path, config.patience) as local:
+        return _execute(manifest_path, local, output, config, warn, adopt)
+
+
+def _execute(
+    manifest_path: str, local: str, output: Place, config: Config, warn: Callable[[str], None], adopt: bool
+) -> Outcome:
+    manifest = check(local, config.taxonomy.labels, len(config.emotions))
+    if config.quota and config.quota_by not in ("emotion", *manifest.extra.names):
+        known = ", ".join(("emotion", *manifest.extra.names))
+        raise UserError(f"quota_by is {config.quota_by!r}, which is no further column of the manifest; choose {known}")
     models = locate(config)
     if warning := vocabulary_warning(manifest, config):
         warn(warning)
-    run = describe(manifest, config, models)
-    before = open_output(output, run)
-    if before["complete"]:
-        return Outcome(before["counts"], already_done=True)
-    shared = provenance(models, config, run["fingerprint"])
-    schema = record_schema(shared, manifest.extra)
-    clear_temporaries(output)
-    publisher = Publisher(output, config.shard_size, config.image_format, schema)
+    described = describe(manifest, config, models) | {"manifest": public(manifest_path)}
+    run = examine_output(output, described, adopt)
+    if not run["complete"]:
+        with Lease(output) as lease:
+            # Read again: the driver that had the lease before may have finished meanwhile.
+            run = examine_output(output, described, adopt)
+            if not run["complete"]:
+                return _work(manifest, folder_of(manifest_path), output, config, models, run, lease, warn)
+    for line in damaged_shards(output):
+        warn(f"{line}; `muse-batch verify {output}` tells all, --output elsewhere makes it anew")
+    return Outcome(run["counts"], already_done=True)
 
+
+def _work(
+    manifest: Manifest,
+    base: str,
+    output: Place,
+    config: Config,
+    models: Mapping[str, Model],
+    run: dict[str, Any],
+    lease: Lease,
+    warn: Callable[[str], None],
+) -> Outcome:
+    """Everything from the first batch that is missing to the index."""
+    write_json(output / RUN_FILE, run)
+    shared = provenance(run, config)
+    schema = record_schema(shared, manifest.extra, config.filters)
+    clear_temporaries(output)
+    if damage := list(damaged_shards(output)):
+        raise UserError(
+            "\n  ".join([f"{output} has damaged shards:", *damage])
+            + "\nput them back from a copy; or remove the .json of the first: it and those after it are made again"
+        )
+    publisher = publisher_of(output, config, schema)
+
+    if not config.address:
+        # Ray reads this as it is imported: without clusters, all that it starts listens on loopback alone.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     from pipeline.worker import Job
 
-    compute(manifest, Job(output.resolve(), config, models, shared, schema, folder_of(manifest_path)), publisher)
-    publisher.advance()
-    index.write_metadata(output, schema, publisher.finish())
-    counts = index.tally(output, config.taxonomy.labels)
-    index.write_card(output, run, counts)
-    index.write_contact_sheet(output, config.taxonomy.labels)
-    write_json(output / RUN_FILE, {**run, "complete": True, "counts": counts})
+    job = Job(output.resolve(), config, models, shared, schema, base)
+    planned = -(-planned_requests(manifest, config) // config.batch_size)
+    for _ in range(ROUNDS):
+        pieces = compute(manifest, job, publisher, lease)
+        publisher.advance()
+        if publisher.next.batch == planned:
+            break
+        # A file was damaged after it had been written: that batch is made again.
+    else:
+        raise RunStopped(f"{batches.folder(output)}: batch {publisher.next.batch} does not come back as it was written")
+    if pieces:
+        warn(
+            f"{sum(pieces.values())} batch(es) were too large and were made in pieces of {sorted(pieces)}, as column "
+            "`together` tells; on other devices that may change their bytes, a smaller --batch-size does not"
+        )
+    counts = conclude(output, run, publisher)
     for number in batches.finished_batches(output):
         batches.remove_batch(output, number)
     return Outcome(counts)
 
 
-def compute(manifest: Manifest, job: Job, publisher: Publisher) -> None:
-    """Have the workers make every batch that is not on disk yet; publish shards as they fill."""
+def conclude(output: Place, run: dict[str, Any], publisher: Publisher) -> dict[str, Any]:
+    """The last shard and the index, then `run.json` as that of a complete corpus; returns the counts."""
+    index.write_metadata(output, publisher.schema, publisher.finish())
+    labels = run["config"]["taxonomy"]["labels"]
+    counts = index.tally(output, labels)
+    index.write_card(output, run, counts)
+    index.write_contact_sheet(output, labels)
+    write_json(output / RUN_FILE, {**run, "complete": True, "counts": counts})
+    return counts
+
+
+def damaged_shards(output: Place) -> Iterator[str]:
+    """What is wrong with the shards, as far as names and the small files tell; `verify` reads the tars, too."""
+    known = markers(output)
+    for number, path in enumerate(listing(shard_folder(output), "*.json")):
+        if path.name != f"{number:05d}.json":
+            yield f"shards/{number:05d}.json: is missing, and later shards are there"
+            return
+    for marker in known:
+        for name, expected in marker["sha256"].items():
+            path = file_of(output, name)
+            if not path.exists():
+                yield f"{shown(name)}: is missing"
+            elif name.endswith(".parquet") and sha256_file(path) != expected:
+                yield f"{shown(name)}: its content is not what was committed (SHA-256 differs)"
+
+
+def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease) -> Counter[int]:
+    """Have the workers make every batch that is not on disk yet; publish shards as they fill.
+
+    Returns:
+        How many batches had to be made in pieces of a size.
+    """
     from pipeline import scheduler
     from pipeline.progress import Progress
 
@@ -170,27 +301,38 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher) -> None:
 
     total = planned_requests(manifest, config)
     already = sum(len(batch.requests) for batch in batches_of(manifest, config) if is_done(batch))
+    pieces: Counter[int] = Counter()
     if already == total:
-        return
+        return pieces
     try:
         scheduler.connect(config.address)
         size, options = scheduler.worker_options(job)
         size = min(size, -(-(total - already) // config.batch_size))
-        with Progress(total, already) as progress, open(_log(output), "a") as log:
+        with Progress(total, already) as progress, Log(output) as log:
 
             def done(report: batches.Report) -> None:
                 progress.add(report)
-                log.write(json.dumps({"at": time.time(), **asdict(report)}) + "\n")
-                log.flush()
+                log.add(asdict(report))
+                pieces.update([report.piece] if report.piece else [])
                 publisher.advance()
 
-            todo = (batch for batch in batches_of(manifest, config) if not is_done(batch))
-            scheduler.Pool(job, size, options).run(todo, done)
+            def todo() -> Iterator[plan.Batch]:
+                for batch in batches_of(manifest, config):
+                    if is_done(batch):
+                        continue
+                    if results := publisher.all_refused(batch, job.shared):
+                        batches.write_batch(output, batch.number, results, job.schema)
+                        done(batches.report(batch.number, results))
+                    else:
+                        yield batch
+
+            scheduler.Pool(job, size, options).run(todo(), done, lease.check)
     finally:
         scheduler.disconnect()
+    return pieces
 
 
-def sound_batches(output: Path, first: int) -> set[int]:
+def sound_batches(output: Place, first: int) -> set[int]:
     """Finished batches from `first` on whose files are whole; damaged ones are removed, to be computed again."""
     sound = set()
     for number in batches.finished_batches(output):
@@ -199,10 +341,3 @@ def sound_batches(output: Path, first: int) -> set[int]:
         else:
             batches.remove_batch(output, number)
     return sound
-
-
-def _log(output: Path) -> Path:
-    """Where all that varies between runs goes: times, hosts, processes."""
-    path = output / "_state" / "log.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
 from muse.emotions import Target, Taxonomy
 from pipeline import __version__, filters
 from pipeline.config import Config
-from pipeline.images import ImageError, encode_image, open_source, to_tensor
-from pipeline.models import Loaded, Model
-from pipeline.plan import Batch, Planned
+from pipeline.drawing import Asked, Drawn, Engine
+from pipeline.images import ImageError, encode_image, looks, open_source
+from pipeline.plan import Batch, Planned, next_candidate
+from pipeline.remote import public
 
 DIGITS = 5
 """Decimals of stored scores."""
@@ -25,7 +26,7 @@ class Result:
 
     Attributes:
         record: the metadata, with the same fields for every request (see `pipeline.records`).
-        image: the encoded image of an accepted sample, else None.
+        image: the encoded image of an accepted sample, and of a rejected one if those are kept; else None.
     """
 
     record: dict[str, Any]
@@ -34,21 +35,22 @@ class Result:
 
 def versions() -> dict[str, str]:
     """The software that the bytes depend on."""
-    packages = {name: version(name) for name in ("torch", "diffusers", "transformers", "pillow", "numpy")}
+    packages = {name: version(name) for name in ("torch", "diffusers", "transformers", "pillow", "numpy", "pyarrow")}
     return {"muse-batch": __version__, "python": platform.python_version(), **packages}
 
 
-def provenance(models: Mapping[str, Model], config: Config, fingerprint: str) -> dict[str, Any]:
-    """What is the same for all samples of a run and needed to make one again."""
+def provenance(run: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """What is the same for all samples of a run and needed to make one again; `run` as in run.json."""
     return {
-        "fingerprint": fingerprint,
-        "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
+        "fingerprint": run["fingerprint"],
+        "engine": config.engine,
+        "models": run["parts"]["models"],
         "method": asdict(config.method),
         "taxonomy": asdict(config.taxonomy),
         "batch_size": config.batch_size,
         "threads": config.threads,
         "min_confidence": config.min_confidence,
-        "versions": versions(),
+        "versions": run["parts"]["versions"],
     }
 
 
@@ -65,16 +67,30 @@ def blank_record(request: Planned, batch: int, shared: Mapping[str, Any]) -> dic
         "task": "generate" if request.image is None else "edit",
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt,
-        "image": request.image if isinstance(request.image, str) else "",
+        "image": public(request.image) if isinstance(request.image, str) else "",
         "emotion": target.members[0],
         "target": list(target.weights),
         "seed": request.seed,
         "candidate": request.candidate,
-        "judge": [0.0] * len(target.weights),
+        **_nothing([0.0] * len(target.weights)),
+        "synthetic": True,
+        **shared,
+        "manifest": dict(request.extra),
+    }
+
+
+def _nothing(scores: list[float]) -> dict[str, Any]:
+    """The fields of a record that drawing fills in."""
+    return {
+        "tried": 0,
+        "spent": 0,
+        "together": 0,
+        "judge": scores,
         "judge_confidence": 0.0,
-        "guide": [0.0] * len(target.weights),
+        "guide": scores,
         "guide_confidence": 0.0,
         "similarity": 0.0,
+        "looks": "",
         "inherent": "",
         "start_step": -1,
         "iterations": 0,
@@ -82,9 +98,6 @@ def blank_record(request: Planned, batch: int, shared: Mapping[str, Any]) -> dic
         "trace_similarity": [],
         "trace_loss": [],
         "trace_confidence": [],
-        "synthetic": True,
-        **shared,
-        "manifest": dict(request.extra),
     }
 
 
@@ -93,80 +106,94 @@ def failed(request: Planned, batch: int, shared: Mapping[str, Any], reason: str)
     return Result({**record, "status": filters.FAILED, "reason": reason}, None)
 
 
-class Maker:
-    """Makes batches with loaded models."""
+def unwanted(record: Mapping[str, Any], reason: str) -> Result:
+    """The refusal of a request as if it had never been drawn, so that it is the same whether it was or not."""
+    scores = [0.0] * len(record["target"])
+    nothing = {**_nothing(scores), "seed": -1, "candidate": 0}
+    kept = {name: value for name, value in record.items() if name != "scores"}
+    return Result({**kept, **nothing, "status": filters.REJECTED, "reason": reason}, None)
 
-    def __init__(self, loaded: Loaded, config: Config, shared: Mapping[str, Any], base: str):
-        self.loaded, self.config, self.shared, self.base = loaded, config, shared, base
+
+class Maker:
+    """Makes batches with an engine."""
+
+    def __init__(self, engine: Engine, config: Config, shared: Mapping[str, Any], base: str):
+        self.engine, self.config, self.shared, self.base = engine, config, shared, base
+        self.filters = filters.load_filters(config)
 
     def make(self, batch: Batch) -> list[Result]:
-        """One result per request, in their order. A source image that cannot be read fails alone."""
-        from muse.rows import Request
+        """One result per request, in their order. A source image that cannot be read fails alone.
 
+        The requests that are rejected form the next, smaller batch, with their next seeds, while candidates are left.
+        """
         results: dict[str, Result] = {}
-        requests: list[tuple[Planned, Request]] = []
+        asked: list[Asked] = []
         for planned in batch.requests:
             image = None
             try:
                 if planned.image is not None:
-                    image = to_tensor(open_source(planned.image, self.base, self.loaded.side))
+                    image = open_source(planned.image, self.base, self.engine.side, self.config.images)
             except ImageError as error:
                 results[planned.key] = failed(planned, batch.number, self.shared, str(error))
                 continue
-            target = Target.of(planned.emotion, self.config.taxonomy)
-            requests.append((planned, Request(planned.prompt, target, planned.seed, planned.negative_prompt, image)))
-        if requests:
-            for result in self._finish(batch.number, requests):
-                results[result.record["key"]] = result
+            asked.append(Asked(planned, Target.of(planned.emotion, self.config.taxonomy), image))
+        first = {planned.key: planned.seed for planned in batch.requests}
+        for _ in range(self.config.candidates if asked else 0):
+            for each, drawn in zip(asked, self.engine.draw(asked), strict=True):
+                key, new = each.planned.key, self._finish(batch.number, each, drawn, len(asked))
+                results[key] = better(results[key], new) if key in results else new
+            rejected = [each for each in asked if results[each.planned.key].record["status"] == filters.REJECTED]
+            asked = [
+                replace(each, planned=next_candidate(each.planned, first[each.planned.key], self.config.seed))
+                for each in rejected
+            ]
+            if not asked:
+                break
         return [results[planned.key] for planned in batch.requests]
 
-    def _finish(self, number: int, requests: Sequence[tuple[Planned, Any]]) -> list[Result]:
-        import torch
-        from PIL import Image
-
-        from muse.similarity import similarity
-
-        samples = self.loaded.engine.run([request for _, request in requests])
-        sound = [i for i, sample in enumerate(samples) if sample.pixels is not None]
-        scores: dict[int, tuple[list[float], list[float], float]] = {}
-        if sound:
-            with torch.inference_mode():
-                # Judged is what is stored: the rounded picture, not the decoder's floats.
-                stack = torch.stack([samples[i].pixels for i in sound]).to(self.loaded.device)
-                pixels = stack.permute(0, 3, 1, 2).float() / 255
-                judged = self.loaded.judge.logits(pixels).softmax(-1).tolist()
-                guided = self.loaded.guide.logits(pixels).softmax(-1).tolist()
-                texts = self.loaded.clip.text([requests[i][0].prompt for i in sound])
-                alike = similarity(self.loaded.clip.image(pixels), texts).tolist()
-            scores = {i: (judged[k], guided[k], alike[k]) for k, i in enumerate(sound)}
-        results = []
-        for i, ((planned, request), sample) in enumerate(zip(requests, samples, strict=True)):
-            if sample.pixels is None:
-                results.append(failed(planned, number, self.shared, sample.failure or "no image"))
-                continue
-            by_judge, by_guide, alike_i = scores[i]
-            verdict = filters.judge(request.target, by_judge, self.config.min_confidence)
-            trace = sample.trace
-            record = blank_record(planned, number, self.shared) | {
-                "status": verdict.status,
-                "reason": verdict.reason,
-                "judge": _rounded(by_judge),
-                "judge_confidence": round(verdict.confidence, DIGITS),
-                "guide": _rounded(by_guide),
-                "guide_confidence": round(request.target.confidence(by_guide), DIGITS),
-                "similarity": round(alike_i, DIGITS),
-                "inherent": trace.inherent or "",
-                "start_step": -1 if trace.start_step is None else trace.start_step,
-                "iterations": trace.iterations,
-                "forwards": trace.forwards,
-                "trace_similarity": _rounded(trace.similarity),
-                "trace_loss": _rounded(trace.loss),
-                "trace_confidence": _rounded(trace.confidence),
+    def _finish(self, number: int, asked: Asked, drawn: Drawn, together: int) -> Result:
+        """The verdict and the record of one request that was drawn with others, `together` in all."""
+        if drawn.image is None:
+            result = failed(asked.planned, number, self.shared, drawn.failure)
+            return replace(result, record={**result.record, "tried": 1})
+        record = blank_record(asked.planned, number, self.shared) | {
+            "tried": 1,
+            "judge": _rounded(drawn.judge),
+            "guide": _rounded(drawn.guide),
+            "guide_confidence": round(asked.target.confidence(drawn.guide), DIGITS),
+            "similarity": round(drawn.similarity, DIGITS),
+            "looks": looks(drawn.image),
+            "together": together,
+        }
+        if trace := drawn.trace:
+            record |= {
+                "inherent": trace["inherent"] or "",
+                "start_step": -1 if trace["start_step"] is None else trace["start_step"],
+                "iterations": trace["iterations"],
+                "forwards": trace["forwards"],
+                "spent": trace["forwards"],
+                "trace_similarity": _rounded(trace["similarity"]),
+                "trace_loss": _rounded(trace["loss"]),
+                "trace_confidence": _rounded(trace["confidence"]),
             }
-            accepted = verdict.status == filters.ACCEPTED
-            picture = Image.fromarray(sample.pixels.numpy()) if accepted else None
-            results.append(Result(record, encode_image(picture, self.config.image_format) if picture else None))
-        return results
+        if self.filters:
+            record["scores"] = filters.scores(self.filters, drawn.image, record)
+        verdict = filters.decide(asked.target, record, self.config)
+        record |= {"status": verdict.status, "reason": verdict.reason}
+        record["judge_confidence"] = round(verdict.confidence, DIGITS)
+        kept = verdict.status == filters.ACCEPTED or self.config.keep_rejected
+        return Result(record, encode_image(drawn.image, self.config.image_format) if kept else None)
+
+
+def better(kept: Result, new: Result) -> Result:
+    """The better of two candidates of a request: by its verdict, then by the judge. It tells the cost of both."""
+    told = {name: kept.record[name] + new.record[name] for name in ("tried", "spent")}
+    best = max(kept, new, key=lambda result: _rank(result.record))
+    return replace(best, record={**best.record, **told})
+
+
+def _rank(record: Mapping[str, Any]) -> tuple[int, float]:
+    return (filters.FAILED, filters.REJECTED, filters.ACCEPTED).index(record["status"]), record["judge_confidence"]
 
 
 def _rounded(values: Sequence[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""The driver's loop: which worker does which batch, what happens when one dies.
+"""The driver's loop: which worker does which task, what happens when one dies, hangs or cannot start.
 
 One task in flight per actor, attempts counted here: an actor's death then costs just the batch that it held.
 """
@@ -7,20 +7,29 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ActorUnavailableError, OutOfDiskError, RayError, RayTaskError
 
-from pipeline.batches import Report, report, write_batch
+from pipeline.attempts import Attempts, Task
+from pipeline.batches import Report
 from pipeline.errors import RunStopped, UserError
 from pipeline.plan import Batch
-from pipeline.samples import failed
-from pipeline.worker import Job, Worker
+from pipeline.worker import Job, Place, Worker
 
-MOST_DEATHS = 3
-"""Workers that a batch may take with it before its requests are given up."""
+LOOK_SECONDS = 1.0
+"""How often the loop wakes without news, to look for what hangs."""
+
+MOST_FAILED_STARTS = 3
+"""Workers that cannot start, one after another, until no more are tried."""
+
+MOST_IN_A_ROW = 20
+"""Workers that die without any of them finishing anything, until the run stops: it is not the requests then."""
 
 
 def connect(address: str) -> None:
@@ -28,10 +37,13 @@ def connect(address: str) -> None:
     # Ray warns at every start of a change that does not concern a run: it asks GPUs by `num_gpus` alone.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     local = {"include_dashboard": False} if not address else {}
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, ValueError) as error:
         raise UserError(f"--address {address!r}: no Ray cluster answers there ({error})") from None
+    # Ray puts a handler of its own in place, which would end the process with another exit code.
+    signal.signal(signal.SIGTERM, before)
 
 
 def disconnect() -> None:
@@ -47,7 +59,7 @@ def worker_options(job: Job) -> tuple[int, dict[str, float]]:
     gpus, cores = ray.cluster_resources().get("GPU", 0), ray.cluster_resources().get("CPU", 1)
     each = job.config.gpus_per_worker
     if each < 0:
-        each = 1.0 if gpus else 0.0
+        each = 1.0 if gpus and job.config.engine != "null" else 0.0
     if each > gpus:
         raise UserError(f"--gpus-per-worker {each:g}: the cluster has {gpus:g} GPU(s); use 0 for the CPU")
     fit = int(gpus / each) if each else int(cores // job.config.threads)
@@ -57,82 +69,179 @@ def worker_options(job: Job) -> tuple[int, dict[str, float]]:
     return job.config.workers or max(1, fit), {"num_gpus": each, "num_cpus": 0 if each else share}
 
 
+@dataclass
+class _Hand:
+    """A worker as the driver knows it: its actor, where it lives once it has a place, and what it holds.
+
+    Attributes:
+        silent: its connection broke; asked again, Ray will say whether and why it is dead.
+        deadline: on the monotonic clock, when it is taken to hang; None without a limit.
+    """
+
+    actor: ray.actor.ActorHandle
+    place: Place | None = None
+    task: Task | None = None
+    silent: bool = False
+    deadline: float | None = None
+
+
 class Pool:
-    """Workers, the batches that they hold, and the batches that have to be done again."""
+    """Workers, the tasks that they hold, and the tasks that wait to be done again."""
 
     def __init__(self, job: Job, size: int, options: dict[str, float]):
         self.job, self.options = job, options
-        self.starting: dict[ray.ObjectRef, ray.actor.ActorHandle] = {}
-        self.busy: dict[ray.ObjectRef, tuple[ray.actor.ActorHandle, Batch]] = {}
-        self.again: deque[Batch] = deque()
-        self.deaths: dict[int, int] = {}
-        self.failed_starts, self.ever_ready = 0, False
+        self.hands: dict[ray.ObjectRef, _Hand] = {}
+        """What is awaited of whom: a place, the models, or a task's end."""
+        self.again: deque[Task] = deque()
+        self.attempts = Attempts()
+        self.failed_starts, self.deaths_in_a_row, self.ever_ready = 0, 0, False
+        self.placeless_since = time.monotonic()
         for _ in range(size):
             self._start()
 
-    def _start(self) -> None:
-        actor = Worker.options(**self.options).remote(self.job)  # type: ignore[attr-defined]
-        self.starting[actor.ready.remote()] = actor
+    def run(self, batches: Iterator[Batch], done: Callable[[Report], None], look: Callable[[], None]) -> None:
+        """Work off all batches.
 
-    def _give(self, actor: ray.actor.ActorHandle, batches: Iterator[Batch]) -> None:
-        batch = self.again.popleft() if self.again else next(batches, None)
-        if batch is not None:
-            self.busy[actor.run.remote(batch)] = (actor, batch)
-
-    def run(self, batches: Iterator[Batch], done: Callable[[Report], None]) -> None:
-        """Work off all batches; `done` hears of each once it is durable.
+        Args:
+            done: hears of each batch once it is durable.
+            look: is called about once a second, and may raise to end the run.
 
         Raises:
-            RunStopped: no worker can be started, with the cause.
+            RunStopped: no worker can be started, all die, or results cannot be stored; with the cause.
         """
-        idle: list[ray.actor.ActorHandle] = []
+        idle: list[_Hand] = []
         while True:
-            for actor in idle:
-                self._give(actor, batches)
+            for hand in idle:
+                self._give(hand, batches)
             idle = []
-            if not self.busy and not self.again and self.ever_ready:
+            if self.ever_ready and not self.again and not any(hand.task for hand in self.hands.values()):
                 return
-            finished, _ = ray.wait([*self.starting, *self.busy], num_returns=1)
+            finished, _ = ray.wait([*self.hands], num_returns=1, timeout=LOOK_SECONDS)
+            look()
             for reference in finished:
-                if reference in self.starting:
-                    idle += self._started(reference)
-                else:
-                    idle += self._finished(reference, done)
+                if free := self._heard(reference, done):
+                    idle.append(free)
+            self._end_what_hangs()
+            self._stop_if_nobody_gets_a_place()
 
-    def _started(self, reference: ray.ObjectRef) -> list[ray.actor.ActorHandle]:
-        actor = self.starting.pop(reference)
-        try:
-            ray.get(reference)
-        except (RayActorError, RayTaskError) as error:
-            self.failed_starts += 1
-            if not self.starting and not self.busy:
-                raise RunStopped(f"no worker could be started: {cause_of(error)}") from None
-            if self.ever_ready and self.failed_starts < MOST_DEATHS:
-                self._start()
-            return []
-        self.ever_ready, self.failed_starts = True, 0
-        return [actor]
+    def _start(self) -> None:
+        actor = Worker.options(**self.options).remote(self.job)  # type: ignore[attr-defined]
+        self.hands[actor.place.remote()] = _Hand(actor)
 
-    def _finished(self, reference: ray.ObjectRef, done: Callable[[Report], None]) -> list[ray.actor.ActorHandle]:
-        actor, batch = self.busy.pop(reference)
-        try:
-            done(ray.get(reference))
-            return [actor]
-        except RayTaskError as error:
-            # The method's own errors end as failed requests; what arrives here is the disk or the driver's code.
-            raise RunStopped(f"batch {batch.number} could not be stored: {cause_of(error)}") from None
-        except RayActorError as error:
-            if not getattr(error, "preempted", False):
-                self.deaths[batch.number] = self.deaths.get(batch.number, 0) + 1
-        self._start()
-        if self.deaths.get(batch.number, 0) < MOST_DEATHS:
-            self.again.append(batch)
+    def _await(self, reference: ray.ObjectRef, hand: _Hand, requests: int) -> None:
+        """Wait for `hand` to finish what takes the time of so many requests."""
+        seconds = self.job.config.request_seconds * max(1, requests)
+        hand.deadline = time.monotonic() + seconds if seconds else None
+        self.hands[reference] = hand
+
+    def _give(self, hand: _Hand, batches: Iterator[Batch]) -> None:
+        if self.again:
+            hand.task = self.again.popleft()
+        elif (batch := next(batches, None)) is not None:
+            hand.task = Task(batch)
         else:
-            reason = f"killed its worker {MOST_DEATHS} times"
-            results = [failed(request, batch.number, self.job.shared, reason) for request in batch.requests]
-            write_batch(self.job.output, batch.number, results, self.job.schema)
-            done(report(batch.number, results))
-        return []
+            return  # its last handle goes, and the worker with it
+        self._await(hand.actor.run.remote(hand.task), hand, len(hand.task.keys))
+
+    def _heard(self, reference: ray.ObjectRef, done: Callable[[Report], None]) -> _Hand | None:
+        """News of a worker; returned if it is free for work."""
+        hand = self.hands.pop(reference)
+        try:
+            value = ray.get(reference)
+        except RayTaskError as error:
+            if hand.task is None:
+                self._failed_to_start(hand, error)
+                return None
+            # The method's own errors end as failed requests; what arrives here is the disk or the driver's code.
+            raise RunStopped(f"batch {hand.task.batch.number} could not be stored: {cause_of(error)}") from None
+        except OutOfDiskError as error:
+            raise RunStopped(cause_of(error)) from None
+        except ActorUnavailableError:
+            hand.silent = True
+            self._await(hand.actor.place.remote(), hand, len(hand.task.keys) if hand.task else 1)
+            return None
+        except RayError as error:
+            self._died(hand, error)
+            return None
+        silent, hand.silent = hand.silent, False
+        if hand.place is None or (silent and hand.task is None):
+            hand.place, self.placeless_since = value, time.monotonic()
+            self._await(hand.actor.ready.remote(), hand, self.job.config.batch_size)
+            return None
+        if silent and hand.task is not None:
+            # Alive after all, but what it said is lost.
+            self.again.appendleft(hand.task)
+            hand.task = None
+            return hand
+        self.ever_ready, self.failed_starts = True, 0
+        if hand.task is not None:
+            self.deaths_in_a_row = 0
+            self._follow(self.attempts.survived(hand.task))
+            hand.task = None
+            if value is not None:
+                done(value)
+        return hand
+
+    def _follow(self, task: Task | None) -> None:
+        if task is not None:
+            # In front: a batch that is being looked into holds up the shards behind it.
+            self.again.appendleft(task)
+
+    def _died(self, hand: _Hand, error: Exception) -> None:
+        """A worker is gone: its task is charged with that, unless its node went, too."""
+        if hand.task is None:
+            self._failed_to_start(hand, error)
+            return
+        self.placeless_since = time.monotonic()
+        if getattr(error, "preempted", False) or self._node_is_lost(hand):
+            self.again.appendleft(hand.task)
+        else:
+            self.deaths_in_a_row += 1
+            if self.deaths_in_a_row >= MOST_IN_A_ROW:
+                raise RunStopped(
+                    f"{MOST_IN_A_ROW} workers died one after another and none finished anything; "
+                    f"the last: {cause_of(error)}"
+                )
+            self._follow(self.attempts.died(hand.task))
+        self._start()
+
+    def _node_is_lost(self, hand: _Hand) -> bool:
+        return not any(hand.place and node["NodeID"] == hand.place.node and node["Alive"] for node in ray.nodes())
+
+    def _failed_to_start(self, hand: _Hand, error: Exception) -> None:
+        """A worker ended before it had its models. Others may do its work; without any others the run ends."""
+        if hand.place and self._node_is_lost(hand):
+            self._start()
+            return
+        self.failed_starts += 1
+        if self.failed_starts < MOST_FAILED_STARTS and not isinstance(error, RayTaskError):
+            self._start()
+        elif not self.hands:
+            raise RunStopped(f"no worker could be started: {cause_of(error)}") from None
+
+    def _end_what_hangs(self) -> None:
+        now = time.monotonic()
+        for reference, hand in list(self.hands.items()):
+            if hand.deadline is not None and now > hand.deadline:
+                del self.hands[reference]
+                ray.kill(hand.actor)
+                limit = f"{self.job.config.request_seconds:g} s a request"
+                self._died(hand, TimeoutError(f"it took longer than {limit} (request_seconds)"))
+
+    def _stop_if_nobody_gets_a_place(self) -> None:
+        """Ray waits for ever for what the cluster does not have; a run does not."""
+        seconds = self.job.config.start_seconds
+        if any(hand.place for hand in self.hands.values()):
+            self.placeless_since = time.monotonic()
+        elif self.hands and time.monotonic() - self.placeless_since > seconds:
+            asked = ", ".join(f"{key[4:]} {value:g}" for key, value in self.options.items() if value)
+            free = ", ".join(
+                f"{key} {value:g}" for key, value in ray.available_resources().items() if key in ("CPU", "GPU")
+            )
+            raise RunStopped(
+                f"no worker got a place within {seconds:g} s (start_seconds): each asks for {asked or 'nothing'}, "
+                f"free are {free or 'none'}; free resources, add nodes, or ask for less"
+            )
 
 
 def cause_of(error: Exception) -> str:

@@ -8,19 +8,24 @@ from __future__ import annotations
 import io
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import batches
-from pipeline.filters import ACCEPTED, STATUSES
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.filters import ACCEPTED, REJECTED, STATUSES, NearDuplicates, Quota
+from pipeline.plan import Batch
 from pipeline.records import to_json, to_table
-from pipeline.samples import Result
-from pipeline.storage import read_json, sha256_file, write_bytes, write_json
+from pipeline.samples import Result, blank_record, unwanted
+from pipeline.storage import Place, listing, read_json, sha256_file, write_bytes, write_json
+
+REJECTED_FOLDER = "rejected"
+"""Where rejected images lie, if they are kept: beside the shards, that no reader takes them for samples."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +36,38 @@ class Cursor:
     offset: int = 0
 
 
-def shard_folder(output: Path) -> Path:
+def shard_folder(output: Place) -> Place:
     return output / "shards"
 
 
-def markers(output: Path) -> list[dict[str, Any]]:
+def shown(name: str) -> str:
+    """Where a file lies in the output that a marker names."""
+    return name if "/" in name else f"shards/{name}"
+
+
+def file_of(output: Place, name: str) -> Place:
+    """A file that a marker names: a shard's, or one of `rejected/`."""
+    folder, mark, file = name.partition("/")
+    return output / folder / file if mark else shard_folder(output) / name
+
+
+def accepted_rows(output: Place, known: list[dict[str, Any]], columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Some columns of every accepted sample of the committed shards, in order."""
+    for marker in known:
+        with (shard_folder(output) / f"{marker['shard']:05d}.parquet").open("rb") as handle:
+            rows = pq.read_table(handle, columns=["status", *columns]).to_pylist()
+        yield from (row for row in rows if row["status"] == ACCEPTED)
+
+
+def markers(output: Place) -> list[dict[str, Any]]:
     """The markers of the committed shards, in order, up to the first gap."""
-    found = []
-    for number in range(len(list(shard_folder(output).glob("*.json")))):
-        path = shard_folder(output) / f"{number:05d}.json"
-        if not path.exists():
-            break
+    there = {path.name for path in listing(shard_folder(output), "*.json")}
+    found: list[dict[str, Any]] = []
+    while (name := f"{len(found):05d}.json") in there:
+        path = shard_folder(output) / name
         found.append(read_json(path))
+        if not isinstance(found[-1], dict) or not {"shard", "next", "accepted", "sha256"} <= found[-1].keys():
+            raise UserError(f"{path} is damaged: it does not describe a shard; restore it from a copy")
     return found
 
 
@@ -67,16 +92,43 @@ def sample_members(result: Result, image_format: str) -> Iterator[tuple[str, byt
     yield f"{record['key']}.txt", record["prompt"].encode()
 
 
+def publisher_of(output: Place, config: Config, schema: pa.Schema) -> Publisher:
+    """The publisher that a run's settings ask for."""
+    rules = (config.near_duplicates, config.keep_rejected, config.quota, config.quota_by)
+    return Publisher(output, config.shard_size, config.image_format, schema, *rules)
+
+
 class Publisher:
     """Packs finished batches, in plan order, into shards of exactly `size` accepted samples.
 
     A shard also carries the records of the requests between its samples that were refused. It closes
-    when the first sample beyond it arrives, so that trailing refusals belong to the last shard.
+    when the first sample beyond it arrives, so that trailing refusals belong to the last shard. Here the order
+    is fixed, so that here near-duplicates of earlier samples are refused.
+
+    Args:
+        near: see `near_duplicates` in the config.
+        keep: keep the images of the near-duplicates, as those of other rejected samples.
+        quota, by: see `quota` and `quota_by` in the config.
     """
 
-    def __init__(self, output: Path, size: int, image_format: str, schema: pa.Schema):
+    def __init__(
+        self,
+        output: Place,
+        size: int,
+        image_format: str,
+        schema: pa.Schema,
+        near: int = -1,
+        keep: bool = False,
+        quota: int = 0,
+        by: str = "emotion",
+    ):
         self.output, self.size, self.image_format, self.schema = output, size, image_format, schema
+        self.keep = keep
         known = markers(output)
+        looks = ((row["key"], row["looks"]) for row in accepted_rows(output, known, ["key", "looks"]))
+        self.seen = NearDuplicates(near, looks) if near >= 0 else None
+        column = "emotion" if by == "emotion" else "manifest"
+        self.quota = Quota(quota, by, accepted_rows(output, known, [column])) if quota else None
         self.shard = len(known)
         self.start = Cursor(*known[-1]["next"]) if known else Cursor()
         self.next = self.start
@@ -86,25 +138,71 @@ class Publisher:
     def advance(self) -> None:
         """Take in every batch that is finished and next in order."""
         while (results := batches.read_batch(self.output, self.next.batch)) is not None:
-            for offset in range(self.next.offset, len(results)):
-                if results[offset].record["status"] == ACCEPTED:
-                    if self.accepted == self.size:
-                        self._commit(Cursor(self.next.batch, offset))
-                    self.accepted += 1
-                self.pending.append(results[offset])
-            self.next = Cursor(self.next.batch + 1, 0)
+            self.take(results)
+
+    def take(self, results: list[Result]) -> None:
+        """Take in the whole batch that is next in order."""
+        for offset in range(self.next.offset, len(results)):
+            result = self._refused(results[offset])
+            if result.record["status"] == ACCEPTED:
+                if self.accepted == self.size:
+                    self._commit(Cursor(self.next.batch, offset))
+                self.accepted += 1
+            self.pending.append(result)
+        self.next = Cursor(self.next.batch + 1, 0)
+
+    def all_refused(self, batch: Batch, shared: Mapping[str, Any]) -> list[Result]:
+        """The refusals of a batch that lies ahead, if every cell that it asks for is full; else nothing.
+
+        Cells only fill up, so that its place in the order would refuse them all the same.
+        """
+        if self.quota is None:
+            return []
+        records = [blank_record(request, batch.number, shared) for request in batch.requests]
+        reasons = [self.quota.reason(record) for record in records]
+        return (
+            [unwanted(record, reason) for record, reason in zip(records, reasons, strict=True)] if all(reasons) else []
+        )
+
+    def _refused(self, result: Result) -> Result:
+        """The result, or its refusal because its cell is full or because it is a near-duplicate."""
+        record = result.record
+        if self.quota and (reason := self.quota.reason(record)):
+            return unwanted(record, reason)
+        if record["status"] != ACCEPTED:
+            return result
+        if self.seen and (reason := self.seen.reason(record["looks"])):
+            refusal = {**record, "status": REJECTED, "reason": reason}
+            return Result(refusal, result.image if self.keep else None)
+        if self.seen:
+            self.seen.add(record["key"], record["looks"])
+        if self.quota:
+            self.quota.add(record)
+        return result
 
     def finish(self) -> list[dict[str, Any]]:
         """Commit what is left; returns the records of a run without a single accepted sample."""
         if self.accepted:
             self._commit(self.next)
+        elif self.pending:
+            self._write_rejected(f"{self.shard:05d}")
         return [result.record for result in self.pending]
+
+    def _write_rejected(self, name: str) -> dict[str, str]:
+        """The tar of the rejected samples that have images, if there are any; its name and SHA-256."""
+        kept = [result for result in self.pending if result.record["status"] == REJECTED and result.image is not None]
+        if not kept:
+            return {}
+        members = [member for sample in kept for member in sample_members(sample, self.image_format)]
+        path = f"{REJECTED_FOLDER}/{name}.tar"
+        return {path: write_bytes(file_of(self.output, path), tar_bytes(members))}
 
     def _commit(self, upto: Cursor) -> None:
         folder, name = shard_folder(self.output), f"{self.shard:05d}"
         samples = [result for result in self.pending if result.record["status"] == ACCEPTED]
         members = [member for sample in samples for member in sample_members(sample, self.image_format)]
         tar_hash = write_bytes(folder / f"{name}.tar", tar_bytes(members))
+        rejected_hash = self._write_rejected(name)
         records = [result.record for result in self.pending]
         sink = pa.BufferOutputStream()
         pq.write_table(to_table(records, self.schema), sink, compression="zstd")
@@ -119,7 +217,7 @@ class Publisher:
                 "requests": len(records),
                 **{status: statuses[status] for status in STATUSES},
                 "emotions": dict(Counter(sample.record["emotion"] for sample in samples)),
-                "sha256": {f"{name}.tar": tar_hash, f"{name}.parquet": parquet_hash},
+                "sha256": {f"{name}.tar": tar_hash, f"{name}.parquet": parquet_hash, **rejected_hash},
             },
         )
         for number in range(self.start.batch, upto.batch):
@@ -127,11 +225,11 @@ class Publisher:
         self.shard, self.start, self.pending, self.accepted = self.shard + 1, upto, [], 0
 
 
-def damaged_files(output: Path, marker: dict[str, Any]) -> Iterator[str]:
+def damaged_files(output: Place, marker: dict[str, Any]) -> Iterator[str]:
     """What is wrong with the files of a committed shard, a line each."""
     for name, expected in marker["sha256"].items():
-        path = shard_folder(output) / name
+        path = file_of(output, name)
         if not path.exists():
-            yield f"shards/{name}: is missing"
+            yield f"{shown(name)}: is missing"
         elif sha256_file(path) != expected:
-            yield f"shards/{name}: its content is not what was committed (SHA-256 differs)"
+            yield f"{shown(name)}: its content is not what was committed (SHA-256 differs)"

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
 from pipeline.filters import STATUSES
-from pipeline.run import RUN_FILE
+from pipeline.log import entries
+from pipeline.run import read_run
 from pipeline.shards import markers
-from pipeline.storage import read_json
+from pipeline.storage import Place
 
 
-def status(output: Path) -> dict[str, Any]:
+def status(output: Place) -> dict[str, Any]:
     """Counts, speed and what is left.
 
     Raises:
         UserError: not the output of a run.
     """
-    file = output / RUN_FILE
-    if not file.exists():
-        raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
-    run = read_json(file)
+    run = read_run(output)
     reports = _reports(output)
     statuses: Counter[str] = Counter()
     accepted: Counter[str] = Counter()
     for report in reports.values():
         statuses.update(report["statuses"])
         accepted.update(report["accepted"])
+    computed, seconds = sum(statuses.values()), sum(report["seconds"] for report in reports.values())
+    if run["complete"]:
+        # A corpus made from others has no log, and filters at publication change what workers reported.
+        counts = run["counts"]
+        statuses = Counter({name: counts[name] for name in STATUSES})
+        accepted = Counter({name: count["accepted"] for name, count in counts["emotions"].items() if count["accepted"]})
     done = sum(statuses.values())
-    seconds = sum(report["seconds"] for report in reports.values())
     return {
         "output": str(output),
         "fingerprint": run["fingerprint"],
@@ -42,21 +42,13 @@ def status(output: Path) -> dict[str, Any]:
         "accepted_per_emotion": dict(sorted(accepted.items())),
         "shards": len(markers(output)),
         "worker_seconds": round(seconds, 1),
-        "images_per_worker_second": round(done / seconds, 3) if seconds else None,
+        "images_per_worker_second": round(computed / seconds, 3) if seconds else None,
     }
 
 
-def _reports(output: Path) -> dict[int, dict[str, Any]]:
-    """The last report of each batch; a line cut off by a crash is passed over."""
-    reports = {}
-    log = output / "_state" / "log.jsonl"
-    for line in log.read_text().splitlines() if log.exists() else []:
-        try:
-            report = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        reports[report["batch"]] = report
-    return reports
+def _reports(output: Place) -> dict[int, dict[str, Any]]:
+    """The last report of each batch."""
+    return {report["batch"]: report for report in entries(output)}
 
 
 def as_text(state: dict[str, Any]) -> str:

@@ -1,43 +1,119 @@
-"""Files that are whole or not there: a temporary name, then a rename; checksums."""
+"""Files that are whole or not there, wherever they lie; checksums.
+
+On a file system: a temporary name, then a rename. On an object store: one put (see `pipeline.remote`).
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+from pipeline.errors import UserError
+from pipeline.remote import PATIENCE, Remote, is_url, remote
 
 BLOCK = 1 << 20
+Place: TypeAlias = Path | Remote
+"""A file or folder of a run. Both kinds are named, listed and read with the methods of `Path`."""
 
 
-def write_bytes(path: Path, data: bytes) -> str:
+def place(text: str, patience: float = PATIENCE) -> Place:
+    """The place that the user names: a path, `file://`, or an object store's URL.
+
+    Args:
+        patience: seconds for which one call to an object store is tried again.
+
+    Raises:
+        UserError: a URL with credentials in it, or of a protocol that cannot put a file whole.
+    """
+    if not is_url(text):
+        return Path(text)
+    if text.startswith("file://"):
+        return Path(text.removeprefix("file://"))
+    return remote(text, patience)
+
+
+@contextmanager
+def fetched(source: str, patience: float = PATIENCE) -> Iterator[str]:
+    """A local path with the content of `source`: a path as it is; of a URL a copy, for as long as the context lasts.
+
+    Raises:
+        FileNotFoundError: there is nothing at the URL.
+        RunStopped: access refused, or the patience is at its end.
+    """
+    if not is_url(source):
+        yield source
+        return
+    if source.startswith("file://"):
+        yield source.removeprefix("file://")
+        return
+    with tempfile.NamedTemporaryFile(prefix="muse-batch-") as copy:
+        for block in Remote(source, patience).blocks():
+            copy.write(block)
+        copy.flush()
+        yield copy.name
+
+
+def write_bytes(path: Place, data: bytes) -> str:
     """Write durably and atomically; returns the SHA-256 of the data as hex.
 
     The temporary name starts with a dot, so that no reader's pattern matches it.
+
+    Raises:
+        OSError: with the path and the bytes that were to be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(path, Remote):
+        path.put(data)
+        return hashlib.sha256(data).hexdigest()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open(temporary, "wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(temporary, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        # Half a file on a full disk is in the way of those who make room.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        why = f"{error.strerror or error}; {len(data):,} bytes were to be written to"
+        raise OSError(error.errno or errno.EIO, why, str(path)) from error
     return hashlib.sha256(data).hexdigest()
 
 
-def write_json(path: Path, value: Any) -> str:
+def listing(folder: Place, pattern: str) -> list[Place]:
+    """The files of a folder whose names match, in the order of names; none if there is no such folder."""
+    found: list[Place] = [*folder.glob(pattern)]
+    return sorted(found, key=str)
+
+
+def write_json(path: Place, value: Any) -> str:
     """`write_bytes` of canonical JSON: sorted keys, indented, a newline at the end."""
     return write_bytes(path, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
+def read_json(path: Place) -> Any:
+    """
+    Raises:
+        UserError: the file is not JSON any more.
+    """
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}; restore it from a copy") from None
 
 
-def sha256_file(path: Path) -> str:
+def sha256_file(path: Place) -> str:
     digest = hashlib.sha256()
-    with open(path, "rb") as handle:
+    with path.open("rb") as handle:
         while block := handle.read(BLOCK):
             digest.update(block)
     return digest.hexdigest()
@@ -51,7 +127,9 @@ def sha256_folder(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def clear_temporaries(folder: Path) -> None:
-    """Remove what an interrupted `write_bytes` left behind."""
+def clear_temporaries(folder: Place) -> None:
+    """Remove what an interrupted `write_bytes` left behind; on an object store it leaves nothing."""
+    if isinstance(folder, Remote):
+        return
     for leftover in folder.rglob(".*.part"):
         leftover.unlink(missing_ok=True)

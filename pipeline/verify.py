@@ -6,30 +6,26 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
-from pipeline.errors import UserError
 from pipeline.filters import ACCEPTED, STATUSES
+from pipeline.index import read_table
 from pipeline.plan import KEY_DIGITS
-from pipeline.run import RUN_FILE
+from pipeline.run import read_run
 from pipeline.shards import damaged_files, markers, shard_folder
-from pipeline.storage import read_json
+from pipeline.storage import Place, listing
 
 
-def verify(output: Path) -> list[str]:
+def verify(output: Place) -> list[str]:
     """Everything that is wrong with the corpus, a line each; empty if it is sound.
 
     Raises:
         UserError: not the output of a run.
     """
-    if not (output / RUN_FILE).exists():
-        raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
-    run = read_json(output / RUN_FILE)
+    run = read_run(output)
     known = markers(output)
     problems = [] if run["complete"] else ["run.json: the run is not complete; the same run command resumes it"]
     problems += list(_foreign(output, len(known)))
@@ -42,7 +38,7 @@ def verify(output: Path) -> list[str]:
         if not damage:
             found = list(_shard(output, name, marker, run))
             problems += found
-            rows += pq.read_table(shard_folder(output) / f"{name}.parquet").to_pylist()
+            rows += read_table(shard_folder(output) / f"{name}.parquet").to_pylist()
         full = marker["accepted"] == size or (marker is known[-1] and 0 < marker["accepted"] <= size)
         if not full:
             problems.append(f"shards/{name}.json: {marker['accepted']} samples where {size} were planned")
@@ -51,17 +47,19 @@ def verify(output: Path) -> list[str]:
     return problems
 
 
-def _foreign(output: Path, shards: int) -> Iterator[str]:
+def _foreign(output: Place, shards: int) -> Iterator[str]:
     """Files in shards/ that no marker speaks of."""
+    if any(path.name > f"{shards:05d}.json" for path in shard_folder(output).glob("*.json")):
+        yield f"shards/{shards:05d}.json: is missing, and later shards are there"
     ours = {f"{n:05d}.{suffix}" for n in range(shards) for suffix in ("tar", "parquet", "json")}
-    for path in sorted(shard_folder(output).glob("*")):
+    for path in listing(shard_folder(output), "*"):
         if path.name not in ours:
             yield f"shards/{path.name}: belongs to no committed shard (is an earlier one missing?)"
 
 
-def _shard(output: Path, name: str, marker: dict[str, Any], run: dict[str, Any]) -> Iterator[str]:
+def _shard(output: Place, name: str, marker: dict[str, Any], run: dict[str, Any]) -> Iterator[str]:
     """A shard's tar against its parquet and its marker."""
-    rows = pq.read_table(shard_folder(output) / f"{name}.parquet").to_pylist()
+    rows = read_table(shard_folder(output) / f"{name}.parquet").to_pylist()
     for status in STATUSES:
         count = sum(row["status"] == status for row in rows)
         if count != marker[status]:
@@ -69,7 +67,7 @@ def _shard(output: Path, name: str, marker: dict[str, Any], run: dict[str, Any])
     accepted = {row["key"]: row for row in rows if row["status"] == ACCEPTED}
     suffix = run["config"]["image_format"]
     members: dict[str, bytes] = {}
-    with tarfile.open(shard_folder(output) / f"{name}.tar") as archive:
+    with (shard_folder(output) / f"{name}.tar").open("rb") as handle, tarfile.open(fileobj=handle) as archive:
         for member in archive:
             file = archive.extractfile(member)
             members[member.name] = file.read() if file else b""
@@ -89,10 +87,10 @@ def _shard(output: Path, name: str, marker: dict[str, Any], run: dict[str, Any])
             yield f"shards/{name}.tar: {key}.{suffix} cannot be decoded ({error})"
 
 
-def _index(output: Path, run: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[str]:
+def _index(output: Place, run: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[str]:
     """The index against the shards and the plan."""
     try:
-        table = pq.read_table(output / "metadata.parquet")
+        table = read_table(output / "metadata.parquet")
     except (OSError, pa.ArrowInvalid) as error:
         yield f"metadata.parquet: cannot be read ({error})"
         return

@@ -66,3 +66,43 @@ def random_clip(tokenizer):
 
     torch.manual_seed(2)
     return ClipSimilarity(build_clip(tokenizer), tokenizer, 64, [0.5] * 3, [0.5] * 3)
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """A server that speaks S3, in this process: its port."""
+    import logging
+
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()[1]
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """A proxy before the server, with an empty bucket `corpora`; the environment names both to whoever speaks S3."""
+    import boto3
+    import fsspec
+    from stores import Proxy
+
+    proxy = Proxy(s3_server, seed=0)
+    for name, value in {
+        "AWS_ENDPOINT_URL": proxy.url,
+        "AWS_ACCESS_KEY_ID": "AKIDTESTING",
+        "AWS_SECRET_ACCESS_KEY": "very-secret-key",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    bucket = boto3.resource("s3", endpoint_url=f"http://127.0.0.1:{s3_server}").Bucket("corpora")
+    bucket.create()
+    bucket.objects.all().delete()
+    proxy.bucket = bucket
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    yield proxy
+    proxy.close()
+    fsspec.get_filesystem_class("s3").clear_instance_cache()

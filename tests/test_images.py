@@ -55,7 +55,7 @@ def test_a_photograph_is_turned_upright():
         ("nowhere.png", "does not exist"),
         (b"this is no image", "cannot be decoded"),
         (_bytes(_stripes(64, 64))[:100], "cannot be decoded"),
-        ("gopher://host/x.png", "cannot be read"),
+        ("gopher://host/x.png", "no scheme that images.schemes allows"),
         (_bytes(Image.new("1", (9000, 9000))), "at most 64000000 are read"),
     ],
 )

@@ -1,0 +1,56 @@
+"""What is asked of an engine, and what it gives back: the seam between a run and whatever draws its images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from PIL import Image
+
+from muse.emotions import Target
+from pipeline.plan import Planned
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One image to draw: the request, its target, and the opened source image to edit (None to generate)."""
+
+    planned: Planned
+    target: Target
+    image: Image.Image | None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One request as the engine left it.
+
+    Attributes:
+        image: RGB; None if it failed.
+        judge, guide: probabilities over the taxonomy.
+        similarity: of image and prompt.
+        trace: how it came about, the fields of `muse.engine.Trace`.
+        failure: why there is no image.
+    """
+
+    image: Image.Image | None
+    judge: Sequence[float] = ()
+    guide: Sequence[float] = ()
+    similarity: float = 0.0
+    trace: Mapping[str, Any] = field(default_factory=dict)
+    failure: str = ""
+
+
+class Engine(Protocol):
+    """Whatever draws. Source images are handed to it as squares of `side` pixels."""
+
+    @property
+    def side(self) -> int: ...
+
+    def draw(self, requests: Sequence[Asked]) -> list[Drawn]:
+        """Draw all requests together, one result each, in their order.
+
+        Raises:
+            Exception: nothing came of the batch as a whole.
+        """
+        ...

@@ -1,0 +1,26 @@
+"""A sample of `make chaos`, and the harness itself: it must see what it is there to see."""
+
+import chaos
+import drive
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed"), [("worker killed", 7), pytest.param("damaged files", 7, marks=pytest.mark.slow)]
+)
+def test_a_sample_of_chaos_is_sound(tmp_path, kind, seed):
+    """Seeded; the moments of the strikes are, what they hit depends on the machine."""
+    prompts = [f"a dog, number {n}" for n in range(chaos.REQUESTS)]
+    manifest = drive.write_manifest(tmp_path / "manifest.parquet", prompts)
+    undisturbed = drive.run(manifest, tmp_path / "reference", *chaos.SETTINGS)
+    assert undisturbed.returncode == 1, undisturbed.stderr  # the null engine fails some, as it is told to
+    reference = drive.published(tmp_path / "reference")
+    (tmp_path / "round").mkdir()
+    done = chaos.one_round(kind, seed, manifest, reference, tmp_path / "round")
+    assert done.wrong == ""
+    # Nothing is compared to itself: what was spoiled, is told.
+    out = tmp_path / "round" / "out"
+    (out / "shards" / "00001.tar").write_bytes(b"")
+    assert chaos._compare(out, reference) == "other bytes: 00001.tar"
+    (out / "shards" / "00000.json").unlink()
+    assert chaos._compare(out, reference) == "lost: 00000.json"

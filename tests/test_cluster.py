@@ -1,0 +1,93 @@
+"""Clusters, simulated on this machine: lost nodes, resources that never come; and who can reach a local run."""
+
+import ipaddress
+import time
+
+import drive
+import psutil
+import pytest
+
+
+@pytest.fixture
+def cluster():
+    """A head without a core of its own, to which the tests add nodes."""
+    from ray.cluster_utils import Cluster
+
+    # Quick to notice that a node is gone, so that the test is.
+    health = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3, "health_check_initial_delay_ms": 0}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": health})
+    yield cluster
+    cluster.shutdown()
+
+
+def _node_workers() -> list[psutil.Process]:
+    """The processes of actors below this process, which holds the nodes."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if " ".join(child.cmdline()[:1]).startswith("ray::Worker.run"):
+                found.append(child)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.slow
+def test_a_lost_node_is_not_charged_to_the_request(cluster, tmp_path):
+    """One request, and three nodes lost under it: three workers killed would have been its end."""
+    manifest = drive.write_manifest(tmp_path / "manifest.parquet", ["a dog"])
+    slow = ["--address", cluster.address, "--batch-size", 1, "--set", "null.delay=8", "--set", "start_seconds=300"]
+    node = cluster.add_node(num_cpus=1)
+    with drive.started(manifest, tmp_path / "out", *slow) as going:
+        for _ in range(3):
+            drive.wait_until(_node_workers, going)
+            lost, node = node, cluster.add_node(num_cpus=1)
+            cluster.remove_node(lost, allow_graceful=False)
+            drive.wait_until(lambda: not _node_workers(), going)
+        _, told = going.communicate(timeout=drive.PATIENCE)
+    assert going.returncode == 0, told
+    (row,) = drive.rows(tmp_path / "out")
+    assert row["status"] != "failed"
+
+
+def test_a_cluster_without_room_stops_the_run_with_what_is_missing(cluster, tmp_path):
+    import ray
+
+    cluster.add_node(num_cpus=1)
+    manifest = drive.write_manifest(tmp_path / "manifest.parquet", ["a dog"])
+    ray.init(address=cluster.address, log_to_driver=False)
+    try:
+
+        @ray.remote(num_cpus=1)
+        class Squatter:
+            def here(self) -> bool:
+                return True
+
+        squatter = Squatter.remote()
+        assert ray.get(squatter.here.remote())
+        began = time.monotonic()
+        done = drive.run(manifest, tmp_path / "out", "--address", cluster.address, "--set", "start_seconds=5")
+        seconds = time.monotonic() - began
+    finally:
+        ray.shutdown()
+    assert done.returncode == 1
+    assert "no worker got a place within 5 s (start_seconds): each asks for cpus 1, free are none" in done.stderr
+    assert seconds < drive.PATIENCE
+
+
+def test_a_local_run_listens_on_loopback_alone(tmp_path):
+    manifest = drive.write_manifest(tmp_path / "manifest.parquet", [f"a dog {n}" for n in range(8)])
+    with drive.started(manifest, tmp_path / "out", "--workers", 1, "--set", "null.delay=0.5") as going:
+        drive.wait_until(lambda: drive.batch_files(tmp_path / "out"), going)
+        listening = set()
+        for process in [psutil.Process(going.pid), *psutil.Process(going.pid).children(recursive=True)]:
+            try:
+                listening |= {
+                    (process.name(), c.laddr.ip) for c in process.net_connections("inet") if c.status == "LISTEN"
+                }
+            except psutil.Error:
+                continue
+    assert listening
+    plain = {(name, ipaddress.ip_address(ip.removeprefix("::ffff:"))) for name, ip in listening}
+    outside = {(name, ip) for name, ip in plain if not ip.is_loopback}
+    assert outside == set()
