@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -267,12 +268,11 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease) ->
         scheduler.connect(config.address)
         size, options = scheduler.worker_options(job)
         size = min(size, -(-(total - already) // config.batch_size))
-        with Progress(total, already) as progress, open(_log(output), "a") as log:
+        with Progress(total, already) as progress, open(_log(output), "ab", buffering=0) as log:
 
             def done(report: batches.Report) -> None:
                 progress.add(report)
-                log.write(json.dumps({"at": time.time(), **asdict(report)}) + "\n")
-                log.flush()
+                _append(log, json.dumps({"at": time.time(), **asdict(report)}) + "\n")
                 pieces.update([report.piece] if report.piece else [])
                 publisher.advance()
 
@@ -292,6 +292,14 @@ def sound_batches(output: Path, first: int) -> set[int]:
         else:
             batches.remove_batch(output, number)
     return sound
+
+
+def _append(log: FileIO, line: str) -> None:
+    """Write a line, or say where it should have gone: nothing is left in a buffer to fail once more."""
+    try:
+        log.write(line.encode())
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}; {len(line)} bytes were to be written to", log.name) from error
 
 
 def _log(output: Path) -> Path:
