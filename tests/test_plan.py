@@ -2,7 +2,7 @@ import pytest
 
 from manifests.schema import Row
 from pipeline.config import Config
-from pipeline.plan import Planned, derive_seed, difference, fingerprint, plan_batches, plan_requests
+from pipeline.plan import Planned, derive_seed, difference, fingerprint, is_harmless, plan_batches, plan_requests
 
 
 def _rows(count, **fields):
@@ -60,3 +60,30 @@ def test_fingerprints_differ_with_any_part_and_the_difference_is_told():
     assert fingerprint(old) != fingerprint(new)
     assert fingerprint(old) == fingerprint(dict(reversed(old.items())))
     assert difference(old, new) == ["config.seed: 0 -> 1"]
+
+
+def _parts(**more):
+    parts = {
+        "config": {"guide": "/models/a", "seed": 0, "null": {"delay": 0.0}},
+        "models": {"guide": {"name": "/models/a", "sha256": "1"}},
+        "versions": {"python": "3.11.1", "torch": "2.6"},
+    }
+    return {key: {**value, **more.get(key, {})} for key, value in parts.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "harmless"),
+    [
+        ({"versions": {"python": "3.11.9"}}, True),
+        ({"versions": {"torch": "2.7"}}, False),
+        ({"config": {"null": {"delay": 1.0}}}, True),
+        ({"config": {"seed": 1}}, False),
+        ({"config": {"guide": "/moved/a"}, "models": {"guide": {"name": "/moved/a", "sha256": "1"}}}, True),
+        ({"config": {"guide": "/models/b"}, "models": {"guide": {"name": "/models/b", "sha256": "2"}}}, False),
+    ],
+)
+def test_only_what_cannot_change_a_byte_is_harmless(change, harmless):
+    old, new = _parts(), _parts(**change)
+    lines = difference(old, new)
+    assert lines
+    assert all(is_harmless(line, old, new) for line in lines) == harmless
