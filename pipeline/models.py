@@ -54,6 +54,24 @@ def locate(config: Config) -> dict[str, Model]:
     return found
 
 
+def on_this_node(role: str, model: Model) -> Model:
+    """The model where this node has it: the driver's folder, or this node's own copy of the embedded or hub model.
+
+    However many workers a node has, a hub model is fetched to it once. Weights never travel through Ray.
+
+    Raises:
+        UserError: there is none, or it is another model than the driver's.
+    """
+    if model.name == EMBEDDED or Path(model.path).is_dir():
+        path = muse.mini.WEIGHTS / ROLES[role] if model.name == EMBEDDED else Path(model.path)
+        known = str(path) == model.path
+    else:
+        path, known = _resolve(role, model.name), False
+    if not known and sha256_folder(path) != model.sha256:
+        raise UserError(f"--{role} {model.name!r}: {path} of this node is another model than the driver's; update it")
+    return dataclasses.replace(model, path=str(path))
+
+
 def _resolve(role: str, name: str) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
@@ -138,6 +156,7 @@ def load(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Engine:
 
     torch.set_num_threads(config.threads)
     device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
+    models = {role: on_this_node(role, model) for role, model in models.items()}
     backbone = StableDiffusion.from_pretrained(models["model"].path, device)
     guide = FolderClassifier.from_pretrained(models["guide"].path).to(device)
     judge = FolderClassifier.from_pretrained(models["judge"].path).to(device)

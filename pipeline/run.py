@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import posixpath
 import time
@@ -12,9 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fsspec
-
-from manifests.read import Manifest, check, rows_of
+from manifests.read import Manifest, check, content_hash, extra_columns, find_request, rows_of
 from muse.emotions import MIKELS
 from pipeline import batches, index, plan
 from pipeline.config import EMBEDDED, Config, as_dict, decisive
@@ -43,15 +40,6 @@ class Outcome:
     already_done: bool = False
 
 
-def manifest_hash(path: str) -> str:
-    """SHA-256 of the manifest's bytes, read in a stream."""
-    digest = hashlib.sha256()
-    with fsspec.open(path, "rb") as handle:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def folder_of(path: str) -> str:
     """The folder that relative image paths of a manifest refer to."""
     return posixpath.dirname(path) if "://" in path else str(Path(path).resolve().parent)
@@ -61,9 +49,12 @@ def planned_requests(manifest: Manifest, config: Config) -> int:
     return min(manifest.requests, config.limit) if config.limit else manifest.requests
 
 
-def batches_of(manifest: Manifest, config: Config) -> Iterator[plan.Batch]:
-    """The batches of the plan, read from the manifest in a stream."""
-    return plan.plan_batches(plan.plan_requests(rows_of(manifest, MIKELS.labels), config), config.batch_size)
+def batches_of(manifest: Manifest, config: Config, first: int = 0) -> Iterator[plan.Batch]:
+    """The batches of the plan from number `first` on, read from the manifest in a stream."""
+    before = first * config.batch_size
+    row, passed = find_request(manifest.path, before, len(config.emotions)) if first else (0, 0)
+    requests = plan.plan_requests(rows_of(manifest, MIKELS.labels, row), config, before, passed)
+    return plan.plan_batches(requests, config.batch_size, first)
 
 
 def examine_output(output: Path, run: dict[str, Any], adopt: bool = False) -> dict[str, Any]:
@@ -108,18 +99,22 @@ def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
         return None
     from muse.mini.vocabulary import told, unknown_words
 
-    strange = [(row.number, words) for row in rows_of(manifest, MIKELS.labels) if (words := unknown_words(row.prompt))]
+    count, strange = 0, []
+    for row in rows_of(manifest, MIKELS.labels):
+        if words := unknown_words(row.prompt):
+            count += 1
+            strange += [f"row {row.number}: {', '.join(words)}"] if count <= 10 else []
     if not strange:
         return None
-    shown = "; ".join(f"row {number}: {', '.join(words)}" for number, words in strange[:10])
-    more = f"; and {len(strange) - 10} more rows" if len(strange) > 10 else ""
-    return f"{len(strange)} prompt(s) have unknown words, which it will ignore ({shown}{more}). {told()}"
+    shown = "; ".join(strange)
+    more = f"; and {count - 10} more rows" if count > 10 else ""
+    return f"{count} prompt(s) have unknown words, which it will ignore ({shown}{more}). {told()}"
 
 
-def describe(manifest: Manifest, config: Config, models: Mapping[str, Model]) -> dict[str, Any]:
+def describe(manifest: Manifest, sha256: str, config: Config, models: Mapping[str, Model]) -> dict[str, Any]:
     """`run.json` as it is before anything was made: the settings, and the fingerprint with its parts."""
     parts = {
-        "manifest": {"sha256": manifest_hash(manifest.path)},
+        "manifest": {"sha256": sha256},
         "config": decisive(config),
         "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
         "versions": versions(),
@@ -131,9 +126,25 @@ def describe(manifest: Manifest, config: Config, models: Mapping[str, Model]) ->
         "parts": parts,
         "config": as_dict(config),
         "manifest": manifest.path,
+        "rows": manifest.rows,
         "requests": planned_requests(manifest, config),
         "complete": False,
     }
+
+
+def known_manifest(path: str, sha256: str, config: Config, output: Path) -> Manifest | None:
+    """The manifest as it was checked when the run in `output` began, or None if that was another, or read otherwise.
+
+    To check ten million rows takes a minute; to resume a run must not.
+    """
+    file = output / RUN_FILE
+    before = read_json(file) if file.exists() else None
+    if not isinstance(before, dict) or not {"parts", "rows", "requests"} <= before.keys():
+        return None
+    now = {"manifest": {"sha256": sha256}, "config": decisive(config), "versions": versions()}
+    if any(before["parts"].get(key) != value for key, value in json.loads(json.dumps(now)).items()):
+        return None
+    return Manifest(path, before["rows"], before["requests"], extra_columns(path))
 
 
 def execute(
@@ -146,15 +157,18 @@ def execute(
         RunStopped: the run cannot go on; the same command resumes it.
         KeyboardInterrupt: interrupted; what is finished is saved.
     """
-    manifest = check(manifest_path, MIKELS.labels, len(config.emotions))
+    sha256 = content_hash(manifest_path)
+    known = known_manifest(manifest_path, sha256, config, output)
+    manifest = known or check(manifest_path, MIKELS.labels, len(config.emotions))
     models = locate(config)
-    if warning := vocabulary_warning(manifest, config):
+    if known is None and (warning := vocabulary_warning(manifest, config)):
         warn(warning)
-    run = examine_output(output, describe(manifest, config, models), adopt)
+    this = describe(manifest, sha256, config, models)
+    run = examine_output(output, this, adopt)
     if not run["complete"]:
         with Lease(output) as lease:
             # Read again: the driver that had the lease before may have finished meanwhile.
-            run = examine_output(output, describe(manifest, config, models), adopt)
+            run = examine_output(output, this, adopt)
             if not run["complete"]:
                 return _work(manifest, output, config, models, run, lease, warn)
     for line in damaged_shards(output):
@@ -238,11 +252,9 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease) ->
     config, output = job.config, job.output
     first, finished = publisher.start.batch, sound_batches(output, publisher.start.batch)
 
-    def is_done(batch: plan.Batch) -> bool:
-        return batch.number < first or batch.number in finished
-
     total = planned_requests(manifest, config)
-    already = sum(len(batch.requests) for batch in batches_of(manifest, config) if is_done(batch))
+    sizes = (max(0, min(config.batch_size, total - number * config.batch_size)) for number in finished)
+    already = min(total, first * config.batch_size) + sum(sizes)
     pieces: Counter[int] = Counter()
     if already == total:
         return pieces
@@ -257,9 +269,12 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease) ->
                 log.write(json.dumps({"at": time.time(), **asdict(report)}) + "\n")
                 log.flush()
                 pieces.update([report.piece] if report.piece else [])
-                publisher.advance()
+                # Any other batch waits for this one; to look for it in vain costs a listing.
+                if report.batch == publisher.next.batch:
+                    publisher.advance()
 
-            todo = (batch for batch in batches_of(manifest, config) if not is_done(batch))
+            todo = (batch for batch in batches_of(manifest, config, first) if batch.number not in finished)
+            publisher.advance()
             scheduler.Pool(job, size, options).run(todo, done, lease.check)
     finally:
         scheduler.disconnect()
