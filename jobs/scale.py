@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from unittest.mock import patch
 
 import typer
 
@@ -96,18 +97,15 @@ def run(
     manifest = write_manifest(folder / f"run-{requests}.parquet", requests // 8, False)
     output = folder / f"run-{requests}-{os.getpid()}"
     told: dict[str, Any] = {"command": "run", "requests": requests, "batch_size": batch_size, "shard_size": shard_size}
-    work, compute = {"part": "workers at it"}, running.compute
+    work: dict[str, Any] = {"part": "workers at it"}
+    compute = running.compute
 
     def watched(*arguments: Any) -> Any:
         with measured(work):
             return compute(*arguments)
 
-    running.compute = watched
-    try:
-        with measured(told):
-            told["accepted"] = running.execute(str(manifest), output, config, print).counts["accepted"]
-    finally:
-        running.compute = compute
+    with patch.object(running, "compute", watched), measured(told):
+        told["accepted"] = running.execute(str(manifest), output, config, print).counts["accepted"]
     print(json.dumps({**work, "cpu_ms_per_request": round(work["cpu_seconds"] / requests * 1000, 3)}))
     print(json.dumps(told))
 
@@ -126,20 +124,18 @@ def resume(
     manifest = write_manifest(folder / f"plan-{requests // 8}-False.parquet", requests // 8, False)
     output = folder / f"resume-{shards}-{shard_size}"
 
-    def stop(text: str, *_: Any) -> Any:
-        raise RunStopped(text)
+    def publishing(manifest: Any, job: Any, publisher: Any, *_: Any) -> None:
+        publish(manifest, job, publisher, shards)
 
-    compute = running.compute
-    try:
-        running.compute = lambda manifest, job, publisher, *rest: publish(manifest, job, publisher, shards)
-        with measured({"command": "publish", "shards": shards}) as made:
-            try_to(running.execute, str(manifest), output, config, print)
-        print(json.dumps(made))
-        running.compute = lambda manifest, job, publisher, *rest: stop(first_batch(manifest, job.config, publisher))
-        with measured({"command": "resume", "shards": len(markers(output)), "requests": requests}) as told:
-            told["first"] = try_to(running.execute, str(manifest), output, config, print)
-    finally:
-        running.compute = compute
+    def resuming(manifest: Any, job: Any, publisher: Any, *_: Any) -> None:
+        raise RunStopped(first_batch(manifest, job.config, publisher))
+
+    with patch.object(running, "compute", publishing), measured({"command": "publish", "shards": shards}) as made:
+        try_to(running.execute, str(manifest), output, config, print)
+    print(json.dumps(made))
+    told: dict[str, Any] = {"command": "resume", "shards": len(markers(output)), "requests": requests}
+    with patch.object(running, "compute", resuming), measured(told):
+        told["first"] = try_to(running.execute, str(manifest), output, config, print)
     print(json.dumps(told))
 
 
@@ -178,6 +174,33 @@ def first_batch(manifest: Any, config: Any, publisher: Any) -> str:
     finished = running.sound_batches(publisher.output, publisher.start.batch)
     todo = running.batches_of(manifest, config, publisher.start.batch)
     return str(next(batch.number for batch in todo if batch.number not in finished))
+
+
+@app.command()
+def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")) -> None:
+    """What it costs the driver to read finished batches of images of a size, and to pack them into a shard."""
+    from dataclasses import replace
+
+    from pipeline import batches, models
+    from pipeline import run as running
+    from pipeline.config import Config
+    from pipeline.records import record_schema
+    from pipeline.samples import Maker
+    from pipeline.shards import Publisher
+
+    config = Config(engine="null", batch_size=16, min_confidence=0.0, limit=images)
+    manifest = running.check(str(write_manifest(folder / "pack.parquet", images, False)), config.emotions, 8)
+    output = folder / f"pack-{os.getpid()}"
+    maker, schema = Maker(models.load({}, config, False), config, {}, ""), record_schema({}, manifest.extra)
+    for batch in running.batches_of(manifest, config):
+        results = [replace(result, image=os.urandom(kib * 1024)) for result in maker.make(batch)]
+        batches.write_batch(output, batch.number, results, schema)
+    publisher = Publisher(output, images, config.image_format, schema)
+    with measured({"command": "pack", "images": images, "kib": kib}) as told:
+        publisher.advance()
+        publisher.finish()
+    told["cpu_ms_per_image"] = round(told["cpu_seconds"] / images * 1000, 3)
+    print(json.dumps(told))
 
 
 @app.command()

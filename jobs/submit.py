@@ -148,9 +148,7 @@ def work_off(client: JobSubmissionClient, first: Submission, wait: bool, retries
         job = known[-1]
         if not was_killed(job):
             return code if job.driver_exit_code is None else job.driver_exit_code
-        typer.echo(
-            f"{job.submission_id} was killed; {f'{left} more attempt(s)' if left else 'no attempt left'}", err=True
-        )
+        typer.echo(f"{job.submission_id} was killed; {left or 'no'} more attempt(s)", err=True)
     typer.echo("The same command resumes the run.", err=True)
     return 1
 

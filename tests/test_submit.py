@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -102,6 +103,16 @@ QUICK = ["--set", "method.steps=6", "--set", "method.iterations=1", "--min-confi
 FLAGS = [*QUICK, "--batch-size", "2", "--shard-size", "5", "--set", "start_seconds=300"]
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def agent_port() -> dict[str, int]:
+    return {"dashboard_agent_listen_port": free_port()}
+
+
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
     """A head without resources, which serves the dashboard, and two nodes with a core each; as on a real cluster."""
@@ -111,9 +122,11 @@ def cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_worker_niceness", "0")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": True})
+    # Nodes on one machine want the same ports, and an agent without its port serves no jobs.
+    head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": free_port(), **agent_port()}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        cluster.nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        cluster.nodes = [cluster.add_node(num_cpus=1, **agent_port()) for _ in range(2)]
         cluster.wait_for_nodes()
         yield cluster
     finally:
@@ -135,7 +148,7 @@ def until(condition, seconds=300):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_job_survives_its_node_and_its_driver(cluster, tmp_path):
-    """A node is lost, then the driver is killed: the job is submitted again, resumes, and gives the bytes of a laptop."""
+    """A node is lost, then the driver is killed: the job is submitted again, resumes, and gives the same bytes."""
     manifest, output, plain = tmp_path / "m.parquet", tmp_path / "out", tmp_path / "plain"
     prompts = ["a dog on a beach", "a cat by a pond", "a car on a street"]
     pq.write_table(pa.table({"prompt": prompts}), manifest)
