@@ -132,6 +132,8 @@ def test_a_resumed_run_does_not_check_its_manifest_again(tmp_path):
     manifest = check(str(path), MIKELS.labels, 8)
     run = running.describe(manifest, sha256, config, running.locate(config))
     running.write_json(output / running.RUN_FILE, run)
+    # In the order of its keys, too: it decides the columns of a shard's parquet.
+    assert json.dumps(running.read_json(output / running.RUN_FILE)["parts"]) == json.dumps(run["parts"])
     assert running.known_manifest(str(path), sha256, config, output) == manifest
     assert running.known_manifest(str(path), sha256, Config(engine="null", seed=1), output) is None
     assert running.known_manifest(str(path), "0" * 64, config, output) is None
