@@ -208,7 +208,7 @@ def wait(workers: int = 1000, times: int = 200) -> None:
     """What `ray.wait` over so many workers, of which one has news, costs the driver."""
     import ray
 
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 
     @ray.remote(num_cpus=0, resources={"none such": 1})
     def never() -> None: ...

@@ -119,8 +119,8 @@ def describe(manifest: Manifest, sha256: str, config: Config, models: Mapping[st
         "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
         "versions": versions(),
     }
-    # As run.json gives it back: tuples become lists, so that a resumed run compares equal; and keys come in their order,
-    # for from here they go into the schema of every shard.
+    # As run.json gives it back: tuples become lists, so that a resumed run compares equal. The order of the
+    # keys, too: from here they go into the schema of every shard.
     parts = json.loads(json.dumps(parts, sort_keys=True))
     return {
         "fingerprint": plan.fingerprint(parts),

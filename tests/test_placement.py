@@ -25,7 +25,7 @@ def job(tmp_path, **settings) -> Job:
 @pytest.fixture
 def two_gpus(monkeypatch):
     monkeypatch.setenv("RAY_worker_niceness", "0")
-    ray.init(num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init("local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
 
@@ -100,7 +100,7 @@ def test_weights_never_travel_through_ray(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_worker_niceness", "0")
     embedded = job(tmp_path, engine="muse", gpus_per_worker=0.0, workers=1)
     assert len(ray.cloudpickle.dumps(embedded)) < 20_000
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
         (actor,) = started(embedded)
         ray.get(actor.ready.remote(), timeout=400)
