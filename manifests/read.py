@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import fsspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manifests import schema
@@ -16,7 +19,7 @@ from manifests.check import (
     MOST,
     MOST_OF_AN_ID,
     NO_FORMAT,
-    DuplicateIds,
+    Ids,
     ManifestError,
     Problem,
     parse_row,
@@ -45,6 +48,26 @@ class Manifest:
     extra: pa.Schema
 
 
+def _handle(path: str) -> fsspec.core.OpenFile:
+    try:
+        return fsspec.open(path, "rb").open()
+    except (OSError, ValueError, ImportError) as error:
+        raise ManifestError(path, [Problem(None, None, f"cannot be opened ({error}); check the path")]) from None
+
+
+def content_hash(path: str) -> str:
+    """SHA-256 of the manifest's bytes, read in a stream.
+
+    Raises:
+        ManifestError: no such file.
+    """
+    digest = hashlib.sha256()
+    with _handle(path) as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 @contextmanager
 def _opened(path: str) -> Iterator[pq.ParquetFile]:
     """The manifest as a parquet file whose columns have the right types.
@@ -52,11 +75,7 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
     Raises:
         ManifestError: no such file, not parquet, a column of a wrong type, or no `prompt` column.
     """
-    try:
-        handle = fsspec.open(path, "rb").open()
-    except (OSError, ValueError, ImportError) as error:
-        raise ManifestError(path, [Problem(None, None, f"cannot be opened ({error}); check the path")]) from None
-    with handle:
+    with _handle(path) as handle:
         try:
             file = pq.ParquetFile(handle)
         except (pa.ArrowInvalid, OSError):
@@ -72,25 +91,34 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
 
 
 def read_rows(
-    path: str, labels: Sequence[str], ids: DuplicateIds | None = None
+    path: str, labels: Sequence[str], ids: Ids | None = None, start: int = 0
 ) -> Iterator[tuple[int, Row | None, list[Problem]]]:
-    """Every row of the manifest with its number, as parsed or with its problems.
+    """Every row of the manifest from number `start` on with its number, as parsed or with its problems.
+
+    Args:
+        ids: takes note of the rows' ids.
 
     Raises:
         ManifestError: the file as a whole cannot be used.
     """
     with _opened(path) as file:
-        number = 0
-        for batch in _batches(path, file):
-            for values in _values(path, batch, number):
+        group = number = 0
+        while group < file.num_row_groups and number + file.metadata.row_group(group).num_rows <= start:
+            number += file.metadata.row_group(group).num_rows
+            group += 1
+        for batch in _batches(path, file, row_groups=range(group, file.num_row_groups)):
+            passed = min(batch.num_rows, max(0, start - number))
+            number += passed
+            for values in _values(path, batch.slice(passed), number):
                 row, wrong = parse_row(number, values, labels, ids)
                 yield number, row, wrong
                 number += 1
 
 
-def _batches(path: str, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+def _batches(path: str, file: pq.ParquetFile, size: int = ROWS_AT_ONCE, **which: Any) -> Iterator[pa.RecordBatch]:
+    """The row groups and columns of the manifest that `which` names, `size` rows at a time."""
     try:
-        yield from file.iter_batches(batch_size=ROWS_AT_ONCE)
+        yield from file.iter_batches(batch_size=size, **which)
     except (OSError, pa.ArrowException) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ManifestError(path, [Problem(None, None, f"is damaged ({shown(why)}); write it again")]) from None
@@ -154,25 +182,58 @@ def _type_problem(field: pa.Field) -> str | None:
     return schema.type_problem(field.name, field.type)
 
 
-def check(path: str, labels: Sequence[str], default_emotions: int) -> Manifest:
+def find_request(path: str, request: int, default_emotions: int) -> tuple[int, int]:
+    """The row that asks for request number `request` of a checked manifest, and how many it asks for before that.
+
+    Reads the column of emotions alone, and nothing of it into Python: a run of millions is resumed in seconds.
+    """
+    with _opened(path) as file:
+        if schema.EMOTION not in file.schema_arrow.names:
+            return divmod(request, default_emotions)
+        row = 0
+        for batch in _batches(path, file, 1 << 16, columns=[schema.EMOTION]):
+            column = batch.column(0)
+            is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+            asked = pc.list_value_length(column) if is_list else pc.if_else(pc.is_valid(column), 1, None)
+            sums = np.cumsum(pc.fill_null(asked, default_emotions).to_numpy(zero_copy_only=False))
+            if request < sums[-1]:
+                inside = int(np.searchsorted(sums, request, side="right"))
+                return row + inside, request - (int(sums[inside - 1]) if inside else 0)
+            request -= int(sums[-1])
+            row += batch.num_rows
+    return row, 0
+
+
+def check(
+    path: str, labels: Sequence[str], default_emotions: int, each: Callable[[Row], None] | None = None
+) -> Manifest:
     """Read the whole manifest once and report everything that is wrong with it.
 
     Args:
         labels: the emotions that exist.
         default_emotions: how many requests a row without an emotion asks for.
+        each: hears of every sound row, in order.
 
     Raises:
         ManifestError: with all problems, by row and column.
     """
     problems: list[Problem] = []
     more = rows = requests = 0
-    for number, row, wrong in read_rows(path, labels, DuplicateIds()):
+    ids = Ids()
+    for number, row, wrong in read_rows(path, labels, ids):
         rows = number + 1
         if row is not None:
             requests += len(row.emotions) or default_emotions
+            if each is not None:
+                each(row)
         room = MOST - len(problems)
         problems += wrong[:room]
         more += max(0, len(wrong) - room)
+    if repeated := ids.repeated():
+        problems += _repetitions(path, repeated)
+        problems.sort(key=lambda problem: problem.row or 0)
+        more += max(0, len(repeated) - MOST) + max(0, len(problems) - MOST)
+        del problems[MOST:]
     problems += _travel_problems(path)
     if rows == 0:
         problems.append(Problem(None, None, "has no rows; there is nothing to make"))
@@ -181,13 +242,26 @@ def check(path: str, labels: Sequence[str], default_emotions: int) -> Manifest:
     return Manifest(path, rows, requests, extra_columns(path))
 
 
-def rows_of(manifest: Manifest, labels: Sequence[str]) -> Iterator[Row]:
-    """The rows of a checked manifest, in order.
+def _repetitions(path: str, repeated: Mapping[int, int]) -> Iterator[Problem]:
+    """The first of the problems with rows whose id an earlier row used."""
+    wanted = sorted(repeated)[:MOST]
+    with _opened(path) as file:
+        row = 0
+        for batch in _batches(path, file, 1 << 16, columns=[schema.ID]):
+            while wanted and wanted[0] < row + batch.num_rows:
+                number = wanted.pop(0)
+                own = batch.column(0)[number - row].as_py()
+                yield Problem(number, schema.ID, f"{shown(own)} was used by row {repeated[number]}; ids must be unique")
+            row += batch.num_rows
+
+
+def rows_of(manifest: Manifest, labels: Sequence[str], start: int = 0) -> Iterator[Row]:
+    """The rows of a checked manifest from number `start` on, in order.
 
     Raises:
         ManifestError: the file has changed since it was checked.
     """
-    for _, row, wrong in read_rows(manifest.path, labels):
+    for _, row, wrong in read_rows(manifest.path, labels, start=start):
         if row is None:
             raise ManifestError(manifest.path, wrong)
         yield row

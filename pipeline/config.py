@@ -119,6 +119,8 @@ class Config:
         gpus_per_worker: GPUs of each worker; 0 runs on the CPU. -1 for 1 where there is a GPU.
         patience: seconds for which one call to an object store is tried again.
         address: of a Ray cluster; empty starts one on this machine.
+        nodes: Ray labels of the nodes to use, as in `ray.io/accelerator-type=A100,ray.io/market-type=spot`; empty
+            for all.
         request_seconds: that a request may take; a worker that is slower is taken to hang. 0 for no limit.
         start_seconds: that the cluster may take to give a first worker its place.
         method: the parameters of MUSE.
@@ -158,6 +160,7 @@ class Config:
     gpus_per_worker: float = -1.0
     patience: float = 120.0
     address: str = ""
+    nodes: str = ""
     request_seconds: float = 600.0
     start_seconds: float = 60.0
     method: Method = dataclasses.field(default_factory=Method)
@@ -202,7 +205,7 @@ class Config:
 TABLES: dict[str, type] = {"method": Method, "images": Images, "null": Null}
 """Settings that are tables of their own."""
 
-PLACEMENT = ("workers", "gpus_per_worker", "patience", "address", "request_seconds", "start_seconds")
+PLACEMENT = ("workers", "gpus_per_worker", "patience", "address", "nodes", "request_seconds", "start_seconds")
 """Settings that say where a run computes, not what."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
@@ -42,14 +43,18 @@ def read_table(path: Place, columns: list[str] | None = None) -> pa.Table:
 def tally(output: Place, labels: Sequence[str]) -> dict[str, Any]:
     """Counts of the whole corpus, by status and, for each emotion in the order of `labels`, accepted of requested."""
     table = read_table(output / "metadata.parquet", ["status", "emotion", "task"])
-    statuses = Counter(table["status"].to_pylist())
-    pairs = Counter(zip(table["emotion"].to_pylist(), table["status"].to_pylist(), strict=True))
-    asked = Counter(table["emotion"].to_pylist())
+    statuses, tasks, pairs, asked = Counter[str](), Counter[str](), Counter[tuple[str, str]](), Counter[str]()
+    for row in table.group_by(table.column_names).aggregate([([], "count_all")]).to_pylist():
+        count = row["count_all"]
+        statuses[row["status"]] += count
+        tasks[row["task"]] += count
+        asked[row["emotion"]] += count
+        pairs[row["emotion"], row["status"]] += count
     return {
         "requests": table.num_rows,
         **{status: statuses[status] for status in STATUSES},
         "emotions": {e: {"requests": asked[e], "accepted": pairs[e, ACCEPTED]} for e in labels if asked[e]},
-        "tasks": dict(sorted(Counter(table["task"].to_pylist()).items())),
+        "tasks": dict(sorted(tasks.items())),
     }
 
 
@@ -143,10 +148,12 @@ def _samples(output: Place, wanted: dict[str, str]) -> dict[str, Image.Image]:
 def write_contact_sheet(output: Place, labels: Sequence[str]) -> None:
     """`contact_sheet.png`: a row per emotion of its first accepted samples, the judge's confidence below each."""
     columns = ["key", "status", "emotion", "judge_confidence", "task"]
-    rows = read_table(output / "metadata.parquet", columns).to_pylist()
-    emotions = [emotion for emotion in labels if any(row["emotion"] == emotion for row in rows)]
+    table = read_table(output / "metadata.parquet", columns)
+    there = set(pc.unique(table["emotion"]).to_pylist())
+    emotions = [emotion for emotion in labels if emotion in there]
+    accepted = table.filter(pc.equal(table["status"], ACCEPTED))
     shown = {
-        emotion: [row for row in rows if row["emotion"] == emotion and row["status"] == ACCEPTED][:COLUMNS]
+        emotion: accepted.filter(pc.equal(accepted["emotion"], emotion)).slice(0, COLUMNS).to_pylist()
         for emotion in emotions
     }
     images = _samples(output, {row["key"]: emotion for emotion, chosen in shown.items() for row in chosen})

@@ -67,10 +67,8 @@ def locate(config: Config) -> dict[str, Model]:
         except ValueError as error:
             where = f"; the label_map is the table [label_map.{role}]" if "label_map" in str(error) else ""
             raise UserError(f"--{role} {name!r}: {error}{where}") from None
-        if role in CLASSIFIERS:
-            found[role] = Model(name, str(path), _hash_of(source), tuple(_weights_of(leaf) for leaf in source.leaves()))
-        else:
-            found[role] = Model(name, str(path), _hash_at(path))
+        weights = tuple(_weights_of(leaf) for leaf in source.leaves()) if role in CLASSIFIERS else ()
+        found[role] = Model(name, str(path), _hash_at(role, path), weights)
     parts = {"vae": config.vae, "preview": config.preview}
     parts |= {f"lora {number}": name for number, name in enumerate(config.lora)}
     for part, name in parts.items():
@@ -80,7 +78,7 @@ def locate(config: Config) -> dict[str, Model]:
                 _trust(path)
             except ValueError as error:
                 raise UserError(f"config: {part.split()[0]} {name!r}: {error}") from None
-            found[part] = Model(name, str(path), _hash_at(path))
+            found[part] = Model(name, str(path), _hash_at(part, path))
     if is_same_judge(found) and not config.allow_same_judge:
         raise UserError(f"--guide and --judge have the same weights; {SAME_JUDGE}")
     return found
@@ -90,6 +88,27 @@ def is_same_judge(models: Mapping[str, Model]) -> bool:
     """Whether the judge, or a member of it, is the guide or a member of it, by the content of their weights."""
     guide, judge = ({*models[role].weights} if role in models else set() for role in CLASSIFIERS)
     return not guide.isdisjoint(judge)
+
+
+def on_this_node(role: str, model: Model) -> Model:
+    """The model where this node has it: the driver's path, or this node's own copy of the embedded or hub model.
+
+    However many workers a node has, a hub model is fetched to it once. Weights never travel through Ray.
+
+    Raises:
+        UserError: there is none, or it is another model than the driver's.
+    """
+    try:
+        if model.name == EMBEDDED:
+            path = muse.mini.WEIGHTS / ROLES[role]
+        else:
+            path = Path(model.path) if Path(model.path).exists() else _located(model.name)
+        other = str(path) != model.path and _hash_at(role, path) != model.sha256
+    except ValueError as error:
+        raise UserError(f"{role} {model.name!r}: {error}") from None
+    if other:
+        raise UserError(f"{role} {model.name!r}: {path} of this node is another model than the driver's; update it")
+    return dataclasses.replace(model, path=str(path))
 
 
 def _located(name: str) -> Path:
@@ -104,13 +123,12 @@ def _trust(path: Path) -> None:
         raise ValueError("\n  ".join(problems[:10]))
 
 
-def _hash_at(path: Path) -> str:
-    return sha256_file(path) if path.is_file() else sha256_folder(path)
-
-
-def _hash_of(source: Source) -> str:
-    """One hash of all that a classifier is read from, which may lie in several folders."""
-    parts = [sha256_folder(folder) for folder in source.folders()]
+def _hash_at(role: str, path: Path) -> str:
+    """One hash of all that a model is read from: a file, a folder or, of a classifier, several folders."""
+    if path.is_file():
+        return sha256_file(path)
+    folders = read_source(path).folders() if role in CLASSIFIERS else (path,)
+    parts = [sha256_folder(folder) for folder in folders]
     return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
@@ -187,6 +205,7 @@ def load(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Engine:
 
     torch.set_num_threads(config.threads)
     device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
+    models = {role: on_this_node(role, model) for role, model in models.items()}
     backbone = load_backbone(
         models["model"].path,
         device,

@@ -71,20 +71,26 @@ def next_candidate(request: Planned, first: int, run_seed: int) -> Planned:
     return replace(request, seed=derive_seed(root, request.key, candidate), candidate=candidate)
 
 
-def plan_requests(rows: Iterable[Row], config: Config) -> Iterator[Planned]:
-    """Requests in the manifest's order, one per emotion of a row. A row's own seed serves all its emotions."""
+def plan_requests(rows: Iterable[Row], config: Config, first: int = 0, passed: int = 0) -> Iterator[Planned]:
+    """Requests in the manifest's order, one per emotion of a row. A row's own seed serves all its emotions.
+
+    Args:
+        first: number of the first request that is given.
+        passed: requests of the first of `rows` that come before that one.
+    """
     everything = tuple({name: 1.0} for name in config.emotions)
     wanted = ((row, emotion) for row in rows for emotion in row.emotions or everything)
-    for number, (row, emotion) in enumerate(itertools.islice(wanted, config.limit or None)):
+    upto = passed + max(0, config.limit - first) if config.limit else None
+    for number, (row, emotion) in enumerate(itertools.islice(wanted, passed, upto), first):
         key = f"{number:0{KEY_DIGITS}d}"
         seed = row.seed if row.seed is not None else derive_seed(config.seed, key, 0)
         yield Planned(key, row.number, row.id, row.prompt, row.negative_prompt, emotion, row.image, seed, 0, row.extra)
 
 
-def plan_batches(requests: Iterable[Planned], size: int) -> Iterator[Batch]:
-    """Consecutive requests, `size` at a time."""
+def plan_batches(requests: Iterable[Planned], size: int, first: int = 0) -> Iterator[Batch]:
+    """Consecutive requests, `size` at a time; the batches are numbered from `first`."""
     requests = iter(requests)
-    for number in itertools.count():
+    for number in itertools.count(first):
         chunk = tuple(itertools.islice(requests, size))
         if not chunk:
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import posixpath
@@ -13,10 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fsspec
-
 from manifests.check import ManifestError, Problem
-from manifests.read import Manifest, check, rows_of
+from manifests.read import Manifest, check, content_hash, extra_columns, find_request, rows_of
 from pipeline import batches, filters, index, plan
 from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
@@ -46,15 +43,6 @@ class Outcome:
     already_done: bool = False
 
 
-def manifest_hash(path: str) -> str:
-    """SHA-256 of the manifest's bytes, read in a stream."""
-    digest = hashlib.sha256()
-    with fsspec.open(path, "rb") as handle:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 @contextmanager
 def fetched_manifest(path: str, patience: float) -> Iterator[str]:
     """A local path with the manifest's content; what is wrong with it is told under its own name."""
@@ -80,9 +68,12 @@ def planned_requests(manifest: Manifest, config: Config) -> int:
     return min(manifest.requests, config.limit) if config.limit else manifest.requests
 
 
-def batches_of(manifest: Manifest, config: Config) -> Iterator[plan.Batch]:
-    """The batches of the plan, read from the manifest in a stream."""
-    return plan.plan_batches(plan.plan_requests(rows_of(manifest, config.taxonomy.labels), config), config.batch_size)
+def batches_of(manifest: Manifest, config: Config, first: int = 0) -> Iterator[plan.Batch]:
+    """The batches of the plan from number `first` on, read from the manifest in a stream."""
+    before = first * config.batch_size
+    row, passed = find_request(manifest.path, before, len(config.emotions)) if first else (0, 0)
+    requests = plan.plan_requests(rows_of(manifest, config.taxonomy.labels, row), config, before, passed)
+    return plan.plan_batches(requests, config.batch_size, first)
 
 
 def read_run(output: Place) -> dict[str, Any]:
@@ -140,20 +131,22 @@ def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
         return None
     from muse.mini.vocabulary import told, unknown_words
 
-    strange = [
-        (row.number, words) for row in rows_of(manifest, config.taxonomy.labels) if (words := unknown_words(row.prompt))
-    ]
+    count, strange = 0, []
+    for row in rows_of(manifest, config.taxonomy.labels):
+        if words := unknown_words(row.prompt):
+            count += 1
+            strange += [f"row {row.number}: {', '.join(words)}"] if count <= 10 else []
     if not strange:
         return None
-    shown = "; ".join(f"row {number}: {', '.join(words)}" for number, words in strange[:10])
-    more = f"; and {len(strange) - 10} more rows" if len(strange) > 10 else ""
-    return f"{len(strange)} prompt(s) have unknown words, which it will ignore ({shown}{more}). {told()}"
+    shown = "; ".join(strange)
+    more = f"; and {count - 10} more rows" if count > 10 else ""
+    return f"{count} prompt(s) have unknown words, which it will ignore ({shown}{more}). {told()}"
 
 
-def describe(manifest: Manifest, config: Config, models: Mapping[str, Model]) -> dict[str, Any]:
+def describe(manifest: Manifest, sha256: str, config: Config, models: Mapping[str, Model]) -> dict[str, Any]:
     """`run.json` as it is before anything was made: the settings, and the fingerprint with its parts."""
     parts = {
-        "manifest": {"sha256": manifest_hash(manifest.path)},
+        "manifest": {"sha256": sha256},
         "config": decisive(config),
         "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
         "versions": versions(),
@@ -167,9 +160,29 @@ def describe(manifest: Manifest, config: Config, models: Mapping[str, Model]) ->
         "config": as_dict(config),
         "same_judge": is_same_judge(models),
         "manifest": manifest.path,
+        "rows": manifest.rows,
         "requests": planned_requests(manifest, config),
         "complete": False,
     }
+
+
+def known_manifest(path: str, sha256: str, config: Config, output: Place) -> Manifest | None:
+    """The manifest as it was checked when the run in `output` began, or None if that was another, or read otherwise.
+
+    To check ten million rows takes a minute; to resume a run must not.
+    """
+    file = output / RUN_FILE
+    before = read_json(file) if file.exists() else None
+    # A file that says anything else is damaged, which `read_run` tells.
+    if not isinstance(before, dict) or not isinstance(parts := before.get("parts"), dict):
+        return None
+    rows, requests = before.get("rows"), before.get("requests")
+    if not isinstance(rows, int) or not isinstance(requests, int):
+        return None
+    now = {"manifest": {"sha256": sha256}, "config": decisive(config), "versions": versions()}
+    if any(parts.get(key) != value for key, value in json.loads(json.dumps(now)).items()):
+        return None
+    return Manifest(path, rows, requests, extra_columns(path))
 
 
 def execute(
@@ -189,14 +202,18 @@ def execute(
 def _execute(
     manifest_path: str, local: str, output: Place, config: Config, warn: Callable[[str], None], adopt: bool
 ) -> Outcome:
-    manifest = check(local, config.taxonomy.labels, len(config.emotions))
+    sha256 = content_hash(local)
+    known = known_manifest(local, sha256, config, output)
+    manifest = known or check(local, config.taxonomy.labels, len(config.emotions))
     if config.quota and config.quota_by not in ("emotion", *manifest.extra.names):
-        known = ", ".join(("emotion", *manifest.extra.names))
-        raise UserError(f"quota_by is {config.quota_by!r}, which is no further column of the manifest; choose {known}")
+        known_columns = ", ".join(("emotion", *manifest.extra.names))
+        raise UserError(
+            f"quota_by is {config.quota_by!r}, which is no further column of the manifest; choose {known_columns}"
+        )
     models = locate(config)
-    if warning := vocabulary_warning(manifest, config):
+    if known is None and (warning := vocabulary_warning(manifest, config)):
         warn(warning)
-    described = describe(manifest, config, models) | {"manifest": public(manifest_path)}
+    described = describe(manifest, sha256, config, models) | {"manifest": public(manifest_path)}
     run = examine_output(output, described, adopt)
     if not run["complete"]:
         with Lease(output) as lease:
@@ -297,11 +314,9 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease) ->
     config, output = job.config, job.output
     first, finished = publisher.start.batch, sound_batches(output, publisher.start.batch)
 
-    def is_done(batch: plan.Batch) -> bool:
-        return batch.number < first or batch.number in finished
-
     total = planned_requests(manifest, config)
-    already = sum(len(batch.requests) for batch in batches_of(manifest, config) if is_done(batch))
+    sizes = (max(0, min(config.batch_size, total - number * config.batch_size)) for number in finished)
+    already = min(total, first * config.batch_size) + sum(sizes)
     pieces: Counter[int] = Counter()
     if already == total:
         return pieces
@@ -315,11 +330,13 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease) ->
                 progress.add(report)
                 log.add(asdict(report))
                 pieces.update([report.piece] if report.piece else [])
-                publisher.advance()
+                # Any other batch waits for this one; to look for it in vain costs a listing.
+                if report.batch == publisher.next.batch:
+                    publisher.advance()
 
             def todo() -> Iterator[plan.Batch]:
-                for batch in batches_of(manifest, config):
-                    if is_done(batch):
+                for batch in batches_of(manifest, config, first):
+                    if batch.number in finished:
                         continue
                     if results := publisher.all_refused(batch, job.shared):
                         batches.write_batch(output, batch.number, results, job.schema)
@@ -327,6 +344,7 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease) ->
                     else:
                         yield batch
 
+            publisher.advance()
             scheduler.Pool(job, size, options).run(todo(), done, lease.check)
     finally:
         scheduler.disconnect()

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 from ray.exceptions import ActorUnavailableError, OutOfDiskError, RayError, RayTaskError
@@ -50,23 +51,43 @@ def disconnect() -> None:
     ray.shutdown()
 
 
-def worker_options(job: Job) -> tuple[int, dict[str, float]]:
+def labels_of(nodes: str) -> dict[str, str]:
+    """The setting `nodes`, KEY=VALUE,KEY=VALUE, as Ray's label selector.
+
+    Raises:
+        UserError: a part that is not of that form.
+    """
+    pairs = [part.strip().partition("=") for part in nodes.split(",") if part.strip()]
+    for key, mark, value in pairs:
+        if not (key and mark and value):
+            raise UserError(f"config: nodes = {nodes!r}: write KEY=VALUE, as in ray.io/accelerator-type=A100")
+    return {key: value for key, _, value in pairs}
+
+
+def worker_options(job: Job) -> tuple[int, dict[str, Any]]:
     """How many workers, and what each asks of Ray.
 
     Raises:
-        UserError: more GPUs asked for a worker than the cluster has.
+        UserError: more GPUs asked for a worker than the cluster's nodes with the asked labels have, or no such nodes.
     """
-    gpus, cores = ray.cluster_resources().get("GPU", 0), ray.cluster_resources().get("CPU", 1)
+    labels = labels_of(job.config.nodes)
+    usable = [node for node in ray.nodes() if node["Alive"] and labels.items() <= node["Labels"].items()]
+    # Where the user says how many workers there shall be, a cluster may still have to grow for them.
+    growing = bool(job.config.address and job.config.workers)
+    if not usable and not growing:
+        raise UserError(f"config: nodes = {job.config.nodes!r}: the cluster has no node with these labels")
+    gpus, cores = (sum(node["Resources"].get(kind, 0) for node in usable) for kind in ("GPU", "CPU"))
     each = job.config.gpus_per_worker
     if each < 0:
         each = 1.0 if gpus and job.config.engine != "null" else 0.0
-    if each > gpus:
+    if each > gpus and not growing:
         raise UserError(f"--gpus-per-worker {each:g}: the cluster has {gpus:g} GPU(s); use 0 for the CPU")
     fit = int(gpus / each) if each else int(cores // job.config.threads)
     threads = min(job.config.threads, cores)
     # Asking for a share of a core lets more workers than cores be started when the user says so.
     share = min(threads, cores / max(1, job.config.workers)) if job.config.workers else threads
-    return job.config.workers or max(1, fit), {"num_gpus": each, "num_cpus": 0 if each else share}
+    options: dict[str, Any] = {"num_gpus": each, "num_cpus": 0 if each else share}
+    return job.config.workers or max(1, fit), options | ({"label_selector": labels} if labels else {})
 
 
 @dataclass
@@ -88,7 +109,7 @@ class _Hand:
 class Pool:
     """Workers, the tasks that they hold, and the tasks that wait to be done again."""
 
-    def __init__(self, job: Job, size: int, options: dict[str, float]):
+    def __init__(self, job: Job, size: int, options: dict[str, Any]):
         self.job, self.options = job, options
         self.hands: dict[ray.ObjectRef, _Hand] = {}
         """What is awaited of whom: a place, the models, or a task's end."""
@@ -234,7 +255,9 @@ class Pool:
         if any(hand.place for hand in self.hands.values()):
             self.placeless_since = time.monotonic()
         elif self.hands and time.monotonic() - self.placeless_since > seconds:
-            asked = ", ".join(f"{key[4:]} {value:g}" for key, value in self.options.items() if value)
+            asked = ", ".join(
+                f"{key[4:]} {self.options[key]:g}" for key in ("num_gpus", "num_cpus") if self.options[key]
+            )
             free = ", ".join(
                 f"{key} {value:g}" for key, value in ray.available_resources().items() if key in ("CPU", "GPU")
             )

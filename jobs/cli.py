@@ -1,0 +1,19 @@
+"""The whole command line: the pipeline's commands, and those that know of clusters.
+
+`pipeline` knows nothing of `jobs`; so it is here that they come together, and this is what `muse-batch` starts.
+"""
+
+from __future__ import annotations
+
+from jobs import submit
+from pipeline.cli import app
+
+app.command("submit", context_settings=submit.PASSING)(submit.submit)
+
+
+def main() -> None:
+    app(prog_name="muse-batch")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""`muse-batch submit`: a run as a job of a Ray cluster, by the `ray job submit` that it prints.
+
+A job is named after its output. The same command again therefore finds it: it follows the job while that runs, and
+submits the next attempt, which resumes, once it has ended. A job that was killed is submitted again by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobDetails, JobSubmissionClient
+
+PASSING = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Flags that `submit` does not know are those of `run`."""
+
+LIVE = ("PENDING", "RUNNING")
+USER_MISTAKE, INTERRUPTED = 2, 130
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One attempt at a run, as Ray is told of it.
+
+    Attributes:
+        address: of the cluster's dashboard, http(s).
+        name: of the run: the attempts are NAME-1, NAME-2 and so on.
+        entrypoint: the command that runs on the head node.
+        runtime_env: Ray's, possibly empty.
+    """
+
+    address: str
+    name: str
+    attempt: int
+    entrypoint: tuple[str, ...]
+    runtime_env: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}-{self.attempt}"
+
+
+def plan(
+    manifest: str, output: str, flags: Sequence[str], address: str, working_dir: Path | None = None, env: Any = None
+) -> Submission:
+    """The first attempt.
+
+    Raises:
+        ValueError: a path or flag that cannot work on a cluster, with the remedy.
+    """
+    if not address.startswith(("http://", "https://")):
+        raise ValueError(f"--address {address!r}: give that of the cluster's dashboard, as in http://HEAD:8265")
+    if not is_lasting(output):
+        raise ValueError(f"--output {output!r} is relative to a folder that goes with the job: give a full path or URL")
+    if not is_lasting(manifest) and working_dir is None:
+        raise ValueError(
+            f"manifest {manifest!r}: give a path or URL that the cluster sees, or --working-dir to send it"
+        )
+    if any(flag == "--address" or flag.startswith("--address=") for flag in flags):
+        raise ValueError("--address is the cluster's; the run joins it by itself")
+    entrypoint = ("muse-batch", "run", manifest, "--output", output, "--address", "auto", *flags)
+    runtime_env = dict(env or {})
+    if working_dir is not None:
+        runtime_env["working_dir"] = str(working_dir)
+    name = f"muse-batch-{hashlib.sha256(output.encode()).hexdigest()[:12]}"
+    return Submission(address, name, 1, entrypoint, runtime_env)
+
+
+def is_lasting(path: str) -> bool:
+    """Whether a path means the same from every folder."""
+    return "://" in path or path.startswith("/")
+
+
+def command(submission: Submission, wait: bool = True) -> list[str]:
+    """The `ray job submit` of this attempt."""
+    env = ["--runtime-env-json", json.dumps(submission.runtime_env)] if submission.runtime_env else []
+    names = ["--address", submission.address, "--submission-id", submission.id]
+    no_wait = [] if wait else ["--no-wait"]
+    return ["ray", "job", "submit", *names, *env, *no_wait, "--", *submission.entrypoint]
+
+
+def attempts(jobs: Sequence[JobDetails], name: str) -> list[JobDetails]:
+    """The attempts at a run that the cluster knows of, the first one first."""
+    numbered = [(job.submission_id or "").rpartition("-") for job in jobs]
+    ours = [(int(number), job) for (stem, _, number), job in zip(numbered, jobs, strict=True) if stem == name]
+    return [job for _, job in sorted(ours, key=lambda pair: pair[0])]
+
+
+def was_killed(job: JobDetails) -> bool:
+    """Whether the job ended otherwise than by itself: by a signal, or with its node."""
+    code = job.driver_exit_code
+    return str(job.status) == "FAILED" and (code is None or code < 0 or code > 128)
+
+
+def _ray(arguments: Sequence[str]) -> int:
+    """Run Ray's own command line, the one that belongs to this Python."""
+    beside = Path(sys.executable).with_name("ray")
+    found = [str(beside)] if beside.exists() else ["ray"]
+    # Its own address, by which it would find a cluster of this machine, must not hide the one that is asked for.
+    env = {key: value for key, value in os.environ.items() if key not in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")}
+    return subprocess.run([*found, *arguments[1:]], env=env, check=False).returncode
+
+
+def _connect(address: str) -> JobSubmissionClient:
+    from ray.job_submission import JobSubmissionClient
+
+    try:
+        return JobSubmissionClient(address)
+    except (ConnectionError, RuntimeError) as error:
+        raise ValueError(f"--address {address}: no Ray dashboard answers there ({error})") from None
+
+
+def work_off(client: JobSubmissionClient, first: Submission, wait: bool, retries: int) -> int:
+    """Submit the next attempt or join the one that runs, and follow it; submit again what was killed.
+
+    Returns:
+        The exit code of `muse-batch run`; 0 without `wait`.
+    """
+    known = attempts(client.list_jobs(), first.name)
+    for left in range(retries, -1, -1):
+        if known and str(known[-1].status) in LIVE:
+            arguments = ["ray", "job", "logs", "--address", first.address, "--follow", str(known[-1].submission_id)]
+            note = f"{known[-1].submission_id} runs already; following it" if wait else "it runs already"
+            typer.echo(note, err=True)
+            if not wait:
+                return 0
+        else:
+            number = int((known[-1].submission_id or "").rpartition("-")[2]) + 1 if known else 1
+            arguments = command(replace(first, attempt=number), wait)
+        typer.echo(shlex.join(arguments), err=True)
+        code = _ray(arguments)
+        if not wait:
+            return code
+        known = attempts(client.list_jobs(), first.name)
+        if not known:
+            return code  # Ray has refused it, and has said why
+        job = known[-1]
+        if not was_killed(job):
+            return code if job.driver_exit_code is None else job.driver_exit_code
+        typer.echo(f"{job.submission_id} was killed; {left or 'no'} more attempt(s)", err=True)
+    typer.echo("The same command resumes the run.", err=True)
+    return 1
+
+
+def stop(client: JobSubmissionClient, submission: Submission) -> int:
+    """Stop the attempt that runs, if any. What it has finished is saved."""
+    live = [job for job in attempts(client.list_jobs(), submission.name) if str(job.status) in LIVE]
+    if not live:
+        typer.echo("no job of this output is running")
+        return 0
+    return _ray(["ray", "job", "stop", "--address", submission.address, str(live[-1].submission_id)])
+
+
+def submit(
+    context: typer.Context,
+    manifest: Annotated[str, typer.Argument(help="Parquet file, by a path or URL that the cluster sees.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder on a shared file system, or URL.")],
+    address: Annotated[str, typer.Option(help="The cluster's dashboard, as in http://HEAD:8265.")],
+    working_dir: Annotated[
+        Optional[Path], typer.Option(help="Folder to send along; relative paths mean files in it.")
+    ] = None,
+    runtime_env: Annotated[Optional[Path], typer.Option(help="YAML file with Ray's runtime environment.")] = None,
+    retries: Annotated[int, typer.Option(help="Times that a killed job is submitted again.", min=0)] = 3,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not follow the job.")] = False,
+    stop_: Annotated[bool, typer.Option("--stop", help="Stop the job that makes OUTPUT.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command, and that is all.")] = False,
+) -> None:
+    """Run on a Ray cluster. All other flags are those of `run`. The same command again follows, or resumes."""
+    try:
+        check_flags(context.args)
+        first = plan(manifest, output, context.args, address, working_dir, _yaml(runtime_env))
+        if dry_run:
+            typer.echo(shlex.join(command(first, not no_wait)))
+            return
+        client = _connect(address)
+    except ValueError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(USER_MISTAKE) from None
+    try:
+        code = stop(client, first) if stop_ else work_off(client, first, not no_wait, retries)
+    except KeyboardInterrupt:
+        typer.echo("no longer following; the job goes on. The same command follows it again, --stop ends it", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    raise typer.Exit(code)
+
+
+def check_flags(flags: Sequence[str]) -> None:
+    """End as `run` would if it does not take these flags: better here than on the cluster."""
+    from pipeline.cli import app
+
+    group: Any = typer.main.get_command(app)
+    group.commands["run"].make_context("run", ["MANIFEST", *flags])
+
+
+def _yaml(file: Path | None) -> Any:
+    import yaml
+
+    if file is None:
+        return {}
+    try:
+        value = yaml.safe_load(file.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"--runtime-env {file}: cannot be read ({error})") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"--runtime-env {file}: is not a table of keys and values")
+    return value
