@@ -5,7 +5,8 @@ import warnings
 import pytest
 import torch
 
-torch.set_num_threads(2)
+# Test files run side by side: more threads each would only wait for one another.
+torch.set_num_threads(1)
 warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
 
 
