@@ -40,6 +40,7 @@ from muse.mini import WEIGHTS
 from muse.reference import muse as reference
 from muse.rows import Sample
 from pipeline.config import load_config
+from pipeline.log import entries
 
 matplotlib.use("Agg")
 
@@ -124,8 +125,7 @@ def command(method: Sequence[str], images: int, batch: int) -> dict[str, float]:
         settings = [part for setting in method for part in ("--set", f"method.{setting}")]
         began = time.time()
         subprocess.run([*muse_batch, "run", demo, *options, *settings], check=False, capture_output=True)
-        lines = [json.loads(line) for line in (output / "_state" / "log.jsonl").read_text().splitlines()]
-        reports = [line for line in lines if "seconds" in line]
+        reports = [entry for entry in entries(output) if "seconds" in entry]
         # From the end of the first batch to the end of the last: neither start nor finish, only the steady part.
         told["steady_seconds"] = reports[-1]["at"] - reports[0]["at"]
         told["engine_seconds"] = sum(report["seconds"] for report in reports[1:])

@@ -11,7 +11,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -88,9 +88,11 @@ def main(
     made, emotions = predictions(count, seed=77_002, steps=steps, scale=4.0)
     # The content classifier has the guide's architecture and never heard of emotions.
     settings = Fit(backbone=str(WEIGHTS / "subject"), fine_tune=True, epochs=epochs, rate=2e-3)
-    report: dict[str, dict[str, list[float]]] = {}
-    thirds = np.array_split(np.arange(steps), 4)
-    print("| early | held-out scenes | " + " | ".join(f"steps {t[0] + 1}-{t[-1] + 1}" for t in thirds) + " |")
+    report: dict[str, dict[str, Any]] = {}
+    quarters = np.array_split(np.arange(steps), 4)
+    told = " | ".join(f"steps {quarter[0] + 1}-{quarter[-1] + 1}" for quarter in quarters)
+    print(f"| early | held-out scenes | {told} | first quarter, against the first guide (95 %) |")
+    rng, first = np.random.default_rng(0), None
     for share in map(float, shares.split(",")):
         curves, clean = [], []
         for seed in map(int, seeds.split(",")):
@@ -98,10 +100,19 @@ def main(
             if not folder.exists():
                 fit(work / "scenes", folder, replace(settings, early=share, seed=seed), lambda _: None)
             clean.append(json.loads((folder / "classifier.json").read_text())["about"]["figures"]["accuracy"])
-            curves.append([float(hits(folder, pixels, emotions).mean()) for pixels in made])
-        report[f"{share:g}"] = {"clean": clean, "by_step": np.mean(curves, 0).round(4).tolist()}
-        parts = (f"{np.mean(np.array(curves)[:, third]):.3f}" for third in thirds)
-        print(f"| {share:g} | {np.mean(clean):.3f} | {' | '.join(parts)} |", flush=True)
+            curves.append([hits(folder, pixels, emotions) for pixels in made])
+        # (steps, images), the mean over the seeds; the interval is over images, paired.
+        right = np.mean(curves, 0)
+        early = right[quarters[0]].mean(0)
+        first = early if first is None else first
+        low, high = np.quantile(rng.choice(early - first, (2000, count)).mean(1), [0.025, 0.975])
+        gain = {"mean": float((early - first).mean()), "low": float(low), "high": float(high)}
+        report[f"{share:g}"] = {"clean": clean, "by_step": right.mean(1).round(4).tolist(), "gain": gain}
+        parts = " | ".join(f"{right[quarter].mean():.3f}" for quarter in quarters)
+        print(
+            f"| {share:g} | {np.mean(clean):.3f} | {parts} | {gain['mean']:+.3f} ({low:+.3f} to {high:+.3f}) |",
+            flush=True,
+        )
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(report, indent=2) + "\n")

@@ -161,6 +161,7 @@ def _members(
         raise ValueError(f"{folder / SETTINGS}: members must list two folders or more")
     for member in members:
         told: Any = {"folder": member} if isinstance(member, str) else member
-        if not isinstance(told, Mapping) or not isinstance(told.get("folder"), str):
+        sound = isinstance(told, Mapping) and isinstance(told.get("folder"), str)
+        if not sound or not isinstance(told.get("label_map", {}), Mapping):
             raise ValueError(f"{folder / SETTINGS}: a member is a folder, or {{folder, label_map}}; got {member!r}")
         yield read_source(folder / told["folder"], around), told.get("label_map", {})

@@ -255,8 +255,9 @@ def _work(
 
     job = Job(output.resolve(), config, models, shared, schema, base)
     planned = -(-planned_requests(manifest, config) // config.batch_size)
+    pieces: Counter[int] = Counter()
     for _ in range(ROUNDS):
-        pieces = compute(manifest, job, publisher, lease)
+        pieces += compute(manifest, job, publisher, lease)
         publisher.advance()
         if publisher.next.batch == planned:
             break
@@ -266,7 +267,7 @@ def _work(
     if pieces:
         warn(
             f"{sum(pieces.values())} batch(es) were too large and were made in pieces of {sorted(pieces)}, as column "
-            "`together` tells; on other devices that may change their bytes, a smaller --batch-size does not"
+            f"`together` tells; with more memory their bytes may differ, with --batch-size {min(pieces)} they cannot"
         )
     counts = conclude(output, run, publisher)
     for number in batches.finished_batches(output):

@@ -28,7 +28,8 @@ class Fit:
         label_map: what labels of the data mean that the taxonomy does not name; "" leaves their images out.
         classes: the names that numeric labels stand for, where the data do not say.
         fine_tune: train the whole model; else a head on frozen features, which is much quicker.
-        early: share of the training images shown as an early one-step prediction shows them, [0, 1]. Meant for guides.
+        early: share of the training images shown as an early one-step prediction shows them, [0, 1]. For guides: with
+            0.5 they read early predictions better and finished pictures a little worse (`jobs.early_guides`).
         epochs: passes over the training images; 0 for 60 of a head, 10 when fine-tuning.
         rate: AdamW's learning rate at its highest; 0 for 1e-2 for a head, 1e-4 when fine-tuning.
         batch_size: images in a step.

@@ -151,6 +151,7 @@ def test_killed_midway_and_run_again_it_gives_the_same_bytes(corpus, manifest, t
     assert muse_batch("verify", out).returncode == 1
     again = _run(manifest, out)
     assert again.returncode == 1, again.stderr
+    assert "1 failed" in again.stdout, again.stderr
     assert _shards(out) == _shards(corpus)
     assert muse_batch("verify", out).returncode == 0
 
