@@ -67,4 +67,4 @@ def make_timing(policy: str, level: float, latest: float) -> Timing | None:
         return Threshold(level, latest)
     if policy == "plateau":
         return Plateau(level, latest)
-    raise ValueError(f"unknown timing {policy!r}; choose fixed, threshold, plateau or never")
+    raise ValueError(f"unknown timing {policy!r}; choose fixed, threshold, plateau, never")
