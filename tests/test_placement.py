@@ -118,9 +118,13 @@ def test_weights_never_travel_through_ray(tmp_path, monkeypatch):
         ray.shutdown()
 
 
+CLASSIFIER = '{"id2label": {"0": "awe", "1": "fear"}}'
+
+
 def hub_model(folder, text):
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(text)
+    (folder / "model.safetensors").write_bytes(b"weights")
     return folder
 
 
@@ -128,7 +132,7 @@ def test_a_node_without_the_drivers_folder_uses_its_own_copy(tmp_path, monkeypat
     """The hub's cache of a node, as `snapshot_download` finds it without asking the network."""
     commit = "0" * 40
     cache = tmp_path / "cache" / "models--owner--guide"
-    own = hub_model(cache / "snapshots" / commit, "{}")
+    own = hub_model(cache / "snapshots" / commit, CLASSIFIER)
     (cache / "refs").mkdir()
     (cache / "refs" / "main").write_text(commit)
     code = """
@@ -146,7 +150,7 @@ except UserError as error:
         arguments = [sys.executable, "-c", code, json.dumps(dataclasses.astuple(model))]
         return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 
-    driver = hub_model(tmp_path / "driver", "{}")
+    driver = hub_model(tmp_path / "driver", CLASSIFIER)
     model = models.Model("owner/guide", str(driver), models.sha256_folder(driver))
     assert elsewhere(model) == str(driver)
     shutil.rmtree(driver)
