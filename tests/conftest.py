@@ -1,11 +1,15 @@
 """Shared pieces: tiny random models with the real configuration classes, built once."""
 
+import os
 import warnings
+
+# Test files run side by side: idle threads must not spin, and Ray's workers, which step back by default, must not starve.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 import pytest
 import torch
 
-# Test files run side by side: more threads each would only wait for one another.
 torch.set_num_threads(1)
 warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
 

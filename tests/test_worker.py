@@ -1,8 +1,11 @@
 """A batch in a worker's hands, without Ray: what throws, and what does not fit."""
 
+from dataclasses import asdict
+
 import pytest
 import torch
 
+from muse.emotions import MIKELS
 from pipeline.attempts import Task
 from pipeline.config import Config, Null
 from pipeline.null import RAISE, NullEngine
@@ -17,7 +20,7 @@ def _batch(*prompts: str) -> Batch:
 
 
 def _maker(**settings) -> Maker:
-    return Maker(NullEngine(Null(**settings)), Config(), {}, "")
+    return Maker(NullEngine(Null(**settings)), Config(), {"taxonomy": asdict(MIKELS)}, "")
 
 
 def test_what_torch_raises_without_memory_is_known():
