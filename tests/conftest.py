@@ -3,7 +3,7 @@
 import os
 import warnings
 
-# Test files run side by side: idle threads must not spin, and Ray's workers, which step back by default, must not starve.
+# Test files run side by side: idle threads must not spin, and Ray's workers, which step back by default, not starve.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("RAY_worker_niceness", "0")
 
