@@ -61,6 +61,7 @@ def test_poison_fails_alone_and_for_any_number_of_workers(undisturbed, tmp_path)
     assert drive.published(tmp_path / "one") == drive.published(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_a_request_that_hangs_is_found_and_fails_alone(tmp_path):
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", _with({5: HANG})[:8])
     # The limit is for each request of a task, and has to cover what a busy machine needs.
