@@ -107,6 +107,7 @@ class _Batch:
             else Row(k, r, method.edit_guidance_scale, Phase.UNDO, last, first)
             for k, r in enumerate(requests)
         ]
+        # Augmentations draw from a stream of their own, or they would repeat the starting noise.
         self.draws = [torch.Generator().manual_seed(r.seed ^ 0x5EED) for r in requests]
 
     def join(self, rows: list[Row]) -> None:

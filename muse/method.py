@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+
+def within(settings: object, limits: Mapping[str, tuple[float, float]]) -> None:
+    """Hold numbers of a settings object against their limits, both included.
+
+    Raises:
+        ValueError: the first that is outside, by name, with its limits.
+    """
+    for name, (low, high) in limits.items():
+        value = getattr(settings, name)
+        if not low <= value <= high:
+            raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,7 @@ class Method:
     edit_guidance_scale: float = 3.0
 
     def __post_init__(self) -> None:
-        limits = {
+        limits: dict[str, tuple[float, float]] = {
             "steps": (2, 1000),
             "guidance_scale": (1.0, 50.0),
             "tokens": (1, 16),
@@ -64,10 +77,7 @@ class Method:
             "strength": (0.0, 1.0),
             "edit_guidance_scale": (1.0, 50.0),
         }
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
+        within(self, limits)
         choices = {
             "sampler": ("model", "ddim", "euler", "dpm++", "flow"),
             "token_space": ("input", "output"),

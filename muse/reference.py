@@ -11,6 +11,7 @@ from torch import Tensor
 
 from muse.backbones.base import Backbone
 from muse.classifiers import EmotionClassifier, resize
+from muse.guidance import CLIP
 from muse.inversion import asked_at, undo
 from muse.losses import inherent_mask, multi_emotion_loss, similar_mask
 from muse.method import Method
@@ -80,7 +81,7 @@ def muse(
                 if request.target.confidence(F.softmax(logits, -1)[0].tolist()) >= method.enough:
                     break
                 relative, updates = gradient * backbone.text.scale, updates + 1
-                relative = relative * min(1.0, 10.0 / float(relative.norm()))
+                relative = relative * min(1.0, CLIP / float(relative.norm()))
                 mean, spread = 0.9 * mean + 0.1 * relative, 0.99 * spread + 0.01 * relative.square()
                 aim = (mean / (1 - 0.9**updates)) / ((spread / (1 - 0.99**updates)).sqrt() + 1e-12)
                 tokens = tokens - method.learning_rate * backbone.text.scale * aim

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from muse.emotions import MIKELS, Taxonomy
-from muse.method import Method
+from muse.method import Method, within
 from muse.taxonomies import load_taxonomy
 from pipeline.errors import UserError
 
@@ -49,7 +49,7 @@ class Null:
     faults: bool = False
 
     def __post_init__(self) -> None:
-        _within(self, {"delay": (0, 3600), "failures": (0, 1), "memory": (0, 1024)})
+        within(self, {"delay": (0, 3600), "failures": (0, 1), "memory": (0, 1024)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,14 +71,7 @@ class Images:
     seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        _within(self, {"bytes": (1, 2**31), "pixels": (1, 2**31), "seconds": (0.1, 86_400)})
-
-
-def _within(settings: Any, limits: Mapping[str, tuple[float, float]]) -> None:
-    for name, (low, high) in limits.items():
-        value = getattr(settings, name)
-        if not low <= value <= high:
-            raise ValueError(f"{name} is {value}; give a number from {low} to {high}")
+        within(self, {"bytes": (1, 2**31), "pixels": (1, 2**31), "seconds": (0.1, 86_400)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,7 +184,7 @@ class Config:
             "request_seconds": (0, 1_000_000),
             "start_seconds": (1, 86_400),
         }
-        _within(self, limits)
+        within(self, limits)
         if self.engine not in ENGINES:
             raise ValueError(f"engine is {self.engine!r}; choose {', '.join(ENGINES)}")
         if self.dtype not in DTYPES:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from muse.emotions import MIKELS, Taxonomy
+from muse.method import within
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Fit:
     def __post_init__(self) -> None:
         if not self.backbone:
             raise ValueError("backbone is not given; name a folder or a hub id with --backbone")
-        limits = {
+        limits: dict[str, tuple[float, float]] = {
             "early": (0, 1),
             "epochs": (0, 10_000),
             "rate": (0, 1),
@@ -61,9 +62,7 @@ class Fit:
             "held_out": (0.02, 0.9),
             "seed": (0, 2**31),
         }
-        for name, (low, high) in limits.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} is {getattr(self, name)}; give a number from {low} to {high}")
+        within(self, limits)
 
     @property
     def passes(self) -> int:

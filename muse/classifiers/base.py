@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -28,7 +29,7 @@ class EmotionClassifier(Protocol):
         ...
 
 
-class ImageClassifier(nn.Module):
+class ImageClassifier(nn.Module, ABC):
     """A frozen model with its own preprocessing, labels and temperature, read under the names of a taxonomy.
 
     Labels are matched by name. Where several stand for one emotion their probabilities add up; one that is
@@ -55,9 +56,9 @@ class ImageClassifier(nn.Module):
                 mask[emotion, position] = 0.0
         self.register_buffer("mask", mask, persistent=False)
 
+    @abstractmethod
     def scores(self, seen: Tensor) -> Tensor:
         """Logits (b, labels) over its own labels of prepared pixels."""
-        raise NotImplementedError
 
     def logits(self, pixels: Tensor) -> Tensor:
         scores = self.scores(self.preprocessing(pixels.float())).float() / self.temperature
