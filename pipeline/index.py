@@ -37,7 +37,9 @@ def write_metadata(output: Place, schema: pa.Schema, unsharded: list[dict[str, A
 def read_table(path: Place, columns: list[str] | None = None) -> pa.Table:
     """A parquet file, or some of its columns."""
     with path.open("rb") as handle:
-        return pq.read_table(handle, columns=columns)
+        # Not `pq.read_table`: it reads ahead on threads of its own, and where they still hold a Python file as the
+        # interpreter ends, the process aborts.
+        return pq.ParquetFile(handle).read(columns=columns)
 
 
 def tally(output: Place, labels: Sequence[str]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def accepted_rows(output: Place, known: list[dict[str, Any]], columns: list[str]
     """Some columns of every accepted sample of the committed shards, in order."""
     for marker in known:
         with (shard_folder(output) / f"{marker['shard']:05d}.parquet").open("rb") as handle:
-            rows = pq.read_table(handle, columns=["status", *columns]).to_pylist()
+            rows = pq.ParquetFile(handle).read(columns=["status", *columns]).to_pylist()
         yield from (row for row in rows if row["status"] == ACCEPTED)
 
 
