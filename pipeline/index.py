@@ -36,10 +36,9 @@ def write_metadata(output: Place, schema: pa.Schema, unsharded: list[dict[str, A
 
 def read_table(path: Place, columns: list[str] | None = None) -> pa.Table:
     """A parquet file, or some of its columns."""
-    with path.open("rb") as handle:
-        # Not `pq.read_table`: it reads ahead on threads of its own, and where they still hold a Python file as the
-        # interpreter ends, the process aborts.
-        return pq.ParquetFile(handle).read(columns=columns)
+    # From memory, not from the open file: threads that read ahead may still hold a Python file as the interpreter
+    # ends, and the process then aborts.
+    return pq.read_table(pa.BufferReader(path.read_bytes()), columns=columns, use_threads=False)
 
 
 def tally(output: Place, labels: Sequence[str]) -> dict[str, Any]:

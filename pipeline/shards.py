@@ -54,8 +54,8 @@ def file_of(output: Place, name: str) -> Place:
 def accepted_rows(output: Place, known: list[dict[str, Any]], columns: list[str]) -> Iterator[dict[str, Any]]:
     """Some columns of every accepted sample of the committed shards, in order."""
     for marker in known:
-        with (shard_folder(output) / f"{marker['shard']:05d}.parquet").open("rb") as handle:
-            rows = pq.ParquetFile(handle).read(columns=["status", *columns]).to_pylist()
+        data = (shard_folder(output) / f"{marker['shard']:05d}.parquet").read_bytes()
+        rows = pq.read_table(pa.BufferReader(data), columns=["status", *columns]).to_pylist()
         yield from (row for row in rows if row["status"] == ACCEPTED)
 
 
