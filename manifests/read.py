@@ -77,7 +77,8 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
     """
     with _handle(path) as handle:
         try:
-            file = pq.ParquetFile(handle)
+            # No reading ahead, here and below: Arrow's threads may outlive the interpreter, which then aborts.
+            file = pq.ParquetFile(handle, pre_buffer=False)
         except (pa.ArrowInvalid, OSError):
             hint = "is not a parquet file; write one with pandas.DataFrame.to_parquet or pyarrow"
             raise ManifestError(path, [Problem(None, None, hint)]) from None
@@ -118,7 +119,7 @@ def read_rows(
 def _batches(path: str, file: pq.ParquetFile, size: int = ROWS_AT_ONCE, **which: Any) -> Iterator[pa.RecordBatch]:
     """The row groups and columns of the manifest that `which` names, `size` rows at a time."""
     try:
-        yield from file.iter_batches(batch_size=size, **which)
+        yield from file.iter_batches(batch_size=size, use_threads=False, **which)
     except (OSError, pa.ArrowException) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ManifestError(path, [Problem(None, None, f"is damaged ({shown(why)}); write it again")]) from None
@@ -146,7 +147,7 @@ def _travel_problems(path: str) -> list[Problem]:
     if not len(extra):
         return []
     with _opened(path) as file:
-        for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
+        for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, use_threads=False):
             for field in extra:
                 column = [{field.name: value} for value in batch.column(field.name).to_pylist()]
                 try:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.filters import ACCEPTED
+from pipeline.records import from_parquet
 from pipeline.samples import Result
 from pipeline.storage import Place, listing, write_bytes
 
@@ -72,7 +73,7 @@ def read_batch(output: Place, number: int) -> list[Result] | None:
     for path in batch_files(output, number):
         data = path.read_bytes()
         if path.stem.endswith(_digest(data)):
-            rows = pq.read_table(pa.BufferReader(data)).to_pylist()
+            rows = from_parquet(data).to_pylist()
             return [Result(row, row.pop(IMAGE)) for row in rows]
     return None
 

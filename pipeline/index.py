@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.filters import ACCEPTED, STATUSES
+from pipeline.records import from_parquet
 from pipeline.shards import markers, shard_folder
 from pipeline.storage import Place, write_bytes
 
@@ -26,9 +27,7 @@ def write_metadata(output: Place, schema: pa.Schema, unsharded: list[dict[str, A
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
         for marker in markers(output):
             path = shard_folder(output) / f"{marker['shard']:05d}.parquet"
-            with path.open("rb") as handle, pq.ParquetFile(handle) as shard:
-                for group in range(shard.num_row_groups):
-                    writer.write_table(shard.read_row_group(group).cast(schema))
+            writer.write_table(read_table(path).cast(schema))
         if unsharded:
             writer.write_table(pa.Table.from_pylist(unsharded, schema=schema))
     write_bytes(output / "metadata.parquet", sink.getvalue().to_pybytes())
@@ -36,9 +35,7 @@ def write_metadata(output: Place, schema: pa.Schema, unsharded: list[dict[str, A
 
 def read_table(path: Place, columns: list[str] | None = None) -> pa.Table:
     """A parquet file, or some of its columns."""
-    # From memory, not from the open file: threads that read ahead may still hold a Python file as the interpreter
-    # ends, and the process then aborts.
-    return pq.read_table(pa.BufferReader(path.read_bytes()), columns=columns, use_threads=False)
+    return from_parquet(path.read_bytes(), columns)
 
 
 def tally(output: Place, labels: Sequence[str]) -> dict[str, Any]:

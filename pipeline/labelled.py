@@ -132,9 +132,9 @@ def _from_table(file: Path, classes: Sequence[str]) -> Iterator[Labelled]:
 def _batches(file: Path) -> Iterator[Any]:
     """First the schema, then record batches."""
     if file.suffix == ".parquet":
-        with pq.ParquetFile(file) as parquet:
+        with pq.ParquetFile(file, pre_buffer=False) as parquet:
             yield parquet.schema_arrow
-            yield from parquet.iter_batches(batch_size=256)
+            yield from parquet.iter_batches(batch_size=256, use_threads=False)
     else:
         with pa.memory_map(str(file)) as source, pa.ipc.open_stream(source) as stream:
             yield stream.schema

@@ -20,7 +20,7 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.filters import ACCEPTED, REJECTED, STATUSES, NearDuplicates, Quota
 from pipeline.plan import Batch
-from pipeline.records import to_json, to_table
+from pipeline.records import from_parquet, to_json, to_table
 from pipeline.samples import Result, blank_record, unwanted
 from pipeline.storage import Place, listing, read_json, sha256_file, write_bytes, write_json
 
@@ -55,7 +55,7 @@ def accepted_rows(output: Place, known: list[dict[str, Any]], columns: list[str]
     """Some columns of every accepted sample of the committed shards, in order."""
     for marker in known:
         data = (shard_folder(output) / f"{marker['shard']:05d}.parquet").read_bytes()
-        rows = pq.read_table(pa.BufferReader(data), columns=["status", *columns]).to_pylist()
+        rows = from_parquet(data, ["status", *columns]).to_pylist()
         yield from (row for row in rows if row["status"] == ACCEPTED)
 
 
