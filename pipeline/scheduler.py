@@ -42,7 +42,8 @@ def connect(address: str) -> None:
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, ValueError) as error:
-        raise UserError(f"--address {address!r}: no Ray cluster answers there ({error})") from None
+        # Ray wraps what happened in an error that says nothing.
+        raise UserError(f"--address {address!r}: no Ray cluster answers there ({error.__cause__ or error})") from None
     # Ray puts a handler of its own in place, which would end the process with another exit code.
     signal.signal(signal.SIGTERM, before)
 

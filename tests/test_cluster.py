@@ -8,14 +8,17 @@ import psutil
 import pytest
 
 
+QUICK_HEALTH = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3, "health_check_initial_delay_ms": 0}
+"""Notices within seconds that a node is gone. On a busy machine also of one that is not: only where nodes are lost."""
+
+
 @pytest.fixture
-def cluster():
-    """A head without a core of its own, to which the tests add nodes."""
+def cluster(request):
+    """A head without a core of its own, to which the tests add nodes; the parameter is Ray's own configuration."""
     from ray.cluster_utils import Cluster
 
-    # Quick to notice that a node is gone, so that the test is.
-    health = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3, "health_check_initial_delay_ms": 0}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": health})
+    system = {"_system_config": request.param} if hasattr(request, "param") else {}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **system})
     yield cluster
     cluster.shutdown()
 
@@ -33,6 +36,7 @@ def _node_workers() -> list[psutil.Process]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("cluster", [QUICK_HEALTH], indirect=True)
 def test_a_lost_node_is_not_charged_to_the_request(cluster, tmp_path):
     """One request, and three nodes lost under it: three workers killed would have been its end."""
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", ["a dog"])
