@@ -45,10 +45,9 @@ class Costs:
 
     def of(self, trace: Trace) -> float:
         """Everything that a sample took, in forwards of the network (NFE-eq), its picture's decoding included."""
-        readings = len(trace.loss)
-        plain = (trace.forwards - 2 * readings) * self.forward
-        looks = len(trace.similarity) * (self.preview + self.guide)
-        return (plain + readings * self.reading + looks + self.decode) / self.forward
+        plain = (trace.forwards - 2 * trace.gradients) * self.forward
+        looks = (len(trace.similarity) + trace.glances) * (self.preview + self.guide)
+        return (plain + trace.gradients * self.reading + looks + self.decode) / self.forward
 
 
 def gflop(work: Callable[[], Any]) -> float:

@@ -134,8 +134,9 @@ class _Batch:
             return Phase.DONE
         if self.engine.timing is not None and not row.started:
             return Phase.LOOK
-        reads = row.started and self.method.iterations > 0 and index < self.method.until * len(self.schedule)
-        return Phase.READ if reads else Phase.STEP
+        if not row.started or self.method.iterations == 0 or index >= self.method.until * len(self.schedule):
+            return Phase.STEP
+        return Phase.GLANCE if row.convinced else Phase.READ
 
     def tick(self, rows: list[Row]) -> None:
         """Everything that one pass with gradients and one without can do for the open rows."""
@@ -144,24 +145,17 @@ class _Batch:
             self._take(reading, self._read(reading))
         undoing = [row for row in rows if row.phase is Phase.UNDO]
         looking = [row for row in rows if row.phase is Phase.LOOK]
+        glancing = [row for row in rows if row.phase is Phase.GLANCE]
         stepping = [row for row in rows if row.phase is Phase.STEP]
-        self._predict(undoing, looking, stepping)
+        self._predict(undoing, looking, glancing, stepping)
         self._undo(undoing)
         self._decide(looking)
-        self._advance([row for row in stepping + looking if row.phase is Phase.STEP])
+        self._glance(glancing)
+        self._advance([row for row in stepping + glancing + looking if row.phase is Phase.STEP])
 
     def _read(self, rows: list[Row]) -> Reading:
         """HOW: what the guide sees of each row, and where its tokens should go."""
-        i, method = _numbers(rows), self.method
-
-        def logits_of(pixels: Tensor) -> Tensor:
-            seen = augmented(pixels, [self.draws[row.number] for row in rows]) if method.augment else pixels
-            return self.engine.guide.logits(seen)
-
-        def loss_of(logits: Tensor) -> Tensor:
-            weights = method.inherent_weight, method.similar_weight
-            return multi_emotion_loss(logits, self.target[i], self.inherent[i], self.similar[i], *weights)
-
+        i = _numbers(rows)
         return read(
             self.backbone,
             self.schedule,
@@ -169,9 +163,17 @@ class _Batch:
             self.latents[i],
             self.state.tokens[i],
             lambda tokens: self._worded(i, tokens),
-            logits_of,
-            loss_of,
+            lambda pixels: self._logits(rows, pixels),
+            lambda logits: self._loss(i, logits),
         )
+
+    def _logits(self, rows: list[Row], pixels: Tensor) -> Tensor:
+        seen = augmented(pixels, [self.draws[row.number] for row in rows]) if self.method.augment else pixels
+        return self.engine.guide.logits(seen)
+
+    def _loss(self, i: Tensor, logits: Tensor) -> Tensor:
+        weights = self.method.inherent_weight, self.method.similar_weight
+        return multi_emotion_loss(logits, self.target[i], self.inherent[i], self.similar[i], *weights)
 
     def _worded(self, i: Tensor, tokens: Tensor) -> Conditioning:
         """Conditioning of rows `i` with these emotional tokens."""
@@ -192,6 +194,7 @@ class _Batch:
             row.trace.loss.append(loss[k])
             row.trace.confidence.append(confidence)
             row.trace.forwards += 2
+            row.trace.gradients += 1
             row.readings += 1
             if not sound[k]:
                 row.fail(f"the gradient is non-finite at step {row.index}, reading {row.readings} (loss {loss[k]})")
@@ -199,26 +202,28 @@ class _Batch:
             if loss[k] < row.best:
                 row.best, row.told = loss[k], True
                 better.append(k)
-            if confidence < self.method.enough:
+            row.convinced = confidence >= self.method.enough
+            if not row.convinced:
                 unsure.append(k)
                 row.trace.iterations += 1
-            if confidence >= self.method.enough or row.readings == self.method.iterations:
+            if row.convinced or row.readings == self.method.iterations:
                 row.phase = Phase.STEP
         i = _numbers(rows)
         self.output[i[better]], self.best[i[better]] = reading.output[better], self.state.tokens[i[better]]
         self.state.update(i[unsure], reading.gradient[unsure], self.method.learning_rate)
 
-    def _predict(self, undoing: list[Row], looking: list[Row], stepping: list[Row]) -> None:
+    def _predict(self, undoing: list[Row], looking: list[Row], glancing: list[Row], stepping: list[Row]) -> None:
         """One pass without gradients for all that is asked: plain, worded and unconditional outputs."""
         plain = undoing + looking if self.engine.timing is not None else undoing + stepping
-        worded = [row for row in stepping if not row.told] if self.engine.timing is not None else []
-        base = [row for row in looking + stepping if not row.based and row.scale != 1.0]
+        worded = glancing + [row for row in stepping if not row.told] if self.engine.timing is not None else []
+        base = [row for row in looking + glancing + stepping if not row.based and row.scale != 1.0]
         asked = [*plain, *worded, *base]
         if not asked:
             return
         p, w, b = _numbers(plain), _numbers(worded), _numbers(base)
         parts = [self.plain.rows(p), self.negative.rows(b)]
         if worded:
+            self.best[_numbers(glancing)] = self.state.tokens[_numbers(glancing)]
             parts.insert(1, self._worded(w, self.best[w]))
         undone = {row.number for row in undoing}
         at = _steps(asked)
@@ -232,6 +237,11 @@ class _Batch:
             row.trace.forwards += 1
         for row in base:
             row.based = True
+
+    def _x0(self, rows: list[Row]) -> Tensor:
+        """The one-step x0 of each row's conditional prediction."""
+        i, (alpha, sigma) = _numbers(rows), self.schedule.level(_steps(rows), self.latents)
+        return split(self.output[i], self.latents[i], alpha, sigma, self.schedule.prediction)[0]
 
     def _undo(self, rows: list[Row]) -> None:
         if not rows:
@@ -249,9 +259,7 @@ class _Batch:
         if not rows:
             return
         i, engine = _numbers(rows), self.engine
-        alpha, sigma = self.schedule.level(_steps(rows), self.latents)
-        x0, _ = split(self.output[i], self.latents[i], alpha, sigma, self.schedule.prediction)
-        pixels = self.backbone.codec.preview(x0)
+        pixels = self.backbone.codec.preview(self._x0(rows))
         scores = similarity(engine.clip.image(pixels), self.words[i]).cpu().tolist()
         rivals = inherent_mask(engine.guide.logits(pixels).softmax(-1), self.target[i])
         for k, row in enumerate(rows):
@@ -263,6 +271,22 @@ class _Batch:
                     self.inherent[row.number] = rivals[k]
                 row.trace.inherent = engine.guide.taxonomy.labels[int(self.inherent[row.number].argmax())]
                 row.phase = self._phase(row, row.index)
+
+    def _glance(self, rows: list[Row]) -> None:
+        """A row of which the guide was convinced, and still is, needs no gradient; its prediction serves the step."""
+        if not rows:
+            return
+        i = _numbers(rows)
+        logits = self._logits(rows, self.backbone.codec.preview(self._x0(rows)))
+        odds, loss = logits.softmax(-1).cpu().tolist(), self._loss(i, logits).cpu().tolist()
+        for k, row in enumerate(rows):
+            confidence = row.request.target.confidence(odds[k])
+            row.convinced = row.told = confidence >= self.method.enough
+            row.phase = Phase.STEP if row.convinced else Phase.READ
+            row.trace.glances += 1
+            if row.convinced:
+                row.trace.loss.append(loss[k])
+                row.trace.confidence.append(confidence)
 
     def _advance(self, rows: list[Row]) -> None:
         """The denoising step."""

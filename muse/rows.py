@@ -38,6 +38,8 @@ class Trace:
         start_step: the step at which guidance set in, None if it never did.
         inherent: the emotion that the content evoked by itself at the start.
         loss, confidence: at each reading of the guide: the loss, and the guide's confidence in the target.
+        gradients, glances: readings made with a gradient and without. A glance that finds the guide in doubt is
+            followed by a reading with a gradient, and only that one is listed.
         iterations: token updates spent.
         forwards: network forwards spent, a backward pass counted as one.
     """
@@ -47,6 +49,8 @@ class Trace:
     inherent: str | None = None
     loss: list[float] = field(default_factory=list)
     confidence: list[float] = field(default_factory=list)
+    gradients: int = 0
+    glances: int = 0
     iterations: int = 0
     forwards: int = 0
 
@@ -63,12 +67,14 @@ class Sample:
 class Phase(enum.Enum):
     """What a request needs next.
 
-    UNDO: a step of the inversion of its image. LOOK: the plain prediction that decides WHEN. READ: a
-    reading of the guide. STEP: the denoising step. DONE: nothing.
+    UNDO: a step of the inversion of its image. LOOK: the plain prediction that decides WHEN. GLANCE: a
+    reading of the guide without a gradient, as long as it is convinced. READ: one with a gradient.
+    STEP: the denoising step. DONE: nothing.
     """
 
     UNDO = enum.auto()
     LOOK = enum.auto()
+    GLANCE = enum.auto()
     READ = enum.auto()
     STEP = enum.auto()
     DONE = enum.auto()
@@ -83,6 +89,7 @@ class Row:
         scale: its classifier-free guidance.
         index: the denoising step it stands at.
         first: the step at which it turns from undoing to denoising.
+        convinced: whether the guide was, when it last read.
         readings: of the guide, at this step.
         best: the lowest loss read at this step.
         told: whether the conditional output of this step is known; based: the unconditional one.
@@ -96,6 +103,7 @@ class Row:
     first: int = 0
     trace: Trace = field(default_factory=Trace)
     started: bool = False
+    convinced: bool = False
     readings: int = 0
     best: float = float("inf")
     told: bool = False

@@ -1,6 +1,7 @@
 """The engine on random weights: what holds whatever the models are."""
 
 import dataclasses
+import statistics
 
 import pytest
 import torch
@@ -76,8 +77,10 @@ def test_a_finished_request_leaves_its_slot_to_the_next(make):
     source = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
     requests = [_request(1), _request(2, image=source), _request(3, "fear"), _request(4, "anger")]
     seen = []
-    few = make(requests, slots=2, on_step=lambda row, latents: seen.append((row.number, row.index)))
-    many = make(requests)
+    # Small steps: where Adam turns the sign of a tiny gradient into a step, rounding decides it.
+    method = dataclasses.replace(QUICK, learning_rate=0.01)
+    few = make(requests, method, slots=2, on_step=lambda row, latents: seen.append((row.number, row.index)))
+    many = make(requests, method)
     for a, b in zip(few, many, strict=True):
         # Two levels of 255: other rows share the forwards, and float sums round differently.
         assert (a.pixels.int() - b.pixels.int()).abs().max() <= 2
@@ -94,9 +97,9 @@ def test_the_best_reading_of_a_step_is_what_is_denoised_with(make):
     """Where every update does harm, all must be as if there had been one reading a step."""
     once = Method(steps=4, iterations=1, timing="fixed", timing_level=0.0, until=0.25, learning_rate=0.0)
     wild = dataclasses.replace(once, iterations=2, learning_rate=10.0)
-    (a,), (b,) = make([_request()], once), make([_request()], wild)
+    pairs = ((make([_request(seed)], once)[0], make([_request(seed)], wild)[0]) for seed in range(10))
+    a, b = next((a, b) for a, b in pairs if b.trace.loss[0] == min(b.trace.loss))
     assert len(b.trace.loss) == 2
-    assert min(b.trace.loss) == b.trace.loss[0], "this seed gives no harmful update; choose another"
     assert (a.pixels.int() - b.pixels.int()).abs().max() <= 1
 
 
@@ -113,9 +116,26 @@ def test_without_warm_start_each_step_begins_with_the_words(make):
     assert not torch.equal(make([_request()])[0].pixels, make([_request()], words)[0].pixels)
 
 
-def test_a_convinced_guide_leaves_the_tokens_alone(make):
-    (sample,) = make([_request()], Method(steps=4, timing="fixed", timing_level=0.0, enough=0.0))
+def test_a_convinced_guide_leaves_the_tokens_alone_and_costs_no_gradient(make):
+    (sample,) = make([_request()], Method(steps=4, timing="fixed", timing_level=0.0, enough=0.0, until=1.0))
     assert sample.trace.iterations == 0
+    # The first reading has a gradient, for nobody knows yet; the other steps' glances are their predictions, too.
+    assert (sample.trace.gradients, sample.trace.glances) == (1, 3)
+    assert len(sample.trace.confidence) == 4
+    assert sample.trace.forwards == 2 + 3 * 1 + 4 * 1 + 1
+
+
+def test_a_guide_in_doubt_again_is_read_again(make):
+    """Confidences of random weights wander: at their median some glances find what the reading before had not."""
+    method = Method(steps=8, timing="fixed", timing_level=0.0, until=1.0, iterations=2)
+    requests = [_request(seed) for seed in range(6)]
+    level = statistics.median(c for sample in make(requests, method) for c in sample.trace.confidence)
+    traces = [sample.trace for sample in make(requests, dataclasses.replace(method, enough=level))]
+    in_vain = [trace.gradients + trace.glances - len(trace.confidence) for trace in traces]
+    assert max(in_vain) > 0, "no glance found the guide in doubt"
+    assert sum(trace.glances for trace in traces) > sum(in_vain), "no glance found it convinced"
+    for trace in traces:
+        assert trace.iterations == sum(confidence < level for confidence in trace.confidence)
 
 
 def test_a_row_that_turns_non_finite_fails_alone(make):
