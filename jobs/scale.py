@@ -152,14 +152,13 @@ def try_to(execute: Any, *arguments: Any) -> str:
 
 def publish(manifest: Any, job: Any, publisher: Any, shards: int) -> None:
     """Make batches here, without Ray, until so many shards are there; then stop as a killed driver would."""
-    from pipeline import batches
-    from pipeline import run as running
+    from pipeline import batches, compute
     from pipeline.errors import RunStopped
     from pipeline.models import load
     from pipeline.samples import Maker
 
     maker = Maker(load(job.models, job.config, False), job.config, job.shared, job.base)
-    for batch in running.batches_of(manifest, job.config, publisher.next.batch):
+    for batch in compute.batches_of(manifest, job.config, publisher.next.batch):
         if publisher.shard >= shards:
             break
         batches.write_batch(job.output, batch.number, maker.make(batch), job.schema)
@@ -169,10 +168,10 @@ def publish(manifest: Any, job: Any, publisher: Any, shards: int) -> None:
 
 def first_batch(manifest: Any, config: Any, publisher: Any) -> str:
     """What `compute` does before it hands out the first batch, and that batch."""
-    from pipeline import run as running
+    from pipeline import compute
 
-    finished = running.sound_batches(publisher.output, publisher.start.batch)
-    todo = running.batches_of(manifest, config, publisher.start.batch)
+    finished = compute.sound_batches(publisher.output, publisher.start.batch)
+    todo = compute.batches_of(manifest, config, publisher.start.batch)
     return str(next(batch.number for batch in todo if batch.number not in finished))
 
 
@@ -181,7 +180,7 @@ def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")
     """What it costs the driver to read finished batches of images of a size, and to pack them into a shard."""
     from dataclasses import replace
 
-    from pipeline import batches, models
+    from pipeline import batches, compute, models
     from pipeline import run as running
     from pipeline.config import Config
     from pipeline.records import record_schema
@@ -193,7 +192,7 @@ def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")
     output = folder / f"pack-{os.getpid()}"
     shared = provenance(running.describe(manifest, "", config, models.locate(config)), config)
     maker, schema = Maker(models.load({}, config, False), config, shared, ""), record_schema(shared, manifest.extra, {})
-    for batch in running.batches_of(manifest, config):
+    for batch in compute.batches_of(manifest, config):
         results = [replace(result, image=os.urandom(kib * 1024)) for result in maker.make(batch)]
         batches.write_batch(output, batch.number, results, schema)
     publisher = publisher_of(output, config, schema)

@@ -109,7 +109,10 @@ def run(
     emotions: EmotionsOption = None,
     min_confidence: Annotated[Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")] = None,
     candidates: Annotated[
-        Optional[int], typer.Option(help="Seeds to try a request with, until one is accepted.")
+        Optional[int], typer.Option(help="Tries of a request at most, until one is accepted.")
+    ] = None,
+    effort: Annotated[
+        Optional[str], typer.Option(help="Tries are seeds; or ladder: what proves cheaper for an emotion.")
     ] = None,
     quota: Annotated[Optional[int], typer.Option(help="Accepted samples wanted of each emotion; then no more.")] = None,
     workers: Annotated[Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")] = None,
@@ -137,6 +140,7 @@ def run(
             judge=judge,
             min_confidence=min_confidence,
             candidates=candidates,
+            effort=effort,
             quota=quota,
             workers=workers,
             gpus_per_worker=gpus_per_worker,

@@ -31,6 +31,9 @@ MOST_BYTES = 1_000_000
 
 ENGINES = ("muse", "null")
 
+SEEDS, LADDER = "seeds", "ladder"
+EFFORTS = (SEEDS, LADDER)
+
 
 @dataclasses.dataclass(frozen=True)
 class Null:
@@ -96,7 +99,9 @@ class Config:
         near_duplicates: bits of 64 by which a sample's look may differ from an earlier accepted one's and still be
             refused as its duplicate, in [0, 64]; -1 accepts duplicates.
         filters: the least score of filters that installed packages offer (see `pipeline.filters`), by name.
-        candidates: seeds that a request is tried with at most, one after the other, until one is accepted.
+        candidates: tries of a request at most, one after the other, until one is accepted.
+        effort: what the later tries are: `seeds`, each with another seed; or `ladder`, for each emotion what proved
+            cheaper on the first requests of the plan (see `pipeline.ladder`).
         quota: accepted samples wanted of each cell; 0 for as many as there are. Once a cell is full, in the order of
             the plan, its later requests are not made any more, or dropped if they were in work.
         quota_by: what makes a cell: `emotion`, or a further column of the manifest.
@@ -139,6 +144,7 @@ class Config:
     near_duplicates: int = -1
     filters: Mapping[str, float] = dataclasses.field(default_factory=dict)
     candidates: int = 1
+    effort: str = SEEDS
     quota: int = 0
     quota_by: str = "emotion"
     keep_rejected: bool = False
@@ -187,6 +193,8 @@ class Config:
         within(self, limits)
         if self.engine not in ENGINES:
             raise ValueError(f"engine is {self.engine!r}; choose {', '.join(ENGINES)}")
+        if self.effort not in EFFORTS:
+            raise ValueError(f"effort is {self.effort!r}; choose {', '.join(EFFORTS)}")
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype is {self.dtype!r}; choose {', '.join(DTYPES)}")
         if self.image_format not in FORMATS:

@@ -16,6 +16,7 @@ from pipeline.config import EMBEDDED, SAME_JUDGE, Config
 from pipeline.drawing import Asked, Drawn, Engine
 from pipeline.errors import UserError
 from pipeline.images import to_tensor
+from pipeline.ladder import is_longer, longer_method
 from pipeline.null import NullEngine
 from pipeline.storage import sha256_file, sha256_folder
 from pipeline.trust import problems_of
@@ -23,6 +24,7 @@ from pipeline.trust import problems_of
 if TYPE_CHECKING:
     from muse.classifiers import EmotionClassifier
     from muse.engine import MuseEngine
+    from muse.rows import Request, Sample
     from muse.similarity import ClipSimilarity
 
 ROLES = {"model": "diffusion", "guide": "guide", "judge": "judge", "similarity": "clip"}
@@ -140,9 +142,10 @@ def _weights_of(leaf: Source) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """The muse engine as a worker holds it, with the models that score what it made."""
+    """The muse engine as a worker holds it, one for longer tries, and the models that score what they made."""
 
     engine: MuseEngine
+    longer: MuseEngine
     guide: EmotionClassifier
     judge: EmotionClassifier
     clip: ClipSimilarity
@@ -150,25 +153,18 @@ class Loaded:
     side: int
 
     def draw(self, requests: Sequence[Asked]) -> list[Drawn]:
-        """Make all requests as one batch of the engine, and score what came out."""
+        """Make all requests as one batch of the engine, longer tries as another, and score what came out."""
         import torch
         from PIL import Image
 
-        from muse.engine import Request
         from muse.similarity import similarity
 
-        samples = self.engine.run(
-            [
-                Request(
-                    asked.planned.prompt,
-                    asked.target,
-                    asked.planned.seed,
-                    asked.planned.negative_prompt,
-                    None if asked.image is None else to_tensor(asked.image),
-                )
-                for asked in requests
-            ]
-        )
+        made: dict[int, Sample] = {}
+        for engine in (self.engine, self.longer):
+            climbers = [i for i, asked in enumerate(requests) if (engine is self.longer) == is_longer(asked.planned)]
+            if climbers:
+                made |= zip(climbers, engine.run([_request(requests[i]) for i in climbers]), strict=True)
+        samples = [made[i] for i in range(len(requests))]
         sound = [i for i, sample in enumerate(samples) if sample.pixels is not None]
         scores: dict[int, tuple[list[float], list[float], float]] = {}
         if sound:
@@ -190,6 +186,13 @@ class Loaded:
             picture = Image.fromarray(sample.pixels.numpy())
             drawn.append(Drawn(picture, by_judge, by_guide, alike_i, asdict(trace)))
         return drawn
+
+
+def _request(asked: Asked) -> Request:
+    from muse.rows import Request
+
+    planned, image = asked.planned, None if asked.image is None else to_tensor(asked.image)
+    return Request(planned.prompt, asked.target, planned.seed, planned.negative_prompt, image)
 
 
 def load(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Engine:
@@ -220,4 +223,8 @@ def load(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Engine:
     )
     clip = ClipSimilarity.from_pretrained(models["similarity"].path).to(device)
     side = backbone.latent_shape[-1] * backbone.codec.pixels_per_latent
-    return Loaded(MuseEngine(backbone, guide, clip, config.method, config.slots), guide, judge, clip, device, side)
+    engine, longer = (
+        MuseEngine(backbone, guide, clip, method, config.slots)
+        for method in (config.method, longer_method(config.method))
+    )
+    return Loaded(engine, longer, guide, judge, clip, device, side)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from pipeline.config import Null
 from pipeline.drawing import Asked, Drawn
+from pipeline.ladder import is_longer
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -45,8 +46,9 @@ class NullEngine:
             _fault(asked.planned.prompt)
         if self.settings.delay:
             time.sleep(self.settings.delay)
-        # The key, too: a row's own seed serves all its emotions.
-        rng = np.random.default_rng([asked.planned.seed, int(asked.planned.key)])
+        # The key, too: a row's own seed serves all its emotions. And a longer try is another one.
+        longer = [1] if is_longer(asked.planned) else []
+        rng = np.random.default_rng([asked.planned.seed, int(asked.planned.key), *longer])
         if rng.random() < self.settings.failures:
             return Drawn(None, failure="the null engine failed, as null.failures asks")
         cells = Image.fromarray(rng.integers(0, 256, (CELLS, CELLS, 3), dtype=np.uint8))

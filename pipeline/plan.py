@@ -32,6 +32,7 @@ class Planned:
         seed: of the starting noise.
         candidate: 0 for the first try.
         extra: further manifest columns.
+        ladder: what its later tries are (see `pipeline.ladder`).
     """
 
     key: str
@@ -44,6 +45,7 @@ class Planned:
     seed: int
     candidate: int
     extra: Mapping[str, Any]
+    ladder: str = "wide"
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from manifests.read import check, rows_of
 from manifests.schema import Row
 from pipeline import plan
+from pipeline.compute import planned_requests
 from pipeline.config import Config
-from pipeline.run import fetched_manifest, planned_requests
+from pipeline.run import fetched_manifest
 from pipeline.storage import Place, write_bytes
 
 

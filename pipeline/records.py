@@ -29,6 +29,7 @@ FIELDS = pa.schema(
         ("target", _SCORES),
         ("seed", pa.int64()),
         ("candidate", pa.int64()),
+        ("rung", pa.string()),
         ("tried", pa.int64()),
         ("spent", pa.int64()),
         ("together", pa.int64()),
@@ -41,14 +42,18 @@ FIELDS = pa.schema(
         ("inherent", pa.string()),
         ("start_step", pa.int64()),
         ("iterations", pa.int64()),
+        ("gradients", pa.int64()),
+        ("glances", pa.int64()),
         ("forwards", pa.int64()),
+        ("trace_rungs", pa.list_(pa.string())),
+        ("trace_costs", pa.list_(pa.int64())),
         ("trace_similarity", _SCORES),
         ("trace_loss", _SCORES),
         ("trace_confidence", _SCORES),
         ("synthetic", pa.bool_()),
     ]
 )
-TRACES = ("trace_similarity", "trace_loss", "trace_confidence")
+TRACES = ("trace_rungs", "trace_costs", "trace_similarity", "trace_loss", "trace_confidence")
 """Lists of varying length: in the parquet only, for some readers take a first empty list as the type of all."""
 
 

@@ -8,17 +8,17 @@ import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manifests.check import ManifestError, Problem
-from manifests.read import Manifest, check, content_hash, extra_columns, find_request, rows_of
+from manifests.read import Manifest, check, content_hash, extra_columns, rows_of
 from pipeline import batches, filters, index, plan
+from pipeline.compute import RUN_FILE, compute, planned_requests
 from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
 from pipeline.lease import Lease
-from pipeline.log import Log
 from pipeline.models import Model, is_same_judge, locate
 from pipeline.records import record_schema
 from pipeline.remote import is_url, public
@@ -27,9 +27,7 @@ from pipeline.shards import Publisher, file_of, markers, publisher_of, shard_fol
 from pipeline.storage import Place, clear_temporaries, fetched, listing, read_json, sha256_file, write_json
 
 if TYPE_CHECKING:
-    from pipeline.worker import Job
-
-RUN_FILE = "run.json"
+    pass
 
 ROUNDS = 3
 """How often a batch is made again whose file turns out to be damaged."""
@@ -62,18 +60,6 @@ def fetched_manifest(path: str, patience: float) -> Iterator[str]:
 def folder_of(path: str) -> str:
     """The folder that relative image paths of a manifest refer to."""
     return posixpath.dirname(path) if "://" in path else str(Path(path).resolve().parent)
-
-
-def planned_requests(manifest: Manifest, config: Config) -> int:
-    return min(manifest.requests, config.limit) if config.limit else manifest.requests
-
-
-def batches_of(manifest: Manifest, config: Config, first: int = 0) -> Iterator[plan.Batch]:
-    """The batches of the plan from number `first` on, read from the manifest in a stream."""
-    before = first * config.batch_size
-    row, passed = find_request(manifest.path, before, len(config.emotions)) if first else (0, 0)
-    requests = plan.plan_requests(rows_of(manifest, config.taxonomy.labels, row), config, before, passed)
-    return plan.plan_batches(requests, config.batch_size, first)
 
 
 def read_run(output: Place) -> dict[str, Any]:
@@ -257,7 +243,7 @@ def _work(
     planned = -(-planned_requests(manifest, config) // config.batch_size)
     pieces: Counter[int] = Counter()
     for _ in range(ROUNDS):
-        pieces += compute(manifest, job, publisher, lease)
+        pieces += compute(manifest, job, publisher, lease, run)
         publisher.advance()
         if publisher.next.batch == planned:
             break
@@ -300,63 +286,3 @@ def damaged_shards(output: Place) -> Iterator[str]:
                 yield f"{shown(name)}: is missing"
             elif name.endswith(".parquet") and sha256_file(path) != expected:
                 yield f"{shown(name)}: its content is not what was committed (SHA-256 differs)"
-
-
-def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease) -> Counter[int]:
-    """Have the workers make every batch that is not on disk yet; publish shards as they fill.
-
-    Returns:
-        How many batches had to be made in pieces of a size.
-    """
-    from pipeline import scheduler
-    from pipeline.progress import Progress
-
-    config, output = job.config, job.output
-    first, finished = publisher.start.batch, sound_batches(output, publisher.start.batch)
-
-    total = planned_requests(manifest, config)
-    sizes = (max(0, min(config.batch_size, total - number * config.batch_size)) for number in finished)
-    already = min(total, first * config.batch_size) + sum(sizes)
-    pieces: Counter[int] = Counter()
-    if already == total:
-        return pieces
-    try:
-        scheduler.connect(config.address)
-        size, options = scheduler.worker_options(job)
-        size = min(size, -(-(total - already) // config.batch_size))
-        with Progress(total, already) as progress, Log(output) as log:
-
-            def done(report: batches.Report) -> None:
-                progress.add(report)
-                log.add(asdict(report))
-                pieces.update([report.piece] if report.piece else [])
-                # Any other batch waits for this one; to look for it in vain costs a listing.
-                if report.batch == publisher.next.batch:
-                    publisher.advance()
-
-            def todo() -> Iterator[plan.Batch]:
-                for batch in batches_of(manifest, config, first):
-                    if batch.number in finished:
-                        continue
-                    if results := publisher.all_refused(batch, job.shared):
-                        batches.write_batch(output, batch.number, results, job.schema)
-                        done(batches.report(batch.number, results))
-                    else:
-                        yield batch
-
-            publisher.advance()
-            scheduler.Pool(job, size, options).run(todo(), done, lease.check)
-    finally:
-        scheduler.disconnect()
-    return pieces
-
-
-def sound_batches(output: Place, first: int) -> set[int]:
-    """Finished batches from `first` on whose files are whole; damaged ones are removed, to be computed again."""
-    sound = set()
-    for number in batches.finished_batches(output):
-        if number >= first and batches.read_batch(output, number) is not None:
-            sound.add(number)
-        else:
-            batches.remove_batch(output, number)
-    return sound

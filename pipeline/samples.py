@@ -9,11 +9,11 @@ from importlib.metadata import version
 from typing import Any
 
 from muse.emotions import Target, Taxonomy
-from pipeline import __version__, filters
+from pipeline import __version__, filters, ladder
 from pipeline.config import Config
 from pipeline.drawing import Asked, Drawn, Engine
 from pipeline.images import ImageError, encode_image, looks, open_source
-from pipeline.plan import Batch, Planned, next_candidate
+from pipeline.plan import Batch, Planned
 from pipeline.remote import public
 
 DIGITS = 5
@@ -82,6 +82,7 @@ def blank_record(request: Planned, batch: int, shared: Mapping[str, Any]) -> dic
 def _nothing(scores: list[float]) -> dict[str, Any]:
     """The fields of a record that drawing fills in."""
     return {
+        "rung": "",
         "tried": 0,
         "spent": 0,
         "together": 0,
@@ -94,7 +95,11 @@ def _nothing(scores: list[float]) -> dict[str, Any]:
         "inherent": "",
         "start_step": -1,
         "iterations": 0,
+        "gradients": 0,
+        "glances": 0,
         "forwards": 0,
+        "trace_rungs": [],
+        "trace_costs": [],
         "trace_similarity": [],
         "trace_loss": [],
         "trace_confidence": [],
@@ -124,7 +129,8 @@ class Maker:
     def make(self, batch: Batch) -> list[Result]:
         """One result per request, in their order. A source image that cannot be read fails alone.
 
-        The requests that are rejected form the next, smaller batch, with their next seeds, while candidates are left.
+        The requests that are rejected form the next, smaller batch, a rung further on their ladders, while candidates
+        are left.
         """
         results: dict[str, Result] = {}
         asked: list[Asked] = []
@@ -144,7 +150,7 @@ class Maker:
                 results[key] = better(results[key], new) if key in results else new
             rejected = [each for each in asked if results[each.planned.key].record["status"] == filters.REJECTED]
             asked = [
-                replace(each, planned=next_candidate(each.planned, first[each.planned.key], self.config.seed))
+                replace(each, planned=ladder.following(each.planned, first[each.planned.key], self.config.seed))
                 for each in rejected
             ]
             if not asked:
@@ -155,9 +161,10 @@ class Maker:
         """The verdict and the record of one request that was drawn with others, `together` in all."""
         if drawn.image is None:
             result = failed(asked.planned, number, self.shared, drawn.failure)
-            return replace(result, record={**result.record, "tried": 1})
+            return replace(result, record={**result.record, **_tried(asked.planned, 0)})
+        trace = drawn.trace
         record = blank_record(asked.planned, number, self.shared) | {
-            "tried": 1,
+            **_tried(asked.planned, trace["forwards"] if trace else 0),
             "judge": _rounded(drawn.judge),
             "guide": _rounded(drawn.guide),
             "guide_confidence": round(asked.target.confidence(drawn.guide), DIGITS),
@@ -165,13 +172,11 @@ class Maker:
             "looks": looks(drawn.image),
             "together": together,
         }
-        if trace := drawn.trace:
+        if trace:
             record |= {
                 "inherent": trace["inherent"] or "",
                 "start_step": -1 if trace["start_step"] is None else trace["start_step"],
-                "iterations": trace["iterations"],
-                "forwards": trace["forwards"],
-                "spent": trace["forwards"],
+                **{name: trace[name] for name in ("iterations", "gradients", "glances", "forwards")},
                 "trace_similarity": _rounded(trace["similarity"]),
                 "trace_loss": _rounded(trace["loss"]),
                 "trace_confidence": _rounded(trace["confidence"]),
@@ -185,9 +190,15 @@ class Maker:
         return Result(record, encode_image(drawn.image, self.config.image_format) if kept else None)
 
 
+def _tried(planned: Planned, cost: int) -> dict[str, Any]:
+    """What a record tells of a single try, at so many forwards."""
+    rung = ladder.rung(planned.ladder, planned.candidate)
+    return {"rung": rung, "tried": 1, "spent": cost, "trace_rungs": [rung], "trace_costs": [cost]}
+
+
 def better(kept: Result, new: Result) -> Result:
     """The better of two candidates of a request: by its verdict, then by the judge. It tells the cost of both."""
-    told = {name: kept.record[name] + new.record[name] for name in ("tried", "spent")}
+    told = {name: kept.record[name] + new.record[name] for name in ("tried", "spent", "trace_rungs", "trace_costs")}
     best = max(kept, new, key=lambda result: _rank(result.record))
     return replace(best, record={**best.record, **told})
 

@@ -121,10 +121,11 @@ class Pool:
         for _ in range(size):
             self._start()
 
-    def run(self, batches: Iterator[Batch], done: Callable[[Report], None], look: Callable[[], None]) -> None:
+    def run(self, batches: Iterator[Batch | None], done: Callable[[Report], None], look: Callable[[], None]) -> None:
         """Work off all batches.
 
         Args:
+            batches: None stands for a batch that cannot be told before those in work are done.
             done: hears of each batch once it is durable.
             look: is called about once a second, and may raise to end the run.
 
@@ -133,9 +134,7 @@ class Pool:
         """
         idle: list[_Hand] = []
         while True:
-            for hand in idle:
-                self._give(hand, batches)
-            idle = []
+            idle = [hand for hand in idle if not self._give(hand, batches)]
             if self.ever_ready and not self.again and not any(hand.task for hand in self.hands.values()):
                 return
             finished, _ = ray.wait([*self.hands], num_returns=1, timeout=LOOK_SECONDS)
@@ -156,14 +155,20 @@ class Pool:
         hand.deadline = time.monotonic() + seconds if seconds else None
         self.hands[reference] = hand
 
-    def _give(self, hand: _Hand, batches: Iterator[Batch]) -> None:
+    def _give(self, hand: _Hand, batches: Iterator[Batch | None]) -> bool:
+        """Give a worker something to do, or let it go; False if it has to wait."""
         if self.again:
             hand.task = self.again.popleft()
-        elif (batch := next(batches, None)) is not None:
-            hand.task = Task(batch)
         else:
-            return  # its last handle goes, and the worker with it
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return True  # its last handle goes, and the worker with it
+            if batch is None:
+                return False
+            hand.task = Task(batch)
         self._await(hand.actor.run.remote(hand.task), hand, len(hand.task.keys))
+        return True
 
     def _heard(self, reference: ray.ObjectRef, done: Callable[[Report], None]) -> _Hand | None:
         """News of a worker; returned if it is free for work."""

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline import batches, filters, run
+from pipeline import batches, compute, filters, run
 from pipeline.config import Config
 from pipeline.corpora import merge, refilter, reopen
 from pipeline.errors import UserError
@@ -25,10 +25,10 @@ from pipeline.verify import verify
 ROWS = [{"prompt": f"a dog {n}", "emotion": "awe", "rating": n} for n in range(30)]
 
 
-def _alone(manifest, job, publisher, lease):
-    """As `run.compute`, in this process: the batches in the order of the plan."""
+def _alone(manifest, job, publisher, lease, run):
+    """As `compute.compute`, in this process: the batches in the order of the plan."""
     maker = Maker(load(job.models, job.config, "cpu"), job.config, job.shared, job.base)
-    for batch in run.batches_of(manifest, job.config):
+    for batch in compute.batches_of(manifest, job.config):
         if batch.number >= publisher.start.batch and batch.number not in batches.finished_batches(job.output):
             batches.write_batch(job.output, batch.number, maker.make(batch), job.schema)
     return Counter()

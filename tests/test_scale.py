@@ -13,6 +13,7 @@ import pytest
 from manifests.check import ManifestError
 from manifests.read import check, find_request
 from muse.emotions import MIKELS
+from pipeline import compute as computing
 from pipeline import run as running
 from pipeline.config import Config
 from pipeline.preview import preview
@@ -52,10 +53,10 @@ def test_batches_from_any_number_on_are_those_of_the_whole_plan(tmp_path, kind, 
     pq.write_table(pa.table(columns, schema), path, row_group_size=97)
     config = Config(emotions=("awe", "fear", "anger"), batch_size=7, limit=limit)
     manifest = check(str(path), MIKELS.labels, 3)
-    whole = list(running.batches_of(manifest, config))
-    assert sum(len(batch.requests) for batch in whole) == running.planned_requests(manifest, config)
+    whole = list(computing.batches_of(manifest, config))
+    assert sum(len(batch.requests) for batch in whole) == computing.planned_requests(manifest, config)
     for first in (0, 1, 2, len(whole) // 2, len(whole) - 1, len(whole)):
-        assert list(running.batches_of(manifest, config, first)) == whole[first:]
+        assert list(computing.batches_of(manifest, config, first)) == whole[first:]
 
 
 def test_a_request_is_found_by_its_number(tmp_path):
