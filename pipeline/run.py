@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from manifests.check import ManifestError, Problem
 from manifests.read import Manifest, check, content_hash, extra_columns, find_request, rows_of
-from pipeline import batches, filters, index, plan
+from pipeline import batches, index, plan, scores
 from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
 from pipeline.lease import Lease
@@ -150,7 +150,7 @@ def describe(manifest: Manifest, sha256: str, config: Config, models: Mapping[st
         "config": decisive(config),
         "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
         "versions": versions(),
-        **({"filters": filters.own_filters(config)} if config.filters else {}),
+        **({"filters": scores.providers(config)} if config.filters else {}),
     }
     # As run.json gives it back, tuples as lists and keys in order: a resumed run compares equal and writes the same.
     parts = json.loads(json.dumps(parts, sort_keys=True))
