@@ -157,7 +157,7 @@ def publish(manifest: Any, job: Any, publisher: Any, shards: int) -> None:
     from pipeline.models import load
     from pipeline.samples import Maker
 
-    maker = Maker(load(job.models, job.config, False), job.config, job.shared, job.base)
+    maker = Maker(load(job.models, job.config, False), {}, job.config, job.shared, job.base)
     for batch in compute.batches_of(manifest, job.config, publisher.next.batch):
         if publisher.shard >= shards:
             break
@@ -191,7 +191,8 @@ def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")
     manifest = running.check(str(write_manifest(folder / "pack.parquet", images, False)), config.emotions, 8)
     output = folder / f"pack-{os.getpid()}"
     shared = provenance(running.describe(manifest, "", config, models.locate(config)), config)
-    maker, schema = Maker(models.load({}, config, False), config, shared, ""), record_schema(shared, manifest.extra, {})
+    maker = Maker(models.load({}, config, False), {}, config, shared, "")
+    schema = record_schema(shared, manifest.extra)
     for batch in compute.batches_of(manifest, config):
         results = [replace(result, image=os.urandom(kib * 1024)) for result in maker.make(batch)]
         batches.write_batch(output, batch.number, results, schema)

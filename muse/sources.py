@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from muse.emotions import Taxonomy
-from muse.labels import assignment
+from muse.labels import assignment, clean
 
 SETTINGS = "classifier.json"
 CONTRASTIVE = ("clip", "siglip", "siglip2")
@@ -61,6 +61,17 @@ class Source:
                 member.check(taxonomy, own)
             except ValueError as error:
                 raise ValueError(f"{member.folder}: {error}") from None
+
+    def own_taxonomy(self) -> Taxonomy:
+        """Its own labels, under which a classifier of something else than emotions is read.
+
+        Raises:
+            ValueError: it has no two labels.
+        """
+        labels = tuple(clean(label) for label in next(self.leaves()).labels)
+        if len({*labels}) < 2:
+            raise ValueError(f"{self.folder} tells no two labels apart (it names {', '.join(labels) or 'none'})")
+        return Taxonomy(self.folder.name, labels, (0,) * len(labels), ())
 
     def leaves(self) -> Iterator[Source]:
         """The single classifiers that it asks: itself, or those of its members."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,7 +99,9 @@ class Config:
         min_similarity: of image and prompt, at which a sample is accepted, in [-1, 1].
         near_duplicates: bits of 64 by which a sample's look may differ from an earlier accepted one's and still be
             refused as its duplicate, in [0, 64]; -1 accepts duplicates.
-        filters: the least score of filters that installed packages offer (see `pipeline.filters`), by name.
+        filters: the least score of further filters (see `pipeline.scores`), by name.
+        filter_models: `FOLDER:LABEL` for those of `filters` whose score is the probability that an image classifier,
+            a folder or a hub id, gives a label of its own; the others are offered by installed packages.
         candidates: tries of a request at most, one after the other, until one is accepted.
         effort: what the later tries are: `seeds`, each with another seed; or `ladder`, for each emotion what proved
             cheaper on the first requests of the plan (see `pipeline.ladder`).
@@ -143,6 +146,7 @@ class Config:
     min_similarity: float = -1.0
     near_duplicates: int = -1
     filters: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    filter_models: Mapping[str, str] = dataclasses.field(default_factory=dict)
     candidates: int = 1
     effort: str = SEEDS
     quota: int = 0
@@ -201,6 +205,30 @@ class Config:
             raise ValueError(f"image_format is {self.image_format!r}; choose {', '.join(FORMATS)}")
         if self.guide == self.judge != EMBEDDED and not self.allow_same_judge:
             raise ValueError(f"guide and judge are both {self.judge!r}; {SAME_JUDGE}")
+        self._check_filters()
+
+    def _check_filters(self) -> None:
+        for name, least in self.filters.items():
+            if math.isnan(least):
+                raise ValueError(f"filters.{name} is nan, which refuses nothing; give a number")
+        for name, told in self.filter_models.items():
+            if not all(folder_and_label(told)):
+                raise ValueError(
+                    f"filter_models.{name} is {told!r}; write FOLDER:LABEL, the label of what is to be accepted"
+                )
+            if name not in self.filters:
+                raise ValueError(
+                    f"filter_models.{name} has no threshold; set filters.{name}, from 0 (accepts all, and stores the "
+                    "scores) to 1"
+                )
+            if not 0 <= self.filters[name] <= 1:
+                raise ValueError(f"filters.{name} is {self.filters[name]:g}; it is a probability: give one from 0 to 1")
+
+
+def folder_and_label(told: str) -> tuple[str, str]:
+    """The two parts of a filter model's `FOLDER:LABEL`; one is empty if it is no such text."""
+    folder, _, label = told.rpartition(":")
+    return folder.strip(), label.strip()
 
 
 TABLES: dict[str, type] = {"method": Method, "images": Images, "null": Null}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -89,7 +90,8 @@ def refilter(
     """The corpus that other thresholds make of `source`, in `output`; returns its counts.
 
     Thresholds can be raised freely. Lowered, they bring back what was rejected only where its image was kept
-    (`keep_rejected`); `warn` hears how many others there are. Of several candidates only the best one is known.
+    (`keep_rejected`); `warn` hears how many others there are, and how many have no score of a filter. Of several
+    candidates only the best one is known.
 
     Raises:
         UserError: not a complete corpus, a setting that would need new images, or an output that holds another one.
@@ -104,12 +106,14 @@ def refilter(
         raise UserError(f"filters.{unknown[0]}: {source} has no scores of it; it was made without that filter")
     parts = {**run["parts"], "config": decisive(config), "refiltered": run["fingerprint"]}
     lost = 0
+    blind: Counter[str] = Counter()
 
     def decided(result: Result) -> Result:
         nonlocal lost
         record = result.record
         if record["status"] == filters.FAILED or not record["tried"]:
             return result
+        blind.update(filters.unscored(record, config))
         verdict = filters.decide(_target(record), record, config)
         if verdict.status == filters.ACCEPTED and result.image is None:
             lost += 1
@@ -125,6 +129,8 @@ def refilter(
             f"{lost} sample(s) reach the thresholds but stay rejected, for their images were not kept; "
             "a run with keep_rejected = true keeps them"
         )
+    for name, count in sorted(blind.items()):
+        warn(f"{count} sample(s) have no score of filter {name}, which let them pass: their corpus was made without it")
     return counts
 
 

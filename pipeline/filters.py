@@ -1,30 +1,23 @@
 """Filters: a score, a threshold, and the reason for a refusal.
 
-Scores are stored with every sample, and a verdict is made of stored scores alone: thresholds may be applied late.
+Scores (see `pipeline.scores`) are stored with every sample, and a verdict is made of stored scores alone: thresholds
+may be applied late.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from muse.emotions import Target
 from pipeline.config import Config
-from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 ACCEPTED, REJECTED, FAILED = "accepted", "rejected", "failed"
 STATUSES = (ACCEPTED, REJECTED, FAILED)
-
-ENTRY_POINTS = "muse_batch.filters"
-"""The group in which a package offers functions of an image and its record that return a score."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +40,24 @@ def judge(target: Target, probabilities: Sequence[float], least: float) -> Verdi
 
 
 def decide(target: Target, record: Mapping[str, Any], config: Config) -> Verdict:
-    """The verdict on a drawn sample from the scores in its record: the judge first, then the others."""
+    """The verdict on a drawn sample from the scores in its record: the judge first, then the others.
+
+    A filter that the record has no score of refuses nothing (see `unscored`).
+    """
     verdict = judge(target, record["judge"], config.min_confidence)
     others = [("image-text similarity", record["similarity"], config.min_similarity)]
-    others += [(name, record["scores"][name], least) for name, least in sorted(config.filters.items())]
+    blind = unscored(record, config)
+    others += [(name, record["scores"][name], config.filters[name]) for name in sorted({*config.filters} - {*blind})]
     for name, score, least in others:
         if verdict.status == ACCEPTED and score < least:
             verdict = replace(verdict, status=REJECTED, reason=f"{name} {score:.2f} < {least:g}")
     return verdict
+
+
+def unscored(record: Mapping[str, Any], config: Config) -> list[str]:
+    """The filters that a drawn sample has no score of: it came by a merge from a corpus that was made without them."""
+    scores = record.get("scores") or {}
+    return [name for name in sorted(config.filters) if scores.get(name) is None]
 
 
 class NearDuplicates:
@@ -111,48 +114,3 @@ class Quota:
         if self.counts[self.cell(record)] < self.most:
             return ""
         return f"quota: {self.by} {self.cell(record)} has its {self.most} accepted before"
-
-
-Score = Callable[["Image", Mapping[str, Any]], float]
-
-
-def own_filters(config: Config) -> dict[str, str]:
-    """The user's filters by name, each with what provides it, for the fingerprint.
-
-    Raises:
-        UserError: no installed package offers a filter of that name.
-    """
-    return {name: _provider(name) for name in sorted(config.filters)}
-
-
-def load_filters(config: Config) -> dict[str, Score]:
-    """The user's filters by name."""
-    return {name: _entry_point(name).load() for name in sorted(config.filters)}
-
-
-def scores(filters: Mapping[str, Score], image: Image, record: Mapping[str, Any]) -> dict[str, float]:
-    """
-    Raises:
-        ValueError: a filter gave something that is no finite number.
-    """
-    found = {name: float(score(image, record)) for name, score in filters.items()}
-    for name, value in found.items():
-        if not math.isfinite(value):
-            raise ValueError(f"filter {name} gave {value}")
-    return found
-
-
-def _provider(name: str) -> str:
-    point = _entry_point(name)
-    return f"{point.value} of {point.dist.name} {point.dist.version}" if point.dist else point.value
-
-
-def _entry_point(name: str) -> Any:
-    from importlib.metadata import entry_points
-
-    for point in entry_points(group=ENTRY_POINTS, name=name):
-        return point
-    known = ", ".join(sorted(entry_points(group=ENTRY_POINTS).names)) or "none"
-    raise UserError(
-        f"filters.{name}: no installed package offers it in its entry points {ENTRY_POINTS!r} (there: {known})"
-    )

@@ -63,7 +63,7 @@ def write_card(output: Place, run: dict[str, Any], counts: dict[str, Any]) -> No
         for emotion, count in counts["emotions"].items()
     )
     models = "\n".join(
-        f"| {role} | {_cell(model['name'])} | `{model['sha256'][:16]}` |"
+        f"| {_cell(role)} | {_cell(model['name'])} | `{model['sha256'][:16]}` |"
         for role, model in run["parts"]["models"].items()
     )
     how = (

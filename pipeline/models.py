@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import muse.mini
 from muse.hub import local_folder
+from muse.labels import clean
 from muse.sources import Source, read_source
-from pipeline.config import EMBEDDED, SAME_JUDGE, Config
+from pipeline.config import EMBEDDED, SAME_JUDGE, Config, folder_and_label
 from pipeline.drawing import Asked, Drawn, Engine
 from pipeline.errors import UserError
 from pipeline.images import to_tensor
@@ -32,6 +33,9 @@ ROLES = {"model": "diffusion", "guide": "guide", "judge": "judge", "similarity":
 
 
 CLASSIFIERS = ("guide", "judge")
+
+FILTER_MODELS = "filter_models."
+"""Before a filter's name in the role of its model: the setting that names it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,10 +57,11 @@ def locate(config: Config) -> dict[str, Model]:
 
     Raises:
         UserError: a folder that is missing or not trusted, a hub id that is neither in the cache nor can be fetched, a
-            classifier whose labels do not match, or a judge that is the guide.
+            classifier whose labels do not match, a filter's label that its classifier does not have, or a judge that is
+            the guide.
     """
     if config.engine == "null":
-        return {"model": Model("null", "", "")}
+        return {"model": Model("null", "", "")} | _filter_models(config)
     found = {}
     for role, folder in ROLES.items():
         name = getattr(config, role)
@@ -81,8 +86,31 @@ def locate(config: Config) -> dict[str, Model]:
             except ValueError as error:
                 raise UserError(f"config: {part.split()[0]} {name!r}: {error}") from None
             found[part] = Model(name, str(path), _hash_at(part, path))
+    found |= _filter_models(config)
     if is_same_judge(found) and not config.allow_same_judge:
         raise UserError(f"--guide and --judge have the same weights; {SAME_JUDGE}")
+    return found
+
+
+def filter_role(name: str) -> str:
+    """The role of the model of that filter."""
+    return FILTER_MODELS + name
+
+
+def _filter_models(config: Config) -> dict[str, Model]:
+    found = {}
+    for name, told in sorted(config.filter_models.items()):
+        folder, label = folder_and_label(told)
+        role = filter_role(name)
+        try:
+            path = _located(folder)
+            _trust(path)
+            labels = read_source(path).own_taxonomy().labels
+            if clean(label) not in labels:
+                raise ValueError(f"it has no label {label!r}; choose {', '.join(labels)}")
+        except ValueError as error:
+            raise UserError(f"config: {role} {folder!r}: {error}") from None
+        found[role] = Model(folder, str(path), _hash_at(role, path))
     return found
 
 
@@ -129,7 +157,8 @@ def _hash_at(role: str, path: Path) -> str:
     """One hash of all that a model is read from: a file, a folder or, of a classifier, several folders."""
     if path.is_file():
         return sha256_file(path)
-    folders = read_source(path).folders() if role in CLASSIFIERS else (path,)
+    classifies = role in CLASSIFIERS or role.startswith(FILTER_MODELS)
+    folders = read_source(path).folders() if classifies else (path,)
     parts = [sha256_folder(folder) for folder in folders]
     return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
 

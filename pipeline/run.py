@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from manifests.check import ManifestError, Problem
 from manifests.read import Manifest, check, content_hash, extra_columns, rows_of
-from pipeline import batches, filters, index, plan
+from pipeline import batches, index, plan, scores
 from pipeline.compute import RUN_FILE, compute, planned_requests
 from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
@@ -136,7 +136,7 @@ def describe(manifest: Manifest, sha256: str, config: Config, models: Mapping[st
         "config": decisive(config),
         "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
         "versions": versions(),
-        **({"filters": filters.own_filters(config)} if config.filters else {}),
+        **({"filters": scores.providers(config)} if config.filters else {}),
     }
     # As run.json gives it back, tuples as lists and keys in order: a resumed run compares equal and writes the same.
     parts = json.loads(json.dumps(parts, sort_keys=True))

@@ -15,6 +15,7 @@ from pipeline.drawing import Asked, Drawn, Engine
 from pipeline.images import ImageError, encode_image, looks, open_source
 from pipeline.plan import Batch, Planned
 from pipeline.remote import public
+from pipeline.scores import Score, scores_of
 
 DIGITS = 5
 """Decimals of stored scores."""
@@ -120,11 +121,12 @@ def unwanted(record: Mapping[str, Any], reason: str) -> Result:
 
 
 class Maker:
-    """Makes batches with an engine."""
+    """Makes batches with an engine, and scores what it draws with the run's further filters."""
 
-    def __init__(self, engine: Engine, config: Config, shared: Mapping[str, Any], base: str):
-        self.engine, self.config, self.shared, self.base = engine, config, shared, base
-        self.filters = filters.load_filters(config)
+    def __init__(
+        self, engine: Engine, scores: Mapping[str, Score], config: Config, shared: Mapping[str, Any], base: str
+    ):
+        self.engine, self.scores, self.config, self.shared, self.base = engine, scores, config, shared, base
 
     def make(self, batch: Batch) -> list[Result]:
         """One result per request, in their order. A source image that cannot be read fails alone.
@@ -181,8 +183,8 @@ class Maker:
                 "trace_loss": _rounded(trace["loss"]),
                 "trace_confidence": _rounded(trace["confidence"]),
             }
-        if self.filters:
-            record["scores"] = filters.scores(self.filters, drawn.image, record)
+        if self.scores:
+            record["scores"] = scores_of(self.scores, drawn.image, record)
         verdict = filters.decide(asked.target, record, self.config)
         record |= {"status": verdict.status, "reason": verdict.reason}
         record["judge_confidence"] = round(verdict.confidence, DIGITS)

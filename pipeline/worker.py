@@ -20,6 +20,7 @@ from pipeline.models import Model, load
 from pipeline.plan import Batch, Planned
 from pipeline.remote import public
 from pipeline.samples import Maker, Result, failed
+from pipeline.scores import load_scores
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,9 @@ class Worker:
     def ready(self) -> None:
         """Load the models."""
         job = self.job
-        engine = load(job.models, job.config, bool(ray.get_gpu_ids()))
-        self.maker = Maker(engine, job.config, job.shared, job.base)
+        on_gpu = bool(ray.get_gpu_ids())
+        engine, scores = load(job.models, job.config, on_gpu), load_scores(job.config, job.models, on_gpu)
+        self.maker = Maker(engine, scores, job.config, job.shared, job.base)
 
     def run(self, task: Task) -> Report | None:
         """Make the task's requests; the batch's results are on disk before this returns. A probe gives None."""

@@ -29,12 +29,20 @@ def test_flags_beat_set_beats_file_beats_defaults(tmp_path):
         ("image_format=bmp", "choose png, jpg, webp"),
         ("seed", "write key=value"),
         ("min_confidence=nan", "min_confidence is nan"),
+        ("filters.beauty=nan", "filters.beauty is nan, which refuses nothing"),
+        ("filter_models.safety=/models/safety", "filter_models.safety is '/models/safety'; write FOLDER:LABEL"),
+        ("filter_models.safety=/models/safety:normal", "has no threshold; set filters.safety"),
     ],
 )
 def test_mistakes_are_named_with_their_remedy(assignment, message):
     with pytest.raises(UserError) as caught:
         _load(assignment)
     assert message in str(caught.value)
+
+
+def test_the_threshold_of_a_filters_model_is_a_probability():
+    with pytest.raises(UserError, match=r"filters.safety is 5; it is a probability"):
+        _load("filters.safety=5", "filter_models.safety=/models/safety:normal")
 
 
 def test_a_broken_or_missing_file(tmp_path):

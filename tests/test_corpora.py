@@ -2,15 +2,21 @@
 
 import json
 import random
+import re
+import shutil
 import tarfile
 from collections import Counter
 
 import drive
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
+from jobs.mini_models import build_classifier
+from muse.classifiers.folder import open_image_model
 from pipeline import batches, compute, filters, run
 from pipeline.config import Config
 from pipeline.corpora import merge, refilter, reopen
@@ -19,7 +25,8 @@ from pipeline.images import looks
 from pipeline.models import load
 from pipeline.plan import Planned, derive_seed, next_candidate
 from pipeline.samples import Maker
-from pipeline.storage import read_json
+from pipeline.scores import load_scores
+from pipeline.storage import read_json, sha256_folder
 from pipeline.verify import verify
 
 ROWS = [{"prompt": f"a dog {n}", "emotion": "awe", "rating": n} for n in range(30)]
@@ -27,7 +34,8 @@ ROWS = [{"prompt": f"a dog {n}", "emotion": "awe", "rating": n} for n in range(3
 
 def _alone(manifest, job, publisher, lease, run):
     """As `compute.compute`, in this process: the batches in the order of the plan."""
-    maker = Maker(load(job.models, job.config, "cpu"), job.config, job.shared, job.base)
+    engine, scores = load(job.models, job.config, False), load_scores(job.config, job.models, False)
+    maker = Maker(engine, scores, job.config, job.shared, job.base)
     for batch in compute.batches_of(manifest, job.config):
         if batch.number >= publisher.start.batch and batch.number not in batches.finished_batches(job.output):
             batches.write_batch(job.output, batch.number, maker.make(batch), job.schema)
@@ -150,6 +158,96 @@ def test_a_filter_that_is_not_installed_is_refused_before_anything_is_made(make,
     with pytest.raises(UserError, match=r"filters.beauty: no installed package offers it"):
         make(filters={"beauty": 0.5})
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def safety(tmp_path_factory):
+    """A classifier of random weights and labels of its own, saved as users have it."""
+    folder = tmp_path_factory.mktemp("models") / "safety"
+    torch.manual_seed(3)
+    build_classifier("resnet", ["Normal", "nsfw"]).save_pretrained(folder)
+    settings = {"size": {"height": 32, "width": 32}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def _median(values):
+    return sorted(values)[len(values) // 2]
+
+
+def test_a_filter_by_a_classifier_scores_its_label_and_its_threshold_is_applied_late(make, safety, tmp_path):
+    every = make("every", filters={"safety": 0.0}, filter_models={"safety": f"{safety}:normal"}, min_confidence=0.0)
+    scores = [row["scores"]["safety"] for row in _rows(every)]
+    with tarfile.open(every / "shards" / "00000.tar") as archive:
+        picture = Image.open(archive.extractfile("000000000.png")).convert("RGB")
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255
+    model, preprocessing = open_image_model(safety)
+    odds = model(pixel_values=preprocessing(pixels)).logits.softmax(-1)[0].tolist()
+    assert scores[0] == pytest.approx(odds[0], abs=1e-5)
+    assert len({*scores}) > 20
+    least = _median(scores)
+    refilter(every, tmp_path / "late", [f"filters.safety={least}"], {}, _never)
+    # Drawn under the threshold, in batches of another size: the same scores, the same verdicts.
+    early = make(
+        "early", filters={"safety": least}, filter_models={"safety": f"{safety}:Normal"}, min_confidence=0, batch_size=7
+    )
+    assert [row["scores"]["safety"] for row in _rows(early)] == scores
+    for late, row in zip(_rows(tmp_path / "late"), _rows(early), strict=True):
+        assert (row["status"], row["reason"]) == (late["status"], late["reason"])
+        assert (row["status"] == "accepted") == (row["scores"]["safety"] >= least)
+        assert row["status"] == "accepted" or row["reason"].startswith("safety 0.")
+    assert {row["status"] for row in _rows(early)} == {"accepted", "rejected"}
+    with pytest.raises(UserError, match="filter_models: cannot be changed"):
+        refilter(every, tmp_path / "other", [f"filter_models.safety={safety}:nsfw"], {}, _never)
+
+
+def test_a_filters_model_is_part_of_the_fingerprint_by_content_and_label_wherever_it_lies(make, safety, tmp_path):
+    settings = {"filters": {"safety": 0.1}, "min_confidence": 0.0}
+    out = make(filter_models={"safety": f"{safety}:normal"}, **settings)
+    parts = read_json(out / "run.json")["parts"]
+    assert parts["models"]["filter_models.safety"] == {"name": str(safety), "sha256": sha256_folder(safety)}
+    assert "filter_models.safety" in (out / "README.md").read_text()
+    moved = tmp_path / "moved"
+    shutil.copytree(safety, moved)
+    with pytest.raises(UserError, match="--adopt continues the run"):
+        make(filter_models={"safety": f"{moved}:normal"}, **settings)
+    with pytest.raises(UserError, match=r"filters.safety: .*normal.*nsfw") as caught:
+        make(filter_models={"safety": f"{safety}:nsfw"}, **settings)
+    assert "--adopt" not in str(caught.value)
+    (moved / "classifier.json").write_text('{"temperature": 2.0}')
+    with pytest.raises(UserError, match=r"models.filter_models.safety.sha256") as caught:
+        make(filter_models={"safety": f"{moved}:normal"}, **settings)
+    assert "--adopt" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ("{}:safe", "config: filter_models.safety '{}': it has no label 'safe'; choose normal, nsfw"),
+        ("{}/none:normal", "config: filter_models.safety '{}/none': there is no such folder"),
+    ],
+)
+def test_a_filter_without_its_model_or_label_is_refused_before_anything_is_made(make, safety, tmp_path, told, message):
+    with pytest.raises(UserError, match=re.escape(message.format(safety))):
+        make(filters={"safety": 0.5}, filter_models={"safety": told.format(safety)})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_filters_model_of_pickled_weights_is_refused(make, safety, tmp_path):
+    shutil.copytree(safety, tmp_path / "pickled")
+    (tmp_path / "pickled" / "model.safetensors").rename(tmp_path / "pickled" / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"filter_models.safety .*pytorch_model.bin is pickled"):
+        make(filters={"safety": 0.5}, filter_models={"safety": f"{tmp_path / 'pickled'}:normal"})
+
+
+def test_workers_load_a_filters_model_and_their_number_changes_no_byte(safety, tmp_path):
+    manifest = drive.write_manifest(tmp_path / "m.parquet", [f"a dog {n}" for n in range(12)])
+    more = ["--set", "filters.safety=0.5", "--set", f"filter_models.safety={safety}:normal"]
+    for workers in (1, 2):
+        done = drive.run(manifest, tmp_path / f"{workers}", "--workers", workers, *more)
+        assert done.returncode == 0, done.stderr
+    assert _bytes(tmp_path / "1") == _bytes(tmp_path / "2")
+    assert all(0 < row["scores"]["safety"] < 1 for row in _rows(tmp_path / "1"))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -437,3 +535,13 @@ def test_the_commands_tell_what_they_did(tmp_path):
         drive.run(manifest, tmp_path / "out", "--set", "null.failures=0.3", "--set", "keep_rejected=true").returncode
         == 1
     )
+
+
+def test_samples_merged_in_without_a_filters_scores_pass_it_and_are_told(make, safety, tmp_path):
+    scored = make("scored", filters={"safety": 0.0}, filter_models={"safety": f"{safety}:normal"}, min_confidence=0.0)
+    blind = make("blind", rows=ROWS[:7], min_confidence=0.0)
+    merge([scored, blind], tmp_path / "both")
+    told: list[str] = []
+    refilter(tmp_path / "both", tmp_path / "late", ["filters.safety=1.0"], {}, told.append)
+    assert told == ["7 sample(s) have no score of filter safety, which let them pass: their corpus was made without it"]
+    assert [row["status"] for row in _rows(tmp_path / "late")] == ["rejected"] * 30 + ["accepted"] * 7

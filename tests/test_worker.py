@@ -20,7 +20,7 @@ def _batch(*prompts: str) -> Batch:
 
 
 def _maker(**settings) -> Maker:
-    return Maker(NullEngine(Null(**settings)), Config(), {"taxonomy": asdict(MIKELS)}, "")
+    return Maker(NullEngine(Null(**settings)), {}, Config(), {"taxonomy": asdict(MIKELS)}, "")
 
 
 def test_what_torch_raises_without_memory_is_known():
