@@ -101,7 +101,7 @@ def run(
         str, typer.Option("--output", "-o", help="Folder to write (path or URL); resumes what is there.")
     ] = "out",
     engine: Annotated[Optional[str], typer.Option(help="muse; or null, which draws without a model.")] = None,
-    model: Annotated[Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder or hub id.")] = None,
+    model: Annotated[Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder, file or hub id.")] = None,
     guide: Annotated[Optional[str], typer.Option(help="Classifier (folder or hub id) whose gradient steers.")] = None,
     judge: Annotated[
         Optional[str], typer.Option(help="Classifier (folder or hub id) whose confidence accepts.")

@@ -84,13 +84,14 @@ class Config:
 
     Attributes:
         engine: `muse`, or `null`: images from the seed alone, for dry runs and tests.
-        model: `embedded`, a local diffusers folder, or a hub id.
+        model: `embedded`, a local diffusers folder, a hub id, or a single `.safetensors` file, described by the
+            folder of its name beside it, if there is one.
         guide, judge: `embedded`, a classifier folder or a hub id (see `muse.sources`).
         allow_same_judge: let guide and judge be the same classifier; the judge's figures then prove nothing.
         similarity: `embedded` or a CLIP folder.
         dtype: of the diffusion model's weights: `float32`, `bfloat16` or `float16`.
         vae, preview: another VAE, and a tiny decoder for what the guide reads on the way; empty for none.
-        lora: LoRA files or folders, fused in this order.
+        lora: LoRA files, folders or hub ids, fused in this order; needs peft.
         taxonomy: the emotions that exist: `mikels-8`, `emotion6`, `artemis-9`, or a TOML file.
         label_map: for `guide` and `judge`, what labels of theirs mean that the taxonomy does not name, as in
             `[label_map.guide] happiness = "joy"`; "" leaves a label out.

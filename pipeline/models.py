@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import muse.mini
-from muse.hub import local_folder
+from muse.hub import NO_PEFT, PIPELINE, PLAIN, configs_beside, local_folder
 from muse.labels import clean
 from muse.sources import Source, read_source
 from pipeline.config import EMBEDDED, SAME_JUDGE, Config, folder_and_label
@@ -33,6 +34,8 @@ ROLES = {"model": "diffusion", "guide": "guide", "judge": "judge", "similarity":
 
 
 CLASSIFIERS = ("guide", "judge")
+FILES = ("model", "vae", "lora")
+"""Roles that a single file may serve."""
 
 FILTER_MODELS = "filter_models."
 """Before a filter's name in the role of its model: the setting that names it."""
@@ -57,8 +60,8 @@ def locate(config: Config) -> dict[str, Model]:
 
     Raises:
         UserError: a folder that is missing or not trusted, a hub id that is neither in the cache nor can be fetched, a
-            classifier whose labels do not match, a filter's label that its classifier does not have, or a judge that is
-            the guide.
+            classifier whose labels do not match, a filter's label that its classifier does not have, a judge that is
+            the guide, or LoRAs without peft.
     """
     if config.engine == "null":
         return {"model": Model("null", "", "")} | _filter_models(config)
@@ -66,7 +69,7 @@ def locate(config: Config) -> dict[str, Model]:
     for role, folder in ROLES.items():
         name = getattr(config, role)
         try:
-            path = muse.mini.WEIGHTS / folder if name == EMBEDDED else _located(name)
+            path = muse.mini.WEIGHTS / folder if name == EMBEDDED else _located(role, name)
             _trust(path)
             if role in CLASSIFIERS:
                 source = read_source(path)
@@ -76,12 +79,14 @@ def locate(config: Config) -> dict[str, Model]:
             raise UserError(f"--{role} {name!r}: {error}{where}") from None
         weights = tuple(_weights_of(leaf) for leaf in source.leaves()) if role in CLASSIFIERS else ()
         found[role] = Model(name, str(path), _hash_at(role, path), weights)
+    if config.lora and importlib.util.find_spec("peft") is None:
+        raise UserError(f"config: lora: {NO_PEFT}")
     parts = {"vae": config.vae, "preview": config.preview}
     parts |= {f"lora {number}": name for number, name in enumerate(config.lora)}
     for part, name in parts.items():
         if name:
             try:
-                path = _located(name)
+                path = _located(part, name)
                 _trust(path)
             except ValueError as error:
                 raise UserError(f"config: {part.split()[0]} {name!r}: {error}") from None
@@ -103,7 +108,7 @@ def _filter_models(config: Config) -> dict[str, Model]:
         folder, label = folder_and_label(told)
         role = filter_role(name)
         try:
-            path = _located(folder)
+            path = _located(role, folder)
             _trust(path)
             labels = read_source(path).own_taxonomy().labels
             if clean(label) not in labels:
@@ -132,7 +137,7 @@ def on_this_node(role: str, model: Model) -> Model:
         if model.name == EMBEDDED:
             path = muse.mini.WEIGHTS / ROLES[role]
         else:
-            path = Path(model.path) if Path(model.path).exists() else _located(model.name)
+            path = Path(model.path) if Path(model.path).exists() else _located(role, model.name)
         other = str(path) != model.path and _hash_at(role, path) != model.sha256
     except ValueError as error:
         raise UserError(f"{role} {model.name!r}: {error}") from None
@@ -141,25 +146,31 @@ def on_this_node(role: str, model: Model) -> Model:
     return dataclasses.replace(model, path=str(path))
 
 
-def _located(name: str) -> Path:
+def _located(role: str, name: str) -> Path:
     """A folder, a single `.safetensors` file, or the local copy of a hub id."""
     file = Path(name).expanduser()
-    return file.resolve() if file.suffix == ".safetensors" and file.is_file() else local_folder(name)
+    if file.suffix == ".safetensors" and file.is_file():
+        if role.split()[0] not in FILES:
+            raise ValueError("it is a single file; give the folder that it lies in")
+        return file.resolve()
+    return local_folder(name, PIPELINE if role == "model" else PLAIN)
 
 
 def _trust(path: Path) -> None:
-    """Raises: ValueError if a model folder has pickled weights, code of its own or damaged files; all of it told."""
-    if path.is_dir() and (problems := list(problems_of(path))):
+    """Raises: ValueError if a model has pickled weights, code of its own or damaged files; all of it told."""
+    if problems := list(problems_of(path)):
         raise ValueError("\n  ".join(problems[:10]))
 
 
 def _hash_at(role: str, path: Path) -> str:
-    """One hash of all that a model is read from: a file, a folder or, of a classifier, several folders."""
+    """One hash of all that a model is read from: a folder, a file with what describes it, a classifier's folders."""
     if path.is_file():
-        return sha256_file(path)
-    classifies = role in CLASSIFIERS or role.startswith(FILTER_MODELS)
-    folders = read_source(path).folders() if classifies else (path,)
-    parts = [sha256_folder(folder) for folder in folders]
+        configs = configs_beside(path)
+        parts = [sha256_file(path), *([sha256_folder(configs)] if configs else [])]
+    else:
+        classifies = role in CLASSIFIERS or role.startswith(FILTER_MODELS)
+        folders = read_source(path).folders() if classifies else (path,)
+        parts = [sha256_folder(folder) for folder in folders]
     return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
 
 

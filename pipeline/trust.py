@@ -1,4 +1,4 @@
-"""Model folders are not trusted: no pickled weights, no code of their own, no damaged files. Looked at, not loaded."""
+"""Models are not trusted: no pickled weights, no code of their own, no damaged files. Looked at, not loaded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from muse.hub import configs_beside
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion", None)
@@ -15,9 +17,22 @@ MOST_BYTES = 100_000_000
 """Of a JSON file. The largest that are in use, vocabularies, have about 20 MB."""
 
 
-def problems_of(folder: Path) -> Iterator[str]:
-    """Why the models in `folder` are not loaded, a line each, with the remedy; nothing if they may be."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+def problems_of(model: Path) -> Iterator[str]:
+    """Why the model, a folder or a single file, is not loaded, a line each, with the remedy; nothing if it may be."""
+    if model.is_file():
+        yield from _weights(model, model.name)
+        if configs := configs_beside(model):
+            yield from _of_files(configs)
+    else:
+        yield from _of_folder(model)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _of_folder(folder: Path) -> Iterator[str]:
+    files = _files(folder)
     if not any(path.suffix == ".safetensors" for path in files):
         pickled = next((path for path in files if path.suffix in PICKLED), None)
         if pickled is None:
@@ -25,6 +40,11 @@ def problems_of(folder: Path) -> Iterator[str]:
         else:
             yield _pickled(pickled.relative_to(folder))
         return
+    yield from _of_files(folder)
+
+
+def _of_files(folder: Path) -> Iterator[str]:
+    files = _files(folder)
     for part in sorted({path.parent for path in files if path.name == "config.json"}):
         here = [path for path in files if path.parent == part]
         pickled = next((path for path in here if path.suffix in PICKLED), None)
