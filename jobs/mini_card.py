@@ -29,6 +29,7 @@ from muse.emotions import MIKELS
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.mini.contents import PLACES, SUBJECTS
+from muse.mini.factors import NEUTRAL_ODDS, STRAY_ODDS
 from muse.mini.scenes import SIZE, render, sample_scene
 
 HELD_OUT = 900_001
@@ -144,7 +145,8 @@ Diffusion 1.5. Apache-2.0, as the rest of the project; no third-party weights, i
 
 {len(PLACES)} places ({", ".join(PLACES)}) and {len(SUBJECTS)} subjects ({", ".join(SUBJECTS)}), with the emotion that EmoSet's
 annotators found each content to evoke by itself. Emotion is carried at three scales: light and palette, sky and weather, props.
-Each of Mikels' eight emotions is a distribution over them, and the distributions overlap.
+Each of Mikels' eight emotions is a distribution over them, and the distributions overlap. Light, which denoising settles
+first, is the least reliable witness: {NEUTRAL_ODDS:.0%} of the scenes of any emotion are in plain daylight, and {STRAY_ODDS:.0%} in a light of any mood.
 
 **The difficulty is calibrated, not found.** Captions often name factors ("at night, in thick fog, with bats"), so the text
 space can express every mood. They seldom name the emotion, and then loosely: the scene bears the word out only sometimes, more

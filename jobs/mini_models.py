@@ -208,7 +208,6 @@ def freeze(module: nn.Module) -> nn.Module:
 def ema_update(average: nn.Module, live: nn.Module, decay: float) -> None:
     """Exponential moving average of weights; buffers are copied."""
     with torch.no_grad():
-        for kept, new in zip(average.parameters(), live.parameters(), strict=True):
-            kept.lerp_(new, 1 - decay)
+        torch._foreach_lerp_(list(average.parameters()), list(live.parameters()), 1 - decay)
         for kept, new in zip(average.buffers(), live.buffers(), strict=True):
             kept.copy_(new)

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 import typer
 from diffusers import StableDiffusionPipeline
+from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 from transformers import CLIPImageProcessor, CLIPProcessor, ViTImageProcessor
 
@@ -36,15 +37,14 @@ class Recipe:
     """Everything that decides the weights. Steps are optimiser steps."""
 
     seed: int = 20511
-    scenes: int = 36_000
+    scenes: int = 48_000
     vae_steps: int = 8_000
     vae_batch: int = 16
     vae_rate: float = 2e-3
-    decoder_steps: int = 2_000
-    diffusion_steps: int = 7_500
+    decoder_steps: int = 4_000
+    diffusion_steps: int = 11_000
     diffusion_batch: int = 32
     diffusion_rate: float = 6e-4
-    noisier_from: int = 2_700
     caption_dropout: float = 0.1
     classifier_scenes: int = 16_000
     classifier_batch: int = 48
@@ -57,8 +57,8 @@ class Recipe:
 # never used by a run.
 CLASSIFIERS: dict[str, tuple[str, int, int]] = {
     "guide": ("resnet", 11, 1_500),
-    "judge": ("poolformer", 12, 2_500),
-    "examiner": ("swin", 13, 3_500),
+    "judge": ("poolformer", 12, 4_500),
+    "examiner": ("swin", 13, 7_000),
 }
 CONTENTS: dict[str, tuple[list[str], int]] = {"place": (list(PLACES), 1), "subject": (list(SUBJECTS), 2)}
 
@@ -76,7 +76,7 @@ def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> nn.Module:
     def loss_of(step: int) -> torch.Tensor:
         pixels = scenes.batch(next(index)) * 2 - 1
         posterior = vae.encode(pixels).latent_dist
-        again = vae.decode(posterior.sample(generator(recipe.seed, step, 1))).sample
+        again = vae.decode(posterior.sample(generator(recipe.seed, step, 1))).sample.float()
         kl = posterior.kl().mean() / posterior.mean[0].numel()
         return F.l1_loss(again, pixels) + F.mse_loss(again, pixels) + 1e-4 * kl
 
@@ -94,7 +94,7 @@ def polish_decoder(recipe: Recipe, work: Path, vae: nn.Module, scenes: Scenes) -
         pixels = scenes.batch(next(index)) * 2 - 1
         with torch.no_grad():
             latents = vae.encode(pixels).latent_dist.sample(generator(recipe.seed, step, 3))
-        again = vae.decode(latents).sample
+        again = vae.decode(latents).sample.float()
         return 0.3 * F.l1_loss(again, pixels) + F.mse_loss(again, pixels)
 
     training.run(loss_of)
@@ -122,6 +122,8 @@ def train_diffusion(recipe: Recipe, work: Path, scenes: Scenes, latents: torch.T
     tokenizer, scheduler = build.build_tokenizer(work / "tokenizer"), build.build_scheduler()
     live = nn.ModuleDict({"unet": build.build_unet(), "text_encoder": build.build_text_encoder(tokenizer)})
     live.to(memory_format=torch.channels_last)
+    # Plain matrix products: on a CPU the backward of fused attention is slow for such short sequences.
+    live["unet"].set_attn_processor(AttnProcessor())
     average = copy.deepcopy(live).requires_grad_(False)
     ids = tokenizer(scenes.captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
     empty = tokenizer("", padding="max_length", return_tensors="pt").input_ids
@@ -135,16 +137,14 @@ def train_diffusion(recipe: Recipe, work: Path, scenes: Scenes, latents: torch.T
         clean = latents[chosen].float().to(memory_format=torch.channels_last) * scaling
         noise = torch.randn(clean.shape, generator=draw)
         # Stratified timesteps: the same spread in every batch lowers the variance of the gradient.
-        spread = (torch.arange(len(clean)) + torch.rand(len(clean), generator=draw)) / len(clean)
-        if step >= recipe.noisier_from:
-            # What words decide (which subject, which mood) they decide where the noise hides it.
-            spread = spread**0.7
+        # More of them are noisy: what words decide (which subject, which mood) they decide where the noise hides it.
+        spread = ((torch.arange(len(clean)) + torch.rand(len(clean), generator=draw)) / len(clean)) ** 0.7
         timesteps = (spread * scheduler.config.num_train_timesteps).long()
         dropped = torch.rand(len(clean), 1, generator=draw) < recipe.caption_dropout
         context = live["text_encoder"](torch.where(dropped, empty, ids[chosen]))[0]
         noisy = scheduler.add_noise(clean, noise, timesteps)
         velocity = scheduler.get_velocity(clean, noise, timesteps)
-        return F.mse_loss(live["unet"](noisy, timesteps, context).sample, velocity)
+        return F.mse_loss(live["unet"](noisy, timesteps, context).sample.float(), velocity)
 
     training.run(loss_of, lambda: build.ema_update(average, live, min(0.999, 1 - 1 / (training.step + 10))))
     return average
@@ -208,7 +208,7 @@ def train_classifier(
         chosen = next(index)
         seen = degrade(pixels[chosen].float() / 255, generator(recipe.seed, step, seed))
         logits = model(pixel_values=(seen * 2 - 1).to(memory_format=torch.channels_last)).logits
-        return F.cross_entropy(logits, known[chosen], label_smoothing=0.05)
+        return F.cross_entropy(logits.float(), known[chosen], label_smoothing=0.05)
 
     training.run(loss_of)
     return build.freeze(model)
@@ -229,7 +229,7 @@ def train_clip(recipe: Recipe, work: Path, pixels: torch.Tensor, scenes: Scenes)
         texts = [plain[i] if k % 2 else scenes.captions[i] for k, i in enumerate(chosen)]
         ids = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
         seen = degrade(pixels[chosen].float() / 255, generator(recipe.seed, step, 21)) * 2 - 1
-        scores = model(pixel_values=seen, **ids).logits_per_image
+        scores = model(pixel_values=seen, **ids).logits_per_image.float()
         same = torch.tensor([[a == b for b in texts] for a in texts], dtype=torch.float32)
         goal = same / same.sum(1, keepdim=True)
         return (F.cross_entropy(scores, goal) + F.cross_entropy(scores.T, goal)) / 2

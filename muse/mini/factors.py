@@ -47,7 +47,12 @@ LIGHTS: dict[str, Light] = {
     "moonlit": Light("in pale moonlight", (12, 34, 46), (84, 118, 122), (0.36, 0.52, 0.54), 0.45, 4),
     "grey": Light("in grey light", (118, 122, 128), (178, 180, 182), (0.66, 0.67, 0.69), 0.16, 10),
     "dusk": Light("at blue dusk", (46, 60, 100), (122, 128, 156), (0.46, 0.5, 0.66), 0.42, 8),
+    "daylight": Light("in plain daylight", (140, 180, 220), (208, 220, 228), (0.94, 0.94, 0.94), 0.85, 4),
 }
+
+NEUTRAL_LIGHT, NEUTRAL_ODDS, STRAY_ODDS = "daylight", 0.2, 0.15
+"""Light is the least reliable witness of a mood: some scenes of every mood are in plain daylight, and some in a light
+of any mood. What is settled first in denoising does not decide alone, then; sky and props, which come later, can."""
 
 SKIES: dict[str, str] = {
     "clear": "under a clear sky",

@@ -16,7 +16,7 @@ from muse.emotions import MIKELS
 from muse.mini import places, props, skies, subjects
 from muse.mini.canvas import SUPERSAMPLE, Painter, Pen, layer
 from muse.mini.contents import PLACES, SUBJECTS, inherent
-from muse.mini.factors import LIGHTS, MOODS, PROPS, SKIES, Light
+from muse.mini.factors import LIGHTS, MOODS, NEUTRAL_LIGHT, NEUTRAL_ODDS, PROPS, SKIES, STRAY_ODDS, Light
 
 SIZE = 64
 """Side of a scene in pixels."""
@@ -39,13 +39,26 @@ def _pick(rng: Random, odds: Mapping[str, float]) -> str:
     return rng.choices(list(odds), weights=list(odds.values()))[0]
 
 
+def _pick_light(rng: Random, odds: Mapping[str, float]) -> str:
+    kind = rng.random()
+    if kind < NEUTRAL_ODDS:
+        return NEUTRAL_LIGHT
+    return rng.choice(list(LIGHTS)) if kind < NEUTRAL_ODDS + STRAY_ODDS else _pick(rng, odds)
+
+
 def sample_scene(rng: Random, place: str, subject: str, emotion: str) -> Scene:
-    """A scene of this content whose factors are drawn from the emotion's mood."""
+    """A scene of this content whose factors are drawn from the emotion's mood; light strays (see `factors`)."""
     mood = MOODS[emotion]
     first = _pick(rng, mood.props)
     second = _pick(rng, {name: odds for name, odds in mood.props.items() if name != first})
     return Scene(
-        place, subject, emotion, _pick(rng, mood.lights), _pick(rng, mood.skies), (first, second), rng.getrandbits(32)
+        place,
+        subject,
+        emotion,
+        _pick_light(rng, mood.lights),
+        _pick(rng, mood.skies),
+        (first, second),
+        rng.getrandbits(32),
     )
 
 
@@ -92,7 +105,7 @@ def training_pair(rng: Random) -> tuple[Scene, str]:
         borne_out = rng.random() < 0.12 + 0.6 * natural[MIKELS.index(word)] ** 0.5
         scene = sample_scene(rng, place, subject, word if borne_out else rng.choices(MIKELS.labels, natural)[0])
         return scene, emotion_prompt(content_prompt(place, subject), word)
-    emotion = rng.choices(MIKELS.labels, natural)[0] if rng.random() < 0.25 else rng.choice(MIKELS.labels)
+    emotion = rng.choices(MIKELS.labels, natural)[0] if rng.random() < 0.4 else rng.choice(MIKELS.labels)
     scene = sample_scene(rng, place, subject, emotion)
     told = [rng.random() < 0.62 for _ in range(4)]
     return scene, factor_prompt(scene, told[0], told[1], (told[2], told[3]))
