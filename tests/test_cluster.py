@@ -7,7 +7,6 @@ import drive
 import psutil
 import pytest
 
-
 QUICK_HEALTH = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3, "health_check_initial_delay_ms": 0}
 """Notices within seconds that a node is gone. On a busy machine also of one that is not: only where nodes are lost."""
 
