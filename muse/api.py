@@ -68,7 +68,7 @@ class MusePipeline:
         slots: int = 0,
         **backbone: Any,
     ) -> MusePipeline:
-        """Load from folders (or, for the diffusion model, a file or hub id); the embedded world by default.
+        """Load from folders or hub ids (the diffusion model also from a file); the embedded world by default.
 
         Args:
             backbone: further arguments of `muse.backbones.load_backbone`: dtype, vae, lora, preview.

@@ -26,7 +26,7 @@ class Method:
         steps: denoising steps.
         sampler: `model` (the one that the model came with), `ddim`, `euler`, `dpm++` or `flow`.
         guidance_scale: classifier-free guidance when generating.
-        tokens: emotional tokens in a prompt.
+        tokens: emotional tokens in a prompt; the members of a mixture share them by weight.
         token_space: where they are: `input` (words, before the text encoder) or `output` (added to its output).
         lead: what stands between the prompt and the tokens; `{emotion}` is replaced by the target's name.
         iterations: most readings of the guide in one denoising step.

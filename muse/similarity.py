@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muse.classifiers import resize
+from muse.hub import local_folder
 
 
 class ClipSimilarity(nn.Module):
@@ -24,9 +25,14 @@ class ClipSimilarity(nn.Module):
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> ClipSimilarity:
+        """Load from a folder or a hub id.
+
+        Raises:
+            ValueError: there is no such folder, and the hub does not give it.
+        """
         from transformers import CLIPModel, CLIPTokenizer
 
-        folder = Path(path)
+        folder = local_folder(str(path))
         model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         file = folder / "preprocessor_config.json"

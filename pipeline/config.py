@@ -88,7 +88,7 @@ class Config:
             folder of its name beside it, if there is one.
         guide, judge: `embedded`, a classifier folder or a hub id (see `muse.sources`).
         allow_same_judge: let guide and judge be the same classifier; the judge's figures then prove nothing.
-        similarity: `embedded` or a CLIP folder.
+        similarity: `embedded`, a CLIP folder or a hub id.
         dtype: of the diffusion model's weights: `float32`, `bfloat16` or `float16`.
         vae, preview: another VAE, and a tiny decoder for what the guide reads on the way; empty for none.
         lora: LoRA files, folders or hub ids, fused in this order; needs peft.

@@ -103,15 +103,16 @@ def clip(model, prefix):
 
 
 def open_clip(model, prefix):
-    """Tensors of a CLIP text encoder with projection under OpenCLIP's names: query, key and value are one tensor."""
+    """Tensors of a CLIP text encoder under OpenCLIP's names: query, key and value are one tensor."""
     state = {name.removeprefix("text_model."): tensor for name, tensor in model.state_dict().items()}
     told = {
         "token_embedding.weight": state["embeddings.token_embedding.weight"],
         "positional_embedding": state["embeddings.position_embedding.weight"],
         "ln_final.weight": state["final_layer_norm.weight"],
         "ln_final.bias": state["final_layer_norm.bias"],
-        "text_projection": state["text_projection.weight"].T.contiguous(),
     }
+    if "text_projection.weight" in state:
+        told["text_projection"] = state["text_projection.weight"].T.contiguous()
     for name, tensor in state.items():
         if not (found := re.match(r"encoder\.layers\.(\d+)\.(.*)\.(weight|bias)", name)):
             continue
@@ -124,15 +125,21 @@ def open_clip(model, prefix):
     return {prefix + name: tensor for name, tensor in told.items()}
 
 
+def _body(pipe):
+    return unet(pipe.unet) | {f"first_stage_model.{name}": tensor for name, tensor in vae(pipe.vae).items()}
+
+
 def sd1(pipe):
     """The tensors of a Stable Diffusion 1 checkpoint."""
-    first_stage = {f"first_stage_model.{name}": tensor for name, tensor in vae(pipe.vae).items()}
-    return unet(pipe.unet) | first_stage | clip(pipe.text_encoder, "cond_stage_model.transformer.")
+    return _body(pipe) | clip(pipe.text_encoder, "cond_stage_model.transformer.")
+
+
+def sd2(pipe):
+    """The tensors of a Stable Diffusion 2 checkpoint."""
+    return _body(pipe) | open_clip(pipe.text_encoder, "cond_stage_model.model.")
 
 
 def sdxl(pipe):
     """The tensors of a Stable Diffusion XL checkpoint."""
-    first_stage = {f"first_stage_model.{name}": tensor for name, tensor in vae(pipe.vae).items()}
-    encoders = clip(pipe.text_encoder, "conditioner.embedders.0.transformer.")
-    encoders |= open_clip(pipe.text_encoder_2, "conditioner.embedders.1.model.")
-    return unet(pipe.unet) | first_stage | encoders
+    first = clip(pipe.text_encoder, "conditioner.embedders.0.transformer.")
+    return _body(pipe) | first | open_clip(pipe.text_encoder_2, "conditioner.embedders.1.model.")

@@ -22,14 +22,16 @@ from tests import originals
 from tests.families import FAMILIES, small_vae
 
 QUICK = Method(steps=3, iterations=2, timing="fixed", timing_level=0.0, until=1.0, tokens=2)
+SINGLE = ("sd1", "sd2", "sdxl")
+COMMIT = "0123456789abcdef" * 2 + "01234567"
 WEIGHTLESS = shutil.ignore_patterns("*.safetensors")
 
 
 @pytest.fixture(scope="module")
 def folders(tokenizer, tmp_path_factory):
-    """For sd1 and sdxl a diffusers folder, and beside it the same model in one file, `NAME-file.safetensors`."""
+    """Of each family with single files a folder, and beside it the same model in one file, `NAME-file.safetensors`."""
     root = tmp_path_factory.mktemp("models")
-    for name in ("sd1", "sdxl"):
+    for name in SINGLE:
         torch.manual_seed(0)
         pipe = FAMILIES[name](tokenizer)
         pipe.save_pretrained(root / name)
@@ -64,7 +66,7 @@ def _predicted(backbone, prompt="a dog in a forest"):
         return output, backbone.codec.decode(latents), backbone.codec.encode(pixels)
 
 
-@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+@pytest.mark.parametrize("family", SINGLE)
 def test_a_single_file_is_the_folder_it_was_made_of(folders, tmp_path, family, random_guide, random_clip):
     file = shutil.copy(folders / f"{family}-file.safetensors", tmp_path / "model.safetensors")
     shutil.copytree(folders / family, tmp_path / "model", ignore=WEIGHTLESS)
@@ -181,39 +183,43 @@ from pipeline.config import Config
 from pipeline.models import load, locate
 
 method = Method(steps=2, iterations=1, timing="fixed", timing_level=0.0)
-names = {"model": "small/diffusion", "guide": "small/feelings", "vae": "small/vae"}
+names = {"model": "small/diffusion", "guide": "small/feelings", "similarity": "small/clip", "vae": "small/vae"}
 config = Config(**names, lora=("small/style",), method=method)
 models = locate(config)
 for role in (*names, "lora 0"):
     print(role, models[role].path)
 engine = load(models, config, on_gpu=False).engine
 print("worn", float(engine.backbone.unet.mid_block.attentions[0].transformer_blocks[0].attn2.to_k.weight.sum()))
-pipe = MusePipeline.from_pretrained("small/diffusion", "small/feelings", method=method, lora=["small/style"])
+pipe = MusePipeline.from_pretrained(
+    "small/diffusion", "small/feelings", "small/clip", method=method, vae="small/vae", lora=["small/style"]
+)
 print("made", pipe("a dog in a forest", "awe", generator=torch.Generator().manual_seed(0)).images[0].size)
 """
 
 
 def test_hub_ids_are_found_in_the_cache_without_a_network(folders, lora, tmp_path):
-    """A diffusion model, a classifier, a VAE and a LoRA, by a run and in a script."""
+    """A diffusion model, a classifier, a CLIP, a VAE and a LoRA, by a run and in a script."""
     small_vae().save_pretrained(tmp_path / "vae")
     sources = {
         "diffusion": folders / "sd1",
         "feelings": WEIGHTS / "guide",
+        "clip": WEIGHTS / "clip",
         "vae": tmp_path / "vae",
         "style": lora.parent,
     }
     for name, source in sources.items():
         repository = tmp_path / "hub" / f"models--small--{name}"
-        shutil.copytree(source, repository / "snapshots" / "abc")
+        shutil.copytree(source, repository / "snapshots" / COMMIT)
         (repository / "refs").mkdir()
-        (repository / "refs" / "main").write_text("abc")
+        (repository / "refs" / "main").write_text(COMMIT)
     hub = {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1", "PYTHONPATH": ":".join(sys.path)}
     command = [sys.executable, "-c", HUB]
     done = subprocess.run(command, env={**os.environ, **hub}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     told = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines() if " " in line)
-    for role, name in {"model": "diffusion", "guide": "feelings", "vae": "vae", "lora 0": "style"}.items():
-        assert told[role] == str(tmp_path / "hub" / f"models--small--{name}" / "snapshots" / "abc")
+    roles = {"model": "diffusion", "guide": "feelings", "similarity": "clip", "vae": "vae", "lora 0": "style"}
+    for role, name in roles.items():
+        assert told[role] == str(tmp_path / "hub" / f"models--small--{name}" / "snapshots" / COMMIT)
     key = load_backbone(folders / "sd1", lora=[str(lora)]).unet.state_dict()
     expected = float(key["mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"].sum())
     assert float(told["worn"]) == pytest.approx(expected, abs=1e-5)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from muse.emotions import Target
-from muse.tokens import initial_tokens, open_slots, spliced
+from muse.tokens import initial_tokens, open_slots, shares, spliced
 
 LEAD = ", evoking"
 
@@ -40,9 +40,33 @@ def test_a_prompt_at_the_limit_keeps_its_tokens_and_its_end_marker(tokenizer):
 def test_tokens_start_as_the_words_of_the_target(tokenizer, table):
     awe = table.weight[tokenizer("awe", add_special_tokens=False).input_ids].mean(0)
     fear = table.weight[tokenizer("fear", add_special_tokens=False).input_ids].mean(0)
-    alone, mixed = initial_tokens(tokenizer, table, [Target.of("awe"), Target.of({"awe": 0.75, "fear": 0.25})], 2)
-    assert torch.allclose(alone, awe.expand(2, -1))
-    assert torch.allclose(mixed, (0.75 * awe + 0.25 * fear).expand(2, -1), atol=1e-6)
+    mixture = Target.of({"awe": 0.25, "fear": 0.75})
+    alone, mixed = initial_tokens(tokenizer, table, [Target.of("awe"), mixture], 4)
+    assert torch.equal(alone, awe.expand(4, -1))
+    assert torch.allclose(mixed, torch.stack([fear, fear, fear, awe]), atol=1e-6)
+    (one,) = initial_tokens(tokenizer, table, [mixture], 1)
+    assert torch.allclose(one, (0.25 * awe + 0.75 * fear)[None], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("weights", "count", "expected"),
+    [
+        ({"awe": 1.0}, 3, ["awe", "awe", "awe"]),
+        ({"awe": 0.5, "fear": 0.5}, 4, ["awe", "awe", "fear", "fear"]),
+        ({"awe": 0.5, "fear": 0.5}, 3, ["awe", "awe", "fear"]),
+        ({"awe": 0.4, "fear": 0.6}, 4, ["fear", "fear", "awe", "awe"]),
+        ({"awe": 0.9, "fear": 0.1}, 4, ["awe", "awe", "awe", "fear"]),
+        ({"awe": 0.5, "fear": 0.3, "anger": 0.2}, 4, ["awe", "awe", "fear", "anger"]),
+        ({"awe": 0.5, "fear": 0.3, "anger": 0.2}, 2, ["awe", "fear+anger"]),
+        ({"awe": 0.5, "fear": 0.3, "anger": 0.2}, 1, ["awe+fear+anger"]),
+    ],
+)
+def test_members_of_a_mixture_share_the_tokens_by_weight(tokenizer, weights, count, expected):
+    target = Target.of(weights)
+    assert ["+".join(names) for names in shares(target, count)] == expected
+    ids, places = open_slots(tokenizer, ["a dog"], [target], count, LEAD)
+    told = tokenizer.decode(ids[0, places[0]]).split()
+    assert told == [names.split("+")[0] for names in expected]
 
 
 def test_splicing_the_words_own_embeddings_changes_nothing(random_backbone, tokenizer, table):

@@ -111,7 +111,7 @@ class TextEncoders:
         return Prompts(tuple(ids for ids, _ in opened), tuple(places for _, places in opened))
 
     def start(self, targets: list[Target], count: int) -> Tensor:
-        """Emotional tokens to begin with, float32 (b, k, d): the words of the emotions."""
+        """Emotional tokens to begin with, float32 (b, k, d); see `muse.tokens.initial_tokens`."""
         pairs = zip(self.tokenizers, self.tables, strict=True)
         return torch.cat([initial_tokens(tokenizer, table, targets, count) for tokenizer, table in pairs], dim=-1)
 
