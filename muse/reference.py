@@ -27,24 +27,26 @@ def muse(
     """Final latents (1, c, h, w) of one request. Token space `input`, no augmentation, the VAE in full."""
     schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
     timing = make_timing(method.timing, method.timing_level, method.timing_latest)
-    target = torch.tensor([request.target.weights])
-    similar = torch.tensor([similar_mask(request.target)])
+    device = backbone.device
+    target = torch.tensor([request.target.weights], device=device)
+    similar = torch.tensor([similar_mask(request.target)], device=device)
     prompts = backbone.text.open([request.prompt], [request.target], method.tokens, method.lead)
     plain = backbone.embed(backbone.text.plain([request.prompt]))
     negative = backbone.embed(backbone.text.plain([request.negative_prompt]))
 
     if request.image is None:
-        latents = torch.randn(1, *backbone.latent_shape, generator=torch.Generator().manual_seed(request.seed))
+        noise = torch.randn(1, *backbone.latent_shape, generator=torch.Generator().manual_seed(request.seed))
+        latents = noise.to(device)
         inherent, first, scale = None, 0, method.guidance_scale
     else:
         side = backbone.latent_shape[-1] * backbone.codec.pixels_per_latent
-        image = resize(request.image[None], side)
+        image = resize(request.image[None].to(device), side)
         latents = backbone.codec.encode(image)
         inherent = inherent_mask(guide.logits(image).softmax(-1), target)
         first, scale = max(1, round((1 - method.strength) * len(schedule))), method.edit_guidance_scale
         for step in reversed(range(first, len(schedule))):
             index = torch.tensor([step])
-            output = backbone.predict(latents, schedule.timesteps[asked_at(schedule, index)], plain)
+            output = backbone.predict(latents, schedule.timesteps[asked_at(schedule, index)].to(device), plain)
             latents = undo(schedule, index, latents, output)
 
     tokens = backbone.text.start([request.target], method.tokens)
@@ -52,7 +54,7 @@ def muse(
     best_tokens, started, curve = tokens, False, []
     before = torch.full_like(latents, float("nan"))
     for step in range(first, len(schedule)):
-        index, timestep = torch.tensor([step]), schedule.timesteps[step : step + 1]
+        index, timestep = torch.tensor([step]), schedule.timesteps[step : step + 1].to(device)
         alpha, sigma = schedule.level(index, latents)
 
         def x0_of(output: Tensor, latents=latents, alpha=alpha, sigma=sigma) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -101,10 +102,13 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease, ru
         return pieces
     climb = Climb(output, run, config, total, finished)
     try:
+        checked = time.time()
         scheduler.connect(config.address)
+        connected = time.time()
         size, options = scheduler.worker_options(job)
         size = min(size, -(-(total - already) // config.batch_size))
         with Progress(total, already) as progress, Log(output) as log:
+            log.add({"event": "start", "checked": checked, "connected": connected})
 
             def done(report: batches.Report) -> None:
                 progress.add(report)
@@ -128,7 +132,7 @@ def compute(manifest: Manifest, job: Job, publisher: Publisher, lease: Lease, ru
 
             if climb.settled:
                 publisher.advance()
-            scheduler.Pool(job, size, options).run(todo(), done, lease.check)
+            scheduler.Pool(job, size, options, log.add).run(todo(), done, lease.check)
     finally:
         scheduler.disconnect()
     return pieces

@@ -3,6 +3,9 @@
 On a file system it is `_state/log.jsonl`, appended to. An object cannot be appended to: there the lines gather for up
 to half a minute and become the next numbered object of `_state/log/`. A crash then costs the lines of that time, which
 nothing is made from.
+
+A line is a finished batch (`pipeline.batches.Report`), or has an `event`: `start` (when the driver had checked all,
+and had reached Ray), `placed` (a worker has a process) and `ready` (it has its models, and the seconds it took).
 """
 
 from __future__ import annotations
@@ -56,6 +59,11 @@ class Log:
     def _flush(self, state: Remote) -> None:
         write_bytes(state / "log" / f"{self.part:06d}.jsonl", "".join(self.lines).encode())
         self.lines, self.part, self.written = [], self.part + 1, time.monotonic()
+
+
+def reports(output: Place) -> Iterator[dict[str, Any]]:
+    """The lines that report a finished batch, the oldest first."""
+    return (entry for entry in entries(output) if "batch" in entry)
 
 
 def entries(output: Place) -> Iterator[dict[str, Any]]:

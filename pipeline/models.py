@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,8 @@ def locate(config: Config) -> dict[str, Model]:
             the guide, or LoRAs without peft.
     """
     if config.engine == "null":
-        return {"model": Model("null", "", "")} | _filter_models(config)
+        return {"model": Model("null", "", "")} | _filter_models(config, sha256_file)
+    sha256 = cache(sha256_file)  # a classifier's weights are asked for twice, and two roles may share a folder
     found = {}
     for role, folder in ROLES.items():
         name = getattr(config, role)
@@ -77,8 +79,8 @@ def locate(config: Config) -> dict[str, Model]:
         except ValueError as error:
             where = f"; the label_map is the table [label_map.{role}]" if "label_map" in str(error) else ""
             raise UserError(f"--{role} {name!r}: {error}{where}") from None
-        weights = tuple(_weights_of(leaf) for leaf in source.leaves()) if role in CLASSIFIERS else ()
-        found[role] = Model(name, str(path), _hash_at(role, path), weights)
+        weights = tuple(_weights_of(leaf, sha256) for leaf in source.leaves()) if role in CLASSIFIERS else ()
+        found[role] = Model(name, str(path), _hash_at(role, path, sha256), weights)
     if config.lora and importlib.util.find_spec("peft") is None:
         raise UserError(f"config: lora: {NO_PEFT}")
     parts = {"vae": config.vae, "preview": config.preview}
@@ -90,8 +92,8 @@ def locate(config: Config) -> dict[str, Model]:
                 _trust(path)
             except ValueError as error:
                 raise UserError(f"config: {part.split()[0]} {name!r}: {error}") from None
-            found[part] = Model(name, str(path), _hash_at(part, path))
-    found |= _filter_models(config)
+            found[part] = Model(name, str(path), _hash_at(part, path, sha256))
+    found |= _filter_models(config, sha256)
     if is_same_judge(found) and not config.allow_same_judge:
         raise UserError(f"--guide and --judge have the same weights; {SAME_JUDGE}")
     return found
@@ -102,7 +104,7 @@ def filter_role(name: str) -> str:
     return FILTER_MODELS + name
 
 
-def _filter_models(config: Config) -> dict[str, Model]:
+def _filter_models(config: Config, sha256: Callable[[Path], str]) -> dict[str, Model]:
     found = {}
     for name, told in sorted(config.filter_models.items()):
         folder, label = folder_and_label(told)
@@ -115,7 +117,7 @@ def _filter_models(config: Config) -> dict[str, Model]:
                 raise ValueError(f"it has no label {label!r}; choose {', '.join(labels)}")
         except ValueError as error:
             raise UserError(f"config: {role} {folder!r}: {error}") from None
-        found[role] = Model(folder, str(path), _hash_at(role, path))
+        found[role] = Model(folder, str(path), _hash_at(role, path, sha256))
     return found
 
 
@@ -162,22 +164,22 @@ def _trust(path: Path) -> None:
         raise ValueError("\n  ".join(problems[:10]))
 
 
-def _hash_at(role: str, path: Path) -> str:
+def _hash_at(role: str, path: Path, sha256: Callable[[Path], str] = sha256_file) -> str:
     """One hash of all that a model is read from: a folder, a file with what describes it, a classifier's folders."""
     if path.is_file():
         configs = configs_beside(path)
-        parts = [sha256_file(path), *([sha256_folder(configs)] if configs else [])]
+        parts = [sha256(path), *([sha256_folder(configs, sha256)] if configs else [])]
     else:
         classifies = role in CLASSIFIERS or role.startswith(FILTER_MODELS)
         folders = read_source(path).folders() if classifies else (path,)
-        parts = [sha256_folder(folder) for folder in folders]
+        parts = [sha256_folder(folder, sha256) for folder in folders]
     return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
-def _weights_of(leaf: Source) -> str:
+def _weights_of(leaf: Source, sha256: Callable[[Path], str]) -> str:
     """A hash of a single classifier's weights alone: copies under other names or settings count as the same."""
     files = {file for folder in leaf.folders() for file in folder.glob("*.safetensors")}
-    return hashlib.sha256("".join(sorted(sha256_file(file) for file in files)).encode()).hexdigest()
+    return hashlib.sha256("".join(sorted(sha256(file) for file in files)).encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,6 +235,13 @@ def _request(asked: Asked) -> Request:
 
     planned, image = asked.planned, None if asked.image is None else to_tensor(asked.image)
     return Request(planned.prompt, asked.target, planned.seed, planned.negative_prompt, image)
+
+
+def import_libraries(config: Config) -> None:
+    """Import what `load` needs, ahead of it: a log can then tell the seconds of the two apart."""
+    if config.engine != "null":
+        from diffusers import AutoencoderKL  # noqa: F401, torch and the models of diffusers and transformers with it
+        from transformers import CLIPModel  # noqa: F401
 
 
 def load(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Engine:

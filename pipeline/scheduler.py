@@ -10,8 +10,8 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import ray
@@ -110,8 +110,12 @@ class _Hand:
 class Pool:
     """Workers, the tasks that they hold, and the tasks that wait to be done again."""
 
-    def __init__(self, job: Job, size: int, options: dict[str, Any]):
-        self.job, self.options = job, options
+    def __init__(self, job: Job, size: int, options: dict[str, Any], note: Callable[[Mapping[str, Any]], None]):
+        """
+        Args:
+            note: hears, for the log, of each worker that gets its place and that has its models.
+        """
+        self.job, self.options, self.note = job, options, note
         self.hands: dict[ray.ObjectRef, _Hand] = {}
         """What is awaited of whom: a place, the models, or a task's end."""
         self.again: deque[Task] = deque()
@@ -193,6 +197,7 @@ class Pool:
         silent, hand.silent = hand.silent, False
         if hand.place is None or (silent and hand.task is None):
             hand.place, self.placeless_since = value, time.monotonic()
+            self.note({"event": "placed", "pid": value.pid})
             self._await(hand.actor.ready.remote(), hand, self.job.config.batch_size)
             return None
         if silent and hand.task is not None:
@@ -207,6 +212,8 @@ class Pool:
             hand.task = None
             if value is not None:
                 done(value)
+        else:
+            self.note({"event": "ready", **asdict(value)})
         return hand
 
     def _follow(self, task: Task | None) -> None:

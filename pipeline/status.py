@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from pipeline.filters import STATUSES
-from pipeline.log import entries
+from pipeline.log import reports
 from pipeline.run import read_run
 from pipeline.shards import markers
 from pipeline.storage import Place
@@ -19,13 +19,13 @@ def status(output: Place) -> dict[str, Any]:
         UserError: not the output of a run.
     """
     run = read_run(output)
-    reports = _reports(output)
+    last = {report["batch"]: report for report in reports(output)}
     statuses: Counter[str] = Counter()
     accepted: Counter[str] = Counter()
-    for report in reports.values():
+    for report in last.values():
         statuses.update(report["statuses"])
         accepted.update(report["accepted"])
-    computed, seconds = sum(statuses.values()), sum(report["seconds"] for report in reports.values())
+    computed, seconds = sum(statuses.values()), sum(report["seconds"] for report in last.values())
     if run["complete"]:
         # A corpus made from others has no log, and filters at publication change what workers reported.
         counts = run["counts"]
@@ -44,11 +44,6 @@ def status(output: Place) -> dict[str, Any]:
         "worker_seconds": round(seconds, 1),
         "images_per_worker_second": round(computed / seconds, 3) if seconds else None,
     }
-
-
-def _reports(output: Place) -> dict[int, dict[str, Any]]:
-    """The last report of each batch."""
-    return {report["batch"]: report for report in entries(output)}
 
 
 def as_text(state: dict[str, Any]) -> str:

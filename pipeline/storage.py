@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -119,12 +120,17 @@ def sha256_file(path: Place) -> str:
     return digest.hexdigest()
 
 
-def sha256_folder(folder: Path) -> str:
-    """One hash of a model folder: of every file's relative name and content, in the order of names."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{sha256_file(file)}\n".encode())
-    return digest.hexdigest()
+def sha256_folder(folder: Path, sha256: Callable[[Path], str] = sha256_file) -> str:
+    """One hash of a model folder: of every file's relative name and content, in the order of names.
+
+    Args:
+        sha256: of a file; several are asked at once, for a model's weights lie in several large files.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    with ThreadPoolExecutor() as threads:
+        parts = zip(files, threads.map(sha256, files), strict=True)
+        told = "".join(f"{file.relative_to(folder).as_posix()}\0{part}\n" for file, part in parts)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def clear_temporaries(folder: Place) -> None:

@@ -16,7 +16,7 @@ from pipeline.attempts import KILLED, Task
 from pipeline.batches import Report, report, write_batch
 from pipeline.config import Config
 from pipeline.errors import RunStopped
-from pipeline.models import Model, load
+from pipeline.models import Model, import_libraries, load
 from pipeline.plan import Batch, Planned
 from pipeline.remote import public
 from pipeline.samples import Maker, Result, failed
@@ -41,6 +41,19 @@ class Place:
 
     node: str
     pid: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A worker that has its models.
+
+    Attributes:
+        imports, models: seconds that the libraries and the models themselves took to load.
+    """
+
+    pid: int
+    imports: float
+    models: float
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -130,12 +143,15 @@ class Worker:
         """Returns once Ray has found a place for this worker; nothing is loaded by then."""
         return Place(ray.get_runtime_context().get_node_id(), os.getpid())
 
-    def ready(self) -> None:
+    def ready(self) -> Ready:
         """Load the models."""
-        job = self.job
+        job, began = self.job, time.monotonic()
+        import_libraries(job.config)
+        imported = time.monotonic()
         on_gpu = bool(ray.get_gpu_ids())
         engine, scores = load(job.models, job.config, on_gpu), load_scores(job.config, job.models, on_gpu)
         self.maker = Maker(engine, scores, job.config, job.shared, job.base)
+        return Ready(os.getpid(), imported - began, time.monotonic() - imported)
 
     def run(self, task: Task) -> Report | None:
         """Make the task's requests; the batch's results are on disk before this returns. A probe gives None."""

@@ -22,6 +22,7 @@ from pipeline.config import Config
 from pipeline.corpora import merge, refilter, reopen
 from pipeline.errors import UserError
 from pipeline.images import looks
+from pipeline.log import reports
 from pipeline.models import load
 from pipeline.plan import Planned, derive_seed, next_candidate
 from pipeline.samples import Maker
@@ -333,7 +334,7 @@ def test_a_quota_changes_no_byte_with_the_number_of_workers_and_saves_work(tmp_p
         assert done.returncode == 0, done.stderr
         assert "7 accepted, 53 rejected" in done.stdout
     assert _bytes(tmp_path / "1") == _bytes(tmp_path / "3")
-    log = [json.loads(line) for line in (tmp_path / "1" / "_state" / "log.jsonl").read_text().splitlines()]
+    log = list(reports(tmp_path / "1"))
     assert sum(report["pid"] == log[0]["pid"] for report in log) < 10  # of 15 batches; the others were never drawn
     assert verify(tmp_path / "1") == []
 

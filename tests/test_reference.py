@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from jobs.lockstep import lockstep
 from muse.backbones.stable_diffusion import StableDiffusion
 from muse.emotions import MIKELS, Target
 from muse.engine import MuseEngine
@@ -79,3 +80,34 @@ def test_the_engine_equals_the_reference(models, change, slots):
     if "enough" in change:
         readings = [len(sample.trace.confidence) for sample in samples]
         assert len(set(readings)) > 1, readings
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"enough": 0.145},
+        {"sampler": "dpm++"},
+        {"timing": "plateau", "timing_level": 0.0},
+        {"iterations": 0},
+        {"timing": "never"},
+    ],
+    ids=["defaults", "early stop", "dpm++", "plateau", "no readings", "never"],
+)
+def test_lockstep_equals_the_reference(models, change):
+    """The loop that the benchmark holds the engine against makes the same images, with all rows in every pass."""
+    backbone, guide, clip = models
+    method = dataclasses.replace(BASE, **change)
+    requests = [request for request in _requests() if request.image is None]
+    widths = []
+
+    class Watched(Guide):
+        def logits(self, pixels):
+            widths.append(len(pixels))
+            return guide.logits(pixels)
+
+    final = lockstep(backbone, Watched(), clip, method, requests)
+    assert set(widths) == ({len(requests)} if method.timing != "never" else set())
+    with torch.no_grad():
+        for latents, request in zip(final, requests, strict=True):
+            assert torch.allclose(latents, muse(*models, method, request)[0], rtol=1e-6, atol=1e-6)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 
@@ -34,5 +35,7 @@ def test_a_folders_hash_heeds_names_and_contents_only(tmp_path):
     for name in ("one", "two"):
         storage.write_bytes(tmp_path / name / "x" / "f", b"data")
     assert storage.sha256_folder(tmp_path / "one") == storage.sha256_folder(tmp_path / "two")
+    known = hashlib.sha256(b"x/f\0" + hashlib.sha256(b"data").hexdigest().encode() + b"\n").hexdigest()
+    assert storage.sha256_folder(tmp_path / "one") == known  # as runs that are resumed have it in their fingerprints
     os.rename(tmp_path / "two" / "x" / "f", tmp_path / "two" / "x" / "g")
     assert storage.sha256_folder(tmp_path / "one") != storage.sha256_folder(tmp_path / "two")

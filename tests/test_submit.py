@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs import submit as submitting
+from pipeline.log import reports
 
 ADDRESS = "http://head:8265"
 
@@ -164,8 +165,7 @@ def test_a_job_survives_its_node_and_its_driver(cluster, tmp_path):
         until(lambda: finished.exists() and len(list(finished.glob("*.parquet"))) >= 1)
         # With its raylet killed, every worker of the node goes: nobody says goodbye.
         cluster.remove_node(cluster.nodes[0], allow_graceful=False)
-        log = output / "_state" / "log.jsonl"
-        until(lambda: log.exists() and len(log.read_text().splitlines()) >= 4)
+        until(lambda: len(list(reports(output))) >= 4)
         driver = next(
             process
             for process in psutil.process_iter(["cmdline"])
@@ -179,7 +179,7 @@ def test_a_job_survives_its_node_and_its_driver(cluster, tmp_path):
     assert following.returncode == 0, told
     assert "was killed; 3 more attempt(s)" in told
     assert written(output) == written(plain)
-    logged = [json.loads(line)["batch"] for line in (output / "_state" / "log.jsonl").read_text().splitlines()]
+    logged = [report["batch"] for report in reports(output)]
     # At most what was in flight, twice: with the node's death none is reported, with the driver's two may be anew.
     assert set(logged) == set(range(12))
     assert len(logged) <= 14

@@ -1,0 +1,134 @@
+"""The benchmark: its stopwatch, the split of a run's start, its plain loops; and random weights, end to end, small."""
+
+import dataclasses
+import json
+import time
+
+import pytest
+import torch
+import typer
+
+from jobs import benchmark, command, utilisation
+from jobs.cost import gflop
+from jobs.stopwatch import Stopwatch
+
+QUICK = ["method.steps=3", "method.iterations=1"]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that is put forward by hand."""
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    return now
+
+
+class Kitchen:
+    def __init__(self, clock):
+        self.clock = clock
+
+    def cook(self):
+        self.clock[0] += 1
+        self.wash()
+        self.season()
+
+    def wash(self):
+        self.clock[0] += 10
+
+    def season(self):
+        self.clock[0] += 100
+        self.wash()
+
+
+def test_a_part_stops_the_clock_of_the_one_around_it(clock):
+    watch, kitchen = Stopwatch(), Kitchen(clock)
+    with (
+        watch.watch(kitchen, "cook", "cooking"),
+        watch.watch(kitchen, "season", "seasoning"),
+        watch.watch(kitchen, "wash", "washing", inside="cooking"),
+    ):
+        kitchen.cook()
+        kitchen.wash()
+    assert watch.seconds == {"cooking": 1, "seasoning": 110, "washing": 10}
+    kitchen.cook()
+    assert sum(watch.seconds.values()) == 121
+
+
+def test_the_parts_of_a_start_add_up_to_the_first_image():
+    lines = [
+        {"event": "start", "at": 9.5, "checked": 3.0, "connected": 7.0},
+        {"event": "placed", "at": 8.0, "pid": 1},
+        {"event": "placed", "at": 8.5, "pid": 2},
+        {"event": "ready", "at": 13.0, "pid": 1, "imports": 4.0, "models": 0.9},
+        {"batch": 0, "at": 20.0, "seconds": 6.9},
+        {"batch": 1, "at": 26.0, "seconds": 5.9},
+    ]
+    split = command.startup(lines, began=1.0)
+    assert split == {"checks": 2.0, "ray": 4.0, "worker": 1.0, "libraries": 4.0, "models": 1.0, "first_batch": 7.0}
+    assert sum(split.values()) == 20.0 - 1.0
+
+
+def test_a_run_tells_its_start_and_the_loop_beside_it_makes_the_same(tmp_path):
+    told = command.measure(QUICK, images=6, batch=2)
+    assert all(taken > 0 for taken in told["startup"].values())
+    assert told["startup"]["imports"] < told["startup"]["checks"]
+    assert told["worker"] <= told["steady"]
+    assert sum(told["loop"].values()) == pytest.approx(sum(told["parts"].values()))
+    assert told["overhead"] < told["overhead_over_engine"]
+    assert {"network", "guide", "gradient", "full decoder", "similarity", "writing"} <= set(told["parts"])
+
+
+@pytest.fixture(scope="module")
+def bench():
+    return utilisation.Bench("tiny", torch.device("cpu"), torch.float32)
+
+
+def test_operations_of_all_steps_lie_in_a_line_with_those_of_few(bench):
+    guessed = utilisation.tflop(bench, "tiny decoder")[utilisation.METHOD.steps]
+    counted = gflop(lambda: bench.make("tiny decoder", utilisation.METHOD, 1)) / 1000
+    assert guessed == pytest.approx(counted, rel=1e-6)
+
+
+def test_the_sweep_ends_where_memory_does(bench, monkeypatch):
+    made = []
+
+    def make(arm, method, rows):
+        if rows > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        made.append(rows)
+
+    monkeypatch.setattr(bench, "make", make)
+    assert [row["rows"] for row in utilisation.sweep(bench, "exact", 1.0)] == [1]
+    assert made == [1, 1]
+    assert utilisation.flat(bench, 2) is None
+
+
+def test_no_measurement_begins_that_would_end_too_late(bench, monkeypatch):
+    monkeypatch.setattr(utilisation, "SECONDS", time.monotonic() - bench.began + 60)
+    assert bench.timed(lambda: None, expected=50) is not None
+    assert bench.timed(lambda: None, expected=70) is None
+
+
+def test_random_weights_end_to_end(tmp_path, monkeypatch):
+    # Fewer steps than are measured on a GPU, and all the time that a busy machine may need.
+    monkeypatch.setattr(utilisation, "METHOD", dataclasses.replace(utilisation.METHOD, steps=20))
+    monkeypatch.setattr(utilisation, "SECONDS", 10_000.0)
+    file = tmp_path / "report.json"
+    benchmark.main(file, model="tiny", threads=1)
+    report = json.loads(file.read_text())
+    assert list(report["ratios"]) == list(benchmark.RATIOS)
+    assert report["ratios"]["seconds_vs_reference"] > 0
+    assert report["ratios"]["pipeline_overhead"] is None
+    assert {row["arm"] for row in report["full"]} == {"tiny decoder", "exact"}
+    assert report["flat"]["images"] == 8
+    assert "network" in report["parts"]
+    assert "| tiny decoder | 20 |" in file.with_suffix(".md").read_text()
+    assert file.with_suffix(".png").stat().st_size > 10_000
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_full_size_without_a_gpu_is_refused(tmp_path):
+    with pytest.raises(typer.BadParameter, match="sd15 needs a CUDA device"):
+        benchmark.main(model="sd15", threads=1)
+    with pytest.raises(typer.BadParameter, match="choose embedded, sd15, sdxl, tiny"):
+        benchmark.main(model="sd99", threads=1)
