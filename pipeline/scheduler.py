@@ -23,6 +23,9 @@ from pipeline.errors import RunStopped, UserError
 from pipeline.plan import Batch
 from pipeline.worker import Job, Place, Worker
 
+CONNECTS, CONNECT_PAUSE = 3, 5.0
+"""Tries to join a cluster, and the seconds between them; one that took longer is the last."""
+
 LOOK_SECONDS = 1.0
 """How often the loop wakes without news, to look for what hangs."""
 
@@ -39,11 +42,20 @@ def connect(address: str) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     local = {"include_dashboard": False} if not address else {}
     before = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
-    except (ConnectionError, ValueError) as error:
-        # Ray wraps what happened in an error that says nothing.
-        raise UserError(f"--address {address!r}: no Ray cluster answers there ({error.__cause__ or error})") from None
+    for left in reversed(range(CONNECTS)):
+        began = time.monotonic()
+        try:
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
+            break
+        except (ConnectionError, ValueError) as error:
+            # A busy head may fail at once and answer a moment later; where there is none, Ray itself waits for long.
+            if left and isinstance(error, ConnectionError) and time.monotonic() - began < CONNECT_PAUSE:
+                time.sleep(CONNECT_PAUSE)
+                continue
+            # Ray wraps what happened in an error that says nothing.
+            raise UserError(
+                f"--address {address!r}: no Ray cluster answers there ({error.__cause__ or error})"
+            ) from None
     # Ray puts a handler of its own in place, which would end the process with another exit code.
     signal.signal(signal.SIGTERM, before)
 
