@@ -7,6 +7,7 @@ An object appears under its name whole or not at all: one put, or a multipart up
 from __future__ import annotations
 
 import fnmatch
+import logging
 import posixpath
 import random
 import re
@@ -35,7 +36,11 @@ _QUICK_CLIENT = {
     }
 }
 OPTIONS: dict[str, dict[str, Any]] = {"s3": _QUICK_CLIENT, "s3a": _QUICK_CLIENT}
-"""A client that gives up soon leaves the waiting to us, with one budget."""
+"""A client that gives up soon leaves the waiting to us, with one budget. gcsfs cannot be told to: it tries each call
+six times by itself, within about a minute, by which a stop on `gs://` may come later."""
+
+# It prints a traceback of every call that it gives up; the cause is told here, once.
+logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
 
 FOR_GOOD = (UserError, RunStopped, FileNotFoundError, ValueError, TypeError, NotImplementedError, IsADirectoryError)
 """What another try does not mend."""
@@ -80,8 +85,8 @@ def attempt(call: Callable[[], T], where: str, patience: float = PATIENCE) -> T:
         except FOR_GOOD:
             raise
         except Exception as error:  # clients raise OSError, their own and their libraries' errors
-            told = f"{type(error).__name__}: {public(str(error))}".rstrip(": ")
-            if isinstance(error, PermissionError) or type(error).__name__.startswith(REFUSALS):
+            told = f"{type(error).__name__}: {' '.join(public(str(error)).split())}".rstrip(": ")
+            if _is_refusal(error):
                 raise RunStopped(
                     f"{where}: access refused ({told}); give valid credentials in the environment "
                     "or by the cloud's own chain"
@@ -92,6 +97,13 @@ def attempt(call: Callable[[], T], where: str, patience: float = PATIENCE) -> T:
                 raise RunStopped(f"{where}: gave up after {spent:.0f} s ({told})") from None
             time.sleep(wait)
             pause *= 2
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the store lets nobody in. gcsfs says so by an OSError of 403, or an error with the code 401."""
+    if isinstance(error, PermissionError) or type(error).__name__.startswith(REFUSALS):
+        return True
+    return str(error).startswith("Forbidden: ") or getattr(error, "code", None) == 401
 
 
 @dataclass(frozen=True, order=True)

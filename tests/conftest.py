@@ -92,16 +92,10 @@ def s3(s3_server, monkeypatch):
     """A proxy before the server, with an empty bucket `corpora`; the environment names both to whoever speaks S3."""
     import boto3
     import fsspec
-    from stores import Proxy
+    from stores import Proxy, s3_environment
 
     proxy = Proxy(s3_server, seed=0)
-    for name, value in {
-        "AWS_ENDPOINT_URL": proxy.url,
-        "AWS_ACCESS_KEY_ID": "AKIDTESTING",
-        "AWS_SECRET_ACCESS_KEY": "very-secret-key",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
+    for name, value in s3_environment(proxy.url).items():
         monkeypatch.setenv(name, value)
     bucket = boto3.resource("s3", endpoint_url=f"http://127.0.0.1:{s3_server}").Bucket("corpora")
     bucket.create()

@@ -28,7 +28,7 @@ def write_manifest(path: Path, prompts: Sequence[str], **columns: Sequence) -> P
     return path
 
 
-def run_arguments(manifest: Path, out: Path, *more: object) -> list[str]:
+def run_arguments(manifest: Path, out: Path | str, *more: object) -> list[str]:
     given = ["run", manifest, "--output", out, "--engine", "null", "--batch-size", 4, "--shard-size", 5, *more]
     return [sys.executable, "-m", "pipeline.cli", *map(str, given)]
 
@@ -41,7 +41,7 @@ def run(manifest: Path, out: Path, *more: object, **options) -> subprocess.Compl
 
 
 @contextmanager
-def started(manifest: Path, out: Path, *more: object, **options) -> Iterator[subprocess.Popen[str]]:
+def started(manifest: Path, out: Path | str, *more: object, **options) -> Iterator[subprocess.Popen[str]]:
     """The run command, going, in a session of its own; whatever is left of it at the end is killed."""
     command = run_arguments(manifest, out, *more)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}

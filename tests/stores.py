@@ -15,6 +15,17 @@ _HOPS = {"connection", "transfer-encoding", "keep-alive", "proxy-connection", "e
 _ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>injected</Message></Error>"
 
 
+def s3_environment(url: str) -> dict[str, str]:
+    """What tells a process to speak S3 with the server at `url`."""
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "AKIDTESTING",
+        "AWS_SECRET_ACCESS_KEY": "very-secret-key",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
 class Proxy:
     """Passes HTTP requests on to a server on loopback, and breaks some of them.
 

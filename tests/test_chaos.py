@@ -1,5 +1,7 @@
 """A sample of `make chaos`, and the harness itself: it must see what it is there to see."""
 
+import subprocess
+
 import chaos
 import drive
 import pytest
@@ -24,3 +26,26 @@ def test_a_sample_of_chaos_is_sound(tmp_path, kind, seed):
     assert chaos._compare(out, reference) == "other bytes: 00001.tar"
     (out / "shards" / "00000.json").unlink()
     assert chaos._compare(out, reference) == "lost: 00000.json"
+
+
+def test_every_kind_must_strike_its_share_and_what_is_unsound_is_told(monkeypatch):
+    """Rounds that only pretend: of the first kind one fault each, of the second forty."""
+    struck = {"driver killed": 1, "object store": 40}
+
+    def pretended(kind, seed, manifest, reference, folder):
+        return chaos.Round(kind, struck[kind], "lost: 00000.tar" if (kind, seed) == ("driver killed", 6) else "")
+
+    monkeypatch.setattr(chaos, "one_round", pretended)
+    monkeypatch.setattr(chaos.drive, "published", lambda _: {})
+    monkeypatch.setattr(chaos.drive, "run", _finished)
+    rounds = chaos.chaos(8, 5, tuple(struck), lambda _: None, side_by_side=2)
+    assert sorted(each.kind for each in rounds) == ["driver killed"] * 4 + ["object store"]
+    told = chaos.table(rounds)
+    assert "| driver killed | 4 | 4 | 3 |" in told
+    assert "| object store | 40 | 1 | 1 |" in told
+
+
+def _finished(manifest, out, *_):
+    out.mkdir()
+    (out / "metadata.parquet").touch()
+    return subprocess.CompletedProcess([], 0, "", "")
