@@ -24,7 +24,7 @@ test-all: $(READY)
 
 # 200 seeded faults against the real command, and a table of them. As root also on a small file system of its own.
 chaos: $(READY)
-	$(VENV)/bin/python tests/chaos.py --faults 200 --seed 1
+	$(VENV)/bin/python tests/chaos.py --faults 200 --seed 1 --rounds 2
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
