@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,9 @@ from pipeline.worker import Job, Place, Worker
 CONNECTS, CONNECT_PAUSE = 3, 5.0
 """Tries to join a cluster, and the seconds between them; one that took longer is the last."""
 
+KNOCK_SECONDS = 20.0
+"""That a head may take to accept a connection."""
+
 LOOK_SECONDS = 1.0
 """How often the loop wakes without news, to look for what hangs."""
 
@@ -41,6 +45,7 @@ def connect(address: str) -> None:
     # Ray warns at every start of a change that does not concern a run: it asks GPUs by `num_gpus` alone.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     local = {"include_dashboard": False} if not address else {}
+    _knock(address)
     before = signal.getsignal(signal.SIGTERM)
     for left in reversed(range(CONNECTS)):
         began = time.monotonic()
@@ -58,6 +63,17 @@ def connect(address: str) -> None:
             ) from None
     # Ray puts a handler of its own in place, which would end the process with another exit code.
     signal.signal(signal.SIGTERM, before)
+
+
+def _knock(address: str) -> None:
+    """Where nobody listens at HOST:PORT, Ray waits for minutes before it says so."""
+    host, mark, port = address.removeprefix("ray://").rpartition(":")
+    if not (mark and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--address {address!r}: nobody listens there ({error}); is the head node up?") from None
 
 
 def disconnect() -> None:

@@ -78,6 +78,14 @@ def test_a_cluster_without_room_stops_the_run_with_what_is_missing(cluster, tmp_
     assert seconds < drive.PATIENCE
 
 
+def test_an_address_where_nobody_listens_is_told_at_once(tmp_path):
+    manifest = drive.write_manifest(tmp_path / "manifest.parquet", ["a dog"])
+    done = drive.run(manifest, tmp_path / "out", "--address", "127.0.0.1:1")
+    assert done.returncode == 2
+    assert "error: --address '127.0.0.1:1': nobody listens there" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_local_run_listens_on_loopback_alone(tmp_path):
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", [f"a dog {n}" for n in range(8)])
     with drive.started(manifest, tmp_path / "out", "--workers", 1, "--set", "null.delay=0.5") as going:
