@@ -1,7 +1,8 @@
 """Train the embedded model from nothing: `python -m jobs.train_mini`.
 
 Stages, each resumable from its checkpoint: scenes, vae, latents, diffusion, classifiers, contents,
-similarity, export. About two hours on two CPU cores that multiply in bfloat16 (in pieces; not yet timed in one run). `--stage` runs one of them.
+similarity, export. About two hours on two CPU cores that multiply in bfloat16 (in pieces; not yet timed in one run).
+`--stage` runs one of them.
 """
 
 from __future__ import annotations
