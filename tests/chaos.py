@@ -190,7 +190,7 @@ def _on_a_store(manifest: Path, out: Path, rng: random.Random) -> tuple[int, str
         bucket = session.resource("s3", endpoint_url=f"http://127.0.0.1:{port}").Bucket(out.parent.name)
         bucket.create()
         proxy.rates = STORE_FAULTS
-        environment = drive.ENVIRONMENT | environment
+        environment = drive.environment() | environment
         _, wrong = _finish(manifest, f"s3://{bucket.name}/out", lambda _: 0, 0, env=environment)
         for item in bucket.objects.all():
             (path := out.parent / item.key).parent.mkdir(parents=True, exist_ok=True)

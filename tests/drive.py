@@ -17,8 +17,12 @@ import pyarrow.parquet as pq
 PATIENCE = 300
 """Seconds that anything may take here. Far more than it should: the machine may be busy."""
 
-# Ray's own default keeps its workers behind everything else on a busy machine.
-ENVIRONMENT = {**os.environ, "RAY_worker_niceness": "0"}
+
+def environment() -> dict[str, str]:
+    """What a command is started with. Asked at each start: a Ray that this process started has set its way of
+    authentication there, and who joins a cluster of this process must know it."""
+    # Ray's own default keeps its workers behind everything else on a busy machine.
+    return {**os.environ, "RAY_worker_niceness": "0"}
 
 
 def write_manifest(path: Path, prompts: Sequence[str], **columns: Sequence) -> Path:
@@ -36,7 +40,7 @@ def run_arguments(manifest: Path, out: Path | str, *more: object) -> list[str]:
 def run(manifest: Path, out: Path, *more: object, **options) -> subprocess.CompletedProcess[str]:
     """The run command with the null engine, to its end."""
     command = run_arguments(manifest, out, *more)
-    options = {"env": ENVIRONMENT, **options}
+    options = {"env": environment(), **options}
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options)
 
 
@@ -45,7 +49,7 @@ def started(manifest: Path, out: Path | str, *more: object, **options) -> Iterat
     """The run command, going, in a session of its own; whatever is left of it at the end is killed."""
     command = run_arguments(manifest, out, *more)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
-    with subprocess.Popen(command, **{"env": ENVIRONMENT, **pipes, **options}) as process:
+    with subprocess.Popen(command, **{"env": environment(), **pipes, **options}) as process:
         try:
             yield process
         finally:

@@ -317,6 +317,6 @@ def test_clocks_that_jump_do_not_matter(manifest, undisturbed, tmp_path):
         "time.time = lambda: real() + next(leaps)\n"
     )
     path = os.pathsep.join([str(patches), os.getcwd()])
-    done = drive.run(manifest, tmp_path / "out", env={**drive.ENVIRONMENT, "PYTHONPATH": path})
+    done = drive.run(manifest, tmp_path / "out", env={**drive.environment(), "PYTHONPATH": path})
     assert done.returncode == 0, done.stderr
     assert drive.published(tmp_path / "out") == drive.published(undisturbed)

@@ -489,7 +489,7 @@ def test_names_that_try_to_escape_stay_text_and_nothing_is_written_outside(tmp_p
     )
     (home / "work").mkdir()
     before = set(tmp_path.rglob("*"))
-    environment = {**drive.ENVIRONMENT, "PYTHONPATH": os.getcwd()}
+    environment = {**drive.environment(), "PYTHONPATH": os.getcwd()}
     out = home / "out"
     done = drive.run(manifest, out, "--min-confidence", 0, cwd=home / "work", env=environment)
     assert done.returncode == 0, done.stderr

@@ -58,7 +58,7 @@ def slurm(tmp_path):
     (folder / "slurm.conf").write_text(told)
     # The packages' defaults leave a raylet half a minute to start, which two nodes on one busy machine may miss.
     more = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": SEARCHED, "RAY_raylet_start_wait_time_s": "300"}
-    environment = {**drive.ENVIRONMENT, **more, "PYTHONPATH": str(Path.cwd())}
+    environment = {**drive.environment(), **more, "PYTHONPATH": str(Path.cwd())}
     munge = ["munged", "--foreground", "--force", f"--key-file={folder}/key", f"--socket={folder}/munge.socket"]
     munge += [f"--{what}-file={folder}/munge.{what}" for what in ("pid", "log", "seed")]
     with ExitStack() as daemons:
