@@ -5,6 +5,8 @@ All figures are ratios within one run on one machine. `ratios`, null where not m
 - `satisfied_cost_vs_rejection`, `..._hard`: cost of rejection over that of the method until 90 % of a balanced
   plan's requests hold an image that the judge accepts, in network forwards (jobs/satisfy.py). Where rejection
   did not get there within its candidates, what it had spent: a lower bound.
+- `satisfied_cost_vs_rejection_least`: the same of the emotion on which the method gains least, by all that was spent
+  on its requests until the whole plan was satisfied. `emotions.ARM.EMOTION` has those figures.
 - `seconds_vs_reference`: seconds for each image of the reference loop (muse/reference.py) over the engine's.
 - `batch_vs_single`: the engine with one slot over the engine with all, in seconds.
 - `refill_vs_lockstep`: the plain batched loop of jobs/lockstep.py over the engine with slots that are refilled, at as
@@ -35,7 +37,7 @@ from jobs.cases import draw_cases
 from jobs.cost import Costs, count
 from jobs.metrics import Examiners
 from jobs.random_models import SIZES
-from jobs.satisfy import GOAL, satisfy, summary
+from jobs.satisfy import GOAL, by_emotion, satisfy, summary
 from jobs.speeds import matmul_rate, speeds
 from jobs.utilisation import bars
 from muse.method import Method
@@ -60,6 +62,7 @@ SUITES = {"quick": Suite(24, 16, 4, 16, 3), "full": Suite(96, 64, 8, 32, 8)}
 RATIOS = (
     "satisfied_cost_vs_rejection",
     "satisfied_cost_vs_rejection_hard",
+    "satisfied_cost_vs_rejection_least",
     "seconds_vs_reference",
     "batch_vs_single",
     "refill_vs_lockstep",
@@ -72,8 +75,10 @@ RATIOS = (
 )
 
 
-def plans(models: Models, method: Method, costs: Costs, suite: Suite, seed: int) -> dict[str, Any]:
-    """The satisfied plan of both arms, over all requests and over the hard ones."""
+def plans(
+    models: Models, method: Method, costs: Costs, suite: Suite, seed: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The satisfied plan of both arms, over all requests and over the hard ones; and what each emotion took of it."""
     examiners = Examiners(WEIGHTS)
     cases = draw_cases(suite.requests, seed, editing=False)
     found = {
@@ -82,9 +87,8 @@ def plans(models: Models, method: Method, costs: Costs, suite: Suite, seed: int)
     }
     hard = {i for i, case in enumerate(cases) if case.hard}
     told = {arm: summary(drawn, len(cases)) for arm, drawn in found.items()}
-    return told | {
-        f"{arm}_hard": summary([d for d in drawn if d.case in hard], len(hard)) for arm, drawn in found.items()
-    }
+    told |= {f"{arm}_hard": summary([d for d in drawn if d.case in hard], len(hard)) for arm, drawn in found.items()}
+    return told, {arm: by_emotion(drawn, cases) for arm, drawn in found.items()}
 
 
 def draw(report: dict[str, Any], file: Path) -> None:
@@ -114,6 +118,12 @@ def as_markdown(report: dict[str, Any]) -> str:
         cost = f"{told['cost_per_request']:.0f}" + ("" if told["reached"] else " (90 % not reached)")
         shares = f"{told['satisfied']:.0%} | {told['examiner_agrees']:.0%}"
         lines.append(f"| {name} | {told['requests']} | {cost} | {shares} | {told['candidates']} |")
+    lines += ["", "| emotion | rejection: cost a request, satisfied | muse |", "|---|---|---|"]
+    for name, mine in report["emotions"]["muse"].items():
+        both = (report["emotions"]["rejection"][name], mine)
+        lines.append(
+            "| " + " | ".join([name, *(f"{t['cost_per_request']:.0f}, {t['satisfied']:.0%}" for t in both)]) + " |"
+        )
     split = ", ".join(f"{name} {taken:.1f} s" for name, taken in report["command"]["startup"].items())
     return "\n".join([*lines, "", f"To the first image: {split}."]) + "\n"
 
@@ -123,7 +133,7 @@ def measure(suite: str, seed: int, settings: list[str]) -> dict[str, Any]:
     method = load_config(None, settings, {}).method
     size, models = SUITES[suite], load(WEIGHTS)
     costs = count(models)
-    told = plans(models, method, costs, size, seed)
+    told, emotions = plans(models, method, costs, size, seed)
     timed = speeds(models, method, size.timed, size.slow, seed)
     ran = command.measure(settings, images=24, batch=4)
     rate = matmul_rate(models.backbone.device, torch.float32)
@@ -134,6 +144,10 @@ def measure(suite: str, seed: int, settings: list[str]) -> dict[str, Any]:
     ratios = {
         "satisfied_cost_vs_rejection": gain(""),
         "satisfied_cost_vs_rejection_hard": gain("_hard"),
+        "satisfied_cost_vs_rejection_least": min(
+            emotions["rejection"][name]["cost_per_request"] / mine["cost_per_request"]
+            for name, mine in emotions["muse"].items()
+        ),
         "seconds_vs_reference": timed["reference"] / timed["all_slots"],
         "batch_vs_single": timed["one_slot"] / timed["all_slots"],
         "refill_vs_lockstep": timed["lockstep"] / timed["refilled"],
@@ -150,6 +164,7 @@ def measure(suite: str, seed: int, settings: list[str]) -> dict[str, Any]:
         "seconds_per_image": timed,
         "command": ran,
         "plans": told,
+        "emotions": emotions,
         "gflop": dataclasses.asdict(costs),
         "nfe_of_a_reading": costs.reading / costs.forward,
         "matmul_tflops": rate,

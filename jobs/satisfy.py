@@ -101,3 +101,17 @@ def summary(drawn: Sequence[Drawn], requests: int) -> dict[str, Any]:
         "candidates": len(drawn),
         "curve": curve,
     }
+
+
+def by_emotion(drawn: Sequence[Drawn], cases: Sequence[Case]) -> dict[str, dict[str, float]]:
+    """All that was spent on the requests of each emotion, and how many of them were satisfied by it."""
+    found = {}
+    for emotion in dict.fromkeys(case.emotion for case in cases):
+        count = sum(case.emotion == emotion for case in cases)
+        own = [candidate for candidate in drawn if cases[candidate.case].emotion == emotion]
+        found[emotion] = {
+            "requests": count,
+            "cost_per_request": round(sum(candidate.cost for candidate in own) / count, 1),
+            "satisfied": round(sum(candidate.accepted for candidate in own) / count, 4),
+        }
+    return found

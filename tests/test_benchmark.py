@@ -9,10 +9,32 @@ import torch
 import typer
 
 from jobs import benchmark, command, utilisation
+from jobs.cases import Case
 from jobs.cost import gflop
+from jobs.satisfy import Drawn, by_emotion, summary
 from jobs.stopwatch import Stopwatch
 
+DRAWN = [Drawn(number, 10.0, accepted=number > 1, agreed=number > 2) for number in range(10)]
+"""Ten requests drawn once; the first two are refused."""
+
 QUICK = ["method.steps=3", "method.iterations=1"]
+
+
+def test_the_cost_of_a_plan_is_what_was_spent_until_nine_of_ten_hold_an_image():
+    short = summary(DRAWN, 10)
+    assert (short["reached"], short["satisfied"], short["cost_per_request"]) == (False, 0.8, 10.0)
+    again = [Drawn(0, 15.0, accepted=True, agreed=True), Drawn(1, 40.0, accepted=False, agreed=False)]
+    told = summary(DRAWN + again, 10)
+    assert (told["reached"], told["satisfied"], told["cost_per_request"]) == (True, 0.9, 11.5)
+    assert told["examiner_agrees"] == pytest.approx(8 / 9, abs=1e-4)
+    assert told["curve"][-1] == [15.5, 0.9]
+
+
+def test_each_emotion_answers_for_its_own_requests():
+    cases = [Case("beach", "dog", "awe" if number % 2 else "fear", 0, "") for number in range(10)]
+    told = by_emotion([*DRAWN, Drawn(1, 30.0, accepted=True, agreed=True)], cases)
+    assert told["awe"] == {"requests": 5, "cost_per_request": 16.0, "satisfied": 1.0}
+    assert told["fear"] == {"requests": 5, "cost_per_request": 10.0, "satisfied": 0.8}
 
 
 @pytest.fixture
