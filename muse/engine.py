@@ -316,7 +316,12 @@ class _Batch:
         pictures: dict[int, Tensor] = {}
         for start in range(0, len(sound), 8):
             some = sound[start : start + 8]
-            pixels = self.backbone.codec.decode(self.latents[_numbers(some)]).clamp(0, 1)
-            for row, picture in zip(some, (pixels * 255).round().to(torch.uint8).cpu(), strict=True):
-                pictures[row.number] = picture.permute(1, 2, 0).contiguous()
+            pixels = self.backbone.codec.decode(self.latents[_numbers(some)])
+            finite = torch.isfinite(pixels).flatten(1).all(1).cpu().tolist()
+            levels = (pixels.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+            for row, picture, whole in zip(some, levels, finite, strict=True):
+                if whole:
+                    pictures[row.number] = picture.permute(1, 2, 0).contiguous()
+                else:
+                    row.fail("the decoded image is non-finite; a VAE in float16 may need bfloat16 or float32")
         return [Sample(pictures.get(row.number), row.trace, row.failure) for row in self.rows]

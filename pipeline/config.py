@@ -124,7 +124,8 @@ class Config:
         nodes: Ray labels of the nodes to use, as in `ray.io/accelerator-type=A100,ray.io/market-type=spot`; empty
             for all.
         request_seconds: that a request may take; a worker that is slower is taken to hang. 0 for no limit.
-        start_seconds: that the cluster may take to give a first worker its place.
+        start_seconds: that the cluster may take to give a first worker its place. Loading its models may take as long
+            as a request, and at least this.
         method: the parameters of MUSE.
         images: what source images may be.
         null: of the null engine.

@@ -14,11 +14,16 @@ from pipeline.plan import Planned
 
 @dataclass(frozen=True)
 class Asked:
-    """One image to draw: the request, its target, and the opened source image to edit (None to generate)."""
+    """One image to draw: the request, its target, and the opened source image to edit (None to generate).
+
+    Attributes:
+        source: SHA-256 of the source image as it was encoded.
+    """
 
     planned: Planned
     target: Target
     image: Image.Image | None
+    source: str = ""
 
 
 @dataclass(frozen=True)

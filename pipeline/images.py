@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from pipeline.config import Images
 from pipeline.errors import ImageError, RunStopped
 from pipeline.fetch import fetch
-from pipeline.remote import WHOLE, Remote, public
+from pipeline.remote import PATIENCE, WHOLE, Remote, public
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,18 +25,33 @@ DEFAULTS = Images()
 
 
 def open_source(source: str | bytes, base: str, side: int, limits: Images = DEFAULTS) -> Image.Image:
-    """A source image as RGB of `side` x `side`: turned upright, cut to its central square, resized.
+    """A source image, read (see `read_source`) and opened (see `open_image`)."""
+    return open_image(read_source(source, base, limits), side, limits)
+
+
+def read_source(source: str | bytes, base: str, limits: Images = DEFAULTS, patience: float = PATIENCE) -> bytes:
+    """The encoded bytes of a source image.
 
     Args:
-        source: a path (relative to `base`), a URL, or the encoded bytes.
+        source: a path (relative to `base`), a URL, or these bytes.
+        patience: seconds for which one call to an object store is tried again.
 
     Raises:
         RunStopped: it lies on an object store that does not answer, or lets nobody in.
-        ImageError: missing, unreadable, truncated, not an image, or beyond `limits`.
+        ImageError: missing, unreadable, or beyond `limits`.
     """
-    data = source if isinstance(source, bytes) else _read(source, base, limits)
+    data = source if isinstance(source, bytes) else _read(source, base, limits, patience)
     if len(data) > limits.bytes:
         raise ImageError(f"image has more than {limits.bytes} bytes (images.bytes)")
+    return data
+
+
+def open_image(data: bytes, side: int, limits: Images = DEFAULTS) -> Image.Image:
+    """An encoded image as RGB of `side` x `side`: turned upright, cut to its central square, resized.
+
+    Raises:
+        ImageError: truncated, not an image, or beyond `limits`.
+    """
     many = f"at most {limits.pixels} are read (images.pixels)"
     try:
         with warnings.catch_warnings():
@@ -56,7 +71,7 @@ def open_source(source: str | bytes, base: str, side: int, limits: Images = DEFA
     return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
 
 
-def _read(source: str, base: str, limits: Images) -> bytes:
+def _read(source: str, base: str, limits: Images, patience: float) -> bytes:
     """The bytes of a path or a URL, one more than `limits.bytes` at most."""
     shown = repr(public(source if len(source) <= 200 else f"{source[:200]}..."))
     path = source if "://" in source or os.path.isabs(source) else f"{base.rstrip('/')}/{source}" if base else source
@@ -68,7 +83,7 @@ def _read(source: str, base: str, limits: Images) -> bytes:
         if scheme in ("http", "https"):
             return fetch(path, limits)
         if scheme in WHOLE:
-            return Remote(path).read_bytes(limits.bytes + 1)
+            return Remote(path, patience).read_bytes(limits.bytes + 1)
         if scheme != "file":
             import fsspec
 

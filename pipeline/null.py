@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 SIDE, CELLS = 64, 8
-KILL, HANG, RAISE = "(kills its worker)", "(hangs)", "(raises)"
+KILL, HANG, RAISE, BLIND = "(kills its worker)", "(hangs)", "(raises)", "(blinds its judge)"
 """With `faults`, a prompt that contains one of these brings that about."""
 
 
@@ -56,6 +56,8 @@ class NullEngine:
         if asked.image is not None:
             picture = Image.blend(asked.image, picture, 0.5)
         judge, guide = (_odds(rng, asked.target.weights) for _ in range(2))
+        if self.settings.faults and BLIND in asked.planned.prompt:
+            judge = [float("nan")] * len(judge)
         return Drawn(picture, judge, guide, float(rng.random()))
 
 

@@ -25,6 +25,7 @@ FIELDS = pa.schema(
         ("prompt", pa.string()),
         ("negative_prompt", pa.string()),
         ("image", pa.string()),
+        ("image_sha256", pa.string()),
         ("emotion", pa.string()),
         ("target", _SCORES),
         ("seed", pa.int64()),

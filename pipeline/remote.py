@@ -142,6 +142,13 @@ class Remote:
     def exists(self) -> bool:
         return self._try(lambda fs, path: fs.exists(path))
 
+    def size(self) -> int | None:
+        """Bytes of the object; None if it is not there."""
+        try:
+            return int(self._try(lambda fs, path: fs.info(path)["size"]))
+        except FileNotFoundError:
+            return None
+
     def is_dir(self) -> bool:
         return self.exists()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from manifests.check import ManifestError, Problem
 from manifests.read import Manifest, check, content_hash, extra_columns, rows_of
@@ -24,10 +24,7 @@ from pipeline.records import record_schema
 from pipeline.remote import is_url, public
 from pipeline.samples import provenance, versions
 from pipeline.shards import Publisher, file_of, markers, publisher_of, shard_folder, shown
-from pipeline.storage import Place, clear_temporaries, fetched, listing, read_json, sha256_file, write_json
-
-if TYPE_CHECKING:
-    pass
+from pipeline.storage import Place, clear_temporaries, fetched, listing, read_json, sha256_file, size_of, write_json
 
 ROUNDS = 3
 """How often a batch is made again whose file turns out to be damaged."""
@@ -273,7 +270,7 @@ def conclude(output: Place, run: dict[str, Any], publisher: Publisher) -> dict[s
 
 
 def damaged_shards(output: Place) -> Iterator[str]:
-    """What is wrong with the shards, as far as names and the small files tell; `verify` reads the tars, too."""
+    """What is wrong with the shards, as far as names, sizes and the small files tell; `verify` reads the tars, too."""
     known = markers(output)
     for number, path in enumerate(listing(shard_folder(output), "*.json")):
         if path.name != f"{number:05d}.json":
@@ -282,7 +279,10 @@ def damaged_shards(output: Place) -> Iterator[str]:
     for marker in known:
         for name, expected in marker["sha256"].items():
             path = file_of(output, name)
-            if not path.exists():
+            size, planned = size_of(path), marker["bytes"][name]
+            if size is None:
                 yield f"{shown(name)}: is missing"
+            elif size != planned:
+                yield f"{shown(name)}: has {size:,} bytes where {planned:,} were committed"
             elif name.endswith(".parquet") and sha256_file(path) != expected:
                 yield f"{shown(name)}: its content is not what was committed (SHA-256 differs)"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +14,7 @@ from muse.emotions import Target, Taxonomy
 from pipeline import __version__, filters, ladder
 from pipeline.config import Config
 from pipeline.drawing import Asked, Drawn, Engine
-from pipeline.images import ImageError, encode_image, looks, open_source
+from pipeline.images import ImageError, encode_image, looks, open_image, read_source
 from pipeline.plan import Batch, Planned
 from pipeline.remote import public
 from pipeline.scores import Score, scores_of
@@ -48,10 +50,14 @@ def provenance(run: Mapping[str, Any], config: Config) -> dict[str, Any]:
         "models": run["parts"]["models"],
         "method": asdict(config.method),
         "taxonomy": asdict(config.taxonomy),
+        "dtype": config.dtype,
         "batch_size": config.batch_size,
+        "slots": config.slots,
         "threads": config.threads,
         "min_confidence": config.min_confidence,
         "versions": run["parts"]["versions"],
+        # A struct without fields cannot be stored.
+        **({"label_map": config.label_map} if config.label_map else {}),
     }
 
 
@@ -69,6 +75,7 @@ def blank_record(request: Planned, batch: int, shared: Mapping[str, Any]) -> dic
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt,
         "image": public(request.image) if isinstance(request.image, str) else "",
+        "image_sha256": "",
         "emotion": target.members[0],
         "target": list(target.weights),
         "seed": request.seed,
@@ -137,14 +144,16 @@ class Maker:
         results: dict[str, Result] = {}
         asked: list[Asked] = []
         for planned in batch.requests:
-            image = None
+            image, digest = None, ""
             try:
                 if planned.image is not None:
-                    image = open_source(planned.image, self.base, self.engine.side, self.config.images)
+                    data = read_source(planned.image, self.base, self.config.images, self.config.patience)
+                    digest = hashlib.sha256(data).hexdigest()
+                    image = open_image(data, self.engine.side, self.config.images)
             except ImageError as error:
                 results[planned.key] = failed(planned, batch.number, self.shared, str(error))
                 continue
-            asked.append(Asked(planned, Target.of(planned.emotion, self.config.taxonomy), image))
+            asked.append(Asked(planned, Target.of(planned.emotion, self.config.taxonomy), image, digest))
         first = {planned.key: planned.seed for planned in batch.requests}
         for _ in range(self.config.candidates if asked else 0):
             for each, drawn in zip(asked, self.engine.draw(asked), strict=True):
@@ -161,12 +170,13 @@ class Maker:
 
     def _finish(self, number: int, asked: Asked, drawn: Drawn, together: int) -> Result:
         """The verdict and the record of one request that was drawn with others, `together` in all."""
-        if drawn.image is None:
-            result = failed(asked.planned, number, self.shared, drawn.failure)
+        if failure := drawn.failure or _unreadable(drawn):
+            result = failed(asked.planned, number, self.shared, failure)
             return replace(result, record={**result.record, **_tried(asked.planned, 0)})
         trace = drawn.trace
         record = blank_record(asked.planned, number, self.shared) | {
             **_tried(asked.planned, trace["forwards"] if trace else 0),
+            "image_sha256": asked.source,
             "judge": _rounded(drawn.judge),
             "guide": _rounded(drawn.guide),
             "guide_confidence": round(asked.target.confidence(drawn.guide), DIGITS),
@@ -190,6 +200,14 @@ class Maker:
         record["judge_confidence"] = round(verdict.confidence, DIGITS)
         kept = verdict.status == filters.ACCEPTED or self.config.keep_rejected
         return Result(record, encode_image(drawn.image, self.config.image_format) if kept else None)
+
+
+def _unreadable(drawn: Drawn) -> str:
+    """Which score of an image is no number; empty if all are."""
+    for name, values in (("judge", drawn.judge), ("guide", drawn.guide), ("similarity", (drawn.similarity,))):
+        if not all(map(math.isfinite, values)):
+            return f"the {name} gave a score that is no number"
+    return ""
 
 
 def _tried(planned: Planned, cost: int) -> dict[str, Any]:

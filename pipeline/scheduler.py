@@ -36,8 +36,14 @@ LOOK_SECONDS = 1.0
 MOST_FAILED_STARTS = 3
 """Workers that cannot start, one after another, until no more are tried."""
 
-MOST_IN_A_ROW = 20
-"""Workers that die without any of them finishing anything, until the run stops: it is not the requests then."""
+DOUBTFUL = 3
+"""Deaths in a row after which other batches are tried first, to tell what kills: this batch, or anything at all."""
+
+MOST_IN_A_ROW, OF_BATCHES = 9, 4
+"""Deaths in a row, and batches that they came of, at which the run stops: it is not the requests then."""
+
+MOST_AT_ALL = 20
+"""The same where a run has too few batches to tell, and no worker of it has ever finished anything."""
 
 
 def connect(address: str) -> None:
@@ -119,6 +125,10 @@ def worker_options(job: Job) -> tuple[int, dict[str, Any]]:
     return job.config.workers or max(1, fit), options | ({"label_selector": labels} if labels else {})
 
 
+END = object()
+"""There are no more batches."""
+
+
 @dataclass
 class _Hand:
     """A worker as the driver knows it: its actor, where it lives once it has a place, and what it holds.
@@ -148,7 +158,9 @@ class Pool:
         """What is awaited of whom: a place, the models, or a task's end."""
         self.again: deque[Task] = deque()
         self.attempts = Attempts()
-        self.failed_starts, self.deaths_in_a_row, self.ever_ready = 0, 0, False
+        self.failed_starts, self.ever_ready, self.ever_done = 0, False, False
+        self.deaths: list[int] = []
+        """The batch of each death since a worker last finished a task."""
         self.placeless_since = time.monotonic()
         for _ in range(size):
             self._start()
@@ -181,24 +193,22 @@ class Pool:
         actor = Worker.options(**self.options).remote(self.job)  # type: ignore[attr-defined]
         self.hands[actor.place.remote()] = _Hand(actor)
 
-    def _await(self, reference: ray.ObjectRef, hand: _Hand, requests: int) -> None:
-        """Wait for `hand` to finish what takes the time of so many requests."""
+    def _await(self, reference: ray.ObjectRef, hand: _Hand, requests: int, least: float = 0.0) -> None:
+        """Wait for `hand` to finish what takes the time of so many requests, and may take `least` seconds."""
         seconds = self.job.config.request_seconds * max(1, requests)
+        seconds = max(seconds, least) if seconds else 0.0
         hand.deadline = time.monotonic() + seconds if seconds else None
         self.hands[reference] = hand
 
     def _give(self, hand: _Hand, batches: Iterator[Batch | None]) -> bool:
         """Give a worker something to do, or let it go; False if it has to wait."""
-        if self.again:
+        fresh = next(batches, END) if len(self.deaths) >= DOUBTFUL or not self.again else None
+        if isinstance(fresh, Batch):
+            hand.task = Task(fresh)
+        elif self.again:
             hand.task = self.again.popleft()
         else:
-            try:
-                batch = next(batches)
-            except StopIteration:
-                return True  # its last handle goes, and the worker with it
-            if batch is None:
-                return False
-            hand.task = Task(batch)
+            return fresh is END  # its last handle goes, and the worker with it
         self._await(hand.actor.run.remote(hand.task), hand, len(hand.task.keys))
         return True
 
@@ -226,7 +236,7 @@ class Pool:
         if hand.place is None or (silent and hand.task is None):
             hand.place, self.placeless_since = value, time.monotonic()
             self.note({"event": "placed", "pid": value.pid})
-            self._await(hand.actor.ready.remote(), hand, self.job.config.batch_size)
+            self._await(hand.actor.ready.remote(), hand, 1, self.job.config.start_seconds)
             return None
         if silent and hand.task is not None:
             # Alive after all, but what it said is lost.
@@ -235,7 +245,7 @@ class Pool:
             return hand
         self.ever_ready, self.failed_starts = True, 0
         if hand.task is not None:
-            self.deaths_in_a_row = 0
+            self.deaths, self.ever_done = [], True
             self._follow(self.attempts.survived(hand.task))
             hand.task = None
             if value is not None:
@@ -258,10 +268,11 @@ class Pool:
         if getattr(error, "preempted", False) or self._node_is_lost(hand):
             self.again.appendleft(hand.task)
         else:
-            self.deaths_in_a_row += 1
-            if self.deaths_in_a_row >= MOST_IN_A_ROW:
+            self.deaths.append(hand.task.batch.number)
+            whatever = len(self.deaths) >= MOST_IN_A_ROW and len({*self.deaths}) >= OF_BATCHES
+            if whatever or (len(self.deaths) >= MOST_AT_ALL and not self.ever_done):
                 raise RunStopped(
-                    f"{MOST_IN_A_ROW} workers died one after another and none finished anything; "
+                    f"{len(self.deaths)} workers died one after another and none finished anything; "
                     f"the last: {cause_of(error)}"
                 )
             self._follow(self.attempts.died(hand.task))

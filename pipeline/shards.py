@@ -66,7 +66,7 @@ def markers(output: Place) -> list[dict[str, Any]]:
     while (name := f"{len(found):05d}.json") in there:
         path = shard_folder(output) / name
         found.append(read_json(path))
-        if not isinstance(found[-1], dict) or not {"shard", "next", "accepted", "sha256"} <= found[-1].keys():
+        if not isinstance(found[-1], dict) or not {"shard", "next", "accepted", "sha256", "bytes"} <= found[-1].keys():
             raise UserError(f"{path} is damaged: it does not describe a shard; restore it from a copy")
     return found
 
@@ -185,39 +185,45 @@ class Publisher:
         if self.accepted:
             self._commit(self.next)
         elif self.pending:
-            self._write_rejected(f"{self.shard:05d}")
+            for file, data in self._rejected(f"{self.shard:05d}"):
+                write_bytes(file_of(self.output, file), data)
         return [result.record for result in self.pending]
 
-    def _write_rejected(self, name: str) -> dict[str, str]:
-        """The tar of the rejected samples that have images, if there are any; its name and SHA-256."""
+    def _rejected(self, name: str) -> Iterator[tuple[str, bytes]]:
+        """The tar of the rejected samples that have images, if there are any."""
         kept = [result for result in self.pending if result.record["status"] == REJECTED and result.image is not None]
-        if not kept:
-            return {}
-        members = [member for sample in kept for member in sample_members(sample, self.image_format)]
-        path = f"{REJECTED_FOLDER}/{name}.tar"
-        return {path: write_bytes(file_of(self.output, path), tar_bytes(members))}
+        if kept:
+            members = [member for sample in kept for member in sample_members(sample, self.image_format)]
+            yield f"{REJECTED_FOLDER}/{name}.tar", tar_bytes(members)
 
-    def _commit(self, upto: Cursor) -> None:
-        folder, name = shard_folder(self.output), f"{self.shard:05d}"
+    def _files(self, name: str) -> Iterator[tuple[str, bytes]]:
+        """The files of the shard, marker excepted, in the order of writing; named as `file_of` reads them."""
         samples = [result for result in self.pending if result.record["status"] == ACCEPTED]
         members = [member for sample in samples for member in sample_members(sample, self.image_format)]
-        tar_hash = write_bytes(folder / f"{name}.tar", tar_bytes(members))
-        rejected_hash = self._write_rejected(name)
-        records = [result.record for result in self.pending]
+        yield f"{name}.tar", tar_bytes(members)
+        yield from self._rejected(name)
         sink = pa.BufferOutputStream()
-        pq.write_table(to_table(records, self.schema), sink, compression="zstd")
-        parquet_hash = write_bytes(folder / f"{name}.parquet", sink.getvalue().to_pybytes())
+        pq.write_table(to_table([result.record for result in self.pending], self.schema), sink, compression="zstd")
+        yield f"{name}.parquet", sink.getvalue().to_pybytes()
+
+    def _commit(self, upto: Cursor) -> None:
+        name = f"{self.shard:05d}"
+        hashes, sizes = dict[str, str](), dict[str, int]()
+        for file, data in self._files(name):
+            hashes[file], sizes[file] = write_bytes(file_of(self.output, file), data), len(data)
+        records = [result.record for result in self.pending]
         statuses = Counter(record["status"] for record in records)
         write_json(
-            folder / f"{name}.json",
+            shard_folder(self.output) / f"{name}.json",
             {
                 "shard": self.shard,
                 "first": [self.start.batch, self.start.offset],
                 "next": [upto.batch, upto.offset],
                 "requests": len(records),
                 **{status: statuses[status] for status in STATUSES},
-                "emotions": dict(Counter(sample.record["emotion"] for sample in samples)),
-                "sha256": {f"{name}.tar": tar_hash, f"{name}.parquet": parquet_hash, **rejected_hash},
+                "emotions": dict(Counter(record["emotion"] for record in records if record["status"] == ACCEPTED)),
+                "sha256": hashes,
+                "bytes": sizes,
             },
         )
         for number in range(self.start.batch, upto.batch):

@@ -81,6 +81,7 @@ def write_bytes(path: Place, data: bytes) -> str:
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)
+        _keep_names(path.parent)
     except OSError as error:
         # Half a file on a full disk is in the way of those who make room.
         with contextlib.suppress(OSError):
@@ -90,10 +91,30 @@ def write_bytes(path: Place, data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _keep_names(folder: Path) -> None:
+    """Let a rename in this folder outlive a loss of power, where the file system can be asked to."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def size_of(path: Place) -> int | None:
+    """Bytes of a file; None if it is not there."""
+    if isinstance(path, Remote):
+        return path.size()
+    return path.stat().st_size if path.exists() else None
+
+
 def listing(folder: Place, pattern: str) -> list[Place]:
-    """The files of a folder whose names match, in the order of names; none if there is no such folder."""
+    """The files of a folder whose names match, shorter names first; none if there is no such folder.
+
+    Numbered files are then in the order of their numbers, those that outgrow the zeros before them too.
+    """
     found: list[Place] = [*folder.glob(pattern)]
-    return sorted(found, key=str)
+    return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
 def write_json(path: Place, value: Any) -> str:

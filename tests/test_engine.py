@@ -149,6 +149,25 @@ def test_a_row_that_turns_non_finite_fails_alone(make):
         assert (sample.pixels.int() - alone[row].pixels.int()).abs().max() <= 2
 
 
+def test_an_image_that_decodes_to_nan_fails_alone(make, random_backbone, monkeypatch):
+    """As a VAE in float16 does, whose activations overflow on some latents."""
+    decode, steps = random_backbone.codec.decode, []
+
+    def overflowing(latents):
+        pixels = decode(latents)
+        if len(steps) == 3 * QUICK.steps:  # the last decode, of what is kept
+            pixels[1, :, 0, 0] = float("nan")
+        return pixels
+
+    monkeypatch.setattr(random_backbone.codec, "decode", overflowing)
+    requests = [_request(1), _request(2), _request(3)]
+    before, failed, after = make(requests, on_step=lambda row, _: steps.append(row.number))
+    assert failed.pixels is None
+    assert "the decoded image is non-finite" in failed.failure
+    assert before.pixels is not None
+    assert after.pixels is not None
+
+
 def test_inversion_leads_back_at_guidance_one(random_backbone):
     """With ever more steps DDIM and its inverse are the same path; the error must fall with the steps."""
     backbone = random_backbone

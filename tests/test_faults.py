@@ -12,7 +12,7 @@ import drive
 import psutil
 import pytest
 
-from pipeline.null import HANG, KILL, RAISE
+from pipeline.null import BLIND, HANG, KILL, RAISE
 
 PLAIN = [f"a dog, number {n}" for n in range(24)]
 FAULTS = ["--set", "null.faults=true"]
@@ -45,20 +45,36 @@ def _copy(undisturbed: Path, tmp_path: Path) -> Path:
 
 
 def test_poison_fails_alone_and_for_any_number_of_workers(undisturbed, tmp_path):
-    """Two requests that kill whoever touches them and one that raises, in three batches."""
-    manifest = drive.write_manifest(tmp_path / "manifest.parquet", _with({2: KILL, 13: KILL, 20: RAISE}))
+    """Two requests that kill whoever touches them, one that raises and one that is judged by NaN, in three batches."""
+    faults = {2: KILL, 13: KILL, 20: RAISE, 21: BLIND}
+    manifest = drive.write_manifest(tmp_path / "manifest.parquet", _with(faults))
     for name, workers in (("two", 2), ("one", 1)):
         done = drive.run(manifest, tmp_path / name, "--workers", workers, *FAULTS)
         assert done.returncode == 1, done.stderr
-        assert "3 failed" in done.stdout
+        assert "4 failed" in done.stdout
     rows = drive.rows(tmp_path / "two")
     reasons = {row["row"]: row["reason"] for row in rows if row["status"] == "failed"}
     killed = "killed its worker"
-    assert reasons == {2: killed, 13: killed, 20: "RuntimeError: the null engine raised, as the prompt asks"}
+    raised = "RuntimeError: the null engine raised, as the prompt asks"
+    assert reasons == {2: killed, 13: killed, 20: raised, 21: "the judge gave a score that is no number"}
     for row, before in zip(rows, drive.rows(undisturbed), strict=True):
         if row["row"] not in reasons:
             assert (row["status"], row["judge"]) == (before["status"], before["judge"])
     assert drive.published(tmp_path / "one") == drive.published(tmp_path / "two")
+
+
+@pytest.mark.slow
+def test_a_whole_batch_of_poison_is_found_and_the_others_are_made(tmp_path):
+    """What one row with a killing image asks, a request for each emotion. It takes 33 workers, the last ones in a row,
+    with no other batch left to tell by."""
+    manifest = drive.write_manifest(
+        tmp_path / "manifest.parquet", [f"a dog, number {n} {KILL}" for n in range(8)] + PLAIN
+    )
+    done = drive.run(manifest, tmp_path / "out", "--workers", 1, "--batch-size", 8, *FAULTS)
+    assert done.returncode == 1, done.stderr
+    rows = drive.rows(tmp_path / "out")
+    assert [row["row"] for row in rows if row["status"] == "failed"] == [*range(8)]
+    assert [row["row"] for row in rows] == [*range(32)]
 
 
 @pytest.mark.slow
@@ -230,6 +246,7 @@ def _empty(path: Path) -> None:
     ("file", "damage", "message"),
     [
         ("shards/00001.tar", _remove, "shards/00001.tar: is missing"),
+        ("shards/00001.tar", _empty, "shards/00001.tar: has 0 bytes where "),
         ("shards/00000.parquet", _remove, "shards/00000.parquet: is missing"),
         ("shards/00000.parquet", _edit, "shards/00000.parquet: its content is not what was committed"),
         ("shards/00000.json", _remove, "shards/00000.json: is missing, and later shards are there"),

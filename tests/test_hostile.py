@@ -27,6 +27,7 @@ from pipeline.errors import ImageError, UserError
 from pipeline.fetch import check_address
 from pipeline.images import open_source
 from pipeline.models import locate
+from pipeline.verify import verify
 
 LONG = "x" * 4096
 
@@ -511,5 +512,6 @@ def test_names_that_try_to_escape_stay_text_and_nothing_is_written_outside(tmp_p
     assert [sample["json"]["manifest"]["../../column"] for sample in samples] == tricks
     assert {sample["json"]["manifest"]["score"] for sample in samples} == {None}
     assert [row["id"] for row in drive.rows(out)] == tricks
+    assert verify(out) == []
     card = (out / "README.md").read_text()
     assert not any(trick in card for trick in ("escaped", "passwd", "<script>", "`rm`"))
