@@ -161,7 +161,6 @@ def build(name: str, device: torch.device, dtype: torch.dtype) -> Giants:
         backbone = StableDiffusionXL(pipe, str(device), dtype, preview)
     exact = copy.copy(backbone)
     exact.codec = Codec(vae, None, device, dtype)
-    exact.codec.preview_side = 8 * size.unet["sample_size"]  # the picture as it is, not a smaller one
     return Giants(
         backbone,
         exact,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -265,6 +265,20 @@ def export_classifier(model: nn.Module, folder: Path) -> None:
     ViTImageProcessor(size={"height": side, "width": side}, image_mean=MEAN, image_std=STD).save_pretrained(folder)
 
 
+def keep_recipe(recipe: Recipe, work: Path) -> None:
+    """Note by what recipe the checkpoints in `work` are made; they would be taken for those of any other.
+
+    Raises:
+        typer.BadParameter: they are made by another.
+    """
+    file, told = work / "recipe.json", json.dumps([asdict(recipe), CLASSIFIERS], indent=2) + "\n"
+    if file.exists() and file.read_text() != told:
+        raise typer.BadParameter(
+            f"{work} holds what another recipe made; remove it, or give another", param_hint="--work"
+        )
+    file.write_text(told)
+
+
 app = typer.Typer(add_completion=False)
 
 
@@ -281,6 +295,7 @@ def main(
     recipe = Recipe(diffusion_steps=diffusion_steps)
     for folder in (work, out):
         folder.mkdir(parents=True, exist_ok=True)
+    keep_recipe(recipe, work)
     wanted = {"vae", "diffusion", "classifiers", "contents", "similarity"} if stage == "all" else {stage}
     scenes = draw_scenes(work / "scenes", recipe.scenes, recipe.seed, balanced=False)
     vae = train_vae(recipe, work, scenes)
@@ -312,7 +327,7 @@ def main(
             size={"shortest_edge": side}, crop_size={"height": side, "width": side}, image_mean=MEAN, image_std=STD
         )
         CLIPProcessor(images, build.build_tokenizer(work / "tokenizer")).save_pretrained(out / "clip")
-    (out / "recipe.json").write_text(json.dumps(recipe.__dict__, indent=2) + "\n")
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
 
 
 if __name__ == "__main__":

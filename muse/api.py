@@ -14,7 +14,7 @@ from PIL import Image
 from muse.backbones import load_backbone
 from muse.backbones.base import Backbone
 from muse.classifiers import EmotionClassifier, load_classifier
-from muse.emotions import Target
+from muse.emotions import MIKELS, Target, Taxonomy
 from muse.engine import MuseEngine
 from muse.method import Method
 from muse.mini import WEIGHTS
@@ -66,11 +66,15 @@ class MusePipeline:
         device: str = "cpu",
         method: Method | None = None,
         slots: int = 0,
+        taxonomy: Taxonomy = MIKELS,
+        label_map: Mapping[str, str] | None = None,
         **backbone: Any,
     ) -> MusePipeline:
         """Load from folders or hub ids (the diffusion model also from a file); the embedded world by default.
 
         Args:
+            taxonomy: the emotions that exist; see `muse.taxonomies`.
+            label_map: what labels of the guide mean that the taxonomy does not name; "" leaves one out.
             backbone: further arguments of `muse.backbones.load_backbone`: dtype, vae, lora, preview.
 
         Raises:
@@ -78,7 +82,7 @@ class MusePipeline:
         """
         return cls(
             load_backbone(model, device, **backbone),
-            load_classifier(guide).to(device),
+            load_classifier(guide, taxonomy, label_map).to(device),
             ClipSimilarity.from_pretrained(clip).to(device),
             method,
             slots,
@@ -94,7 +98,7 @@ class MusePipeline:
         guidance_scale: float | None = None,
         strength: float | None = None,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
-        callback_on_step_end: Callable[[MusePipeline, int, int, dict[str, Any]], None] | None = None,
+        callback_on_step_end: Callable[[MusePipeline, int, int, dict[str, Any]], dict[str, Any] | None] | None = None,
     ) -> MuseOutput:
         """Make one image, or one for each prompt of a list; they travel together but know nothing of each other.
 
@@ -104,7 +108,8 @@ class MusePipeline:
             strength: when editing, the share of the steps that is undone and denoised again, in [0, 1].
             generator: where the seeds come from; one, or one for each prompt.
             callback_on_step_end: called as (pipeline, step, timestep, {"row", "latents" (1, c, h, w)}) after each
-                denoising step of each image. Images stand at different steps.
+                denoising step of each image. Images stand at different steps. The image goes on with the "latents"
+                of the dict that it returns, if it returns one.
 
         Raises:
             ValueError: an unknown emotion (with the nearest known one), lists of different lengths, or a parameter
@@ -134,10 +139,12 @@ class MusePipeline:
         method = replace(self.method, **{name: value for name, value in given.items() if value is not None})
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
 
-        def on_step(row: Row, latents: torch.Tensor) -> None:
-            if callback_on_step_end is not None:
-                timestep = int(engine.schedule.timesteps[row.index])
-                callback_on_step_end(self, row.index, timestep, {"row": row.number, "latents": latents[None]})
+        def on_step(row: Row, latents: torch.Tensor) -> torch.Tensor | None:
+            if callback_on_step_end is None:
+                return None
+            timestep = int(engine.schedule.timesteps[row.index])
+            told = callback_on_step_end(self, row.index, timestep, {"row": row.number, "latents": latents[None]})
+            return told["latents"][0] if told and "latents" in told else None
 
         samples = engine.run(requests, on_step)
         return MuseOutput(

@@ -8,6 +8,7 @@ stand. A finished request leaves its slot to the next of the batch, so no pass c
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -26,8 +27,8 @@ from muse.sampler import guided, make_schedule, split
 from muse.similarity import ClipSimilarity, similarity
 from muse.timing import make_timing
 
-OnStep = Callable[[Row, Tensor], None]
-"""Called after each denoising step with the row and its new latents (c, h, w)."""
+OnStep = Callable[[Row, Tensor], Tensor | None]
+"""Called after each denoising step with the row and its new latents (c, h, w); may give others to go on with."""
 
 
 class MuseEngine:
@@ -69,6 +70,15 @@ def _numbers(rows: Sequence[Row]) -> Tensor:
 
 def _steps(rows: Sequence[Row]) -> Tensor:
     return torch.tensor([row.index for row in rows], dtype=torch.long)
+
+
+def _numbers_of(*parts: Tensor) -> list[list[float]]:
+    """Figures of each row, in one transfer: each one waits for the device.
+
+    They are read after every reading. To read them seldom would save a wait, and cost whole readings of rows that are
+    convinced already.
+    """
+    return torch.cat([part.float().view(len(part), -1) for part in parts], dim=1).tolist()
 
 
 class _Batch:
@@ -186,21 +196,21 @@ class _Batch:
 
     def _take(self, rows: list[Row], reading: Reading) -> None:
         """Keep the best reading of the step, update the tokens of who is not convinced, send on who is done."""
-        odds, loss = reading.probabilities.cpu().tolist(), reading.loss.cpu().tolist()
-        sound = torch.isfinite(reading.gradient).flatten(1).all(1).cpu().tolist()
+        sound = torch.isfinite(reading.gradient).flatten(1).all(1)
+        told = _numbers_of(sound, reading.loss, reading.probabilities)
         unsure, better = [], []
-        for k, row in enumerate(rows):
-            confidence = row.request.target.confidence(odds[k])
-            row.trace.loss.append(loss[k])
+        for k, (row, (whole, loss, *odds)) in enumerate(zip(rows, told, strict=True)):
+            confidence = row.request.target.confidence(odds)
+            row.trace.loss.append(loss)
             row.trace.confidence.append(confidence)
             row.trace.forwards += 2
             row.trace.gradients += 1
             row.readings += 1
-            if not sound[k]:
-                row.fail(f"the gradient is non-finite at step {row.index}, reading {row.readings} (loss {loss[k]})")
+            if not whole:
+                row.fail(f"the gradient is non-finite at step {row.index}, reading {row.readings} (loss {loss})")
                 continue
-            if loss[k] < row.best:
-                row.best, row.told = loss[k], True
+            if loss < row.best:
+                row.best, row.told = loss, True
                 better.append(k)
             row.convinced = confidence >= self.method.enough
             if not row.convinced:
@@ -278,14 +288,14 @@ class _Batch:
             return
         i = _numbers(rows)
         logits = self._logits(rows, self.backbone.codec.preview(self._x0(rows)))
-        odds, loss = logits.softmax(-1).cpu().tolist(), self._loss(i, logits).cpu().tolist()
-        for k, row in enumerate(rows):
-            confidence = row.request.target.confidence(odds[k])
+        told = _numbers_of(self._loss(i, logits), logits.softmax(-1))
+        for row, (loss, *odds) in zip(rows, told, strict=True):
+            confidence = row.request.target.confidence(odds)
             row.convinced = row.told = confidence >= self.method.enough
             row.phase = Phase.STEP if row.convinced else Phase.READ
             row.trace.glances += 1
             if row.convinced:
-                row.trace.loss.append(loss[k])
+                row.trace.loss.append(loss)
                 row.trace.confidence.append(confidence)
 
     def _advance(self, rows: list[Row]) -> None:
@@ -299,13 +309,15 @@ class _Batch:
         x0, _ = split(guided(self.output[i], base, scale), self.latents[i], alpha, sigma, self.schedule.prediction)
         self.latents[i] = self.schedule.step(self.schedule, at, self.latents[i], x0, self.before[i])
         self.before[i] = x0
-        sound = torch.isfinite(self.latents[i]).flatten(1).all(1).cpu().tolist()
-        for k, row in enumerate(rows):
-            if not sound[k]:
-                row.fail(f"the latents turned non-finite at step {row.index} of {len(self.schedule)}")
+        # A sum is finite only if all that it sums is, or where it overflows, which is as bad.
+        for row, (value,) in zip(rows, _numbers_of(self.latents[i].flatten(1).abs().sum(1)), strict=True):
+            if not math.isfinite(value):
+                row.fail(f"the latents turned {value} at step {row.index} of {len(self.schedule)}")
                 continue
             if self.on_step is not None:
-                self.on_step(row, self.latents[row.number])
+                changed = self.on_step(row, self.latents[row.number])
+                if changed is not None:
+                    self.latents[row.number] = changed
             row.enter(row.index + 1, self._phase(row, row.index + 1))
             if not self.method.warm_start:
                 self.state.reset(row.number, self.initial[row.number])

@@ -108,7 +108,8 @@ def make_schedule(config: Mapping[str, Any], steps: int, sampler: str = "model")
     """The schedule of a diffusers scheduler's configuration. `model` takes the sampler that the model came with.
 
     Raises:
-        ValueError: a scheduler whose step has no one-step x0 here, by its name, with those that have one.
+        ValueError: a scheduler whose step is not known here as a function of one-step x0, by its name, with those
+            whose step is.
     """
     import diffusers
 
@@ -116,7 +117,7 @@ def make_schedule(config: Mapping[str, Any], steps: int, sampler: str = "model")
     if sampler == "model":
         if own not in NATIVE:
             raise ValueError(
-                f"the model's scheduler {own} cannot be used: its steps are not functions of one-step x0 alone; "
+                f"the model's scheduler {own} cannot be used: its steps, as functions of one-step x0, are not known here; "
                 f"choose another with method.sampler: {', '.join(SAMPLERS)}"
             )
         sampler = NATIVE[own]

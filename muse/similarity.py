@@ -61,5 +61,5 @@ def _vector(features) -> Tensor:
 
 
 def similarity(images: Tensor, texts: Tensor) -> Tensor:
-    """Cosines (b,) of unit vectors, row by row."""
+    """Cosines (b,) of unit vectors, row by row: cos = <i, t> (CLIP, Radford et al., arXiv 2103.00020)."""
     return (images * texts).sum(-1)

@@ -36,7 +36,8 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Threshold:
-    """Start when the similarity has reached `level`, at the latest after share `latest` of the steps."""
+    """Start when the similarity has reached `level`, at the latest after share `latest` of the steps: s_t >= level
+    (MUSE, arXiv 2511.21051; its level is not published)."""
 
     level: float
     latest: float = 0.5
@@ -47,7 +48,10 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Plateau:
-    """Start when the similarity has risen by less than `rise` in a step, at the latest after share `latest`."""
+    """Start when the similarity has risen by less than `rise` in a step, at the latest after share `latest`.
+
+    s_t - s_{t-1} < rise: our reading of "stable" in MUSE (arXiv 2511.21051), whose own rule is not published.
+    """
 
     rise: float = 0.02
     latest: float = 0.5

@@ -91,6 +91,8 @@ class Config:
         similarity: `embedded`, a CLIP folder or a hub id.
         dtype: of the diffusion model's weights: `float32`, `bfloat16` or `float16`.
         vae, preview: another VAE, and a tiny decoder for what the guide reads on the way; empty for none.
+        preview_side: pixels across, to which what the guide reads on the way is shrunk; 0 leaves its size.
+        compile: have torch compile the network; pays in long runs on a GPU alone.
         lora: LoRA files, folders or hub ids, fused in this order; needs peft.
         taxonomy: the emotions that exist: `mikels-8`, `emotion6`, `artemis-9`, or a TOML file.
         label_map: for `guide` and `judge`, what labels of theirs mean that the taxonomy does not name, as in
@@ -140,6 +142,8 @@ class Config:
     dtype: str = "float32"
     vae: str = ""
     preview: str = ""
+    preview_side: int = 0
+    compile: bool = False
     lora: tuple[str, ...] = ()
     taxonomy: Taxonomy = MIKELS
     label_map: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
@@ -186,6 +190,7 @@ class Config:
             "quota": (0, 2**62),
             "batch_size": (1, 1024),
             "slots": (0, 1024),
+            "preview_side": (0, 65_536),
             "shard_size": (1, 1_000_000),
             "limit": (0, 2**62),
             "seed": (0, 2**63 - 1),

@@ -23,6 +23,9 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 DEFAULTS = Images()
 
+# `images.pixels` is the limit here, and images are opened on threads, where no filter of warnings is safe.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 
 def open_source(source: str | bytes, base: str, side: int, limits: Images = DEFAULTS) -> Image.Image:
     """A source image, read (see `read_source`) and opened (see `open_image`)."""
@@ -54,9 +57,7 @@ def open_image(data: bytes, side: int, limits: Images = DEFAULTS) -> Image.Image
     """
     many = f"at most {limits.pixels} are read (images.pixels)"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            file = Image.open(io.BytesIO(data), formats=FORMATS)
+        file = Image.open(io.BytesIO(data), formats=FORMATS)
         if file.width * file.height > limits.pixels:
             raise ImageError(f"image has {file.width} x {file.height} pixels; {many}")
         image = ImageOps.exif_transpose(file).convert("RGB")

@@ -83,17 +83,20 @@ def choose(records: Iterable[Mapping[str, Any]], taxonomy: Taxonomy) -> dict[str
     """The ladder of each emotion, with the figures it was chosen by, as run.json keeps them.
 
     Compared are the second tries: wins for the forwards that they cost. For an emotion of which no request was
-    refused, all emotions' outcome decides; a tie goes to the wide one.
+    refused, all emotions' outcome decides; a tie goes to the wide one. The first tries are told beside them.
     """
     tries = {
-        emotion: {kind: {"tries": 0, "won": 0, "cost": 0} for kind in (LONGER, AGAIN)} for emotion in taxonomy.labels
+        emotion: {kind: {"tries": 0, "won": 0, "cost": 0} for kind in (FIRST, LONGER, AGAIN)}
+        for emotion in taxonomy.labels
     }
     for record in records:
-        if len(record["trace_rungs"]) > 1:
-            told = tries[record["emotion"]][record["trace_rungs"][1]]
+        for number, (kind, cost) in enumerate(
+            zip(record["trace_rungs"][:2], record["trace_costs"][:2], strict=True), 1
+        ):
+            told = tries[record["emotion"]][kind]
             told["tries"] += 1
-            told["won"] += record["status"] == ACCEPTED and record["tried"] == 2
-            told["cost"] += max(1, record["trace_costs"][1])  # the null engine's images cost nothing
+            told["won"] += record["status"] == ACCEPTED and record["tried"] == number
+            told["cost"] += max(1, cost)  # the null engine's images cost nothing
     everyone = {
         kind: {key: sum(told[kind][key] for told in tries.values()) for key in ("tries", "won", "cost")}
         for kind in (LONGER, AGAIN)
@@ -111,4 +114,4 @@ def choose(records: Iterable[Mapping[str, Any]], taxonomy: Taxonomy) -> dict[str
         emotion: DEEP if gain(told[LONGER], LONGER) > gain(told[AGAIN], AGAIN) else WIDE
         for emotion, told in tries.items()
     }
-    return {"ladders": ladders, "second_tries": tries}
+    return {"ladders": ladders, "tries": tries}

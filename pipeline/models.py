@@ -265,6 +265,8 @@ def load(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Engine:
         models["vae"].path if "vae" in models else None,
         [models[f"lora {number}"].path for number in range(len(config.lora))],
         models["preview"].path if "preview" in models else None,
+        config.preview_side,
+        config.compile,
     )
     guide, judge = (
         load_classifier(models[role].path, config.taxonomy, config.label_map.get(role)).to(device)

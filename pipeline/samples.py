@@ -6,6 +6,7 @@ import hashlib
 import math
 import platform
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -21,6 +22,9 @@ from pipeline.scores import Score, scores_of
 
 DIGITS = 5
 """Decimals of stored scores."""
+
+FETCHED_AT_ONCE = 4
+"""Source images that a worker reads and decodes at a time; the largest that are allowed take much memory."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ def provenance(run: Mapping[str, Any], config: Config) -> dict[str, Any]:
         "method": asdict(config.method),
         "taxonomy": asdict(config.taxonomy),
         "dtype": config.dtype,
+        "preview_side": config.preview_side,
+        "compile": config.compile,
         "batch_size": config.batch_size,
         "slots": config.slots,
         "threads": config.threads,
@@ -143,17 +149,13 @@ class Maker:
         """
         results: dict[str, Result] = {}
         asked: list[Asked] = []
-        for planned in batch.requests:
-            image, digest = None, ""
-            try:
-                if planned.image is not None:
-                    data = read_source(planned.image, self.base, self.config.images, self.config.patience)
-                    digest = hashlib.sha256(data).hexdigest()
-                    image = open_image(data, self.engine.side, self.config.images)
-            except ImageError as error:
-                results[planned.key] = failed(planned, batch.number, self.shared, str(error))
-                continue
-            asked.append(Asked(planned, Target.of(planned.emotion, self.config.taxonomy), image, digest))
+        # They may lie far away, and wait for each other's answers otherwise.
+        with ThreadPoolExecutor(FETCHED_AT_ONCE) as threads:
+            for planned, opened in zip(batch.requests, threads.map(self._open, batch.requests), strict=True):
+                if isinstance(opened, Asked):
+                    asked.append(opened)
+                else:
+                    results[planned.key] = failed(planned, batch.number, self.shared, str(opened))
         first = {planned.key: planned.seed for planned in batch.requests}
         for _ in range(self.config.candidates if asked else 0):
             for each, drawn in zip(asked, self.engine.draw(asked), strict=True):
@@ -167,6 +169,18 @@ class Maker:
             if not asked:
                 break
         return [results[planned.key] for planned in batch.requests]
+
+    def _open(self, planned: Planned) -> Asked | ImageError:
+        """The request with its source image, or what is wrong with that."""
+        image, digest = None, ""
+        if planned.image is not None:
+            try:
+                data = read_source(planned.image, self.base, self.config.images, self.config.patience)
+                image = open_image(data, self.engine.side, self.config.images)
+            except ImageError as error:
+                return error
+            digest = hashlib.sha256(data).hexdigest()
+        return Asked(planned, Target.of(planned.emotion, self.config.taxonomy), image, digest)
 
     def _finish(self, number: int, asked: Asked, drawn: Drawn, together: int) -> Result:
         """The verdict and the record of one request that was drawn with others, `together` in all."""

@@ -90,7 +90,7 @@ def test_both_encoders_take_tokens(folders, family):
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_weights_keep_tokens_and_loss_in_float32(folders, dtype, random_guide, random_clip):
     backbone = load_backbone(folders["sd1"], dtype=dtype)
-    assert next(backbone.unet.parameters()).dtype == getattr(torch, dtype)
+    assert next(backbone.network.parameters()).dtype == getattr(torch, dtype)
     seen = []
     engine = MuseEngine(backbone, random_guide, random_clip, QUICK)
     request = Request("a dog in a forest", Target.of("awe"), 1)
@@ -117,11 +117,23 @@ def test_a_tiny_decoder_serves_the_inner_loop_and_the_vae_the_picture(folders, t
     assert sample.failure is None
 
 
-def test_large_latents_are_previewed_small(folders):
-    backbone = load_backbone(folders["sd1"])
-    backbone.codec.preview_side = 16
+def test_latents_are_previewed_as_small_as_asked(folders):
+    backbone, whole = load_backbone(folders["sd1"], preview_side=16), load_backbone(folders["sd1"])
+    latents = torch.randn(1, 4, 16, 16)
     with torch.no_grad():
-        assert backbone.codec.preview(torch.randn(1, 4, 16, 16)).shape == (1, 3, 16, 16)
+        assert backbone.codec.preview(latents).shape == (1, 3, 16, 16)
+        assert torch.equal(whole.codec.preview(latents), whole.codec.decode(latents))
+
+
+@pytest.mark.slow
+def test_a_compiled_network_predicts_the_same_for_any_number_of_rows(folders):
+    plain, compiled = load_backbone(folders["sd1"]), load_backbone(folders["sd1"], compiled=True)
+    for rows in (1, 2, 5):
+        latents, timesteps = torch.randn(rows, *plain.latent_shape), torch.full((rows,), 500)
+        context = plain.embed(plain.text.plain(["a dog"] * rows))
+        with torch.no_grad():
+            ours = compiled.predict(latents, timesteps, context)
+            assert torch.allclose(ours, plain.predict(latents, timesteps, context), atol=1e-4)
 
 
 def test_another_vae_is_taken(folders, tmp_path):

@@ -113,7 +113,7 @@ def test_a_vae_in_a_single_file_is_taken(folders, tmp_path):
 
 def test_a_lora_changes_the_network_by_its_own_product(folders, lora):
     plain, worn = load_backbone(folders / "sd1"), load_backbone(folders / "sd1", lora=[str(lora)])
-    before, after = plain.unet.state_dict(), worn.unet.state_dict()
+    before, after = plain.network.state_dict(), worn.network.state_dict()
     assert before.keys() == after.keys(), "nothing of peft is left in the network"
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     layers = load_file(lora)
@@ -128,7 +128,7 @@ def test_a_lora_changes_the_network_by_its_own_product(folders, lora):
 def test_loras_add_up(folders, lora):
     """The folder and the file are the same LoRA."""
     plain, once, twice = (
-        load_backbone(folders / "sd1", lora=names).unet.state_dict()
+        load_backbone(folders / "sd1", lora=names).network.state_dict()
         for names in ([], [str(lora)], [str(lora.parent), str(lora)])
     )
     for name, weight in plain.items():
@@ -189,7 +189,7 @@ models = locate(config)
 for role in (*names, "lora 0"):
     print(role, models[role].path)
 engine = load(models, config, on_gpu=False).engine
-print("worn", float(engine.backbone.unet.mid_block.attentions[0].transformer_blocks[0].attn2.to_k.weight.sum()))
+print("worn", float(engine.backbone.network.mid_block.attentions[0].transformer_blocks[0].attn2.to_k.weight.sum()))
 pipe = MusePipeline.from_pretrained(
     "small/diffusion", "small/feelings", "small/clip", method=method, vae="small/vae", lora=["small/style"]
 )
@@ -220,7 +220,7 @@ def test_hub_ids_are_found_in_the_cache_without_a_network(folders, lora, tmp_pat
     roles = {"model": "diffusion", "guide": "feelings", "similarity": "clip", "vae": "vae", "lora 0": "style"}
     for role, name in roles.items():
         assert told[role] == str(tmp_path / "hub" / f"models--small--{name}" / "snapshots" / COMMIT)
-    key = load_backbone(folders / "sd1", lora=[str(lora)]).unet.state_dict()
+    key = load_backbone(folders / "sd1", lora=[str(lora)]).network.state_dict()
     expected = float(key["mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"].sum())
     assert float(told["worn"]) == pytest.approx(expected, abs=1e-5)
     assert "made (32, 32)" in done.stdout

@@ -58,7 +58,8 @@ def test_each_emotion_climbs_what_wins_more_for_its_cost():
     records += [_record("fear", AGAIN, n < 5, cost=100) for n in range(8)]
     told = choose(records, MIKELS)
     assert (told["ladders"]["awe"], told["ladders"]["fear"]) == (DEEP, WIDE)
-    assert told["second_tries"]["awe"][LONGER] == {"tries": 8, "won": 6, "cost": 800}
+    assert told["tries"]["awe"][LONGER] == {"tries": 8, "won": 6, "cost": 800}
+    assert told["tries"]["awe"][FIRST] == {"tries": 16, "won": 0, "cost": 16 * 90}
     # No request for joy's kin was refused: all emotions together decide. Longer: 12 of 2,400; again: 10 of 1,600.
     assert told["ladders"]["amusement"] == WIDE
 
@@ -70,7 +71,8 @@ def test_a_win_on_a_later_rung_is_none_of_the_second():
         "trace_rungs": [FIRST, LONGER, AGAIN],
         "trace_costs": [90, 90, 90],
     }
-    assert choose([late], MIKELS)["second_tries"]["awe"][LONGER]["won"] == 0
+    assert choose([late], MIKELS)["tries"]["awe"][LONGER]["won"] == 0
+    assert choose([{**late, "tried": 1}], MIKELS)["tries"]["awe"][FIRST]["won"] == 1
 
 
 def test_nothing_tried_twice_leaves_seeds():
@@ -105,7 +107,7 @@ def test_a_ladder_is_chosen_once_and_changes_no_byte_with_the_number_of_workers(
     assert verify(tmp_path / "3") == []
     told = [read_json(tmp_path / name / "run.json")["ladder"] for name in ("1", "3")]
     assert told[0] == told[1]
-    awe = told[0]["second_tries"]["awe"]
+    awe = told[0]["tries"]["awe"]
     rows = drive.rows(tmp_path / "1")
     tried_again = [row for row in rows[:64] if row["tried"] > 1]
     assert awe[LONGER]["tries"] + awe[AGAIN]["tries"] == len(tried_again) > 32  # 70 % are refused at first

@@ -31,6 +31,8 @@ def load_backbone(
     vae: str | None = None,
     lora: Sequence[str] = (),
     preview: str | None = None,
+    preview_side: int = 0,
+    compiled: bool = False,
 ) -> Backbone:
     """Load a diffusion model; only safetensors are read, and no code that lies beside them is run.
 
@@ -41,6 +43,8 @@ def load_backbone(
         vae: another VAE's folder, hub id or single file.
         lora: LoRA files, folders or hub ids, each fused at full strength; needs peft.
         preview: a tiny decoder's (`AutoencoderTiny`) folder or hub id, for what the guide reads on the way.
+        preview_side: pixels across, to which that is shrunk before it is decoded; 0 leaves its size.
+        compiled: have torch compile the network, once for any number of rows, as it is first used.
 
     Raises:
         ValueError: not a whole model of a known family, weights that are pickles only, a LoRA that does not fit or
@@ -57,4 +61,7 @@ def load_backbone(
     fuse_loras(pipe, lora)
     tiny = AutoencoderTiny.from_pretrained(preview, use_safetensors=True) if preview else None
     backbone: Backbone = FAMILIES[family](pipe, device, DTYPES[dtype], tiny)
+    backbone.codec.preview_side = preview_side
+    if compiled:
+        backbone.network.compile(dynamic=True)
     return backbone

@@ -51,6 +51,7 @@ class Backbone(Protocol):
 
     Attributes:
         device: where everything lies.
+        network: what predicts, the part that costs.
         text: the text encoders.
         codec: between pixels and latents.
         latent_shape: (channels, height, width) of one image's latents.
@@ -58,6 +59,7 @@ class Backbone(Protocol):
     """
 
     device: torch.device
+    network: nn.Module
     text: TextEncoders
     codec: Codec
     latent_shape: tuple[int, int, int]
@@ -133,10 +135,12 @@ class TextEncoders:
 class Codec:
     """Between pixels in [0, 1] and latents, through a frozen VAE; and a cheap decoder to look at predictions.
 
-    `preview` is a tiny decoder (`AutoencoderTiny`, the TAESD family) for the inner loop and for WHEN. Without one the
-    VAE decodes latents shrunk so that the picture is at most `preview_side` pixels wide, which is exact where the
-    images are no larger than that.
+    `preview` is a tiny decoder (`AutoencoderTiny`, the TAESD family) for the inner loop and for WHEN. With a
+    `preview_side` what is decoded there are latents shrunk to pictures so many pixels wide; 0 leaves their size. Both
+    are approximations.
     """
+
+    preview_side = 0
 
     def __init__(self, vae: nn.Module, preview: nn.Module | None, device: torch.device, dtype: torch.dtype):
         # SDXL's first VAE overflows in half precision; its config says so.
@@ -145,7 +149,7 @@ class Codec:
         self.tiny = None if preview is None else frozen(preview, device, dtype)
         self.pixels_per_latent = 2 ** (len(vae.config.block_out_channels) - 1)
         self.shift = getattr(vae.config, "shift_factor", None) or 0.0
-        self.dtype, self.preview_side = exact, 256
+        self.dtype = exact
 
     def decode(self, latents: Tensor) -> Tensor:
         """Pixels float32 (b, 3, h, w), about [0, 1], not clamped."""
@@ -153,12 +157,12 @@ class Codec:
         return widened(self.vae.decode(scaled.to(self.dtype)).sample) / 2 + 0.5
 
     def preview(self, latents: Tensor) -> Tensor:
-        """As `decode`, cheaper: by the tiny decoder, or at a smaller size."""
-        if self.tiny is not None:
-            return widened(self.tiny.decode(latents.to(self.tiny.dtype)).sample) / 2 + 0.5
-        cells = self.preview_side // self.pixels_per_latent
+        """As `decode`, cheaper where it may be: at a smaller size, by the tiny decoder."""
+        cells = self.preview_side // self.pixels_per_latent or latents.shape[-1]
         if latents.shape[-1] > cells:
             latents = F.interpolate(latents, size=(cells, cells), mode="bilinear", antialias=True)
+        if self.tiny is not None:
+            return widened(self.tiny.decode(latents.to(self.tiny.dtype)).sample) / 2 + 0.5
         return self.decode(latents)
 
     def encode(self, pixels: Tensor) -> Tensor:

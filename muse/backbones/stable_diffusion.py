@@ -15,15 +15,15 @@ class StableDiffusion:
         self.device, self.dtype = torch.device(device), dtype
         self.text = TextEncoders([(pipe.tokenizer, pipe.text_encoder)], self.device, dtype)
         self.codec = Codec(pipe.vae, preview, self.device, dtype)
-        self.unet = frozen(pipe.unet, self.device, dtype).to(memory_format=torch.channels_last)
+        self.network = frozen(pipe.unet, self.device, dtype).to(memory_format=torch.channels_last)
         self.scheduler_config = pipe.scheduler.config
-        cells = self.unet.config.sample_size
-        self.latent_shape = (self.unet.config.in_channels, cells, cells)
+        cells = self.network.config.sample_size
+        self.latent_shape = (self.network.config.in_channels, cells, cells)
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
         (output,) = self.text.encode(prompts, tokens)
         return Conditioning(output.last_hidden_state)
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        output = self.unet(latents.to(self.dtype), timesteps, encoder_hidden_states=conditioning.context)
+        output = self.network(latents.to(self.dtype), timesteps, encoder_hidden_states=conditioning.context)
         return widened(output.sample)

@@ -23,9 +23,9 @@ class StableDiffusion3:
             t5 = pipe.tokenizer_3, frozen(pipe.text_encoder_3, self.device, dtype)
         self.text = ClipsAndT5(pairs, t5, self.device, dtype)
         self.codec = Codec(pipe.vae, preview, self.device, dtype)
-        self.transformer = frozen(pipe.transformer, self.device, dtype)
+        self.network = frozen(pipe.transformer, self.device, dtype)
         self.scheduler_config = pipe.scheduler.config
-        config = self.transformer.config
+        config = self.network.config
         self.latent_shape = (config.in_channels, config.sample_size, config.sample_size)
         self.width = config.joint_attention_dim
 
@@ -37,7 +37,7 @@ class StableDiffusion3:
         return Conditioning(torch.cat([clips, self.text.long(prompts, self.width)], dim=1).to(self.dtype), pooled)
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        output = self.transformer(
+        output = self.network(
             hidden_states=latents.to(self.dtype),
             timestep=timesteps.to(self.dtype),
             encoder_hidden_states=conditioning.context,

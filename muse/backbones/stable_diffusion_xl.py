@@ -16,10 +16,10 @@ class StableDiffusionXL:
         pairs = [(pipe.tokenizer, pipe.text_encoder), (pipe.tokenizer_2, pipe.text_encoder_2)]
         self.text = TextEncoders(pairs, self.device, dtype)
         self.codec = Codec(pipe.vae, preview, self.device, dtype)
-        self.unet = frozen(pipe.unet, self.device, dtype).to(memory_format=torch.channels_last)
+        self.network = frozen(pipe.unet, self.device, dtype).to(memory_format=torch.channels_last)
         self.scheduler_config = pipe.scheduler.config
-        cells = self.unet.config.sample_size
-        self.latent_shape = (self.unet.config.in_channels, cells, cells)
+        cells = self.network.config.sample_size
+        self.latent_shape = (self.network.config.in_channels, cells, cells)
         side = float(cells * self.codec.pixels_per_latent)
         # Original size, crop corner, target size: an uncropped picture of the size that is made.
         self.time_ids = torch.tensor([[side, side, 0.0, 0.0, side, side]], device=self.device, dtype=dtype)
@@ -40,7 +40,7 @@ class StableDiffusionXL:
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         told = {"text_embeds": conditioning.pooled, "time_ids": self.time_ids.expand(len(latents), -1)}
-        output = self.unet(
+        output = self.network(
             latents.to(self.dtype),
             timesteps,
             encoder_hidden_states=conditioning.context,
