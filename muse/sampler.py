@@ -117,7 +117,7 @@ def make_schedule(config: Mapping[str, Any], steps: int, sampler: str = "model")
     if sampler == "model":
         if own not in NATIVE:
             raise ValueError(
-                f"the model's scheduler {own} cannot be used: its steps, as functions of one-step x0, are not known here; "
+                f"the model's scheduler {own} cannot be used: its steps are not known here as functions of x0; "
                 f"choose another with method.sampler: {', '.join(SAMPLERS)}"
             )
         sampler = NATIVE[own]

@@ -1,9 +1,13 @@
+import numpy as np
 import pytest
 import torch
+from conftest import random_resnet
 from PIL import Image
 
 from muse.api import MusePipeline
+from muse.emotions import MIKELS
 from muse.method import Method
+from muse.mini import WEIGHTS
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +58,30 @@ def test_an_image_is_edited_and_the_callback_hears_every_step(pipe):
     assert [step for step, _, _ in heard] == [3, 4, 5]
     assert [timestep for _, timestep, _ in heard] == sorted((t for _, t, _ in heard), reverse=True)
     assert heard[0][2] == (1, *pipe.backbone.latent_shape)
+
+
+def test_the_image_goes_on_with_the_latents_that_a_callback_gives(pipe):
+    def calm(pipe, step, timestep, told):
+        return {"latents": torch.zeros_like(told["latents"])} if step == 3 else {}
+
+    made, plain = (pipe("a dog", "awe", generator=_draw(), callback_on_step_end=each) for each in (calm, None))
+    with torch.no_grad():
+        grey = pipe.backbone.codec.decode(torch.zeros(1, *pipe.backbone.latent_shape))[0].clamp(0, 1)
+    pixels = torch.from_numpy(np.array(made.images[0])).permute(2, 0, 1).float() / 255
+    assert (pixels - grey).abs().max() < 0.01
+    assert made.images[0].tobytes() != plain.images[0].tobytes()
+
+
+def test_a_guide_with_other_labels_takes_a_label_map(tmp_path):
+    guide = random_resnet()
+    guide.config.id2label = dict(enumerate([f"Class of {label}" for label in MIKELS.labels]))
+    guide.save_pretrained(tmp_path, safe_serialization=True)
+    (tmp_path / "preprocessor_config.json").write_text((WEIGHTS / "guide" / "preprocessor_config.json").read_text())
+    with pytest.raises(ValueError, match="label_map"):
+        MusePipeline.from_pretrained(guide=tmp_path)
+    told = {f"class of {label}": label for label in MIKELS.labels}
+    pipe = MusePipeline.from_pretrained(guide=tmp_path, label_map=told, method=Method(steps=2, iterations=1))
+    assert pipe("a dog", "awe", generator=_draw()).failures == [None]
 
 
 def test_mistakes_are_named(pipe):
