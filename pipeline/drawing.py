@@ -34,7 +34,7 @@ class Drawn:
         image: RGB; None if it failed.
         judge, guide: probabilities over the taxonomy.
         similarity: of image and prompt.
-        trace: how it came about, the fields of `muse.engine.Trace`.
+        trace: how it came about, the fields of `muse.rows.Trace`.
         failure: why there is no image.
     """
 
