@@ -42,7 +42,8 @@ from jobs.speeds import matmul_rate, speeds
 from jobs.utilisation import bars
 from muse.method import Method
 from muse.mini import WEIGHTS
-from pipeline.config import EMBEDDED, load_config
+from pipeline.config import EMBEDDED
+from pipeline.settings import load_config
 
 matplotlib.use("Agg")
 

@@ -35,12 +35,13 @@ from jobs.stopwatch import Stopwatch
 from manifests.read import check, content_hash
 from pipeline.batches import write_batch
 from pipeline.compute import batches_of
-from pipeline.config import Config, load_config
+from pipeline.config import Config
 from pipeline.log import entries
 from pipeline.models import Loaded, load, locate
 from pipeline.records import record_schema
 from pipeline.run import describe, folder_of
 from pipeline.samples import Maker, provenance
+from pipeline.settings import load_config
 
 DEMO = Path(__file__).parent.parent / "manifests" / "examples" / "demo.parquet"
 MUSE_BATCH = [sys.executable, "-m", "pipeline.cli"]

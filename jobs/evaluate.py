@@ -53,8 +53,8 @@ from manifests.check import ManifestError
 from muse.emotions import MIKELS
 from muse.method import Method
 from muse.mini import WEIGHTS
-from pipeline.config import load_config
 from pipeline.errors import UserError
+from pipeline.settings import load_config
 
 SDEDIT = tuple(f"sdedit-{strength}" for strength in STRENGTHS)
 WORDS = ("plain", "prompted", "oracle", "muse")

@@ -130,7 +130,7 @@ def run(
 ) -> None:
     """Make the corpus that MANIFEST asks for. The same command again resumes it."""
     with _speaking(), _interruptible():
-        from pipeline.config import load_config
+        from pipeline.settings import load_config
 
         flags = _flags(
             emotions,
@@ -180,8 +180,8 @@ def plan(
 ) -> None:
     """Check MANIFEST and say what a run would make, without loading a model."""
     with _speaking():
-        from pipeline.config import load_config
         from pipeline.preview import preview
+        from pipeline.settings import load_config
         from pipeline.storage import place
 
         flags = _flags(emotions, batch_size=batch_size, shard_size=shard_size, limit=limit, seed=seed)
@@ -230,8 +230,8 @@ def fit(
 ) -> None:
     """Fit an emotion classifier to labelled images: a --guide or --judge with its figures."""
     with _speaking():
-        from pipeline.config import load
         from pipeline.fit import fit as fitted
+        from pipeline.settings import load
         from pipeline.training import Fit
 
         settings = load(Fit, config, set_ or [], {"backbone": backbone})

@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 
 from muse.emotions import Target, Taxonomy
 from pipeline import batches, filters, plan
-from pipeline.config import Config, as_dict, decisive, revised
+from pipeline.config import Config, as_dict, decisive
 from pipeline.errors import UserError
 from pipeline.index import read_table
 from pipeline.lease import Lease
 from pipeline.run import RUN_FILE, conclude, examine_output, read_run
 from pipeline.samples import Result
+from pipeline.settings import revised
 from pipeline.shards import REJECTED_FOLDER, file_of, markers, publisher_of, shard_folder
 from pipeline.storage import Place, write_json
 

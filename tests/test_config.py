@@ -1,7 +1,8 @@
 import pytest
 
-from pipeline.config import decisive, load_config
+from pipeline.config import decisive
 from pipeline.errors import UserError
+from pipeline.settings import load_config
 
 
 def _load(*assignments, file=None, **flags):

@@ -18,10 +18,10 @@ from muse.classifiers import load_classifier
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
 from pipeline.calibration import calibration_error, split, temperature_of
-from pipeline.config import load
 from pipeline.errors import UserError
 from pipeline.fit import fit
 from pipeline.labelled import read_labelled
+from pipeline.settings import load
 from pipeline.training import Fit
 
 COUNT = 160

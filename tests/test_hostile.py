@@ -22,11 +22,12 @@ from safetensors.numpy import save_file
 from manifests.check import ManifestError
 from manifests.read import check
 from muse.emotions import MIKELS
-from pipeline.config import Config, Images, load_config
+from pipeline.config import Config, Images
 from pipeline.errors import ImageError, UserError
 from pipeline.fetch import check_address
 from pipeline.images import open_source
 from pipeline.models import locate
+from pipeline.settings import load_config
 from pipeline.verify import verify
 
 LONG = "x" * 4096
