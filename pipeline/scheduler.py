@@ -47,7 +47,12 @@ MOST_AT_ALL = 20
 
 
 def connect(address: str) -> None:
-    """Join the Ray cluster at `address`, or start one on this machine."""
+    """Join the Ray cluster at `address`, or start one on this machine.
+
+    Raises:
+        UserError: there is no cluster at the address, or none that lets this process in.
+        RunStopped: Ray does not start.
+    """
     # Ray warns at every start of a change that does not concern a run: it asks GPUs by `num_gpus` alone.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     local = {"include_dashboard": False} if not address else {}
@@ -67,6 +72,9 @@ def connect(address: str) -> None:
             raise UserError(
                 f"--address {address!r}: no Ray cluster answers there ({error.__cause__ or error})"
             ) from None
+        except Exception as error:
+            # Ray throws a bare Exception where what it starts is not up in time, as on a machine that is busy.
+            raise RunStopped(f"Ray did not start: {cause_of(error)}") from None
     # Ray puts a handler of its own in place, which would end the process with another exit code.
     signal.signal(signal.SIGTERM, before)
 
