@@ -13,7 +13,7 @@ from ray.cluster_utils import Cluster
 
 from pipeline import models, scheduler
 from pipeline.config import Config
-from pipeline.errors import UserError
+from pipeline.errors import RunStopped, UserError
 from pipeline.worker import Job, Worker
 
 
@@ -137,7 +137,7 @@ def test_a_node_without_the_drivers_folder_uses_its_own_copy(tmp_path, monkeypat
     (cache / "refs" / "main").write_text(commit)
     code = """
 import dataclasses, json, sys
-from pipeline.errors import UserError
+from pipeline.errors import RunStopped, UserError
 from pipeline.models import Model, on_this_node
 try:
     print(on_this_node("guide", Model(*json.loads(sys.argv[1]))).path)
@@ -156,3 +156,14 @@ except UserError as error:
     shutil.rmtree(driver)
     assert elsewhere(model) == str(own)
     assert "is another model than the driver's" in elsewhere(dataclasses.replace(model, sha256="0" * 64))
+
+
+def test_a_ray_that_does_not_start_stops_the_run_with_its_words(monkeypatch):
+    """As on a machine so busy that what Ray starts is not up in its 30 seconds."""
+
+    def late(**_):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(scheduler.ray, "init", late)
+    with pytest.raises(RunStopped, match="Ray did not start: The current node timed out"):
+        scheduler.connect("")
