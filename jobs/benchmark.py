@@ -1,21 +1,33 @@
 """How fast, against what a user would do instead: `python -m jobs.benchmark --json build/benchmark.json`.
 
+The arms are (a) the emotion in words, (b) rejection sampling of (a), (c) the reference loop (muse/reference.py), one
+image at a time, and (d) the engine with savings that change nothing. Of (e), approximations, the embedded model has
+none: its images are so small that the guide reads them through the full decoder; `--model` has one, the tiny decoder.
+`plans` has (b) and (d), and their first candidates are (a) and (d); `arms` has (a) `prompted`, (c) `reference` and
+(d) `engine`, and `engine_same`, (d) on the requests of (c), with what the classifiers find in their images
+(jobs/speeds.py). An image is accepted where the judge is as sure as a run asks for by default.
+
 All figures are ratios within one run on one machine. `ratios`, null where not measured:
 
 - `satisfied_cost_vs_rejection`, `..._hard`: cost of rejection over that of the method until 90 % of a balanced
-  plan's requests hold an image that the judge accepts, in network forwards (jobs/satisfy.py). Where rejection
-  did not get there within its candidates, what it had spent: a lower bound.
-- `satisfied_cost_vs_rejection_least`: the same of the emotion on which the method gains least, by all that was spent
-  on its requests until the whole plan was satisfied. `emotions.ARM.EMOTION` has those figures.
-- `seconds_vs_reference`: seconds for each image of the reference loop (muse/reference.py) over the engine's.
+  plan's requests hold an accepted image, in network forwards (jobs/satisfy.py). Where the method did not get there
+  within its candidates, until the share that it reached, for both; where rejection did not, all that it had spent: a
+  lower bound.
+- `satisfied_cost_vs_rejection_least`: the same of the emotion on which the method gains least, null if on one of them
+  it satisfied nothing. `emotions.ARM.EMOTION` has all that was spent on each until the whole plan was satisfied.
+- `seconds_vs_reference`: seconds for each accepted image of the reference loop over the engine's, on the same requests.
 - `batch_vs_single`: the engine with one slot over the engine with all, in seconds.
 - `refill_vs_lockstep`: the plain batched loop of jobs/lockstep.py over the engine with slots that are refilled, at as
   many rows; `refill_vs_batches`: the engine batch after batch over the same.
 - `pipeline_overhead`: of `muse-batch run` with one worker in steady state over the engine in a plain loop on the same
   requests in the same batches, both with the scoring of what came out (jobs/command.py); `..._unscored`: over the
   engine's share of that loop alone, so that scoring, encoding and writing count as overhead, too.
-- `help_seconds`, `first_image_seconds`: of the command; `command.startup` splits the latter.
-- `gpu_fraction_of_matmul`: operations a second of the engine over those of a large matrix product; on a GPU.
+- `help_seconds`, `status_seconds`, `first_image_seconds`: of the command; `command.startup` splits the latter.
+- `fraction_of_matmul`: operations a second of the engine over those of a large matrix product, by the counts of
+  jobs/cost.py; `gpu_fraction_of_matmul`: the same on a GPU.
+
+Also `accepted_images_per_hour` of (a) kept as drawn, (c) and (d); `peak_memory_mb`, the most that this process held at
+once, all models included; and `seconds`, that the benchmark took.
 
 `--model sd15` or `sdxl` measures random weights at full size on a CUDA device instead (jobs/utilisation.py).
 """
@@ -24,6 +36,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import resource
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,8 +51,8 @@ from jobs.cases import draw_cases
 from jobs.cost import Costs, count
 from jobs.metrics import Examiners
 from jobs.random_models import SIZES
-from jobs.satisfy import GOAL, by_emotion, satisfy, summary
-from jobs.speeds import matmul_rate, speeds
+from jobs.satisfy import GOAL, by_emotion, gain, satisfy, summary
+from jobs.speeds import matmul_rate, speeds, timed_arms
 from jobs.utilisation import bars
 from muse.method import Method
 from muse.mini import WEIGHTS
@@ -71,16 +85,17 @@ RATIOS = (
     "pipeline_overhead",
     "pipeline_overhead_unscored",
     "help_seconds",
+    "status_seconds",
     "first_image_seconds",
+    "fraction_of_matmul",
     "gpu_fraction_of_matmul",
 )
 
 
 def plans(
-    models: Models, method: Method, costs: Costs, suite: Suite, seed: int
+    models: Models, examiners: Examiners, method: Method, costs: Costs, suite: Suite, seed: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The satisfied plan of both arms, over all requests and over the hard ones; and what each emotion took of it."""
-    examiners = Examiners(WEIGHTS)
     cases = draw_cases(suite.requests, seed, editing=False)
     found = {
         "rejection": satisfy(models, examiners, costs, method, "prompted", cases, suite.rejection),
@@ -125,50 +140,62 @@ def as_markdown(report: dict[str, Any]) -> str:
         lines.append(
             "| " + " | ".join([name, *(f"{t['cost_per_request']:.0f}, {t['satisfied']:.0%}" for t in both)]) + " |"
         )
+    names = ("requests", "s/image", "accepted", "accepted/hour", "examiner", "judge", "guide", "CLIP-T")
+    lines += ["", f"| arm | {' | '.join(names)} |", "|---" * (1 + len(names)) + "|"]
+    for name, arm in report["arms"].items():
+        shares = " | ".join(f"{arm[f'success_{role}']:.0%}" for role in ("examiner", "judge", "guide"))
+        speed = f"{arm['seconds_per_image']:.2f} | {arm['accepted']:.0%} | {arm['accepted_images_per_hour']:.0f}"
+        lines.append(f"| {name} | {arm['requests']} | {speed} | {shares} | {arm['clip_t']:.3f} |")
     split = ", ".join(f"{name} {taken:.1f} s" for name, taken in report["command"]["startup"].items())
-    return "\n".join([*lines, "", f"To the first image: {split}."]) + "\n"
+    whole = f"At most {report['peak_memory_mb']:.0f} MB; all of it took {report['seconds'] / 60:.1f} minutes."
+    return "\n".join([*lines, "", f"To the first image: {split}.", "", whole]) + "\n"
 
 
 def measure(suite: str, seed: int, settings: list[str]) -> dict[str, Any]:
     """The report of the embedded model."""
+    began = time.monotonic()
     method = load_config(None, settings, {}).method
-    size, models = SUITES[suite], load(WEIGHTS)
+    size, models, examiners = SUITES[suite], load(WEIGHTS), Examiners(WEIGHTS)
     costs = count(models)
-    told, emotions = plans(models, method, costs, size, seed)
-    timed = speeds(models, method, size.timed, size.slow, seed)
+    told, emotions = plans(models, examiners, method, costs, size, seed)
+    cases = draw_cases(size.timed, seed + 1, editing=False)
+    arms = timed_arms(models, examiners, costs, method, cases, size.slow)
+    timed = speeds(models, method, cases, size.slow) | {
+        "reference": arms["reference"]["seconds_per_image"],
+        "all_slots": arms["engine"]["seconds_per_image"],
+    }
     ran = command.measure(settings, images=24, batch=4)
     rate = matmul_rate(models.backbone.device, torch.float32)
-
-    def gain(kind: str) -> float:
-        return told[f"rejection{kind}"]["cost_per_request"] / told[f"muse{kind}"]["cost_per_request"]
-
+    slow, same = (arms[name]["seconds_per_accepted"] for name in ("reference", "engine_same"))
+    gains = [gain(emotions["rejection"][name], mine) for name, mine in emotions["muse"].items()]
+    known = [each for each in gains if each is not None]
     ratios = {
-        "satisfied_cost_vs_rejection": gain(""),
-        "satisfied_cost_vs_rejection_hard": gain("_hard"),
-        "satisfied_cost_vs_rejection_least": min(
-            emotions["rejection"][name]["cost_per_request"] / mine["cost_per_request"]
-            for name, mine in emotions["muse"].items()
-        ),
-        "seconds_vs_reference": timed["reference"] / timed["all_slots"],
+        "satisfied_cost_vs_rejection": gain(told["rejection"], told["muse"]),
+        "satisfied_cost_vs_rejection_hard": gain(told["rejection_hard"], told["muse_hard"]),
+        "satisfied_cost_vs_rejection_least": min(known) if len(known) == len(gains) else None,
+        "seconds_vs_reference": slow / same if slow and same else None,
         "batch_vs_single": timed["one_slot"] / timed["all_slots"],
         "refill_vs_lockstep": timed["lockstep"] / timed["refilled"],
         "refill_vs_batches": timed["batches"] / timed["refilled"],
         "pipeline_overhead": ran["overhead"],
         "pipeline_overhead_unscored": ran["overhead_over_engine"],
-        "help_seconds": ran["help_seconds"],
-        "first_image_seconds": ran["first_image_seconds"],
+        **{name: ran[name] for name in ("help_seconds", "status_seconds", "first_image_seconds")},
+        "fraction_of_matmul": arms["engine"]["forwards"] * costs.forward / timed["all_slots"] / (1000 * rate),
     }
     return {
         "suite": suite,
         "seed": seed,
         "ratios": {name: ratios.get(name) for name in RATIOS},
         "seconds_per_image": timed,
+        "arms": arms,
         "command": ran,
         "plans": told,
         "emotions": emotions,
         "gflop": dataclasses.asdict(costs),
         "nfe_of_a_reading": costs.reading / costs.forward,
         "matmul_tflops": rate,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "seconds": time.monotonic() - began,
     }
 
 

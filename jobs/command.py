@@ -14,14 +14,17 @@ Steady state, from the end of the first batch to the end of the last, with one w
   `engine`, `scoring` (judge, guide and similarity on what came out), `records` (verdicts, encoding, image hashes) and
   `writing` (the batch's file). The first batch warms up, and is not counted.
 
-`overhead` is `steady` over engine and scoring; `overhead_over_engine` is `steady` over the engine alone.
+`overhead` is `steady` over engine and scoring; `overhead_over_engine` is `steady` over the engine alone. `accepted`
+counts the images of the run, and `same_images` is whether the loop made these and no others, byte for byte.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +39,7 @@ from manifests.read import check, content_hash
 from pipeline.batches import write_batch
 from pipeline.compute import batches_of
 from pipeline.config import Config
+from pipeline.filters import ACCEPTED
 from pipeline.log import entries
 from pipeline.models import Loaded, load, locate
 from pipeline.records import record_schema
@@ -74,8 +78,20 @@ def startup(lines: Iterable[Mapping[str, Any]], began: float) -> dict[str, float
     }
 
 
+def pictures_in(output: Path) -> dict[str, str]:
+    """SHA-256 of each image in a corpus's shards, by its key."""
+    found = {}
+    for shard in sorted((output / "shards").glob("*.tar")):
+        with tarfile.open(shard) as archive:
+            for member in archive:
+                if member.name.endswith(".png"):
+                    data = archive.extractfile(member).read()  # type: ignore[union-attr]
+                    found[member.name.removesuffix(".png")] = hashlib.sha256(data).hexdigest()
+    return found
+
+
 def run(settings: Sequence[str], images: int, batch: int) -> dict[str, Any]:
-    """The start-up of a run of the demo's first `images` requests with one worker, and its steady state.
+    """A run of the demo's first `images` requests with one worker: its start-up, its steady state and its pictures.
 
     Raises:
         RuntimeError: the run did not end well, with what it said.
@@ -89,23 +105,30 @@ def run(settings: Sequence[str], images: int, batch: int) -> dict[str, Any]:
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"the run ended with {done.returncode}: {done.stderr}")
-        lines = list(entries(output))
+        lines, pictures = list(entries(output)), pictures_in(output)
+        status_seconds = quickest([*MUSE_BATCH, "status", str(output)])
     reports = [line for line in lines if "batch" in line]
     return {
         "startup": startup(lines, began),
         "steady": reports[-1]["at"] - reports[0]["at"],
         "worker": sum(report["seconds"] for report in reports[1:]),
+        "status_seconds": status_seconds,
+        "pictures": pictures,
     }
 
 
-def loop(config: Config) -> dict[str, float]:
-    """The same work without a pipeline around it: seconds of each part, over all batches but the first."""
+def loop(config: Config) -> tuple[dict[str, float], dict[str, str]]:
+    """The same work without a pipeline around it: seconds of each part, over all batches but the first; its pictures.
+
+    These are the accepted ones, as in `pictures_in`.
+    """
     manifest, models = check(str(DEMO), config.taxonomy.labels, len(config.emotions)), locate(config)
     shared = provenance(describe(manifest, content_hash(str(DEMO)), config, models), config)
     schema = record_schema(shared, manifest.extra)
     loaded = load(models, config, on_gpu=torch.cuda.is_available())
     assert isinstance(loaded, Loaded)
     maker, watch = Maker(loaded, {}, config, shared, folder_of(str(DEMO))), Stopwatch()
+    pictures: dict[str, str] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
         watch.watch(Loaded, "draw", "scoring"),
@@ -118,19 +141,23 @@ def loop(config: Config) -> dict[str, float]:
                 results = maker.make(batch)
             with watch.part("writing"):
                 write_batch(Path(folder), batch.number, results, schema)
-    return dict(watch.seconds)
+            for made in results:
+                if made.record["status"] == ACCEPTED and made.image is not None:
+                    pictures[made.record["key"]] = hashlib.sha256(made.image).hexdigest()
+    return dict(watch.seconds), pictures
 
 
 def measure(settings: Sequence[str], images: int, batch: int) -> dict[str, Any]:
     """All that this module tells, of runs with these `--set` assignments. Takes about a minute for 24 images."""
     ran = run(settings, images, batch)
     threads = torch.get_num_threads()
-    parts = loop(load_config(None, list(settings), {"limit": images, "batch_size": batch}))
+    parts, pictures = loop(load_config(None, list(settings), {"limit": images, "batch_size": batch}))
     torch.set_num_threads(threads)
     beside = {name: parts.get(name, 0.0) for name in ("scoring", "records", "writing")}
     engine = sum(parts.values()) - sum(beside.values())
     return {
         "help_seconds": quickest([*MUSE_BATCH, "--help"]),
+        "status_seconds": ran["status_seconds"],
         "first_image_seconds": sum(ran["startup"].values()),
         "startup": {"imports": quickest([sys.executable, "-c", "import pipeline.run"]), **ran["startup"]},
         "steady": ran["steady"],
@@ -139,6 +166,8 @@ def measure(settings: Sequence[str], images: int, batch: int) -> dict[str, Any]:
         "parts": parts,
         "overhead": ran["steady"] / (engine + beside["scoring"]) - 1,
         "overhead_over_engine": ran["steady"] / engine - 1,
+        "accepted": len(ran["pictures"]),
+        "same_images": ran["pictures"] == pictures,
     }
 
 

@@ -4,19 +4,22 @@ Every arm (`jobs.arms`) makes the same requests from the same seeds, so the star
 come FILE.md, tables, and FILE-*.png, plots. The report's keys; a figure is {mean, low, high, n}, its interval 95 %:
 
 - `arms.ARM.TASK.METRIC`: tasks `generation`, `editing`, and `hard`, the generation requests whose content evokes the
-  other polarity by itself. Metrics in `jobs.metrics`; also `forwards` (U-Net forwards, a backward pass counted as one,
-  refused draws included), `seconds`, and `sem_d`. For edits `inversion` is another name of `prompted`.
+  other polarity by itself. Metrics in `jobs.metrics`; also `sem_d`; `forwards`, all that an image took in operations
+  of a U-Net forward (`jobs.cost`: backward passes, guide, decoder, CLIP and text encoders as dear as they are, refused
+  draws included); and `seconds` an image, {mean, n}, without `hard` and without an interval, for batches are timed as
+  a whole. For edits `inversion` is another name of `prompted`.
 - `differences.ARM.TASK.METRIC`: `muse` minus the arm, request by request.
 - `emotions.ARM.TASK.EMOTION`, `inherent.ARM.TASK.RELATION`: success by the examiner for each target, and where the
   content evokes the target itself (`same`), another of its polarity (`polarity`) or the other polarity (`opposite`).
 - `confusion.ARM.TASK`: counts [target][the examiner's strongest], in the order of `labels`.
-- `draws.TASK`: how many images a request `rejection` drew: muse's mean cost over one draw's, rounded up.
-- `sdedit_at_equal_success`: the figures of `sdedit` at the strength at which it succeeds as often as `muse`.
+- `draws.TASK`: how many images a request `rejection` drew: muse's mean `forwards` over one draw's, rounded up.
+- `sdedit_at_equal_success`: the figures of `sdedit` at the strength at which it succeeds as often as `muse`; null where
+  it does at none.
 - `mixtures.RUN.FIGURE`: two-emotion targets, RUN `mixture` or `single` (the mean of a run toward each member), and
   `gain`, their difference; FIGURE `ROLE_mass`, a classifier's probability of
   the pair, and `ROLE_top3`, 1 where both are in its top three.
 - `curves`: similarity at every step under the plain prompt, and the step at which muse started.
-- `sweep`: of `--sweep`, `sweep.SETTING.TASK.METRIC`.
+- `sweep`: of `--sweep`, `sweep.SETTING.TASK.METRIC`; see `jobs.sweeps`.
 """
 
 from __future__ import annotations
@@ -32,14 +35,16 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from jobs.arms import NAMES, STRENGTHS, by_engine, in_batches, plain, run_arm
+from jobs.arms import NAMES, STRENGTHS, by_engine, in_batches, load, plain, run_arm
 from jobs.cases import Case, draw_cases, draw_mixtures, manifest_cases
+from jobs.cost import count as count_costs
 from jobs.metrics import (
     ROLES,
     Examiners,
     Made,
     Values,
     at_equal_success,
+    by_task,
     confusion,
     interval,
     measure,
@@ -47,8 +52,8 @@ from jobs.metrics import (
     split_figures,
     subsets,
 )
-from jobs.sweeps import SWEEPS, sweep
-from jobs.tables import EDITS, SHOWN, as_markdown, as_row, header
+from jobs.sweeps import COUNT, SWEEPS, sweep
+from jobs.tables import EDITS, as_markdown, as_row, header
 from manifests.check import ManifestError
 from muse.emotions import MIKELS
 from muse.method import Method
@@ -107,7 +112,7 @@ def evaluate(
     Raises:
         UserError: `rejection` without `muse` and the arm that it draws from, whose costs it must match.
     """
-    examiners = Examiners(weights)
+    examiners, costs = Examiners(weights), count_costs(load(weights))
     made: dict[str, dict[str, Made]] = {}
     draws: dict[str, int] = {}
     print(header(), flush=True)
@@ -119,10 +124,12 @@ def evaluate(
                 if missing:
                     raise UserError(f"rejection costs what muse does; for {task} it needs {','.join(missing)} too")
                 draws[task] = draws_for(made["muse"][task].values, made[base][task].values)
-            done = measure(examiners, cases, run_arm(weights, method, arm, cases, draws.get(task, 1)))
+            pictures = draws[task] if arm == "rejection" else 1
+            ran = run_arm(weights, method, arm, cases, pictures)
+            done = measure(examiners, cases, ran, costs.each(ran[1], method, task == "editing", pictures))
             made.setdefault(arm, {})[task] = done
-            for name, values in subsets(done).items():
-                print(as_row(arm, name, {key: interval(values[key]) for key in SHOWN}), flush=True)
+            for name, figures in by_task(done).items():
+                print(as_row(arm, name, figures), flush=True)
     if "editing" in made.get("prompted", {}):
         made["inversion"] = {"editing": made["prompted"]["editing"]}
     drawn = similarity_curves(weights, method, made["muse"]["generation"], curves) if curves else []
@@ -134,11 +141,9 @@ def report_of(made: Mapping[str, Mapping[str, Made]]) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {
         part: {arm: {} for arm in made} for part in ("arms", "differences", "emotions", "inherent", "confusion")
     }
-    for arm, by_task in made.items():
-        for task, done in by_task.items():
-            for name, values in subsets(done).items():
-                found["arms"][arm][name] = {key: interval(row) for key, row in values.items()}
-            found["arms"][arm][task] = done.figures()
+    for arm, tasks in made.items():
+        for task, done in tasks.items():
+            found["arms"][arm] |= by_task(done)
             found["emotions"][arm][task] = split_figures(done, "emotion")
             found["inherent"][arm][task] = split_figures(done, "inherent")
             found["confusion"][arm][task] = confusion(done.odds, done.cases)
@@ -221,7 +226,10 @@ def main(
     tasks: Annotated[str, typer.Option(help="Of generation, editing, mixtures.")] = ",".join(TASKS),
     manifest: Annotated[str | None, typer.Option(help="Its requests, instead of drawn ones.")] = None,
     count: Annotated[int | None, typer.Option(help="Cases of each task, instead of the suite's.")] = None,
-    sweep_: Annotated[str | None, typer.Option("--sweep", help="when or latent: its settings instead of arms.")] = None,
+    sweep_: Annotated[
+        str | None,
+        typer.Option("--sweep", help=f"{', '.join(SWEEPS)}: its settings instead of arms, on {COUNT} cases."),
+    ] = None,
     seed: int = 7,
     weights: Path = WEIGHTS,
     threads: int = 2,
@@ -238,8 +246,8 @@ def main(
     try:
         method = load_config(None, [f"method.{assignment}" for assignment in set_ or []], {}).method
         if manifest is None:
-            drawn = [task for task in plan.counts if task in names]
-            cases = {t: draw_cases(count or plan.counts[t], seed + (t == "editing"), t == "editing") for t in drawn}
+            counts = {task: count or (COUNT if sweeps else few) for task, few in plan.counts.items() if task in names}
+            cases = {t: draw_cases(few, seed + (t == "editing"), t == "editing") for t, few in counts.items()}
         else:
             cases = {task: found for task, found in manifest_cases(manifest).items() if found and task in names}
         wanted = {

@@ -37,7 +37,10 @@ def chosen(rows: Tensor, yes: Conditioning, no: Conditioning) -> Conditioning:
 def lockstep(
     backbone: Backbone, guide: EmotionClassifier, clip: ClipSimilarity, method: Method, requests: Sequence[Request]
 ) -> Tensor:
-    """Final latents (b, c, h, w) of requests to generate. Token space `input`, no augmentation."""
+    """Final latents (b, c, h, w) of requests to generate.
+
+    Token space `input`, no augmentation, and tokens that are carried from step to step, as with `warm_start`.
+    """
     schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
     timing = make_timing(method.timing, method.timing_level, method.timing_latest)
     device, count, text = backbone.device, len(requests), backbone.text

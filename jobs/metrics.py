@@ -1,6 +1,7 @@
 """What an evaluation measures on finished images, one figure an image, and the intervals of their means.
 
-The examiner is asked here and nowhere else. Content is looked at by classifiers of places and subjects.
+The examiner is asked by evaluations only, here and in `jobs.satisfy`; nothing is made or chosen by what it says.
+Content is looked at by classifiers of places and subjects.
 """
 
 from __future__ import annotations
@@ -169,45 +170,54 @@ def pair_figures(odds: np.ndarray, cases: Sequence[Case]) -> dict[str, np.ndarra
     }
 
 
-def at_equal_success(curve: Sequence[dict[str, float]], success: float) -> dict[str, float]:
+def at_equal_success(curve: Sequence[dict[str, float]], success: float) -> dict[str, float] | None:
     """The figures of a family of settings where its success equals `success`, between neighbours in a straight line.
+
+    None where no setting succeeds so often, or none so rarely: nothing can be compared then.
 
     Args:
         curve: the means of each setting, gentlest first, with `success_examiner`. A setting that succeeds no more
-            often than a gentler one is left out; beyond the most successful one its figures hold.
+            often than a gentler one is left out.
     """
     rising = [curve[0]]
     for means in curve[1:]:
         if means["success_examiner"] > rising[-1]["success_examiner"]:
             rising.append(means)
     at = [means["success_examiner"] for means in rising]
+    if not at[0] <= success <= at[-1]:
+        return None
     return {name: round(float(np.interp(success, at, [means[name] for means in rising])), 4) for name in rising[0]}
 
 
 @dataclass(frozen=True)
 class Made:
-    """What one arm made of one task's cases, as measured: a figure an image."""
+    """What one arm made of one task's cases, as measured: a figure an image; the seconds are of all together."""
 
     cases: Sequence[Case]
     values: Values
     odds: np.ndarray
     variety: dict[str, Any] | None
     samples: Sequence[Sample]
+    seconds: float
 
     def figures(self) -> dict[str, Any]:
+        """Of all cases. `seconds` an image has no interval: batches are timed as a whole, and there are few of them."""
         found = {name: interval(values) for name, values in self.values.items()}
+        found["seconds"] = {"mean": round(self.seconds / len(self.cases), 4), "n": len(self.cases)}
         return found | ({"sem_d": self.variety} if self.variety else {})
 
 
-def measure(examiners: Examiners, cases: Sequence[Case], run: tuple[Tensor, list[Sample], float]) -> Made:
+def measure(
+    examiners: Examiners, cases: Sequence[Case], run: tuple[Tensor, list[Sample], float], spent: Sequence[float]
+) -> Made:
+    """What the examiners find in a run of an arm, beside `forwards`: what each image has `spent` (`jobs.cost`)."""
     pixels, samples, seconds = run
     values = examiners.measure(pixels, cases)
     if cases[0].source is not None:
         values |= examiners.compare(pixels, sources_of(cases), cases)
-    values["forwards"] = np.array([float(sample.trace.forwards) for sample in samples])
-    values["seconds"] = np.full(len(cases), seconds / len(cases))
+    values["forwards"] = np.array(spent)
     variety = examiners.variety(pixels, cases)
-    return Made(cases, values, examiners.odds("examiner", pixels), variety, samples)
+    return Made(cases, values, examiners.odds("examiner", pixels), variety, samples, seconds)
 
 
 def split_figures(made: Made, name: str) -> dict[str, Any]:
@@ -224,3 +234,10 @@ def subsets(made: Made) -> dict[str, Values]:
     hard = np.array([case.hard for case in made.cases])
     apart = {"hard": {name: values[hard] for name, values in made.values.items()}} if hard.any() else {}
     return {"generation": made.values, **apart}
+
+
+def by_task(made: Made) -> dict[str, dict[str, Any]]:
+    """What is reported of an arm under each task's name."""
+    found = {task: {name: interval(row) for name, row in values.items()} for task, values in subsets(made).items()}
+    whole = next(iter(found))
+    return found | {whole: made.figures()}

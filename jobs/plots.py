@@ -59,7 +59,7 @@ def curves(report: Mapping[str, Any], file: Path) -> None:
 def draw_plots(report: Mapping[str, Any], stem: Path) -> None:
     """Write the plots beside the report: `STEM-cost.png`, `-content`, `-ssim` where there are edits, `-curves`."""
     if report["arms"]:
-        scatter(report, "forwards", "cost (U-Net forwards)", stem.with_name(f"{stem.name}-cost.png"))
+        scatter(report, "forwards", "cost, in U-Net forwards", stem.with_name(f"{stem.name}-cost.png"))
         scatter(report, "content", "content kept", stem.with_name(f"{stem.name}-content.png"))
     if any("editing" in told for told in report["arms"].values()):
         scatter(report, "ssim", "SSIM to the source", stem.with_name(f"{stem.name}-ssim.png"))

@@ -6,21 +6,24 @@ the next seed of the request, and stop at `most` candidates a request.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from jobs.arms import ARMS, BATCH, Models, pixels_of
+from jobs.arms import ARMS, BATCH, Models, pixels_of, verdicts
 from jobs.cases import Case
 from jobs.cost import Costs
 from jobs.metrics import Examiners
 from muse.method import Method
+from pipeline.config import Config
 from pipeline.plan import derive_seed
 
 GOAL = 0.9
 """The share of requests that must hold an accepted image."""
+SURE = Config.min_confidence
+"""The judge's confidence at which an image is accepted: what a run asks for unless it is told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,10 @@ def _draw(
             samples = ARMS[arm](models, method, [case for _, case in some])
         pixels = pixels_of(samples)
         goal = torch.tensor([case.target.weights for _, case in some])
-        sure = (models.judge.logits(pixels).softmax(-1) * goal).sum(-1) >= 0.5
+        sure = verdicts(models, [case for _, case in some], pixels) >= SURE
         right = examiners.emotion["examiner"].logits(pixels).argmax(-1) == goal.argmax(-1)
         for (number, _), sample, yes, agreed in zip(some, samples, sure.tolist(), right.tolist(), strict=True):
-            found.append(Drawn(number, costs.of(sample.trace), yes, agreed))
+            found.append(Drawn(number, costs.of(sample.trace, method), yes, agreed))
     return found
 
 
@@ -103,15 +106,27 @@ def summary(drawn: Sequence[Drawn], requests: int) -> dict[str, Any]:
     }
 
 
-def by_emotion(drawn: Sequence[Drawn], cases: Sequence[Case]) -> dict[str, dict[str, float]]:
-    """All that was spent on the requests of each emotion, and how many of them were satisfied by it."""
+def by_emotion(drawn: Sequence[Drawn], cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
+    """All that was spent on the requests of each emotion, how many of them were satisfied by it, and its curve."""
     found = {}
     for emotion in dict.fromkeys(case.emotion for case in cases):
-        count = sum(case.emotion == emotion for case in cases)
         own = [candidate for candidate in drawn if cases[candidate.case].emotion == emotion]
-        found[emotion] = {
-            "requests": count,
-            "cost_per_request": round(sum(candidate.cost for candidate in own) / count, 1),
-            "satisfied": round(sum(candidate.accepted for candidate in own) / count, 4),
-        }
+        told = summary(own, sum(case.emotion == emotion for case in cases))
+        kept = {name: told[name] for name in ("requests", "satisfied", "curve")}
+        found[emotion] = kept | {"cost_per_request": told["curve"][-1][0]}
     return found
+
+
+def gain(rejection: Mapping[str, Any], muse: Mapping[str, Any]) -> float | None:
+    """Cost of rejection over that of the method, both until the share of requests that the method satisfied.
+
+    Of more than `GOAL` it is `GOAL`. Where rejection satisfied fewer, all that it spent is held against the method: a
+    lower bound. Where the method satisfied fewer than `GOAL`, neither is charged for what it tried in vain beyond.
+    None where the method satisfied nothing.
+    """
+    share = min(GOAL, muse["satisfied"])
+
+    def cost(curve: Sequence[Sequence[float]]) -> float:
+        return next((spent for spent, satisfied in curve if satisfied >= share), curve[-1][0])
+
+    return cost(rejection["curve"]) / cost(muse["curve"]) if share else None

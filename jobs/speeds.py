@@ -1,4 +1,4 @@
-"""Seconds for each image of the embedded model: one by one, in lockstep, in slots; and what the machine can do."""
+"""The embedded model's images and their seconds: one by one, in lockstep, in slots; and what the machine can do."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from jobs.arms import Models, plain, request
-from jobs.cases import draw_cases
+from jobs.arms import ARMS, Models, finished, pixels_of, plain, request, verdicts
+from jobs.cases import Case
+from jobs.cost import Costs
 from jobs.lockstep import lockstep
+from jobs.metrics import ROLES, Examiners
+from jobs.satisfy import SURE
 from muse.engine import MuseEngine
 from muse.method import Method
 from muse.reference import muse as reference
+from muse.rows import Sample
 
 
 def settle(device: torch.device) -> None:
@@ -44,25 +49,19 @@ def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
     return 4 * 2 * side**3 / min(seconds(work, device) for _ in range(3)) / 1e12
 
 
-def speeds(models: Models, method: Method, images: int, slow: int, seed: int) -> dict[str, float]:
+def speeds(models: Models, method: Method, cases: Sequence[Case], slow: int) -> dict[str, float]:
     """Seconds for each image.
 
-    Of `slow` images: `reference`, the reference loop; `one_slot`, the engine with a single slot. Of `images`: the
-    engine with `all_slots`; and at a quarter of the slots `refilled` (a finished request leaves its slot to the next),
-    `batches` (the same engine batch after batch) and `lockstep` (batch after batch by the plain loop of jobs/lockstep).
+    Of the first `slow` cases: `one_slot`, the engine with a single slot. Of all of them, at a quarter of the slots:
+    `refilled` (a finished request leaves its slot to the next), `batches` (the same engine batch after batch) and
+    `lockstep` (batch after batch by the plain loop of jobs/lockstep).
     """
-    cases = draw_cases(images, seed + 1, editing=False)
-    asked = [request(case, plain(case)) for case in cases]
+    images, asked = len(cases), [request(case, plain(case)) for case in cases]
     few, slots = asked[:slow], max(2, images // 4)
     parts = (models.backbone, models.guide, models.clip, method)
 
     def engine(requests: Sequence[Any], slots: int = 0) -> None:
         MuseEngine(*parts, slots).run(requests)
-
-    @torch.no_grad()
-    def one_by_one() -> None:
-        for each in few:
-            models.backbone.codec.decode(reference(*parts, each))
 
     def in_batches(make: Callable[[Sequence[Any]], Any]) -> None:
         for start in range(0, images, slots):
@@ -74,10 +73,60 @@ def speeds(models: Models, method: Method, images: int, slow: int, seed: int) ->
 
     engine(few[:1])  # the first run pays for allocations
     return {
-        "reference": seconds(one_by_one) / slow,
         "one_slot": seconds(lambda: engine(few, 1)) / slow,
         "lockstep": seconds(lambda: in_batches(in_step)) / images,
         "batches": seconds(lambda: in_batches(engine)) / images,
         "refilled": seconds(lambda: engine(asked, slots)) / images,
-        "all_slots": seconds(lambda: engine(asked)) / images,
     }
+
+
+@torch.no_grad()
+def one_by_one(models: Models, method: Method, cases: Sequence[Case]) -> list[Sample]:
+    """The reference loop, which keeps no trace."""
+    parts = (models.backbone, models.guide, models.clip, method)
+    return [
+        sample
+        for case in cases
+        for sample in finished(models, reference(*parts, request(case, plain(case))), forwards=0)
+    ]
+
+
+def timed_arms(
+    models: Models, examiners: Examiners, costs: Costs, method: Method, cases: Sequence[Case], slow: int
+) -> dict[str, dict[str, Any]]:
+    """What a user may do, each way timed and its images judged: words and the engine on all cases, and on the first
+    `slow` ones the reference loop and the engine (`engine_same`).
+
+    Keys: `requests`, `seconds_per_image`; `accepted`, the judge's share; `seconds_per_accepted`, null where there is
+    none, and `accepted_images_per_hour`; shares and means as in `jobs.metrics`; `forwards` as there, and for
+    `engine_same` `feature_distance` to the reference's images.
+    """
+    few = cases[:slow]
+    ways = {
+        "prompted": (ARMS["prompted"], cases),
+        "engine": (ARMS["muse"], cases),
+        "reference": (one_by_one, few),
+        "engine_same": (ARMS["muse"], few),
+    }
+    found: dict[str, dict[str, Any]] = {}
+    pictures: dict[str, Tensor] = {}
+    for name, (make, some) in ways.items():
+        began = time.perf_counter()
+        samples = make(models, method, some)
+        taken = time.perf_counter() - began
+        pictures[name] = pixels = pixels_of(samples)
+        accepted = int((verdicts(models, some, pixels) >= SURE).sum())
+        values = examiners.measure(pixels, some)
+        found[name] = {
+            "requests": len(some),
+            "seconds_per_image": taken / len(some),
+            "accepted": accepted / len(some),
+            "seconds_per_accepted": taken / accepted if accepted else None,
+            "accepted_images_per_hour": 3600 * accepted / taken,
+            **{key: float(values[key].mean()) for key in (*(f"success_{role}" for role in ROLES), "clip_t")},
+        }
+        if name != "reference":
+            found[name]["forwards"] = sum(costs.each(samples, method)) / len(some)
+    apart = examiners.feature_distance(pictures["engine_same"], pictures["reference"])
+    found["engine_same"]["feature_distance"] = float(apart.mean())
+    return found

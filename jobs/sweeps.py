@@ -1,4 +1,8 @@
-"""Settings of one arm against each other: where `muse` starts, how far `latent` steps."""
+"""Settings of one arm against each other: where `muse` starts, how it optimises, how far `latent` steps.
+
+`--sweep how` changes one parameter of the method at a time. Its `gain` is the examiner's success minus that of the
+method as given (`default`), request by request: all settings make the same requests from the same noise.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,29 @@ from typing import Any
 
 import numpy as np
 
-from jobs.arms import ARMS, PLAIN, Arm, in_batches, latent
+from jobs.arms import ARMS, PLAIN, Arm, in_batches, latent, load
 from jobs.cases import Case
-from jobs.metrics import Examiners, interval, measure
+from jobs.cost import count
+from jobs.metrics import Examiners, Made, interval, measure
 from jobs.tables import as_row, header
 from muse.method import Method
 
+COUNT = 24
+"""Cases of each task."""
 STARTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 PLATEAU = 0.02
 SIZES = (0.05, 0.1, 0.2, 0.4)
+HOW: Mapping[str, tuple[Any, ...]] = {
+    "token_space": ("output",),
+    "warm_start": (False,),
+    "augment": (True,),
+    "tokens": (1, 2, 8),
+    "learning_rate": (0.1, 0.2, 0.5),
+    "iterations": (2, 10),
+    "lead": (", evoking {emotion}", ""),
+    "until": (0.5, 1.0),
+}
+DEFAULT = "default"
 
 
 def when_settings(method: Method) -> dict[str, tuple[Arm, Method]]:
@@ -35,20 +53,35 @@ def latent_settings(method: Method) -> dict[str, tuple[Arm, Method]]:
     return {f"size {size:g}": (partial(latent, size=size), method) for size in SIZES}
 
 
-SWEEPS = {"when": when_settings, "latent": latent_settings}
+def how_settings(method: Method) -> dict[str, tuple[Arm, Method]]:
+    """The method as it is, and with one parameter changed. WHICH has two weights, which are left out together."""
+    settings = {DEFAULT: method}
+    settings |= {f"{key}={value!r}": replace(method, **{key: value}) for key, values in HOW.items() for value in values}
+    settings["without WHICH"] = replace(method, inherent_weight=0.0, similar_weight=0.0)
+    return {name: (ARMS["muse"], changed) for name, changed in settings.items()}
+
+
+SWEEPS = {"when": when_settings, "how": how_settings, "latent": latent_settings}
 
 
 def sweep(
     weights: Path, settings: Mapping[str, tuple[Arm, Method]], tasks: Mapping[str, Sequence[Case]]
 ) -> dict[str, Any]:
-    """The figures of each setting, and `start`, the mean share of the steps done where guidance set in."""
-    examiners, found = Examiners(weights), dict[str, Any]()
+    """The figures of each setting, `start`, the mean share of the steps done where guidance set in, and `gain`."""
+    examiners, costs, found = Examiners(weights), count(load(weights)), dict[str, Any]()
+    default: dict[str, Made] = {}
     print(header(), flush=True)
     for name, (make, method) in settings.items():
         for task, cases in tasks.items():
-            done = measure(examiners, cases, in_batches(make, weights, method, cases))
+            ran = in_batches(make, weights, method, cases)
+            done = measure(examiners, cases, ran, costs.each(ran[1], method, task == "editing"))
             starts = [s.trace.start_step / method.steps for s in done.samples if s.trace.start_step is not None]
             told = done.figures() | ({"start": interval(np.array(starts))} if starts else {})
+            if name == DEFAULT:
+                default[task] = done
+            elif task in default:
+                mine, others = (made.values["success_examiner"] for made in (done, default[task]))
+                told["gain"] = interval(mine - others)
             found.setdefault(name, {})[task] = told
             print(as_row(name, task, told), flush=True)
     return found

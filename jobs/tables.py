@@ -15,7 +15,7 @@ RELATIONS = ("same", "polarity", "opposite")
 
 def as_row(arm: str, task: str, found: Mapping[str, Mapping[str, float]]) -> str:
     """A line of progress, under `header`."""
-    return row(arm, task, *(f"{found[name]['mean']:.3f}" for name in SHOWN))
+    return row(arm, task, *(f"{found[name]['mean']:.3f}" if name in found else "" for name in SHOWN))
 
 
 def header() -> str:
@@ -54,7 +54,7 @@ def arms_table(arms: Mapping[str, Any]) -> Iterator[str]:
                     f"{one['clip_t']['mean']:.3f}",
                     f"{one['sem_d']['mean']:.3f}" if "sem_d" in one else "",
                     f"{one['forwards']['mean']:.0f}",
-                    f"{one['seconds']['mean']:.2f}",
+                    f"{one['seconds']['mean']:.2f}" if "seconds" in one else "",
                 )
 
 
@@ -68,6 +68,9 @@ def edits_table(report: Mapping[str, Any]) -> Iterator[str]:
             yield row(arm, *shares, *(f"{one[name]['mean']:.3f}" for name in EDITS))
     if "sdedit_at_equal_success" in report:
         same = report["sdedit_at_equal_success"]
+        if same is None:
+            yield row("sdedit is at no strength as successful as muse", *[""] * (2 + len(EDITS)))
+            return
         shares = (f"{same[name]:.0%}" for name in ("success_examiner", "content"))
         yield row("sdedit as successful as muse", *shares, *(f"{same[name]:.3f}" for name in EDITS))
 
@@ -94,15 +97,17 @@ def mixtures_table(runs: Mapping[str, Any]) -> Iterator[str]:
 
 
 def sweep_table(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Success and content of each setting, and the mean share of the steps done where guidance set in."""
-    yield from head("task", "setting", "start", "success", "judge", "content", "forwards")
+    """Success and content of each setting, where guidance set in, and success minus the default's, in points."""
+    yield from head("task", "setting", "start", "success", "judge", "guide", "content", "forwards", "gain")
     for task in TASKS:
         for name, told in settings.items():
             if task in told:
                 one = told[task]
-                shares = (percent(one[key]) for key in ("success_examiner", "success_judge", "content"))
+                shares = (percent(one[f"success_{role}"]) for role in ("examiner", "judge", "guide"))
                 start = f"{one['start']['mean']:.2f}" if "start" in one else ""
-                yield row(task, name, start, *shares, f"{one['forwards']['mean']:.0f}")
+                gain = percent(one["gain"]) if "gain" in one else ""
+                cost = f"{one['forwards']['mean']:.0f}"
+                yield row(task, name, start, *shares, percent(one["content"]), cost, gain)
 
 
 def as_markdown(report: Mapping[str, Any]) -> str:

@@ -38,8 +38,8 @@ from jobs.corpora import Images, draw_scenes, halves, make_corpus, read_corpus
 from jobs.metrics import RESAMPLES, Examiners, summary
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
-from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.settings import load_config
 
 BATCH = 32
 RATE = 2e-3
@@ -194,7 +194,7 @@ def run(plan: Suite, work: Path, seed: int, threads: int, settings: Sequence[str
     corpora = {
         "muse": muse,
         "prompted": read_corpus(asked),
-        "prompted-accepted": read_corpus(asked, Config.min_confidence),
+        "prompted-accepted": read_corpus(asked, load_config(None, settings, {}).min_confidence),
         "scenes": draw_scenes(len(muse.cases), seed + 1, natural=False),
     }
     corpora = {name: corpus for name, corpus in corpora.items() if corpus.cases}

@@ -5,7 +5,17 @@ import pytest
 import torch
 
 from jobs.cases import Case
-from jobs.metrics import Examiners, at_equal_success, confusion, interval, pair_figures, pair_interval
+from jobs.metrics import (
+    Examiners,
+    Made,
+    at_equal_success,
+    by_task,
+    confusion,
+    interval,
+    pair_figures,
+    pair_interval,
+)
+from jobs.tables import edits_table
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
 from muse.mini.scenes import render, sample_scene
@@ -135,4 +145,24 @@ def test_a_family_is_compared_at_equal_success():
     curve = [gentle, worse, {"success_examiner": 0.6, "ssim": 0.2}]
     assert at_equal_success(curve, 0.2) == gentle
     assert at_equal_success(curve, 0.4) == {"success_examiner": 0.4, "ssim": 0.5}
-    assert at_equal_success(curve, 0.9) == {"success_examiner": 0.6, "ssim": 0.2}
+    assert at_equal_success(curve, 0.6) == {"success_examiner": 0.6, "ssim": 0.2}
+
+
+@pytest.mark.parametrize("success", [0.1, 0.9])
+def test_what_no_setting_reaches_is_compared_with_nothing(success):
+    curve = [{"success_examiner": 0.2, "ssim": 0.8}, {"success_examiner": 0.6, "ssim": 0.2}]
+    assert at_equal_success(curve, success) is None
+    table = list(edits_table({"arms": {}, "sdedit_at_equal_success": None}))
+    assert "at no strength" in table[-1]
+    assert len({line.count("|") for line in table}) == 1
+
+
+def test_seconds_have_no_interval_and_those_of_some_are_not_told():
+    """Two images, one of them hard: batches are timed as a whole."""
+    cases = [*_cases(1), *_cases(1, place="cemetery", subject="skull")]
+    assert [case.hard for case in cases] == [False, True]
+    made = Made(cases, {"content": np.array([1.0, 0.0])}, np.zeros((2, 8)), None, [], seconds=3.0)
+    told = by_task(made)
+    assert told["generation"]["seconds"] == {"mean": 1.5, "n": 2}
+    assert "seconds" not in told["hard"]
+    assert told["hard"]["content"]["mean"] == 0
