@@ -17,6 +17,9 @@ import pyarrow.parquet as pq
 PATIENCE = 300
 """Seconds that anything may take here. Far more than it should: the machine may be busy."""
 
+MINUTE = 60
+"""Seconds within which a run that cannot go on says so. Without a margin: 9 to 15 s were measured on a busy machine."""
+
 
 def environment() -> dict[str, str]:
     """What a command is started with. Asked at each start: a Ray that this process started has set its way of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import random
 import threading
@@ -10,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-FAULTS = ("500", "503", "cut upload", "cut download", "delay", "expired")
+FAULTS = ("500", "503", "cut upload", "cut download", "delay", "silence", "expired")
 _HOPS = {"connection", "transfer-encoding", "keep-alive", "proxy-connection", "expect", "content-length"}
 _ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>injected</Message></Error>"
 
@@ -92,6 +93,11 @@ class Proxy:
             return
         if fault == "delay":
             time.sleep(0.5)
+        if fault == "silence":  # until the client hangs up
+            with contextlib.suppress(OSError):
+                handler.rfile.read(1)
+            handler.close_connection = True
+            return
         link = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=60)
         headers = {name: value for name, value in handler.headers.items() if name.lower() not in _HOPS}
         link.request(handler.command, handler.path, body, headers)

@@ -18,8 +18,9 @@ def test_a_sample_of_chaos_is_sound(tmp_path, kind, seed):
     assert undisturbed.returncode == 1, undisturbed.stderr  # the null engine fails some, as it is told to
     reference = drive.published(tmp_path / "reference")
     (tmp_path / "round").mkdir()
-    done = chaos.one_round(kind, 7, manifest, reference, tmp_path / "round")
+    done = chaos.one_round(kind, seed, manifest, reference, tmp_path / "round")
     assert done.wrong == ""
+    assert done.faults > 0
     # Nothing is compared to itself: what was spoiled, is told.
     out = tmp_path / "round" / "out"
     (out / "shards" / "00001.tar").write_bytes(b"")

@@ -164,6 +164,50 @@ def test_rayjob_puts_work_on_gpus_alone(rayjob):
     assert rayjob["spec"]["rayClusterSpec"]["rayVersion"] == ray.__version__
 
 
+def test_rayjob_mounts_the_models_of_its_command_on_head_and_workers(rayjob):
+    named = re.findall(r"--(?:model|guide|judge) (/\S+)", rayjob["spec"]["entrypoint"])
+    assert named
+    for spec in pods(rayjob):
+        volumes = {volume["name"]: volume for volume in spec["volumes"]}
+        mounts = {mount["mountPath"]: mount["name"] for mount in spec["containers"][0]["volumeMounts"]}
+        assert set(mounts.values()) == volumes.keys()
+        assert all(any(path.startswith(f"{mount}/") for mount in mounts) for path in named)
+
+
+def test_folders_that_a_node_makes_are_given_to_the_user_of_the_image(rayjob):
+    """A hostPath and a Docker volume are made as root's."""
+    image = (JOBS / "docker" / "Dockerfile").read_text()
+    (user,) = re.findall(r"^USER (\d+)$", image, re.MULTILINE)
+    (cache,) = re.findall(r"HF_HOME=(\S+)", image)
+    for spec in pods(rayjob):
+        made = [volume["name"] for volume in spec["volumes"] if "hostPath" in volume]
+        assert made
+        for name in made:
+            (container,) = spec["initContainers"]
+            assert {"name": name, "mountPath": cache} in container["volumeMounts"]
+            assert {"name": name, "mountPath": cache} in spec["containers"][0]["volumeMounts"]
+            assert container["securityContext"] == {"runAsUser": 0}
+            assert container["command"] == ["chown", user, cache]
+    for cloud in ("aws", "gcp"):
+        config = yaml.safe_load((JOBS / cloud / "cluster.yaml").read_text())
+        (volume,) = [option for option in config["docker"]["worker_run_options"] if option.startswith("--volume")]
+        folder, there = volume.removeprefix("--volume ").split(":")
+        assert there == cache
+        assert config["initialization_commands"] == [f"sudo mkdir -p {folder} && sudo chown {user} {folder}"]
+
+
+@pytest.mark.parametrize("file", ["kuberay/rayjob.yaml", "aws/cluster.yaml", "gcp/cluster.yaml"])
+def test_what_stands_for_something_of_the_users_is_marked(file):
+    """A block of text cannot hold a comment: there its first line is marked."""
+    key, found = "", 0
+    for line in (JOBS / file).read_text().splitlines():
+        key = line if re.match(r" *(- )?[\w.-]+:( |$)", line) else key
+        if re.search(r"\b(BUCKET|OWNER|STABLE-DIFFUSION|REGISTRY|ACCOUNT|PROJECT|CHANGE)\b", line.partition("#")[0]):
+            found += 1
+            assert "# change" in key, line
+    assert found >= 2
+
+
 @pytest.mark.parametrize("file", ["kuberay/rayjob.yaml", "aws/cluster.yaml", "gcp/cluster.yaml"])
 def test_the_commands_in_the_files_know_their_flags(file):
     import typer

@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from muse.emotions import MIKELS
+from pipeline.batches import finished_batches
+from pipeline.log import entries, reports
 
 QUICK = ["--set", "method.steps=6", "--set", "method.iterations=1", "--min-confidence", "0.3"]
 IMAGES = Path("manifests/examples/images").resolve()
@@ -142,10 +144,15 @@ def _started(manifest, out, *more) -> Iterator[subprocess.Popen]:
         yield process
 
 
-def test_killed_midway_and_run_again_it_gives_the_same_bytes(corpus, manifest, tmp_path):
+def test_killed_midway_and_run_again_it_gives_the_same_bytes_and_makes_no_finished_batch_anew(
+    corpus, manifest, tmp_path
+):
     out = tmp_path / "out"
     with _started(manifest, out) as process:
         os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    kept, told = finished_batches(out), [line["batch"] for line in reports(out)]
+    assert kept
     state = json.loads(muse_batch("status", out, "--json").stdout)
     assert not state["complete"]
     assert muse_batch("verify", out).returncode == 1
@@ -154,6 +161,10 @@ def test_killed_midway_and_run_again_it_gives_the_same_bytes(corpus, manifest, t
     assert "1 failed" in again.stdout, again.stderr
     assert _shards(out) == _shards(corpus)
     assert muse_batch("verify", out).returncode == 0
+    # What was made a second time can only have been in flight: one batch a worker.
+    made = [line["batch"] for line in reports(out)][len(told) :]
+    assert set(made).isdisjoint({*kept, *told})
+    assert len(made) == len(set(made)) >= 6 - len({*kept, *told}) - 2
 
 
 def test_interrupted_it_saves_and_exits_with_130(manifest, tmp_path):
@@ -177,6 +188,10 @@ def test_a_killed_worker_costs_its_batch_and_no_more(corpus, manifest, tmp_path)
     assert process.returncode == 1, told
     assert "1 failed" in stdout
     assert _shards(out) == _shards(corpus)
+    # Two workers, each batch finished once: with one batch in flight, that one at most was begun twice.
+    log = list(entries(out))
+    assert sorted(line["batch"] for line in log if "batch" in line) == list(range(6))
+    assert sum(line.get("event") == "ready" for line in log) == 2
 
 
 def test_a_finished_run_is_left_as_it_is(corpus, manifest):
@@ -240,11 +255,31 @@ def test_plan_says_what_a_run_would_make(manifest, tmp_path):
     assert pq.read_table(tmp_path / "plan.parquet").num_rows == 24
 
 
-def test_help_is_quick():
+def test_words_that_the_embedded_model_was_never_taught_are_told_with_those_that_it_knows(tmp_path):
+    """Before anything else is looked at: the folder that this run is then refused is not even a run's."""
+    prompts = pa.table({"prompt": ["a dog on a beach", *(f"a zebra and {n} quaggas" for n in range(12))]})
+    pq.write_table(prompts, tmp_path / "manifest.parquet")
+    run = ["run", tmp_path / "manifest.parquet", "--output", tmp_path]
+    told = muse_batch(*run).stderr
+    assert "warning: 12 prompt(s) have unknown words, which it will ignore (row 1: zebra, 0, quaggas; row 2: " in told
+    assert "row 10: zebra, 9, quaggas; and 2 more rows)" in told
+    assert "row 0: " not in told
+    for known in ("dog", "in a cemetery", "as in 'a dog on a beach'", "--model"):
+        assert known in told
+    other = muse_batch(*run, "--engine", "null").stderr
+    assert "exists and is not a muse-batch run" in other
+    assert "unknown words" not in other
+
+
+def test_help_of_the_installed_command_is_quick():
     """0.7 s is the promise; the best of three, for the machine may be busy."""
+    command = Path(sys.executable).parent / "muse-batch"
+    if not command.exists():
+        pytest.skip(f"{command} is not installed")
     times = []
     for _ in range(3):
         began = time.monotonic()
-        assert "run" in muse_batch("--help").stdout
+        told = subprocess.run([command, "--help"], capture_output=True, text=True, timeout=60, check=True)
         times.append(time.monotonic() - began)
+        assert {"run", "submit"} <= set(told.stdout.split())
     assert min(times) < 0.7
