@@ -26,8 +26,8 @@ All figures are ratios within one run on one machine. `ratios`, null where not m
 - `fraction_of_matmul`: operations a second of the engine over those of a large matrix product, by the counts of
   jobs/cost.py; `gpu_fraction_of_matmul`: the same on a GPU.
 
-Also `accepted_images_per_hour` of (a) kept as drawn, (c) and (d); `peak_memory_mb`, the most that this process held at
-once, all models included; and `seconds`, that the benchmark took.
+Also `arms.ARM.accepted_images_per_hour`, of (a) kept as drawn, (c) and (d); `peak_memory_mb`, the most that this
+process held at once, all models included; and `seconds`, that the benchmark took.
 
 `--model sd15` or `sdxl` measures random weights at full size on a CUDA device instead (jobs/utilisation.py).
 """
