@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import random
 import threading
@@ -10,7 +11,9 @@ from collections import Counter
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-FAULTS = ("500", "503", "cut upload", "cut download", "delay", "expired")
+FAULTS = ("500", "503", "cut upload", "cut download", "delay", "silence", "expired")
+DELAY = 1.5
+"""Seconds."""
 _HOPS = {"connection", "transfer-encoding", "keep-alive", "proxy-connection", "expect", "content-length"}
 _ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>injected</Message></Error>"
 
@@ -91,7 +94,12 @@ class Proxy:
             self._answer(handler, 403, {"Content-Type": "application/xml"}, told, len(told))
             return
         if fault == "delay":
-            time.sleep(0.5)
+            time.sleep(DELAY)
+        if fault == "silence":  # until the client hangs up
+            with contextlib.suppress(OSError):
+                handler.rfile.read(1)
+            handler.close_connection = True
+            return
         link = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=60)
         headers = {name: value for name, value in handler.headers.items() if name.lower() not in _HOPS}
         link.request(handler.command, handler.path, body, headers)

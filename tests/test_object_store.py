@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import drive
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -94,6 +95,23 @@ def test_a_store_that_stays_away_stops_the_command_with_the_place_and_exit_code_
     assert done.returncode == 1
     assert "stopped: s3://corpora/out/run.json: gave up after" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_second_driver_is_refused_there_and_a_dead_ones_place_is_taken(manifests, s3):
+    slow = ["--workers", 1, "--set", "null.delay=0.5"]
+    with drive.started(manifests[0], "s3://corpora/out", *slow) as going:
+        drive.wait_until(lambda: list(s3.bucket.objects.filter(Prefix="out/_state/batches/")), going)
+        second = drive.run(manifests[0], "s3://corpora/out", *slow)
+        assert second.returncode == 2
+        assert f"another driver is at work on s3://corpora/out (process {going.pid} on " in second.stderr
+        assert going.poll() is None
+        drive.kill_all(going)
+    (lease,) = [item for item in s3.bucket.objects.all() if item.key == "out/_state/lease.json"]
+    assert json.loads(lease.get()["Body"].read())["pid"] == going.pid
+    done = drive.run(manifests[0], "s3://corpora/out", *slow)
+    assert done.returncode == 0, done.stderr
+    assert ": 24 requests: " in done.stdout
+    assert "out/_state/lease.json" not in {item.key for item in s3.bucket.objects.all()}
 
 
 def test_a_manifest_that_is_not_there_is_named(s3):
