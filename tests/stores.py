@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 FAULTS = ("500", "503", "cut upload", "cut download", "delay", "silence", "expired")
+DELAY = 1.5
+"""Seconds."""
 _HOPS = {"connection", "transfer-encoding", "keep-alive", "proxy-connection", "expect", "content-length"}
 _ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>injected</Message></Error>"
 
@@ -92,7 +94,7 @@ class Proxy:
             self._answer(handler, 403, {"Content-Type": "application/xml"}, told, len(told))
             return
         if fault == "delay":
-            time.sleep(0.5)
+            time.sleep(DELAY)
         if fault == "silence":  # until the client hangs up
             with contextlib.suppress(OSError):
                 handler.rfile.read(1)
