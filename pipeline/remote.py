@@ -32,7 +32,7 @@ _QUICK_CLIENT = {
     "config_kwargs": {
         "connect_timeout": 10,
         "read_timeout": 60,
-        "retries": {"total_max_attempts": 2, "mode": "standard"},
+        "retries": {"total_max_attempts": 1, "mode": "standard"},
     }
 }
 OPTIONS: dict[str, dict[str, Any]] = {"s3": _QUICK_CLIENT, "s3a": _QUICK_CLIENT}
@@ -230,8 +230,12 @@ def _file_system(url: str) -> tuple[Any, str]:
     """
     import fsspec
 
+    scheme = url.partition("://")[0]
     try:
-        return fsspec.url_to_fs(url, use_listings_cache=False, **OPTIONS.get(url.partition("://")[0], {}))
+        fs, path = fsspec.url_to_fs(url, use_listings_cache=False, **OPTIONS.get(scheme, {}))
+        if scheme in ("s3", "s3a"):
+            fs.retries = 1  # of its own, beside those of its client
+        return fs, path
     except (ImportError, ValueError) as error:  # its package is not installed, or there is no such protocol
         raise UserError(f"{public(url)}: {public(str(error))}") from None
 

@@ -145,16 +145,15 @@ def test_a_store_that_stays_away_stops_the_run_with_place_and_cause(s3):
         place("s3://corpora/out", 1).__truediv__("run.json").read_bytes()
 
 
-@pytest.mark.xfail(strict=True, reason="s3fs tries each call five times by itself, before our patience is asked")
 def test_a_store_that_never_answers_stops_the_run_within_patience(s3, hasty):
-    """A try that has begun is waited for: two requests of the client, 1 s each, and its pause between them."""
+    """A try that has begun is waited for: a second, as long as the client waits."""
     s3.rates = {"silence": 1.0}
     out = place("s3://corpora/out", 2)
     for call in ((out / "run.json").read_bytes, lambda: storage.write_bytes(out / "run.json", b"x")):
         began = time.monotonic()
         with pytest.raises(RunStopped, match=r"s3://corpora/out/run.json: gave up after \d+ s \(ReadTimeoutError"):
             call()
-        assert time.monotonic() - began < 2 + 4
+        assert time.monotonic() - began < 2 + 2  # a second of margin
 
 
 @pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
