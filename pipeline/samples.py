@@ -184,8 +184,9 @@ class Maker:
 
     def _finish(self, number: int, asked: Asked, drawn: Drawn, together: int) -> Result:
         """The verdict and the record of one request that was drawn with others, `together` in all."""
-        if failure := drawn.failure or _unreadable(drawn):
-            result = failed(asked.planned, number, self.shared, failure)
+        blind = _unreadable(drawn)
+        if drawn.image is None or blind:
+            result = failed(asked.planned, number, self.shared, drawn.failure or blind)
             return replace(result, record={**result.record, **_tried(asked.planned, 0)})
         trace = drawn.trace
         record = blank_record(asked.planned, number, self.shared) | {
