@@ -40,7 +40,8 @@ DOUBTFUL = 3
 """Deaths in a row after which other batches are tried first, to tell what kills: this batch, or anything at all."""
 
 MOST_IN_A_ROW, OF_BATCHES = 9, 4
-"""Deaths in a row, and batches that they came of, at which the run stops: it is not the requests then."""
+"""Deaths in a row, and batches that they came of, at which the run stops: it is not the requests then. With many workers
+it takes three of each, for a node may take several with it."""
 
 MOST_AT_ALL = 20
 """The same where a run has too few batches to tell, and no worker of it has ever finished anything."""
@@ -161,7 +162,7 @@ class Pool:
         Args:
             note: hears, for the log, of each worker that gets its place and that has its models.
         """
-        self.job, self.options, self.note = job, options, note
+        self.job, self.size, self.options, self.note = job, size, options, note
         self.hands: dict[ray.ObjectRef, _Hand] = {}
         """What is awaited of whom: a place, the models, or a task's end."""
         self.again: deque[Task] = deque()
@@ -277,7 +278,8 @@ class Pool:
             self.again.appendleft(hand.task)
         else:
             self.deaths.append(hand.task.batch.number)
-            whatever = len(self.deaths) >= MOST_IN_A_ROW and len({*self.deaths}) >= OF_BATCHES
+            most = max(MOST_IN_A_ROW, 3 * self.size)
+            whatever = len(self.deaths) >= most and len({*self.deaths}) >= OF_BATCHES
             if whatever or (len(self.deaths) >= MOST_AT_ALL and not self.ever_done):
                 raise RunStopped(
                     f"{len(self.deaths)} workers died one after another and none finished anything; "
