@@ -40,8 +40,8 @@ DOUBTFUL = 3
 """Deaths in a row after which other batches are tried first, to tell what kills: this batch, or anything at all."""
 
 MOST_IN_A_ROW, OF_BATCHES = 9, 4
-"""Deaths in a row, and batches that they came of, at which the run stops: it is not the requests then. With many workers
-it takes three of each, for a node may take several with it."""
+"""Deaths in a row, and batches that they came of, at which the run stops: it is not the requests then. Of many workers
+each has to have died three times, for a node may take several with it."""
 
 MOST_AT_ALL = 20
 """The same where a run has too few batches to tell, and no worker of it has ever finished anything."""
