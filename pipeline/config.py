@@ -83,7 +83,7 @@ class Config:
         dtype: of the diffusion model's weights: `float32`, `bfloat16` or `float16`.
         vae, preview: another VAE, and a tiny decoder for what the guide reads on the way; empty for none.
         preview_side: pixels across, to which what the guide reads on the way is shrunk; 0 leaves its size.
-        compile: have torch compile the network; pays in long runs on a GPU alone.
+        compile: have torch compile the network as it is first used.
         lora: LoRA files, folders or hub ids, fused in this order; needs peft.
         taxonomy: the emotions that exist: `mikels-8`, `emotion6`, `artemis-9`, or a TOML file.
         label_map: for `guide` and `judge`, what labels of theirs mean that the taxonomy does not name, as in
