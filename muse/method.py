@@ -20,7 +20,7 @@ def within(settings: object, limits: Mapping[str, tuple[float, float]]) -> None:
 
 @dataclass(frozen=True)
 class Method:
-    """Every parameter of the method; what is not published is our choice, by measurement on the embedded world.
+    """Every parameter of the method; what is not published is our choice. What each does on the embedded world: README.
 
     Attributes:
         steps: denoising steps.

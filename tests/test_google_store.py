@@ -13,12 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from stores import Proxy
 from test_object_store import FAULTY, ROWS, SIZES
-from test_run import _shards, muse_batch
+from test_run import IMAGES, _shards, muse_batch
 
 from pipeline.errors import RunStopped
 from pipeline.remote import Remote
-
-ROWS = ROWS[:7]
 
 
 @pytest.fixture
@@ -75,7 +73,9 @@ def test_a_bucket_that_is_not_there_is_named(gs):
 def test_run_killed_resumed_and_verified_it_is_what_a_disk_holds(gs, tmp_path):
     local, there = tmp_path / "manifest.parquet", "gs://corpora/in/manifest.parquet"
     pq.write_table(pa.Table.from_pylist(ROWS), local)
-    Remote(there).put(local.read_bytes())
+    (tmp_path / "railroad.png").write_bytes((IMAGES / "railroad.png").read_bytes())
+    for name in ("manifest.parquet", "railroad.png"):
+        Remote(f"gs://corpora/in/{name}").put((tmp_path / name).read_bytes())
     done = muse_batch("run", local, "--output", tmp_path / "out", *SIZES)
     assert done.returncode == 0, done.stderr
     gs.rates = FAULTY
@@ -96,4 +96,4 @@ def test_run_killed_resumed_and_verified_it_is_what_a_disk_holds(gs, tmp_path):
     assert verified.returncode == 0, verified.stderr
     state = json.loads(muse_batch("status", "gs://corpora/out", "--json").stdout)
     assert state["complete"]
-    assert state["done"] == state["requests"] == 21
+    assert state["done"] == state["requests"] == 24
