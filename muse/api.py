@@ -75,7 +75,8 @@ class MusePipeline:
         Args:
             taxonomy: the emotions that exist; see `muse.taxonomies`.
             label_map: what labels of the guide mean that the taxonomy does not name; "" leaves one out.
-            backbone: further arguments of `muse.backbones.load_backbone`: dtype, vae, lora, preview.
+            backbone: further arguments of `muse.backbones.load_backbone`: dtype, vae, lora, preview,
+                preview_side, compiled.
 
         Raises:
             ValueError: not a model of a known family, a classifier of other labels, or pickled weights.

@@ -1,7 +1,7 @@
 """Augmentations of what the guide sees: a gradient must not please it with changes that nobody sees.
 
-Each reading draws one crop, blur and noise for each row from the row's own generator, after CLIP-guided diffusion's
-cutouts (Crowson et al., arXiv 2204.08583); how much of each is our choice.
+Each reading draws one crop, blur and noise for each row from the row's own generator, after the cutouts of
+VQGAN-CLIP (Crowson et al., arXiv 2204.08583); how much of each is our choice.
 """
 
 from __future__ import annotations

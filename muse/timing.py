@@ -50,7 +50,7 @@ class Threshold:
 class Plateau:
     """Start when the similarity has risen by less than `rise` in a step, at the latest after share `latest`.
 
-    s_t - s_{t-1} < rise: our reading of "stable" in MUSE (arXiv 2511.21051), whose own rule is not published.
+    s_t - s_{t-1} < rise: our choice beside the threshold; MUSE's own rule (arXiv 2511.21051) is not published.
     """
 
     rise: float = 0.02

@@ -279,10 +279,10 @@ def damaged_shards(output: Place) -> Iterator[str]:
     for marker in known:
         for name, expected in marker["sha256"].items():
             path = file_of(output, name)
-            size, planned = size_of(path), marker["bytes"][name]
+            size, planned = size_of(path), marker["bytes"].get(name)
             if size is None:
                 yield f"{shown(name)}: is missing"
             elif size != planned:
-                yield f"{shown(name)}: has {size:,} bytes where {planned:,} were committed"
+                yield f"{shown(name)}: has {size:,} bytes where {planned} were committed"
             elif name.endswith(".parquet") and sha256_file(path) != expected:
                 yield f"{shown(name)}: its content is not what was committed (SHA-256 differs)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import platform
 from collections.abc import Mapping, Sequence
@@ -61,9 +62,9 @@ def provenance(run: Mapping[str, Any], config: Config) -> dict[str, Any]:
         "slots": config.slots,
         "threads": config.threads,
         "min_confidence": config.min_confidence,
+        # As text: its keys are the user's, and a struct without fields cannot be stored.
+        "label_map": json.dumps(config.label_map, sort_keys=True),
         "versions": run["parts"]["versions"],
-        # A struct without fields cannot be stored.
-        **({"label_map": config.label_map} if config.label_map else {}),
     }
 
 

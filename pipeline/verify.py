@@ -51,7 +51,7 @@ def verify(output: Place) -> list[str]:
 
 def _foreign(output: Place, shards: int) -> Iterator[str]:
     """Files in shards/ that no marker speaks of."""
-    if any(path.stem.isdigit() and int(path.stem) > shards for path in shard_folder(output).glob("*.json")):
+    if any(path.stem.isdecimal() and int(path.stem) > shards for path in shard_folder(output).glob("*.json")):
         yield f"shards/{shards:05d}.json: is missing, and later shards are there"
     ours = {f"{n:05d}.{suffix}" for n in range(shards) for suffix in ("tar", "parquet", "json")}
     for path in listing(shard_folder(output), "*"):
