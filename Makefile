@@ -38,4 +38,5 @@ format: $(READY)
 # The embedded model, from nothing; run it again after an interruption.
 train: $(READY)
 	$(VENV)/bin/python -m jobs.train_mini
+	$(VENV)/bin/python -m jobs.mini_preview
 	$(VENV)/bin/python -m jobs.mini_card

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from tokenizers import pre_tokenizers
 from torch import nn
 from transformers import (
@@ -89,6 +89,18 @@ def build_vae() -> AutoencoderKL:
         latent_channels=LATENT_CHANNELS,
         sample_size=SIZE,
         mid_block_add_attention=False,
+    )
+
+
+def build_preview() -> AutoencoderTiny:
+    """Most of its blocks where the picture is small, and none at full size. Its encoder is never asked."""
+    blocks = (3, 2, 0)
+    return AutoencoderTiny(
+        latent_channels=LATENT_CHANNELS,
+        encoder_block_out_channels=(4,) * len(blocks),
+        num_encoder_blocks=(1,) * len(blocks),
+        decoder_block_out_channels=(16,) * len(blocks),
+        num_decoder_blocks=blocks,
     )
 
 

@@ -2,15 +2,14 @@
 
 Stages, each resumable from its checkpoint: scenes, vae, latents, diffusion, classifiers, contents,
 similarity, export. The weights in the repository took 97 minutes, from start to end, on two CPU cores that multiply in
-bfloat16 and had other work for some twenty of them.
-`--stage` runs one of them.
+bfloat16 and had other work for some twenty of them. `--stage` runs one of them. `jobs.mini_preview` goes on from there.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from transformers import CLIPImageProcessor, CLIPProcessor, ViTImageProcessor
 
 from jobs import mini_models as build
 from jobs.mini_data import Scenes, draw_scenes
+from jobs.mini_recipe import CLASSIFIERS, CONTENTS, Recipe, keep_recipe
 from jobs.training import Training, generator, stream
 from muse.classifiers import resize
 from muse.emotions import MIKELS
@@ -32,37 +32,6 @@ from muse.mini.contents import PLACES, SUBJECTS
 from muse.mini.scenes import content_prompt
 
 MEAN = STD = [0.5, 0.5, 0.5]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the weights. Steps are optimiser steps."""
-
-    seed: int = 20511
-    scenes: int = 48_000
-    vae_steps: int = 8_000
-    vae_batch: int = 16
-    vae_rate: float = 2e-3
-    decoder_steps: int = 4_000
-    diffusion_steps: int = 11_000
-    diffusion_batch: int = 32
-    diffusion_rate: float = 6e-4
-    caption_dropout: float = 0.1
-    classifier_scenes: int = 16_000
-    classifier_batch: int = 48
-    content_steps: int = 1_000
-    clip_steps: int = 800
-    clip_batch: int = 96
-
-
-# Role: architecture, seed, steps. All three differ in architecture, seed and scenes; the examiner is
-# never used by a run.
-CLASSIFIERS: dict[str, tuple[str, int, int]] = {
-    "guide": ("resnet", 11, 1_500),
-    "judge": ("poolformer", 12, 4_500),
-    "examiner": ("swin", 13, 7_000),
-}
-CONTENTS: dict[str, tuple[list[str], int]] = {"place": (list(PLACES), 1), "subject": (list(SUBJECTS), 2)}
 
 
 def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> nn.Module:
@@ -264,20 +233,6 @@ def export_classifier(model: nn.Module, folder: Path) -> None:
     model.save_pretrained(folder, safe_serialization=True)
     side = build.CLASSIFIER_SIDE
     ViTImageProcessor(size={"height": side, "width": side}, image_mean=MEAN, image_std=STD).save_pretrained(folder)
-
-
-def keep_recipe(recipe: Recipe, work: Path) -> None:
-    """Note by what recipe the checkpoints in `work` are made; they would be taken for those of any other.
-
-    Raises:
-        typer.BadParameter: they are made by another.
-    """
-    file, told = work / "recipe.json", json.dumps([asdict(recipe), CLASSIFIERS], indent=2) + "\n"
-    if file.exists() and file.read_text() != told:
-        raise typer.BadParameter(
-            f"{work} holds what another recipe made; remove it, or give another", param_hint="--work"
-        )
-    file.write_text(told)
 
 
 app = typer.Typer(add_completion=False)

@@ -14,6 +14,9 @@ PIPELINE = ["*/*.safetensors", *TEXT]
 NEEDLESS = ["safety_checker/*", "*.fp16.safetensors", "*non_ema*"]
 """Parts of a diffusion model that are never loaded."""
 
+FULL = "full"
+"""In place of a tiny decoder's name: what the guide reads on the way is decoded by the VAE itself."""
+
 NO_PEFT = 'diffusers loads a LoRA with peft, which is missing here or too old: pip install "muse-batch[lora]"'
 
 

@@ -81,7 +81,9 @@ class Config:
         allow_same_judge: let guide and judge be the same classifier; the judge's figures then prove nothing.
         similarity: `embedded`, a CLIP folder or a hub id.
         dtype: of the diffusion model's weights: `float32`, `bfloat16` or `float16`.
-        vae, preview: another VAE, and a tiny decoder for what the guide reads on the way; empty for none.
+        vae: another VAE; empty for the model's own.
+        preview: a tiny decoder for what the guide reads on the way; `full` for the VAE itself, empty for the one in
+            the folder `preview/` of the model, if it has one.
         preview_side: pixels across, to which what the guide reads on the way is shrunk; 0 leaves its size.
         compile: have torch compile the network as it is first used.
         lora: LoRA files, folders or hub ids, fused in this order; needs peft.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import muse.mini
-from muse.hub import NO_PEFT, PIPELINE, PLAIN, configs_beside, local_folder
+from muse.hub import FULL, NO_PEFT, PIPELINE, PLAIN, configs_beside, local_folder
 from muse.labels import clean
 from muse.sources import Source, read_source
 from pipeline.config import EMBEDDED, SAME_JUDGE, Config, folder_and_label
@@ -83,7 +83,7 @@ def locate(config: Config) -> dict[str, Model]:
         found[role] = Model(name, str(path), _hash_at(role, path, sha256), weights)
     if config.lora and importlib.util.find_spec("peft") is None:
         raise UserError(f"config: lora: {NO_PEFT}")
-    parts = {"vae": config.vae, "preview": config.preview}
+    parts = {"vae": config.vae, "preview": "" if config.preview == FULL else config.preview}
     parts |= {f"lora {number}": name for number, name in enumerate(config.lora)}
     for part, name in parts.items():
         if name:
@@ -264,7 +264,7 @@ def load(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Engine:
         config.dtype,
         models["vae"].path if "vae" in models else None,
         [models[f"lora {number}"].path for number in range(len(config.lora))],
-        models["preview"].path if "preview" in models else None,
+        models["preview"].path if "preview" in models else config.preview,
         config.preview_side,
         config.compile,
     )

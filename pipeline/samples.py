@@ -56,6 +56,7 @@ def provenance(run: Mapping[str, Any], config: Config) -> dict[str, Any]:
         "method": asdict(config.method),
         "taxonomy": asdict(config.taxonomy),
         "dtype": config.dtype,
+        "preview": config.preview,
         "preview_side": config.preview_side,
         "compile": config.compile,
         "batch_size": config.batch_size,

@@ -1,6 +1,7 @@
 """Every family with small random weights of its real configuration classes: one protocol, one engine."""
 
 import json
+from random import Random
 
 import pytest
 import torch
@@ -10,9 +11,12 @@ from muse.backbones import load_backbone
 from muse.backbones.stable_diffusion_3 import StableDiffusion3
 from muse.emotions import Target
 from muse.engine import MuseEngine
+from muse.hub import FULL
 from muse.method import Method
 from muse.mini import WEIGHTS
+from muse.mini.scenes import render, sample_scene
 from muse.rows import Request
+from pipeline.images import to_tensor
 from tests.families import FAMILIES, small_vae
 
 QUICK = Method(steps=3, iterations=2, timing="fixed", timing_level=0.0, until=1.0, tokens=2)
@@ -115,6 +119,18 @@ def test_a_tiny_decoder_serves_the_inner_loop_and_the_vae_the_picture(folders, t
         assert not torch.allclose(backbone.codec.preview(latents), backbone.codec.decode(latents), atol=1e-2)
     (sample,) = MuseEngine(backbone, random_guide, random_clip, QUICK).run([Request("a dog", Target.of("awe"), 1)])
     assert sample.failure is None
+
+
+def test_a_model_may_bring_its_own_tiny_decoder():
+    """As the embedded one does, which makes nearly what the VAE makes; `full` asks for the VAE all the same."""
+    own, full = (load_backbone(WEIGHTS / "diffusion", preview=name).codec for name in ("", FULL))
+    picture = to_tensor(render(sample_scene(Random(0), "beach", "dog", "awe")))
+    with torch.no_grad():
+        latents = own.encode(picture[None])
+        assert own.tiny is not None
+        assert torch.equal(full.preview(latents), full.decode(latents))
+        apart = (own.preview(latents) - own.decode(latents)).square().mean().item()
+    assert 0 < apart < 0.005  # 23 dB
 
 
 def test_latents_are_previewed_as_small_as_asked(folders):

@@ -45,7 +45,7 @@ def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
     for role, folder in ROLES.items():
         assert told["models"][role]["sha256"] == sha256_folder(WEIGHTS / folder)
     assert (told["threads"], told["slots"], told["dtype"], told["batch_size"]) == (1, 0, "float32", 4)
-    assert (told["label_map"], told["preview_side"], told["compile"]) == ("{}", 0, False)
+    assert (told["label_map"], told["preview"], told["preview_side"], told["compile"]) == ("{}", "", 0, False)
 
     taxonomy, requests = Taxonomy.of(told["taxonomy"]), []
     for row in rows:
@@ -57,7 +57,7 @@ def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
         target = Target(tuple(row["target"]), taxonomy)
         requests.append(Request(row["prompt"], target, row["seed"], row["negative_prompt"], source))
     engine = MuseEngine(
-        load_backbone(WEIGHTS / "diffusion", dtype=told["dtype"]),
+        load_backbone(WEIGHTS / "diffusion", dtype=told["dtype"], preview=told["preview"]),
         load_classifier(WEIGHTS / "guide", taxonomy),
         ClipSimilarity.from_pretrained(WEIGHTS / "clip"),
         Method(**told["method"]),

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from muse.backbones.base import Backbone, Codec, Conditioning, Prompts, TextEncoders
-from muse.backbones.checkpoints import fuse_loras, open_pipeline, open_vae
+from muse.backbones.checkpoints import fuse_loras, open_pipeline, open_preview, open_vae
 from muse.backbones.stable_diffusion import StableDiffusion
 from muse.backbones.stable_diffusion_3 import StableDiffusion3
 from muse.backbones.stable_diffusion_xl import StableDiffusionXL
@@ -30,7 +30,7 @@ def load_backbone(
     dtype: str = "float32",
     vae: str | None = None,
     lora: Sequence[str] = (),
-    preview: str | None = None,
+    preview: str = "",
     preview_side: int = 0,
     compiled: bool = False,
 ) -> Backbone:
@@ -42,7 +42,8 @@ def load_backbone(
         dtype: of the weights; tokens, loss and optimiser stay float32.
         vae: another VAE's folder, hub id or single file.
         lora: LoRA files, folders or hub ids, each fused at full strength; needs peft.
-        preview: a tiny decoder's (`AutoencoderTiny`) folder or hub id, for what the guide reads on the way.
+        preview: a tiny decoder's (`AutoencoderTiny`) folder or hub id, for what the guide reads on the way; `full` for
+            the VAE itself. By default the one in the folder `preview/` of the model, if it has one.
         preview_side: pixels across, to which that is shrunk before it is decoded; 0 leaves its size.
         compiled: have torch compile the network, once for any number of rows, as it is first used.
 
@@ -50,8 +51,6 @@ def load_backbone(
         ValueError: not a whole model of a known family, weights that are pickles only, a LoRA that does not fit or
             cannot be loaded, or an unknown dtype.
     """
-    from diffusers import AutoencoderTiny
-
     if dtype not in DTYPES:
         raise ValueError(f"dtype is {dtype!r}; choose {', '.join(DTYPES)}")
     pipe = open_pipeline(str(path), tuple(FAMILIES))
@@ -59,8 +58,7 @@ def load_backbone(
     if vae:
         pipe.vae = open_vae(vae)
     fuse_loras(pipe, lora)
-    tiny = AutoencoderTiny.from_pretrained(preview, use_safetensors=True) if preview else None
-    backbone: Backbone = FAMILIES[family](pipe, device, DTYPES[dtype], tiny)
+    backbone: Backbone = FAMILIES[family](pipe, device, DTYPES[dtype], open_preview(preview, str(path)))
     backbone.codec.preview_side = preview_side
     if compiled:
         backbone.network.compile(dynamic=True)

@@ -146,7 +146,7 @@ class Codec:
         # SDXL's first VAE overflows in half precision; its config says so.
         exact = torch.float32 if dtype == torch.float16 and getattr(vae.config, "force_upcast", False) else dtype
         self.vae = frozen(vae, device, exact).to(memory_format=torch.channels_last)
-        self.tiny = None if preview is None else frozen(preview, device, dtype)
+        self.tiny = None if preview is None else frozen(preview, device, dtype).to(memory_format=torch.channels_last)
         self.pixels_per_latent = 2 ** (len(vae.config.block_out_channels) - 1)
         self.shift = getattr(vae.config, "shift_factor", None) or 0.0
         self.dtype = exact
