@@ -60,6 +60,8 @@ def lockstep(
     best, inherent, before = state.tokens.clone(), torch.zeros_like(target), torch.full_like(latents, float("nan"))
     started, curves = torch.zeros(count, dtype=torch.bool, device=device), [list[float]() for _ in requests]
 
+    limits = method.iterations * torch.tensor([len(each.members) for each in targets], device=device)
+
     def loss_of(logits: Tensor) -> Tensor:
         return multi_emotion_loss(logits, target, inherent, similar, method.inherent_weight, method.similar_weight)
 
@@ -82,7 +84,8 @@ def lockstep(
 
         going = started & (step < method.until * len(schedule))  # HOW
         lowest = torch.full((count,), torch.inf, device=device)
-        for _ in range(method.iterations):
+        for number in range(int(limits.max())):
+            going &= number < limits
             if not going.any():
                 break
             reading = read(

@@ -181,7 +181,7 @@ class Batch:
             if not row.convinced:
                 unsure.append(k)
                 row.trace.iterations += 1
-            if row.convinced or row.readings == self.method.iterations:
+            if row.convinced or row.readings == self.method.iterations * len(row.request.target.members):
                 row.phase = Phase.STEP
         i = _numbers(rows)
         self.output[i[better]], self.best[i[better]] = reading.output[better], self.state.tokens[i[better]]

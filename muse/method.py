@@ -29,7 +29,7 @@ class Method:
         tokens: emotional tokens in a prompt; the members of a mixture share them by weight.
         token_space: where they are: `input` (words, before the text encoder) or `output` (added to its output).
         lead: what stands between the prompt and the tokens; `{emotion}` is replaced by the target's name.
-        iterations: most readings of the guide in one denoising step.
+        iterations: most readings of the guide in one denoising step, for each emotion that is wanted.
         until: share of the steps after which tokens are no longer updated.
         learning_rate: Adam's, in units of a word embedding's root mean square.
         enough: the guide's confidence at which a row needs no update.
@@ -47,10 +47,10 @@ class Method:
     tokens: int = 4
     token_space: str = "input"
     lead: str = ", evoking"
-    iterations: int = 5
+    iterations: int = 3
     until: float = 0.7
-    learning_rate: float = 0.3
-    enough: float = 0.95
+    learning_rate: float = 0.5
+    enough: float = 0.7
     warm_start: bool = True
     augment: bool = False
     timing: str = "threshold"

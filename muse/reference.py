@@ -69,7 +69,7 @@ def muse(
 
         if started and step < method.until * len(schedule):  # HOW
             lowest = float("inf")
-            for _ in range(method.iterations):
+            for _ in range(method.iterations * len(request.target.members)):
                 with torch.enable_grad():
                     leaf = tokens.clone().requires_grad_(True)
                     output = backbone.predict(latents, timestep, backbone.embed(prompts, leaf))

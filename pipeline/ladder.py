@@ -50,8 +50,13 @@ def is_longer(request: Planned) -> bool:
 
 
 def longer_method(method: Method) -> Method:
-    """The method with twice the readings in a step, in a fifth of the steps more."""
-    return replace(method, iterations=min(100, 2 * method.iterations), until=min(1.0, method.until + 0.2))
+    """The method with twice the readings in a step, in a fifth of the steps more, until a guide doubts half as much."""
+    return replace(
+        method,
+        iterations=min(100, 2 * method.iterations),
+        until=min(1.0, method.until + 0.2),
+        enough=(1 + method.enough) / 2,
+    )
 
 
 def explores(number: int, size: int) -> bool:

@@ -125,6 +125,11 @@ def test_a_convinced_guide_leaves_the_tokens_alone_and_costs_no_gradient(make):
     assert sample.trace.forwards == 2 + 3 * 1 + 4 * 1 + 1
 
 
+def test_each_emotion_of_a_mixture_has_its_readings(make):
+    one, pair = make([_request(), _request(emotion={"awe": 0.7, "fear": 0.3})], dataclasses.replace(QUICK, enough=1.0))
+    assert (one.trace.iterations, pair.trace.iterations) == (4, 8)
+
+
 def test_a_guide_in_doubt_again_is_read_again(make):
     """Confidences of random weights wander: at their median some glances find what the reading before had not."""
     method = Method(steps=8, timing="fixed", timing_level=0.0, until=1.0, iterations=2)

@@ -39,6 +39,7 @@ def test_a_longer_method_reads_more_within_its_limits():
         1.0,
     )
     assert longer_method(Method(iterations=80)).iterations == 100
+    assert longer_method(Method(enough=0.7)).enough == 0.85
 
 
 def _record(emotion, kind, won, cost=100):
