@@ -47,7 +47,7 @@ Chosen in the world before this one, and not chosen anew: by the judge there, on
 LATENT_TRAVELS = 2
 """How often `latent` takes each guided step, noising back in between.
 
-With 2 it cost about what `muse` cost in the world before this one. Here `muse` is convinced sooner and costs less.
+With 2 it cost about what `muse` cost in the world before this one. By now `muse` costs half as much.
 """
 
 
@@ -62,10 +62,10 @@ class Models:
 
 
 @cache
-def load(weights: Path) -> Models:
-    """The models in a folder laid out as the embedded weights are."""
+def load(weights: Path, preview: str = "") -> Models:
+    """The models in a folder laid out as the embedded weights are; `preview` as in `load_backbone`."""
     return Models(
-        load_backbone(weights / "diffusion"),
+        load_backbone(weights / "diffusion", preview=preview),
         FolderClassifier.from_pretrained(weights / "guide"),
         FolderClassifier.from_pretrained(weights / "judge"),
         ClipSimilarity.from_pretrained(weights / "clip"),
@@ -214,7 +214,7 @@ def latent(models: Models, method: Method, cases: Sequence[Case], size: float = 
                 push: Tensor | float = 0.0
                 if pushed:
                     logits = models.guide.logits(
-                        models.backbone.codec.decode(split(conditional, leaf, alpha, sigma, schedule.prediction)[0])
+                        models.backbone.codec.preview(split(conditional, leaf, alpha, sigma, schedule.prediction)[0])
                     )
                     odds = logits.detach().softmax(-1)
                     inherent = inherent_mask(odds, goal) if inherent is None else inherent

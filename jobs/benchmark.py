@@ -1,11 +1,11 @@
 """How fast, against what a user would do instead: `python -m jobs.benchmark --json build/benchmark.json`.
 
 The arms are (a) the emotion in words, (b) rejection sampling of (a), (c) the reference loop (muse/reference.py), one
-image at a time, and (d) the engine with savings that change nothing. Of (e), approximations, the embedded model has
-none: its images are so small that the guide reads them through the full decoder; `--model` has one, the tiny decoder.
-`plans` has (b) and (d), and their first candidates are (a) and (d); `arms` has (a) `prompted`, (c) `reference` and
-(d) `engine`, and `engine_same`, (d) on the requests of (c), with what the classifiers find in their images
-(jobs/speeds.py). An image is accepted where the judge is as sure as a run asks for by default.
+image at a time, (d) the engine with savings that change nothing, and (e) with the one approximation that a run has by
+default, the tiny decoder in the readings. `plans` has (b) and (e), and their first candidates are (a) and (e). `arms`
+has (a) `prompted` and (e) `engine`, and on some of their requests (c) `reference`, (d) `exact_same` and (e)
+`engine_same`, with what the classifiers find in their images (jobs/speeds.py). An image is accepted where the judge is
+as sure as a run asks for by default.
 
 All figures are ratios within one run on one machine. `ratios`, null where not measured:
 
@@ -14,8 +14,10 @@ All figures are ratios within one run on one machine. `ratios`, null where not m
   within its candidates, until the share that it reached, for both; where rejection did not, all that it had spent: a
   lower bound.
 - `satisfied_cost_vs_rejection_least`: the same of the emotion on which the method gains least, null if on one of them
-  it satisfied nothing. `emotions.ARM.EMOTION` has all that was spent on each until the whole plan was satisfied.
-- `seconds_vs_reference`: seconds for each accepted image of the reference loop over the engine's, on the same requests.
+  it satisfied nothing. `emotions.ARM.EMOTION` has all that was spent on each, until the plan was satisfied, and the
+  hard part of it.
+- `seconds_vs_reference`: seconds for each accepted image of the reference loop over the engine's, on the same requests;
+  `..._exact`: over (d)'s.
 - `batch_vs_single`: the engine with one slot over the engine with all, in seconds.
 - `refill_vs_lockstep`: the plain batched loop of jobs/lockstep.py over the engine with slots that are refilled, at as
   many rows; `refill_vs_batches`: the engine batch after batch over the same.
@@ -54,6 +56,7 @@ from jobs.random_models import SIZES
 from jobs.satisfy import GOAL, by_emotion, gain, satisfy, summary
 from jobs.speeds import matmul_rate, speeds, timed_arms
 from jobs.utilisation import bars
+from muse.hub import FULL
 from muse.method import Method
 from muse.mini import WEIGHTS
 from pipeline.config import EMBEDDED
@@ -73,12 +76,13 @@ class Suite:
     slow: int
 
 
-SUITES = {"quick": Suite(24, 16, 4, 16, 3), "full": Suite(96, 64, 8, 32, 8)}
+SUITES = {"quick": Suite(48, 64, 4, 32, 8), "full": Suite(128, 64, 8, 64, 16)}
 RATIOS = (
     "satisfied_cost_vs_rejection",
     "satisfied_cost_vs_rejection_hard",
     "satisfied_cost_vs_rejection_least",
     "seconds_vs_reference",
+    "seconds_vs_reference_exact",
     "batch_vs_single",
     "refill_vs_lockstep",
     "refill_vs_batches",
@@ -159,14 +163,14 @@ def measure(suite: str, seed: int, settings: list[str]) -> dict[str, Any]:
     costs = count(models)
     told, emotions = plans(models, examiners, method, costs, size, seed)
     cases = draw_cases(size.timed, seed + 1, editing=False)
-    arms = timed_arms(models, examiners, costs, method, cases, size.slow)
+    arms = timed_arms(models, load(WEIGHTS, FULL), examiners, method, cases, size.slow)
     timed = speeds(models, method, cases, size.slow) | {
         "reference": arms["reference"]["seconds_per_image"],
         "all_slots": arms["engine"]["seconds_per_image"],
     }
     ran = command.measure(settings, images=24, batch=4)
     rate = matmul_rate(models.backbone.device, torch.float32)
-    slow, same = (arms[name]["seconds_per_accepted"] for name in ("reference", "engine_same"))
+    slow, same, exact = (arms[name]["seconds_per_accepted"] for name in ("reference", "engine_same", "exact_same"))
     gains = [gain(emotions["rejection"][name], mine) for name, mine in emotions["muse"].items()]
     known = [each for each in gains if each is not None]
     ratios = {
@@ -174,6 +178,7 @@ def measure(suite: str, seed: int, settings: list[str]) -> dict[str, Any]:
         "satisfied_cost_vs_rejection_hard": gain(told["rejection_hard"], told["muse_hard"]),
         "satisfied_cost_vs_rejection_least": min(known) if len(known) == len(gains) else None,
         "seconds_vs_reference": slow / same if slow and same else None,
+        "seconds_vs_reference_exact": slow / exact if slow and exact else None,
         "batch_vs_single": timed["one_slot"] / timed["all_slots"],
         "refill_vs_lockstep": timed["lockstep"] / timed["refilled"],
         "refill_vs_batches": timed["batches"] / timed["refilled"],

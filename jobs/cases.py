@@ -95,6 +95,17 @@ def draw_mixtures(count: int, seed: int) -> list[Case]:
     return [replace(case, emotion=one, second=other) for case, (one, other) in zip(cases, pairs[:count], strict=True)]
 
 
+def mixed_scenes(cases: Sequence[Case], seed: int) -> Tensor:
+    """Rendered scenes (b, 3, h, w) of two-emotion cases: light and a prop of the one, sky and a prop of the other."""
+    rng, made = Random(seed), []
+    for case in cases:
+        names = rng.sample([case.emotion, case.second], 2)
+        one, other = (sample_scene(rng, case.place, case.subject, name) for name in names)
+        second = next(prop for prop in other.props if prop != one.props[0])
+        made.append(to_tensor(render(replace(one, sky=other.sky, props=(one.props[0], second)))))
+    return torch.stack(made)
+
+
 def manifest_cases(path: str) -> dict[str, list[Case]]:
     """The requests of a manifest of the embedded world, with the seeds that a run gives them, by task."""
     config = Config()

@@ -15,9 +15,9 @@ come FILE.md, tables, and FILE-*.png, plots. The report's keys; a figure is {mea
 - `draws.TASK`: how many images a request `rejection` drew: muse's mean `forwards` over one draw's, rounded up.
 - `sdedit_at_equal_success`: the figures of `sdedit` at the strength at which it succeeds as often as `muse`; null where
   it does at none.
-- `mixtures.RUN.FIGURE`: two-emotion targets, RUN `mixture` or `single` (the mean of a run toward each member), and
-  `gain`, their difference; FIGURE `ROLE_mass`, a classifier's probability of
-  the pair, and `ROLE_top3`, 1 where both are in its top three.
+- `mixtures.RUN.FIGURE`: two-emotion targets, RUN `mixture` or `single` (the mean of a run toward each member),
+  `gain`, their difference, and `rendered`, scenes drawn with half of the factors of each; FIGURE `ROLE_mass`, a
+  classifier's probability of the pair, `ROLE_top3`, 1 where both are in its top three, and of runs `content`.
 - `curves`: similarity at every step under the plain prompt, and the step at which muse started.
 - `sweep`: of `--sweep`, `sweep.SETTING.TASK.METRIC`; see `jobs.sweeps`.
 """
@@ -36,7 +36,7 @@ import numpy as np
 import typer
 
 from jobs.arms import NAMES, STRENGTHS, by_engine, in_batches, load, plain, run_arm
-from jobs.cases import Case, draw_cases, draw_mixtures, manifest_cases
+from jobs.cases import Case, draw_cases, draw_mixtures, manifest_cases, mixed_scenes
 from jobs.cost import count as count_costs
 from jobs.metrics import (
     ROLES,
@@ -172,15 +172,18 @@ def evaluate_mixtures(weights: Path, method: Method, count: int, seed: int) -> d
         "first": [replace(case, second="") for case in cases],
         "second": [replace(case, emotion=case.second, second="") for case in cases],
     }
+    pictures = {run: run_arm(weights, method, "muse", wanted)[0] for run, wanted in runs.items()}
+    pictures["rendered"] = mixed_scenes(cases, seed)
     seen: dict[str, dict[str, np.ndarray]] = {}
-    for run, wanted in runs.items():
-        pixels, _, _ = run_arm(weights, method, "muse", wanted)
+    for run, pixels in pictures.items():
         figures = {role: pair_figures(examiners.odds(role, pixels), cases) for role in ROLES}
         seen[run] = {f"{role}_{name}": values for role, told in figures.items() for name, values in told.items()}
-    found: dict[str, dict[str, Any]] = {"mixture": {}, "single": {}, "gain": {}}
+        seen[run]["content"] = examiners.measure(pixels, cases)["content"]
+    found: dict[str, dict[str, Any]] = {"mixture": {}, "single": {}, "gain": {}, "rendered": {}}
     for name, both in seen["mixture"].items():
         alone = (seen["first"][name] + seen["second"][name]) / 2
-        for run, values in (("mixture", both), ("single", alone), ("gain", both - alone)):
+        runs_of = (("mixture", both), ("single", alone), ("gain", both - alone), ("rendered", seen["rendered"][name]))
+        for run, values in runs_of:
             found[run][name] = interval(values)
     return found
 

@@ -47,7 +47,8 @@ def noise(pixels: Tensor) -> Tensor:
 
 
 def classifier_figures(examiners: Examiners, backbone: Backbone, count: int) -> dict[str, Any]:
-    """Accuracy of every classifier on held-out scenes, as drawn and degraded; and the VAE's PSNR in dB."""
+    """Accuracy of every classifier on held-out scenes, as drawn and degraded; and the PSNR of the VAE, and of the tiny
+    decoder against the full one, in dB."""
     pixels, _, labels = draw(HELD_OUT, True, count)
     scenes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     again = torch.cat([round_trip(backbone.codec.vae, part) for part in scenes.split(64)])
@@ -59,8 +60,16 @@ def classifier_figures(examiners: Examiners, backbone: Backbone, count: int) -> 
     accuracy = {
         role: {way: float(values[f"success_{role}"].mean()) for way, values in found.items()} for role in ROLES
     } | {name: {way: float(values[name].mean()) for way, values in found.items()} for name in ("place", "subject")}
-    psnr = -10 * (scenes - again).square().mean((1, 2, 3)).log10()
-    return {"accuracy": accuracy, "psnr": float(psnr.mean())}
+    with torch.inference_mode():
+        latents = [backbone.codec.encode(part) for part in scenes.split(64)]
+        pairs = [(backbone.codec.decode(part), backbone.codec.preview(part)) for part in latents]
+    full, tiny = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    return {"accuracy": accuracy, "psnr": psnr(scenes, again), "preview_psnr": psnr(full, tiny)}
+
+
+def psnr(one: Tensor, other: Tensor) -> float:
+    """Mean over images (n, 3, h, w) in [0, 1], in dB."""
+    return float(-10 * (one - other).square().mean((1, 2, 3)).log10().mean())
 
 
 def prompt_figures(examiners: Examiners, method: Method, count: int, seed: int) -> dict[str, Any]:
@@ -172,7 +181,8 @@ Guide, judge and examiner differ in architecture, seed and training scenes. The 
 |---|---|---|---|---|
 {rows}
 
-The VAE's round trip: {figures["psnr"]:.2f} dB PSNR.
+The VAE's round trip: {figures["psnr"]:.2f} dB PSNR. The tiny decoder, through which the guide reads on the way, makes of the
+same latents what the full one makes, at {figures["preview_psnr"]:.2f} dB.
 
 | weights | MB |
 |---|---|
@@ -180,7 +190,7 @@ The VAE's round trip: {figures["psnr"]:.2f} dB PSNR.
 
 ## How to make it again
 
-`make train` (`python -m jobs.train_mini`, then `python -m jobs.mini_card`) on 2 CPU cores; it resumes from its
+`make train` (`python -m jobs.train_mini`, `jobs.mini_preview`, `jobs.mini_card`) on 2 CPU cores; it resumes from its
 checkpoints. Recipe: `{recipe}`. Weights depend on the hardware's float arithmetic: expect the figures, not the bytes.
 
 Limits: {SIZE} px, vector drawings, {len(PLACES)} x {len(SUBJECTS)} contents. Words outside its vocabulary mean nothing to it.

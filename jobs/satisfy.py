@@ -63,11 +63,13 @@ def satisfy(
     cases: Sequence[Case],
     most: int,
 ) -> list[Drawn]:
-    """Every candidate in the order drawn, until `GOAL` of the requests are satisfied or `most` rounds are done."""
+    """Every candidate in the order drawn, until `GOAL` of the requests, and of the hard ones, are satisfied, or `most`
+    rounds are done."""
     drawn: list[Drawn] = []
     open_ = dict(enumerate(cases))
+    groups = [{*open_}, {i for i, case in open_.items() if case.hard}]
     for number in range(most):
-        if len(open_) <= (1 - GOAL) * len(cases):
+        if all(len(group & {*open_}) <= (1 - GOAL) * len(group) for group in groups):
             break
         # The first candidate has the request's own noise, as in every other arm.
         again = [

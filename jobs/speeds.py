@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jobs.arms import ARMS, Models, finished, pixels_of, plain, request, verdicts
 from jobs.cases import Case
-from jobs.cost import Costs
+from jobs.cost import count
 from jobs.lockstep import lockstep
 from jobs.metrics import ROLES, Examiners
 from jobs.satisfy import SURE
@@ -92,27 +92,31 @@ def one_by_one(models: Models, method: Method, cases: Sequence[Case]) -> list[Sa
 
 
 def timed_arms(
-    models: Models, examiners: Examiners, costs: Costs, method: Method, cases: Sequence[Case], slow: int
+    models: Models, exact: Models, examiners: Examiners, method: Method, cases: Sequence[Case], slow: int
 ) -> dict[str, dict[str, Any]]:
     """What a user may do, each way timed and its images judged: words and the engine on all cases, and on the first
-    `slow` ones the reference loop and the engine (`engine_same`).
+    `slow` ones the reference loop, the engine (`engine_same`), and the engine with `exact` models (`exact_same`).
 
     Keys: `requests`, `seconds_per_image`; `accepted`, the judge's share; `seconds_per_accepted`, null where there is
     none, and `accepted_images_per_hour`; shares and means as in `jobs.metrics`; `forwards` as there, and for
-    `engine_same` `feature_distance` to the reference's images.
+    those on the same requests `feature_distance` to the reference's images.
+
+    Args:
+        exact: the models, the guide reading through the VAE itself.
     """
     few = cases[:slow]
     ways = {
-        "prompted": (ARMS["prompted"], cases),
-        "engine": (ARMS["muse"], cases),
-        "reference": (one_by_one, few),
-        "engine_same": (ARMS["muse"], few),
+        "prompted": (ARMS["prompted"], models, cases),
+        "engine": (ARMS["muse"], models, cases),
+        "reference": (one_by_one, exact, few),
+        "exact_same": (ARMS["muse"], exact, few),
+        "engine_same": (ARMS["muse"], models, few),
     }
     found: dict[str, dict[str, Any]] = {}
     pictures: dict[str, Tensor] = {}
-    for name, (make, some) in ways.items():
+    for name, (make, those, some) in ways.items():
         began = time.perf_counter()
-        samples = make(models, method, some)
+        samples = make(those, method, some)
         taken = time.perf_counter() - began
         pictures[name] = pixels = pixels_of(samples)
         accepted = int((verdicts(models, some, pixels) >= SURE).sum())
@@ -126,7 +130,8 @@ def timed_arms(
             **{key: float(values[key].mean()) for key in (*(f"success_{role}" for role in ROLES), "clip_t")},
         }
         if name != "reference":
-            found[name]["forwards"] = sum(costs.each(samples, method)) / len(some)
-    apart = examiners.feature_distance(pictures["engine_same"], pictures["reference"])
-    found["engine_same"]["feature_distance"] = float(apart.mean())
+            found[name]["forwards"] = sum(count(those).each(samples, method)) / len(some)
+    for name in ("exact_same", "engine_same"):
+        apart = examiners.feature_distance(pictures[name], pictures["reference"])
+        found[name]["feature_distance"] = float(apart.mean())
     return found

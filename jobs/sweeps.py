@@ -1,7 +1,7 @@
-"""Settings of one arm against each other: where `muse` starts, how it optimises, how far `latent` steps.
+"""Settings of one arm against each other: when, how and toward what `muse` optimises, how far `latent` steps.
 
-`--sweep how` changes one parameter of the method at a time. Its `gain` is the examiner's success minus that of the
-method as given (`default`), request by request: all settings make the same requests from the same noise.
+`--sweep how` and `which` change one parameter of the method at a time. Their `gain` is the examiner's success minus
+that of the method as given (`default`), request by request: all settings make the same requests from the same noise.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from jobs.metrics import Examiners, Made, interval, measure
 from jobs.tables import as_row, header
 from muse.method import Method
 
-COUNT = 24
+COUNT = 48
 """Cases of each task."""
 STARTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 PLATEAU = 0.02
@@ -31,8 +31,9 @@ HOW: Mapping[str, tuple[Any, ...]] = {
     "warm_start": (False,),
     "augment": (True,),
     "tokens": (1, 2, 8),
-    "learning_rate": (0.1, 0.2, 0.5),
-    "iterations": (2, 10),
+    "learning_rate": (0.1, 0.3, 1.0),
+    "iterations": (1, 5, 10),
+    "enough": (0.5, 0.85, 0.95),
     "lead": (", evoking {emotion}", ""),
     "until": (0.5, 1.0),
 }
@@ -61,7 +62,21 @@ def how_settings(method: Method) -> dict[str, tuple[Arm, Method]]:
     return {name: (ARMS["muse"], changed) for name, changed in settings.items()}
 
 
-SWEEPS = {"when": when_settings, "how": how_settings, "latent": latent_settings}
+def which_settings(method: Method) -> dict[str, tuple[Arm, Method]]:
+    """The two weights of the multi-emotion loss, and neither, one or both of them several times as heavy."""
+    inherent, similar = method.inherent_weight, method.similar_weight
+    settings = {DEFAULT: method}
+    for name, weights in {
+        "without WHICH": (0.0, 0.0),
+        "inherent alone": (inherent, 0.0),
+        "similar alone": (0.0, similar),
+        "4 x WHICH": (4 * inherent, 4 * similar),
+    }.items():
+        settings[name] = replace(method, inherent_weight=weights[0], similar_weight=weights[1])
+    return {name: (ARMS["muse"], changed) for name, changed in settings.items()}
+
+
+SWEEPS = {"when": when_settings, "how": how_settings, "which": which_settings, "latent": latent_settings}
 
 
 def sweep(

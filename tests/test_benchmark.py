@@ -9,6 +9,7 @@ import torch
 import typer
 
 from jobs import benchmark, command, utilisation
+from jobs import satisfy as satisfaction
 from jobs.cases import Case, draw_cases
 from jobs.cost import gflop
 from jobs.satisfy import Drawn, by_emotion, gain, summary
@@ -33,6 +34,22 @@ def test_the_cost_of_a_plan_is_what_was_spent_until_nine_of_ten_hold_an_image():
     assert (told["reached"], told["satisfied"], told["cost_per_request"]) == (True, 0.9, 11.5)
     assert told["examiner_agrees"] == pytest.approx(8 / 9, abs=1e-4)
     assert told["curve"][-1] == [15.5, 0.9]
+
+
+def test_drawing_goes_on_until_the_hard_requests_are_satisfied_too(monkeypatch):
+    """Twenty requests, of which the one that is hard is accepted at its third draw: 95 % are not enough."""
+    cases = draw_cases(400, SEED, editing=False)
+    cases = [case for case in cases if not case.hard][:19] + [case for case in cases if case.hard][:1]
+    rounds = []
+
+    def drawn(_models, _examiners, _costs, _method, _arm, asked):
+        rounds.append([number for number, _ in asked])
+        return [Drawn(i, 1.0, accepted=i != 19 or len(rounds) == 3, agreed=True) for i in rounds[-1]]
+
+    monkeypatch.setattr(satisfaction, "_draw", drawn)
+    found = satisfaction.satisfy(None, None, None, None, "prompted", cases, most=9)
+    assert rounds == [list(range(20)), [19], [19]]
+    assert len(found) == 22
 
 
 def test_each_emotion_answers_for_its_own_requests():
@@ -218,11 +235,14 @@ def test_the_embedded_model_end_to_end(tmp_path, monkeypatch):
         "prompted": 2,
         "engine": 2,
         "reference": 1,
+        "exact_same": 1,
         "engine_same": 1,
     }
     # The same request by both; their images are not told apart by what the classifiers see.
-    assert arms["engine_same"]["feature_distance"] < 0.01
-    assert arms["engine_same"]["accepted"] == arms["reference"]["accepted"]
+    assert arms["exact_same"]["feature_distance"] < 0.01
+    assert arms["exact_same"]["accepted"] == arms["reference"]["accepted"]
+    assert arms["engine_same"]["feature_distance"] > 0
+    assert arms["engine_same"]["forwards"] < arms["exact_same"]["forwards"]
     for arm in arms.values():
         assert (arm["seconds_per_accepted"] is None) == (arm["accepted"] == 0)
     assert report["command"]["same_images"]

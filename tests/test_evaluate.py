@@ -77,7 +77,7 @@ def test_the_report_has_the_documented_keys(report):
     assert set(told["emotions"]["muse"]["generation"]) == set(MIKELS.labels)
     assert np.sum(told["confusion"]["muse"]["generation"]) == 9
     assert told["labels"] == list(MIKELS.labels)
-    assert set(told["mixtures"]) == {"mixture", "single", "gain"}
+    assert set(told["mixtures"]) == {"mixture", "single", "gain", "rendered"}
     assert told["mixtures"]["mixture"]["judge_mass"]["n"] == 9
     same = told["sdedit_at_equal_success"]
     assert same is None or "ssim" in same

@@ -30,6 +30,27 @@ def test_each_part_pushes_its_own_way():
     assert pushed[0, MIKELS.index("sadness")] > plain[0, MIKELS.index("sadness")]
 
 
+def test_against_a_certain_rival_cross_entropy_pushes_as_which_does():
+    """Why WHICH decides little: where the inherent emotion is certain, both push it down with the same force.
+
+    CE: dL/dz = P - y. WHICH: P_r (e_r - P) / (1 - P_r), e_r the rival's unit vector, which tends to e_r minus what the
+    others share. The cosine of the two is above 1/2 however that share is spread, and the sum's with CE alone higher.
+    """
+    logits = torch.randn(20, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    logits[:, MIKELS.index("sadness")] = 12.0
+    logits.requires_grad_(True)
+    target = torch.tensor([Target.of("awe").weights] * 20, dtype=torch.float64)
+    rival = torch.tensor([Target.of("sadness").weights] * 20, dtype=torch.float64)
+
+    def gradient(weight):
+        loss = multi_emotion_loss(logits, target, rival, torch.zeros_like(rival), weight, 0)
+        return torch.autograd.grad(loss.sum(), logits)[0]
+
+    alone, both = gradient(0.0), gradient(0.5)
+    assert (torch.cosine_similarity(alone, both - alone) > 0.5).all()
+    assert (torch.cosine_similarity(alone, both) > 0.9).all()
+
+
 def test_the_loss_stays_finite_where_a_classifier_is_certain():
     logits = torch.tensor([[60.0, 0, 0, 0, 0, 0, 0, -60]], requires_grad=True)
     target = torch.nn.functional.one_hot(torch.tensor([7]), 8).float()
