@@ -18,7 +18,7 @@ All figures are ratios within one run on one machine. `ratios`, null where not m
   hard part of it.
 - `seconds_vs_reference`: seconds for each accepted image of the reference loop over the engine's, on the same requests;
   `..._exact`: over (d)'s.
-- `batch_vs_single`: the engine with one slot over the engine with all, in seconds.
+- `batch_vs_single`: the engine with one slot over the engine with all, in seconds; `slots` has the numbers between.
 - `refill_vs_lockstep`: the plain batched loop of jobs/lockstep.py over the engine with slots that are refilled, at as
   many rows; `refill_vs_batches`: the engine batch after batch over the same.
 - `pipeline_overhead`: of `muse-batch run` with one worker in steady state over the engine in a plain loop on the same
@@ -54,7 +54,7 @@ from jobs.cost import Costs, count
 from jobs.metrics import Examiners
 from jobs.random_models import SIZES
 from jobs.satisfy import GOAL, by_emotion, gain, satisfy, summary
-from jobs.speeds import matmul_rate, speeds, timed_arms
+from jobs.speeds import by_slots, matmul_rate, paces, timed_arms
 from jobs.utilisation import bars
 from muse.hub import FULL
 from muse.method import Method
@@ -112,19 +112,22 @@ def plans(
 
 
 def draw(report: dict[str, Any], file: Path) -> None:
-    """Satisfied share against cost, what an inner iteration takes, and where the seconds of a run go."""
+    """Satisfied share against cost, utilisation against slots, what a reading takes, and where a run's seconds go."""
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, 3, figsize=(16, 4.2), layout="constrained")
+    figure, panels = plt.subplots(1, 4, figsize=(20, 4.2), layout="constrained")
     for name, told in report["plans"].items():
         cost, share = zip(*told["curve"], strict=True)
         panels[0].step(cost, share, where="post", label=name, linestyle=":" if "hard" in name else "-")
     panels[0].axhline(GOAL, color="grey", linewidth=0.6)
     panels[0].set(xlabel="cost a request, in network forwards", ylabel="requests satisfied", xscale="log")
     panels[0].legend(fontsize=8)
-    bars(panels[1], report["gflop"], "GFLOP of one row")
+    slots, shares = zip(*((row["slots"], row["fraction_of_matmul"]) for row in report["slots"]), strict=True)
+    panels[1].plot(slots, shares, marker="o")
+    panels[1].set(xlabel="slots", ylabel="share of the measured matmul rate", xscale="log", ylim=(0, None))
+    bars(panels[2], report["gflop"], "GFLOP of one row")
     waiting = {"waiting between batches": max(0.0, report["command"]["steady"] - report["command"]["worker"])}
-    bars(panels[2], report["command"]["parts"] | waiting, "seconds of a run in steady state")
+    bars(panels[3], report["command"]["parts"] | waiting, "seconds of a run in steady state")
     figure.savefig(file, dpi=110)
     plt.close(figure)
 
@@ -144,6 +147,10 @@ def as_markdown(report: dict[str, Any]) -> str:
         lines.append(
             "| " + " | ".join([name, *(f"{t['cost_per_request']:.0f}, {t['satisfied']:.0%}" for t in both)]) + " |"
         )
+    lines += ["", "| slots | s/image | of the matmul rate |", "|---|---|---|"]
+    lines += [
+        f"| {t['slots']} | {t['seconds_per_image']:.2f} | {t['fraction_of_matmul']:.0%} |" for t in report["slots"]
+    ]
     names = ("requests", "s/image", "accepted", "accepted/hour", "examiner", "judge", "guide", "CLIP-T")
     lines += ["", f"| arm | {' | '.join(names)} |", "|---" * (1 + len(names)) + "|"]
     for name, arm in report["arms"].items():
@@ -164,12 +171,9 @@ def measure(suite: str, seed: int, settings: list[str]) -> dict[str, Any]:
     told, emotions = plans(models, examiners, method, costs, size, seed)
     cases = draw_cases(size.timed, seed + 1, editing=False)
     arms = timed_arms(models, load(WEIGHTS, FULL), examiners, method, cases, size.slow)
-    timed = speeds(models, method, cases, size.slow) | {
-        "reference": arms["reference"]["seconds_per_image"],
-        "all_slots": arms["engine"]["seconds_per_image"],
-    }
-    ran = command.measure(settings, images=24, batch=4)
     rate = matmul_rate(models.backbone.device, torch.float32)
+    used, timed = by_slots(models, costs, method, cases, rate), paces(models, method, cases)
+    ran = command.measure(settings, images=24, batch=4)
     slow, same, exact = (arms[name]["seconds_per_accepted"] for name in ("reference", "engine_same", "exact_same"))
     gains = [gain(emotions["rejection"][name], mine) for name, mine in emotions["muse"].items()]
     known = [each for each in gains if each is not None]
@@ -179,18 +183,19 @@ def measure(suite: str, seed: int, settings: list[str]) -> dict[str, Any]:
         "satisfied_cost_vs_rejection_least": min(known) if len(known) == len(gains) else None,
         "seconds_vs_reference": slow / same if slow and same else None,
         "seconds_vs_reference_exact": slow / exact if slow and exact else None,
-        "batch_vs_single": timed["one_slot"] / timed["all_slots"],
+        "batch_vs_single": used[0]["seconds_per_image"] / used[-1]["seconds_per_image"],
         "refill_vs_lockstep": timed["lockstep"] / timed["refilled"],
         "refill_vs_batches": timed["batches"] / timed["refilled"],
         "pipeline_overhead": ran["overhead"],
         "pipeline_overhead_unscored": ran["overhead_over_engine"],
         **{name: ran[name] for name in ("help_seconds", "status_seconds", "first_image_seconds")},
-        "fraction_of_matmul": arms["engine"]["forwards"] * costs.forward / timed["all_slots"] / (1000 * rate),
+        "fraction_of_matmul": used[-1]["fraction_of_matmul"],
     }
     return {
         "suite": suite,
         "seed": seed,
         "ratios": {name: ratios.get(name) for name in RATIOS},
+        "slots": used,
         "seconds_per_image": timed,
         "arms": arms,
         "command": ran,

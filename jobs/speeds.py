@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jobs.arms import ARMS, Models, finished, pixels_of, plain, request, verdicts
 from jobs.cases import Case
-from jobs.cost import count
+from jobs.cost import Costs, count
 from jobs.lockstep import lockstep
 from jobs.metrics import ROLES, Examiners
 from jobs.satisfy import SURE
@@ -49,15 +49,31 @@ def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
     return 4 * 2 * side**3 / min(seconds(work, device) for _ in range(3)) / 1e12
 
 
-def speeds(models: Models, method: Method, cases: Sequence[Case], slow: int) -> dict[str, float]:
-    """Seconds for each image.
+def by_slots(
+    models: Models, costs: Costs, method: Method, cases: Sequence[Case], rate: float
+) -> list[dict[str, float]]:
+    """The engine on the same cases with one slot, two, four, ... all: `slots`, `seconds_per_image`, and
+    `fraction_of_matmul`, its operations a second over `rate` (TFLOP/s)."""
+    asked, found = [request(case, plain(case)) for case in cases], list[dict[str, float]]()
+    parts = (models.backbone, models.guide, models.clip, method)
+    MuseEngine(*parts).run(asked[:1])  # the first run pays for allocations
+    for slots in sorted({*(2**n for n in range(len(asked).bit_length())), len(asked)}):
+        began = time.perf_counter()
+        samples = MuseEngine(*parts, slots).run(asked)
+        taken = time.perf_counter() - began
+        share = sum(costs.each(samples, method)) * costs.forward / taken / (1000 * rate)
+        found.append({"slots": slots, "seconds_per_image": taken / len(asked), "fraction_of_matmul": share})
+    return found
 
-    Of the first `slow` cases: `one_slot`, the engine with a single slot. Of all of them, at a quarter of the slots:
+
+def paces(models: Models, method: Method, cases: Sequence[Case]) -> dict[str, float]:
+    """Seconds for each image, a quarter of the cases at a time.
+
     `refilled` (a finished request leaves its slot to the next), `batches` (the same engine batch after batch) and
     `lockstep` (batch after batch by the plain loop of jobs/lockstep).
     """
     images, asked = len(cases), [request(case, plain(case)) for case in cases]
-    few, slots = asked[:slow], max(2, images // 4)
+    slots = max(2, images // 4)
     parts = (models.backbone, models.guide, models.clip, method)
 
     def engine(requests: Sequence[Any], slots: int = 0) -> None:
@@ -71,9 +87,8 @@ def speeds(models: Models, method: Method, cases: Sequence[Case], slow: int) -> 
     def in_step(requests: Sequence[Any]) -> None:
         models.backbone.codec.decode(lockstep(*parts, requests))
 
-    engine(few[:1])  # the first run pays for allocations
+    engine(asked[:1])  # the first run pays for allocations
     return {
-        "one_slot": seconds(lambda: engine(few, 1)) / slow,
         "lockstep": seconds(lambda: in_batches(in_step)) / images,
         "batches": seconds(lambda: in_batches(engine)) / images,
         "refilled": seconds(lambda: engine(asked, slots)) / images,

@@ -230,6 +230,7 @@ def test_the_embedded_model_end_to_end(tmp_path, monkeypatch):
     for name in ("batch_vs_single", "refill_vs_lockstep", "pipeline_overhead", "status_seconds", "fraction_of_matmul"):
         assert report["ratios"][name] is not None
     assert 0 < report["ratios"]["fraction_of_matmul"] < 1
+    assert [row["slots"] for row in report["slots"]] == [1, 2]
     arms = report["arms"]
     assert {name: arm["requests"] for name, arm in arms.items()} == {
         "prompted": 2,
