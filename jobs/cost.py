@@ -112,8 +112,8 @@ def count(models: Models) -> Costs:
     latents = torch.randn(1, *backbone.latent_shape, device=backbone.device)
     steps = torch.tensor([500], device=backbone.device)
     prompt = "a dog on a beach"
-    prompts = backbone.text.open([prompt], [Target.of(MIKELS.labels[0])], 4, ", evoking")
-    tokens = backbone.text.start([Target.of(MIKELS.labels[0])], 4)
+    prompts = backbone.text.open([prompt], [Target.of(MIKELS.labels[0])], Method.tokens, Method.lead)
+    tokens = backbone.text.start([Target.of(MIKELS.labels[0])], Method.tokens)
     with torch.no_grad():
         told = backbone.embed(prompts, tokens)
         pixels = backbone.codec.preview(latents)

@@ -30,7 +30,7 @@ HOW: Mapping[str, tuple[Any, ...]] = {
     "token_space": ("output",),
     "warm_start": (False,),
     "augment": (True,),
-    "tokens": (1, 2, 8),
+    "tokens": (1, 2, 4),
     "learning_rate": (0.1, 0.3, 1.0),
     "iterations": (1, 5, 10),
     "enough": (0.5, 0.85, 0.95),

@@ -44,7 +44,7 @@ class Method:
     steps: int = 20
     sampler: str = "model"
     guidance_scale: float = 4.0
-    tokens: int = 4
+    tokens: int = 8
     token_space: str = "input"
     lead: str = ", evoking"
     iterations: int = 3
