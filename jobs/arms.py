@@ -62,10 +62,10 @@ class Models:
 
 
 @cache
-def load(weights: Path, preview: str = "") -> Models:
-    """The models in a folder laid out as the embedded weights are; `preview` as in `load_backbone`."""
+def load(weights: Path, preview: str = "", preview_side: int = 0) -> Models:
+    """The models in a folder laid out as the embedded weights are; the rest as in `load_backbone`."""
     return Models(
-        load_backbone(weights / "diffusion", preview=preview),
+        load_backbone(weights / "diffusion", preview=preview, preview_side=preview_side),
         FolderClassifier.from_pretrained(weights / "guide"),
         FolderClassifier.from_pretrained(weights / "judge"),
         ClipSimilarity.from_pretrained(weights / "clip"),
@@ -265,9 +265,8 @@ def pixels_of(samples: Sequence[Sample]) -> Tensor:
     return torch.stack([s.pixels for s in samples if s.pixels is not None]).permute(0, 3, 1, 2).float() / 255
 
 
-def in_batches(make: Arm, weights: Path, method: Method, cases: Sequence[Case]) -> tuple[Tensor, list[Sample], float]:
+def in_batches(make: Arm, models: Models, method: Method, cases: Sequence[Case]) -> tuple[Tensor, list[Sample], float]:
     """The images, the samples with their traces, and the seconds of one way to make the cases."""
-    models = load(weights)
     began, samples = time.monotonic(), list[Sample]()
     for start in range(0, len(cases), BATCH):
         samples += make(models, method, cases[start : start + BATCH])
@@ -279,4 +278,4 @@ def run_arm(
 ) -> tuple[Tensor, list[Sample], float]:
     """`in_batches` for the arm of that name; `draws` is of `rejection` alone."""
     make = partial(best_of, draws=draws) if arm == "rejection" else ARMS[arm]
-    return in_batches(make, weights, method, cases)
+    return in_batches(make, load(weights), method, cases)

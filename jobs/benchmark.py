@@ -124,7 +124,8 @@ def draw(report: dict[str, Any], file: Path) -> None:
     panels[0].legend(fontsize=8)
     slots, shares = zip(*((row["slots"], row["fraction_of_matmul"]) for row in report["slots"]), strict=True)
     panels[1].plot(slots, shares, marker="o")
-    panels[1].set(xlabel="slots", ylabel="share of the measured matmul rate", xscale="log", ylim=(0, None))
+    panels[1].set(xlabel="slots", ylabel="share of the measured matmul rate", ylim=(0, None))
+    panels[1].set_xscale("log", base=2)
     bars(panels[2], report["gflop"], "GFLOP of one row")
     waiting = {"waiting between batches": max(0.0, report["command"]["steady"] - report["command"]["worker"])}
     bars(panels[3], report["command"]["parts"] | waiting, "seconds of a run in steady state")

@@ -191,7 +191,7 @@ def evaluate_mixtures(weights: Path, method: Method, count: int, seed: int) -> d
 def similarity_curves(weights: Path, method: Method, made: Made, count: int) -> list[dict[str, Any]]:
     """Whole curves of the first cases, from a run that watches every step and never starts, with muse's starts."""
     cases = made.cases[:count]
-    _, watched, _ = in_batches(by_engine(plain, timing="fixed", timing_level=1.0), weights, method, cases)
+    _, watched, _ = in_batches(by_engine(plain, timing="fixed", timing_level=1.0), load(weights), method, cases)
     return [
         {
             "prompt": case.prompt,

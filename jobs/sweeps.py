@@ -7,7 +7,7 @@ that of the method as given (`default`), request by request: all settings make t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from jobs.cases import Case
 from jobs.cost import count
 from jobs.metrics import Examiners, Made, interval, measure
 from jobs.tables import as_row, header
+from muse.hub import FULL
 from muse.method import Method
 
 COUNT = 48
@@ -37,32 +38,44 @@ HOW: Mapping[str, tuple[Any, ...]] = {
     "lead": (", evoking {emotion}", ""),
     "until": (0.5, 1.0),
 }
+PREVIEWS: tuple[tuple[str, Any], ...] = (("preview", FULL), ("preview_side", 32))
 DEFAULT = "default"
 
 
-def when_settings(method: Method) -> dict[str, tuple[Arm, Method]]:
+@dataclass(frozen=True)
+class Setting:
+    """An arm with a method, and what its models are loaded with."""
+
+    arm: Arm
+    method: Method
+    backbone: Mapping[str, Any] = field(default_factory=dict)
+
+
+def when_settings(method: Method) -> dict[str, Setting]:
     """Fixed starts, and the policies; the method's own policy at the method's own level."""
     levels = {"threshold": Method.timing_level, "plateau": PLATEAU, method.timing: method.timing_level}
     settings = {f"fixed {share:g}": replace(method, timing="fixed", timing_level=share) for share in STARTS}
     settings |= {name: replace(method, timing=name, timing_level=level) for name, level in levels.items()}
     settings["never"] = replace(method, **PLAIN)
-    return {name: (ARMS["muse"], changed) for name, changed in settings.items()}
+    return {name: Setting(ARMS["muse"], changed) for name, changed in settings.items()}
 
 
-def latent_settings(method: Method) -> dict[str, tuple[Arm, Method]]:
+def latent_settings(method: Method) -> dict[str, Setting]:
     """Step sizes of the `latent` arm."""
-    return {f"size {size:g}": (partial(latent, size=size), method) for size in SIZES}
+    return {f"size {size:g}": Setting(partial(latent, size=size), method) for size in SIZES}
 
 
-def how_settings(method: Method) -> dict[str, tuple[Arm, Method]]:
-    """The method as it is, and with one parameter changed. WHICH has two weights, which are left out together."""
+def how_settings(method: Method) -> dict[str, Setting]:
+    """The method as it is, with one parameter changed, and with other decoders for what the guide reads on the way."""
     settings = {DEFAULT: method}
     settings |= {f"{key}={value!r}": replace(method, **{key: value}) for key, values in HOW.items() for value in values}
-    settings["without WHICH"] = replace(method, inherent_weight=0.0, similar_weight=0.0)
-    return {name: (ARMS["muse"], changed) for name, changed in settings.items()}
+    found = {name: Setting(ARMS["muse"], changed) for name, changed in settings.items()}
+    for key, value in PREVIEWS:
+        found[f"{key}={value!r}"] = Setting(ARMS["muse"], method, {key: value})
+    return found
 
 
-def which_settings(method: Method) -> dict[str, tuple[Arm, Method]]:
+def which_settings(method: Method) -> dict[str, Setting]:
     """The two weights of the multi-emotion loss, and neither, one or both of them several times as heavy."""
     inherent, similar = method.inherent_weight, method.similar_weight
     settings = {DEFAULT: method}
@@ -73,22 +86,22 @@ def which_settings(method: Method) -> dict[str, tuple[Arm, Method]]:
         "4 x WHICH": (4 * inherent, 4 * similar),
     }.items():
         settings[name] = replace(method, inherent_weight=weights[0], similar_weight=weights[1])
-    return {name: (ARMS["muse"], changed) for name, changed in settings.items()}
+    return {name: Setting(ARMS["muse"], changed) for name, changed in settings.items()}
 
 
 SWEEPS = {"when": when_settings, "how": how_settings, "which": which_settings, "latent": latent_settings}
 
 
-def sweep(
-    weights: Path, settings: Mapping[str, tuple[Arm, Method]], tasks: Mapping[str, Sequence[Case]]
-) -> dict[str, Any]:
+def sweep(weights: Path, settings: Mapping[str, Setting], tasks: Mapping[str, Sequence[Case]]) -> dict[str, Any]:
     """The figures of each setting, `start`, the mean share of the steps done where guidance set in, and `gain`."""
-    examiners, costs, found = Examiners(weights), count(load(weights)), dict[str, Any]()
+    examiners, found = Examiners(weights), dict[str, Any]()
     default: dict[str, Made] = {}
     print(header(), flush=True)
-    for name, (make, method) in settings.items():
+    for name, setting in settings.items():
+        models, method = load(weights, **setting.backbone), setting.method
+        costs = count(models)
         for task, cases in tasks.items():
-            ran = in_batches(make, weights, method, cases)
+            ran = in_batches(setting.arm, models, method, cases)
             done = measure(examiners, cases, ran, costs.each(ran[1], method, task == "editing"))
             starts = [s.trace.start_step / method.steps for s in done.samples if s.trace.start_step is not None]
             told = done.figures() | ({"start": interval(np.array(starts))} if starts else {})

@@ -13,7 +13,7 @@ from jobs import arms, evaluate
 from jobs.arms import NAMES, Models, best_of, load, noise_of, pixels_of, run_arm, sdedit, verdicts
 from jobs.cases import draw_cases, draw_mixtures
 from jobs.cost import count, gflop
-from jobs.sweeps import DEFAULT, how_settings, sweep
+from jobs.sweeps import DEFAULT, how_settings, sweep, which_settings
 from jobs.tables import sweep_table
 from muse.emotions import MIKELS
 from muse.method import Method
@@ -236,18 +236,30 @@ def test_a_sweep_knows_where_each_setting_started(tmp_path):
 
 
 def test_the_sweep_of_how_changes_one_thing_at_a_time():
-    settings = {name: asdict(method) for name, (_, method) in how_settings(SHORT).items()}
+    settings = {name: asdict(one.method) | dict(one.backbone) for name, one in how_settings(SHORT).items()}
     default = settings.pop(DEFAULT)
     assert default == asdict(SHORT)
     for name, changed in settings.items():
-        different = {key for key, value in changed.items() if value != default[key]}
-        assert different == ({"inherent_weight", "similar_weight"} if "WHICH" in name else {name.split("=")[0]})
+        assert {key for key, value in changed.items() if value != default.get(key)} == {name.split("=")[0]}
+
+
+def test_the_sweep_of_which_changes_its_weights_alone():
+    settings = {name: asdict(one.method) for name, one in which_settings(SHORT).items()}
+    default = settings.pop(DEFAULT)
+    weights = {name: (told.pop("inherent_weight"), told.pop("similar_weight")) for name, told in settings.items()}
+    both = (default.pop("inherent_weight"), default.pop("similar_weight"))
+    assert all(told == default for told in settings.values())
+    assert weights["without WHICH"] == (0.0, 0.0)
+    assert weights["4 x WHICH"] == (4 * both[0], 4 * both[1])
+    assert len({both, *weights.values()}) == 5
 
 
 def test_a_gain_is_paired_with_the_default(cases):
     settings = how_settings(SHORT)
-    told = sweep(WEIGHTS, {name: settings[name] for name in (DEFAULT, "tokens=1")}, {"generation": cases})
-    one, other = (told[name]["generation"] for name in (DEFAULT, "tokens=1"))
+    names = (DEFAULT, "tokens=1", "preview='full'")
+    told = sweep(WEIGHTS, {name: settings[name] for name in names}, {"generation": cases})
+    one, other, full = (told[name]["generation"] for name in names)
+    assert full["forwards"]["mean"] > one["forwards"]["mean"], "its readings are dearer"
     assert "gain" not in one
     assert other["gain"]["mean"] == other["success_examiner"]["mean"] - one["success_examiner"]["mean"]
     assert other["gain"]["n"] == 2
@@ -259,7 +271,7 @@ def test_a_gain_is_paired_with_the_default(cases):
     [
         (["--arms", "muse,oracel"], "there is no 'oracel'"),
         (["--suite", "slow"], "choose from quick, full"),
-        (["--sweep", "where"], "choose from when, how, latent"),
+        (["--sweep", "where"], "choose from when, how, which, latent"),
         (["--set", "token=2"], "did you mean method.tokens"),
         (["--manifest", "nowhere.parquet"], "cannot be opened"),
         (["--arms", "rejection", "--count", "1"], "it needs muse,prompted too"),
