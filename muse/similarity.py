@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muse.classifiers import resize
+from muse.classifiers.zero_shot import projected
 from muse.hub import local_folder
 
 
@@ -46,18 +47,13 @@ class ClipSimilarity(nn.Module):
     def text(self, prompts: list[str]) -> Tensor:
         """Unit vectors (b, d) of prompts."""
         ids = self.tokenizer(prompts, padding=True, truncation=True, return_tensors="pt").to(self.mean.device)
-        return F.normalize(_vector(self.model.get_text_features(**ids)), dim=-1)
+        return F.normalize(projected(self.model.get_text_features(**ids)), dim=-1)
 
     @torch.no_grad()
     def image(self, pixels: Tensor) -> Tensor:
         """Unit vectors (b, d) of pixels (b, 3, h, w) in [0, 1]."""
         seen = (resize(pixels.float().clamp(0, 1), self.side) - self.mean) / self.std
-        return F.normalize(_vector(self.model.get_image_features(pixel_values=seen)), dim=-1)
-
-
-def _vector(features) -> Tensor:
-    """Projected features: a tensor in some releases of transformers, the pooled output in others."""
-    return features if isinstance(features, Tensor) else features.pooler_output
+        return F.normalize(projected(self.model.get_image_features(pixel_values=seen)), dim=-1)
 
 
 def similarity(images: Tensor, texts: Tensor) -> Tensor:
