@@ -1,13 +1,17 @@
-"""Does a guide that was fitted with `early` read early predictions better? `python -m jobs.early_guides`.
+"""Does a guide that was fitted with `early` read early predictions better, and steer better?
+
+`python -m jobs.early_guides`
 
 Guides are fitted with `muse-batch classifier fit` to the same rendered scenes, by nothing but the share `early`
 apart. Then the embedded model draws other scenes from their factors in words, and each guide says what it sees in
-the one-step prediction of every step. Right is the emotion that the words stand for.
+the one-step prediction of every step. Right is the emotion that the words stand for. Last, each steers the method on
+the same requests; success is the examiner's, cost in forwards of the network.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -19,9 +23,14 @@ import typer
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
+from jobs.arms import ARMS, in_batches, load
+from jobs.cases import Case, draw_cases
+from jobs.cost import count as count_costs
+from jobs.metrics import Examiners, interval
 from jobs.mini_data import draw
 from muse.classifiers import load_classifier
 from muse.emotions import MIKELS
+from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.mini.contents import PLACES, SUBJECTS
 from muse.mini.scenes import factor_prompt, sample_scene
@@ -71,11 +80,24 @@ def hits(guide: Path, pixels: torch.Tensor, emotions: torch.Tensor) -> np.ndarra
     return (load_classifier(guide).logits(pixels).argmax(-1) == emotions).double().numpy()
 
 
+def steered(guide: Path, examiners: Examiners, cases: Sequence[Case]) -> tuple[np.ndarray, np.ndarray]:
+    """Of what the method makes of the cases under that guide: 1 where the examiner sees the target; the cost."""
+    models, method = replace(load(WEIGHTS), guide=load_classifier(guide)), Method()
+    pixels, samples, _ = in_batches(ARMS["muse"], models, method, cases)
+    return examiners.measure(pixels, cases)["success_examiner"], np.array(count_costs(models).each(samples, method))
+
+
+def against(values: np.ndarray, first: np.ndarray) -> dict[str, float]:
+    """Mean, and the `gain` over the first share's, paired, with its 95 % interval."""
+    gain = interval(values - first)
+    return {"mean": float(values.mean()), "gain": gain["mean"], "low": gain["low"], "high": gain["high"]}
+
+
 def main(
     work: Path = Path("build/early"),
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
     scenes: Annotated[int, typer.Option(help="To fit the guides to.")] = 2400,
-    count: Annotated[int, typer.Option(help="Scenes drawn by the embedded model.")] = 160,
+    count: Annotated[int, typer.Option(help="Scenes drawn by the embedded model, and requests steered.")] = 160,
     shares: str = "0,0.5,1",
     seeds: str = "0,1",
     epochs: int = 15,
@@ -90,29 +112,29 @@ def main(
     settings = Fit(backbone=str(WEIGHTS / "subject"), fine_tune=True, epochs=epochs, rate=2e-3)
     report: dict[str, dict[str, Any]] = {}
     quarters = np.array_split(np.arange(steps), 4)
-    told = " | ".join(f"steps {quarter[0] + 1}-{quarter[-1] + 1}" for quarter in quarters)
-    print(f"| early | held-out scenes | {told} | first quarter, against the first guide (95 %) |")
-    rng, first = np.random.default_rng(0), None
+    spans = " | ".join(f"steps {quarter[0] + 1}-{quarter[-1] + 1}" for quarter in quarters)
+    print(f"| early | held-out scenes | {spans} | first quarter, gained | success | gained | cost | gained |")
+    examiners, cases = Examiners(WEIGHTS), draw_cases(count, 77_003, editing=False)
+    first: tuple[np.ndarray, ...] = ()
     for share in map(float, shares.split(",")):
-        curves, clean = [], []
+        curves, clean, steerings = [], [], []
         for seed in map(int, seeds.split(",")):
             folder = work / f"guide-{share:g}-{seed}"
             if not folder.exists():
                 fit(work / "scenes", folder, replace(settings, early=share, seed=seed), lambda _: None)
             clean.append(json.loads((folder / "classifier.json").read_text())["about"]["figures"]["accuracy"])
             curves.append([hits(folder, pixels, emotions) for pixels in made])
-        # (steps, images), the mean over the seeds; the interval is over images, paired.
+            steerings.append(steered(folder, examiners, cases))
+        # (steps, images), the mean over the seeds; intervals are over images, paired with those of the first share.
         right = np.mean(curves, 0)
-        early = right[quarters[0]].mean(0)
-        first = early if first is None else first
-        low, high = np.quantile(rng.choice(early - first, (2000, count)).mean(1), [0.025, 0.975])
-        gain = {"mean": float((early - first).mean()), "low": float(low), "high": float(high)}
-        report[f"{share:g}"] = {"clean": clean, "by_step": right.mean(1).round(4).tolist(), "gain": gain}
+        found = (right[quarters[0]].mean(0), *np.mean(steerings, 0))
+        first = first or found
+        told = dict(zip(("early", "success", "cost"), map(against, found, first), strict=True))
+        report[f"{share:g}"] = {"clean": clean, "by_step": right.mean(1).round(4).tolist(), **told}
         parts = " | ".join(f"{right[quarter].mean():.3f}" for quarter in quarters)
-        print(
-            f"| {share:g} | {np.mean(clean):.3f} | {parts} | {gain['mean']:+.3f} ({low:+.3f} to {high:+.3f}) |",
-            flush=True,
-        )
+        gains = [f"{one['gain']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})" for one in told.values()]
+        made_of_it = f"{told['success']['mean']:.3f} | {gains[1]} | {told['cost']['mean']:.1f} | {gains[2]}"
+        print(f"| {share:g} | {np.mean(clean):.3f} | {parts} | {gains[0]} | {made_of_it} |", flush=True)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(report, indent=2) + "\n")
