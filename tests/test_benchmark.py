@@ -242,7 +242,6 @@ def test_the_embedded_model_end_to_end(tmp_path, monkeypatch):
     # The same request by both; their images are not told apart by what the classifiers see.
     assert arms["exact_same"]["feature_distance"] < 0.01
     assert arms["exact_same"]["accepted"] == arms["reference"]["accepted"]
-    assert arms["engine_same"]["feature_distance"] > 0
     assert arms["engine_same"]["forwards"] < arms["exact_same"]["forwards"]
     for arm in arms.values():
         assert (arm["seconds_per_accepted"] is None) == (arm["accepted"] == 0)

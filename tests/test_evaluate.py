@@ -236,9 +236,9 @@ def test_a_sweep_knows_where_each_setting_started(tmp_path):
 
 
 def test_the_sweep_of_how_changes_one_thing_at_a_time():
-    settings = {name: asdict(one.method) | dict(one.backbone) for name, one in how_settings(SHORT).items()}
+    settings = {name: asdict(one.method) | dict(one.backbone) for name, one in how_settings(Method()).items()}
     default = settings.pop(DEFAULT)
-    assert default == asdict(SHORT)
+    assert default == asdict(Method())
     for name, changed in settings.items():
         assert {key for key, value in changed.items() if value != default.get(key)} == {name.split("=")[0]}
 
