@@ -11,6 +11,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 
 def scatter(report: Mapping[str, Any], across: str, label: str, file: Path) -> None:
@@ -45,13 +46,14 @@ def scatter(report: Mapping[str, Any], across: str, label: str, file: Path) -> N
 
 def curves(report: Mapping[str, Any], file: Path) -> None:
     """Image-text similarity along the plain denoising path, a line a request, a dot where `muse` started."""
-    figure, panel = plt.subplots(figsize=(6, 4.2), layout="constrained")
+    figure, panel = plt.subplots(figsize=(9, 4.2), layout="constrained")
+    panel.set_prop_cycle(color=plt.get_cmap("viridis")(np.linspace(0, 0.95, max(1, len(report["curves"])))))
     for told in report["curves"]:
         (line,) = panel.plot(told["similarity"], linewidth=1, label=f"{told['prompt']}, {told['emotion']}")
         if told["start"] is not None:
             panel.plot(told["start"], told["similarity"][told["start"]], "o", color=line.get_color())
     panel.set(xlabel="denoising step", ylabel="similarity of the one-step image to its prompt")
-    panel.legend(fontsize=6)
+    figure.legend(loc="outside right upper", fontsize=7)
     figure.savefig(file, dpi=110)
     plt.close(figure)
 

@@ -83,7 +83,7 @@ class Config:
         dtype: of the diffusion model's weights: `float32`, `bfloat16` or `float16`.
         vae: another VAE; empty for the model's own.
         preview: a tiny decoder for what the guide reads on the way; `full` for the VAE itself, empty for the one in
-            the folder `preview/` of the model, if it has one.
+            the folder `preview/` of the model, if it has one. Its hash is then a part of the model's.
         preview_side: pixels across, to which what the guide reads on the way is shrunk; 0 leaves its size.
         compile: have torch compile the network as it is first used.
         lora: LoRA files, folders or hub ids, fused in this order; needs peft.

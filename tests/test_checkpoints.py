@@ -12,12 +12,13 @@ from safetensors.torch import load_file, save_file
 from muse.backbones import load_backbone
 from muse.emotions import Target
 from muse.engine import MuseEngine
+from muse.hub import FULL
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.rows import Request
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.models import locate
+from pipeline.models import load, locate
 from tests import originals
 from tests.families import FAMILIES, small_vae
 
@@ -173,6 +174,15 @@ def test_a_run_knows_a_single_file_by_its_weights_and_its_configurations(folders
         locate(Config(model=str(file)))
     with pytest.raises(UserError, match=r"preview .* give the folder"):
         locate(Config(preview=str(WEIGHTS / "guide" / "model.safetensors")))
+
+
+@pytest.mark.parametrize(("preview", "tiny"), [("", True), (FULL, False)])
+def test_a_run_reads_through_the_decoder_that_its_model_brings_or_through_the_vae(preview, tiny):
+    config = Config(preview=preview)
+    models = locate(config)
+    assert "preview" not in models, "it is a part of the model, and of its hash"
+    codec = load(models, config, on_gpu=False).engine.backbone.codec
+    assert (codec.tiny is not None) == tiny
 
 
 HUB = """

@@ -43,7 +43,7 @@ def load_backbone(
         vae: another VAE's folder, hub id or single file.
         lora: LoRA files, folders or hub ids, each fused at full strength; needs peft.
         preview: a tiny decoder's (`AutoencoderTiny`) folder or hub id, for what the guide reads on the way; `full` for
-            the VAE itself. By default the one in the folder `preview/` of the model, if it has one.
+            the VAE itself. By default the one in the folder `preview/` of a model that is a folder, if it has one.
         preview_side: pixels across, to which that is shrunk before it is decoded; 0 leaves its size.
         compiled: have torch compile the network, once for any number of rows, as it is first used.
 
