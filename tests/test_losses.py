@@ -31,10 +31,10 @@ def test_each_part_pushes_its_own_way():
 
 
 def test_against_a_certain_rival_cross_entropy_pushes_as_which_does():
-    """Why WHICH decides little: where the inherent emotion is certain, both push it down with the same force.
+    """Why WHICH decides little: where the inherent emotion is certain, both push it down, and their sum hardly turns.
 
-    CE: dL/dz = P - y. WHICH: P_r (e_r - P) / (1 - P_r), e_r the rival's unit vector, which tends to e_r minus what the
-    others share. The cosine of the two is above 1/2 however that share is spread, and the sum's with CE alone higher.
+    CE: dL/dz = P - y. WHICH: P_r (e_r - P) / (1 - P_r), e_r the rival's unit vector, which tends to e_r - q, q being
+    what the others share. With e_r - y its cosine is (1 + q_y) / sqrt(2 (1 + |q|^2)), at least 1/2.
     """
     logits = torch.randn(20, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     logits[:, MIKELS.index("sadness")] = 12.0
