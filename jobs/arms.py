@@ -218,9 +218,7 @@ def latent(models: Models, method: Method, cases: Sequence[Case], size: float = 
                     )
                     odds = logits.detach().softmax(-1)
                     inherent = inherent_mask(odds, goal) if inherent is None else inherent
-                    loss = multi_emotion_loss(
-                        logits, goal, inherent, similar, method.inherent_weight, method.similar_weight
-                    )
+                    loss = multi_emotion_loss(logits, goal, inherent, similar, *method.which)
                     (push,) = torch.autograd.grad(loss.sum(), leaf)
             conditional = conditional.detach()
             unconditional = predict(models, schedule, index, latents, base)
@@ -249,7 +247,7 @@ ARMS: dict[str, Arm] = {
     "oracle": by_engine(lambda case: case.oracle, **PLAIN),
     "muse": by_engine(plain),
     "muse-no-when": by_engine(plain, timing="fixed", timing_level=0.0),
-    "muse-no-which": by_engine(plain, inherent_weight=0.0, similar_weight=0.0),
+    "muse-no-which": by_engine(plain, inherent_weight=0.0, similar_weight=0.0, balance=1.0),
     "latent": latent,
     **{f"sdedit-{strength}": partial(sdedit, strength=strength) for strength in STRENGTHS},
 }

@@ -15,9 +15,10 @@ come FILE.md, tables, and FILE-*.png, plots. The report's keys; a figure is {mea
 - `draws.TASK`: how many images a request `rejection` drew: muse's mean `forwards` over one draw's, rounded up.
 - `sdedit_at_equal_success`: the figures of `sdedit` at the strength at which it succeeds as often as `muse`; null where
   it does at none.
-- `mixtures.RUN.FIGURE`: two-emotion targets, RUN `mixture` or `single` (the mean of a run toward each member),
-  `gain`, their difference, and `rendered`, scenes drawn with half of the factors of each; FIGURE `ROLE_mass`, a
-  classifier's probability of the pair, `ROLE_top3`, 1 where both are in its top three, and of runs `content`.
+- `mixtures.RUN.FIGURE`: two-emotion targets, RUN `mixture`, `single` (the mean of a run toward each member), `no-which`
+  (by cross-entropy alone), `gain` and `which`, the first minus either, and `rendered`, scenes drawn with half of the
+  factors of each; FIGURE `ROLE_mass`, a classifier's probability of the pair, `ROLE_top3`, 1 where both are in its top
+  three, `ROLE_accepted`, 1 where a run with it as the judge accepts the image, and `content`.
 - `curves`: similarity at every step under the plain prompt, and the step at which muse started.
 - `sweep`: of `--sweep`, `sweep.SETTING.TASK.METRIC`; see `jobs.sweeps`.
 """
@@ -165,7 +166,7 @@ def report_of(made: Mapping[str, Mapping[str, Made]]) -> dict[str, Any]:
 
 
 def evaluate_mixtures(weights: Path, method: Method, count: int, seed: int) -> dict[str, Any]:
-    """Two-emotion targets in equal parts, against runs toward each member alone, from the same noise."""
+    """Two-emotion targets in equal parts, against runs toward each member and by cross-entropy, from the same noise."""
     cases, examiners = draw_mixtures(count, seed), Examiners(weights)
     runs = {
         "mixture": cases,
@@ -173,18 +174,19 @@ def evaluate_mixtures(weights: Path, method: Method, count: int, seed: int) -> d
         "second": [replace(case, emotion=case.second, second="") for case in cases],
     }
     pictures = {run: run_arm(weights, method, "muse", wanted)[0] for run, wanted in runs.items()}
+    pictures["no-which"] = run_arm(weights, method, "muse-no-which", cases)[0]
     pictures["rendered"] = mixed_scenes(cases, seed)
     seen: dict[str, dict[str, np.ndarray]] = {}
     for run, pixels in pictures.items():
         figures = {role: pair_figures(examiners.odds(role, pixels), cases) for role in ROLES}
         seen[run] = {f"{role}_{name}": values for role, told in figures.items() for name, values in told.items()}
         seen[run]["content"] = examiners.measure(pixels, cases)["content"]
-    found: dict[str, dict[str, Any]] = {"mixture": {}, "single": {}, "gain": {}, "rendered": {}}
+    found: dict[str, dict[str, Any]] = {}
     for name, both in seen["mixture"].items():
-        alone = (seen["first"][name] + seen["second"][name]) / 2
-        runs_of = (("mixture", both), ("single", alone), ("gain", both - alone), ("rendered", seen["rendered"][name]))
-        for run, values in runs_of:
-            found[run][name] = interval(values)
+        alone, bare = (seen["first"][name] + seen["second"][name]) / 2, seen["no-which"][name]
+        told = {"mixture": both, "single": alone, "no-which": bare, "gain": both - alone, "which": both - bare}
+        for run, values in (told | {"rendered": seen["rendered"][name]}).items():
+            found.setdefault(run, {})[name] = interval(values)
     return found
 
 

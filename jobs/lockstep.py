@@ -56,14 +56,14 @@ def lockstep(
         for request in requests
     ]
     latents = torch.stack(noise).to(device)
-    state = TokenState.start(text.start(targets, method.tokens), text.scale)
+    state = TokenState.start(method.initial_scale * text.start(targets, method.tokens), text.scale)
     best, inherent, before = state.tokens.clone(), torch.zeros_like(target), torch.full_like(latents, float("nan"))
     started, curves = torch.zeros(count, dtype=torch.bool, device=device), [list[float]() for _ in requests]
 
     limits = method.iterations * torch.tensor([len(each.members) for each in targets], device=device)
 
     def loss_of(logits: Tensor) -> Tensor:
-        return multi_emotion_loss(logits, target, inherent, similar, method.inherent_weight, method.similar_weight)
+        return multi_emotion_loss(logits, target, inherent, similar, *method.which)
 
     for step in range(len(schedule)):
         index = torch.full((count,), step)

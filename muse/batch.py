@@ -62,7 +62,7 @@ class Batch:
         self.plain = self.backbone.embed(text.plain(prompts))
         self.negative = self.backbone.embed(text.plain([r.negative_prompt for r in requests]))
         self.prompts = text.open(prompts, targets, method.tokens, method.lead)
-        tokens, scale = text.start(targets, method.tokens), text.scale
+        tokens, scale = method.initial_scale * text.start(targets, method.tokens), text.scale
         if method.token_space == "output":
             width = self.plain.context.shape[-1]
             scale = self.plain.context.float().square().mean().sqrt().expand(width)
@@ -147,8 +147,7 @@ class Batch:
         return self.engine.guide.logits(seen)
 
     def _loss(self, i: Tensor, logits: Tensor) -> Tensor:
-        weights = self.method.inherent_weight, self.method.similar_weight
-        return multi_emotion_loss(logits, self.target[i], self.inherent[i], self.similar[i], *weights)
+        return multi_emotion_loss(logits, self.target[i], self.inherent[i], self.similar[i], *self.method.which)
 
     def _worded(self, i: Tensor, tokens: Tensor) -> Conditioning:
         """Conditioning of rows `i` with these emotional tokens."""

@@ -16,23 +16,29 @@ def multi_emotion_loss(
     similar: Tensor,
     inherent_weight: float,
     similar_weight: float,
+    balance: float,
 ) -> Tensor:
     """Per-row loss (b,): raise the target, lower the inherent and the similar emotions.
 
-    L = CE(target, P) - l1 log(1 - P_inherent) - l2 sum_s log(1 - P_s), P = softmax(logits)
-    (reconstructed from MUSE, arXiv 2511.21051; the published form is not public).
+    L = -log M - b sum_i q_i log(P_i / M) - l1 log(1 - P_inherent) - l2 sum_s log(1 - P_s), P = softmax(logits), q the
+    target and M the sum of P over its members (reconstructed from MUSE, arXiv 2511.21051; the published form is not
+    public). With b = 1 the first two are the cross-entropy, as they are for one emotion under any b. Of a mixture it
+    spends most on the division among its members; b < 1 sees first to it that the image is theirs.
 
     Args:
         logits: (b, n) of the guide.
         target: (b, n), rows sum to 1.
         inherent: (b, n), 1 where an emotion is the content's own and not targeted, else 0.
         similar: (b, n), 1 where an emotion is similar to the target and not targeted, else 0.
+        inherent_weight, similar_weight, balance: l1, l2, b.
     """
     log_p = F.log_softmax(logits, dim=-1)
     # log(1 - P) without the cancellation of 1 - exp(log P) near P = 1.
     log_rest = torch.log(-torch.expm1(log_p.clamp(max=-1e-6)))
     away = inherent_weight * inherent + similar_weight * similar
-    return -(target * log_p).sum(-1) - (away * log_rest).sum(-1)
+    log_mass = log_p.masked_fill(target == 0, -torch.inf).logsumexp(-1)
+    division = (target * (log_p - log_mass[:, None])).sum(-1)
+    return -log_mass - balance * division - (away * log_rest).sum(-1)
 
 
 def similar_mask(target: Target) -> list[float]:

@@ -27,6 +27,7 @@ class Method:
         sampler: `model` (the one that the model came with), `ddim`, `euler`, `dpm++` or `flow`.
         guidance_scale: classifier-free guidance when generating.
         tokens: emotional tokens in a prompt; the members of a mixture share them by weight.
+        initial_scale: how far they start on the way from nothing (0) to the words of the emotions (1).
         token_space: where they are: `input` (words, before the text encoder) or `output` (added to its output).
         lead: what stands between the prompt and the tokens; `{emotion}` is replaced by the target's name.
         iterations: most readings of the guide in one denoising step, for each emotion that is wanted.
@@ -36,7 +37,8 @@ class Method:
         warm_start: whether tokens are carried from step to step; otherwise each step begins with the words.
         augment: whether the guide sees crops, blur and noise.
         timing, timing_level, timing_latest: the policy of WHEN (see `muse.timing`).
-        inherent_weight, similar_weight: of the multi-emotion loss.
+        inherent_weight, similar_weight: of the multi-emotion loss, against what the image must not evoke.
+        balance: weight of how a mixture divides, against how much of the image is its members'; 1 is cross-entropy.
         strength: when editing, the share of the steps that is undone and denoised again.
         edit_guidance_scale: classifier-free guidance when editing.
     """
@@ -45,6 +47,7 @@ class Method:
     sampler: str = "model"
     guidance_scale: float = 4.0
     tokens: int = 8
+    initial_scale: float = 0.5
     token_space: str = "input"
     lead: str = ", evoking"
     iterations: int = 3
@@ -58,6 +61,7 @@ class Method:
     timing_latest: float = 0.3
     inherent_weight: float = 0.5
     similar_weight: float = 0.25
+    balance: float = 0.2
     strength: float = 0.95
     edit_guidance_scale: float = 3.0
 
@@ -66,6 +70,7 @@ class Method:
             "steps": (2, 1000),
             "guidance_scale": (1.0, 50.0),
             "tokens": (1, 16),
+            "initial_scale": (0.0, 1.0),
             "iterations": (0, 100),
             "until": (0.0, 1.0),
             "learning_rate": (0.0, 10.0),
@@ -74,6 +79,7 @@ class Method:
             "timing_latest": (0.0, 1.0),
             "inherent_weight": (0.0, 100.0),
             "similar_weight": (0.0, 100.0),
+            "balance": (0.0, 1.0),
             "strength": (0.0, 1.0),
             "edit_guidance_scale": (1.0, 50.0),
         }
@@ -86,3 +92,8 @@ class Method:
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; choose {', '.join(known)}")
+
+    @property
+    def which(self) -> tuple[float, float, float]:
+        """The weights of `muse.losses.multi_emotion_loss`, in its order."""
+        return self.inherent_weight, self.similar_weight, self.balance

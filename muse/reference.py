@@ -49,7 +49,7 @@ def muse(
             output = backbone.predict(latents, schedule.timesteps[asked_at(schedule, index)].to(device), plain)
             latents = undo(schedule, index, latents, output)
 
-    tokens = backbone.text.start([request.target], method.tokens)
+    tokens = method.initial_scale * backbone.text.start([request.target], method.tokens)
     mean, spread, updates = torch.zeros_like(tokens), torch.zeros_like(tokens), 0
     best_tokens, started, curve = tokens, False, []
     before = torch.full_like(latents, float("nan"))
@@ -74,9 +74,7 @@ def muse(
                     leaf = tokens.clone().requires_grad_(True)
                     output = backbone.predict(latents, timestep, backbone.embed(prompts, leaf))
                     logits = guide.logits(backbone.codec.decode(x0_of(output)))
-                    loss = multi_emotion_loss(  # WHICH
-                        logits, target, inherent, similar, method.inherent_weight, method.similar_weight
-                    )
+                    loss = multi_emotion_loss(logits, target, inherent, similar, *method.which)  # WHICH
                     (gradient,) = torch.autograd.grad(loss.sum(), leaf)
                 if float(loss) < lowest:
                     lowest, best_tokens = float(loss), tokens

@@ -59,9 +59,10 @@ def open_slots(tokenizer, prompts: list[str], targets: list[Target], count: int,
 
 
 def initial_tokens(tokenizer, table: nn.Embedding, targets: list[Target], count: int) -> Tensor:
-    """Float32 (b, k, d): each token starts as the word of the emotion that it speaks for (see `shares`).
+    """Float32 (b, k, d): for each token the word of the emotion that it speaks for (see `shares`).
 
-    Of a word of several pieces that is their mean; of several emotions the mean of their words, by weight.
+    Of a word of several pieces that is their mean; of several emotions the mean of their words, by weight. The method
+    starts on the way to it (`initial_scale`): whole words bring along what captions pair them with, contents too.
     """
 
     def word(name: str) -> Tensor:

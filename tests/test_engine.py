@@ -109,6 +109,17 @@ def test_each_named_variant_changes_the_picture(make):
         assert not torch.equal(make([_request()], dataclasses.replace(QUICK, **change))[0].pixels, base), change
 
 
+def test_tokens_start_on_the_way_from_nothing_to_their_words(make):
+    """From nothing, and never moved, they are the same for every emotion."""
+    pictures = {}
+    for scale in (0.0, 0.5, 1.0):
+        still = dataclasses.replace(QUICK, learning_rate=0.0, initial_scale=scale)
+        pictures[scale] = [make([_request(emotion=emotion)], still)[0].pixels for emotion in ("awe", "fear")]
+    assert torch.equal(*pictures[0.0])
+    assert not torch.equal(*pictures[0.5])
+    assert not torch.equal(pictures[0.5][0], pictures[1.0][0])
+
+
 def test_without_warm_start_each_step_begins_with_the_words(make):
     """At one reading a step the tokens are then never anything but the words."""
     cold, words = dataclasses.replace(QUICK, warm_start=False), dataclasses.replace(QUICK, learning_rate=0.0)

@@ -77,7 +77,7 @@ def test_the_report_has_the_documented_keys(report):
     assert set(told["emotions"]["muse"]["generation"]) == set(MIKELS.labels)
     assert np.sum(told["confusion"]["muse"]["generation"]) == 9
     assert told["labels"] == list(MIKELS.labels)
-    assert set(told["mixtures"]) == {"mixture", "single", "gain", "rendered"}
+    assert set(told["mixtures"]) == {"mixture", "single", "no-which", "gain", "which", "rendered"}
     assert told["mixtures"]["mixture"]["judge_mass"]["n"] == 9
     same = told["sdedit_at_equal_success"]
     assert same is None or "ssim" in same
@@ -211,7 +211,7 @@ def test_a_latent_push_moves_the_guide(cases):
 def test_without_when_guidance_starts_at_once_and_without_which_nothing_is_lowered(cases):
     started = run_arm(WEIGHTS, replace(SHORT, timing_level=1.0, timing_latest=0.5), "muse-no-when", cases)[1]
     assert [sample.trace.start_step for sample in started] == [0, 0]
-    bare = replace(SHORT, inherent_weight=0.0, similar_weight=0.0)
+    bare = replace(SHORT, inherent_weight=0.0, similar_weight=0.0, balance=1.0)
     dropped, same = (run_arm(WEIGHTS, m, arm, cases) for m, arm in ((SHORT, "muse-no-which"), (bare, "muse")))
     assert torch.equal(dropped[0], same[0])
 

@@ -28,7 +28,8 @@ def setting(tokenizer):
 
     def go(rows, at=tokens):
         def loss_of(logits):
-            return multi_emotion_loss(logits, weights[rows], torch.zeros_like(similar[rows]), similar[rows], 0.5, 0.25)
+            none = torch.zeros_like(similar[rows])
+            return multi_emotion_loss(logits, weights[rows], none, similar[rows], 0.5, 0.25, 1.0)
 
         def conditioning_of(leaf):
             return backbone.embed(prompts.rows(rows), leaf)

@@ -16,7 +16,21 @@ def test_the_loss_is_its_formula():
     p = logits.softmax(-1)
     expected = -(target * p.log()).sum(-1) - 0.5 * (inherent * (1 - p).log()).sum(-1)
     expected -= 0.25 * (similar * (1 - p).log()).sum(-1)
-    assert torch.allclose(multi_emotion_loss(logits, target, inherent, similar, 0.5, 0.25), expected)
+    assert torch.allclose(multi_emotion_loss(logits, target, inherent, similar, 0.5, 0.25, 1.0), expected)
+
+
+def test_the_balance_weighs_how_a_mixture_divides_and_nothing_of_one_emotion():
+    logits = torch.randn(3, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    none, p = torch.zeros(3, 8, dtype=torch.float64), logits.softmax(-1)
+    awe, fear = p[:, MIKELS.index("awe")], p[:, MIKELS.index("fear")]
+
+    def loss(target, balance):
+        return multi_emotion_loss(logits, torch.tensor([target.weights] * 3).double(), none, none, 0, 0, balance)
+
+    both = Target.of({"awe": 0.6, "fear": 0.4})
+    divided = 0.6 * (awe / (awe + fear)).log() + 0.4 * (fear / (awe + fear)).log()
+    assert torch.allclose(loss(both, 0.2), -(awe + fear).log() - 0.2 * divided)
+    assert torch.equal(loss(Target.of("awe"), 0.0), loss(Target.of("awe"), 1.0))
 
 
 def test_each_part_pushes_its_own_way():
@@ -24,8 +38,8 @@ def test_each_part_pushes_its_own_way():
     zero = torch.zeros(1, 8)
     rival = torch.nn.functional.one_hot(torch.tensor([MIKELS.index("sadness")]), 8).float()
     logits = torch.zeros(1, 8, requires_grad=True)
-    plain = torch.autograd.grad(multi_emotion_loss(logits, target, zero, zero, 1, 1).sum(), logits)[0]
-    pushed = torch.autograd.grad(multi_emotion_loss(logits, target, rival, zero, 1, 1).sum(), logits)[0]
+    plain = torch.autograd.grad(multi_emotion_loss(logits, target, zero, zero, 1, 1, 1).sum(), logits)[0]
+    pushed = torch.autograd.grad(multi_emotion_loss(logits, target, rival, zero, 1, 1, 1).sum(), logits)[0]
     assert plain[0, MIKELS.index("awe")] < 0
     assert pushed[0, MIKELS.index("sadness")] > plain[0, MIKELS.index("sadness")]
 
@@ -43,7 +57,7 @@ def test_against_a_certain_rival_cross_entropy_pushes_as_which_does():
     rival = torch.tensor([Target.of("sadness").weights] * 20, dtype=torch.float64)
 
     def gradient(weight):
-        loss = multi_emotion_loss(logits, target, rival, torch.zeros_like(rival), weight, 0)
+        loss = multi_emotion_loss(logits, target, rival, torch.zeros_like(rival), weight, 0, 1)
         return torch.autograd.grad(loss.sum(), logits)[0]
 
     alone, both = gradient(0.0), gradient(0.5)
@@ -55,7 +69,7 @@ def test_the_loss_stays_finite_where_a_classifier_is_certain():
     logits = torch.tensor([[60.0, 0, 0, 0, 0, 0, 0, -60]], requires_grad=True)
     target = torch.nn.functional.one_hot(torch.tensor([7]), 8).float()
     rival = torch.nn.functional.one_hot(torch.tensor([0]), 8).float()
-    loss = multi_emotion_loss(logits, target, rival, torch.zeros(1, 8), 1, 1)
+    loss = multi_emotion_loss(logits, target, rival, torch.zeros(1, 8), 1, 1, 1)
     (gradient,) = torch.autograd.grad(loss.sum(), logits)
     assert math.isfinite(loss.item())
     assert torch.isfinite(gradient).all()
