@@ -57,6 +57,7 @@ class Examiners:
         - `confidence_ROLE`: its probability of the target.
         - `gap`: success by the guide minus success by the examiner; above 0 the guide was pleased, not moved.
         - `place`, `subject`, `content`: 1 where the classifier of contents finds it; `content` is both.
+        - `right`: 1 where the examiner's strongest emotion is the target, and the content is found.
         - `clip_t`: cosine of the image and the plain prompt.
         """
         goal = np.array([MIKELS.index(case.emotion) for case in cases])
@@ -71,6 +72,7 @@ class Examiners:
             known = [model.config.id2label[i] == getattr(case, name) for i, case in zip(guess, cases, strict=True)]
             found[name] = np.array(known, dtype=float)
         found["content"] = found["place"] * found["subject"]
+        found["right"] = found["success_examiner"] * found["content"]
         texts = self.clip.text([case.prompt for case in cases])
         found["clip_t"] = similarity(self.clip.image(pixels), texts).double().numpy()
         return found

@@ -32,7 +32,7 @@ HOW: Mapping[str, tuple[Any, ...]] = {
     "warm_start": (False,),
     "augment": (True,),
     "tokens": (1, 2, 4),
-    "initial_scale": (0.0, 0.25, 1.0),
+    "initial_scale": (0.0, 0.5),
     "learning_rate": (0.1, 0.3, 1.0),
     "iterations": (1, 5, 10),
     "enough": (0.5, 0.85, 0.95),

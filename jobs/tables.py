@@ -98,7 +98,7 @@ def mixtures_table(runs: Mapping[str, Any]) -> Iterator[str]:
 
 def sweep_table(settings: Mapping[str, Any]) -> Iterator[str]:
     """Success and content of each setting, where guidance set in, and success minus the default's, in points."""
-    yield from head("task", "setting", "start", "success", "judge", "guide", "content", "forwards", "gain")
+    yield from head("task", "setting", "start", "success", "judge", "guide", "content", "right", "forwards", "gain")
     for task in TASKS:
         for name, told in settings.items():
             if task in told:
@@ -107,7 +107,7 @@ def sweep_table(settings: Mapping[str, Any]) -> Iterator[str]:
                 start = f"{one['start']['mean']:.2f}" if "start" in one else ""
                 gain = percent(one["gain"]) if "gain" in one else ""
                 cost = f"{one['forwards']['mean']:.0f}"
-                yield row(task, name, start, *shares, percent(one["content"]), cost, gain)
+                yield row(task, name, start, *shares, *(percent(one[key]) for key in ("content", "right")), cost, gain)
 
 
 def as_markdown(report: Mapping[str, Any]) -> str:

@@ -47,7 +47,7 @@ class Method:
     sampler: str = "model"
     guidance_scale: float = 4.0
     tokens: int = 8
-    initial_scale: float = 0.5
+    initial_scale: float = 1.0
     token_space: str = "input"
     lead: str = ", evoking"
     iterations: int = 3

@@ -62,7 +62,7 @@ def initial_tokens(tokenizer, table: nn.Embedding, targets: list[Target], count:
     """Float32 (b, k, d): for each token the word of the emotion that it speaks for (see `shares`).
 
     Of a word of several pieces that is their mean; of several emotions the mean of their words, by weight. The method
-    starts on the way to it (`initial_scale`): whole words bring along what captions pair them with, contents too.
+    may start on the way to it (`initial_scale`): a word brings along what captions pair it with, contents too.
     """
 
     def word(name: str) -> Tensor:
