@@ -18,7 +18,7 @@ come FILE.md, tables, and FILE-*.png, plots. The report's keys; a figure is {mea
 - `mixtures.RUN.FIGURE`: two-emotion targets, RUN `mixture`, `single` (the mean of a run toward each member), `no-which`
   (by cross-entropy alone), `gain` and `which`, the first minus either, and `rendered`, scenes drawn with half of the
   factors of each; FIGURE `ROLE_mass`, a classifier's probability of the pair, `ROLE_top3`, 1 where both are in its top
-  three, `ROLE_accepted`, 1 where a run with it as the judge accepts the image, and `content`.
+  three, and `content`.
 - `curves`: similarity at every step under the plain prompt, and the step at which muse started.
 - `sweep`: of `--sweep`, `sweep.SETTING.TASK.METRIC`; see `jobs.sweeps`.
 """

@@ -22,7 +22,6 @@ from muse.classifiers import FolderClassifier, load_image_model
 from muse.emotions import MIKELS
 from muse.rows import Sample
 from muse.similarity import ClipSimilarity, similarity
-from pipeline.config import Config
 
 RESAMPLES = 2000
 ROLES = ("guide", "judge", "examiner")
@@ -164,16 +163,12 @@ def confusion(odds: np.ndarray, cases: Sequence[Case]) -> list[list[int]]:
 
 
 def pair_figures(odds: np.ndarray, cases: Sequence[Case]) -> dict[str, np.ndarray]:
-    """For two-emotion targets: a classifier's probability `mass` on the pair, whether both are in its `top3`, and
-    whether, as the judge, it would have them `accepted` by a run."""
+    """For two-emotion targets: a classifier's probability `mass` on the pair, and whether both are in its `top3`."""
     members = np.array([[MIKELS.index(case.emotion), MIKELS.index(case.second)] for case in cases])
     rank = (-odds).argsort(-1).argsort(-1)
     return {
         "mass": np.take_along_axis(odds, members, 1).sum(1),
         "top3": (np.take_along_axis(rank, members, 1) < 3).all(1).astype(float),
-        "accepted": np.array(
-            [case.target.confidence(row) >= Config.min_confidence for case, row in zip(cases, odds, strict=True)], float
-        ),
     }
 
 
