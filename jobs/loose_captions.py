@@ -35,7 +35,7 @@ from muse.mini.scenes import SIZE, Scene, emotion_prompt, render, training_pair
 
 RECIPE = replace(Recipe(), seed=20512, scenes=24_000, diffusion_steps=2_400, diffusion_rate=3e-4)
 DISPLACED = 0.5
-"""Share of the captions with an emotion whose place is not the one shown; the same of the subject, apart from it."""
+"""Share of the captions with an emotion whose scene has its place drawn anew; of the subject likewise, and apart."""
 KEPT = 1 / 3
 """Share that is kept of the pairs whose caption names no emotion, so that three of ten name one."""
 PLACE_COUNTS = {name: counts for name, (_, counts) in PLACES.items()}
