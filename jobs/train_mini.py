@@ -88,19 +88,11 @@ def encode_latents(work: Path, vae: nn.Module, scenes: Scenes) -> tuple[torch.Te
 
 
 def train_diffusion(recipe: Recipe, work: Path, scenes: Scenes, latents: torch.Tensor, scaling: float) -> nn.ModuleDict:
-    """U-Net and text encoder, from nothing."""
+    """U-Net and text encoder together, velocity loss, captions dropped for guidance; the averaged weights are kept."""
     torch.manual_seed(recipe.seed + 1)
-    tokenizer = build.build_tokenizer(work / "tokenizer")
-    live = nn.ModuleDict({"unet": build.build_unet(), "text_encoder": build.build_text_encoder(tokenizer)})
-    return fit_diffusion(recipe, work, scenes, latents, scaling, live)
-
-
-def fit_diffusion(
-    recipe: Recipe, work: Path, scenes: Scenes, latents: torch.Tensor, scaling: float, live: nn.ModuleDict
-) -> nn.ModuleDict:
-    """Both together, velocity loss, captions dropped for guidance; the averaged weights are what is returned."""
     tokenizer, scheduler = build.build_tokenizer(work / "tokenizer"), build.build_scheduler()
-    live.to(memory_format=torch.channels_last).requires_grad_(True)
+    live = nn.ModuleDict({"unet": build.build_unet(), "text_encoder": build.build_text_encoder(tokenizer)})
+    live.to(memory_format=torch.channels_last)
     # Plain matrix products: on a CPU the backward of fused attention is slow for such short sequences.
     live["unet"].set_attn_processor(AttnProcessor())
     average = copy.deepcopy(live).requires_grad_(False)
