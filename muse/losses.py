@@ -22,8 +22,8 @@ def multi_emotion_loss(
 
     L = -log M - b sum_i q_i log(P_i / M) - l1 log(1 - P_inherent) - l2 sum_s log(1 - P_s), P = softmax(logits), q the
     target and M the sum of P over its members (reconstructed from MUSE, arXiv 2511.21051; the published form is not
-    public). With b = 1 the first two are the cross-entropy, as they are for one emotion under any b. Toward a mixture
-    cross-entropy spends most on the division among its members; b < 1 sees first to it that the image is theirs.
+    public; b is our choice). With b = 1 the first two are the cross-entropy, as they are for one emotion under any b.
+    Of a mixture b < 1 sees first to it that the image is its members', then to how it divides among them.
 
     Args:
         logits: (b, n) of the guide.

@@ -60,8 +60,9 @@ BASE = Method(steps=5, iterations=3, timing="fixed", timing_level=0.2, until=0.8
         {"sampler": "dpm++"},
         {"timing": "plateau", "timing_level": 0.0},
         {"timing": "never"},
+        {"initial_scale": 0.5},
     ],
-    ids=["defaults", "early stop", "dpm++", "plateau", "never"],
+    ids=["defaults", "early stop", "dpm++", "plateau", "never", "tokens from halfway"],
 )
 def test_the_engine_equals_the_reference(models, change, slots):
     method = dataclasses.replace(BASE, **change)
@@ -91,8 +92,9 @@ def test_the_engine_equals_the_reference(models, change, slots):
         {"timing": "plateau", "timing_level": 0.0},
         {"iterations": 0},
         {"timing": "never"},
+        {"initial_scale": 0.5},
     ],
-    ids=["defaults", "early stop", "dpm++", "plateau", "no readings", "never"],
+    ids=["defaults", "early stop", "dpm++", "plateau", "no readings", "never", "tokens from halfway"],
 )
 def test_lockstep_equals_the_reference(models, change):
     """The loop that the benchmark holds the engine against makes the same images, with all rows in every pass."""
