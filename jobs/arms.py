@@ -101,7 +101,7 @@ def by_engine(words: Callable[[Case], str], **changes: Any) -> Arm:
 def verdicts(models: Models, cases: Sequence[Case], pixels: Tensor) -> Tensor:
     """The judge's confidence in the target of each image of pixels (b, 3, h, w) in [0, 1], (b,)."""
     goal = torch.tensor([case.target.weights for case in cases])
-    return (models.judge.logits(pixels).softmax(-1) * goal).sum(-1)
+    return (models.judge.odds(pixels).p * goal).sum(-1)
 
 
 def best_of(models: Models, method: Method, cases: Sequence[Case], draws: int) -> list[Sample]:
@@ -196,7 +196,7 @@ def latent(models: Models, method: Method, cases: Sequence[Case], size: float = 
             index = torch.full((len(cases),), i)
             output = predict(models, schedule, asked_at(schedule, index), latents, context)
             latents = undo(schedule, index, latents, output)
-        inherent = inherent_mask(models.guide.logits(images).softmax(-1), goal)
+        inherent = inherent_mask(models.guide.odds(images).p, goal)
         forwards = len(schedule) - start
     for i in range(start, len(schedule)):
         index, (alpha, sigma) = torch.full((len(cases),), i), (float(schedule.alphas[i]), float(schedule.sigmas[i]))
@@ -213,12 +213,11 @@ def latent(models: Models, method: Method, cases: Sequence[Case], size: float = 
                 conditional = predict(models, schedule, index, leaf, context)
                 push: Tensor | float = 0.0
                 if pushed:
-                    logits = models.guide.logits(
+                    odds = models.guide.odds(
                         models.backbone.codec.preview(split(conditional, leaf, alpha, sigma, schedule.prediction)[0])
                     )
-                    odds = logits.detach().softmax(-1)
-                    inherent = inherent_mask(odds, goal) if inherent is None else inherent
-                    loss = multi_emotion_loss(logits, goal, inherent, similar, *method.which)
+                    inherent = inherent_mask(odds.p, goal) if inherent is None else inherent
+                    loss = multi_emotion_loss(odds, goal, inherent, similar, *method.which)
                     (push,) = torch.autograd.grad(loss.sum(), leaf)
             conditional = conditional.detach()
             unconditional = predict(models, schedule, index, latents, base)
@@ -227,7 +226,7 @@ def latent(models: Models, method: Method, cases: Sequence[Case], size: float = 
             following = ddim(schedule, index, latents, x0, x0)
             if isinstance(push, Tensor):
                 length = size * scale * norm(conditional - unconditional) / norm(push).clamp(min=1e-12)
-                unsure = ((odds * goal).sum(-1) < method.enough).view(-1, 1, 1, 1)
+                unsure = ((odds.p * goal).sum(-1) < method.enough).view(-1, 1, 1, 1)
                 following = following - length * unsure * push
             latents = following
             forwards += 3 if pushed else 2

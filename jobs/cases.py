@@ -13,7 +13,7 @@ from torch import Tensor
 from manifests.read import check, rows_of
 from muse.emotions import MIKELS, Target
 from muse.mini.contents import PLACES, SUBJECTS, leaning
-from muse.mini.scenes import SIZE, content_prompt, factor_prompt, render, sample_scene
+from muse.mini.scenes import SIZE, Scene, content_prompt, factor_prompt, render, sample_scene
 from pipeline.config import Config
 from pipeline.images import open_source, to_tensor
 from pipeline.plan import plan_requests
@@ -95,15 +95,18 @@ def draw_mixtures(count: int, seed: int) -> list[Case]:
     return [replace(case, emotion=one, second=other) for case, (one, other) in zip(cases, pairs[:count], strict=True)]
 
 
+def mixed_scene(rng: Random, place: str, subject: str, emotions: Sequence[str]) -> Scene:
+    """A scene of two emotions: light and a prop of the one, sky and a prop of the other."""
+    one, other = (sample_scene(rng, place, subject, name) for name in rng.sample(emotions, 2))
+    second = next(prop for prop in other.props if prop != one.props[0])
+    return replace(one, sky=other.sky, props=(one.props[0], second))
+
+
 def mixed_scenes(cases: Sequence[Case], seed: int) -> Tensor:
-    """Rendered scenes (b, 3, h, w) of two-emotion cases: light and a prop of the one, sky and a prop of the other."""
-    rng, made = Random(seed), []
-    for case in cases:
-        names = rng.sample([case.emotion, case.second], 2)
-        one, other = (sample_scene(rng, case.place, case.subject, name) for name in names)
-        second = next(prop for prop in other.props if prop != one.props[0])
-        made.append(to_tensor(render(replace(one, sky=other.sky, props=(one.props[0], second)))))
-    return torch.stack(made)
+    """Such scenes of two-emotion cases, rendered, (b, 3, h, w) in [0, 1]."""
+    rng = Random(seed)
+    drawn = (mixed_scene(rng, case.place, case.subject, (case.emotion, case.second)) for case in cases)
+    return torch.stack([to_tensor(render(scene)) for scene in drawn])
 
 
 def manifest_cases(path: str) -> dict[str, list[Case]]:

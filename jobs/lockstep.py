@@ -17,8 +17,9 @@ from torch import Tensor
 from muse.backbones.base import Backbone, Conditioning
 from muse.classifiers import EmotionClassifier
 from muse.guidance import TokenState, read
-from muse.losses import inherent_mask, multi_emotion_loss, similar_mask
+from muse.losses import convinced, inherent_mask, multi_emotion_loss, similar_mask
 from muse.method import Method
+from muse.odds import Odds
 from muse.rows import Request
 from muse.sampler import guided, make_schedule, split
 from muse.similarity import ClipSimilarity, similarity
@@ -62,8 +63,8 @@ def lockstep(
 
     limits = method.iterations * torch.tensor([len(each.members) for each in targets], device=device)
 
-    def loss_of(logits: Tensor) -> Tensor:
-        return multi_emotion_loss(logits, target, inherent, similar, *method.which)
+    def loss_of(odds: Odds) -> Tensor:
+        return multi_emotion_loss(odds, target, inherent, similar, *method.which)
 
     for step in range(len(schedule)):
         index = torch.full((count,), step)
@@ -75,7 +76,7 @@ def lockstep(
             seen = backbone.predict(latents, timesteps, plain)
             pixels = backbone.codec.preview(split(seen, latents, alpha, sigma, schedule.prediction)[0])
             alike = similarity(clip.image(pixels), words).tolist()
-            rivals = inherent_mask(guide.logits(pixels).softmax(-1), target)
+            rivals = inherent_mask(guide.odds(pixels).p, target)
             for k in (~started).nonzero().flatten().tolist():
                 curves[k].append(alike[k])
                 if timing.starts(curves[k], step / len(schedule)):
@@ -95,14 +96,14 @@ def lockstep(
                 latents,
                 state.tokens,
                 lambda tokens: backbone.embed(opened, tokens),
-                guide.logits,
+                guide.odds,
                 loss_of,
             )
             better = going & (reading.loss < lowest)
             lowest, known = torch.where(better, reading.loss, lowest), known | better
             best[better], output[better] = state.tokens[better], reading.output[better]
-            odds = reading.probabilities.tolist()
-            sure = [each.confidence(odds[k]) >= method.enough for k, each in enumerate(targets)]
+            rows = zip(targets, reading.probabilities.tolist(), inherent.argmax(1).tolist(), strict=True)
+            sure = [convinced(*row, method.inherent_weight, method.enough) for row in rows]
             going &= ~torch.tensor(sure, device=device)
             state.update(going.nonzero().flatten(), reading.gradient[going], method.learning_rate)
 

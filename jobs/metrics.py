@@ -41,7 +41,7 @@ class Examiners:
     @torch.inference_mode()
     def odds(self, role: str, pixels: Tensor) -> np.ndarray:
         """Probabilities (b, 8) of an emotion classifier for pixels (b, 3, h, w) in [0, 1]."""
-        return self.emotion[role].logits(pixels).softmax(-1).double().numpy()
+        return self.emotion[role].odds(pixels).p.double().numpy()
 
     def _seen(self, name: str, pixels: Tensor) -> Tensor:
         _, side, mean, std = self.content[name]

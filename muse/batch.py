@@ -17,7 +17,8 @@ from muse.backbones.base import Conditioning
 from muse.classifiers import resize
 from muse.guidance import Reading, TokenState, read
 from muse.inversion import asked_at, undo
-from muse.losses import inherent_mask, multi_emotion_loss, similar_mask
+from muse.losses import convinced, inherent_mask, multi_emotion_loss, similar_mask
+from muse.odds import Odds
 from muse.rows import Phase, Request, Row, Sample
 from muse.sampler import guided, split
 from muse.similarity import similarity
@@ -99,7 +100,7 @@ class Batch:
             images = torch.cat([resize(source[None].to(self.latents), side) for source in sources])
             i = _numbers(edits)
             self.latents[i] = self.backbone.codec.encode(images)
-            self.inherent[i] = inherent_mask(self.engine.guide.logits(images).softmax(-1), self.target[i])
+            self.inherent[i] = inherent_mask(self.engine.guide.odds(images).p, self.target[i])
             for row in edits:
                 if row.first > row.index:
                     row.phase = Phase.DONE
@@ -138,16 +139,16 @@ class Batch:
             self.latents[i],
             self.state.tokens[i],
             lambda tokens: self._worded(i, tokens),
-            lambda pixels: self._logits(rows, pixels),
-            lambda logits: self._loss(i, logits),
+            lambda pixels: self._odds(rows, pixels),
+            lambda odds: self._loss(i, odds),
         )
 
-    def _logits(self, rows: list[Row], pixels: Tensor) -> Tensor:
+    def _odds(self, rows: list[Row], pixels: Tensor) -> Odds:
         seen = augmented(pixels, [self.draws[row.number] for row in rows]) if self.method.augment else pixels
-        return self.engine.guide.logits(seen)
+        return self.engine.guide.odds(seen)
 
-    def _loss(self, i: Tensor, logits: Tensor) -> Tensor:
-        return multi_emotion_loss(logits, self.target[i], self.inherent[i], self.similar[i], *self.method.which)
+    def _loss(self, i: Tensor, odds: Odds) -> Tensor:
+        return multi_emotion_loss(odds, self.target[i], self.inherent[i], self.similar[i], *self.method.which)
 
     def _worded(self, i: Tensor, tokens: Tensor) -> Conditioning:
         """Conditioning of rows `i` with these emotional tokens."""
@@ -158,15 +159,17 @@ class Batch:
         places = prompts.places[0].to(tokens.device)[..., None].expand(-1, -1, tokens.shape[-1])
         return Conditioning(plain.context.scatter_add(1, places, tokens.to(plain.context.dtype)), plain.pooled)
 
+    def _convinced(self, row: Row, p: Sequence[float]) -> bool:
+        return convinced(row.request.target, p, row.inherent, self.method.inherent_weight, self.method.enough)
+
     def _take(self, rows: list[Row], reading: Reading) -> None:
         """Keep the best reading of the step, update the tokens of who is not convinced, send on who is done."""
         sound = torch.isfinite(reading.gradient).flatten(1).all(1)
         told = _told(sound, reading.loss, reading.probabilities)
         unsure, better = [], []
-        for k, (row, (whole, loss, *odds)) in enumerate(zip(rows, told, strict=True)):
-            confidence = row.request.target.confidence(odds)
+        for k, (row, (whole, loss, *p)) in enumerate(zip(rows, told, strict=True)):
             row.trace.loss.append(loss)
-            row.trace.confidence.append(confidence)
+            row.trace.confidence.append(row.request.target.confidence(p))
             row.trace.forwards += 2
             row.trace.gradients += 1
             row.readings += 1
@@ -176,7 +179,7 @@ class Batch:
             if loss < row.best:
                 row.best, row.told = loss, True
                 better.append(k)
-            row.convinced = confidence >= self.method.enough
+            row.convinced = self._convinced(row, p)
             if not row.convinced:
                 unsure.append(k)
                 row.trace.iterations += 1
@@ -235,7 +238,7 @@ class Batch:
         i, engine = _numbers(rows), self.engine
         pixels = self.backbone.codec.preview(self._x0(rows))
         scores = similarity(engine.clip.image(pixels), self.words[i]).cpu().tolist()
-        rivals = inherent_mask(engine.guide.logits(pixels).softmax(-1), self.target[i])
+        rivals = inherent_mask(engine.guide.odds(pixels).p, self.target[i])
         for k, row in enumerate(rows):
             row.trace.similarity.append(scores[k])
             row.phase = Phase.STEP
@@ -243,7 +246,8 @@ class Batch:
                 row.started, row.trace.start_step = True, row.index
                 if row.request.image is None:
                     self.inherent[row.number] = rivals[k]
-                row.trace.inherent = engine.guide.taxonomy.labels[int(self.inherent[row.number].argmax())]
+                row.inherent = int(self.inherent[row.number].argmax())
+                row.trace.inherent = engine.guide.taxonomy.labels[row.inherent]
                 row.phase = self._phase(row, row.index)
 
     def _glance(self, rows: list[Row]) -> None:
@@ -251,16 +255,15 @@ class Batch:
         if not rows:
             return
         i = _numbers(rows)
-        logits = self._logits(rows, self.backbone.codec.preview(self._x0(rows)))
-        told = _told(self._loss(i, logits), logits.softmax(-1))
-        for row, (loss, *odds) in zip(rows, told, strict=True):
-            confidence = row.request.target.confidence(odds)
-            row.convinced = row.told = confidence >= self.method.enough
+        odds = self._odds(rows, self.backbone.codec.preview(self._x0(rows)))
+        told = _told(self._loss(i, odds), odds.p)
+        for row, (loss, *p) in zip(rows, told, strict=True):
+            row.convinced = row.told = self._convinced(row, p)
             row.phase = Phase.STEP if row.convinced else Phase.READ
             row.trace.glances += 1
             if row.convinced:
                 row.trace.loss.append(loss)
-                row.trace.confidence.append(confidence)
+                row.trace.confidence.append(row.request.target.confidence(p))
 
     def _advance(self, rows: list[Row]) -> None:
         """The denoising step."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from muse.backbones.base import Backbone, Conditioning
+from muse.odds import Odds
 from muse.sampler import Schedule, split
 
 CLIP = 10.0
@@ -85,8 +86,8 @@ def read(
     latents: Tensor,
     tokens: Tensor,
     conditioning_of: Callable[[Tensor], Conditioning],
-    logits_of: Callable[[Tensor], Tensor],
-    loss_of: Callable[[Tensor], Tensor],
+    odds_of: Callable[[Tensor], Odds],
+    loss_of: Callable[[Odds], Tensor],
 ) -> Reading:
     """Loss and gradient of tokens (r, k, d) through one conditional prediction of x0 from detached latents.
 
@@ -100,7 +101,7 @@ def read(
         leaf = tokens.detach().requires_grad_(True)
         output = backbone.predict(latents, schedule.timesteps[index].to(latents.device), conditioning_of(leaf))
         x0, _ = split(output, latents, alpha, sigma, schedule.prediction)
-        logits = logits_of(backbone.codec.preview(x0))
-        loss = loss_of(logits)
+        odds = odds_of(backbone.codec.preview(x0))
+        loss = loss_of(odds)
         (gradient,) = torch.autograd.grad(loss.sum(), leaf)
-    return Reading(loss.detach(), logits.detach().softmax(-1), gradient, output.detach())
+    return Reading(loss.detach(), odds.p, gradient, output.detach())

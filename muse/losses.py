@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from muse.emotions import Target
+from muse.odds import Odds
 
 
 def multi_emotion_loss(
-    logits: Tensor,
+    odds: Odds,
     target: Tensor,
     inherent: Tensor,
     similar: Tensor,
@@ -26,19 +29,30 @@ def multi_emotion_loss(
     Of a mixture b < 1 sees first to it that the image is its members', then to how it divides among them.
 
     Args:
-        logits: (b, n) of the guide.
+        odds: P (b, n) by the guide.
         target: (b, n), rows sum to 1.
         inherent: (b, n), 1 where an emotion is the content's own and not targeted, else 0.
         similar: (b, n), 1 where an emotion is similar to the target and not targeted, else 0.
         inherent_weight, similar_weight, balance: l1, l2, b.
     """
-    log_p = F.log_softmax(logits, dim=-1)
-    # log(1 - P) without the cancellation of 1 - exp(log P) near P = 1.
-    log_rest = torch.log(-torch.expm1(log_p.clamp(max=-1e-6)))
     away = inherent_weight * inherent + similar_weight * similar
-    log_mass = log_p.masked_fill(target == 0, -torch.inf).logsumexp(-1)
-    division = (target * (log_p - log_mass[:, None])).sum(-1)
-    return -log_mass - balance * division - (away * log_rest).sum(-1)
+    log_mass = odds.log_p.masked_fill(target == 0, -torch.inf).logsumexp(-1)
+    division = (target * (odds.log_p - log_mass[:, None])).sum(-1)
+    return -log_mass - balance * division - (away * odds.log_rest).sum(-1)
+
+
+def convinced(target: Target, p: Sequence[float], inherent: int, inherent_weight: float, enough: float) -> bool:
+    """Whether a guide that gives these probabilities asks for no more: `enough` of the target, and of what was there
+    before at most the rest, unless nothing pushes it down.
+
+    Under probabilities that sum to 1 the second follows from the first; a multi-label guide may see both.
+
+    Args:
+        p: n probabilities.
+        inherent: index of the emotion that the content evokes by itself.
+    """
+    rest = p[inherent] if inherent_weight else 0.0
+    return target.confidence(p) >= enough and rest <= 1 - enough
 
 
 def similar_mask(target: Target) -> list[float]:

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from muse.backbones.base import Backbone
 from muse.classifiers import EmotionClassifier, resize
 from muse.guidance import CLIP
 from muse.inversion import asked_at, undo
-from muse.losses import inherent_mask, multi_emotion_loss, similar_mask
+from muse.losses import convinced, inherent_mask, multi_emotion_loss, similar_mask
 from muse.method import Method
 from muse.rows import Request
 from muse.sampler import guided, make_schedule, split
@@ -37,12 +36,12 @@ def muse(
     if request.image is None:
         noise = torch.randn(1, *backbone.latent_shape, generator=torch.Generator().manual_seed(request.seed))
         latents = noise.to(device)
-        inherent, first, scale = None, 0, method.guidance_scale
+        inherent, first, scale = torch.zeros_like(target), 0, method.guidance_scale
     else:
         side = backbone.latent_shape[-1] * backbone.codec.pixels_per_latent
         image = resize(request.image[None].to(device), side)
         latents = backbone.codec.encode(image)
-        inherent = inherent_mask(guide.logits(image).softmax(-1), target)
+        inherent = inherent_mask(guide.odds(image).p, target)
         first, scale = max(1, round((1 - method.strength) * len(schedule))), method.edit_guidance_scale
         for step in reversed(range(first, len(schedule))):
             index = torch.tensor([step])
@@ -64,8 +63,8 @@ def muse(
             seen = backbone.codec.decode(x0_of(backbone.predict(latents, timestep, plain)))
             curve.append(float(similarity(clip.image(seen), clip.text([request.prompt]))))
             started = timing.starts(curve, step / len(schedule))
-            if started and inherent is None:
-                inherent = inherent_mask(guide.logits(seen).softmax(-1), target)
+            if started and request.image is None:
+                inherent = inherent_mask(guide.odds(seen).p, target)
 
         if started and step < method.until * len(schedule):  # HOW
             lowest = float("inf")
@@ -73,12 +72,13 @@ def muse(
                 with torch.enable_grad():
                     leaf = tokens.clone().requires_grad_(True)
                     output = backbone.predict(latents, timestep, backbone.embed(prompts, leaf))
-                    logits = guide.logits(backbone.codec.decode(x0_of(output)))
-                    loss = multi_emotion_loss(logits, target, inherent, similar, *method.which)  # WHICH
+                    odds = guide.odds(backbone.codec.decode(x0_of(output)))
+                    loss = multi_emotion_loss(odds, target, inherent, similar, *method.which)  # WHICH
                     (gradient,) = torch.autograd.grad(loss.sum(), leaf)
                 if float(loss) < lowest:
                     lowest, best_tokens = float(loss), tokens
-                if request.target.confidence(F.softmax(logits, -1)[0].tolist()) >= method.enough:
+                rival = int(inherent.argmax())
+                if convinced(request.target, odds.p[0].tolist(), rival, method.inherent_weight, method.enough):
                     break
                 relative, updates = gradient * backbone.text.scale, updates + 1
                 relative = relative * min(1.0, CLIP / float(relative.norm()))

@@ -89,6 +89,7 @@ class Row:
         scale: its classifier-free guidance.
         index: the denoising step it stands at.
         first: the step at which it turns from undoing to denoising.
+        inherent: index of the emotion that the content evokes by itself, known once it has `started`.
         convinced: whether the guide was, when it last read.
         readings: of the guide, at this step.
         best: the lowest loss read at this step.
@@ -103,6 +104,7 @@ class Row:
     first: int = 0
     trace: Trace = field(default_factory=Trace)
     started: bool = False
+    inherent: int = -1
     convinced: bool = False
     readings: int = 0
     best: float = float("inf")

@@ -2,7 +2,8 @@
 
 - `config.json` of an image classifier: an `AutoModelForImageClassification` folder.
 - `config.json` of a CLIP or SigLIP: zero-shot, with a default prompt for each emotion.
-- `classifier.json`: says more. `{"temperature": 1.2}` beside a config.json calibrates it; by its `kind` it is
+- `classifier.json`: says more. `{"temperature": 1.2}` beside a config.json calibrates it; `{"multi_label": true}` says,
+  as `problem_type` in a config.json does, that an image may have several emotions; by its `kind` it is
   `{"kind": "zero-shot", "model": FOLDER, "prompts": {LABEL: [PROMPT, ..], ..}}`,
   `{"kind": "head", "backbone": FOLDER, "head": FILE, "labels": [LABEL, ..]}` or
   `{"kind": "ensemble", "members": [FOLDER or {"folder": FOLDER, "label_map": {..}}, ..]}`.
@@ -45,6 +46,17 @@ class Source:
     labels: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     members: tuple[tuple[Source, Mapping[str, str]], ...] = ()
+
+    @property
+    def temperature(self) -> float:
+        return float(self.settings.get("temperature", 1.0))
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may have several emotions, each probable by itself."""
+        if "multi_label" in self.settings or self.kind != "model":
+            return bool(self.settings.get("multi_label", False))
+        return read_json(self.weights / "config.json").get("problem_type") == "multi_label_classification"
 
     def check(self, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None) -> None:
         """Hold its labels against the taxonomy.

@@ -214,8 +214,8 @@ class Loaded:
                 # Judged is what is stored: the rounded picture, not the decoder's floats.
                 stack = torch.stack([samples[i].pixels for i in sound]).to(self.device)
                 pixels = stack.permute(0, 3, 1, 2).float() / 255
-                judged = self.judge.logits(pixels).softmax(-1).tolist()
-                guided = self.guide.logits(pixels).softmax(-1).tolist()
+                judged = self.judge.odds(pixels).p.tolist()
+                guided = self.guide.odds(pixels).p.tolist()
                 texts = self.clip.text([requests[i].planned.prompt for i in sound])
                 alike = similarity(self.clip.image(pixels), texts).tolist()
             scores = {i: (judged[k], guided[k], alike[k]) for k, i in enumerate(sound)}

@@ -74,7 +74,7 @@ def _by_model(name: str, config: Config, model: Model, on_gpu: bool) -> Score:
 
     def score(image: Image, _: Mapping[str, Any]) -> float:
         with torch.inference_mode():
-            return float(classifier.logits(to_tensor(image)[None].to(device)).softmax(-1)[0, position])
+            return float(classifier.odds(to_tensor(image)[None].to(device)).p[0, position])
 
     return score
 

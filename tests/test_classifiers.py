@@ -74,14 +74,14 @@ def headed(tmp_path):
 
 
 def _is_sound(classifier, pixels):
-    """Differentiable, batched, float32, and a row's logits are its own."""
+    """Differentiable, batched, float32, and a row's odds are its own."""
     leaf = pixels.clone().requires_grad_(True)
-    logits = classifier.logits(leaf)
-    assert logits.shape == (3, len(classifier.taxonomy))
-    assert logits.dtype == torch.float32
-    (gradient,) = torch.autograd.grad(logits[:, 0].sum(), leaf)
+    log_p = classifier.odds(leaf).log_p
+    assert log_p.shape == (3, len(classifier.taxonomy))
+    assert log_p.dtype == torch.float32
+    (gradient,) = torch.autograd.grad(log_p[:, 0].sum(), leaf)
     assert (gradient.abs().amax((1, 2, 3)) > 0).all()
-    assert torch.allclose(classifier.logits(pixels[1:2])[0], logits[1], atol=1e-4)
+    assert torch.allclose(classifier.odds(pixels[1:2]).log_p[0], log_p[1], atol=1e-4)
     assert not any(weight.requires_grad for weight in classifier.parameters())
 
 
@@ -97,8 +97,8 @@ def test_an_ensemble_is_the_geometric_mean_of_its_members(tmp_path, pixels):
     both = load_classifier(_describe(tmp_path / "both", kind="ensemble", members=list(map(str, members))))
     product = torch.ones(3, 8)
     for member in members:
-        product *= load_classifier(member).logits(pixels).softmax(-1).sqrt()
-    assert torch.allclose(both.logits(pixels).softmax(-1), product / product.sum(-1, keepdim=True), atol=1e-5)
+        product *= load_classifier(member).odds(pixels).p.sqrt()
+    assert torch.allclose(both.odds(pixels).p, product / product.sum(-1, keepdim=True), atol=1e-5)
 
 
 def test_zero_shot_prefers_the_emotion_whose_prompt_is_the_images(tmp_path):
@@ -112,7 +112,7 @@ def test_zero_shot_prefers_the_emotion_whose_prompt_is_the_images(tmp_path):
     folder = _describe(tmp_path / "told", kind="zero-shot", model=str(WEIGHTS / "clip"), prompts=told)
     scenes = [sample_scene(rng, "beach", "dog", MIKELS.labels[i % 8]) for i in range(80)]
     stack = torch.stack([torch.from_numpy(np.array(render(s))).permute(2, 0, 1).float() / 255 for s in scenes])
-    seen = load_classifier(folder).logits(stack).argmax(-1)
+    seen = load_classifier(folder).odds(stack).p.argmax(-1)
     right = (seen == torch.arange(80) % 8).float().mean()
     # Chance is 1/8; the deviation of 80 draws at one half is 6 points.
     assert right >= 0.35, right
@@ -131,8 +131,8 @@ def test_several_labels_add_up_and_one_left_out_takes_its_share_away(tmp_path, p
         'polarity = [-1, -1, 1, 0, -1, -1]\nwheel = ["joy", "fear", "sadness"]\n'
     )
     moods = load_taxonomy(str(tmp_path / "moods.toml"))
-    p = load_classifier(WEIGHTS / "guide").logits(pixels).softmax(-1)
-    q = load_classifier(folder, moods, {"glee": "joy", "blur": ""}).logits(pixels).softmax(-1)
+    p = load_classifier(WEIGHTS / "guide").odds(pixels).p
+    q = load_classifier(folder, moods, {"glee": "joy", "blur": ""}).odds(pixels).p
     rest = 1 - p[:, 2]
     assert torch.allclose(q[:, 2], (p[:, 0] + p[:, 1]) / rest, atol=1e-5)
     assert torch.allclose(q[:, 0], p[:, 7] / rest, atol=1e-5)
@@ -145,6 +145,45 @@ def test_a_temperature_is_applied(tmp_path, pixels):
     (tmp_path / "cool" / "classifier.json").write_text('{"temperature": 2.0}')
     plain, cool = load_classifier(WEIGHTS / "guide"), load_classifier(tmp_path / "cool")
     assert torch.allclose(cool.logits(pixels), plain.logits(pixels) / 2)
+
+
+def _multi_label(folder):
+    """A copy of the guide whose config.json says that an image may have several emotions."""
+    shutil.copytree(WEIGHTS / "guide", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"problem_type": "multi_label_classification"}))
+    return folder
+
+
+def test_each_emotion_of_a_multi_label_classifier_is_probable_by_itself(tmp_path, pixels):
+    guide, several = load_classifier(WEIGHTS / "guide"), load_classifier(_multi_label(tmp_path / "several"))
+    p = guide.logits(pixels).sigmoid()
+    assert torch.allclose(several.odds(pixels).p, p)
+    shutil.copytree(WEIGHTS / "guide", tmp_path / "told")
+    (tmp_path / "told" / "classifier.json").write_text('{"multi_label": true}')
+    assert torch.allclose(load_classifier(tmp_path / "told").odds(pixels).p, p)
+    (tmp_path / "several" / "classifier.json").write_text('{"multi_label": false}')
+    assert torch.allclose(load_classifier(tmp_path / "several").odds(pixels).p, guide.odds(pixels).p)
+
+
+def test_a_label_left_out_of_a_multi_label_classifier_takes_nothing_away(tmp_path, pixels):
+    folder = _multi_label(tmp_path / "several")
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"]["0"] = "blur"
+    (folder / "config.json").write_text(json.dumps(config))
+    (tmp_path / "seven.toml").write_text(
+        f'name = "seven"\nlabels = {list(MIKELS.labels[1:])}\npolarity = {list(MIKELS.polarity[1:])}\nwheel = []\n'
+    )
+    whole, less = load_classifier(WEIGHTS / "guide"), load_taxonomy(str(tmp_path / "seven.toml"))
+    p = load_classifier(folder, less, {"blur": ""}).odds(pixels).p
+    assert torch.allclose(p, whole.logits(pixels)[:, 1:].sigmoid())
+
+
+def test_an_ensemble_with_a_multi_label_member_is_multi_label_by_their_mean_log_odds(tmp_path, pixels):
+    members = [WEIGHTS / "judge", _multi_label(tmp_path / "several")]
+    both = load_classifier(_describe(tmp_path / "both", kind="ensemble", members=list(map(str, members))))
+    p, q = (load_classifier(member).odds(pixels).p.double() for member in members)
+    assert torch.allclose(both.odds(pixels).p.double(), ((p.logit() + q.logit()) / 2).sigmoid(), atol=1e-4)
 
 
 SHORT = {"size": {"shortest_edge": 72}, "crop_size": {"height": 64, "width": 64}}

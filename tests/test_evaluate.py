@@ -18,6 +18,7 @@ from jobs.tables import sweep_table
 from muse.emotions import MIKELS
 from muse.method import Method
 from muse.mini import WEIGHTS
+from muse.odds import Odds
 from muse.rows import Sample, Trace
 
 SHORT = Method(steps=3, iterations=1)
@@ -162,12 +163,12 @@ def test_rejection_keeps_the_best_draw_of_each_case(cases, monkeypatch):
     drawn = iter([1, 2])
 
     class Judge:
-        def logits(self, pixels):
+        def odds(self, pixels):
             odds = torch.full((2, 8), 1e-9)
             for row, (case, value) in enumerate(zip(cases, next(worth), strict=True)):
                 odds[row, MIKELS.index(case.emotion)] = value
                 odds[row, (MIKELS.index(case.emotion) + 1) % 8] = 1 - value
-            return odds.log()
+            return Odds.of_one(odds.log())
 
     def once(models, method, cases):
         number = next(drawn)
@@ -204,7 +205,7 @@ def test_a_latent_push_moves_the_guide(cases):
     guide = load(WEIGHTS).guide
     goal = torch.tensor([case.target.weights for case in cases])
     pushed, plain = (run_arm(WEIGHTS, method, arm, cases)[0] for arm in ("latent", "plain"))
-    gain = ((guide.logits(pushed).softmax(-1) - guide.logits(plain).softmax(-1)) * goal).sum(-1)
+    gain = ((guide.odds(pushed).p - guide.odds(plain).p) * goal).sum(-1)
     assert gain.mean() > 0.1
 
 

@@ -6,6 +6,7 @@ import torch
 from muse.emotions import Target
 from muse.guidance import CLIP, TokenState, read
 from muse.losses import multi_emotion_loss, similar_mask
+from muse.odds import Odds
 from muse.sampler import make_schedule
 from tests.conftest import random_resnet, tiny_stable_diffusion
 
@@ -23,18 +24,18 @@ def setting(tokenizer):
     similar = torch.tensor([similar_mask(target) for target in targets], dtype=torch.float64)
     schedule, steps = make_schedule(backbone.scheduler_config, 10), torch.tensor([3, 5, 8])
 
-    def logits_of(pixels):
-        return guide(pixel_values=pixels * 2 - 1).logits
+    def odds_of(pixels):
+        return Odds.of_one(guide(pixel_values=pixels * 2 - 1).logits)
 
     def go(rows, at=tokens):
-        def loss_of(logits):
+        def loss_of(odds):
             none = torch.zeros_like(similar[rows])
-            return multi_emotion_loss(logits, weights[rows], none, similar[rows], 0.5, 0.25, 1.0)
+            return multi_emotion_loss(odds, weights[rows], none, similar[rows], 0.5, 0.25, 1.0)
 
         def conditioning_of(leaf):
             return backbone.embed(prompts.rows(rows), leaf)
 
-        return read(backbone, schedule, steps[rows], latents[rows], at[rows], conditioning_of, logits_of, loss_of)
+        return read(backbone, schedule, steps[rows], latents[rows], at[rows], conditioning_of, odds_of, loss_of)
 
     return go, tokens
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from muse.emotions import MIKELS, Target
-from muse.losses import inherent_mask, multi_emotion_loss, similar_mask
+from muse.losses import convinced, inherent_mask, multi_emotion_loss, similar_mask
+from muse.odds import Odds
 
 
 def test_the_loss_is_its_formula():
@@ -14,7 +15,7 @@ def test_the_loss_is_its_formula():
     p = logits.softmax(-1)
     expected = -(target * p.log()).sum(-1) - 0.5 * (inherent * (1 - p).log()).sum(-1)
     expected -= 0.25 * (similar * (1 - p).log()).sum(-1)
-    assert torch.allclose(multi_emotion_loss(logits, target, inherent, similar, 0.5, 0.25, 1.0), expected)
+    assert torch.allclose(multi_emotion_loss(Odds.of_one(logits), target, inherent, similar, 0.5, 0.25, 1.0), expected)
 
 
 def test_the_balance_weighs_how_a_mixture_divides_and_nothing_of_one_emotion():
@@ -23,7 +24,9 @@ def test_the_balance_weighs_how_a_mixture_divides_and_nothing_of_one_emotion():
     awe, fear = p[:, MIKELS.index("awe")], p[:, MIKELS.index("fear")]
 
     def loss(target, balance):
-        return multi_emotion_loss(logits, torch.tensor([target.weights] * 3).double(), none, none, 0, 0, balance)
+        return multi_emotion_loss(
+            Odds.of_one(logits), torch.tensor([target.weights] * 3).double(), none, none, 0, 0, balance
+        )
 
     both = Target.of({"awe": 0.6, "fear": 0.4})
     divided = 0.6 * (awe / (awe + fear)).log() + 0.4 * (fear / (awe + fear)).log()
@@ -36,8 +39,8 @@ def test_each_part_pushes_its_own_way():
     zero = torch.zeros(1, 8)
     rival = torch.nn.functional.one_hot(torch.tensor([MIKELS.index("sadness")]), 8).float()
     logits = torch.zeros(1, 8, requires_grad=True)
-    plain = torch.autograd.grad(multi_emotion_loss(logits, target, zero, zero, 1, 1, 1).sum(), logits)[0]
-    pushed = torch.autograd.grad(multi_emotion_loss(logits, target, rival, zero, 1, 1, 1).sum(), logits)[0]
+    plain = torch.autograd.grad(multi_emotion_loss(Odds.of_one(logits), target, zero, zero, 1, 1, 1).sum(), logits)[0]
+    pushed = torch.autograd.grad(multi_emotion_loss(Odds.of_one(logits), target, rival, zero, 1, 1, 1).sum(), logits)[0]
     assert plain[0, MIKELS.index("awe")] < 0
     assert pushed[0, MIKELS.index("sadness")] > plain[0, MIKELS.index("sadness")]
 
@@ -55,7 +58,7 @@ def test_against_a_certain_rival_cross_entropy_pushes_as_which_does():
     rival = torch.tensor([Target.of("sadness").weights] * 20, dtype=torch.float64)
 
     def gradient(weight):
-        loss = multi_emotion_loss(logits, target, rival, torch.zeros_like(rival), weight, 0, 1)
+        loss = multi_emotion_loss(Odds.of_one(logits), target, rival, torch.zeros_like(rival), weight, 0, 1)
         return torch.autograd.grad(loss.sum(), logits)[0]
 
     alone, both = gradient(0.0), gradient(0.5)
@@ -63,12 +66,45 @@ def test_against_a_certain_rival_cross_entropy_pushes_as_which_does():
     assert (torch.cosine_similarity(alone, both) > 0.9).all()
 
 
+def test_under_a_multi_label_guide_cross_entropy_leaves_the_rival_alone_and_which_does_not():
+    logits = torch.randn(20, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_(True)
+    target = torch.tensor([Target.of("awe").weights] * 20, dtype=torch.float64)
+    rival = torch.tensor([Target.of("sadness").weights] * 20, dtype=torch.float64)
+
+    def gradient(weight):
+        loss = multi_emotion_loss(Odds.of_each(logits), target, rival, torch.zeros_like(rival), weight, 0, 1)
+        return torch.autograd.grad(loss.sum(), logits)[0][:, MIKELS.index("sadness")]
+
+    assert not gradient(0.0).any()
+    assert torch.allclose(gradient(0.5), 0.5 * logits[:, MIKELS.index("sadness")].sigmoid())
+
+
+def test_a_guide_is_convinced_by_the_target_once_what_was_there_before_is_gone():
+    awe, sadness = MIKELS.index("awe"), MIKELS.index("sadness")
+    both = [0.9 if i in (awe, sadness) else 0.1 for i in range(8)]
+    assert not convinced(Target.of("awe"), both, sadness, 0.5, 0.7)
+    assert convinced(Target.of("awe"), both, sadness, 0.0, 0.7)
+    assert convinced(Target.of("awe"), both, MIKELS.index("fear"), 0.5, 0.7)
+    assert not convinced(Target.of("fear"), both, MIKELS.index("anger"), 0.5, 0.7)
+
+
+def test_a_guide_that_divides_one_whole_is_convinced_by_the_target_alone():
+    """20,000 draws, many of one emotion nearly alone: what is asked of the rival never decides."""
+    torch.manual_seed(0)
+    p = torch.distributions.Dirichlet(torch.full((8,), 0.15, dtype=torch.float64)).sample((20_000,)).tolist()
+    awe, target = MIKELS.index("awe"), Target.of("awe")
+    rivals = [max((i for i in range(8) if i != awe), key=row.__getitem__) for row in p]
+    with_which = [convinced(target, row, rival, 0.5, 0.7) for row, rival in zip(p, rivals, strict=True)]
+    assert with_which == [row[awe] >= 0.7 for row in p]
+    assert any(with_which)
+
+
 def test_the_loss_stays_finite_where_a_classifier_is_certain():
     logits = torch.tensor([[60.0, 0, 0, 0, 0, 0, 0, -60]] * 2, requires_grad=True)
     target = torch.nn.functional.one_hot(torch.tensor([7, 7]), 8).float()
     target[1, 6:] = 0.5
     rival = torch.nn.functional.one_hot(torch.tensor([0, 0]), 8).float()
-    loss = multi_emotion_loss(logits, target, rival, torch.zeros(2, 8), 1, 1, 0.2)
+    loss = multi_emotion_loss(Odds.of_one(logits), target, rival, torch.zeros(2, 8), 1, 1, 0.2)
     (gradient,) = torch.autograd.grad(loss.sum(), logits)
     assert torch.isfinite(loss).all()
     assert torch.isfinite(gradient).all()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from muse.classifiers.preprocessing import Preprocessing
 from muse.emotions import Taxonomy
 from muse.labels import assignment
+from muse.odds import Odds
 
 
 class EmotionClassifier(Protocol):
@@ -19,8 +20,8 @@ class EmotionClassifier(Protocol):
 
     taxonomy: Taxonomy
 
-    def logits(self, pixels: Tensor) -> Tensor:
-        """Logits (b, len(taxonomy)), float32, in the taxonomy's order.
+    def odds(self, pixels: Tensor) -> Odds:
+        """How probable each emotion is, (b, len(taxonomy)), float32, in the taxonomy's order.
 
         Args:
             pixels: float (b, 3, h, w) in [0, 1], RGB. Values slightly outside are let through, so that
@@ -33,7 +34,8 @@ class ImageClassifier(nn.Module, ABC):
     """A frozen model with its own preprocessing, labels and temperature, read under the names of a taxonomy.
 
     Labels are matched by name. Where several stand for one emotion their probabilities add up; one that is
-    left out takes its share away, and the rest sum to one again.
+    left out takes its share away, and the rest sum to one again. With `multi_label` an image may have several
+    emotions, each probable by itself; what adds up are then the odds P / (1 - P), and none takes from another.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class ImageClassifier(nn.Module, ABC):
         taxonomy: Taxonomy,
         label_map: Mapping[str, str] | None = None,
         temperature: float = 1.0,
+        multi_label: bool = False,
     ):
         super().__init__()
         if not temperature > 0:
             raise ValueError(f"the temperature is {temperature}; it must be above 0")
         self.model = model.float().eval().requires_grad_(False)
         self.preprocessing, self.taxonomy, self.temperature = preprocessing, taxonomy, temperature
+        self.multi_label = multi_label
         mask = torch.full((len(taxonomy), len(labels)), -torch.inf)
         for position, emotion in enumerate(assignment(labels, taxonomy, label_map)):
             if emotion is not None:
@@ -61,6 +65,10 @@ class ImageClassifier(nn.Module, ABC):
         """Logits (b, labels) over its own labels of prepared pixels."""
 
     def logits(self, pixels: Tensor) -> Tensor:
+        """Logits (b, len(taxonomy)) of those probabilities, float32."""
         scores = self.scores(self.preprocessing(pixels.float())).float() / self.temperature
         # log sum of p over the labels of an emotion, up to one constant a row; a single label's comes out exactly.
         return torch.logsumexp(scores[:, None, :] + self.mask, dim=-1)
+
+    def odds(self, pixels: Tensor) -> Odds:
+        return (Odds.of_each if self.multi_label else Odds.of_one)(self.logits(pixels))

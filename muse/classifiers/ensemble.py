@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muse.emotions import Taxonomy
+from muse.odds import Odds
 
 
 class EnsembleClassifier(nn.Module):
     """The mean of the members' log-probabilities, which softmax turns into their normalised geometric mean.
+
+    Where a member is multi-label it is the mean of their log-odds, log P - log(1 - P), and so is the ensemble.
 
     A mean of probabilities would be content as soon as one member is: its gradient goes to the member that is
     convinced already. This one's goes to each alike, so that a picture must please them all.
@@ -21,6 +23,10 @@ class EnsembleClassifier(nn.Module):
     def __init__(self, members: Sequence[nn.Module], taxonomy: Taxonomy):
         super().__init__()
         self.members, self.taxonomy = nn.ModuleList(members), taxonomy
+        self.multi_label = any(member.multi_label for member in members)
 
-    def logits(self, pixels: Tensor) -> Tensor:
-        return torch.stack([F.log_softmax(member.logits(pixels), dim=-1) for member in self.members]).mean(0)
+    def odds(self, pixels: Tensor) -> Odds:
+        seen = [member.odds(pixels) for member in self.members]
+        if self.multi_label:
+            return Odds.of_each(torch.stack([each.log_p - each.log_rest for each in seen]).mean(0))
+        return Odds.of_one(torch.stack([each.log_p for each in seen]).mean(0))

@@ -32,9 +32,7 @@ class FolderClassifier(ImageClassifier):
     def of(cls, source: Source, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None) -> FolderClassifier:
         source.check(taxonomy, label_map)
         model, preprocessing = open_image_model(source.weights)
-        return cls(
-            model, preprocessing, source.labels, taxonomy, label_map, float(source.settings.get("temperature", 1.0))
-        )
+        return cls(model, preprocessing, source.labels, taxonomy, label_map, source.temperature, source.multi_label)
 
     def scores(self, seen: Tensor) -> Tensor:
         return self.model(pixel_values=seen).logits

@@ -44,9 +44,8 @@ class HeadClassifier(ImageClassifier):
         head = read_head(file, ACTIVATIONS[activation])
         backbone = open_model(AutoModel, source.weights)
         preprocessing = Preprocessing.from_pretrained(source.weights)
-        temperature = float(source.settings.get("temperature", 1.0))
         both = nn.ModuleDict({"backbone": backbone, "head": head})
-        made = cls(both, preprocessing, source.labels, taxonomy, label_map, temperature)
+        made = cls(both, preprocessing, source.labels, taxonomy, label_map, source.temperature, source.multi_label)
         with torch.no_grad():
             width = made.features(torch.zeros(1, 3, preprocessing.side, preprocessing.side)).shape[-1]
         if width != head[0].in_features:

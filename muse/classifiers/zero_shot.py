@@ -38,8 +38,9 @@ class ZeroShotClassifier(ImageClassifier):
         taxonomy: Taxonomy,
         label_map: Mapping[str, str] | None = None,
         temperature: float = 1.0,
+        multi_label: bool = False,
     ):
-        super().__init__(model, preprocessing, labels, taxonomy, label_map, temperature)
+        super().__init__(model, preprocessing, labels, taxonomy, label_map, temperature, multi_label)
         self.register_buffer("texts", texts)
 
     @classmethod
@@ -62,10 +63,8 @@ class ZeroShotClassifier(ImageClassifier):
                 )
                 texts.append(F.normalize(projected(model.get_text_features(**ids)), dim=-1).mean(0))
         preprocessing = Preprocessing.from_pretrained(source.weights)
-        temperature = float(source.settings.get("temperature", 1.0))
-        return cls(
-            model, F.normalize(torch.stack(texts), dim=-1), preprocessing, labels, taxonomy, label_map, temperature
-        )
+        means = F.normalize(torch.stack(texts), dim=-1)
+        return cls(model, means, preprocessing, labels, taxonomy, label_map, source.temperature, source.multi_label)
 
     def scores(self, seen: Tensor) -> Tensor:
         images = F.normalize(projected(self.model.get_image_features(pixel_values=seen)), dim=-1)
