@@ -3,11 +3,11 @@
 Every arm (`jobs.arms`) makes the same requests from the same seeds, so the starting noise is the same. Beside FILE.json
 come FILE.md, tables, and FILE-*.png, plots. The report's keys; a figure is {mean, low, high, n}, its interval 95 %:
 
-- `arms.ARM.TASK.METRIC`: tasks `generation`, `editing`, and `hard`, the generation requests whose content evokes the
-  other polarity by itself. Metrics in `jobs.metrics`; also `sem_d`; `forwards`, all that an image took in operations
-  of a U-Net forward (`jobs.cost`: backward passes, guide, decoder, CLIP and text encoders as dear as they are, refused
-  draws included); and `seconds` an image, {mean, n}, without `hard` and without an interval, for batches are timed as
-  a whole. For edits `inversion` is another name of `prompted`.
+- `arms.ARM.TASK.METRIC`: tasks `generation`, `editing`, and of each the requests whose content by itself evokes the
+  other polarity, `hard` and `hard_edits`. Metrics in `jobs.metrics`; also `sem_d`; `forwards`, all that an image took
+  in operations of a U-Net forward (`jobs.cost`: backward passes, guide, decoder, CLIP and text encoders as dear as they
+  are, refused draws included); and `seconds` an image, {mean, n}, of the whole tasks and without an interval, for
+  batches are timed as a whole. For edits `inversion` is another name of `prompted`.
 - `differences.ARM.TASK.METRIC`: `muse` minus the arm, request by request.
 - `emotions.ARM.TASK.EMOTION`, `inherent.ARM.TASK.RELATION`: success by the examiner for each target, and where the
   content evokes the target itself (`same`), another of its polarity (`polarity`) or the other polarity (`opposite`).

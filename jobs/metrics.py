@@ -20,6 +20,7 @@ from torch import Tensor
 from jobs.cases import Case, sources_of
 from muse.classifiers import FolderClassifier, load_image_model
 from muse.emotions import MIKELS
+from muse.mini.contents import leaning
 from muse.rows import Sample
 from muse.similarity import ClipSimilarity, similarity
 
@@ -57,6 +58,8 @@ class Examiners:
         - `gap`: success by the guide minus success by the examiner; above 0 the guide was pleased, not moved.
         - `place`, `subject`, `content`: 1 where the classifier of contents finds it; `content` is both.
         - `right`: 1 where the examiner's strongest emotion is the target, and the content is found.
+        - `inherent_left`: 1 where the examiner gives the emotion that the content evokes by itself half or more, and
+          another is wanted.
         - `clip_t`: cosine of the image and the plain prompt.
         """
         goal = np.array([MIKELS.index(case.emotion) for case in cases])
@@ -65,6 +68,8 @@ class Examiners:
             odds = self.odds(role, pixels)
             found[f"success_{role}"] = (odds.argmax(-1) == goal).astype(float)
             found[f"confidence_{role}"] = odds[np.arange(len(goal)), goal]
+        own = np.array([MIKELS.index(leaning(case.place, case.subject)) for case in cases])
+        found["inherent_left"] = ((odds[np.arange(len(own)), own] >= 0.5) & (own != goal)).astype(float)
         found["gap"] = found["success_guide"] - found["success_examiner"]
         for name, (model, *_) in self.content.items():
             guess = model(pixel_values=self._seen(name, pixels)).logits.argmax(-1).tolist()
@@ -230,12 +235,11 @@ def split_figures(made: Made, name: str) -> dict[str, Any]:
 
 
 def subsets(made: Made) -> dict[str, Values]:
-    """The figures by the task that they are reported under: a generation's hard requests also by themselves."""
-    if made.cases[0].source is not None:
-        return {"editing": made.values}
+    """The figures by the task that they are reported under: its hard requests also by themselves."""
+    task, apart = ("generation", "hard") if made.cases[0].source is None else ("editing", "hard_edits")
     hard = np.array([case.hard for case in made.cases])
-    apart = {"hard": {name: values[hard] for name, values in made.values.items()}} if hard.any() else {}
-    return {"generation": made.values, **apart}
+    found = {task: made.values}
+    return found | ({apart: {name: values[hard] for name, values in made.values.items()}} if hard.any() else {})
 
 
 def by_task(made: Made) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,9 @@ from muse.emotions import MIKELS
 
 SHOWN = ("success_examiner", "success_judge", "success_guide", "place", "subject", "clip_t", "forwards", "seconds")
 EDITS = ("emo_s", "ssim", "psnr", "feature_distance", "clip_i")
-TASKS = ("generation", "hard", "editing")
+TASKS = ("generation", "hard", "editing", "hard_edits")
+COMPARED = ("success_examiner", "success_judge", "content", "right", "inherent_left", "clip_t", "forwards")
+SCALES = {"clip_t": 1000, "forwards": 1}
 RELATIONS = ("same", "polarity", "opposite")
 
 
@@ -30,6 +32,11 @@ def row(*cells: str) -> str:
 
 def head(*names: str) -> list[str]:
     return [row(*names), "|" + "---|" * len(names)]
+
+
+def points(figure: Mapping[str, float], scale: float) -> str:
+    mean, low, high = (figure[name] * scale for name in ("mean", "low", "high"))
+    return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def percent(figure: Mapping[str, float]) -> str:
@@ -56,6 +63,16 @@ def arms_table(arms: Mapping[str, Any]) -> Iterator[str]:
                     f"{one['forwards']['mean']:.0f}",
                     f"{one['seconds']['mean']:.2f}" if "seconds" in one else "",
                 )
+
+
+def differences_table(differences: Mapping[str, Any]) -> Iterator[str]:
+    """`muse` minus each arm, in points (CLIP-T in thousandths, forwards as they are)."""
+    yield from head("task", "muse minus", *(name.replace("success_", "") for name in COMPARED))
+    for task in TASKS:
+        for arm, told in differences.items():
+            if task in told:
+                one = told[task]
+                yield row(task, arm, *(points(one[name], SCALES.get(name, 100)) for name in COMPARED))
 
 
 def edits_table(report: Mapping[str, Any]) -> Iterator[str]:
@@ -115,6 +132,8 @@ def as_markdown(report: Mapping[str, Any]) -> str:
     tables: list[Iterator[str]] = []
     if report["arms"]:
         tables.append(arms_table(report["arms"]))
+    if report["differences"]:
+        tables.append(differences_table(report["differences"]))
     if any("editing" in told for told in report["arms"].values()):
         tables.append(edits_table(report))
     for task in ("generation", "editing"):

@@ -88,11 +88,26 @@ def encode_latents(work: Path, vae: nn.Module, scenes: Scenes) -> tuple[torch.Te
 
 
 def train_diffusion(recipe: Recipe, work: Path, scenes: Scenes, latents: torch.Tensor, scaling: float) -> nn.ModuleDict:
-    """U-Net and text encoder together, velocity loss, captions dropped for guidance; the averaged weights are kept."""
+    """U-Net and text encoder, from nothing."""
     torch.manual_seed(recipe.seed + 1)
-    tokenizer, scheduler = build.build_tokenizer(work / "tokenizer"), build.build_scheduler()
+    tokenizer = build.build_tokenizer(work / "tokenizer")
     live = nn.ModuleDict({"unet": build.build_unet(), "text_encoder": build.build_text_encoder(tokenizer)})
-    live.to(memory_format=torch.channels_last)
+    return fit_diffusion(recipe, work, scenes, latents, scaling, live)
+
+
+def fit_diffusion(
+    recipe: Recipe,
+    work: Path,
+    scenes: Scenes,
+    latents: torch.Tensor,
+    scaling: float,
+    live: nn.ModuleDict,
+    window: int = 1000,
+) -> nn.ModuleDict:
+    """Both together, velocity loss, captions dropped for guidance. What is returned are the weights averaged over about
+    the last `window` steps."""
+    tokenizer, scheduler = build.build_tokenizer(work / "tokenizer"), build.build_scheduler()
+    live.to(memory_format=torch.channels_last).requires_grad_(True)
     # Plain matrix products: on a CPU the backward of fused attention is slow for such short sequences.
     live["unet"].set_attn_processor(AttnProcessor())
     average = copy.deepcopy(live).requires_grad_(False)
@@ -117,7 +132,7 @@ def train_diffusion(recipe: Recipe, work: Path, scenes: Scenes, latents: torch.T
         velocity = scheduler.get_velocity(clean, noise, timesteps)
         return F.mse_loss(live["unet"](noisy, timesteps, context).sample.float(), velocity)
 
-    training.run(loss_of, lambda: build.ema_update(average, live, min(0.999, 1 - 1 / (training.step + 10))))
+    training.run(loss_of, lambda: build.ema_update(average, live, 1 - 1 / min(window, training.step + 10)))
     return average
 
 

@@ -23,8 +23,8 @@ from muse.rows import Sample, Trace
 
 SHORT = Method(steps=3, iterations=1)
 METRICS = {
-    *("success_examiner", "success_judge", "success_guide", "gap", "clip_t", "content", "place", "subject"),
-    *("forwards", "seconds", "sem_d"),
+    *("success_examiner", "success_judge", "success_guide", "gap", "clip_t", "content", "place", "subject", "right"),
+    *("inherent_left", "forwards", "seconds", "sem_d"),
 }
 EDITS = {"emo_s", "ssim", "psnr", "feature_distance", "clip_i"}
 
@@ -60,19 +60,22 @@ def test_the_report_has_the_documented_keys(report):
     assert set(told["arms"]) == {*NAMES, "inversion"}
     for arm, tasks in told["arms"].items():
         expected = set() if arm.startswith("sdedit") or arm == "inversion" else {"generation", "hard"}
-        expected |= {"editing"} if arm in everywhere or arm.startswith("sdedit") or arm == "inversion" else set()
+        expected |= (
+            {"editing", "hard_edits"} if arm in everywhere or arm.startswith("sdedit") or arm == "inversion" else set()
+        )
         assert set(tasks) == expected
         for task, figures in tasks.items():
-            assert set(figures) >= (METRICS - {"sem_d", "seconds"} if task == "hard" else METRICS)
-            assert set(figures) >= EDITS if task == "editing" else not EDITS & set(figures)
-            assert ("seconds" in figures) == (task != "hard")
+            apart = task.startswith("hard")
+            assert set(figures) >= (METRICS - {"sem_d", "seconds"} if apart else METRICS)
+            assert set(figures) >= EDITS if task in ("editing", "hard_edits") else not EDITS & set(figures)
+            assert ("seconds" in figures) == (not apart)
             for name, figure in figures.items():
                 if name == "seconds":
                     assert set(figure) == {"mean", "n"}
                     continue
                 assert set(figure) == {"mean", "low", "high", "n"}
                 assert figure["low"] <= figure["mean"] <= figure["high"], name
-                assert figure["n"] == 9 or task == "hard" or name == "sem_d"
+                assert figure["n"] == 9 or apart or name == "sem_d"
     assert told["arms"]["inversion"]["editing"] == told["arms"]["prompted"]["editing"]
     assert told["differences"]["plain"]["generation"]["forwards"]["mean"] > 0
     assert set(told["emotions"]["muse"]["generation"]) == set(MIKELS.labels)

@@ -18,6 +18,7 @@ from jobs.metrics import (
 from jobs.tables import edits_table
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
+from muse.mini.contents import leaning
 from muse.mini.scenes import render, sample_scene
 from pipeline.images import to_tensor
 
@@ -155,6 +156,24 @@ def test_what_no_setting_reaches_is_compared_with_nothing(success):
     table = list(edits_table({"arms": {}, "sdedit_at_equal_success": None}))
     assert "at no strength" in table[-1]
     assert len({line.count("|") for line in table}) == 1
+
+
+def test_the_inherent_emotion_is_left_where_it_is_seen_and_another_is_wanted(examiners):
+    """Rendered scenes of a content that evokes sadness by itself, as the examiner reads them."""
+    assert leaning("cemetery", "skull") == "sadness"
+    scenes = torch.stack([_scene(1, "cemetery", "skull", "sadness"), _scene(1, "cemetery", "skull", "amusement")])
+    cases = _cases(2, place="cemetery", subject="skull", emotion="amusement")
+    assert examiners.measure(scenes, cases)["inherent_left"].tolist() == [1, 0]
+    wanted = _cases(2, place="cemetery", subject="skull", emotion="sadness")
+    assert examiners.measure(scenes, wanted)["inherent_left"].tolist() == [0, 0]
+
+
+def test_hard_edits_are_told_apart():
+    source = torch.zeros(3, 64, 64)
+    cases = [*_cases(1, source=source), *_cases(1, place="cemetery", subject="skull", source=source)]
+    told = by_task(Made(cases, {"content": np.array([1.0, 0.0])}, np.zeros((2, 8)), None, [], seconds=3.0))
+    assert set(told) == {"editing", "hard_edits"}
+    assert told["hard_edits"]["content"] == {"mean": 0, "low": 0, "high": 0, "n": 1}
 
 
 def test_seconds_have_no_interval_and_those_of_some_are_not_told():
