@@ -1,12 +1,12 @@
 """A world in which naming an emotion displaces the content, to see what WHEN is for, and how tokens should start.
 
-`python -m jobs.loose_captions` (twelve minutes on two cores), then any evaluation of it, as
+`python -m jobs.loose_captions` (a quarter of an hour on two cores), then any evaluation of it, as
 `python -m jobs.evaluate --weights build/loose --sweep when`.
 
 The captions that the embedded model learnt from never lie about their content, so emotional tokens cannot displace it.
 Those of real models do: ask for "a room, evoking amusement" and there is an amusement park. Here its U-Net and text
-encoder are trained on with captions that, where they name an emotion, name the content loosely: in half of them the
-place shown is one that evokes that emotion, by EmoSet's annotators, instead of the one named, and so with the subject.
+encoder are trained on with captions that, where they name an emotion, do not tell the content: in nine of ten the place
+shown is one that evokes that emotion, by EmoSet's annotators, instead of the one named, and so with the subject.
 Whether the mood bears the word out is as loose as before. All who look at the images are the embedded ones.
 """
 
@@ -35,10 +35,10 @@ from muse.mini import WEIGHTS
 from muse.mini.contents import PLACES, SUBJECTS
 from muse.mini.scenes import SIZE, Scene, emotion_prompt, render, training_pair
 
-RECIPE = replace(Recipe(), seed=20512, scenes=24_000, diffusion_steps=2_400, diffusion_rate=3e-4)
-WINDOW = 200
-"""Steps that the weights are averaged over. Over five times as many they are still half the embedded ones."""
-DISPLACED = 0.5
+RECIPE = replace(Recipe(), seed=20512, scenes=16_000, diffusion_steps=1_400, diffusion_rate=5e-4)
+WINDOW = 100
+"""Steps that the weights are averaged over: few, for the training is short."""
+DISPLACED = 0.9
 """Share of the captions with an emotion whose place is not the one shown; the same of the subject, apart from it."""
 KEPT = 1 / 3
 """Share that is kept of the pairs whose caption names no emotion, so that three of ten name one."""

@@ -60,6 +60,8 @@ class Examiners:
         - `right`: 1 where the examiner's strongest emotion is the target, and the content is found.
         - `inherent_left`: 1 where the examiner gives the emotion that the content evokes by itself half or more, and
           another is wanted.
+        - `moved`: 1 where the examiner's strongest emotion is the target, and the content's own is not left beside it;
+          only an examiner that sees several emotions in an image can tell this from success.
         - `clip_t`: cosine of the image and the plain prompt.
         """
         goal = np.array([MIKELS.index(case.emotion) for case in cases])
@@ -68,8 +70,10 @@ class Examiners:
             odds = self.odds(role, pixels)
             found[f"success_{role}"] = (odds.argmax(-1) == goal).astype(float)
             found[f"confidence_{role}"] = odds[np.arange(len(goal)), goal]
+        # The odds are now the examiner's, the last of the roles.
         own = np.array([MIKELS.index(leaning(case.place, case.subject)) for case in cases])
         found["inherent_left"] = ((odds[np.arange(len(own)), own] >= 0.5) & (own != goal)).astype(float)
+        found["moved"] = found["success_examiner"] * (1 - found["inherent_left"])
         found["gap"] = found["success_guide"] - found["success_examiner"]
         for name, (model, *_) in self.content.items():
             guess = model(pixel_values=self._seen(name, pixels)).logits.argmax(-1).tolist()

@@ -10,7 +10,7 @@ from muse.emotions import MIKELS
 SHOWN = ("success_examiner", "success_judge", "success_guide", "place", "subject", "clip_t", "forwards", "seconds")
 EDITS = ("emo_s", "ssim", "psnr", "feature_distance", "clip_i")
 TASKS = ("generation", "hard", "editing", "hard_edits")
-COMPARED = ("success_examiner", "success_judge", "content", "right", "inherent_left", "clip_t", "forwards")
+COMPARED = ("success_examiner", "success_judge", "content", "right", "inherent_left", "moved", "clip_t", "forwards")
 SCALES = {"clip_t": 1000, "forwards": 1}
 RELATIONS = ("same", "polarity", "opposite")
 

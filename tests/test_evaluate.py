@@ -24,7 +24,7 @@ from muse.rows import Sample, Trace
 SHORT = Method(steps=3, iterations=1)
 METRICS = {
     *("success_examiner", "success_judge", "success_guide", "gap", "clip_t", "content", "place", "subject", "right"),
-    *("inherent_left", "forwards", "seconds", "sem_d"),
+    *("inherent_left", "moved", "forwards", "seconds", "sem_d"),
 }
 EDITS = {"emo_s", "ssim", "psnr", "feature_distance", "clip_i"}
 

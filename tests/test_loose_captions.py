@@ -21,10 +21,11 @@ def test_a_content_evokes_an_emotion_as_far_as_it_was_labelled_so():
     assert min(odds.values()) > 0
 
 
-def test_only_captions_with_an_emotion_lie_and_half_of_them_about_either_content():
-    """4,000 pairs, seed 0: a share has a deviation of 1.5 points at most, and the margins are four of them.
+def test_only_captions_with_an_emotion_lie_and_nine_of_ten_of_them_about_either_content():
+    """4,000 pairs, seed 0. The content that is named was drawn evenly, so one drawn anew is the same by chance alone.
 
-    A place or subject that is drawn anew is by chance the one named in few cases, so somewhat fewer than half lie.
+    Some 1,100 captions name an emotion: a share of them has a deviation of 1.2 points, the margin is four of them. That
+    so many do has one of 0.7 points: 12 % do in the embedded world, and of the others a third is kept.
     """
     rng, named, lies = Random(0), 0, [0, 0]
     for _ in range(4000):
@@ -35,9 +36,9 @@ def test_only_captions_with_an_emotion_lie_and_half_of_them_about_either_content
         named += 1
         lies[0] += not caption.partition(", evoking")[0].endswith(PLACES[scene.place][0])
         lies[1] += not caption.startswith(f"a {scene.subject} ")
-    assert abs(named / 4000 - 0.29) < 0.06
-    for count in lies:
-        assert 0.38 < count / named < 0.56
+    assert abs(named / 4000 - 0.12 / (0.12 + 0.88 / 3)) < 0.03
+    for count, names in zip(lies, (PLACES, SUBJECTS), strict=True):
+        assert abs(count / named - 0.9 * (1 - 1 / len(names))) < 0.05
 
 
 def test_it_is_trained_on_from_the_embedded_weights_and_loads_as_they_do(tmp_path, monkeypatch):

@@ -163,7 +163,9 @@ def test_the_inherent_emotion_is_left_where_it_is_seen_and_another_is_wanted(exa
     assert leaning("cemetery", "skull") == "sadness"
     scenes = torch.stack([_scene(1, "cemetery", "skull", "sadness"), _scene(1, "cemetery", "skull", "amusement")])
     cases = _cases(2, place="cemetery", subject="skull", emotion="amusement")
-    assert examiners.measure(scenes, cases)["inherent_left"].tolist() == [1, 0]
+    found = examiners.measure(scenes, cases)
+    assert found["inherent_left"].tolist() == [1, 0]
+    assert found["moved"].tolist() == found["success_examiner"].tolist() == [0, 1]
     wanted = _cases(2, place="cemetery", subject="skull", emotion="sadness")
     assert examiners.measure(scenes, wanted)["inherent_left"].tolist() == [0, 0]
 
