@@ -23,7 +23,7 @@ def multi_emotion_loss(
 ) -> Tensor:
     """Per-row loss (b,): raise the target, lower the inherent and the similar emotions.
 
-    L = -log M - b sum_i q_i log(P_i / M) - l1 log(1 - P_inherent) - l2 sum_s log(1 - P_s), P = softmax(logits), q the
+    L = -log M - b sum_i q_i log(P_i / M) - l1 log(1 - P_inherent) - l2 sum_s log(1 - P_s), P the probabilities, q the
     target and M the sum of P over its members (reconstructed from MUSE, arXiv 2511.21051; the published form is not
     public; b is our choice). With b = 1 the first two are the cross-entropy, as they are for one emotion under any b.
     Of a mixture b < 1 sees first to it that the image is its members', then to how it divides among them.
