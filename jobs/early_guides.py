@@ -42,7 +42,7 @@ BATCH = 32
 
 def write_scenes(folder: Path, count: int, seed: int) -> None:
     """Rendered scenes as an image folder, a subfolder an emotion."""
-    pixels, _, labels = draw(seed, True, count)
+    pixels, _, labels = draw(seed, count, True)
     for i, (emotion, _, _) in enumerate(labels):
         place = folder / MIKELS.labels[emotion]
         place.mkdir(parents=True, exist_ok=True)

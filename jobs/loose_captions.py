@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -26,7 +25,7 @@ import typer
 from diffusers import StableDiffusionPipeline
 from torch import nn
 
-from jobs.mini_data import PIECE, Scenes
+from jobs.mini_data import Scenes, in_pieces
 from jobs.mini_models import freeze
 from jobs.mini_recipe import Recipe, keep_recipe
 from jobs.train_mini import encode_latents, export, fit_diffusion
@@ -87,11 +86,8 @@ def draw_piece(seed: int, count: int) -> tuple[np.ndarray, list[str], list[tuple
 
 
 def draw_loose(count: int, seed: int) -> Scenes:
-    """The same by several processes, as of one piece."""
-    starts = range(0, count, PIECE)
-    with ProcessPoolExecutor(2) as pool:
-        seeds, counts = (seed * 100_003 + start for start in starts), (min(PIECE, count - start) for start in starts)
-        pixels, captions, labels = zip(*pool.map(draw_piece, seeds, counts), strict=True)
+    """The same by several processes."""
+    pixels, captions, labels = zip(*in_pieces(draw_piece, count, seed), strict=True)
     return Scenes(np.concatenate(pixels), list(chain(*captions)), np.concatenate([np.asarray(part) for part in labels]))
 
 

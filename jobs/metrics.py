@@ -172,7 +172,8 @@ def confusion(odds: np.ndarray, cases: Sequence[Case]) -> list[list[int]]:
 
 
 def pair_figures(odds: np.ndarray, cases: Sequence[Case]) -> dict[str, np.ndarray]:
-    """For two-emotion targets: a classifier's probability `mass` on the pair, and whether both are in its `top3`."""
+    """For two-emotion targets: a classifier's probability `mass` on the pair (the sum of the
+    two, which a multi-label classifier may have above 1), and whether both are in its `top3`."""
     members = np.array([[MIKELS.index(case.emotion), MIKELS.index(case.second)] for case in cases])
     rank = (-odds).argsort(-1).argsort(-1)
     return {

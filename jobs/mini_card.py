@@ -49,7 +49,7 @@ def noise(pixels: Tensor) -> Tensor:
 def classifier_figures(examiners: Examiners, backbone: Backbone, count: int) -> dict[str, Any]:
     """Accuracy of every classifier on held-out scenes, as drawn and degraded; and the PSNR of the VAE, and of the tiny
     decoder against the full one, in dB."""
-    pixels, _, labels = draw(HELD_OUT, True, count)
+    pixels, _, labels = draw(HELD_OUT, count, True)
     scenes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     again = torch.cat([round_trip(backbone.codec.vae, part) for part in scenes.split(64)])
     places, subjects = list(PLACES), list(SUBJECTS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +20,9 @@ from muse.mini.scenes import SIZE, render, sample_scene, training_pair
 
 PIECE = 2000
 """Scenes a piece; each piece has its own seed, so the data do not depend on the number of processes."""
+
+
+Piece = TypeVar("Piece")
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Scenes:
         return chosen.permute(0, 3, 1, 2).float().div_(255)
 
 
-def draw(seed: int, balanced: bool, count: int) -> tuple[np.ndarray, list[str], list[tuple[int, int, int]]]:
+def draw(seed: int, count: int, balanced: bool) -> tuple[np.ndarray, list[str], list[tuple[int, int, int]]]:
     rng = Random(seed)
     pixels, captions, labels = np.empty((count, SIZE, SIZE, 3), np.uint8), [], []
     for i in range(count):
@@ -57,6 +62,14 @@ def draw(seed: int, balanced: bool, count: int) -> tuple[np.ndarray, list[str], 
     return pixels, captions, labels
 
 
+def in_pieces(draw_piece: Callable[[int, int], Piece], count: int, seed: int) -> Iterator[Piece]:
+    """What `draw_piece(seed, count)` draws, piece after piece, by several processes."""
+    starts = range(0, count, PIECE)
+    with ProcessPoolExecutor(2) as pool:
+        seeds, counts = (seed * 100_003 + start for start in starts), (min(PIECE, count - start) for start in starts)
+        yield from pool.map(draw_piece, seeds, counts)
+
+
 def draw_scenes(folder: Path, count: int, seed: int, balanced: bool) -> Scenes:
     """Draw `count` scenes, or load them if drawn before; `balanced`: every emotion equally often, no captions."""
     done = folder / "labels.json"
@@ -65,18 +78,10 @@ def draw_scenes(folder: Path, count: int, seed: int, balanced: bool) -> Scenes:
         pixels = np.lib.format.open_memmap(folder / "pixels.npy", "w+", np.uint8, (count, SIZE, SIZE, 3))
         captions: list[str] = []
         labels: list[tuple[int, int, int]] = []
-        starts = range(0, count, PIECE)
-        with ProcessPoolExecutor(2) as pool:
-            pieces = pool.map(
-                draw,
-                (seed * 100_003 + start for start in starts),
-                (balanced for _ in starts),
-                (min(PIECE, count - start) for start in starts),
-            )
-            for start, (drawn, said, known) in zip(starts, pieces, strict=True):
-                pixels[start : start + len(drawn)] = drawn
-                captions += said
-                labels += known
+        for drawn, said, known in in_pieces(partial(draw, balanced=balanced), count, seed):
+            pixels[len(labels) : len(labels) + len(drawn)] = drawn
+            captions += said
+            labels += known
         pixels.flush()
         done.write_text(json.dumps({"captions": captions, "labels": labels}))
     told = json.loads(done.read_text())

@@ -9,7 +9,6 @@ and laid into a copy of the embedded model: `python -m jobs.evaluate --weights b
 from __future__ import annotations
 
 import shutil
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -21,7 +20,7 @@ from torch import Tensor
 from transformers import AutoModelForImageClassification
 
 from jobs.cases import mixed_scene
-from jobs.mini_data import PIECE
+from jobs.mini_data import in_pieces
 from jobs.mini_models import freeze
 from jobs.train_mini import degrade, round_trip
 from jobs.training import Training, generator, stream
@@ -56,12 +55,8 @@ def draw_piece(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
     """Pixels uint8 (count, 3, 64, 64) and emotions (count, 8), drawn by several processes."""
-    starts = range(0, count, PIECE)
-    with ProcessPoolExecutor(2) as pool:
-        pieces = list(
-            pool.map(draw_piece, (seed * 100_003 + s for s in starts), (min(PIECE, count - s) for s in starts))
-        )
-    pixels, emotions = (torch.from_numpy(np.concatenate(part)) for part in zip(*pieces, strict=True))
+    drawn = zip(*in_pieces(draw_piece, count, seed), strict=True)
+    pixels, emotions = (torch.from_numpy(np.concatenate(parts)) for parts in drawn)
     return pixels.permute(0, 3, 1, 2).contiguous(), emotions
 
 

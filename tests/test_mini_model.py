@@ -20,7 +20,7 @@ from muse.mini.contents import PLACES, SUBJECTS
 @pytest.fixture(scope="module")
 def held_out():
     """400 scenes, 50 an emotion, from a seed that no training used; and the same after the VAE."""
-    pixels, _, labels = draw(HELD_OUT + 1, True, 400)
+    pixels, _, labels = draw(HELD_OUT + 1, 400, True)
     places, subjects = list(PLACES), list(SUBJECTS)
     cases = [Case(places[p], subjects[s], MIKELS.labels[e], 0, "") for e, p, s in labels]
     scenes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
