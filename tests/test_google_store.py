@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from random import Random
 
 import fsspec
 import pyarrow as pa
@@ -47,7 +48,8 @@ def _objects() -> dict[str, bytes]:
 def test_objects_are_whole_and_faults_are_outlived(gs):
     gs.rates = FAULTY
     for number in range(12):
-        place, data = Remote(f"gs://corpora/folder/{number}"), os.urandom(1000 * number)
+        # gcsfs ends a part with a bare line feed; the emulator takes a carriage return before it for part of that.
+        place, data = Remote(f"gs://corpora/folder/{number}"), Random(number).randbytes(1000 * number) + b"."
         place.put(data)
         assert place.exists()
         assert place.read_bytes() == data
