@@ -28,7 +28,7 @@ from muse.backbones import Backbone, Conditioning, load_backbone
 from muse.classifiers import FolderClassifier
 from muse.engine import MuseEngine
 from muse.inversion import asked_at, undo
-from muse.losses import inherent_mask, multi_emotion_loss, similar_mask
+from muse.losses import convinced, inherent_mask, multi_emotion_loss, similar_mask
 from muse.method import Method
 from muse.mini.scenes import emotion_prompt
 from muse.rows import Request, Sample, Trace
@@ -177,10 +177,9 @@ def latent(models: Models, method: Method, cases: Sequence[Case], size: float = 
     """MUSE's loss, its gradient taken in the latents: a plain loop after FreeDoM (arXiv 2303.09833, algorithm 2).
 
     z_{t-1} = DDIM(z_t) - size |scale (eps_c - eps_u)| g / |g|, with g the gradient of the loss of the one-step
-    x0 in z_t; then noise back to t and take the step again (its time travel). A row whose guide is as sure as
-    `enough` gets no push. The same steps are guided as in `muse` (until `until`), from the first on. A push counts as
-    a reading: through the network to the latents instead of the tokens, which on the embedded model costs the same to
-    1 %.
+    x0 in z_t; then noise back to t and take the step again (its time travel). A row whose guide is convinced
+    gets no push. The same steps are guided as in `muse` (until `until`), from the first on. A push counts as a reading:
+    through the network to the latents instead of the tokens, which on the embedded model costs the same to 1 %.
     """
     schedule = schedule_of(models, method)
     goal = torch.tensor([case.target.weights for case in cases])
@@ -219,6 +218,10 @@ def latent(models: Models, method: Method, cases: Sequence[Case], size: float = 
                     inherent = inherent_mask(odds.p, goal) if inherent is None else inherent
                     loss = multi_emotion_loss(odds, goal, inherent, similar, *method.which)
                     (push,) = torch.autograd.grad(loss.sum(), leaf)
+                    sure = [
+                        convinced(case.target, p, odds.several, rival, method.inherent_weight, method.enough)
+                        for case, p, rival in zip(cases, odds.p.tolist(), inherent.argmax(1).tolist(), strict=True)
+                    ]
             conditional = conditional.detach()
             unconditional = predict(models, schedule, index, latents, base)
             mixed = guided(conditional, unconditional, scale)
@@ -226,8 +229,7 @@ def latent(models: Models, method: Method, cases: Sequence[Case], size: float = 
             following = ddim(schedule, index, latents, x0, x0)
             if isinstance(push, Tensor):
                 length = size * scale * norm(conditional - unconditional) / norm(push).clamp(min=1e-12)
-                unsure = ((odds.p * goal).sum(-1) < method.enough).view(-1, 1, 1, 1)
-                following = following - length * unsure * push
+                following = following - length * ~torch.tensor(sure).view(-1, 1, 1, 1) * push
             latents = following
             forwards += 3 if pushed else 2
             gradients += pushed

@@ -66,7 +66,8 @@ class Costs:
             pictures: that were begun and decoded under this trace, if it is the sum of several.
         """
         looks, plain = len(trace.similarity), trace.forwards - 2 * trace.gradients
-        seen = looks * (self.preview + self.guide + self.clip_image)
+        pictures_looked_at = 2 if method.timing == "settled" else 1
+        seen = looks * (pictures_looked_at * self.preview + self.guide + self.clip_image)
         glanced = trace.glances * (self.preview + self.guide + self.text)
         opened = 2 * self.text + self.clip_text + edited * (self.encode + self.guide)
         steps = plain * self.forward + trace.gradients * self.reading + settled(trace, method) * self.text

@@ -19,7 +19,7 @@ come FILE.md, tables, and FILE-*.png, plots. The report's keys; a figure is {mea
   (by cross-entropy alone), `gain` and `which`, the first minus either, and `rendered`, scenes drawn with half of the
   factors of each; FIGURE `ROLE_mass`, a classifier's probability of the pair, `ROLE_top3`, 1 where both are in its top
   three, and `content`.
-- `curves`: similarity at every step under the plain prompt, and the step at which muse started.
+- `curves`: similarity at every step of the picture that WHEN looks at, and the step at which muse started.
 - `sweep`: of `--sweep`, `sweep.SETTING.TASK.METRIC`; see `jobs.sweeps`.
 """
 
@@ -192,8 +192,9 @@ def evaluate_mixtures(weights: Path, method: Method, count: int, seed: int) -> d
 
 def similarity_curves(weights: Path, method: Method, made: Made, count: int) -> list[dict[str, Any]]:
     """Whole curves of the first cases, from a run that watches every step and never starts, with muse's starts."""
-    cases = made.cases[:count]
-    _, watched, _ = in_batches(by_engine(plain, timing="fixed", timing_level=1.0), load(weights), method, cases)
+    cases, looks = made.cases[:count], "settled" if method.timing == "settled" else "threshold"
+    never = by_engine(plain, timing=looks, timing_level=1.0, timing_latest=1.0)
+    _, watched, _ = in_batches(never, load(weights), method, cases)
     return [
         {
             "prompt": case.prompt,

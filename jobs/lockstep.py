@@ -75,7 +75,11 @@ def lockstep(
         if timing is not None and not started.all():  # WHEN
             seen = backbone.predict(latents, timesteps, plain)
             pixels = backbone.codec.preview(split(seen, latents, alpha, sigma, schedule.prediction)[0])
-            alike = similarity(clip.image(pixels), words).tolist()
+            looked = pixels
+            if timing.bare:
+                bare = backbone.predict(latents, timesteps, negative)
+                looked = backbone.codec.preview(split(bare, latents, alpha, sigma, schedule.prediction)[0])
+            alike = similarity(clip.image(looked), words).tolist()
             rivals = inherent_mask(guide.odds(pixels).p, target)
             for k in (~started).nonzero().flatten().tolist():
                 curves[k].append(alike[k])
@@ -102,8 +106,9 @@ def lockstep(
             better = going & (reading.loss < lowest)
             lowest, known = torch.where(better, reading.loss, lowest), known | better
             best[better], output[better] = state.tokens[better], reading.output[better]
-            rows = zip(targets, reading.probabilities.tolist(), inherent.argmax(1).tolist(), strict=True)
-            sure = [convinced(*row, method.inherent_weight, method.enough) for row in rows]
+            rows = zip(targets, reading.odds.p.tolist(), inherent.argmax(1).tolist(), strict=True)
+            weight, several = method.inherent_weight, reading.odds.several
+            sure = [convinced(goal, p, several, rival, weight, method.enough) for goal, p, rival in rows]
             going &= ~torch.tensor(sure, device=device)
             state.update(going.nonzero().flatten(), reading.gradient[going], method.learning_rate)
 

@@ -25,7 +25,7 @@ from muse.method import Method
 COUNT = 48
 """Cases of each task."""
 STARTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-PLATEAU = 0.02
+PLATEAU, SETTLED = 0.02, 0.4
 SIZES = (0.05, 0.1, 0.2, 0.4)
 HOW: Mapping[str, tuple[Any, ...]] = {
     "token_space": ("output",),
@@ -54,7 +54,8 @@ class Setting:
 
 def when_settings(method: Method) -> dict[str, Setting]:
     """Fixed starts, and the policies; the method's own policy at the method's own level."""
-    levels = {"threshold": Method.timing_level, "plateau": PLATEAU, method.timing: method.timing_level}
+    levels = {"threshold": Method.timing_level, "settled": SETTLED, "plateau": PLATEAU}
+    levels |= {method.timing: method.timing_level}
     settings = {f"fixed {share:g}": replace(method, timing="fixed", timing_level=share) for share in STARTS}
     settings |= {name: replace(method, timing=name, timing_level=level) for name, level in levels.items()}
     settings["never"] = replace(method, **PLAIN)

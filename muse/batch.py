@@ -159,17 +159,18 @@ class Batch:
         places = prompts.places[0].to(tokens.device)[..., None].expand(-1, -1, tokens.shape[-1])
         return Conditioning(plain.context.scatter_add(1, places, tokens.to(plain.context.dtype)), plain.pooled)
 
-    def _convinced(self, row: Row, p: Sequence[float]) -> bool:
-        return convinced(row.request.target, p, row.inherent, self.method.inherent_weight, self.method.enough)
+    def _convinced(self, row: Row, p: Sequence[float], several: bool) -> bool:
+        weight, enough = self.method.inherent_weight, self.method.enough
+        return convinced(row.request.target, p, several, row.inherent, weight, enough)
 
     def _take(self, rows: list[Row], reading: Reading) -> None:
         """Keep the best reading of the step, update the tokens of who is not convinced, send on who is done."""
         sound = torch.isfinite(reading.gradient).flatten(1).all(1)
-        told = _told(sound, reading.loss, reading.probabilities)
+        told, several = _told(sound, reading.loss, reading.odds.p), reading.odds.several
         unsure, better = [], []
         for k, (row, (whole, loss, *p)) in enumerate(zip(rows, told, strict=True)):
             row.trace.loss.append(loss)
-            row.trace.confidence.append(row.request.target.confidence(p))
+            row.trace.confidence.append(row.request.target.confidence(p, several))
             row.trace.forwards += 2
             row.trace.gradients += 1
             row.readings += 1
@@ -179,7 +180,7 @@ class Batch:
             if loss < row.best:
                 row.best, row.told = loss, True
                 better.append(k)
-            row.convinced = self._convinced(row, p)
+            row.convinced = self._convinced(row, p, several)
             if not row.convinced:
                 unsure.append(k)
                 row.trace.iterations += 1
@@ -193,7 +194,8 @@ class Batch:
         """One pass without gradients for all that is asked: plain, worded and unconditional outputs."""
         plain = undoing + looking if self.engine.timing is not None else undoing + stepping
         worded = glancing + [row for row in stepping if not row.told] if self.engine.timing is not None else []
-        base = [row for row in looking + glancing + stepping if not row.based and row.scale != 1.0]
+        based = looking if self.engine.timing is not None and self.engine.timing.bare else []
+        base = [r for r in looking + glancing + stepping if not r.based and (r.scale != 1.0 or r in based)]
         asked = [*plain, *worded, *base]
         if not asked:
             return
@@ -215,10 +217,11 @@ class Batch:
         for row in base:
             row.based = True
 
-    def _x0(self, rows: list[Row]) -> Tensor:
-        """The one-step x0 of each row's conditional prediction."""
+    def _shown(self, rows: list[Row], output: Tensor) -> Tensor:
+        """The one-step x0 of each row by these outputs (b, c, h, w) of the batch, as pixels."""
         i, (alpha, sigma) = _numbers(rows), self.schedule.level(_steps(rows), self.latents)
-        return split(self.output[i], self.latents[i], alpha, sigma, self.schedule.prediction)[0]
+        x0, _ = split(output[i], self.latents[i], alpha, sigma, self.schedule.prediction)
+        return self.backbone.codec.preview(x0)
 
     def _undo(self, rows: list[Row]) -> None:
         if not rows:
@@ -236,8 +239,9 @@ class Batch:
         if not rows:
             return
         i, engine = _numbers(rows), self.engine
-        pixels = self.backbone.codec.preview(self._x0(rows))
-        scores = similarity(engine.clip.image(pixels), self.words[i]).cpu().tolist()
+        pixels = self._shown(rows, self.output)
+        looked = self._shown(rows, self.base) if engine.timing is not None and engine.timing.bare else pixels
+        scores = similarity(engine.clip.image(looked), self.words[i]).cpu().tolist()
         rivals = inherent_mask(engine.guide.odds(pixels).p, self.target[i])
         for k, row in enumerate(rows):
             row.trace.similarity.append(scores[k])
@@ -255,15 +259,15 @@ class Batch:
         if not rows:
             return
         i = _numbers(rows)
-        odds = self._odds(rows, self.backbone.codec.preview(self._x0(rows)))
+        odds = self._odds(rows, self._shown(rows, self.output))
         told = _told(self._loss(i, odds), odds.p)
         for row, (loss, *p) in zip(rows, told, strict=True):
-            row.convinced = row.told = self._convinced(row, p)
+            row.convinced = row.told = self._convinced(row, p, odds.several)
             row.phase = Phase.STEP if row.convinced else Phase.READ
             row.trace.glances += 1
             if row.convinced:
                 row.trace.loss.append(loss)
-                row.trace.confidence.append(row.request.target.confidence(p))
+                row.trace.confidence.append(row.request.target.confidence(p, odds.several))
 
     def _advance(self, rows: list[Row]) -> None:
         """The denoising step."""

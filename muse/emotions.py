@@ -158,12 +158,17 @@ class Target:
         """The emotions as one says them in a prompt: `awe and fear`."""
         return " and ".join(self.members)
 
-    def confidence(self, probabilities: Sequence[float]) -> float:
+    def confidence(self, probabilities: Sequence[float], several: bool = False) -> float:
         """How much a classifier's `probabilities` confirm this target, in [0, 1].
 
         For one emotion its probability. For a mixture the overlap sum(min(p_i, w_i)): 1 only if the
         probabilities match the weights, and never above the mass on the members.
+
+        Args:
+            several: each emotion is probable by itself (see `muse.odds.Odds`). All may be certain together, so that
+                weights are no measure of them: a mixture is confirmed as far as its least probable member is.
         """
-        if len(self.members) == 1:
-            return float(probabilities[self.taxonomy.index(self.members[0])])
+        members = [p for p, w in zip(probabilities, self.weights, strict=True) if w > 0]
+        if several or len(members) == 1:
+            return float(min(members))
         return float(sum(min(p, w) for p, w in zip(probabilities, self.weights, strict=True)))

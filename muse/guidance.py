@@ -68,13 +68,13 @@ class Reading:
 
     Attributes:
         loss: (r,), the multi-emotion loss.
-        probabilities: (r, n).
+        odds: (r, n), without a gradient.
         gradient: (r, k, d), of the loss in the tokens.
         output: (r, c, h, w), the conditional prediction that was read; it serves the denoising step too.
     """
 
     loss: Tensor
-    probabilities: Tensor
+    odds: Odds
     gradient: Tensor
     output: Tensor
 
@@ -104,4 +104,4 @@ def read(
         odds = odds_of(backbone.codec.preview(x0))
         loss = loss_of(odds)
         (gradient,) = torch.autograd.grad(loss.sum(), leaf)
-    return Reading(loss.detach(), odds.p, gradient, output.detach())
+    return Reading(loss.detach(), odds.detach(), gradient, output.detach())

@@ -26,7 +26,8 @@ def multi_emotion_loss(
     L = -log M - b sum_i q_i log(P_i / M) - l1 log(1 - P_inherent) - l2 sum_s log(1 - P_s), P the probabilities, q the
     target and M the sum of P over its members (reconstructed from MUSE, arXiv 2511.21051; the published form is not
     public; b is our choice). With b = 1 the first two are the cross-entropy, as they are for one emotion under any b.
-    Of a mixture b < 1 sees first to it that the image is its members', then to how it divides among them.
+    Of a mixture b < 1 sees first to it that the image is its members', then to how it divides among them. Where an
+    image may have several emotions there is no whole to divide, and b is 1.
 
     Args:
         odds: P (b, n) by the guide.
@@ -36,23 +37,26 @@ def multi_emotion_loss(
         inherent_weight, similar_weight, balance: l1, l2, b.
     """
     away = inherent_weight * inherent + similar_weight * similar
+    balance = 1.0 if odds.several else balance
     log_mass = odds.log_p.masked_fill(target == 0, -torch.inf).logsumexp(-1)
     division = (target * (odds.log_p - log_mass[:, None])).sum(-1)
     return -log_mass - balance * division - (away * odds.log_rest).sum(-1)
 
 
-def convinced(target: Target, p: Sequence[float], inherent: int, inherent_weight: float, enough: float) -> bool:
+def convinced(
+    target: Target, p: Sequence[float], several: bool, inherent: int, inherent_weight: float, enough: float
+) -> bool:
     """Whether a guide that gives these probabilities asks for no more: `enough` of the target, and of what was there
     before at most the rest, unless nothing pushes it down.
 
     Under probabilities that sum to 1 the second follows from the first; a multi-label guide may see both.
 
     Args:
-        p: n probabilities.
+        p, several: n probabilities, and whether each is by itself.
         inherent: index of the emotion that the content evokes by itself.
     """
     rest = p[inherent] if inherent_weight else 0.0
-    return target.confidence(p) >= enough and rest <= 1 - enough
+    return target.confidence(p, several) >= enough and rest <= 1 - enough
 
 
 def similar_mask(target: Target) -> list[float]:

@@ -87,7 +87,7 @@ class Method:
         choices = {
             "sampler": ("model", "ddim", "euler", "dpm++", "flow"),
             "token_space": ("input", "output"),
-            "timing": ("fixed", "threshold", "plateau", "never"),
+            "timing": ("fixed", "threshold", "settled", "plateau", "never"),
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:

@@ -16,22 +16,28 @@ class Odds:
     Attributes:
         log_p: (b, n), float32, log P, each at most 0.
         log_rest: (b, n), float32, log(1 - P), each at most 0.
+        several: whether an image may have several emotions, or none, each probable by itself; otherwise it has one, and
+            the rows of P sum to 1.
     """
 
     log_p: Tensor
     log_rest: Tensor
+    several: bool
 
     @classmethod
     def of_one(cls, logits: Tensor) -> Odds:
-        """An image has one emotion: P = softmax(logits) (b, n), each row sums to 1."""
+        """An image has one emotion: P = softmax(logits) (b, n)."""
         log_p = F.log_softmax(logits, dim=-1)
         # log(1 - P) without the cancellation of 1 - exp(log P) near P = 1.
-        return cls(log_p, torch.log(-torch.expm1(log_p.clamp(max=-1e-6))))
+        return cls(log_p, torch.log(-torch.expm1(log_p.clamp(max=-1e-6))), several=False)
 
     @classmethod
     def of_each(cls, logits: Tensor) -> Odds:
-        """An image may have several emotions, or none: P = sigmoid(logits) (b, n), each by itself."""
-        return cls(F.logsigmoid(logits), F.logsigmoid(-logits))
+        """An image may have several emotions, or none: P = sigmoid(logits) (b, n)."""
+        return cls(F.logsigmoid(logits), F.logsigmoid(-logits), several=True)
+
+    def detach(self) -> Odds:
+        return Odds(self.log_p.detach(), self.log_rest.detach(), self.several)
 
     @property
     def p(self) -> Tensor:

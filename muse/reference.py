@@ -61,7 +61,8 @@ def muse(
 
         if timing is not None and not started:  # WHEN
             seen = backbone.codec.decode(x0_of(backbone.predict(latents, timestep, plain)))
-            curve.append(float(similarity(clip.image(seen), clip.text([request.prompt]))))
+            bare = backbone.codec.decode(x0_of(backbone.predict(latents, timestep, negative)))
+            curve.append(float(similarity(clip.image(bare if timing.bare else seen), clip.text([request.prompt]))))
             started = timing.starts(curve, step / len(schedule))
             if started and request.image is None:
                 inherent = inherent_mask(guide.odds(seen).p, target)
@@ -78,7 +79,8 @@ def muse(
                 if float(loss) < lowest:
                     lowest, best_tokens = float(loss), tokens
                 rival = int(inherent.argmax())
-                if convinced(request.target, odds.p[0].tolist(), rival, method.inherent_weight, method.enough):
+                p, weight = odds.p[0].tolist(), method.inherent_weight
+                if convinced(request.target, p, odds.several, rival, weight, method.enough):
                     break
                 relative, updates = gradient * backbone.text.scale, updates + 1
                 relative = relative * min(1.0, CLIP / float(relative.norm()))

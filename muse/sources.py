@@ -55,7 +55,7 @@ class Source:
     def multi_label(self) -> bool:
         """Whether an image may have several emotions, each probable by itself."""
         if "multi_label" in self.settings or self.kind != "model":
-            return bool(self.settings.get("multi_label", False))
+            return self.settings.get("multi_label", False)
         return read_json(self.weights / "config.json").get("problem_type") == "multi_label_classification"
 
     def check(self, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None) -> None:
@@ -145,7 +145,9 @@ def read_source(folder: Path, around: tuple[Path, ...] = ()) -> Source:
     if folder in around:
         raise ValueError(f"{folder} is an ensemble that is a member of itself")
     settings = read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
-    kind = settings.get("kind")
+    several, kind = settings.get("multi_label", False), settings.get("kind")
+    if not isinstance(several, bool):
+        raise ValueError(f"{folder / SETTINGS}: multi_label is {several!r}; give true or false")
     if kind == "ensemble":
         return Source(kind, folder, folder, (), settings, tuple(_members(folder, settings, (*around, folder))))
     if kind == "head":

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 class Timing(Protocol):
-    """A policy for the start of guidance."""
+    """A policy for the start of guidance.
+
+    Attributes:
+        bare: whether the picture that is looked at is the one-step x0 without the prompt (under the negative one, as
+            classifier-free guidance asks for it anyway) instead of with it.
+    """
+
+    @property
+    def bare(self) -> bool: ...
 
     def starts(self, curve: Sequence[float], progress: float) -> bool:
         """Whether guidance starts at this step.
 
         Args:
-            curve: image-text similarity of the one-step x0 under the plain prompt, one per step so far, this one last.
+            curve: similarity of that picture to the plain prompt, one per step so far, this one last.
             progress: share of the denoising steps done, in [0, 1).
         """
         ...
@@ -29,6 +37,7 @@ class Fixed:
     """Start once this share of the steps is done; 0 is the first step."""
 
     at: float = 0.0
+    bare: ClassVar[bool] = False
 
     def starts(self, curve: Sequence[float], progress: float) -> bool:
         return progress >= self.at
@@ -37,10 +46,15 @@ class Fixed:
 @dataclass(frozen=True)
 class Threshold:
     """Start when the similarity has reached `level`, at the latest after share `latest` of the steps: s_t >= level
-    (MUSE, arXiv 2511.21051; its level is not published)."""
+    (MUSE, arXiv 2511.21051; its level is not published).
+
+    With the prompt the picture resembles it from early on, whatever the latents hold. `bare`, our choice, asks whether
+    they hold the content already, so that words which would displace it come too late to.
+    """
 
     level: float
     latest: float = 0.5
+    bare: bool = False
 
     def starts(self, curve: Sequence[float], progress: float) -> bool:
         return curve[-1] >= self.level or progress >= self.latest
@@ -55,6 +69,7 @@ class Plateau:
 
     rise: float = 0.02
     latest: float = 0.5
+    bare: ClassVar[bool] = False
 
     def starts(self, curve: Sequence[float], progress: float) -> bool:
         settled = len(curve) > 1 and curve[-1] - curve[-2] < self.rise
@@ -62,13 +77,16 @@ class Plateau:
 
 
 def make_timing(policy: str, level: float, latest: float) -> Timing | None:
-    """The policy of that name: `fixed` (at `level`), `threshold`, `plateau`, or `never` (None: plain sampling)."""
+    """The policy of that name: `fixed` (at `level`), `threshold`, `settled` (the same without the prompt), `plateau`,
+    or `never` (None: plain sampling)."""
     if policy == "never":
         return None
     if policy == "fixed":
         return Fixed(level)
     if policy == "threshold":
         return Threshold(level, latest)
+    if policy == "settled":
+        return Threshold(level, latest, bare=True)
     if policy == "plateau":
         return Plateau(level, latest)
-    raise ValueError(f"unknown timing {policy!r}; choose fixed, threshold, plateau, never")
+    raise ValueError(f"unknown timing {policy!r}; choose fixed, threshold, settled, plateau, never")

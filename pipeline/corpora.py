@@ -13,7 +13,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from muse.emotions import Target, Taxonomy
 from pipeline import batches, filters, plan
 from pipeline.config import Config, as_dict, decisive
 from pipeline.errors import UserError
@@ -115,7 +114,7 @@ def refilter(
         if record["status"] == filters.FAILED or not record["tried"]:
             return result
         blind.update(filters.unscored(record, config))
-        verdict = filters.decide(_target(record), record, config)
+        verdict = filters.decide(record, config)
         if verdict.status == filters.ACCEPTED and result.image is None:
             lost += 1
             return result
@@ -203,10 +202,6 @@ def _described(run: Mapping[str, Any], parts: Mapping[str, Any], config: Config,
 
 def _same(value: Any, stored: Any) -> bool:
     return bool(json.loads(json.dumps(value)) == stored)
-
-
-def _target(record: Mapping[str, Any]) -> Target:
-    return Target(tuple(record["target"]), Taxonomy.of(record["taxonomy"]))
 
 
 def reopen(output: Place) -> tuple[int, int]:

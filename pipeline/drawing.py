@@ -27,20 +27,33 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """What a classifier sees in an image.
+
+    Attributes:
+        probabilities: over the taxonomy.
+        confidence: how far they confirm the target (see `Target.confidence`).
+    """
+
+    probabilities: Sequence[float] = ()
+    confidence: float = 0.0
+
+
+@dataclass(frozen=True)
 class Drawn:
     """One request as the engine left it.
 
     Attributes:
         image: RGB; None if it failed.
-        judge, guide: probabilities over the taxonomy.
+        judge, guide: what either sees in it.
         similarity: of image and prompt.
         trace: how it came about, the fields of `muse.rows.Trace`.
         failure: why there is no image.
     """
 
     image: Image.Image | None
-    judge: Sequence[float] = ()
-    guide: Sequence[float] = ()
+    judge: Opinion = Opinion()
+    guide: Opinion = Opinion()
     similarity: float = 0.0
     trace: Mapping[str, Any] = field(default_factory=dict)
     failure: str = ""

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from muse.emotions import Target
 from pipeline.config import Config
 
 ACCEPTED, REJECTED, FAILED = "accepted", "rejected", "failed"
@@ -26,25 +25,23 @@ class Verdict:
 
     status: str
     reason: str
-    confidence: float
 
 
-def judge(target: Target, probabilities: Sequence[float], least: float) -> Verdict:
+def judge(confidence: float, probabilities: Sequence[float], labels: Sequence[str], least: float) -> Verdict:
     """Accept a sample if the judge's confidence in its target reaches `least`."""
-    confidence = target.confidence(probabilities)
     if confidence >= least:
-        return Verdict(ACCEPTED, "", confidence)
+        return Verdict(ACCEPTED, "")
     top = max(range(len(probabilities)), key=lambda i: probabilities[i])
-    seen = f"{target.taxonomy.labels[top]} {probabilities[top]:.2f}"
-    return Verdict(REJECTED, f"judge's confidence {confidence:.2f} < {least:g}; it sees {seen}", confidence)
+    seen = f"{labels[top]} {probabilities[top]:.2f}"
+    return Verdict(REJECTED, f"judge's confidence {confidence:.2f} < {least:g}; it sees {seen}")
 
 
-def decide(target: Target, record: Mapping[str, Any], config: Config) -> Verdict:
+def decide(record: Mapping[str, Any], config: Config) -> Verdict:
     """The verdict on a drawn sample from the scores in its record: the judge first, then the others.
 
     A filter that the record has no score of refuses nothing (see `unscored`).
     """
-    verdict = judge(target, record["judge"], config.min_confidence)
+    verdict = judge(record["judge_confidence"], record["judge"], config.taxonomy.labels, config.min_confidence)
     others = [("image-text similarity", record["similarity"], config.min_similarity)]
     blind = unscored(record, config)
     others += [(name, record["scores"][name], config.filters[name]) for name in sorted({*config.filters} - {*blind})]

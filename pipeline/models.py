@@ -16,7 +16,7 @@ from muse.hub import FULL, NO_PEFT, PIPELINE, PLAIN, configs_beside, local_folde
 from muse.labels import clean
 from muse.sources import Source, read_source
 from pipeline.config import EMBEDDED, SAME_JUDGE, Config, folder_and_label
-from pipeline.drawing import Asked, Drawn, Engine
+from pipeline.drawing import Asked, Drawn, Engine, Opinion
 from pipeline.errors import UserError
 from pipeline.images import to_tensor
 from pipeline.ladder import is_longer, longer_method
@@ -26,7 +26,9 @@ from pipeline.trust import problems_of
 
 if TYPE_CHECKING:
     from muse.classifiers import EmotionClassifier
+    from muse.emotions import Target
     from muse.engine import MuseEngine
+    from muse.odds import Odds
     from muse.rows import Request, Sample
     from muse.similarity import ClipSimilarity
 
@@ -208,14 +210,14 @@ class Loaded:
                 made |= zip(climbers, engine.run([_request(requests[i]) for i in climbers]), strict=True)
         samples = [made[i] for i in range(len(requests))]
         sound = [i for i, sample in enumerate(samples) if sample.pixels is not None]
-        scores: dict[int, tuple[list[float], list[float], float]] = {}
+        scores: dict[int, tuple[Opinion, Opinion, float]] = {}
         if sound:
             with torch.inference_mode():
                 # Judged is what is stored: the rounded picture, not the decoder's floats.
                 stack = torch.stack([samples[i].pixels for i in sound]).to(self.device)
                 pixels = stack.permute(0, 3, 1, 2).float() / 255
-                judged = self.judge.odds(pixels).p.tolist()
-                guided = self.guide.odds(pixels).p.tolist()
+                targets = [requests[i].target for i in sound]
+                judged, guided = (_opinions(asked.odds(pixels), targets) for asked in (self.judge, self.guide))
                 texts = self.clip.text([requests[i].planned.prompt for i in sound])
                 alike = similarity(self.clip.image(pixels), texts).tolist()
             scores = {i: (judged[k], guided[k], alike[k]) for k, i in enumerate(sound)}
@@ -228,6 +230,10 @@ class Loaded:
             picture = Image.fromarray(sample.pixels.numpy())
             drawn.append(Drawn(picture, by_judge, by_guide, alike_i, asdict(trace)))
         return drawn
+
+
+def _opinions(odds: Odds, targets: Sequence[Target]) -> list[Opinion]:
+    return [Opinion(p, t.confidence(p, odds.several)) for p, t in zip(odds.p.tolist(), targets, strict=True)]
 
 
 def _request(asked: Asked) -> Request:

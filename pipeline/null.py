@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from pipeline.config import Null
-from pipeline.drawing import Asked, Drawn
+from pipeline.drawing import Asked, Drawn, Opinion
 from pipeline.ladder import is_longer
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class NullEngine:
         judge, guide = (_odds(rng, asked.target.weights) for _ in range(2))
         if self.settings.faults and BLIND in asked.planned.prompt:
             judge = [float("nan")] * len(judge)
-        return Drawn(picture, judge, guide, float(rng.random()))
+        judged, guided = (Opinion(p, asked.target.confidence(p)) for p in (judge, guide))
+        return Drawn(picture, judged, guided, float(rng.random()))
 
 
 def _odds(rng: Generator, weights: Sequence[float]) -> list[float]:

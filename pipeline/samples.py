@@ -194,9 +194,10 @@ class Maker:
         record = blank_record(asked.planned, number, self.shared) | {
             **_tried(asked.planned, trace["forwards"] if trace else 0),
             "image_sha256": asked.source,
-            "judge": _rounded(drawn.judge),
-            "guide": _rounded(drawn.guide),
-            "guide_confidence": round(asked.target.confidence(drawn.guide), DIGITS),
+            "judge": _rounded(drawn.judge.probabilities),
+            "judge_confidence": round(drawn.judge.confidence, DIGITS),
+            "guide": _rounded(drawn.guide.probabilities),
+            "guide_confidence": round(drawn.guide.confidence, DIGITS),
             "similarity": round(drawn.similarity, DIGITS),
             "looks": looks(drawn.image),
             "together": together,
@@ -212,16 +213,16 @@ class Maker:
             }
         if self.scores:
             record["scores"] = scores_of(self.scores, drawn.image, record)
-        verdict = filters.decide(asked.target, record, self.config)
+        verdict = filters.decide(record, self.config)
         record |= {"status": verdict.status, "reason": verdict.reason}
-        record["judge_confidence"] = round(verdict.confidence, DIGITS)
         kept = verdict.status == filters.ACCEPTED or self.config.keep_rejected
         return Result(record, encode_image(drawn.image, self.config.image_format) if kept else None)
 
 
 def _unreadable(drawn: Drawn) -> str:
     """Which score of an image is no number; empty if all are."""
-    for name, values in (("judge", drawn.judge), ("guide", drawn.guide), ("similarity", (drawn.similarity,))):
+    seen = {"judge": drawn.judge.probabilities, "guide": drawn.guide.probabilities, "similarity": (drawn.similarity,)}
+    for name, values in seen.items():
         if not all(map(math.isfinite, values)):
             return f"the {name} gave a score that is no number"
     return ""

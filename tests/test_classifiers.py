@@ -164,6 +164,9 @@ def test_each_emotion_of_a_multi_label_classifier_is_probable_by_itself(tmp_path
     assert torch.allclose(load_classifier(tmp_path / "told").odds(pixels).p, p)
     (tmp_path / "several" / "classifier.json").write_text('{"multi_label": false}')
     assert torch.allclose(load_classifier(tmp_path / "several").odds(pixels).p, guide.odds(pixels).p)
+    (tmp_path / "several" / "classifier.json").write_text('{"multi_label": "no"}')
+    with pytest.raises(ValueError, match=r"classifier.json: multi_label is 'no'; give true or false"):
+        load_classifier(tmp_path / "several")
 
 
 def test_a_label_left_out_of_a_multi_label_classifier_takes_nothing_away(tmp_path, pixels):

@@ -25,7 +25,7 @@ def test_flags_beat_set_beats_file_beats_defaults(tmp_path):
         ("seed=high", "seed = 'high' is not of type int"),
         ("batch_size=0", "batch_size is 0; give a number from 1"),
         ("method.strength=2.0", "method.strength is 2.0"),
-        ("method.timing=soon", "choose fixed, threshold, plateau, never"),
+        ("method.timing=soon", "choose fixed, threshold, settled, plateau, never"),
         ("emotions=['joy']", "unknown emotion 'joy'"),
         ("image_format=bmp", "choose png, jpg, webp"),
         ("seed", "write key=value"),

@@ -82,10 +82,23 @@ def test_under_a_multi_label_guide_cross_entropy_leaves_the_rival_alone_and_whic
 def test_a_guide_is_convinced_by_the_target_once_what_was_there_before_is_gone():
     awe, sadness = MIKELS.index("awe"), MIKELS.index("sadness")
     both = [0.9 if i in (awe, sadness) else 0.1 for i in range(8)]
-    assert not convinced(Target.of("awe"), both, sadness, 0.5, 0.7)
-    assert convinced(Target.of("awe"), both, sadness, 0.0, 0.7)
-    assert convinced(Target.of("awe"), both, MIKELS.index("fear"), 0.5, 0.7)
-    assert not convinced(Target.of("fear"), both, MIKELS.index("anger"), 0.5, 0.7)
+    assert not convinced(Target.of("awe"), both, True, sadness, 0.5, 0.7)
+    assert convinced(Target.of("awe"), both, True, sadness, 0.0, 0.7)
+    assert convinced(Target.of("awe"), both, True, MIKELS.index("fear"), 0.5, 0.7)
+    assert not convinced(Target.of("fear"), both, True, MIKELS.index("anger"), 0.5, 0.7)
+
+
+def test_of_a_mixture_a_guide_that_sees_several_wants_every_member():
+    """The weights are no measure of it, and how a whole divides (`balance`) is nothing to it."""
+    mixture, none = Target.of({"awe": 0.5, "fear": 0.5}), MIKELS.index("anger")
+    p = [0.9 if label == "awe" else 0.6 if label == "fear" else 0.1 for label in MIKELS.labels]
+    assert not convinced(mixture, p, True, none, 0.5, 0.7)
+    assert convinced(mixture, p, True, none, 0.5, 0.6)
+    odds, target = Odds.of_each(torch.tensor([p]).logit()), torch.tensor([mixture.weights])
+    zeros = torch.zeros_like(target)
+    expected = -0.5 * torch.tensor([0.9 * 0.6]).log()
+    for balance in (0.2, 1.0):
+        assert torch.allclose(multi_emotion_loss(odds, target, zeros, zeros, 0, 0, balance), expected)
 
 
 def test_a_guide_that_divides_one_whole_is_convinced_by_the_target_alone():
@@ -94,7 +107,7 @@ def test_a_guide_that_divides_one_whole_is_convinced_by_the_target_alone():
     p = torch.distributions.Dirichlet(torch.full((8,), 0.15, dtype=torch.float64)).sample((20_000,)).tolist()
     awe, target = MIKELS.index("awe"), Target.of("awe")
     rivals = [max((i for i in range(8) if i != awe), key=row.__getitem__) for row in p]
-    with_which = [convinced(target, row, rival, 0.5, 0.7) for row, rival in zip(p, rivals, strict=True)]
+    with_which = [convinced(target, row, False, rival, 0.5, 0.7) for row, rival in zip(p, rivals, strict=True)]
     assert with_which == [row[awe] >= 0.7 for row in p]
     assert any(with_which)
 

@@ -11,12 +11,14 @@ def test_of_one_image_one_emotion():
     odds, p = Odds.of_one(logits()), logits().softmax(-1)
     assert torch.allclose(odds.p, p)
     assert torch.allclose(odds.log_rest.exp(), 1 - p)
+    assert not odds.several
 
 
 def test_of_each_emotion_by_itself():
     odds, p = Odds.of_each(logits()), logits().sigmoid()
     assert torch.allclose(odds.p, p)
     assert torch.allclose(odds.log_rest.exp(), 1 - p)
+    assert odds.several
 
 
 def test_both_stay_finite_where_a_classifier_is_certain():

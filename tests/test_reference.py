@@ -50,6 +50,7 @@ def _requests():
 
 BASE = Method(steps=5, iterations=3, timing="fixed", timing_level=0.2, until=0.8)
 ENOUGH_OF_EACH = 0.48
+SETTLED = -0.01
 
 
 @pytest.mark.parametrize("slots", [0, 2])
@@ -61,15 +62,18 @@ ENOUGH_OF_EACH = 0.48
         {"enough": 0.145},
         {"sampler": "dpm++"},
         {"timing": "plateau", "timing_level": 0.0},
+        {"timing": "settled", "timing_level": SETTLED, "timing_latest": 0.6},
         {"timing": "never"},
         {"initial_scale": 0.5},
     ],
-    ids=["defaults", "early stop", "dpm++", "plateau", "never", "tokens from halfway"],
+    ids=["defaults", "early stop", "dpm++", "plateau", "settled", "never", "tokens from halfway"],
 )
 def test_the_engine_equals_the_reference(models, change, slots):
     samples = _hold_to_the_reference(models, dataclasses.replace(BASE, **change), slots)
     if change.get("timing") == "never":
         assert all(sample.trace.iterations == 0 for sample in samples)
+    if change.get("timing") == "settled":
+        assert len({sample.trace.start_step for sample in samples}) > 1
     if "enough" in change:
         readings = [len(sample.trace.confidence) for sample in samples]
         assert len(set(readings)) > 1, readings
@@ -104,11 +108,12 @@ def _hold_to_the_reference(models, method, slots):
         {"enough": 0.145},
         {"sampler": "dpm++"},
         {"timing": "plateau", "timing_level": 0.0},
+        {"timing": "settled", "timing_level": SETTLED, "timing_latest": 0.6},
         {"iterations": 0},
         {"timing": "never"},
         {"initial_scale": 0.5},
     ],
-    ids=["defaults", "early stop", "dpm++", "plateau", "no readings", "never", "tokens from halfway"],
+    ids=["defaults", "early stop", "dpm++", "plateau", "settled", "no readings", "never", "tokens from halfway"],
 )
 def test_lockstep_equals_the_reference(models, change):
     """The loop that the benchmark holds the engine against makes the same images, with all rows in every pass."""

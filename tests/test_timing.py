@@ -25,6 +25,7 @@ def test_a_plateau_waits_for_the_rise_to_end():
 def test_policies_by_name():
     assert make_timing("fixed", 0.2, 0.5) == Fixed(0.2)
     assert make_timing("threshold", 0.2, 0.5) == Threshold(0.2, 0.5)
+    assert make_timing("settled", 0.2, 0.5) == Threshold(0.2, 0.5, bare=True)
     assert make_timing("plateau", 0.2, 0.5) == Plateau(0.2, 0.5)
     assert make_timing("never", 0, 0) is None
     with pytest.raises(ValueError, match="choose fixed"):
