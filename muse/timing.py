@@ -49,7 +49,7 @@ class Threshold:
     (MUSE, arXiv 2511.21051; its level is not published).
 
     With the prompt the picture resembles it from early on, whatever the latents hold. `bare`, our choice, asks whether
-    they hold the content already, so that words which would displace it come too late to.
+    they hold the content already, so that words that would displace it come too late for that.
     """
 
     level: float

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -273,15 +272,14 @@ def test_words_that_the_embedded_model_was_never_taught_are_told_with_those_that
 
 
 def test_help_of_the_installed_command_is_quick():
-    """0.7 s is the promise: of computing, the least of three, for others may keep it waiting."""
+    """0.7 s is the promise; the best of up to twenty, for the machine may be busy."""
     command = Path(sys.executable).parent / "muse-batch"
     if not command.exists():
         pytest.skip(f"{command} is not installed")
     times = []
-    for _ in range(3):
-        began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    while len(times) < 20 and min(times, default=1.0) >= 0.7:
+        began = time.monotonic()
         told = subprocess.run([command, "--help"], capture_output=True, text=True, timeout=60, check=True)
-        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime)
+        times.append(time.monotonic() - began)
         assert {"run", "submit"} <= set(told.stdout.split())
     assert min(times) < 0.7
