@@ -21,13 +21,17 @@ def multi_emotion_loss(
     similar_weight: float,
     balance: float,
 ) -> Tensor:
-    """Per-row loss (b,): raise the target, lower the inherent and the similar emotions.
+    """Per-row loss (b,): raise the target, and lower the inherent and the similar emotions that stand beside it.
 
-    L = -log M - b sum_i q_i log(P_i / M) - l1 log(1 - P_inherent) - l2 sum_s log(1 - P_s), P the probabilities, q the
-    target and M the sum of P over its members (reconstructed from MUSE, arXiv 2511.21051; the published form is not
-    public; b is our choice). With b = 1 the first two are the cross-entropy, as they are for one emotion under any b.
-    Of a mixture b < 1 sees first to it that the image is its members', then to how it divides among them. Where an
-    image may have several emotions there is no whole to divide, and b is 1.
+    L = -log M - b sum_i q_i log(P_i / M) - C (l1 log(1 - P_inherent) + l2 sum_s log(1 - P_s)), P the probabilities, q
+    the target and M the sum of P over its members (reconstructed from MUSE, arXiv 2511.21051; the published form is not
+    public; b and C are our choice). With b = 1 the first two are the cross-entropy, as they are for one emotion under
+    any b.
+
+    Where an image has one emotion, C = 1, and of a mixture b < 1 sees first to it that the image is its members', then
+    to how it divides among them. Where it may have several, there is no whole to divide, and b is 1; and to raise the
+    target lowers nothing else, so that the two halves of L compete. There C = prod_i P_i^q_i, taken as a constant: first
+    toward the target, then, as far as it is reached, away from what stands beside it.
 
     Args:
         odds: P (b, n) by the guide.
@@ -37,7 +41,9 @@ def multi_emotion_loss(
         inherent_weight, similar_weight, balance: l1, l2, b.
     """
     away = inherent_weight * inherent + similar_weight * similar
-    balance = 1.0 if odds.several else balance
+    if odds.several:
+        balance = 1.0
+        away = away * (target * odds.log_p.detach()).sum(-1, keepdim=True).exp()
     log_mass = odds.log_p.masked_fill(target == 0, -torch.inf).logsumexp(-1)
     division = (target * (odds.log_p - log_mass[:, None])).sum(-1)
     return -log_mass - balance * division - (away * odds.log_rest).sum(-1)

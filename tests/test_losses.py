@@ -6,16 +6,19 @@ from muse.losses import convinced, inherent_mask, multi_emotion_loss, similar_ma
 from muse.odds import Odds
 
 
-def test_the_loss_is_its_formula():
+@pytest.mark.parametrize("several", [False, True])
+def test_the_loss_is_its_formula(several):
     torch.manual_seed(0)
     logits = torch.randn(3, 8, dtype=torch.float64)
     target = torch.tensor([Target.of({"awe": 0.6, "fear": 0.4}).weights] * 3, dtype=torch.float64)
     inherent = torch.nn.functional.one_hot(torch.tensor([4, 5, 7]), 8).double()
     similar = torch.tensor([similar_mask(Target.of("awe"))] * 3, dtype=torch.float64)
-    p = logits.softmax(-1)
-    expected = -(target * p.log()).sum(-1) - 0.5 * (inherent * (1 - p).log()).sum(-1)
-    expected -= 0.25 * (similar * (1 - p).log()).sum(-1)
-    assert torch.allclose(multi_emotion_loss(Odds.of_one(logits), target, inherent, similar, 0.5, 0.25, 1.0), expected)
+    p = logits.sigmoid() if several else logits.softmax(-1)
+    away = 0.5 * (inherent * (1 - p).log()).sum(-1) + 0.25 * (similar * (1 - p).log()).sum(-1)
+    reached = (p**target).prod(-1) if several else 1.0
+    odds = Odds.of_each(logits) if several else Odds.of_one(logits)
+    expected = -(target * p.log()).sum(-1) - reached * away
+    assert torch.allclose(multi_emotion_loss(odds, target, inherent, similar, 0.5, 0.25, 1.0), expected)
 
 
 def test_the_balance_weighs_how_a_mixture_divides_and_nothing_of_one_emotion():
@@ -67,16 +70,20 @@ def test_against_a_certain_rival_cross_entropy_pushes_as_which_does():
 
 
 def test_under_a_multi_label_guide_cross_entropy_leaves_the_rival_alone_and_which_does_not():
+    """And WHICH pushes it as far as the target is there, which itself it lets be."""
     logits = torch.randn(20, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_(True)
+    awe, sadness = MIKELS.index("awe"), MIKELS.index("sadness")
     target = torch.tensor([Target.of("awe").weights] * 20, dtype=torch.float64)
     rival = torch.tensor([Target.of("sadness").weights] * 20, dtype=torch.float64)
 
     def gradient(weight):
         loss = multi_emotion_loss(Odds.of_each(logits), target, rival, torch.zeros_like(rival), weight, 0, 1)
-        return torch.autograd.grad(loss.sum(), logits)[0][:, MIKELS.index("sadness")]
+        return torch.autograd.grad(loss.sum(), logits)[0]
 
-    assert not gradient(0.0).any()
-    assert torch.allclose(gradient(0.5), 0.5 * logits[:, MIKELS.index("sadness")].sigmoid())
+    alone, both, p = gradient(0.0), gradient(0.5), logits.detach().sigmoid()
+    assert not alone[:, sadness].any()
+    assert torch.allclose(both[:, sadness], 0.5 * p[:, awe] * p[:, sadness])
+    assert torch.equal(both[:, awe], alone[:, awe])
 
 
 def test_a_guide_is_convinced_by_the_target_once_what_was_there_before_is_gone():
