@@ -5,7 +5,8 @@ to half a minute and become the next numbered object of `_state/log/`. A crash t
 nothing is made from.
 
 A line is a finished batch (`pipeline.batches.Report`), or has an `event`: `start` (when the driver had checked all,
-and had reached Ray), `placed` (a worker has a process) and `ready` (it has its models, and the seconds it took).
+and had reached Ray), `placed` (a worker has a process), `ready` (it has its models, and the seconds it took) or `ended`
+(it died, hung or could not start, by which cause, and how many requests of which batch it held).
 """
 
 from __future__ import annotations

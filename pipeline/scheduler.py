@@ -160,7 +160,7 @@ class Pool:
     def __init__(self, job: Job, size: int, options: dict[str, Any], note: Callable[[Mapping[str, Any]], None]):
         """
         Args:
-            note: hears, for the log, of each worker that gets its place and that has its models.
+            note: hears, for the log, of each worker that gets its place, that has its models, and that dies.
         """
         self.job, self.size, self.options, self.note = job, size, options, note
         self.hands: dict[ray.ObjectRef, _Hand] = {}
@@ -273,6 +273,7 @@ class Pool:
         if hand.task is None:
             self._failed_to_start(hand, error)
             return
+        self._note_end(hand, error, hand.task)
         self.placeless_since = time.monotonic()
         if getattr(error, "preempted", False) or self._node_is_lost(hand):
             self.again.appendleft(hand.task)
@@ -288,11 +289,16 @@ class Pool:
             self._follow(self.attempts.died(hand.task))
         self._start()
 
+    def _note_end(self, hand: _Hand, error: Exception, task: Task | None = None) -> None:
+        held = {"held": task.batch.number, "requests": len(task.keys)} if task else {}
+        self.note({"event": "ended", "pid": hand.place and hand.place.pid, **held, "cause": cause_of(error)})
+
     def _node_is_lost(self, hand: _Hand) -> bool:
         return not any(hand.place and node["NodeID"] == hand.place.node and node["Alive"] for node in ray.nodes())
 
     def _failed_to_start(self, hand: _Hand, error: Exception) -> None:
         """A worker ended before it had its models. Others may do its work; without any others the run ends."""
+        self._note_end(hand, error)
         if hand.place and self._node_is_lost(hand):
             self._start()
             return

@@ -6,12 +6,14 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import drive
 import psutil
 import pytest
 
+from pipeline.log import entries
 from pipeline.null import BLIND, HANG, KILL, RAISE
 
 PLAIN = [f"a dog, number {n}" for n in range(24)]
@@ -61,6 +63,10 @@ def test_poison_fails_alone_and_for_any_number_of_workers(undisturbed, tmp_path)
         if row["row"] not in reasons:
             assert (row["status"], row["judge"]) == (before["status"], before["judge"])
     assert drive.published(tmp_path / "one") == drive.published(tmp_path / "two")
+    # The log tells of each death, which batch it was of, and why: three of it whole, one of the pair, three alone.
+    ended = [entry for entry in entries(tmp_path / "two") if entry.get("event") == "ended"]
+    assert Counter(entry["held"] for entry in ended) == {0: 7, 3: 7}
+    assert all("died" in entry["cause"] for entry in ended)
 
 
 @pytest.mark.slow
