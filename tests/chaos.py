@@ -36,7 +36,10 @@ from stores import Proxy, s3_environment
 
 REQUESTS = 60
 LAST_BATCH = REQUESTS // 4 - 1
-SETTINGS = ("--workers", 2, "--set", "null.delay=0.15", "--set", "null.failures=0.1", "--set", "request_seconds=3")
+SETTINGS = ("--workers", 2, "--set", "null.delay=0.15", "--set", "null.failures=0.1", "--set", "request_seconds=5")
+MOST_KILLS = 5
+"""In one run: as many as can all fall on the same batch and leave no trace (tests/test_attempts.py). Of more, a run may
+rightly conclude that a request kills."""
 SMALL_DISK = "700k"
 
 
@@ -50,9 +53,9 @@ class Round:
 
 
 def kill_workers(process: subprocess.Popen[str], _: Path, rng: random.Random) -> int:
-    """SIGKILL, or SIGSTOP to have it hang, to one worker after another for as long as the run goes; up to ten."""
+    """SIGKILL, or SIGSTOP to have it hang, to one worker after another for as long as the run goes."""
     struck = 0
-    while process.poll() is None and struck < 10:
+    while process.poll() is None and struck < MOST_KILLS:
         time.sleep(rng.uniform(0.2, 2.0))
         if found := drive.workers(process):
             how = signal.SIGSTOP if rng.random() < 0.1 else signal.SIGKILL

@@ -1,6 +1,8 @@
 """What becomes of batches that kill, against simulated workers: no process is started here."""
 
+import itertools
 import random
+from collections.abc import Iterator
 
 import pytest
 
@@ -31,6 +33,25 @@ def test_a_death_or_two_by_chance_change_nothing():
     fate = iter([True, True, False])
     task, deaths = _work_off(_batch(8), lambda _: next(fate))
     assert (task, deaths) == (Task(_batch(8)), 2)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 8])
+def test_five_deaths_by_chance_leave_no_trace(size):
+    """However they fall. Three on the batch and three on one request alone would condemn it, and three on the batch and
+    three on it again, with nobody found guilty, would have it made in pieces."""
+    assert all(task == Task(_batch(size)) for task in _under_deaths(size, 5))
+    assert not all(task == Task(_batch(size)) for task in _under_deaths(size, 6))
+
+
+def _under_deaths(size: int, most: int) -> Iterator[Task]:
+    """How a batch ends, for every way in which up to `most` tasks of its working off may take their workers along."""
+    open_ways: list[tuple[int, ...]] = [()]
+    while open_ways:
+        fatal, asked = open_ways.pop(), itertools.count()
+        task, _ = _work_off(_batch(size), lambda _, asked=asked, fatal=fatal: next(asked) in fatal)
+        yield task
+        if len(fatal) < most:
+            open_ways += [(*fatal, n) for n in range(max(fatal, default=-1) + 1, next(asked))]
 
 
 @pytest.mark.parametrize("seed", range(30))
