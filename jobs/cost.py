@@ -18,6 +18,7 @@ from jobs.arms import Models
 from muse.emotions import MIKELS, Target
 from muse.method import Method
 from muse.rows import Sample, Trace
+from muse.timing import timing_of
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,13 @@ class Costs:
             pictures: that were begun and decoded under this trace, if it is the sum of several.
         """
         looks, plain = len(trace.similarity), trace.forwards - 2 * trace.gradients
-        pictures_looked_at = 2 if method.timing == "settled" else 1
-        seen = looks * (pictures_looked_at * self.preview + self.guide + self.clip_image)
+        timing = timing_of(method)
+        # A policy that looks at the picture without the prompt does so beside the one that the guide is shown.
+        previews = 2 if timing is not None and timing.bare else 1
+        seen = looks * (previews * self.preview + self.guide + self.clip_image)
         glanced = trace.glances * (self.preview + self.guide + self.text)
         opened = 2 * self.text + self.clip_text + edited * (self.encode + self.guide)
-        steps = plain * self.forward + trace.gradients * self.reading + settled(trace, method) * self.text
+        steps = plain * self.forward + trace.gradients * self.reading + unread(trace, method) * self.text
         return (steps + seen + glanced + pictures * (opened + self.decode)) / self.forward
 
     def each(self, samples: Sequence[Sample], method: Method, edited: bool = False, pictures: int = 1) -> list[float]:
@@ -78,7 +81,7 @@ class Costs:
         return [self.of(sample.trace, method, edited, pictures) for sample in samples]
 
 
-def settled(trace: Trace, method: Method) -> int:
+def unread(trace: Trace, method: Method) -> int:
     """The steps that were told the emotional tokens without a reading of the guide: those after `until`."""
     if trace.start_step is None:
         return 0

@@ -23,7 +23,7 @@ from muse.odds import Odds
 from muse.rows import Request
 from muse.sampler import guided, make_schedule, split
 from muse.similarity import ClipSimilarity, similarity
-from muse.timing import make_timing
+from muse.timing import timing_of
 
 
 def chosen(rows: Tensor, yes: Conditioning, no: Conditioning) -> Conditioning:
@@ -43,7 +43,7 @@ def lockstep(
     Token space `input`, no augmentation, and tokens that are carried from step to step, as with `warm_start`.
     """
     schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
-    timing = make_timing(method.timing, method.timing_level, method.timing_latest)
+    timing = timing_of(method)
     device, count, text = backbone.device, len(requests), backbone.text
     prompts, targets = [request.prompt for request in requests], [request.target for request in requests]
     target = torch.tensor([each.weights for each in targets], device=device)

@@ -20,7 +20,7 @@ from muse.method import Method
 from muse.rows import Phase, Request, Row, Sample
 from muse.sampler import make_schedule
 from muse.similarity import ClipSimilarity
-from muse.timing import make_timing
+from muse.timing import timing_of
 
 
 class MuseEngine:
@@ -34,7 +34,7 @@ class MuseEngine:
         self, backbone: Backbone, guide: EmotionClassifier, clip: ClipSimilarity, method: Method, slots: int = 0
     ):
         self.backbone, self.guide, self.clip, self.method, self.slots = backbone, guide, clip, method, slots
-        self.timing = make_timing(method.timing, method.timing_level, method.timing_latest)
+        self.timing = timing_of(method)
         self.schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
 
     @torch.no_grad()

@@ -17,7 +17,7 @@ from muse.method import Method
 from muse.rows import Request
 from muse.sampler import guided, make_schedule, split
 from muse.similarity import ClipSimilarity, similarity
-from muse.timing import make_timing
+from muse.timing import timing_of
 
 
 def muse(
@@ -25,7 +25,7 @@ def muse(
 ) -> Tensor:
     """Final latents (1, c, h, w) of one request. Token space `input`, no augmentation, the VAE in full."""
     schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
-    timing = make_timing(method.timing, method.timing_level, method.timing_latest)
+    timing = timing_of(method)
     device = backbone.device
     target = torch.tensor([request.target.weights], device=device)
     similar = torch.tensor([similar_mask(request.target)], device=device)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from muse.method import Method
+
 
 class Timing(Protocol):
     """A policy for the start of guidance.
@@ -76,17 +78,15 @@ class Plateau:
         return settled or progress >= self.latest
 
 
-def make_timing(policy: str, level: float, latest: float) -> Timing | None:
-    """The policy of that name: `fixed` (at `level`), `threshold`, `settled` (the same without the prompt), `plateau`,
-    or `never` (None: plain sampling)."""
-    if policy == "never":
-        return None
-    if policy == "fixed":
-        return Fixed(level)
-    if policy == "threshold":
-        return Threshold(level, latest)
-    if policy == "settled":
-        return Threshold(level, latest, bare=True)
-    if policy == "plateau":
-        return Plateau(level, latest)
-    raise ValueError(f"unknown timing {policy!r}; choose fixed, threshold, settled, plateau, never")
+def timing_of(method: Method) -> Timing | None:
+    """The method's policy: `fixed` (at its level), `threshold`, `settled` (the same without the prompt), `plateau`, or
+    `never` (None: plain sampling)."""
+    level, latest = method.timing_level, method.timing_latest
+    policies: dict[str, Timing | None] = {
+        "fixed": Fixed(level),
+        "threshold": Threshold(level, latest),
+        "settled": Threshold(level, latest, bare=True),
+        "plateau": Plateau(level, latest),
+        "never": None,
+    }
+    return policies[method.timing]

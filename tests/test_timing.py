@@ -1,6 +1,7 @@
 import pytest
 
-from muse.timing import Fixed, Plateau, Threshold, make_timing
+from muse.method import Method
+from muse.timing import Fixed, Plateau, Threshold, timing_of
 
 
 def test_a_fixed_start_heeds_no_curve():
@@ -23,10 +24,13 @@ def test_a_plateau_waits_for_the_rise_to_end():
 
 
 def test_policies_by_name():
-    assert make_timing("fixed", 0.2, 0.5) == Fixed(0.2)
-    assert make_timing("threshold", 0.2, 0.5) == Threshold(0.2, 0.5)
-    assert make_timing("settled", 0.2, 0.5) == Threshold(0.2, 0.5, bare=True)
-    assert make_timing("plateau", 0.2, 0.5) == Plateau(0.2, 0.5)
-    assert make_timing("never", 0, 0) is None
+    def named(policy):
+        return timing_of(Method(timing=policy, timing_level=0.2, timing_latest=0.5))
+
+    assert named("fixed") == Fixed(0.2)
+    assert named("threshold") == Threshold(0.2, 0.5)
+    assert named("settled") == Threshold(0.2, 0.5, bare=True)
+    assert named("plateau") == Plateau(0.2, 0.5)
+    assert named("never") is None
     with pytest.raises(ValueError, match="choose fixed"):
-        make_timing("soon", 0, 0)
+        named("soon")
