@@ -20,7 +20,7 @@ come FILE.md, tables, and FILE-*.png, plots. The report's keys; a figure is {mea
   factors of each; FIGURE `ROLE_mass`, a classifier's probability of the pair, `ROLE_top3`, 1 where both are in its top
   three, and `content`.
 - `curves`: similarity at every step of the picture that WHEN looks at, and the step at which muse started.
-- `sweep`: of `--sweep`, `sweep.SETTING.TASK.METRIC`; see `jobs.sweeps`.
+- `sweep`: of `--sweep`, `sweep.SETTING.TASK.METRIC`, the hard requests apart as well; see `jobs.sweeps`.
 """
 
 from __future__ import annotations

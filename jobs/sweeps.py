@@ -17,7 +17,7 @@ import numpy as np
 from jobs.arms import ARMS, PLAIN, Arm, in_batches, latent, load
 from jobs.cases import Case
 from jobs.cost import count
-from jobs.metrics import Examiners, Made, interval, measure
+from jobs.metrics import Examiners, Made, by_task, interval, measure, subsets
 from jobs.tables import as_row, header
 from muse.hub import FULL
 from muse.method import Method
@@ -106,12 +106,14 @@ def sweep(weights: Path, settings: Mapping[str, Setting], tasks: Mapping[str, Se
             ran = in_batches(setting.arm, models, method, cases)
             done = measure(examiners, cases, ran, costs.each(ran[1], method, task == "editing"))
             starts = [s.trace.start_step / method.steps for s in done.samples if s.trace.start_step is not None]
-            told = done.figures() | ({"start": interval(np.array(starts))} if starts else {})
             if name == DEFAULT:
                 default[task] = done
-            elif task in default:
-                mine, others = (made.values["success_examiner"] for made in (done, default[task]))
-                told["gain"] = interval(mine - others)
-            found.setdefault(name, {})[task] = told
-            print(as_row(name, task, told), flush=True)
+            for apart, told in by_task(done).items():
+                if starts and apart == task:
+                    told["start"] = interval(np.array(starts))
+                if task in default and name != DEFAULT:
+                    mine, others = (subsets(made)[apart]["success_examiner"] for made in (done, default[task]))
+                    told["gain"] = interval(mine - others)
+                found.setdefault(name, {})[apart] = told
+                print(as_row(name, apart, told), flush=True)
     return found

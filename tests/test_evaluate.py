@@ -267,6 +267,9 @@ def test_a_gain_is_paired_with_the_default(cases):
     assert "gain" not in one
     assert other["gain"]["mean"] == other["success_examiner"]["mean"] - one["success_examiner"]["mean"]
     assert other["gain"]["n"] == 2
+    hard = sum(case.hard for case in cases)
+    assert 0 < hard < 2, "hard requests are told apart"
+    assert told["tokens=1"]["hard"]["gain"]["n"] == told[DEFAULT]["hard"]["success_examiner"]["n"] == hard
     assert len({line.count("|") for line in sweep_table(told)}) == 1
 
 
