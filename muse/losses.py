@@ -30,8 +30,8 @@ def multi_emotion_loss(
 
     Where an image has one emotion, C = 1, and of a mixture b < 1 sees first to it that the image is its members', then
     to how it divides among them. Where it may have several, there is no whole to divide, and b is 1; and to raise the
-    target lowers nothing else, so that the two halves of L compete. There C = prod_i P_i^q_i, taken as a constant: first
-    toward the target, then, as far as it is reached, away from what stands beside it.
+    target lowers nothing else, so that the two halves of L compete. There C = prod_i P_i^q_i, taken as a constant:
+    first toward the target, then, as far as it is reached, away from what stands beside it.
 
     Args:
         odds: P (b, n) by the guide.
