@@ -273,7 +273,7 @@ class Pool:
         if hand.task is None:
             self._failed_to_start(hand, error)
             return
-        self._note_end(hand, error, hand.task)
+        self._note_end(hand, error)
         self.placeless_since = time.monotonic()
         if getattr(error, "preempted", False) or self._node_is_lost(hand):
             self.again.appendleft(hand.task)
@@ -289,8 +289,8 @@ class Pool:
             self._follow(self.attempts.died(hand.task))
         self._start()
 
-    def _note_end(self, hand: _Hand, error: Exception, task: Task | None = None) -> None:
-        held = {"held": task.batch.number, "requests": len(task.keys)} if task else {}
+    def _note_end(self, hand: _Hand, error: Exception) -> None:
+        held = {"held": hand.task.batch.number, "requests": len(hand.task.keys)} if hand.task else {}
         self.note({"event": "ended", "pid": hand.place and hand.place.pid, **held, "cause": cause_of(error)})
 
     def _node_is_lost(self, hand: _Hand) -> bool:
