@@ -24,7 +24,7 @@ test-all: $(READY)
 
 # 200 seeded faults against the real command, and a table of them. As root also on a small file system of its own.
 chaos: $(READY)
-	$(VENV)/bin/python tests/chaos.py --faults 200 --seed 1 --rounds 2
+	$(VENV)/bin/python tests/support/chaos.py --faults 200 --seed 1 --rounds 2
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
@@ -37,6 +37,6 @@ format: $(READY)
 
 # The embedded model, from nothing; run it again after an interruption.
 train: $(READY)
-	$(VENV)/bin/python -m jobs.train_mini
-	$(VENV)/bin/python -m jobs.mini_preview
-	$(VENV)/bin/python -m jobs.mini_card
+	$(VENV)/bin/python -m jobs.world.train
+	$(VENV)/bin/python -m jobs.world.tiny_vae
+	$(VENV)/bin/python -m jobs.world.card

@@ -14,12 +14,18 @@ import pyarrow.parquet as pq
 import typer
 
 from muse.emotions import MIKELS
-from muse.mini.contents import leaning
-from muse.mini.scenes import content_prompt, render, sample_scene
+from muse.mini.world.contents import leaning
+from muse.mini.world.scenes import content_prompt, render, sample_scene
 
 EXAMPLES = Path(__file__).parent.parent / "manifests" / "examples"
 
-GENERATED = [("beach", "dog"), ("cemetery", "umbrella"), ("street", "bicycle"), ("forest", "house"), ("pond", "duck")]
+GENERATED = [
+    ("beach", "dog"),
+    ("cemetery", "umbrella"),
+    ("street", "bicycle"),
+    ("forest", "house"),
+    ("pond", "duck"),
+]
 EDITED = [("snowy mountain", "boat"), ("amusement park", "cat"), ("railroad", "horse")]
 
 
@@ -40,9 +46,13 @@ def write_demo(folder: Path) -> None:
     for place, subject in EDITED:
         name = f"images/{place.replace(' ', '-')}.png"
         # A source shows what its content evokes by itself.
-        render(sample_scene(rng, place, subject, leaning(place, subject))).save(folder / name, optimize=True)
+        render(sample_scene(rng, place, subject, leaning(place, subject))).save(
+            folder / name, optimize=True
+        )
         edit_id = f"edit-{place.replace(' ', '-')}"
-        rows.append({"id": edit_id, "prompt": content_prompt(place, subject), "image": name, "place": place})
+        rows.append(
+            {"id": edit_id, "prompt": content_prompt(place, subject), "image": name, "place": place}
+        )
     schema = pa.schema(
         [
             ("id", pa.string()),
@@ -53,7 +63,8 @@ def write_demo(folder: Path) -> None:
         ]
     )
     pq.write_table(
-        pa.Table.from_pylist([{**row, "emotion": everything} for row in rows], schema), folder / "demo.parquet"
+        pa.Table.from_pylist([{**row, "emotion": everything} for row in rows], schema),
+        folder / "demo.parquet",
     )
 
 

@@ -42,10 +42,17 @@ def measured(told: dict[str, Any]) -> Iterator[dict[str, Any]]:
     watcher.start()
     began, cpu = time.perf_counter(), time.process_time()
     yield told
-    told |= {"seconds": round(time.perf_counter() - began, 2), "cpu_seconds": round(time.process_time() - cpu, 2)}
+    told |= {
+        "seconds": round(time.perf_counter() - began, 2),
+        "cpu_seconds": round(time.process_time() - cpu, 2),
+    }
     end.set()
     watcher.join()
-    told |= {"mib_at_start": seen[0] // MIB, "mib_midway": seen[len(seen) // 2] // MIB, "mib_most": max(seen) // MIB}
+    told |= {
+        "mib_at_start": seen[0] // MIB,
+        "mib_midway": seen[len(seen) // 2] // MIB,
+        "mib_most": max(seen) // MIB,
+    }
 
 
 def write_manifest(path: Path, rows: int, named: bool) -> Path:
@@ -69,10 +76,12 @@ def write_manifest(path: Path, rows: int, named: bool) -> Path:
 
 
 @app.command()
-def plan(requests: int = 10_000_000, named: bool = False, folder: Folder = Path("build/scale")) -> None:
+def plan(
+    requests: int = 10_000_000, named: bool = False, folder: Folder = Path("build/scale")
+) -> None:
     """Check a manifest and count its plan. --named: a row with an id per request; else eight requests a row."""
     from pipeline.config import Config
-    from pipeline.preview import preview
+    from pipeline.planning.dry_run import preview
 
     rows = requests if named else requests // 8
     manifest = write_manifest(folder / f"plan-{rows}-{named}.parquet", rows, named)
@@ -96,7 +105,12 @@ def run(
     config = Config(engine="null", batch_size=batch_size, shard_size=shard_size, workers=workers)
     manifest = write_manifest(folder / f"run-{requests}.parquet", requests // 8, False)
     output = folder / f"run-{requests}-{os.getpid()}"
-    told: dict[str, Any] = {"command": "run", "requests": requests, "batch_size": batch_size, "shard_size": shard_size}
+    told: dict[str, Any] = {
+        "command": "run",
+        "requests": requests,
+        "batch_size": batch_size,
+        "shard_size": shard_size,
+    }
     work: dict[str, Any] = {"part": "workers at it"}
     compute = running.compute
 
@@ -106,19 +120,24 @@ def run(
 
     with patch.object(running, "compute", watched), measured(told):
         told["accepted"] = running.execute(str(manifest), output, config, print).counts["accepted"]
-    print(json.dumps({**work, "cpu_ms_per_request": round(work["cpu_seconds"] / requests * 1000, 3)}))
+    print(
+        json.dumps({**work, "cpu_ms_per_request": round(work["cpu_seconds"] / requests * 1000, 3)})
+    )
     print(json.dumps(told))
 
 
 @app.command()
 def resume(
-    shards: int = 10_000, shard_size: int = 10, requests: int = 10_000_000, folder: Folder = Path("build/scale")
+    shards: int = 10_000,
+    shard_size: int = 10,
+    requests: int = 10_000_000,
+    folder: Folder = Path("build/scale"),
 ) -> None:
     """From `shards` published shards of a plan of `requests` to the first batch that is handed out; without Ray."""
     from pipeline import run as running
     from pipeline.config import Config
     from pipeline.errors import RunStopped
-    from pipeline.shards import markers
+    from pipeline.output.shards import markers
 
     config = Config(engine="null", batch_size=shard_size, shard_size=shard_size, min_confidence=0.0)
     manifest = write_manifest(folder / f"plan-{requests // 8}-False.parquet", requests // 8, False)
@@ -130,10 +149,17 @@ def resume(
     def resuming(manifest: Any, job: Any, publisher: Any, *_: Any) -> None:
         raise RunStopped(first_batch(manifest, job.config, publisher))
 
-    with patch.object(running, "compute", publishing), measured({"command": "publish", "shards": shards}) as made:
+    with (
+        patch.object(running, "compute", publishing),
+        measured({"command": "publish", "shards": shards}) as made,
+    ):
         try_to(running.execute, str(manifest), output, config, print)
     print(json.dumps(made))
-    told: dict[str, Any] = {"command": "resume", "shards": len(markers(output)), "requests": requests}
+    told: dict[str, Any] = {
+        "command": "resume",
+        "shards": len(markers(output)),
+        "requests": requests,
+    }
     with patch.object(running, "compute", resuming), measured(told):
         told["first"] = try_to(running.execute, str(manifest), output, config, print)
     print(json.dumps(told))
@@ -152,10 +178,11 @@ def try_to(execute: Any, *arguments: Any) -> str:
 
 def publish(manifest: Any, job: Any, publisher: Any, shards: int) -> None:
     """Make batches here, without Ray, until so many shards are there; then stop as a killed driver would."""
-    from pipeline import batches, compute
     from pipeline.errors import RunStopped
-    from pipeline.models import load
-    from pipeline.samples import Maker
+    from pipeline.generation.samples import Maker
+    from pipeline.models.locate import load
+    from pipeline.output import batches
+    from pipeline.scheduling import driver as compute
 
     maker = Maker(load(job.models, job.config, False), {}, job.config, job.shared, job.base)
     for batch in compute.batches_of(manifest, job.config, publisher.next.batch):
@@ -168,7 +195,7 @@ def publish(manifest: Any, job: Any, publisher: Any, shards: int) -> None:
 
 def first_batch(manifest: Any, config: Any, publisher: Any) -> str:
     """What `compute` does before it hands out the first batch, and that batch."""
-    from pipeline import compute
+    from pipeline.scheduling import driver as compute
 
     finished = compute.sound_batches(publisher.output, publisher.start.batch)
     todo = compute.batches_of(manifest, config, publisher.start.batch)
@@ -180,15 +207,21 @@ def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")
     """What it costs the driver to read finished batches of images of a size, and to pack them into a shard."""
     from dataclasses import replace
 
-    from pipeline import batches, compute, models
     from pipeline import run as running
     from pipeline.config import Config
-    from pipeline.records import record_schema
-    from pipeline.samples import Maker, provenance
-    from pipeline.shards import publisher_of
+    from pipeline.generation.samples import Maker, provenance
+    from pipeline.models import locate as models
+    from pipeline.output import batches
+    from pipeline.output.records import record_schema
+    from pipeline.output.shards import publisher_of
+    from pipeline.scheduling import driver as compute
 
-    config = Config(engine="null", batch_size=16, min_confidence=0.0, limit=images, shard_size=images)
-    manifest = running.check(str(write_manifest(folder / "pack.parquet", images, False)), config.emotions, 8)
+    config = Config(
+        engine="null", batch_size=16, min_confidence=0.0, limit=images, shard_size=images
+    )
+    manifest = running.check(
+        str(write_manifest(folder / "pack.parquet", images, False)), config.emotions, 8
+    )
     output = folder / f"pack-{os.getpid()}"
     shared = provenance(running.describe(manifest, "", config, models.locate(config)), config)
     maker = Maker(models.load({}, config, False), {}, config, shared, "")
@@ -209,7 +242,9 @@ def wait(workers: int = 1000, times: int = 200) -> None:
     """What `ray.wait` over so many workers, of which one has news, costs the driver."""
     import ray
 
-    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(
+        "local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
+    )
 
     @ray.remote(num_cpus=0, resources={"none such": 1})
     def never() -> None: ...

@@ -52,7 +52,12 @@ class Submission:
 
 
 def plan(
-    manifest: str, output: str, flags: Sequence[str], address: str, working_dir: Path | None = None, env: Any = None
+    manifest: str,
+    output: str,
+    flags: Sequence[str],
+    address: str,
+    working_dir: Path | None = None,
+    env: Any = None,
 ) -> Submission:
     """The first attempt.
 
@@ -60,9 +65,13 @@ def plan(
         ValueError: a path or flag that cannot work on a cluster, with the remedy.
     """
     if not address.startswith(("http://", "https://")):
-        raise ValueError(f"--address {address!r}: give that of the cluster's dashboard, as in http://HEAD:8265")
+        raise ValueError(
+            f"--address {address!r}: give that of the cluster's dashboard, as in http://HEAD:8265"
+        )
     if not is_lasting(output):
-        raise ValueError(f"--output {output!r} is relative to a folder that goes with the job: give a full path or URL")
+        raise ValueError(
+            f"--output {output!r} is relative to a folder that goes with the job: give a full path or URL"
+        )
     if not is_lasting(manifest) and working_dir is None:
         raise ValueError(
             f"manifest {manifest!r}: give a path or URL that the cluster sees, or --working-dir to send it"
@@ -84,7 +93,9 @@ def is_lasting(path: str) -> bool:
 
 def command(submission: Submission, wait: bool = True) -> list[str]:
     """The `ray job submit` of this attempt."""
-    env = ["--runtime-env-json", json.dumps(submission.runtime_env)] if submission.runtime_env else []
+    env = (
+        ["--runtime-env-json", json.dumps(submission.runtime_env)] if submission.runtime_env else []
+    )
     names = ["--address", submission.address, "--submission-id", submission.id]
     no_wait = [] if wait else ["--no-wait"]
     return ["ray", "job", "submit", *names, *env, *no_wait, "--", *submission.entrypoint]
@@ -93,7 +104,11 @@ def command(submission: Submission, wait: bool = True) -> list[str]:
 def attempts(jobs: Sequence[JobDetails], name: str) -> list[JobDetails]:
     """The attempts at a run that the cluster knows of, the first one first."""
     numbered = [(job.submission_id or "").rpartition("-") for job in jobs]
-    ours = [(int(number), job) for (stem, _, number), job in zip(numbered, jobs, strict=True) if stem == name]
+    ours = [
+        (int(number), job)
+        for (stem, _, number), job in zip(numbered, jobs, strict=True)
+        if stem == name
+    ]
     return [job for _, job in sorted(ours, key=lambda pair: pair[0])]
 
 
@@ -108,7 +123,11 @@ def _ray(arguments: Sequence[str]) -> int:
     beside = Path(sys.executable).with_name("ray")
     found = [str(beside)] if beside.exists() else ["ray"]
     # Its own address, by which it would find a cluster of this machine, must not hide the one that is asked for.
-    env = {key: value for key, value in os.environ.items() if key not in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")}
+    env = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
+    }
     return subprocess.run([*found, *arguments[1:]], env=env, check=False).returncode
 
 
@@ -130,8 +149,20 @@ def work_off(client: JobSubmissionClient, first: Submission, wait: bool, retries
     known = attempts(client.list_jobs(), first.name)
     for left in range(retries, -1, -1):
         if known and str(known[-1].status) in LIVE:
-            arguments = ["ray", "job", "logs", "--address", first.address, "--follow", str(known[-1].submission_id)]
-            note = f"{known[-1].submission_id} runs already; following it" if wait else "it runs already"
+            arguments = [
+                "ray",
+                "job",
+                "logs",
+                "--address",
+                first.address,
+                "--follow",
+                str(known[-1].submission_id),
+            ]
+            note = (
+                f"{known[-1].submission_id} runs already; following it"
+                if wait
+                else "it runs already"
+            )
             typer.echo(note, err=True)
             if not wait:
                 return 0
@@ -159,22 +190,34 @@ def stop(client: JobSubmissionClient, submission: Submission) -> int:
     if not live:
         typer.echo("no job of this output is running")
         return 0
-    return _ray(["ray", "job", "stop", "--address", submission.address, str(live[-1].submission_id)])
+    return _ray(
+        ["ray", "job", "stop", "--address", submission.address, str(live[-1].submission_id)]
+    )
 
 
 def submit(
     context: typer.Context,
-    manifest: Annotated[str, typer.Argument(help="Parquet file, by a path or URL that the cluster sees.")],
-    output: Annotated[str, typer.Option("--output", "-o", help="Folder on a shared file system, or URL.")],
+    manifest: Annotated[
+        str, typer.Argument(help="Parquet file, by a path or URL that the cluster sees.")
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Folder on a shared file system, or URL.")
+    ],
     address: Annotated[str, typer.Option(help="The cluster's dashboard, as in http://HEAD:8265.")],
     working_dir: Annotated[
         Optional[Path], typer.Option(help="Folder to send along; relative paths mean files in it.")
     ] = None,
-    runtime_env: Annotated[Optional[Path], typer.Option(help="YAML file with Ray's runtime environment.")] = None,
-    retries: Annotated[int, typer.Option(help="Times that a killed job is submitted again.", min=0)] = 3,
+    runtime_env: Annotated[
+        Optional[Path], typer.Option(help="YAML file with Ray's runtime environment.")
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(help="Times that a killed job is submitted again.", min=0)
+    ] = 3,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not follow the job.")] = False,
     stop_: Annotated[bool, typer.Option("--stop", help="Stop the job that makes OUTPUT.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command, and that is all.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the command, and that is all.")
+    ] = False,
 ) -> None:
     """Run on a Ray cluster. All other flags are those of `run`. The same command again follows, or resumes."""
     try:
@@ -190,7 +233,10 @@ def submit(
     try:
         code = stop(client, first) if stop_ else work_off(client, first, not no_wait, retries)
     except KeyboardInterrupt:
-        typer.echo("no longer following; the job goes on. The same command follows it again, --stop ends it", err=True)
+        typer.echo(
+            "no longer following; the job goes on. The same command follows it again, --stop ends it",
+            err=True,
+        )
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(code)
 

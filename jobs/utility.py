@@ -14,7 +14,7 @@ over every content) and `natural` (contents as in training). The corpora come fr
 
 Keys, for each number N of scenes an emotion: `few.N.arms.ARM.TEST` accuracy, {mean, low, high, n}, its interval over
 seeds and held-out scenes both; `few.N.differences.A-minus-B.TEST`, seed by seed; `few.N.emotions.ARM.EMOTION` and
-`few.N.inherent.ARM.RELATION` (see `jobs.evaluate`), accuracy on `balanced`. `corpora.NAME`: images, images an emotion,
+`few.N.inherent.ARM.RELATION` (see `jobs.evaluation.evaluate`), accuracy on `balanced`. `corpora.NAME`: images, images an emotion,
 share whose label the examiner confirms, share with the content asked for, `sem_d`.
 """
 
@@ -34,8 +34,8 @@ import typer
 from torch import Tensor, nn
 from transformers import AutoModelForImageClassification, ResNetConfig
 
-from jobs.corpora import Images, draw_scenes, halves, make_corpus, read_corpus
-from jobs.metrics import RESAMPLES, Examiners, summary
+from jobs.evaluation.corpora import Images, draw_scenes, halves, make_corpus, read_corpus
+from jobs.evaluation.metrics import RESAMPLES, Examiners, summary
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
 from pipeline.errors import UserError
@@ -68,24 +68,40 @@ def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
     padded = F.pad(pixels, (4, 4, 4, 4), mode="replicate")
     corners = torch.randint(0, 9, (len(pixels), 2), generator=generator).tolist()
     side = pixels.shape[-1]
-    return torch.stack([image[:, y : y + side, x : x + side] for image, (y, x) in zip(padded, corners, strict=True)])
+    return torch.stack(
+        [
+            image[:, y : y + side, x : x + side]
+            for image, (y, x) in zip(padded, corners, strict=True)
+        ]
+    )
 
 
 def train(few: Images, corpus: Images | None, steps: int, seed: int) -> nn.Module:
     """A small classifier from nothing, on `few` alone or with half of every batch from `corpus`."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    sizes = {"embedding_size": 16, "hidden_sizes": [16, 32, 64], "depths": [1, 1, 1], "layer_type": "basic"}
-    model = AutoModelForImageClassification.from_config(ResNetConfig(**sizes, num_labels=len(MIKELS))).train()
+    sizes = {
+        "embedding_size": 16,
+        "hidden_sizes": [16, 32, 64],
+        "depths": [1, 1, 1],
+        "layer_type": "basic",
+    }
+    model = AutoModelForImageClassification.from_config(
+        ResNetConfig(**sizes, num_labels=len(MIKELS))
+    ).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.05)
     decay = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     sets = [few] if corpus is None else [few, corpus]
     labels = [images.labels for images in sets]
     for _ in range(steps):
-        index = [torch.randint(len(s.cases), (BATCH // len(sets),), generator=generator) for s in sets]
+        index = [
+            torch.randint(len(s.cases), (BATCH // len(sets),), generator=generator) for s in sets
+        ]
         pixels = torch.cat([images.pixels[i] for images, i in zip(sets, index, strict=True)])
         wanted = torch.cat([known[i] for known, i in zip(labels, index, strict=True)])
-        loss = F.cross_entropy(model(pixel_values=augment(pixels, generator) * 2 - 1).logits, wanted)
+        loss = F.cross_entropy(
+            model(pixel_values=augment(pixels, generator) * 2 - 1).logits, wanted
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -96,7 +112,9 @@ def train(few: Images, corpus: Images | None, steps: int, seed: int) -> nn.Modul
 @torch.inference_mode()
 def hits(model: nn.Module, images: Images) -> np.ndarray:
     """1 where the classifier is right, (n,)."""
-    guess = torch.cat([model(pixel_values=part * 2 - 1).logits.argmax(-1) for part in images.pixels.split(256)])
+    guess = torch.cat(
+        [model(pixel_values=part * 2 - 1).logits.argmax(-1) for part in images.pixels.split(256)]
+    )
     return (guess == images.labels).double().numpy()
 
 
@@ -110,11 +128,20 @@ def two_way(right: np.ndarray) -> dict[str, Any]:
 def compare(right: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
     """Accuracies of every arm on every test, and the differences that matter."""
     pairs = [(arm, "few") for arm in right if arm != "few"]
-    pairs += [("muse", "prompted"), ("muse", "prompted-accepted"), ("muse-balanced", "muse-natural")]
+    pairs += [
+        ("muse", "prompted"),
+        ("muse", "prompted-accepted"),
+        ("muse-balanced", "muse-natural"),
+    ]
     return {
-        "arms": {arm: {test: two_way(values) for test, values in told.items()} for arm, told in right.items()},
+        "arms": {
+            arm: {test: two_way(values) for test, values in told.items()}
+            for arm, told in right.items()
+        },
         "differences": {
-            f"{one}-minus-{other}": {test: two_way(values - right[other][test]) for test, values in right[one].items()}
+            f"{one}-minus-{other}": {
+                test: two_way(values - right[other][test]) for test, values in right[one].items()
+            }
             for one, other in pairs
             if one in right and other in right
         },
@@ -126,7 +153,9 @@ def corpus_figures(examiners: Examiners, corpus: Images) -> dict[str, Any]:
     found = examiners.measure(corpus.pixels, corpus.cases)
     return {
         "images": len(corpus.cases),
-        "emotions": {name: sum(case.emotion == name for case in corpus.cases) for name in MIKELS.labels},
+        "emotions": {
+            name: sum(case.emotion == name for case in corpus.cases) for name in MIKELS.labels
+        },
         "confirmed": round(float(found["success_examiner"].mean()), 4),
         "content": round(float(found["content"].mean()), 4),
         "sem_d": examiners.variety(corpus.pixels, corpus.cases),
@@ -145,32 +174,45 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         for name, one in report["corpora"].items()
     ]
     for few, told in report["few"].items():
-        lines += ["", f"| {few} scenes an emotion and | balanced test | natural test |", "|---|---|---|"]
+        lines += [
+            "",
+            f"| {few} scenes an emotion and | balanced test | natural test |",
+            "|---|---|---|",
+        ]
         lines += [f"| {arm} | {cells(one)} |" for arm, one in told["arms"].items()]
         lines += [
-            f"| {name.replace('-minus-', ' minus ')} | {cells(one)} |" for name, one in told["differences"].items()
+            f"| {name.replace('-minus-', ' minus ')} | {cells(one)} |"
+            for name, one in told["differences"].items()
         ]
     return "\n".join(lines) + "\n"
 
 
 def cells(told: Mapping[str, Mapping[str, float]]) -> str:
-    return " | ".join(f"{one['mean']:.1%} ({100 * one['low']:.1f} to {100 * one['high']:.1f})" for one in told.values())
+    return " | ".join(
+        f"{one['mean']:.1%} ({100 * one['low']:.1f} to {100 * one['high']:.1f})"
+        for one in told.values()
+    )
 
 
 def main(
-    json_file: Annotated[Path | None, typer.Option("--json", help="Report; a table goes beside it.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Report; a table goes beside it.")
+    ] = None,
     suite: Annotated[str, typer.Option(help="quick (minutes) or full.")] = "quick",
-    work: Annotated[Path, typer.Option(help="Where the corpora go; finished ones are used again.")] = Path(
-        "build/utility"
-    ),
+    work: Annotated[
+        Path, typer.Option(help="Where the corpora go; finished ones are used again.")
+    ] = Path("build/utility"),
     seed: int = 7,
     threads: int = 2,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the runs, as in min_confidence=0.7.")
+        list[str] | None,
+        typer.Option("--set", help="A setting of the runs, as in min_confidence=0.7."),
     ] = None,
 ) -> None:
     if suite not in SUITES:
-        raise typer.BadParameter(f"there is no {suite!r}; choose from {', '.join(SUITES)}", param_hint="--suite")
+        raise typer.BadParameter(
+            f"there is no {suite!r}; choose from {', '.join(SUITES)}", param_hint="--suite"
+        )
     try:
         report = run(SUITES[suite], work / f"{suite}-{seed}", seed, threads, set_ or [])
     except UserError as error:
@@ -182,7 +224,9 @@ def main(
         json_file.with_suffix(".md").write_text(as_markdown(report))
 
 
-def run(plan: Suite, work: Path, seed: int, threads: int, settings: Sequence[str]) -> dict[str, Any]:
+def run(
+    plan: Suite, work: Path, seed: int, threads: int, settings: Sequence[str]
+) -> dict[str, Any]:
     """The whole experiment; see the module."""
     torch.set_num_threads(threads)
     began = time.monotonic()
@@ -198,7 +242,10 @@ def run(plan: Suite, work: Path, seed: int, threads: int, settings: Sequence[str
         "scenes": draw_scenes(len(muse.cases), seed + 1, natural=False),
     }
     corpora = {name: corpus for name, corpus in corpora.items() if corpus.cases}
-    tests = {name: draw_scenes(plan.held_out, HELD_OUT, name == "natural") for name in ("balanced", "natural")}
+    tests = {
+        name: draw_scenes(plan.held_out, HELD_OUT, name == "natural")
+        for name in ("balanced", "natural")
+    }
     examiners = Examiners(WEIGHTS)
     return {
         "seed": seed,
@@ -221,14 +268,27 @@ def train_all(
             model = train(scenes, corpus, plan.steps, number)
             for test, images in tests.items():
                 right.setdefault(arm, {}).setdefault(test, []).append(hits(model, images))
-            told = ", ".join(f"{test} {values[-1].mean():.1%}" for test, values in right[arm].items())
-            print(f"{few} scenes an emotion, seed {number + 1}/{plan.seeds}, {arm}: {told}", flush=True)
-    stacked = {arm: {test: np.stack(rows) for test, rows in told.items()} for arm, told in right.items()}
+            told = ", ".join(
+                f"{test} {values[-1].mean():.1%}" for test, values in right[arm].items()
+            )
+            print(
+                f"{few} scenes an emotion, seed {number + 1}/{plan.seeds}, {arm}: {told}",
+                flush=True,
+            )
+    stacked = {
+        arm: {test: np.stack(rows) for test, rows in told.items()} for arm, told in right.items()
+    }
     cases = tests["balanced"].cases
     return {
         **compare(stacked),
-        "emotions": {arm: apart(told["balanced"], [c.emotion for c in cases]) for arm, told in stacked.items()},
-        "inherent": {arm: apart(told["balanced"], [c.inherent for c in cases]) for arm, told in stacked.items()},
+        "emotions": {
+            arm: apart(told["balanced"], [c.emotion for c in cases])
+            for arm, told in stacked.items()
+        },
+        "inherent": {
+            arm: apart(told["balanced"], [c.inherent for c in cases])
+            for arm, told in stacked.items()
+        },
     }
 
 

@@ -41,7 +41,11 @@ def text_problem(text: str, most: int, categories: Sequence[str]) -> str | None:
     allowed = "\t\n\r" if categories == NO_CONTROL else ""
     for place, letter in enumerate(text):
         # Nearly all text is printable, and told to be without looking at the letter's category.
-        if not letter.isprintable() and letter not in allowed and unicodedata.category(letter) in categories:
+        if (
+            not letter.isprintable()
+            and letter not in allowed
+            and unicodedata.category(letter) in categories
+        ):
             return f"has the character U+{ord(letter):04X} at place {place}, which cannot be seen; remove it"
     return None
 
@@ -71,7 +75,10 @@ class ManifestError(Exception):
 
     def __init__(self, path: str, problems: Sequence[Problem], more: int = 0):
         self.path, self.problems, self.more = path, list(problems), more
-        lines = [f"{path}: {len(problems) + more} problem(s)", *(f"  {problem}" for problem in problems)]
+        lines = [
+            f"{path}: {len(problems) + more} problem(s)",
+            *(f"  {problem}" for problem in problems),
+        ]
         if more:
             lines.append(f"  and {more} more")
         super().__init__("\n".join(lines))
@@ -142,7 +149,9 @@ def parse_row(
         return None, problems
     extra = {name: value for name, value in values.items() if name not in schema.COLUMNS}
     negative = values.get(schema.NEGATIVE) or ""
-    return Row(number, prompt, image, emotions, None if own is None else str(own), seed, negative, extra), []
+    return Row(
+        number, prompt, image, emotions, None if own is None else str(own), seed, negative, extra
+    ), []
 
 
 def _emotions(value: Any, labels: Sequence[str], wrong) -> Iterator[Mapping[str, float]]:
@@ -151,7 +160,9 @@ def _emotions(value: Any, labels: Sequence[str], wrong) -> Iterator[Mapping[str,
     if isinstance(value, str):
         yield from _named([value], labels, wrong)
     elif isinstance(value, Mapping):
-        yield from _mixture([(name, weight) for name, weight in value.items() if weight is not None], labels, wrong)
+        yield from _mixture(
+            [(name, weight) for name, weight in value.items() if weight is not None], labels, wrong
+        )
     elif value and isinstance(value[0], tuple):
         yield from _mixture(value, labels, wrong)
     elif not value:
@@ -165,7 +176,10 @@ def _known(name: str | None, labels: Sequence[str], wrong) -> str | None:
     if key in labels:
         return key
     near = difflib.get_close_matches(key, labels, n=1, cutoff=0.0)
-    wrong(schema.EMOTION, f"unknown emotion {shown(name)}; did you mean {near[0]!r}? Known: {', '.join(labels)}")
+    wrong(
+        schema.EMOTION,
+        f"unknown emotion {shown(name)}; did you mean {near[0]!r}? Known: {', '.join(labels)}",
+    )
     return None
 
 
@@ -180,7 +194,9 @@ def _named(names: Sequence[str], labels: Sequence[str], wrong) -> Iterator[Mappi
             yield {known: 1.0}
 
 
-def _mixture(parts: Iterable[tuple[str, float]], labels: Sequence[str], wrong) -> Iterator[Mapping[str, float]]:
+def _mixture(
+    parts: Iterable[tuple[str, float]], labels: Sequence[str], wrong
+) -> Iterator[Mapping[str, float]]:
     weights: dict[str, float] = {}
     clean = True
     for name, weight in parts:
@@ -188,7 +204,10 @@ def _mixture(parts: Iterable[tuple[str, float]], labels: Sequence[str], wrong) -
         if known is None:
             clean = False
         elif weight is None or not math.isfinite(weight) or weight < 0:
-            wrong(schema.EMOTION, f"the weight of {shown(name)} is {weight}; give a number from 0 to 1")
+            wrong(
+                schema.EMOTION,
+                f"the weight of {shown(name)} is {weight}; give a number from 0 to 1",
+            )
             clean = False
         elif weight > 0:
             weights[known] = weights.get(known, 0.0) + float(weight)

@@ -52,7 +52,9 @@ def _handle(path: str) -> fsspec.core.OpenFile:
     try:
         return fsspec.open(path, "rb").open()
     except (OSError, ValueError, ImportError) as error:
-        raise ManifestError(path, [Problem(None, None, f"cannot be opened ({error}); check the path")]) from None
+        raise ManifestError(
+            path, [Problem(None, None, f"cannot be opened ({error}); check the path")]
+        ) from None
 
 
 def content_hash(path: str) -> str:
@@ -82,10 +84,16 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
         except (pa.ArrowInvalid, OSError):
             hint = "is not a parquet file; write one with pandas.DataFrame.to_parquet or pyarrow"
             raise ManifestError(path, [Problem(None, None, hint)]) from None
-        problems = [Problem(None, field.name, why) for field in file.schema_arrow if (why := _type_problem(field))]
+        problems = [
+            Problem(None, field.name, why)
+            for field in file.schema_arrow
+            if (why := _type_problem(field))
+        ]
         problems += _name_problems(file.schema_arrow.names)
         if schema.PROMPT not in file.schema_arrow.names:
-            problems.append(Problem(None, schema.PROMPT, "is missing; every manifest has a prompt column"))
+            problems.append(
+                Problem(None, schema.PROMPT, "is missing; every manifest has a prompt column")
+            )
         if problems:
             raise ManifestError(path, problems)
         yield file
@@ -104,7 +112,10 @@ def read_rows(
     """
     with _opened(path) as file:
         group = number = 0
-        while group < file.num_row_groups and number + file.metadata.row_group(group).num_rows <= start:
+        while (
+            group < file.num_row_groups
+            and number + file.metadata.row_group(group).num_rows <= start
+        ):
             number += file.metadata.row_group(group).num_rows
             group += 1
         for batch in _batches(path, file, row_groups=range(group, file.num_row_groups)):
@@ -116,13 +127,17 @@ def read_rows(
                 number += 1
 
 
-def _batches(path: str, file: pq.ParquetFile, size: int = ROWS_AT_ONCE, **which: Any) -> Iterator[pa.RecordBatch]:
+def _batches(
+    path: str, file: pq.ParquetFile, size: int = ROWS_AT_ONCE, **which: Any
+) -> Iterator[pa.RecordBatch]:
     """The row groups and columns of the manifest that `which` names, `size` rows at a time."""
     try:
         yield from file.iter_batches(batch_size=size, use_threads=False, **which)
     except (OSError, pa.ArrowException) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ManifestError(path, [Problem(None, None, f"is damaged ({shown(why)}); write it again")]) from None
+        raise ManifestError(
+            path, [Problem(None, None, f"is damaged ({shown(why)}); write it again")]
+        ) from None
 
 
 def _values(path: str, batch: pa.RecordBatch, number: int) -> list[dict[str, Any]]:
@@ -134,10 +149,14 @@ def _values(path: str, batch: pa.RecordBatch, number: int) -> list[dict[str, Any
         for name in batch.schema.names:
             try:
                 batch.column(name).to_pylist()
-            except Exception as error:  # bad UTF-8, dates out of range, ...: each has an error of its own
+            except (
+                Exception
+            ) as error:  # bad UTF-8, dates out of range, ...: each has an error of its own
                 where = f"cannot be read between rows {number} and {number + batch.num_rows - 1}"
                 problems.append(Problem(None, name, f"{where} ({shown(str(error))})"))
-        raise ManifestError(path, problems or [Problem(None, None, "has rows that cannot be read")]) from None
+        raise ManifestError(
+            path, problems or [Problem(None, None, "has rows that cannot be read")]
+        ) from None
 
 
 def _travel_problems(path: str) -> list[Problem]:
@@ -151,11 +170,11 @@ def _travel_problems(path: str) -> list[Problem]:
             for field in extra:
                 column = [{field.name: value} for value in batch.column(field.name).to_pylist()]
                 try:
-                    pq.write_table(pa.Table.from_pylist(column, pa.schema([field])), pa.BufferOutputStream())
-                except (pa.ArrowException, ValueError, TypeError) as error:
-                    why = (
-                        f"its type {field.type} cannot travel into the metadata ({shown(str(error))}); drop or cast it"
+                    pq.write_table(
+                        pa.Table.from_pylist(column, pa.schema([field])), pa.BufferOutputStream()
                     )
+                except (pa.ArrowException, ValueError, TypeError) as error:
+                    why = f"its type {field.type} cannot travel into the metadata ({shown(str(error))}); drop or cast it"
                     problems.append(Problem(None, field.name, why))
             break
     return problems
@@ -171,7 +190,11 @@ def _name_problems(names: Sequence[str]) -> list[Problem]:
     problems = []
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            problems.append(Problem(None, name[:100], f"is there {names.count(name)} times; names must be unique"))
+            problems.append(
+                Problem(
+                    None, name[:100], f"is there {names.count(name)} times; names must be unique"
+                )
+            )
         if not name.strip():
             problems.append(Problem(None, None, "has a column without a name; name it, or drop it"))
         elif why := text_problem(name, MOST_OF_AN_ID, NO_FORMAT):
@@ -195,7 +218,11 @@ def find_request(path: str, request: int, default_emotions: int) -> tuple[int, i
         for batch in _batches(path, file, 1 << 16, columns=[schema.EMOTION]):
             column = batch.column(0)
             is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
-            asked = pc.list_value_length(column) if is_list else pc.if_else(pc.is_valid(column), 1, None)
+            asked = (
+                pc.list_value_length(column)
+                if is_list
+                else pc.if_else(pc.is_valid(column), 1, None)
+            )
             sums = np.cumsum(pc.fill_null(asked, default_emotions).to_numpy(zero_copy_only=False))
             if request < sums[-1]:
                 inside = int(np.searchsorted(sums, request, side="right"))
@@ -206,7 +233,10 @@ def find_request(path: str, request: int, default_emotions: int) -> tuple[int, i
 
 
 def check(
-    path: str, labels: Sequence[str], default_emotions: int, each: Callable[[Row], None] | None = None
+    path: str,
+    labels: Sequence[str],
+    default_emotions: int,
+    each: Callable[[Row], None] | None = None,
 ) -> Manifest:
     """Read the whole manifest once and report everything that is wrong with it.
 
@@ -252,7 +282,11 @@ def _repetitions(path: str, repeated: Mapping[int, int]) -> Iterator[Problem]:
             while wanted and wanted[0] < row + batch.num_rows:
                 number = wanted.pop(0)
                 own = batch.column(0)[number - row].as_py()
-                yield Problem(number, schema.ID, f"{shown(own)} was used by row {repeated[number]}; ids must be unique")
+                yield Problem(
+                    number,
+                    schema.ID,
+                    f"{shown(own)} was used by row {repeated[number]}; ids must be unique",
+                )
             row += batch.num_rows
 
 

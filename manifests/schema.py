@@ -8,7 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 
-PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE = "prompt", "image", "emotion", "id", "seed", "negative_prompt"
+PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE = (
+    "prompt",
+    "image",
+    "emotion",
+    "id",
+    "seed",
+    "negative_prompt",
+)
 COLUMNS = (PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE)
 
 
@@ -40,7 +47,9 @@ class Row:
 def _is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         return _is_text(kind.value_type)
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return (
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
 
 
 def _is_weights(kind: pa.DataType) -> bool:

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from muse.backbones import load_backbone
-from muse.backbones.base import Backbone
 from muse.classifiers import EmotionClassifier, load_classifier
+from muse.classifiers.clip import ClipSimilarity
+from muse.diffusion.backbones import load_backbone
+from muse.diffusion.backbones.base import Backbone
 from muse.emotions import MIKELS, Target, Taxonomy
 from muse.engine import MuseEngine
 from muse.method import Method
 from muse.mini import WEIGHTS
-from muse.rows import Request, Row, Trace
-from muse.similarity import ClipSimilarity
+from muse.request import Request, Row, Trace
 
 Emotion = str | Mapping[str, float]
 
@@ -73,9 +73,9 @@ class MusePipeline:
         """Load from folders or hub ids (the diffusion model also from a file); the embedded world by default.
 
         Args:
-            taxonomy: the emotions that exist; see `muse.taxonomies`.
+            taxonomy: the emotions that exist; see `muse.emotions.taxonomies`.
             label_map: what labels of the guide mean that the taxonomy does not name; "" leaves one out.
-            backbone: further arguments of `muse.backbones.load_backbone`: dtype, vae, lora, preview,
+            backbone: further arguments of `muse.diffusion.backbones.load_backbone`: dtype, vae, lora, preview,
                 preview_side, compiled.
 
         Raises:
@@ -99,7 +99,10 @@ class MusePipeline:
         guidance_scale: float | None = None,
         strength: float | None = None,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
-        callback_on_step_end: Callable[[MusePipeline, int, int, dict[str, Any]], dict[str, Any] | None] | None = None,
+        callback_on_step_end: Callable[
+            [MusePipeline, int, int, dict[str, Any]], dict[str, Any] | None
+        ]
+        | None = None,
     ) -> MuseOutput:
         """Make one image, or one for each prompt of a list; they travel together but know nothing of each other.
 
@@ -129,7 +132,9 @@ class MusePipeline:
                 negative_prompt,
                 None if source is None else _pixels(source),
             )
-            for words, feeling, source, draw in zip(prompts, emotions, images, generators, strict=True)
+            for words, feeling, source, draw in zip(
+                prompts, emotions, images, generators, strict=True
+            )
         ]
         given: dict[str, Any] = {
             "steps": num_inference_steps,
@@ -137,14 +142,18 @@ class MusePipeline:
             "edit_guidance_scale": guidance_scale,
             "strength": strength,
         }
-        method = replace(self.method, **{name: value for name, value in given.items() if value is not None})
+        method = replace(
+            self.method, **{name: value for name, value in given.items() if value is not None}
+        )
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
 
         def on_step(row: Row, latents: torch.Tensor) -> torch.Tensor | None:
             if callback_on_step_end is None:
                 return None
             timestep = int(engine.schedule.timesteps[row.index])
-            told = callback_on_step_end(self, row.index, timestep, {"row": row.number, "latents": latents[None]})
+            told = callback_on_step_end(
+                self, row.index, timestep, {"row": row.number, "latents": latents[None]}
+            )
             return told["latents"][0] if told and "latents" in told else None
 
         samples = engine.run(requests, on_step)
@@ -160,7 +169,9 @@ def _each(name: str, value: Any, count: int, single: tuple[type, ...]) -> list[A
     if isinstance(value, single):
         return [value] * count
     if len(value) != count:
-        raise ValueError(f"{name} has {len(value)} entries for {count} prompts; give one, or one for each")
+        raise ValueError(
+            f"{name} has {len(value)} entries for {count} prompts; give one, or one for each"
+        )
     return list(value)
 
 

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 
 import torch
 
-from muse.backbones.base import Backbone
-from muse.batch import Batch, OnStep
 from muse.classifiers import EmotionClassifier
+from muse.classifiers.clip import ClipSimilarity
+from muse.diffusion.backbones.base import Backbone
+from muse.diffusion.sampler import make_schedule
+from muse.guidance.timing import timing_of
 from muse.method import Method
-from muse.rows import Phase, Request, Row, Sample
-from muse.sampler import make_schedule
-from muse.similarity import ClipSimilarity
-from muse.timing import timing_of
+from muse.request import Phase, Request, Row, Sample
+from muse.state import Batch, OnStep
 
 
 class MuseEngine:
@@ -31,9 +31,20 @@ class MuseEngine:
     """
 
     def __init__(
-        self, backbone: Backbone, guide: EmotionClassifier, clip: ClipSimilarity, method: Method, slots: int = 0
+        self,
+        backbone: Backbone,
+        guide: EmotionClassifier,
+        clip: ClipSimilarity,
+        method: Method,
+        slots: int = 0,
     ):
-        self.backbone, self.guide, self.clip, self.method, self.slots = backbone, guide, clip, method, slots
+        self.backbone, self.guide, self.clip, self.method, self.slots = (
+            backbone,
+            guide,
+            clip,
+            method,
+            slots,
+        )
         self.timing = timing_of(method)
         self.schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
 

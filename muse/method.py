@@ -36,7 +36,7 @@ class Method:
         enough: the guide's confidence at which a row needs no update.
         warm_start: whether tokens are carried from step to step; otherwise each step begins with the words.
         augment: whether the guide sees crops, blur and noise.
-        timing, timing_level, timing_latest: the policy of WHEN (see `muse.timing`).
+        timing, timing_level, timing_latest: the policy of WHEN (see `muse.guidance.timing`).
         inherent_weight, similar_weight: of the multi-emotion loss, against what the image must not evoke.
         balance: weight of how a mixture divides, against how much of the image is its members'; 1 is cross-entropy.
         strength: when editing, the share of the steps that is undone and denoised again.
@@ -95,5 +95,5 @@ class Method:
 
     @property
     def which(self) -> tuple[float, float, float]:
-        """The weights of `muse.losses.multi_emotion_loss`, in its order."""
+        """The weights of `muse.guidance.losses.multi_emotion_loss`, in its order."""
         return self.inherent_weight, self.similar_weight, self.balance

@@ -8,20 +8,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from muse.backbones.base import Backbone
 from muse.classifiers import EmotionClassifier, resize
-from muse.guidance import CLIP
-from muse.inversion import asked_at, undo
-from muse.losses import convinced, inherent_mask, multi_emotion_loss, similar_mask
+from muse.classifiers.clip import ClipSimilarity, similarity
+from muse.diffusion.backbones.base import Backbone
+from muse.diffusion.inversion import asked_at, undo
+from muse.diffusion.sampler import guided, make_schedule, split
+from muse.guidance.losses import convinced, inherent_mask, multi_emotion_loss, similar_mask
+from muse.guidance.optimizer import CLIP
+from muse.guidance.timing import timing_of
 from muse.method import Method
-from muse.rows import Request
-from muse.sampler import guided, make_schedule, split
-from muse.similarity import ClipSimilarity, similarity
-from muse.timing import timing_of
+from muse.request import Request
 
 
 def muse(
-    backbone: Backbone, guide: EmotionClassifier, clip: ClipSimilarity, method: Method, request: Request
+    backbone: Backbone,
+    guide: EmotionClassifier,
+    clip: ClipSimilarity,
+    method: Method,
+    request: Request,
 ) -> Tensor:
     """Final latents (1, c, h, w) of one request. Token space `input`, no augmentation, the VAE in full."""
     schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
@@ -34,18 +38,25 @@ def muse(
     negative = backbone.embed(backbone.text.plain([request.negative_prompt]))
 
     if request.image is None:
-        noise = torch.randn(1, *backbone.latent_shape, generator=torch.Generator().manual_seed(request.seed))
+        noise = torch.randn(
+            1, *backbone.latent_shape, generator=torch.Generator().manual_seed(request.seed)
+        )
         latents = noise.to(device)
         inherent, first, scale = torch.zeros_like(target), 0, method.guidance_scale
     else:
         side = backbone.latent_shape[-1] * backbone.codec.pixels_per_latent
         image = resize(request.image[None].to(device), side)
         latents = backbone.codec.encode(image)
-        inherent = inherent_mask(guide.odds(image).p, target)
-        first, scale = max(1, round((1 - method.strength) * len(schedule))), method.edit_guidance_scale
+        inherent = inherent_mask(guide.probs(image).p, target)
+        first, scale = (
+            max(1, round((1 - method.strength) * len(schedule))),
+            method.edit_guidance_scale,
+        )
         for step in reversed(range(first, len(schedule))):
             index = torch.tensor([step])
-            output = backbone.predict(latents, schedule.timesteps[asked_at(schedule, index)].to(device), plain)
+            output = backbone.predict(
+                latents, schedule.timesteps[asked_at(schedule, index)].to(device), plain
+            )
             latents = undo(schedule, index, latents, output)
 
     tokens = method.initial_scale * backbone.text.start([request.target], method.tokens)
@@ -62,10 +73,16 @@ def muse(
         if timing is not None and not started:  # WHEN
             seen = backbone.codec.decode(x0_of(backbone.predict(latents, timestep, plain)))
             bare = backbone.codec.decode(x0_of(backbone.predict(latents, timestep, negative)))
-            curve.append(float(similarity(clip.image(bare if timing.bare else seen), clip.text([request.prompt]))))
+            curve.append(
+                float(
+                    similarity(
+                        clip.image(bare if timing.bare else seen), clip.text([request.prompt])
+                    )
+                )
+            )
             started = timing.starts(curve, step / len(schedule))
             if started and request.image is None:
-                inherent = inherent_mask(guide.odds(seen).p, target)
+                inherent = inherent_mask(guide.probs(seen).p, target)
 
         if started and step < method.until * len(schedule):  # HOW
             lowest = float("inf")
@@ -73,14 +90,16 @@ def muse(
                 with torch.enable_grad():
                     leaf = tokens.clone().requires_grad_(True)
                     output = backbone.predict(latents, timestep, backbone.embed(prompts, leaf))
-                    odds = guide.odds(backbone.codec.decode(x0_of(output)))
-                    loss = multi_emotion_loss(odds, target, inherent, similar, *method.which)  # WHICH
+                    probs = guide.probs(backbone.codec.decode(x0_of(output)))
+                    loss = multi_emotion_loss(
+                        probs, target, inherent, similar, *method.which
+                    )  # WHICH
                     (gradient,) = torch.autograd.grad(loss.sum(), leaf)
                 if float(loss) < lowest:
                     lowest, best_tokens = float(loss), tokens
                 rival = int(inherent.argmax())
-                p, weight = odds.p[0].tolist(), method.inherent_weight
-                if convinced(request.target, p, odds.several, rival, weight, method.enough):
+                p, weight = probs.p[0].tolist(), method.inherent_weight
+                if convinced(request.target, p, probs.multi_label, rival, weight, method.enough):
                     break
                 relative, updates = gradient * backbone.text.scale, updates + 1
                 relative = relative * min(1.0, CLIP / float(relative.norm()))
@@ -90,7 +109,9 @@ def muse(
 
         context = backbone.embed(prompts, best_tokens) if started else plain
         output = guided(
-            backbone.predict(latents, timestep, context), backbone.predict(latents, timestep, negative), scale
+            backbone.predict(latents, timestep, context),
+            backbone.predict(latents, timestep, negative),
+            scale,
         )
         x0 = x0_of(output)
         latents, before = schedule.step(schedule, index, latents, x0, before), x0

@@ -24,14 +24,22 @@ app.add_typer(classifiers, name="classifier")
 
 FAILED_REQUESTS, USER_MISTAKE, INTERRUPTED = 1, 2, 130
 
-ManifestArgument = Annotated[str, typer.Argument(help="Parquet file (path or URL) with a prompt column.")]
-OutputArgument = Annotated[str, typer.Argument(help="Folder of a run (path or URL of an object store).")]
-ConfigOption = Annotated[Optional[Path], typer.Option("--config", help="TOML file with any of the settings.")]
+ManifestArgument = Annotated[
+    str, typer.Argument(help="Parquet file (path or URL) with a prompt column.")
+]
+OutputArgument = Annotated[
+    str, typer.Argument(help="Folder of a run (path or URL of an object store).")
+]
+ConfigOption = Annotated[
+    Optional[Path], typer.Option("--config", help="TOML file with any of the settings.")
+]
 SetOption = Annotated[
-    Optional[list[str]], typer.Option("--set", help="One setting, as in method.steps=30. May be repeated.")
+    Optional[list[str]],
+    typer.Option("--set", help="One setting, as in method.steps=30. May be repeated."),
 ]
 EmotionsOption = Annotated[
-    Optional[str], typer.Option(help="Comma-separated; for rows without an emotion. All by default.")
+    Optional[str],
+    typer.Option(help="Comma-separated; for rows without an emotion. All by default."),
 ]
 LimitOption = Annotated[Optional[int], typer.Option(help="Only the first so many requests.")]
 SeedOption = Annotated[Optional[int], typer.Option(help="Seed of the run.")]
@@ -55,10 +63,16 @@ def _speaking() -> Iterator[None]:
         raise typer.Exit(FAILED_REQUESTS) from None
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
-        typer.echo(f"stopped: {error.strerror or error}{where}\nThe same command resumes the run.", err=True)
+        typer.echo(
+            f"stopped: {error.strerror or error}{where}\nThe same command resumes the run.",
+            err=True,
+        )
         raise typer.Exit(FAILED_REQUESTS) from None
     except KeyboardInterrupt:
-        typer.echo("interrupted; what was finished is saved, and the same command resumes the run", err=True)
+        typer.echo(
+            "interrupted; what was finished is saved, and the same command resumes the run",
+            err=True,
+        )
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -98,32 +112,55 @@ def _flags(emotions: str | None, **flags: Any) -> dict[str, Any]:
 def run(
     manifest: ManifestArgument,
     output: Annotated[
-        str, typer.Option("--output", "-o", help="Folder to write (path or URL); resumes what is there.")
+        str,
+        typer.Option(
+            "--output", "-o", help="Folder to write (path or URL); resumes what is there."
+        ),
     ] = "out",
-    engine: Annotated[Optional[str], typer.Option(help="muse; or null, which draws without a model.")] = None,
-    model: Annotated[Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder, file or hub id.")] = None,
-    guide: Annotated[Optional[str], typer.Option(help="Classifier (folder or hub id) whose gradient steers.")] = None,
+    engine: Annotated[
+        Optional[str], typer.Option(help="muse; or null, which draws without a model.")
+    ] = None,
+    model: Annotated[
+        Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder, file or hub id.")
+    ] = None,
+    guide: Annotated[
+        Optional[str], typer.Option(help="Classifier (folder or hub id) whose gradient steers.")
+    ] = None,
     judge: Annotated[
         Optional[str], typer.Option(help="Classifier (folder or hub id) whose confidence accepts.")
     ] = None,
     emotions: EmotionsOption = None,
-    min_confidence: Annotated[Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")] = None,
+    min_confidence: Annotated[
+        Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")
+    ] = None,
     candidates: Annotated[
         Optional[int], typer.Option(help="Tries of a request at most, until one is accepted.")
     ] = None,
     effort: Annotated[
-        Optional[str], typer.Option(help="Tries are seeds; or ladder: what proves cheaper for an emotion.")
+        Optional[str],
+        typer.Option(help="Tries are seeds; or ladder: what proves cheaper for an emotion."),
     ] = None,
-    quota: Annotated[Optional[int], typer.Option(help="Accepted samples wanted of each emotion; then no more.")] = None,
-    workers: Annotated[Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")] = None,
-    gpus_per_worker: Annotated[Optional[float], typer.Option(help="May be a fraction; 0 for the CPU.")] = None,
+    quota: Annotated[
+        Optional[int], typer.Option(help="Accepted samples wanted of each emotion; then no more.")
+    ] = None,
+    workers: Annotated[
+        Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")
+    ] = None,
+    gpus_per_worker: Annotated[
+        Optional[float], typer.Option(help="May be a fraction; 0 for the CPU.")
+    ] = None,
     batch_size: BatchOption = None,
     shard_size: ShardOption = None,
     limit: LimitOption = None,
     seed: SeedOption = None,
-    address: Annotated[Optional[str], typer.Option(help="Ray cluster; this machine by default.")] = None,
+    address: Annotated[
+        Optional[str], typer.Option(help="Ray cluster; this machine by default.")
+    ] = None,
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Resume in spite of differences that cannot change the images.")
+        bool,
+        typer.Option(
+            "--adopt", help="Resume in spite of differences that cannot change the images."
+        ),
     ] = False,
     config: ConfigOption = None,
     set_: SetOption = None,
@@ -152,10 +189,12 @@ def run(
         )
         settings = load_config(config, set_ or [], flags)
         from pipeline.run import execute
-        from pipeline.storage import place
+        from pipeline.storage.files import location
 
-        where = place(output, settings.patience)
-        outcome = execute(manifest, where, settings, lambda text: typer.echo(f"warning: {text}", err=True), adopt)
+        where = location(output, settings.store_timeout_s)
+        outcome = execute(
+            manifest, where, settings, lambda text: typer.echo(f"warning: {text}", err=True), adopt
+        )
     counts = outcome.counts
     typer.echo(
         f"{output}: {'was complete already; ' if outcome.already_done else ''}{counts['requests']} requests: "
@@ -169,7 +208,9 @@ def run(
 @app.command()
 def plan(
     manifest: ManifestArgument,
-    output: Annotated[Optional[str], typer.Option("--output", "-o", help="Write each request to this parquet.")] = None,
+    output: Annotated[
+        Optional[str], typer.Option("--output", "-o", help="Write each request to this parquet.")
+    ] = None,
     emotions: EmotionsOption = None,
     batch_size: BatchOption = None,
     shard_size: ShardOption = None,
@@ -180,12 +221,16 @@ def plan(
 ) -> None:
     """Check MANIFEST and say what a run would make, without loading a model."""
     with _speaking():
-        from pipeline.preview import preview
+        from pipeline.planning.dry_run import preview
         from pipeline.settings import load_config
-        from pipeline.storage import place
+        from pipeline.storage.files import location
 
-        flags = _flags(emotions, batch_size=batch_size, shard_size=shard_size, limit=limit, seed=seed)
-        numbers = preview(manifest, load_config(config, set_ or [], flags), place(output) if output else None)
+        flags = _flags(
+            emotions, batch_size=batch_size, shard_size=shard_size, limit=limit, seed=seed
+        )
+        numbers = preview(
+            manifest, load_config(config, set_ or [], flags), location(output) if output else None
+        )
     typer.echo(json.dumps(numbers, indent=2))
 
 
@@ -196,11 +241,11 @@ def status(
 ) -> None:
     """Say how far the run in OUTPUT is, from its files alone."""
     with _speaking():
-        from pipeline.status import as_text
-        from pipeline.status import status as state_of
-        from pipeline.storage import place
+        from pipeline.output.status import as_text
+        from pipeline.output.status import status as state_of
+        from pipeline.storage.files import location
 
-        state = state_of(place(output))
+        state = state_of(location(output))
     typer.echo(json.dumps(state, indent=2) if as_json else as_text(state))
 
 
@@ -208,10 +253,10 @@ def status(
 def verify(output: OutputArgument) -> None:
     """Read the corpus in OUTPUT again and hold it against its index and its plan."""
     with _speaking():
-        from pipeline.storage import place
-        from pipeline.verify import verify as problems_of
+        from pipeline.output.verify import verify as problems_of
+        from pipeline.storage.files import location
 
-        problems = problems_of(place(output))
+        problems = problems_of(location(output))
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
@@ -222,17 +267,26 @@ def verify(output: OutputArgument) -> None:
 
 @classifiers.command()
 def fit(
-    data: Annotated[Path, typer.Argument(help="Folder of class folders, tar shards, parquet, or a saved data set.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the classifier to.")],
-    backbone: Annotated[Optional[str], typer.Option(help="Image model to start from: a folder or hub id.")] = None,
+    data: Annotated[
+        Path,
+        typer.Argument(help="Folder of class folders, tar shards, parquet, or a saved data set."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder to write the classifier to.")
+    ],
+    backbone: Annotated[
+        Optional[str], typer.Option(help="Image model to start from: a folder or hub id.")
+    ] = None,
     config: ConfigOption = None,
-    set_: Annotated[Optional[list[str]], typer.Option("--set", help="One setting, as in fine_tune=true.")] = None,
+    set_: Annotated[
+        Optional[list[str]], typer.Option("--set", help="One setting, as in fine_tune=true.")
+    ] = None,
 ) -> None:
     """Fit an emotion classifier to labelled images: a --guide or --judge with its figures."""
     with _speaking():
-        from pipeline.fit import fit as fitted
+        from pipeline.classifier.fit import fit as fitted
+        from pipeline.classifier.training import Fit
         from pipeline.settings import load
-        from pipeline.training import Fit
 
         settings = load(Fit, config, set_ or [], {"backbone": backbone})
         figures = fitted(data, output, settings, typer.echo)
@@ -245,18 +299,26 @@ def fit(
 @app.command()
 def refilter(
     source: OutputArgument,
-    output: Annotated[str, typer.Option("--output", "-o", help="Folder of the new corpus (path or URL).")],
-    min_confidence: Annotated[Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")] = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Folder of the new corpus (path or URL).")
+    ],
+    min_confidence: Annotated[
+        Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")
+    ] = None,
     set_: SetOption = None,
 ) -> None:
     """Apply other thresholds to the corpus in SOURCE, by its stored scores and without a model."""
     with _speaking(), _interruptible():
-        from pipeline.corpora import refilter as filtered
-        from pipeline.storage import place
+        from pipeline.output.corpora import refilter as filtered
+        from pipeline.storage.files import location
 
         flags = {"min_confidence": min_confidence}
         counts = filtered(
-            place(source), place(output), set_ or [], flags, lambda text: typer.echo(f"warning: {text}", err=True)
+            location(source),
+            location(output),
+            set_ or [],
+            flags,
+            lambda text: typer.echo(f"warning: {text}", err=True),
         )
     _tell(output, counts)
 
@@ -264,34 +326,40 @@ def refilter(
 @app.command()
 def merge(
     sources: Annotated[list[str], typer.Argument(help="Folders of complete corpora.")],
-    output: Annotated[str, typer.Option("--output", "-o", help="Folder of the new corpus (path or URL).")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Folder of the new corpus (path or URL).")
+    ],
 ) -> None:
     """Make one corpus of several, with new keys."""
     with _speaking(), _interruptible():
-        from pipeline.corpora import merge as merged
-        from pipeline.storage import place
+        from pipeline.output.corpora import merge as merged
+        from pipeline.storage.files import location
 
-        counts = merged([place(source) for source in sources], place(output))
+        counts = merged([location(source) for source in sources], location(output))
     _tell(output, counts)
 
 
 @app.command()
 def retry(
     output: OutputArgument,
-    status: Annotated[str, typer.Option(help="Which requests; only failed ones can end otherwise.")] = "failed",
+    status: Annotated[
+        str, typer.Option(help="Which requests; only failed ones can end otherwise.")
+    ] = "failed",
 ) -> None:
     """Reopen the failed requests of the complete corpus in OUTPUT; the run command then makes them again."""
     with _speaking(), _interruptible():
-        from pipeline.corpora import reopen
         from pipeline.errors import UserError
-        from pipeline.storage import place
+        from pipeline.output.corpora import reopen
+        from pipeline.storage.files import location
 
         if status != "failed":
             raise UserError(f"--status {status}: only failed requests are reopened; the same settings reject the same "
                             "samples again (refilter applies other thresholds)")  # fmt: skip
-        requests, batches = reopen(place(output))
+        requests, batches = reopen(location(output))
     if requests:
-        typer.echo(f"{output}: {requests} request(s) in {batches} batch(es) reopened; the same run command makes them")
+        typer.echo(
+            f"{output}: {requests} request(s) in {batches} batch(es) reopened; the same run command makes them"
+        )
     else:
         typer.echo(f"{output}: no request failed")
 

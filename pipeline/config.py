@@ -29,7 +29,7 @@ EFFORTS = (SEEDS, LADDER)
 
 @dataclasses.dataclass(frozen=True)
 class Null:
-    """The null engine, which draws without a model (see `pipeline.null`).
+    """The null engine, which draws without a model (see `pipeline.generation.null_engine`).
 
     Attributes:
         delay: seconds that a request takes, [0, 3600].
@@ -77,7 +77,7 @@ class Config:
         engine: `muse`, or `null`: images from the seed alone, for dry runs and tests.
         model: `embedded`, a local diffusers folder, a hub id, or a single `.safetensors` file, described by the
             folder of its name beside it, if there is one.
-        guide, judge: `embedded`, a classifier folder or a hub id (see `muse.sources`).
+        guide, judge: `embedded`, a classifier folder or a hub id (see `muse.classifiers.spec`).
         allow_same_judge: let guide and judge be the same classifier; the judge's figures then prove nothing.
         similarity: `embedded`, a CLIP folder or a hub id.
         dtype: of the diffusion model's weights: `float32`, `bfloat16` or `float16`.
@@ -95,12 +95,12 @@ class Config:
         min_similarity: of image and prompt, at which a sample is accepted, in [-1, 1].
         near_duplicates: bits of 64 by which a sample's look may differ from an earlier accepted one's and still be
             refused as its duplicate, in [0, 64]; -1 accepts duplicates.
-        filters: the least score of further filters (see `pipeline.scores`), by name.
+        filters: the least score of further filters (see `pipeline.generation.scores`), by name.
         filter_models: `FOLDER:LABEL` for those of `filters` whose score is the probability that an image classifier,
             a folder or a hub id, gives a label of its own; the others are offered by installed packages.
         candidates: tries of a request at most, one after the other, until one is accepted.
         effort: what the later tries are: `seeds`, each with another seed; or `ladder`, for each emotion what proved
-            cheaper on the first requests of the plan (see `pipeline.ladder`).
+            cheaper on the first requests of the plan (see `pipeline.planning.retry_strategy`).
         quota: accepted samples wanted of each cell; 0 for as many as there are. Once a cell is full, in the order of
             the plan, its later requests are not made any more, or dropped if they were in work.
         quota_by: what makes a cell: `emotion`, or a further column of the manifest.
@@ -114,12 +114,12 @@ class Config:
         threads: CPU threads of each worker. Float sums depend on it, so it is part of the plan.
         workers: worker processes; 0 for one per GPU, or per core without any.
         gpus_per_worker: GPUs of each worker; 0 runs on the CPU. -1 for 1 where there is a GPU.
-        patience: seconds for which one call to an object store is tried again.
+        store_timeout_s: seconds for which one call to an object store is tried again.
         address: of a Ray cluster; empty starts one on this machine.
         nodes: Ray labels of the nodes to use, as in `ray.io/accelerator-type=A100,ray.io/market-type=spot`; empty
             for all.
-        request_seconds: that a request may take; a worker that is slower is taken to hang. 0 for no limit.
-        start_seconds: that the cluster may take to give a first worker its place. Loading its models may take as long
+        request_timeout_s: that a request may take; a worker that is slower is taken to hang. 0 for no limit.
+        worker_start_timeout_s: that the cluster may take to give a first worker its place. Loading its models may take as long
             as a request, and at least this.
         method: the parameters of MUSE.
         images: what source images may be.
@@ -160,11 +160,11 @@ class Config:
     threads: int = 1
     workers: int = 0
     gpus_per_worker: float = -1.0
-    patience: float = 120.0
+    store_timeout_s: float = 120.0
     address: str = ""
     nodes: str = ""
-    request_seconds: float = 600.0
-    start_seconds: float = 60.0
+    request_timeout_s: float = 600.0
+    worker_start_timeout_s: float = 60.0
     method: Method = dataclasses.field(default_factory=Method)
     images: Images = dataclasses.field(default_factory=Images)
     null: Null = dataclasses.field(default_factory=Null)
@@ -174,7 +174,9 @@ class Config:
             self.taxonomy.index(name)
         object.__setattr__(self, "emotions", self.emotions or self.taxonomy.labels)
         if strange := sorted({*self.label_map} - {"guide", "judge"}):
-            raise ValueError(f"label_map has {', '.join(strange)}; it has the tables guide and judge")
+            raise ValueError(
+                f"label_map has {', '.join(strange)}; it has the tables guide and judge"
+            )
         limits: dict[str, tuple[float, float]] = {
             "min_confidence": (0, 1),
             "min_similarity": (-1, 1),
@@ -190,9 +192,9 @@ class Config:
             "threads": (1, 1024),
             "workers": (0, 100_000),
             "gpus_per_worker": (-1, 1024),
-            "patience": (0, 86_400),
-            "request_seconds": (0, 1_000_000),
-            "start_seconds": (1, 86_400),
+            "store_timeout_s": (0, 86_400),
+            "request_timeout_s": (0, 1_000_000),
+            "worker_start_timeout_s": (1, 86_400),
         }
         within(self, limits)
         if self.engine not in ENGINES:
@@ -222,7 +224,9 @@ class Config:
                     "scores) to 1"
                 )
             if not 0 <= self.filters[name] <= 1:
-                raise ValueError(f"filters.{name} is {self.filters[name]:g}; it is a probability: give one from 0 to 1")
+                raise ValueError(
+                    f"filters.{name} is {self.filters[name]:g}; it is a probability: give one from 0 to 1"
+                )
 
 
 def folder_and_label(told: str) -> tuple[str, str]:
@@ -231,7 +235,15 @@ def folder_and_label(told: str) -> tuple[str, str]:
     return folder.strip(), label.strip()
 
 
-PLACEMENT = ("workers", "gpus_per_worker", "patience", "address", "nodes", "request_seconds", "start_seconds")
+PLACEMENT = (
+    "workers",
+    "gpus_per_worker",
+    "store_timeout_s",
+    "address",
+    "nodes",
+    "request_timeout_s",
+    "worker_start_timeout_s",
+)
 """Settings that say where a run computes, not what."""
 
 

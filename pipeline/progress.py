@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from pipeline.batches import Report
-from pipeline.filters import ACCEPTED, FAILED, REJECTED
+from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED
+from pipeline.output.batches import Report
 
 LINE_SECONDS = 10.0
 
@@ -30,16 +30,32 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self.console.is_terminal:
-            columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-            self.bar = RichProgress(*columns, TextColumn("{task.fields[note]}"), console=self.console)
+            columns = [
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            ]
+            self.bar = RichProgress(
+                *columns, TextColumn("{task.fields[note]}"), console=self.console
+            )
             self.bar.start()
-            self.task = self.bar.add_task("muse-batch", total=self.total, completed=self.done, note="starting workers")
+            self.task = self.bar.add_task(
+                "muse-batch", total=self.total, completed=self.done, note="starting workers"
+            )
         else:
-            print(f"muse-batch: {self.done} of {self.total} done, starting workers", file=sys.stderr, flush=True)
+            print(
+                f"muse-batch: {self.done} of {self.total} done, starting workers",
+                file=sys.stderr,
+                flush=True,
+            )
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self.bar:
             self.bar.stop()
@@ -61,10 +77,16 @@ class Progress:
 
     def note(self) -> str:
         each = " ".join(f"{name} {count}" for name, count in sorted(self.accepted.items()))
-        counts = ", ".join(f"{self.statuses[status]} {status}" for status in (ACCEPTED, REJECTED, FAILED))
+        counts = ", ".join(
+            f"{self.statuses[status]} {status}" for status in (ACCEPTED, REJECTED, FAILED)
+        )
         return f"{counts} | {each} | {self.rate():.2f} images/s"
 
     def _line(self) -> None:
         self.shown = time.monotonic()
         left = (self.total - self.done) / max(1e-9, self.rate())
-        print(f"muse-batch: {self.done}/{self.total} | {self.note()} | {left:.0f} s left", file=sys.stderr, flush=True)
+        print(
+            f"muse-batch: {self.done}/{self.total} | {self.note()} | {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )

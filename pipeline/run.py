@@ -14,17 +14,28 @@ from typing import Any
 
 from manifests.check import ManifestError, Problem
 from manifests.read import Manifest, check, content_hash, extra_columns, rows_of
-from pipeline import batches, index, plan, scores
-from pipeline.compute import RUN_FILE, compute, planned_requests
 from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
-from pipeline.lease import Lease
-from pipeline.models import Model, is_same_judge, locate
-from pipeline.records import record_schema
-from pipeline.remote import is_url, public
-from pipeline.samples import provenance, versions
-from pipeline.shards import Publisher, file_of, markers, publisher_of, shard_folder, shown
-from pipeline.storage import Place, clear_temporaries, fetched, listing, read_json, sha256_file, size_of, write_json
+from pipeline.generation import scores
+from pipeline.generation.samples import provenance, versions
+from pipeline.models.locate import Model, is_same_judge, locate
+from pipeline.output import batches, index
+from pipeline.output.records import record_schema
+from pipeline.output.shards import Publisher, file_of, markers, publisher_of, shard_folder, shown
+from pipeline.planning import plan
+from pipeline.scheduling.driver import RUN_FILE, compute, planned_requests
+from pipeline.storage.files import (
+    Location,
+    clear_temporaries,
+    fetched,
+    listing,
+    read_json,
+    sha256_file,
+    size_of,
+    write_json,
+)
+from pipeline.storage.lease import Lease
+from pipeline.storage.remote import is_url, public
 
 ROUNDS = 3
 """How often a batch is made again whose file turns out to be damaged."""
@@ -39,10 +50,10 @@ class Outcome:
 
 
 @contextmanager
-def fetched_manifest(path: str, patience: float) -> Iterator[str]:
+def fetched_manifest(path: str, store_timeout_s: float) -> Iterator[str]:
     """A local path with the manifest's content; what is wrong with it is told under its own name."""
     try:
-        with fetched(path, patience) as local:
+        with fetched(path, store_timeout_s) as local:
             yield local
     except ManifestError as error:
         raise ManifestError(public(path), error.problems, error.more) from None
@@ -50,7 +61,8 @@ def fetched_manifest(path: str, patience: float) -> Iterator[str]:
         if not is_url(path):
             raise
         raise ManifestError(
-            public(path), [Problem(None, None, f"cannot be opened ({public(str(error))}); check the URL")]
+            public(path),
+            [Problem(None, None, f"cannot be opened ({public(str(error))}); check the URL")],
         ) from None
 
 
@@ -59,7 +71,7 @@ def folder_of(path: str) -> str:
     return posixpath.dirname(path) if "://" in path else str(Path(path).resolve().parent)
 
 
-def read_run(output: Place) -> dict[str, Any]:
+def read_run(output: Location) -> dict[str, Any]:
     """`run.json` of an output.
 
     Raises:
@@ -69,12 +81,15 @@ def read_run(output: Place) -> dict[str, Any]:
     if not file.exists():
         raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
     run = read_json(file)
-    if not isinstance(run, dict) or not {"fingerprint", "parts", "config", "requests", "complete"} <= run.keys():
+    if (
+        not isinstance(run, dict)
+        or not {"fingerprint", "parts", "config", "requests", "complete"} <= run.keys()
+    ):
         raise UserError(f"{file} is damaged: it does not describe a run; restore it from a copy")
     return run
 
 
-def examine_output(output: Place, run: dict[str, Any], adopt: bool = False) -> dict[str, Any]:
+def examine_output(output: Location, run: dict[str, Any], adopt: bool = False) -> dict[str, Any]:
     """The run to work on: this one, or what lies in the output already.
 
     Args:
@@ -85,9 +100,13 @@ def examine_output(output: Place, run: dict[str, Any], adopt: bool = False) -> d
     """
     file = output / RUN_FILE
     if not file.exists():
-        strange = output.exists() and (not output.is_dir() or any(path.name != "_state" for path in output.iterdir()))
+        strange = output.exists() and (
+            not output.is_dir() or any(path.name != "_state" for path in output.iterdir())
+        )
         if strange:
-            raise UserError(f"--output {output} exists and is not a muse-batch run; give a new or empty folder")
+            raise UserError(
+                f"--output {output} exists and is not a muse-batch run; give a new or empty folder"
+            )
         return run
     before = read_run(output)
     if before["fingerprint"] == run["fingerprint"]:
@@ -99,7 +118,10 @@ def examine_output(output: Place, run: dict[str, Any], adopt: bool = False) -> d
     if adopt:
         told, remedy = harmful, "--adopt is for differences that cannot change the images"
     else:
-        told, remedy = lines, "" if harmful else "none of it can change the images: --adopt continues the run"
+        told, remedy = (
+            lines,
+            "" if harmful else "none of it can change the images: --adopt continues the run",
+        )
     shown = "\n  ".join(told)
     raise UserError(
         f"{output} holds a run with other settings:\n  {shown}\n"
@@ -126,12 +148,16 @@ def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
     return f"{count} prompt(s) have unknown words, which it will ignore ({shown}{more}). {told()}"
 
 
-def describe(manifest: Manifest, sha256: str, config: Config, models: Mapping[str, Model]) -> dict[str, Any]:
+def describe(
+    manifest: Manifest, sha256: str, config: Config, models: Mapping[str, Model]
+) -> dict[str, Any]:
     """`run.json` as it is before anything was made: the settings, and the fingerprint with its parts."""
     parts = {
         "manifest": {"sha256": sha256},
         "config": decisive(config),
-        "models": {role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()},
+        "models": {
+            role: {"name": model.name, "sha256": model.sha256} for role, model in models.items()
+        },
         "versions": versions(),
         **({"filters": scores.providers(config)} if config.filters else {}),
     }
@@ -149,7 +175,7 @@ def describe(manifest: Manifest, sha256: str, config: Config, models: Mapping[st
     }
 
 
-def known_manifest(path: str, sha256: str, config: Config, output: Place) -> Manifest | None:
+def known_manifest(path: str, sha256: str, config: Config, output: Location) -> Manifest | None:
     """The manifest as it was checked when the run in `output` began, or None if that was another, or read otherwise.
 
     To check ten million rows takes a minute; to resume a run must not.
@@ -169,7 +195,11 @@ def known_manifest(path: str, sha256: str, config: Config, output: Place) -> Man
 
 
 def execute(
-    manifest_path: str, output: Place, config: Config, warn: Callable[[str], None], adopt: bool = False
+    manifest_path: str,
+    output: Location,
+    config: Config,
+    warn: Callable[[str], None],
+    adopt: bool = False,
 ) -> Outcome:
     """Run, or resume. `warn` hears of what is odd but no error.
 
@@ -178,12 +208,17 @@ def execute(
         RunStopped: the run cannot go on; the same command resumes it.
         KeyboardInterrupt: interrupted; what is finished is saved.
     """
-    with fetched_manifest(manifest_path, config.patience) as local:
+    with fetched_manifest(manifest_path, config.store_timeout_s) as local:
         return _execute(manifest_path, local, output, config, warn, adopt)
 
 
 def _execute(
-    manifest_path: str, local: str, output: Place, config: Config, warn: Callable[[str], None], adopt: bool
+    manifest_path: str,
+    local: str,
+    output: Location,
+    config: Config,
+    warn: Callable[[str], None],
+    adopt: bool,
 ) -> Outcome:
     sha256 = content_hash(local)
     known = known_manifest(local, sha256, config, output)
@@ -203,7 +238,9 @@ def _execute(
             # Read again: the driver that had the lease before may have finished meanwhile.
             run = examine_output(output, described, adopt)
             if not run["complete"]:
-                return _work(manifest, folder_of(manifest_path), output, config, models, run, lease, warn)
+                return _work(
+                    manifest, folder_of(manifest_path), output, config, models, run, lease, warn
+                )
     for line in damaged_shards(output):
         warn(f"{line}; `muse-batch verify {output}` tells all, --output elsewhere makes it anew")
     return Outcome(run["counts"], already_done=True)
@@ -212,7 +249,7 @@ def _execute(
 def _work(
     manifest: Manifest,
     base: str,
-    output: Place,
+    output: Location,
     config: Config,
     models: Mapping[str, Model],
     run: dict[str, Any],
@@ -234,7 +271,7 @@ def _work(
     if not config.address:
         # Ray reads this as it is imported: without clusters, all that it starts listens on loopback alone.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    from pipeline.worker import Job
+    from pipeline.generation.worker import Job
 
     job = Job(output.resolve(), config, models, shared, schema, base)
     planned = -(-planned_requests(manifest, config) // config.batch_size)
@@ -246,7 +283,9 @@ def _work(
             break
         # A file was damaged after it had been written: that batch is made again.
     else:
-        raise RunStopped(f"{batches.folder(output)}: batch {publisher.next.batch} does not come back as it was written")
+        raise RunStopped(
+            f"{batches.folder(output)}: batch {publisher.next.batch} does not come back as it was written"
+        )
     if pieces:
         warn(
             f"{sum(pieces.values())} batch(es) were too large and were made in pieces of {sorted(pieces)}, as column "
@@ -258,7 +297,7 @@ def _work(
     return Outcome(counts)
 
 
-def conclude(output: Place, run: dict[str, Any], publisher: Publisher) -> dict[str, Any]:
+def conclude(output: Location, run: dict[str, Any], publisher: Publisher) -> dict[str, Any]:
     """The last shard and the index, then `run.json` as that of a complete corpus; returns the counts."""
     index.write_metadata(output, publisher.schema, publisher.finish())
     labels = run["config"]["taxonomy"]["labels"]
@@ -269,7 +308,7 @@ def conclude(output: Place, run: dict[str, Any], publisher: Publisher) -> dict[s
     return counts
 
 
-def damaged_shards(output: Place) -> Iterator[str]:
+def damaged_shards(output: Location) -> Iterator[str]:
     """What is wrong with the shards, as far as names, sizes and the small files tell; `verify` reads the tars, too."""
     known = markers(output)
     for number, path in enumerate(listing(shard_folder(output), "*.json")):

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from muse.emotions import Taxonomy
+from muse.emotions.taxonomies import load_taxonomy
 from muse.method import Method
-from muse.taxonomies import load_taxonomy
 from pipeline.config import Config, Images, Null
 from pipeline.errors import UserError
 
@@ -33,7 +33,11 @@ def _coerce(name: str, value: Any, kind: Any) -> Any:
         return float(value)
     if kind in ("str", str) and isinstance(value, str):
         return value
-    if kind == "tuple[str, ...]" and isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
+    if (
+        kind == "tuple[str, ...]"
+        and isinstance(value, (list, tuple))
+        and all(isinstance(v, str) for v in value)
+    ):
         return tuple(v.strip().lower() if name == "emotions" else v.strip() for v in value)
     if kind == "Taxonomy" and isinstance(value, Mapping):
         return Taxonomy.of(value)
@@ -42,14 +46,23 @@ def _coerce(name: str, value: Any, kind: Any) -> Any:
             return load_taxonomy(value)
         except ValueError as error:
             raise UserError(f"config: {name}: {error}") from None
-    if kind == "Mapping[str, str]" and isinstance(value, Mapping) and all(isinstance(v, str) for v in value.values()):
+    if (
+        kind == "Mapping[str, str]"
+        and isinstance(value, Mapping)
+        and all(isinstance(v, str) for v in value.values())
+    ):
         return dict(value)
     if kind == "Mapping[str, Mapping[str, str]]" and isinstance(value, Mapping):
-        return {key: _coerce(f"{name}.{key}", inner, "Mapping[str, str]") for key, inner in value.items()}
+        return {
+            key: _coerce(f"{name}.{key}", inner, "Mapping[str, str]")
+            for key, inner in value.items()
+        }
     if kind == "Mapping[str, float]" and isinstance(value, Mapping):
         return {key: _coerce(f"{name}.{key}", each, "float") for key, each in value.items()}
     text = repr(value)
-    raise UserError(f"config: {name} = {text if len(text) <= 80 else f'{text[:80]}...'} is not of type {kind}")
+    raise UserError(
+        f"config: {name} = {text if len(text) <= 80 else f'{text[:80]}...'} is not of type {kind}"
+    )
 
 
 def _build(cls: type, values: Mapping[str, Any], prefix: str = "") -> Any:
@@ -102,7 +115,9 @@ def load_config(file: Path | None, assignments: Sequence[str], flags: Mapping[st
     return config
 
 
-def load(schema: type, file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> Any:
+def load(
+    schema: type, file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]
+) -> Any:
     """An instance of the dataclass `schema` from a TOML file, assignments and flags, the later ones first.
 
     Raises:
@@ -128,7 +143,9 @@ def load(schema: type, file: Path | None, assignments: Sequence[str], flags: Map
     return _build(schema, values)
 
 
-def revised(stored: Mapping[str, Any], assignments: Sequence[str], flags: Mapping[str, Any]) -> Config:
+def revised(
+    stored: Mapping[str, Any], assignments: Sequence[str], flags: Mapping[str, Any]
+) -> Config:
     """Settings as `run.json` stores them, with some of them changed.
 
     Raises:

@@ -16,7 +16,7 @@ warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
 
 @pytest.fixture(scope="session")
 def tokenizer(tmp_path_factory):
-    from jobs.mini_models import build_tokenizer
+    from jobs.world.models import build_tokenizer
 
     return build_tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
@@ -25,8 +25,8 @@ def tiny_stable_diffusion(tokenizer, dtype=torch.float32):
     """A Stable Diffusion of random weights, in the embedded model's sizes."""
     from diffusers import StableDiffusionPipeline
 
-    from jobs import mini_models as build
-    from muse.backbones.stable_diffusion import StableDiffusion
+    from jobs.world import models as build
+    from muse.diffusion.backbones.stable_diffusion import StableDiffusion
 
     torch.manual_seed(0)
     pipe = StableDiffusionPipeline(
@@ -44,7 +44,7 @@ def tiny_stable_diffusion(tokenizer, dtype=torch.float32):
 
 def random_resnet():
     """An emotion classifier of random weights."""
-    from jobs.mini_models import build_classifier
+    from jobs.world.models import build_classifier
     from muse.emotions import MIKELS
 
     torch.manual_seed(1)
@@ -61,13 +61,15 @@ def random_guide():
     from muse.classifiers import FolderClassifier, Preprocessing
     from muse.emotions import MIKELS
 
-    return FolderClassifier(random_resnet(), Preprocessing(64, [0.5] * 3, [0.5] * 3), MIKELS.labels, MIKELS)
+    return FolderClassifier(
+        random_resnet(), Preprocessing(64, [0.5] * 3, [0.5] * 3), MIKELS.labels, MIKELS
+    )
 
 
 @pytest.fixture(scope="session")
 def random_clip(tokenizer):
-    from jobs.mini_models import build_clip
-    from muse.similarity import ClipSimilarity
+    from jobs.world.models import build_clip
+    from muse.classifiers.clip import ClipSimilarity
 
     torch.manual_seed(2)
     return ClipSimilarity(build_clip(tokenizer), tokenizer, 64, [0.5] * 3, [0.5] * 3)
@@ -92,7 +94,8 @@ def s3(s3_server, monkeypatch):
     """A proxy before the server, with an empty bucket `corpora`; the environment names both to whoever speaks S3."""
     import boto3
     import fsspec
-    from stores import Proxy, s3_environment
+
+    from tests.support.stores import Proxy, s3_environment
 
     proxy = Proxy(s3_server, seed=0)
     for name, value in s3_environment(proxy.url).items():

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from muse.classifiers.preprocessing import Preprocessing
 from muse.emotions import Taxonomy
-from muse.labels import assignment
-from muse.odds import Odds
+from muse.emotions.labels import assignment
+from muse.emotions.probabilities import Probabilities
 
 
 class EmotionClassifier(Protocol):
@@ -20,7 +20,7 @@ class EmotionClassifier(Protocol):
 
     taxonomy: Taxonomy
 
-    def odds(self, pixels: Tensor) -> Odds:
+    def probs(self, pixels: Tensor) -> Probabilities:
         """How probable each emotion is, (b, len(taxonomy)), float32, in the taxonomy's order.
 
         Args:
@@ -70,5 +70,7 @@ class ImageClassifier(nn.Module, ABC):
         # log sum of p over the labels of an emotion, up to one constant a row; a single label's comes out exactly.
         return torch.logsumexp(scores[:, None, :] + self.mask, dim=-1)
 
-    def odds(self, pixels: Tensor) -> Odds:
-        return (Odds.of_each if self.multi_label else Odds.of_one)(self.logits(pixels))
+    def probs(self, pixels: Tensor) -> Probabilities:
+        return (Probabilities.from_sigmoid if self.multi_label else Probabilities.from_softmax)(
+            self.logits(pixels)
+        )

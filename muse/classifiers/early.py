@@ -18,7 +18,9 @@ def early_look(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """
     height, width = pixels.shape[-2:]
     low, high = (torch.tensor(cutoff).log() for cutoff in CUTOFFS)
-    cutoff = (low + (high - low) * torch.rand(len(pixels), generator=generator)).exp().to(pixels.device)
+    cutoff = (
+        (low + (high - low) * torch.rand(len(pixels), generator=generator)).exp().to(pixels.device)
+    )
     down = torch.fft.fftfreq(height, 1 / height, device=pixels.device)
     across = torch.fft.rfftfreq(width, 1 / width, device=pixels.device)
     square = down[:, None] ** 2 + across[None, :] ** 2

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from muse.emotions import Taxonomy
-from muse.odds import Odds
+from muse.emotions.probabilities import Probabilities
 
 
 class EnsembleClassifier(nn.Module):
@@ -25,8 +25,10 @@ class EnsembleClassifier(nn.Module):
         self.members, self.taxonomy = nn.ModuleList(members), taxonomy
         self.multi_label = any(member.multi_label for member in members)
 
-    def odds(self, pixels: Tensor) -> Odds:
-        seen = [member.odds(pixels) for member in self.members]
+    def probs(self, pixels: Tensor) -> Probabilities:
+        seen = [member.probs(pixels) for member in self.members]
         if self.multi_label:
-            return Odds.of_each(torch.stack([each.log_p - each.log_rest for each in seen]).mean(0))
-        return Odds.of_one(torch.stack([each.log_p for each in seen]).mean(0))
+            return Probabilities.from_sigmoid(
+                torch.stack([each.log_p - each.log_rest for each in seen]).mean(0)
+            )
+        return Probabilities.from_softmax(torch.stack([each.log_p for each in seen]).mean(0))

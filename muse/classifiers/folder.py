@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from muse.classifiers.base import ImageClassifier
 from muse.classifiers.preprocessing import Preprocessing
+from muse.classifiers.spec import Source, read_source, safe_config
 from muse.emotions import MIKELS, Taxonomy
-from muse.sources import Source, read_source, safe_config
 
 
 class FolderClassifier(ImageClassifier):
@@ -19,7 +19,10 @@ class FolderClassifier(ImageClassifier):
 
     @classmethod
     def from_pretrained(
-        cls, path: str | Path, taxonomy: Taxonomy = MIKELS, label_map: Mapping[str, str] | None = None
+        cls,
+        path: str | Path,
+        taxonomy: Taxonomy = MIKELS,
+        label_map: Mapping[str, str] | None = None,
     ) -> FolderClassifier:
         """Load from a local folder.
 
@@ -29,10 +32,20 @@ class FolderClassifier(ImageClassifier):
         return cls.of(read_source(Path(path)), taxonomy, label_map)
 
     @classmethod
-    def of(cls, source: Source, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None) -> FolderClassifier:
+    def of(
+        cls, source: Source, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None
+    ) -> FolderClassifier:
         source.check(taxonomy, label_map)
         model, preprocessing = open_image_model(source.weights)
-        return cls(model, preprocessing, source.labels, taxonomy, label_map, source.temperature, source.multi_label)
+        return cls(
+            model,
+            preprocessing,
+            source.labels,
+            taxonomy,
+            label_map,
+            source.temperature,
+            source.multi_label,
+        )
 
     def scores(self, seen: Tensor) -> Tensor:
         return self.model(pixel_values=seen).logits
@@ -50,7 +63,11 @@ def open_model(kind: Any, folder: Path) -> nn.Module:
     safe_config(folder)
     try:
         model, told = kind.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         raise ValueError(f"{folder} cannot be loaded: {error}") from None
@@ -67,10 +84,17 @@ def open_image_model(folder: Path) -> tuple[nn.Module, Preprocessing]:
     """An `AutoModelForImageClassification` folder of any labels, with its preprocessing."""
     from transformers import AutoModelForImageClassification
 
-    return open_model(AutoModelForImageClassification, folder), Preprocessing.from_pretrained(folder)
+    return open_model(AutoModelForImageClassification, folder), Preprocessing.from_pretrained(
+        folder
+    )
 
 
 def load_image_model(path: str | Path) -> tuple[nn.Module, int, list[float], list[float]]:
     """An image classifier of any labels: the model, its input side in pixels, its mean and std."""
     model, preprocessing = open_image_model(Path(path))
-    return model, preprocessing.side, preprocessing.mean.flatten().tolist(), preprocessing.std.flatten().tolist()
+    return (
+        model,
+        preprocessing.side,
+        preprocessing.mean.flatten().tolist(),
+        preprocessing.std.flatten().tolist(),
+    )

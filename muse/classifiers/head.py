@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from muse.classifiers.base import ImageClassifier
 from muse.classifiers.folder import open_model
 from muse.classifiers.preprocessing import Preprocessing
+from muse.classifiers.spec import CONTRASTIVE, SETTINGS, Source
 from muse.classifiers.zero_shot import projected
 from muse.emotions import Taxonomy
-from muse.sources import CONTRASTIVE, SETTINGS, Source
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 
@@ -26,7 +26,9 @@ class HeadClassifier(ImageClassifier):
     """Logits = head(features of the backbone)."""
 
     @classmethod
-    def of(cls, source: Source, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None) -> HeadClassifier:
+    def of(
+        cls, source: Source, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None
+    ) -> HeadClassifier:
         """Load what a classifier.json of kind `head` names.
 
         Raises:
@@ -45,15 +47,27 @@ class HeadClassifier(ImageClassifier):
         backbone = open_model(AutoModel, source.weights)
         preprocessing = Preprocessing.from_pretrained(source.weights)
         both = nn.ModuleDict({"backbone": backbone, "head": head})
-        made = cls(both, preprocessing, source.labels, taxonomy, label_map, source.temperature, source.multi_label)
+        made = cls(
+            both,
+            preprocessing,
+            source.labels,
+            taxonomy,
+            label_map,
+            source.temperature,
+            source.multi_label,
+        )
         with torch.no_grad():
-            width = made.features(torch.zeros(1, 3, preprocessing.side, preprocessing.side)).shape[-1]
+            width = made.features(torch.zeros(1, 3, preprocessing.side, preprocessing.side)).shape[
+                -1
+            ]
         if width != head[0].in_features:
             raise ValueError(
                 f"{file} wants {head[0].in_features} features; the backbone {source.weights} gives {width}"
             )
         if head[-1].out_features != len(source.labels):
-            raise ValueError(f"{file} gives {head[-1].out_features} outputs for {len(source.labels)} labels")
+            raise ValueError(
+                f"{file} gives {head[-1].out_features} outputs for {len(source.labels)} labels"
+            )
         return made
 
     def features(self, seen: Tensor) -> Tensor:
@@ -78,16 +92,26 @@ def read_head(file: Path, activation: type[nn.Module]) -> nn.Sequential:
     from safetensors.torch import load_file
 
     tensors = load_file(file)
-    names = [name for name, tensor in tensors.items() if name.endswith("weight") and tensor.ndim == 2]
-    names.sort(key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)])
+    names = [
+        name for name, tensor in tensors.items() if name.endswith("weight") and tensor.ndim == 2
+    ]
+    names.sort(
+        key=lambda name: [
+            int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)
+        ]
+    )
     strange = {*tensors} - {*names} - {name.removesuffix("weight") + "bias" for name in names}
     if not names or strange:
-        raise ValueError(f"{file} holds {', '.join(sorted(strange)) or 'nothing'}; a head is linear layers alone")
+        raise ValueError(
+            f"{file} holds {', '.join(sorted(strange)) or 'nothing'}; a head is linear layers alone"
+        )
     layers: list[nn.Module] = []
     for name in names:
         weight, bias = tensors[name].float(), tensors.get(name.removesuffix("weight") + "bias")
         if layers and layers[-1].out_features != weight.shape[1]:
-            raise ValueError(f"{file}: {name} takes {weight.shape[1]} features, the layer before it gives others")
+            raise ValueError(
+                f"{file}: {name} takes {weight.shape[1]} features, the layer before it gives others"
+            )
         layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
         layer.load_state_dict({"weight": weight} | ({} if bias is None else {"bias": bias.float()}))
         layers += [activation(), layer] if layers else [layer]

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muse.sources import read_json
+from muse.classifiers.spec import read_json
 
 MODES = {2: "bilinear", 3: "bicubic"}
 """Pillow's numbers of the resampling filters that have a gradient here; others fall back to bilinear."""
@@ -66,7 +66,11 @@ class Preprocessing(nn.Module):
         if not settings.get("do_normalize", True) or mean is None or std is None:
             mean, std = [0.0] * 3, [1.0] * 3
         # Some models are fed 0..255, or -1..1, before the mean is taken off.
-        scale = 255 * settings.get("rescale_factor", 1 / 255) if settings.get("do_rescale", True) else 255.0
+        scale = (
+            255 * settings.get("rescale_factor", 1 / 255)
+            if settings.get("do_rescale", True)
+            else 255.0
+        )
         if settings.get("rescale_offset"):
             raise ValueError(
                 "a preprocessor with rescale_offset is not supported; fold it into image_mean and image_std"
@@ -108,7 +112,9 @@ def read_settings(folder: Path) -> dict[str, Any]:
             settings = settings.get("image_processor", settings)
             if "size" in settings:
                 return settings
-    raise ValueError(f"{folder} does not say how images are prepared: it has no preprocessor_config.json with a size")
+    raise ValueError(
+        f"{folder} does not say how images are prepared: it has no preprocessor_config.json with a size"
+    )
 
 
 def _sizes(settings: Mapping[str, Any]) -> tuple[int, int | None]:

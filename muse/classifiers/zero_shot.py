@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from muse.classifiers.base import ImageClassifier
 from muse.classifiers.folder import open_model
 from muse.classifiers.preprocessing import Preprocessing
+from muse.classifiers.spec import Source
 from muse.emotions import Taxonomy
-from muse.sources import Source
 
 PROMPT = "a picture evoking {}"
 """What an emotion is told as where the folder says nothing."""
@@ -40,18 +40,26 @@ class ZeroShotClassifier(ImageClassifier):
         temperature: float = 1.0,
         multi_label: bool = False,
     ):
-        super().__init__(model, preprocessing, labels, taxonomy, label_map, temperature, multi_label)
+        super().__init__(
+            model, preprocessing, labels, taxonomy, label_map, temperature, multi_label
+        )
         self.register_buffer("texts", texts)
 
     @classmethod
-    def of(cls, source: Source, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None) -> ZeroShotClassifier:
+    def of(
+        cls, source: Source, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None
+    ) -> ZeroShotClassifier:
         from transformers import AutoModel, AutoTokenizer
 
         source.check(taxonomy, label_map)
         labels = source.labels or taxonomy.labels
-        prompts = source.settings.get("prompts") or {label: [PROMPT.format(label)] for label in labels}
+        prompts = source.settings.get("prompts") or {
+            label: [PROMPT.format(label)] for label in labels
+        }
         model = open_model(AutoModel, source.weights)
-        tokenizer = AutoTokenizer.from_pretrained(source.weights, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            source.weights, local_files_only=True, trust_remote_code=False
+        )
         # SigLIP was trained on texts padded to its full length, and reads others worse.
         padding = "max_length" if model.config.model_type.startswith("siglip") else True
         length = model.config.text_config.max_position_embeddings
@@ -59,12 +67,25 @@ class ZeroShotClassifier(ImageClassifier):
         with torch.no_grad():
             for label in labels:
                 ids = tokenizer(
-                    list(prompts[label]), padding=padding, truncation=True, max_length=length, return_tensors="pt"
+                    list(prompts[label]),
+                    padding=padding,
+                    truncation=True,
+                    max_length=length,
+                    return_tensors="pt",
                 )
                 texts.append(F.normalize(projected(model.get_text_features(**ids)), dim=-1).mean(0))
         preprocessing = Preprocessing.from_pretrained(source.weights)
         means = F.normalize(torch.stack(texts), dim=-1)
-        return cls(model, means, preprocessing, labels, taxonomy, label_map, source.temperature, source.multi_label)
+        return cls(
+            model,
+            means,
+            preprocessing,
+            labels,
+            taxonomy,
+            label_map,
+            source.temperature,
+            source.multi_label,
+        )
 
     def scores(self, seen: Tensor) -> Tensor:
         images = F.normalize(projected(self.model.get_image_features(pixel_values=seen)), dim=-1)

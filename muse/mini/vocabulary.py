@@ -6,9 +6,9 @@ import re
 from functools import cache
 
 from muse.emotions import MIKELS
-from muse.mini.contents import PLACES, SUBJECTS
-from muse.mini.factors import LIGHTS, PROPS, SKIES
-from muse.mini.scenes import content_prompt, emotion_prompt
+from muse.mini.world.contents import PLACES, SUBJECTS
+from muse.mini.world.factors import LIGHTS, PROPS, SKIES
+from muse.mini.world.scenes import content_prompt, emotion_prompt
 
 
 @cache
@@ -16,7 +16,14 @@ def sentences() -> tuple[str, ...]:
     """Every fragment that captions are made of."""
     prompts = [content_prompt(place, subject) for place in PLACES for subject in SUBJECTS]
     moods = [emotion_prompt("an", emotion) for emotion in MIKELS.labels]
-    return (*prompts, *(light.words for light in LIGHTS.values()), *SKIES.values(), *PROPS.values(), *moods, "with and")
+    return (
+        *prompts,
+        *(light.words for light in LIGHTS.values()),
+        *SKIES.values(),
+        *PROPS.values(),
+        *moods,
+        "with and",
+    )
 
 
 def words(text: str) -> list[str]:

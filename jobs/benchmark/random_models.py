@@ -1,0 +1,191 @@
+"""Models of random weights at full size: what they cost to run does not depend on what they have learnt.
+
+`sd15` is Stable Diffusion 1.5 at 512 pixels, `sdxl` Stable Diffusion XL at 1024; each with the decoder of the TAESD
+family, a ResNet-50 as the guide and a CLIP ViT-B/32. `tiny` has the layers of `sd15` at sizes for a test on a CPU.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    DDIMScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    ResNetConfig,
+    ResNetForImageClassification,
+)
+
+from muse.classifiers import FolderClassifier, Preprocessing
+from muse.classifiers.clip import ClipSimilarity
+from muse.diffusion.backbones import Backbone
+from muse.diffusion.backbones.base import Codec
+from muse.diffusion.backbones.stable_diffusion import StableDiffusion
+from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
+from muse.emotions import MIKELS
+from muse.mini import WEIGHTS
+
+SCHEDULER = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "steps_offset": 1,
+}
+HALVES = [0.5] * 3
+
+
+@dataclass(frozen=True)
+class Size:
+    """The settings of every part, as its configuration class names them; defaults are those of `sd15`.
+
+    Attributes:
+        texts: of one text encoder, or of two.
+        side: of what the guide and the CLIP see, in pixels.
+    """
+
+    unet: dict[str, Any]
+    texts: tuple[dict[str, Any], ...]
+    vae: dict[str, Any] = field(default_factory=dict)
+    preview: dict[str, Any] = field(default_factory=dict)
+    guide: dict[str, Any] = field(default_factory=dict)
+    clip: dict[str, Any] = field(default_factory=dict)
+    side: int = 224
+
+
+def text(width: int, layers: int, heads: int, act: str) -> dict[str, Any]:
+    return {
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "projection_dim": width,
+        "hidden_act": act,
+    }
+
+
+CLIP_L = text(768, 12, 12, "quick_gelu")
+SIZES = {
+    "sd15": Size(
+        {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}, (CLIP_L,)
+    ),
+    "sdxl": Size(
+        {
+            "sample_size": 128,
+            "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            "block_out_channels": (320, 640, 1280),
+            "transformer_layers_per_block": (1, 2, 10),
+            "attention_head_dim": (5, 10, 20),
+            "cross_attention_dim": 2048,
+            "use_linear_projection": True,
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": 256,
+            "projection_class_embeddings_input_dim": 2816,
+        },
+        (CLIP_L, text(1280, 32, 20, "gelu")),
+        vae={"scaling_factor": 0.13025},
+    ),
+    "tiny": Size(
+        {
+            "sample_size": 8,
+            "block_out_channels": (16, 16, 32, 32),
+            "layers_per_block": 1,
+            "cross_attention_dim": 32,
+            "attention_head_dim": 2,
+            "norm_num_groups": 8,
+        },
+        (text(32, 2, 2, "quick_gelu"),),
+        vae={"block_out_channels": (8, 8, 16, 16), "layers_per_block": 1, "norm_num_groups": 4},
+        preview={"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4},
+        guide={
+            "embedding_size": 8,
+            "hidden_sizes": [8, 16],
+            "depths": [1, 1],
+            "layer_type": "basic",
+        },
+        clip={
+            "text_config": text(32, 1, 2, "quick_gelu"),
+            "vision_config": text(32, 1, 2, "quick_gelu") | {"image_size": 64, "patch_size": 16},
+            "projection_dim": 32,
+        },
+        side=64,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Giants:
+    """What the engine needs. `exact` is the backbone with its VAE where `backbone` has a tiny decoder."""
+
+    backbone: Backbone
+    exact: Backbone
+    guide: FolderClassifier
+    clip: ClipSimilarity
+
+
+def build(name: str, device: torch.device, dtype: torch.dtype) -> Giants:
+    """The models of that size, drawn from seed 0 on the device itself: on a CPU that would take minutes."""
+    size = SIZES[name]
+    torch.manual_seed(0)
+    tokenizer = CLIPTokenizer.from_pretrained(
+        WEIGHTS / "diffusion" / "tokenizer", model_max_length=77
+    )
+    # The ids are the embedded tokenizer's, the table is as large as CLIP's.
+    marks = {
+        "eos_token_id": tokenizer.eos_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "pad_token_id": 1,
+    }
+    with device:
+        unet = UNet2DConditionModel(**size.unet)
+        vae = AutoencoderKL(
+            **{
+                "down_block_types": ("DownEncoderBlock2D",) * 4,
+                "up_block_types": ("UpDecoderBlock2D",) * 4,
+                "block_out_channels": (128, 256, 512, 512),
+                "layers_per_block": 2,
+                "latent_channels": 4,
+                "sample_size": 8 * size.unet["sample_size"],
+                **size.vae,
+            }
+        )
+        preview = AutoencoderTiny(**size.preview)
+        first = CLIPTextModel(CLIPTextConfig(**size.texts[0], **marks))
+        guide = ResNetForImageClassification(ResNetConfig(num_labels=len(MIKELS), **size.guide))
+        clip = CLIPModel(CLIPConfig(**size.clip))
+    parts = {"vae": vae, "text_encoder": first, "tokenizer": tokenizer, "unet": unet}
+    parts["scheduler"] = DDIMScheduler(**SCHEDULER, clip_sample=False)
+    if len(size.texts) == 1:
+        more = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+        backbone: Backbone = StableDiffusion(
+            StableDiffusionPipeline(**parts, **more), str(device), dtype, preview
+        )
+    else:
+        with device:
+            second = CLIPTextModelWithProjection(CLIPTextConfig(**size.texts[1], **marks))
+        pipe = StableDiffusionXLPipeline(**parts, text_encoder_2=second, tokenizer_2=tokenizer)
+        backbone = StableDiffusionXL(pipe, str(device), dtype, preview)
+    exact = copy.copy(backbone)
+    exact.codec = Codec(vae, None, device, dtype)
+    return Giants(
+        backbone,
+        exact,
+        FolderClassifier(guide, Preprocessing(size.side, HALVES, HALVES), MIKELS.labels, MIKELS).to(
+            device
+        ),
+        ClipSimilarity(clip, tokenizer, size.side, HALVES, HALVES).to(device),
+    )

@@ -1,0 +1,85 @@
+"""Where the seconds go: a stopwatch over parts of a program, each charged with its own time alone."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from muse.engine import MuseEngine
+
+ENGINE = "the engine's own"
+"""What the engine does itself: samplers, schedules, optimiser, bookkeeping."""
+
+
+class Stopwatch:
+    """Seconds by part. A part inside another stops the other's clock, so that all parts add up to what was watched.
+
+    Args:
+        settle: called whenever the clock is read; on a GPU it waits for the device.
+    """
+
+    def __init__(self, settle: Callable[[], None] = lambda: None):
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.settle = settle
+        self.open: list[str] = []
+        self.since = 0.0
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        self._charge()
+        self.open.append(name)
+        try:
+            yield
+        finally:
+            self._charge()
+            self.open.pop()
+
+    def _charge(self) -> None:
+        self.settle()
+        now = time.perf_counter()
+        if self.open:
+            self.seconds[self.open[-1]] += now - self.since
+        self.since = now
+
+    def watch(
+        self, owner: Any, function: str, name: str, inside: str = ""
+    ) -> AbstractContextManager[Any]:
+        """Charge calls of `owner.function` to the part `name`, for as long as the context lasts.
+
+        Args:
+            inside: only calls that come from this part itself, not from another one within it.
+        """
+        plain = getattr(owner, function)
+
+        def watched(*arguments: Any, **options: Any) -> Any:
+            if inside and self.open[-1:] != [inside]:
+                return plain(*arguments, **options)
+            with self.part(name):
+                return plain(*arguments, **options)
+
+        return patch.object(owner, function, watched)
+
+    @contextmanager
+    def engine(self, engine: MuseEngine) -> Iterator[None]:
+        """Watch an engine and what it asks of its models. The gradient is one part, through whatever it goes."""
+        backbone, codec = engine.backbone, engine.backbone.codec
+        with ExitStack() as watched:
+            watched.enter_context(self.watch(engine, "run", ENGINE))
+            for owner, function, name in (
+                (backbone, "predict", "network"),
+                (backbone, "embed", "text encoders"),
+                (codec, "preview", "decoder of the readings"),
+                (codec, "decode", "full decoder"),
+                (codec, "encode", "encoder"),
+                (engine.guide, "logits", "guide"),
+                (engine.clip, "image", "similarity"),
+                (torch.autograd, "grad", "gradient"),
+            ):
+                watched.enter_context(self.watch(owner, function, name, inside=ENGINE))
+            yield

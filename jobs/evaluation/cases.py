@@ -1,0 +1,134 @@
+"""What the arms of an evaluation are asked to make: contents of the embedded world with a target emotion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from random import Random
+
+import torch
+from torch import Tensor
+
+from manifests.read import check, rows_of
+from muse.emotions import MIKELS, Target
+from muse.mini.world.contents import PLACES, SUBJECTS, leaning
+from muse.mini.world.scenes import SIZE, Scene, content_prompt, factor_prompt, render, sample_scene
+from pipeline.config import Config
+from pipeline.generation.source_images import open_source, to_tensor
+from pipeline.planning.plan import plan_requests
+from pipeline.run import folder_of
+
+SIGN = dict(zip(MIKELS.labels, MIKELS.polarity, strict=True))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to make, in the terms of every arm.
+
+    Attributes:
+        place, subject: the content.
+        emotion: the target.
+        seed: of the starting noise.
+        oracle: the content with the target's visual factors in words.
+        source: float (3, h, w) in [0, 1] to edit, or None to generate.
+        second: of a mixture in equal parts, the other emotion; else empty.
+    """
+
+    place: str
+    subject: str
+    emotion: str
+    seed: int
+    oracle: str
+    source: Tensor | None = None
+    second: str = ""
+
+    @property
+    def target(self) -> Target:
+        return Target.of({self.emotion: 0.5, self.second: 0.5} if self.second else self.emotion)
+
+    @property
+    def prompt(self) -> str:
+        return content_prompt(self.place, self.subject)
+
+    @property
+    def hard(self) -> bool:
+        """The content by itself evokes the other polarity."""
+        return SIGN[leaning(self.place, self.subject)] != SIGN[self.emotion]
+
+    @property
+    def inherent(self) -> str:
+        """How the emotion that the content evokes by itself stands to the target: `same`, `polarity` or `opposite`."""
+        if leaning(self.place, self.subject) == self.emotion:
+            return "same"
+        return "opposite" if self.hard else "polarity"
+
+
+def draw_cases(count: int, seed: int, editing: bool) -> list[Case]:
+    """`count` cases, emotions in turn, contents and seeds drawn; for editing each with a source scene."""
+    rng, cases = Random(seed), []
+    for i in range(count):
+        place, subject = rng.choice(list(PLACES)), rng.choice(list(SUBJECTS))
+        emotion = MIKELS.labels[i % len(MIKELS)]
+        told = factor_prompt(sample_scene(rng, place, subject, emotion))
+        source = None
+        if editing:
+            scene = sample_scene(rng, place, subject, leaning(place, subject))
+            source = to_tensor(render(scene))
+        cases.append(Case(place, subject, emotion, rng.getrandbits(48), told, source))
+    return cases
+
+
+def sources_of(cases: Sequence[Case]) -> Tensor:
+    """The images to edit, (b, 3, h, w) in [0, 1]."""
+    return torch.stack([case.source for case in cases if case.source is not None])
+
+
+def draw_mixtures(count: int, seed: int) -> list[Case]:
+    """`count` cases with two emotions each; every pair comes up before any comes up twice."""
+    rng = Random(seed)
+    pairs: list[tuple[str, str]] = []
+    while len(pairs) < count:
+        every = list(combinations(MIKELS.labels, 2))
+        pairs += rng.sample(every, len(every))
+    cases = draw_cases(count, seed, False)
+    return [
+        replace(case, emotion=one, second=other)
+        for case, (one, other) in zip(cases, pairs[:count], strict=True)
+    ]
+
+
+def mixed_scene(rng: Random, place: str, subject: str, emotions: Sequence[str]) -> Scene:
+    """A scene of two emotions: light and a prop of the one, sky and a prop of the other."""
+    one, other = (sample_scene(rng, place, subject, name) for name in rng.sample(emotions, 2))
+    second = next(prop for prop in other.props if prop != one.props[0])
+    return replace(one, sky=other.sky, props=(one.props[0], second))
+
+
+def mixed_scenes(cases: Sequence[Case], seed: int) -> Tensor:
+    """Such scenes of two-emotion cases, rendered, (b, 3, h, w) in [0, 1]."""
+    rng = Random(seed)
+    drawn = (
+        mixed_scene(rng, case.place, case.subject, (case.emotion, case.second)) for case in cases
+    )
+    return torch.stack([to_tensor(render(scene)) for scene in drawn])
+
+
+def manifest_cases(path: str) -> dict[str, list[Case]]:
+    """The requests of a manifest of the embedded world, with the seeds that a run gives them, by task."""
+    config = Config()
+    contents = {
+        content_prompt(place, subject): (place, subject) for place in PLACES for subject in SUBJECTS
+    }
+    cases: dict[str, list[Case]] = {"generation": [], "editing": []}
+    manifest = check(path, MIKELS.labels, len(config.emotions))
+    for planned in plan_requests(rows_of(manifest, MIKELS.labels), config):
+        place, subject = contents[planned.prompt]
+        (emotion,) = planned.emotion
+        told = factor_prompt(sample_scene(Random(planned.seed), place, subject, emotion))
+        source = None
+        if planned.image is not None:
+            source = to_tensor(open_source(planned.image, folder_of(path), SIZE))
+        task = "generation" if source is None else "editing"
+        cases[task].append(Case(place, subject, emotion, planned.seed, told, source))
+    return cases

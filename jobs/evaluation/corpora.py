@@ -1,0 +1,133 @@
+"""Labelled images to train a classifier on: rendered scenes, and the corpora of the `muse-batch run` command."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+import typer
+from PIL import Image
+from torch import Tensor
+
+from jobs.evaluation.cases import Case
+from muse.emotions import MIKELS
+from muse.mini.world.contents import PLACES, SUBJECTS, inherent
+from muse.mini.world.scenes import content_prompt, emotion_prompt, render, sample_scene
+from pipeline.generation.source_images import to_tensor
+
+CONTENTS = [(place, subject) for place in PLACES for subject in SUBJECTS]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Labelled images: pixels float (n, 3, 64, 64) in [0, 1], and the case of each."""
+
+    pixels: Tensor
+    cases: list[Case]
+
+    @property
+    def labels(self) -> Tensor:
+        return torch.tensor([MIKELS.index(case.emotion) for case in self.cases])
+
+    def take(self, index: Sequence[int]) -> Images:
+        return Images(self.pixels[list(index)], [self.cases[i] for i in index])
+
+
+def draw_scenes(count: int, seed: int, natural: bool) -> Images:
+    """`count` rendered scenes, emotions in turn; `natural`: contents drawn by how much they evoke the emotion."""
+    rng, cases, pixels = Random(seed), list[Case](), list[Tensor]()
+    for i in range(count):
+        emotion = MIKELS.labels[i % len(MIKELS)]
+        probs = (
+            [inherent(*content)[MIKELS.index(emotion)] for content in CONTENTS] if natural else None
+        )
+        place, subject = rng.choices(CONTENTS, probs)[0]
+        pixels.append(to_tensor(render(sample_scene(rng, place, subject, emotion))))
+        cases.append(Case(place, subject, emotion, seed, ""))
+    return Images(torch.stack(pixels), cases)
+
+
+def write_manifest(file: Path, per_emotion: int, seed: int, named: bool) -> None:
+    """Contents at random, every emotion equally often; `named`: with the emotion in the prompt."""
+    rng, rows = Random(seed), list[dict[str, str]]()
+    for i in range(per_emotion * len(MIKELS)):
+        (place, subject), emotion = rng.choice(CONTENTS), MIKELS.labels[i % len(MIKELS)]
+        prompt = content_prompt(place, subject)
+        prompt = emotion_prompt(prompt, emotion) if named else prompt
+        rows.append({"prompt": prompt, "emotion": emotion, "place": place, "subject": subject})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), file)
+
+
+def make_corpus(
+    work: Path, name: str, per_emotion: int, seed: int, settings: Sequence[str]
+) -> Path:
+    """Run `muse-batch run` on a manifest of its own; a run that was finished before is only checked."""
+    manifest, out = work / f"{name}.parquet", work / name
+    write_manifest(manifest, per_emotion, seed, named=name == "prompted")
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline.cli",
+        "run",
+        str(manifest),
+        "--output",
+        str(out),
+        "--seed",
+        str(seed),
+    ]
+    done = subprocess.run(
+        [*command, *(part for one in settings for part in ("--set", one))], check=False
+    )
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    return out
+
+
+def read_corpus(out: Path, least: float = 0.0) -> Images:
+    """The accepted samples of a run whose judge's confidence reaches `least`."""
+    pixels, cases = list[Tensor](), list[Case]()
+    for shard in sorted((out / "shards").glob("*.tar")):
+        with tarfile.open(shard) as archive:
+            files = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
+        for name in sorted(name for name in files if name.endswith(".json")):
+            told = json.loads(files[name])
+            if told["judge_confidence"] >= least:
+                picture = files[name.removesuffix("json") + "png"]
+                pixels.append(to_tensor(Image.open(io.BytesIO(picture)).convert("RGB")))
+                content = told["manifest"]
+                cases.append(
+                    Case(content["place"], content["subject"], told["emotion"], told["seed"], "")
+                )
+    return Images(torch.stack(pixels) if pixels else torch.empty(0), cases)
+
+
+def halves(corpus: Images, seed: int) -> dict[str, Images]:
+    """Half of a corpus, balanced over the emotions and, of the same size, as contents and emotions occur together."""
+    rng = np.random.default_rng(seed)
+    labels = corpus.labels.numpy()
+    each = max(
+        1,
+        min(len(labels) // 2 // len(MIKELS), int(np.bincount(labels, minlength=len(MIKELS)).min())),
+    )
+    balanced = [
+        i
+        for label in np.unique(labels)
+        for i in rng.permutation(np.flatnonzero(labels == label))[:each]
+    ]
+    probs = np.array(
+        [inherent(case.place, case.subject)[MIKELS.index(case.emotion)] for case in corpus.cases]
+    )
+    natural = rng.choice(len(labels), len(balanced), replace=False, p=probs / probs.sum())
+    return {"balanced": corpus.take(balanced), "natural": corpus.take(natural.tolist())}

@@ -1,0 +1,81 @@
+"""The plots of an evaluation, drawn from its report alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+
+def scatter(report: Mapping[str, Any], across: str, label: str, file: Path) -> None:
+    """Success by the examiner against another metric, a point an arm with its intervals, a panel a task."""
+    arms = report["arms"]
+    tasks = [
+        t
+        for t in ("generation", "hard", "editing")
+        if any(across in told.get(t, {}) for told in arms.values())
+    ]
+    size = (4.5 * len(tasks) + 1.8, 4.2)
+    figure, panels = plt.subplots(1, len(tasks), figsize=size, squeeze=False, layout="constrained")
+    # Points often coincide: every arm has its colour and its mark, and the legend names them.
+    looks = {arm: (f"C{i % 10}", "os^Dv<>pPX"[(i + i // 10) % 10]) for i, arm in enumerate(arms)}
+    points = {}
+    for panel, task in zip(panels[0], tasks, strict=True):
+        for arm, (color, mark) in looks.items():
+            if across not in arms[arm].get(task, {}):
+                continue
+            x, y = arms[arm][task][across], arms[arm][task]["success_examiner"]
+            points[arm] = panel.errorbar(
+                x["mean"],
+                y["mean"],
+                xerr=[[x["mean"] - x["low"]], [x["high"] - x["mean"]]],
+                yerr=[[y["mean"] - y["low"]], [y["high"] - y["mean"]]],
+                fmt=mark,
+                elinewidth=0.6,
+                color=color,
+                markersize=10 if arm == "muse" else 6,
+            )
+        panel.set(title=task, xlabel=label, ylabel="success (examiner)", ylim=(-0.03, 1.03))
+    figure.legend(points.values(), points, loc="outside right upper", fontsize=8)
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+
+
+def curves(report: Mapping[str, Any], file: Path) -> None:
+    """Image-text similarity along the plain denoising path, a line a request, a dot where `muse` started."""
+    figure, panel = plt.subplots(figsize=(9, 4.2), layout="constrained")
+    panel.set_prop_cycle(
+        color=plt.get_cmap("viridis")(np.linspace(0, 0.95, max(1, len(report["curves"]))))
+    )
+    for told in report["curves"]:
+        (line,) = panel.plot(
+            told["similarity"], linewidth=1, label=f"{told['prompt']}, {told['emotion']}"
+        )
+        if told["start"] is not None:
+            panel.plot(
+                told["start"], told["similarity"][told["start"]], "o", color=line.get_color()
+            )
+    panel.set(xlabel="denoising step", ylabel="similarity of the one-step image to its prompt")
+    figure.legend(loc="outside right upper", fontsize=7)
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+
+
+def draw_plots(report: Mapping[str, Any], stem: Path) -> None:
+    """Write the plots beside the report: `STEM-cost.png`, `-content`, `-ssim` where there are edits, `-curves`."""
+    if report["arms"]:
+        scatter(
+            report, "forwards", "cost, in U-Net forwards", stem.with_name(f"{stem.name}-cost.png")
+        )
+        scatter(report, "content", "content kept", stem.with_name(f"{stem.name}-content.png"))
+    if any("editing" in told for told in report["arms"].values()):
+        scatter(report, "ssim", "SSIM to the source", stem.with_name(f"{stem.name}-ssim.png"))
+    if report["curves"]:
+        curves(report, stem.with_name(f"{stem.name}-curves.png"))

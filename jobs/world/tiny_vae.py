@@ -1,0 +1,71 @@
+"""Train the embedded model's tiny decoder, for what the guide reads on the way: `python -m jobs.world.tiny_vae`.
+
+The full decoder teaches it as it was exported, so that this needs nothing of `jobs.world.train` but its weights.
+Three minutes on two cores.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import typer
+from diffusers import AutoencoderKL, AutoencoderTiny
+
+from jobs.world import models as build
+from jobs.world.data import draw_scenes
+from jobs.world.recipe import Recipe, keep_recipe
+from jobs.world.training_loop import Training, generator, stream
+from muse.mini import WEIGHTS
+
+STAGE = 14
+"""Seed of its scenes, and what sets its draws apart from those of other stages."""
+
+
+def early(latents: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+    """Half of latents (b, c, h, w) as they are, half blended with another's: early predictions are means of images."""
+    share = torch.rand(len(latents), 1, 1, 1, generator=draw) * (
+        torch.arange(len(latents)) % 2
+    ).view(-1, 1, 1, 1)
+    return torch.lerp(latents, latents.roll(1, 0), 0.5 * share)
+
+
+def train_preview(recipe: Recipe, work: Path, vae: AutoencoderKL) -> AutoencoderTiny:
+    """To decode latents, scaled as the diffusion model's are, as `vae` does, in L1 and L2."""
+    scenes = draw_scenes(work / "preview_scenes", recipe.preview_scenes, STAGE, balanced=True)
+    vae, scaling = vae.to(memory_format=torch.channels_last), vae.config.scaling_factor
+    with torch.inference_mode():
+        parts = np.array_split(np.arange(recipe.preview_scenes), recipe.preview_scenes // 64)
+        means = torch.cat(
+            [vae.encode(scenes.batch(part) * 2 - 1).latent_dist.mean for part in parts]
+        )
+    torch.manual_seed(recipe.seed + STAGE)
+    tiny = build.build_preview().to(memory_format=torch.channels_last)
+    training = Training("preview", work, {"tiny": tiny}, recipe.preview_rate, recipe.preview_steps)
+    index = stream(recipe.seed, len(means), recipe.preview_batch, STAGE, training.step)
+
+    def loss_of(step: int) -> torch.Tensor:
+        seen = early(means[next(index)].clone(), generator(recipe.seed, step, STAGE))
+        with torch.no_grad():
+            goal = vae.decode(seen).sample.float()
+        again = tiny.decode(seen * scaling).sample.float()
+        return F.l1_loss(again, goal) + F.mse_loss(again, goal)
+
+    training.run(loss_of)
+    return build.freeze(tiny)
+
+
+def main(work: Path = Path("build/mini"), out: Path = WEIGHTS, threads: int = 2) -> None:
+    """Train and export the tiny decoder. Run it again to go on after an interruption."""
+    torch.set_num_threads(threads)
+    recipe, model = Recipe(), out / "diffusion"
+    work.mkdir(parents=True, exist_ok=True)
+    keep_recipe(recipe, work)
+    vae = build.freeze(AutoencoderKL.from_pretrained(model / "vae", use_safetensors=True))
+    train_preview(recipe, work, vae).save_pretrained(model / "preview", safe_serialization=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

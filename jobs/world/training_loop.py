@@ -1,0 +1,98 @@
+"""A training loop that survives interruptions: the same draws, the same order, whether or not it was stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from jobs.world.data import epochs
+
+MULTIPLIES_HALVES = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+"""Whether bfloat16 is worth it: 1.5 times as fast with such instructions, 12 times as slow on an AVX2 CPU without."""
+
+
+class Training:
+    """A training loop with a learning-rate schedule, checkpoints and a line of progress.
+
+    Weights, optimiser and losses are float32; forwards are bfloat16 where PyTorch deems it safe and the CPU can.
+    """
+
+    def __init__(self, name: str, work: Path, parts: dict[str, nn.Module], rate: float, steps: int):
+        self.name, self.file, self.parts, self.steps, self.rate = (
+            name,
+            work / f"{name}.pt",
+            parts,
+            steps,
+            rate,
+        )
+        parameters = [
+            p for key, part in parts.items() if not key.startswith("ema") for p in part.parameters()
+        ]
+        self.optimizer = torch.optim.AdamW(
+            parameters, lr=rate, betas=(0.9, 0.99), weight_decay=0.01
+        )
+        self.step = 0
+        if self.file.exists():
+            saved = torch.load(self.file, weights_only=True)
+            for key, part in parts.items():
+                part.load_state_dict(saved[key])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.step = saved["step"]
+
+    def save(self) -> None:
+        state = {key: part.state_dict() for key, part in self.parts.items()}
+        part_file = self.file.with_suffix(".part")
+        torch.save(
+            {**state, "optimizer": self.optimizer.state_dict(), "step": self.step}, part_file
+        )
+        part_file.replace(self.file)
+
+    def run(
+        self, loss_of: Callable[[int], torch.Tensor], after: Callable[[], None] = lambda: None
+    ) -> None:
+        """Warm up over 2 % of the steps, hold, and decay linearly over the last 40 %."""
+        saved = shown = time.monotonic()
+        running, began, first = 0.0, time.monotonic(), self.step
+        while self.step < self.steps:
+            done = self.step / self.steps
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.rate * min(1.0, done / 0.02 + 0.01, (1.0 - done) / 0.4 + 0.005)
+            with torch.autocast("cpu", torch.bfloat16, enabled=MULTIPLIES_HALVES):
+                loss = loss_of(self.step)
+            self.optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(
+                [p for g in self.optimizer.param_groups for p in g["params"]], 1.0
+            )
+            self.optimizer.step()
+            after()
+            self.step += 1
+            running = loss.item() if self.step == first + 1 else 0.98 * running + 0.02 * loss.item()
+            now = time.monotonic()
+            if now - shown > 20:
+                shown, left = now, (now - began) / (self.step - first) * (self.steps - self.step)
+                print(
+                    f"{self.name}: step {self.step}/{self.steps} loss {running:.4f} left {left / 60:.1f} min",
+                    flush=True,
+                )
+            if now - saved > 120:
+                saved = now
+                self.save()
+        self.save()
+
+
+def generator(seed: int, step: int, stage: int) -> torch.Generator:
+    """Draws of one step, the same whether or not the training was interrupted before it."""
+    return torch.Generator().manual_seed((seed * 31 + stage) * 1_000_003 + step)
+
+
+def stream(seed: int, count: int, batch: int, stage: int, start: int) -> Iterator[np.ndarray]:
+    index = epochs(count, batch, torch.Generator().manual_seed(seed + stage))
+    for _ in range(start):
+        next(index)
+    return index

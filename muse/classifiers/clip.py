@@ -1,0 +1,69 @@
+"""Image-text similarity by a CLIP model: the signal of WHEN, and a score of every sample."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from muse.classifiers import resize
+from muse.classifiers.zero_shot import projected
+from muse.diffusion.hub import local_folder
+
+
+class ClipSimilarity(nn.Module):
+    """Cosine between a prompt and an image under a `CLIPModel` folder."""
+
+    def __init__(self, model: nn.Module, tokenizer, side: int, mean: list[float], std: list[float]):
+        super().__init__()
+        self.model = model.float().eval().requires_grad_(False)
+        self.tokenizer, self.side = tokenizer, side
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path) -> ClipSimilarity:
+        """Load from a folder or a hub id.
+
+        Raises:
+            ValueError: there is no such folder, and the hub does not give it.
+        """
+        from transformers import CLIPModel, CLIPTokenizer
+
+        folder = local_folder(str(path))
+        model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        file = folder / "preprocessor_config.json"
+        settings = json.loads(
+            (file if file.exists() else folder / "processor_config.json").read_text()
+        )
+        settings = settings.get("image_processor", settings)
+        return cls(
+            model,
+            tokenizer,
+            model.config.vision_config.image_size,
+            settings["image_mean"],
+            settings["image_std"],
+        )
+
+    @torch.no_grad()
+    def text(self, prompts: list[str]) -> Tensor:
+        """Unit vectors (b, d) of prompts."""
+        ids = self.tokenizer(prompts, padding=True, truncation=True, return_tensors="pt").to(
+            self.mean.device
+        )
+        return F.normalize(projected(self.model.get_text_features(**ids)), dim=-1)
+
+    @torch.no_grad()
+    def image(self, pixels: Tensor) -> Tensor:
+        """Unit vectors (b, d) of pixels (b, 3, h, w) in [0, 1]."""
+        seen = (resize(pixels.float().clamp(0, 1), self.side) - self.mean) / self.std
+        return F.normalize(projected(self.model.get_image_features(pixel_values=seen)), dim=-1)
+
+
+def similarity(images: Tensor, texts: Tensor) -> Tensor:
+    """Cosines (b,) of unit vectors, row by row: cos = <i, t> (CLIP, Radford et al., arXiv 2103.00020)."""
+    return (images * texts).sum(-1)

@@ -1,0 +1,67 @@
+"""Diffusion models behind one protocol. A new family is one class in a file of its own, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from muse.diffusion.backbones.base import Backbone, Codec, Conditioning, Prompts, TextEncoders
+from muse.diffusion.backbones.checkpoints import fuse_loras, open_pipeline, open_preview, open_vae
+from muse.diffusion.backbones.stable_diffusion import StableDiffusion
+from muse.diffusion.backbones.stable_diffusion_3 import StableDiffusion3
+from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
+
+__all__ = ["Backbone", "Codec", "Conditioning", "Prompts", "TextEncoders", "load_backbone"]
+
+FAMILIES: dict[str, Any] = {
+    "StableDiffusionPipeline": StableDiffusion,
+    "StableDiffusionXLPipeline": StableDiffusionXL,
+    "StableDiffusion3Pipeline": StableDiffusion3,
+}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load_backbone(
+    path: str | Path,
+    device: str = "cpu",
+    dtype: str = "float32",
+    vae: str | None = None,
+    lora: Sequence[str] = (),
+    preview: str = "",
+    preview_side: int = 0,
+    compiled: bool = False,
+) -> Backbone:
+    """Load a diffusion model; only safetensors are read, and no code that lies beside them is run.
+
+    Args:
+        path: a diffusers folder, a hub id, or a single `.safetensors` file in the layout of the first releases (see
+            `muse.diffusion.hub.configs_beside` for what describes it).
+        dtype: of the weights; tokens, loss and optimiser stay float32.
+        vae: another VAE's folder, hub id or single file.
+        lora: LoRA files, folders or hub ids, each fused at full strength; needs peft.
+        preview: a tiny decoder's (`AutoencoderTiny`) folder or hub id, for what the guide reads on the way; `full` for
+            the VAE itself. By default the one in the folder `preview/` of a model that is a folder, if it has one.
+        preview_side: pixels across, to which that is shrunk before it is decoded; 0 leaves its size.
+        compiled: have torch compile the network, once for any number of rows, as it is first used.
+
+    Raises:
+        ValueError: not a whole model of a known family, weights that are pickles only, a LoRA that does not fit or
+            cannot be loaded, or an unknown dtype.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype is {dtype!r}; choose {', '.join(DTYPES)}")
+    pipe = open_pipeline(str(path), tuple(FAMILIES))
+    family = type(pipe).__name__
+    if vae:
+        pipe.vae = open_vae(vae)
+    fuse_loras(pipe, lora)
+    backbone: Backbone = FAMILIES[family](
+        pipe, device, DTYPES[dtype], open_preview(preview, str(path))
+    )
+    backbone.codec.preview_side = preview_side
+    if compiled:
+        backbone.network.compile(dynamic=True)
+    return backbone

@@ -1,0 +1,198 @@
+"""What MUSE asks of a diffusion model, and the parts that every family shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from muse.emotions import Target
+from muse.guidance.tokens import initial_tokens, open_slots, spliced
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Tokenised prompts, for one or more text encoders.
+
+    Attributes:
+        ids: for each encoder int64 (b, length), padded.
+        places: for each encoder int64 (b, k), where its emotional tokens stand; k is 0 in a plain prompt.
+    """
+
+    ids: tuple[Tensor, ...]
+    places: tuple[Tensor, ...]
+
+    def rows(self, index: Tensor) -> Prompts:
+        return Prompts(tuple(i[index] for i in self.ids), tuple(p[index] for p in self.places))
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What the network is told: context (b, length, d), and where the family has one a pooled vector (b, p)."""
+
+    context: Tensor
+    pooled: Tensor | None = None
+
+    def rows(self, index: Tensor) -> Conditioning:
+        return Conditioning(
+            self.context[index], None if self.pooled is None else self.pooled[index]
+        )
+
+    @classmethod
+    def cat(cls, parts: Sequence[Conditioning]) -> Conditioning:
+        pooled = [part.pooled for part in parts if part.pooled is not None]
+        return cls(
+            torch.cat([part.context for part in parts]), torch.cat(pooled) if pooled else None
+        )
+
+
+class Backbone(Protocol):
+    """A frozen diffusion model. Tensors lie on `device`; latents, tokens and outputs are float32.
+
+    Attributes:
+        device: where everything lies.
+        network: what predicts, the part that costs.
+        text: the text encoders.
+        codec: between pixels and latents.
+        latent_shape: (channels, height, width) of one image's latents.
+        scheduler_config: of the model's own scheduler, with its `_class_name`.
+    """
+
+    device: torch.device
+    network: nn.Module
+    text: TextEncoders
+    codec: Codec
+    latent_shape: tuple[int, int, int]
+    scheduler_config: Mapping[str, Any]
+
+    def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
+        """Conditioning of prompts, with emotional tokens (b, k, d) spliced in at their places."""
+        ...
+
+    def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        """The network's output, of the latents' shape (b, c, h, w), at a timestep for each row (b,)."""
+        ...
+
+
+def widened(values: Tensor) -> Tensor:
+    """Half precision to float32, for all that is optimised or measured."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def frozen(part: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """Frozen before anything else: a backward pass then skips every weight gradient."""
+    return part.requires_grad_(False).eval().to(device=device, dtype=dtype)
+
+
+class TextEncoders:
+    """One or more text encoders that share the emotional tokens: token dimension d is the sum of their widths."""
+
+    def __init__(
+        self, pairs: Sequence[tuple[Any, nn.Module]], device: torch.device, dtype: torch.dtype
+    ):
+        self.tokenizers = [tokenizer for tokenizer, _ in pairs]
+        self.models = [frozen(model, device, dtype) for _, model in pairs]
+        self.tables = [model.get_input_embeddings() for model in self.models]
+        self.widths = [table.embedding_dim for table in self.tables]
+        self.device = device
+
+    @property
+    def scale(self) -> Tensor:
+        """Root mean square of a word embedding's entries, float32 (d,), for each dimension that of its encoder."""
+        sizes = [
+            table.weight.float().norm(dim=-1).mean() / table.embedding_dim**0.5
+            for table in self.tables
+        ]
+        return torch.cat(
+            [size.expand(width) for size, width in zip(sizes, self.widths, strict=True)]
+        )
+
+    def plain(self, prompts: list[str]) -> Prompts:
+        ids = [
+            tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+            for tokenizer in self.tokenizers
+        ]
+        return Prompts(
+            tuple(ids), tuple(torch.empty(len(prompts), 0, dtype=torch.long) for _ in ids)
+        )
+
+    def open(self, prompts: list[str], targets: list[Target], count: int, lead: str) -> Prompts:
+        """`prompt lead V1 .. Vk` for every encoder; see `muse.guidance.tokens.open_slots`."""
+        opened = [
+            open_slots(tokenizer, prompts, targets, count, lead) for tokenizer in self.tokenizers
+        ]
+        return Prompts(tuple(ids for ids, _ in opened), tuple(places for _, places in opened))
+
+    def start(self, targets: list[Target], count: int) -> Tensor:
+        """Emotional tokens to begin with, float32 (b, k, d); see `muse.guidance.tokens.initial_tokens`."""
+        pairs = zip(self.tokenizers, self.tables, strict=True)
+        return torch.cat(
+            [initial_tokens(tokenizer, table, targets, count) for tokenizer, table in pairs], dim=-1
+        )
+
+    def encode(self, prompts: Prompts, tokens: Tensor | None = None) -> list[Any]:
+        """Each encoder's output with all its hidden states."""
+        outputs = []
+        parts = [None] * len(self.models) if tokens is None else tokens.split(self.widths, dim=-1)
+        for model, table, ids, places, part in zip(
+            self.models, self.tables, prompts.ids, prompts.places, parts, strict=True
+        ):
+            if part is None:
+                outputs.append(model(ids.to(self.device), output_hidden_states=True))
+            else:
+                with spliced(table, places, part):
+                    outputs.append(model(ids.to(self.device), output_hidden_states=True))
+        return outputs
+
+
+class Codec:
+    """Between pixels in [0, 1] and latents, through a frozen VAE; and a cheap decoder to look at predictions.
+
+    `preview` is a tiny decoder (`AutoencoderTiny`, the TAESD family) for the inner loop and for WHEN. With a
+    `preview_side` what is decoded there are latents shrunk to pictures so many pixels wide; 0 leaves their size. Both
+    are approximations.
+    """
+
+    preview_side = 0
+
+    def __init__(
+        self, vae: nn.Module, preview: nn.Module | None, device: torch.device, dtype: torch.dtype
+    ):
+        # SDXL's first VAE overflows in half precision; its config says so.
+        exact = (
+            torch.float32
+            if dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
+            else dtype
+        )
+        self.vae = frozen(vae, device, exact).to(memory_format=torch.channels_last)
+        self.tiny = (
+            None
+            if preview is None
+            else frozen(preview, device, dtype).to(memory_format=torch.channels_last)
+        )
+        self.pixels_per_latent = 2 ** (len(vae.config.block_out_channels) - 1)
+        self.shift = getattr(vae.config, "shift_factor", None) or 0.0
+        self.dtype = exact
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pixels float32 (b, 3, h, w), about [0, 1], not clamped."""
+        scaled = latents / self.vae.config.scaling_factor + self.shift
+        return widened(self.vae.decode(scaled.to(self.dtype)).sample) / 2 + 0.5
+
+    def preview(self, latents: Tensor) -> Tensor:
+        """As `decode`, cheaper where it may be: at a smaller size, by the tiny decoder."""
+        cells = self.preview_side // self.pixels_per_latent or latents.shape[-1]
+        if latents.shape[-1] > cells:
+            latents = F.interpolate(latents, size=(cells, cells), mode="bilinear", antialias=True)
+        if self.tiny is not None:
+            return widened(self.tiny.decode(latents.to(self.tiny.dtype)).sample) / 2 + 0.5
+        return self.decode(latents)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Latents (the mean of the posterior), float32, of pixels (b, 3, h, w) in [0, 1]."""
+        mean = widened(self.vae.encode((pixels * 2 - 1).to(self.dtype)).latent_dist.mean)
+        return (mean - self.shift) * self.vae.config.scaling_factor

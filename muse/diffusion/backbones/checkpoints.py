@@ -1,0 +1,144 @@
+"""Diffusion models as they lie on disks and hubs: a diffusers folder, a hub id, a single file; VAEs and LoRAs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from muse.diffusion.hub import FULL, NO_PEFT, configs_beside, local_folder
+
+UNFILTERED = {"safety_checker": None, "requires_safety_checker": False}
+"""Filtering is the pipeline's; the safety checker would only cost memory here."""
+
+
+def open_pipeline(path: str, families: Sequence[str]) -> Any:
+    """The diffusers pipeline at `path`, of one of `families` (names of pipeline classes).
+
+    Raises:
+        ValueError: another family, pickled weights only, or a file or folder that is not a whole model.
+    """
+    import diffusers
+
+    if path.endswith(".safetensors"):
+        family = _family_of(path)
+        return _from_file(getattr(diffusers, family), Path(path), _unfiltered(family))
+    try:
+        family = str(diffusers.DiffusionPipeline.load_config(path)["_class_name"])
+        if family not in families:
+            raise ValueError(f"{path} is a {family}; known families: {', '.join(families)}")
+        return getattr(diffusers, family).from_pretrained(
+            path, use_safetensors=True, **_unfiltered(family)
+        )
+    except OSError as error:
+        if "safetensors" in str(error):
+            raise ValueError(
+                f"{path} has no .safetensors weights; convert them: pickled weights are never loaded"
+            ) from None
+        raise ValueError(
+            f"{path} is neither a diffusers folder nor a model that can be fetched: {error}"
+        ) from None
+
+
+def open_vae(path: str) -> Any:
+    """The VAE in a folder, under a hub id, or in a single file.
+
+    Raises:
+        ValueError: a file that is not a whole VAE.
+    """
+    from diffusers import AutoencoderKL
+
+    if path.endswith(".safetensors"):
+        return _from_file(AutoencoderKL, Path(path), {})
+    return AutoencoderKL.from_pretrained(path, use_safetensors=True)
+
+
+def open_preview(name: str, model: str) -> Any:
+    """The tiny decoder in the folder or under the hub id `name`; for "" the one in the folder `preview/` of `model`.
+
+    None for `FULL`, and where the model brings none.
+    """
+    from diffusers import AutoencoderTiny
+
+    own = Path(model) / "preview"
+    place = name or (str(own) if own.is_dir() else FULL)
+    return None if place == FULL else AutoencoderTiny.from_pretrained(place, use_safetensors=True)
+
+
+def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
+    """Add LoRAs (files, folders or hub ids) to the weights of `pipe`, one after the other, each at full strength.
+
+    Raises:
+        ValueError: peft is not installed, or a LoRA that fits no part of the model.
+    """
+    from diffusers.utils import USE_PEFT_BACKEND
+
+    if names and not USE_PEFT_BACKEND:
+        raise ValueError(NO_PEFT)
+    for name in names:
+        place = name if name.endswith(".safetensors") else str(local_folder(name))
+        try:
+            pipe.load_lora_weights(place, use_safetensors=True)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ValueError(f"the LoRA {name} cannot be loaded: {error}") from None
+        if not pipe.get_list_adapters():
+            raise ValueError(
+                f"the LoRA {name} has weights for no part of this {type(pipe).__name__}"
+            )
+        pipe.fuse_lora()
+        pipe.unload_lora_weights()
+
+
+def _unfiltered(family: str) -> dict[str, Any]:
+    return UNFILTERED if family == "StableDiffusionPipeline" else {}
+
+
+def _from_file(kind: Any, file: Path, more: dict[str, Any]) -> Any:
+    """A pipeline or VAE of the class `kind` from one file. Such a file has weights alone.
+
+    How they are built is read from the folder beside it, or, without one, from what diffusers knows of the published
+    models, which it fetches from the hub.
+    """
+    configs = configs_beside(file)
+    if configs is not None and (pickled := next(configs.rglob("*.bin"), None)):
+        raise ValueError(f"{pickled} is pickled, and pickled weights are never loaded; remove it")
+    try:
+        opened = kind.from_single_file(
+            str(file), config=None if configs is None else str(configs), **more
+        )
+        parts = opened.components.values() if hasattr(opened, "components") else [opened]
+        tensors = [
+            tensor
+            for part in parts
+            if hasattr(part, "parameters")
+            for tensor in part.named_parameters()
+        ]
+        if absent := [name for name, tensor in tensors if tensor.is_meta]:
+            raise ValueError(f"it has no weights for {', '.join(absent[:3])}")
+    except Exception as error:  # of diffusers, the hub and torch, all for the same reasons
+        raise ValueError(
+            f"{file} cannot be opened as {kind.__name__}: {error}\n  If the hub cannot be reached, or the model is of "
+            f"another size than the published ones, put its configurations, in the layout of diffusers and without "
+            f"weights, into the folder {file.with_suffix('')}"
+        ) from None
+    return opened
+
+
+def _family_of(file: str) -> str:
+    """The family of a single-file checkpoint, by the names of its tensors."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(file, "pt") as opened:
+            names = set(opened.keys())
+    except Exception as error:
+        raise ValueError(f"{file} is not a readable safetensors file: {error}") from None
+    if any(name.startswith("conditioner.embedders.1.") for name in names):
+        return "StableDiffusionXLPipeline"
+    if any("joint_blocks." in name for name in names):
+        return "StableDiffusion3Pipeline"
+    if any(name.startswith("model.diffusion_model.input_blocks.") for name in names):
+        return "StableDiffusionPipeline"
+    raise ValueError(
+        f"{file} is not a Stable Diffusion checkpoint: none of its tensors has a name of one"
+    )

@@ -1,0 +1,107 @@
+"""Stable Diffusion 3: a diffusion transformer on a straight path (flow matching), told by two CLIPs and a T5."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from muse.diffusion.backbones.base import (
+    Codec,
+    Conditioning,
+    Prompts,
+    TextEncoders,
+    frozen,
+    widened,
+)
+from muse.emotions import Target
+
+
+class StableDiffusion3:
+    """Emotional tokens go to both CLIPs (Esser et al., arXiv 2403.03206); a T5, where there is one, reads the words."""
+
+    def __init__(
+        self,
+        pipe,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        preview: nn.Module | None = None,
+    ):
+        self.device, self.dtype = torch.device(device), dtype
+        pairs = [(pipe.tokenizer, pipe.text_encoder), (pipe.tokenizer_2, pipe.text_encoder_2)]
+        t5 = None
+        if pipe.text_encoder_3 is not None:
+            t5 = pipe.tokenizer_3, frozen(pipe.text_encoder_3, self.device, dtype)
+        self.text = ClipsAndT5(pairs, t5, self.device, dtype)
+        self.codec = Codec(pipe.vae, preview, self.device, dtype)
+        self.network = frozen(pipe.transformer, self.device, dtype)
+        self.scheduler_config = pipe.scheduler.config
+        config = self.network.config
+        self.latent_shape = (config.in_channels, config.sample_size, config.sample_size)
+        self.width = config.joint_attention_dim
+
+    def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
+        outputs = self.text.encode(prompts, tokens)
+        clips = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
+        pooled = torch.cat([output.text_embeds for output in outputs], dim=-1)
+        clips = F.pad(clips, (0, self.width - clips.shape[-1]))
+        return Conditioning(
+            torch.cat([clips, self.text.long(prompts, self.width)], dim=1).to(self.dtype), pooled
+        )
+
+    def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        output = self.network(
+            hidden_states=latents.to(self.dtype),
+            timestep=timesteps.to(self.dtype),
+            encoder_hidden_states=conditioning.context,
+            pooled_projections=conditioning.pooled,
+        )
+        return widened(output.sample)
+
+
+class ClipsAndT5(TextEncoders):
+    """Two CLIPs that take emotional tokens, and the T5's ids as a third entry of the prompts."""
+
+    LONG = 256
+    """Length of the T5's part of the context; zeros without a T5, as the family was trained to bear."""
+
+    def __init__(
+        self, pairs, t5: tuple[Any, nn.Module] | None, device: torch.device, dtype: torch.dtype
+    ):
+        super().__init__(pairs, device, dtype)
+        self.t5 = t5
+
+    def plain(self, prompts: list[str]) -> Prompts:
+        return self._with_long(super().plain(prompts), prompts)
+
+    def open(self, prompts: list[str], targets: list[Target], count: int, lead: str) -> Prompts:
+        named = [
+            f"{p}{lead.replace('{emotion}', '')} {t.words()}".strip()
+            for p, t in zip(prompts, targets, strict=True)
+        ]
+        return self._with_long(super().open(prompts, targets, count, lead), named)
+
+    def _with_long(self, clips: Prompts, prompts: list[str]) -> Prompts:
+        nowhere = torch.empty(len(prompts), 0, dtype=torch.long)
+        if self.t5 is None:
+            return Prompts((*clips.ids, nowhere), (*clips.places, nowhere))
+        told = self.t5[0](
+            prompts,
+            padding="max_length",
+            max_length=self.LONG,
+            truncation=True,
+            return_tensors="pt",
+        )
+        return Prompts((*clips.ids, told.input_ids), (*clips.places, nowhere))
+
+    def encode(self, prompts: Prompts, tokens: Tensor | None = None) -> list[Any]:
+        return super().encode(Prompts(prompts.ids[:-1], prompts.places[:-1]), tokens)
+
+    def long(self, prompts: Prompts, width: int) -> Tensor:
+        """The T5's part of the context, (b, LONG, width)."""
+        ids = prompts.ids[-1]
+        if self.t5 is None:
+            return torch.zeros(len(ids), self.LONG, width, device=self.device)
+        return self.t5[1](ids.to(self.device)).last_hidden_state

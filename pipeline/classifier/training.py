@@ -1,0 +1,237 @@
+"""Training of an image classifier: a head on frozen features, or the whole model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from muse.emotions import MIKELS, Taxonomy
+from muse.method import within
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from muse.classifiers import Preprocessing
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a classifier is fitted.
+
+    Attributes:
+        backbone: an image model that transformers knows: a local folder or a hub id, weights in safetensors.
+        taxonomy: the emotions, as in a run.
+        label_map: what labels of the data mean that the taxonomy does not name; "" leaves their images out.
+        classes: the names that numeric labels stand for, where the data do not say.
+        fine_tune: train the whole model; else a head on frozen features, which is much quicker.
+        early: share of the training images shown as an early one-step prediction shows them, [0, 1]. For guides: with
+            0.5 they read early predictions better and finished pictures a little worse (`jobs.studies.early_guides`).
+        epochs: passes over the training images; 0 for 60 of a head, 10 when fine-tuning.
+        rate: AdamW's learning rate at its highest; 0 for 1e-2 for a head, 1e-4 when fine-tuning.
+        batch_size: images in a step.
+        held_out: share of each emotion's images that are not trained on. One half of them sets the temperature,
+            the other gives the figures.
+        seed: of the split, the order and the augmentations.
+    """
+
+    backbone: str = ""
+    taxonomy: Taxonomy = MIKELS
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    fine_tune: bool = False
+    early: float = 0.0
+    epochs: int = 0
+    rate: float = 0.0
+    batch_size: int = 64
+    held_out: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.backbone:
+            raise ValueError("backbone is not given; name a folder or a hub id with --backbone")
+        limits: dict[str, tuple[float, float]] = {
+            "early": (0, 1),
+            "epochs": (0, 10_000),
+            "rate": (0, 1),
+            "batch_size": (1, 4096),
+            "held_out": (0.02, 0.9),
+            "seed": (0, 2**31),
+        }
+        within(self, limits)
+
+    @property
+    def passes(self) -> int:
+        return self.epochs or (10 if self.fine_tune else 60)
+
+    @property
+    def peak(self) -> float:
+        return self.rate or (1e-4 if self.fine_tune else 1e-2)
+
+
+@dataclass(frozen=True)
+class Images:
+    """All images at the model's size, on disk: uint8 (n, 3, side, side); their emotions, int64 (n,)."""
+
+    pixels: np.ndarray
+    emotions: np.ndarray
+
+    def batch(self, rows: np.ndarray) -> Tensor:
+        """Float (b, 3, side, side) in [0, 1]."""
+        import torch
+
+        return torch.from_numpy(self.pixels[rows]).float().div_(255)
+
+
+def build(backbone: Path, taxonomy: Taxonomy) -> nn.Module:
+    """The backbone as an image classifier over the taxonomy; its head new where it had none of that size."""
+    from transformers import AutoModelForImageClassification
+    from transformers.utils import logging
+
+    # It would warn of the new head, which is the point.
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        model = AutoModelForImageClassification.from_pretrained(
+            backbone,
+            num_labels=len(taxonomy),
+            id2label=dict(enumerate(taxonomy.labels)),
+            label2id={label: i for i, label in enumerate(taxonomy.labels)},
+            ignore_mismatched_sizes=True,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+        raise UserError(f"--backbone {backbone}: cannot be made a classifier: {error}") from None
+    if getattr(model, "classifier", None) is None:
+        raise UserError(
+            f"--backbone {backbone}: {type(model).__name__} has no `classifier` to train; take another model"
+        )
+    return model.float()
+
+
+def _looked_at(pixels: Tensor, share: float, generator: Any) -> Tensor:
+    """A share of the images as an early prediction shows them."""
+    import torch
+
+    from muse.classifiers.early import early_look
+
+    chosen = torch.rand(len(pixels), generator=generator) < share
+    if chosen.any():
+        pixels[chosen] = early_look(pixels[chosen], generator)
+    return pixels
+
+
+def _steps(
+    model: nn.Module, count: int, settings: Fit, loss_of: Callable[[Tensor, Any], Tensor], say
+) -> None:
+    """AdamW over the parameters that want a gradient; the rate rises over 5 % of the steps, then falls to nothing."""
+    import torch
+
+    generator = torch.Generator().manual_seed(settings.seed)
+    optimizer = torch.optim.AdamW(
+        (p for p in model.parameters() if p.requires_grad), lr=settings.peak, weight_decay=0.01
+    )
+    total, step = settings.passes * -(-count // settings.batch_size), 0
+    for epoch in range(settings.passes):
+        losses = []
+        for rows in torch.randperm(count, generator=generator).split(settings.batch_size):
+            done = step / total
+            for group in optimizer.param_groups:
+                group["lr"] = settings.peak * min(1.0, done / 0.05 + 1 / total, 1 - done)
+            loss = loss_of(rows, generator)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            step += 1
+        if settings.fine_tune or epoch == settings.passes - 1:
+            say(f"epoch {epoch + 1} of {settings.passes}: loss {np.mean(losses):.4f}")
+
+
+def train_head(
+    model: nn.Module,
+    looks: Preprocessing,
+    images: Images,
+    rows: np.ndarray,
+    settings: Fit,
+    say: Callable[[str], None],
+) -> None:
+    """Train `model.classifier` on what reaches it from the frozen rest, computed once."""
+    import torch
+    import torch.nn.functional as F
+
+    model.eval().requires_grad_(False)
+    generator = torch.Generator().manual_seed(settings.seed)
+    features: list[Tensor] = []
+    hook = model.classifier.register_forward_pre_hook(
+        lambda _, given: features.append(given[0].cpu())
+    )
+    goals = torch.from_numpy(images.emotions[rows])
+    # With early looks every image is seen once as it is, and once more where the draw says so.
+    views = [goals]
+    with torch.inference_mode():
+        for part in np.array_split(rows, -(-len(rows) // settings.batch_size)):
+            model(pixel_values=looks.normalise(images.batch(part).to(looks.mean.device)))
+        if settings.early:
+            for part in np.array_split(rows, -(-len(rows) // settings.batch_size)):
+                seen = _looked_at(images.batch(part), settings.early, generator)
+                model(pixel_values=looks.normalise(seen.to(looks.mean.device)))
+            views.append(goals)
+    hook.remove()
+    known, goals = torch.cat(features), torch.cat(views)
+    head = model.classifier.requires_grad_(True)
+    device = looks.mean.device
+
+    def loss_of(chosen: Tensor, _: Any) -> Tensor:
+        return F.cross_entropy(head(known[chosen].to(device)), goals[chosen].to(device))
+
+    _steps(head, len(known), settings, loss_of, say)
+    head.requires_grad_(False)
+
+
+def tune(
+    model: nn.Module,
+    looks: Preprocessing,
+    images: Images,
+    rows: np.ndarray,
+    settings: Fit,
+    say: Callable[[str], None],
+) -> None:
+    """Train the whole model, on images mirrored at random."""
+    import torch
+    import torch.nn.functional as F
+
+    model.train().requires_grad_(True)
+    goals, device = torch.from_numpy(images.emotions[rows]), looks.mean.device
+
+    def loss_of(chosen: Tensor, generator: Any) -> Tensor:
+        pixels = images.batch(rows[chosen.numpy()])
+        mirrored = torch.rand(len(pixels), generator=generator) < 0.5
+        pixels[mirrored] = pixels[mirrored].flip(-1)
+        seen = looks.normalise(_looked_at(pixels, settings.early, generator).to(device))
+        return F.cross_entropy(
+            model(pixel_values=seen).logits, goals[chosen].to(device), label_smoothing=0.05
+        )
+
+    _steps(model, len(rows), settings, loss_of, say)
+    model.eval().requires_grad_(False)
+
+
+def predict(model: nn.Module, looks: Preprocessing, images: Images, rows: np.ndarray) -> Tensor:
+    """Logits (len(rows), n), on the CPU."""
+    import torch
+
+    with torch.inference_mode():
+        parts = [
+            model(
+                pixel_values=looks.normalise(images.batch(part).to(looks.mean.device))
+            ).logits.cpu()
+            for part in np.array_split(rows, -(-len(rows) // 64))
+        ]
+    return torch.cat(parts).float().clone()

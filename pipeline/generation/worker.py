@@ -1,0 +1,175 @@
+"""The Ray actor: holds the models, turns a batch into durable results, reports in a few words."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import ray
+
+from pipeline.config import Config
+from pipeline.errors import RunStopped
+from pipeline.generation.samples import Maker, Result, failed
+from pipeline.generation.scores import load_scores
+from pipeline.models.locate import Model, import_libraries, load
+from pipeline.output.batches import Report, report, write_batch
+from pipeline.planning.plan import Batch, PlannedRequest
+from pipeline.scheduling.bisection import KILLED, Task
+from pipeline.storage import files as storage
+from pipeline.storage.remote import public
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every worker of a run is told: paths and settings, never weights."""
+
+    output: storage.Location
+    config: Config
+    models: Mapping[str, Model]
+    shared: Mapping[str, Any]
+    schema: pa.Schema
+    base: str
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a worker lives: Ray's node and the process."""
+
+    node: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A worker that has its models.
+
+    Attributes:
+        imports, models: seconds that the libraries and the models themselves took to load.
+    """
+
+    pid: int
+    imports: float
+    models: float
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether the device, or the process, had no memory left for this."""
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return True
+    # What torch says on the CPU, where it has no class of its own for it.
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def make_robustly(maker: Maker, batch: Batch, piece: int = 0) -> tuple[list[Result], int]:
+    """Make a batch, in pieces of at most `piece` requests (0: at once), in its order.
+
+    Out of memory, it is made again in pieces of half the size. Which size fits depends on the batch and the device
+    alone, never on what the worker made before, so that every worker would have split it the same way. If a piece
+    throws anything else, its requests are made one by one, so that only the guilty fail.
+
+    Returns:
+        The results, and the size of the pieces; 0 if it was made at once.
+    """
+    size = min(piece or len(batch.requests), len(batch.requests))
+    # The retry lies outside of any `except`: an error that is being handled keeps the memory of its frames.
+    while (results := _in_pieces(maker, batch, size)) is None:
+        _free_memory()
+        size = -(-size // 2)
+    return results, size if size < len(batch.requests) else 0
+
+
+def _in_pieces(maker: Maker, batch: Batch, size: int) -> list[Result] | None:
+    """The results of a batch, made `size` requests at a time; None if that is too many for the memory."""
+    results: list[Result] = []
+    for start in range(0, len(batch.requests), size):
+        part = Batch(batch.number, batch.requests[start : start + size])
+        try:
+            results += maker.make(part)
+            continue
+        except RunStopped:  # an object store that nobody can read: no request's fault
+            raise
+        except Exception as error:
+            if size > 1 and out_of_memory(error):
+                return None
+        results += [_alone(maker, batch.number, request) for request in part.requests]
+    return results
+
+
+def _alone(maker: Maker, number: int, request: PlannedRequest) -> Result:
+    try:
+        return maker.make(Batch(number, (request,)))[0]
+    except RunStopped:
+        raise
+    except Exception as error:
+        # The reason goes into a shard: no sizes or addresses, which vary.
+        reason = (
+            "out of memory, even by itself"
+            if out_of_memory(error)
+            else public(f"{type(error).__name__}: {error}")
+        )
+        return failed(request, number, maker.shared, reason)
+
+
+def _free_memory() -> None:
+    """Hand back what torch holds on to, so that the smaller pieces find it."""
+    import gc
+    import sys
+
+    gc.collect()
+    if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def make_task(maker: Maker, task: Task) -> tuple[list[Result], int]:
+    """The results of a task, in the order of the batch, and the size of the pieces it took (see `make_robustly`)."""
+    wanted = set(task.keys)
+    live = tuple(request for request in task.batch.requests if request.key in wanted)
+    made, piece = (
+        make_robustly(maker, replace(task.batch, requests=live), task.piece) if live else ([], 0)
+    )
+    results = {result.record["key"]: result for result in made}
+    for request in task.batch.requests:
+        if request.key in task.poison:
+            results[request.key] = failed(request, task.batch.number, maker.shared, KILLED)
+    return [
+        results[request.key] for request in task.batch.requests if request.key in results
+    ], piece
+
+
+@ray.remote(max_restarts=0, max_task_retries=0)
+class Worker:
+    """One process with the models loaded; one task at a time."""
+
+    def __init__(self, job: Job):
+        self.job = job
+
+    def place(self) -> Placement:
+        """Returns once Ray has found a place for this worker; nothing is loaded by then."""
+        return Placement(ray.get_runtime_context().get_node_id(), os.getpid())
+
+    def ready(self) -> Ready:
+        """Load the models."""
+        job, began = self.job, time.monotonic()
+        import_libraries(job.config)
+        imported = time.monotonic()
+        on_gpu = bool(ray.get_gpu_ids())
+        engine, scores = (
+            load(job.models, job.config, on_gpu),
+            load_scores(job.config, job.models, on_gpu),
+        )
+        self.maker = Maker(engine, scores, job.config, job.shared, job.base)
+        return Ready(os.getpid(), imported - began, time.monotonic() - imported)
+
+    def run(self, task: Task) -> Report | None:
+        """Make the task's requests; the batch's results are on disk before this returns. A probe gives None."""
+        began = time.monotonic()
+        results, piece = make_task(self.maker, task)
+        if task.probe:
+            return None
+        number = task.batch.number
+        write_batch(self.job.output, number, results, self.job.schema)
+        return replace(report(number, results, time.monotonic() - began), piece=piece)

@@ -1,0 +1,276 @@
+"""From results in plan order to shards: packing, tar bytes, and the commit.
+
+A shard is committed in three atomic steps: tar, parquet, marker. Only what has its marker exists.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.generation.samples import Result, blank_record, unwanted
+from pipeline.generation.verdicts import ACCEPTED, REJECTED, STATUSES, NearDuplicates, Quota
+from pipeline.output import batches
+from pipeline.output.records import from_parquet, to_json, to_table
+from pipeline.planning.plan import Batch
+from pipeline.storage.files import (
+    Location,
+    listing,
+    read_json,
+    sha256_file,
+    write_bytes,
+    write_json,
+)
+
+REJECTED_FOLDER = "rejected"
+"""Where rejected images lie, if they are kept: beside the shards, that no reader takes them for samples."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A position in the plan: request `offset` of batch `batch`."""
+
+    batch: int = 0
+    offset: int = 0
+
+
+def shard_folder(output: Location) -> Location:
+    return output / "shards"
+
+
+def shown(name: str) -> str:
+    """Where a file lies in the output that a marker names."""
+    return name if "/" in name else f"shards/{name}"
+
+
+def file_of(output: Location, name: str) -> Location:
+    """A file that a marker names: a shard's, or one of `rejected/`."""
+    folder, mark, file = name.partition("/")
+    return output / folder / file if mark else shard_folder(output) / name
+
+
+def accepted_rows(
+    output: Location, known: list[dict[str, Any]], columns: list[str]
+) -> Iterator[dict[str, Any]]:
+    """Some columns of every accepted sample of the committed shards, in order."""
+    for marker in known:
+        data = (shard_folder(output) / f"{marker['shard']:05d}.parquet").read_bytes()
+        rows = from_parquet(data, ["status", *columns]).to_pylist()
+        yield from (row for row in rows if row["status"] == ACCEPTED)
+
+
+def markers(output: Location) -> list[dict[str, Any]]:
+    """The markers of the committed shards, in order, up to the first gap."""
+    there = {path.name for path in listing(shard_folder(output), "*.json")}
+    found: list[dict[str, Any]] = []
+    while (name := f"{len(found):05d}.json") in there:
+        path = shard_folder(output) / name
+        found.append(read_json(path))
+        if (
+            not isinstance(found[-1], dict)
+            or not {"shard", "next", "accepted", "sha256", "bytes"} <= found[-1].keys()
+        ):
+            raise UserError(
+                f"{path} is damaged: it does not describe a shard; restore it from a copy"
+            )
+    return found
+
+
+def tar_bytes(members: list[tuple[str, bytes]]) -> bytes:
+    """A USTAR archive that depends on names and contents alone: no times, no owners."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(data), 0o644
+            archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def sample_members(result: Result, image_format: str) -> Iterator[tuple[str, bytes]]:
+    """The files of one sample: class index, metadata, image, prompt."""
+    record = result.record
+    assert result.image is not None
+    yield (
+        f"{record['key']}.cls",
+        str(record["taxonomy"]["labels"].index(record["emotion"])).encode(),
+    )
+    yield f"{record['key']}.json", to_json(record)
+    yield f"{record['key']}.{image_format}", result.image
+    yield f"{record['key']}.txt", record["prompt"].encode()
+
+
+def publisher_of(output: Location, config: Config, schema: pa.Schema) -> Publisher:
+    """The publisher that a run's settings ask for."""
+    rules = (config.near_duplicates, config.keep_rejected, config.quota, config.quota_by)
+    return Publisher(output, config.shard_size, config.image_format, schema, *rules)
+
+
+class Publisher:
+    """Packs finished batches, in plan order, into shards of exactly `size` accepted samples.
+
+    A shard also carries the records of the requests between its samples that were refused. It closes
+    when the first sample beyond it arrives, so that trailing refusals belong to the last shard. Here the order
+    is fixed, so that here near-duplicates of earlier samples are refused.
+
+    Args:
+        near: see `near_duplicates` in the config.
+        keep: keep the images of the near-duplicates, as those of other rejected samples.
+        quota, by: see `quota` and `quota_by` in the config.
+    """
+
+    def __init__(
+        self,
+        output: Location,
+        size: int,
+        image_format: str,
+        schema: pa.Schema,
+        near: int = -1,
+        keep: bool = False,
+        quota: int = 0,
+        by: str = "emotion",
+    ):
+        self.output, self.size, self.image_format, self.schema = output, size, image_format, schema
+        self.keep = keep
+        known = markers(output)
+        looks = (
+            (row["key"], row["looks"]) for row in accepted_rows(output, known, ["key", "looks"])
+        )
+        self.seen = NearDuplicates(near, looks) if near >= 0 else None
+        column = "emotion" if by == "emotion" else "manifest"
+        self.quota = Quota(quota, by, accepted_rows(output, known, [column])) if quota else None
+        self.shard = len(known)
+        self.start = Cursor(*known[-1]["next"]) if known else Cursor()
+        self.next = self.start
+        self.pending: list[Result] = []
+        self.accepted = 0
+
+    def advance(self) -> None:
+        """Take in every batch that is finished and next in order."""
+        while (results := batches.read_batch(self.output, self.next.batch)) is not None:
+            self.take(results)
+
+    def take(self, results: list[Result]) -> None:
+        """Take in the whole batch that is next in order."""
+        for offset in range(self.next.offset, len(results)):
+            result = self._refused(results[offset])
+            if result.record["status"] == ACCEPTED:
+                if self.accepted == self.size:
+                    self._commit(Cursor(self.next.batch, offset))
+                self.accepted += 1
+            self.pending.append(result)
+        self.next = Cursor(self.next.batch + 1, 0)
+
+    def all_refused(self, batch: Batch, shared: Mapping[str, Any]) -> list[Result]:
+        """The refusals of a batch that lies ahead, if every cell that it asks for is full; else nothing.
+
+        Cells only fill up, so that its place in the order would refuse them all the same.
+        """
+        if self.quota is None:
+            return []
+        records = [blank_record(request, batch.number, shared) for request in batch.requests]
+        reasons = [self.quota.reason(record) for record in records]
+        return (
+            [unwanted(record, reason) for record, reason in zip(records, reasons, strict=True)]
+            if all(reasons)
+            else []
+        )
+
+    def _refused(self, result: Result) -> Result:
+        """The result, or its refusal because its cell is full or because it is a near-duplicate."""
+        record = result.record
+        if self.quota and (reason := self.quota.reason(record)):
+            return unwanted(record, reason)
+        if record["status"] != ACCEPTED:
+            return result
+        if self.seen and (reason := self.seen.reason(record["looks"])):
+            refusal = {**record, "status": REJECTED, "reason": reason}
+            return Result(refusal, result.image if self.keep else None)
+        if self.seen:
+            self.seen.add(record["key"], record["looks"])
+        if self.quota:
+            self.quota.add(record)
+        return result
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Commit what is left; returns the records of a run without a single accepted sample."""
+        if self.accepted:
+            self._commit(self.next)
+        elif self.pending:
+            for file, data in self._rejected(f"{self.shard:05d}"):
+                write_bytes(file_of(self.output, file), data)
+        return [result.record for result in self.pending]
+
+    def _rejected(self, name: str) -> Iterator[tuple[str, bytes]]:
+        """The tar of the rejected samples that have images, if there are any."""
+        kept = [
+            result
+            for result in self.pending
+            if result.record["status"] == REJECTED and result.image is not None
+        ]
+        if kept:
+            members = [
+                member for sample in kept for member in sample_members(sample, self.image_format)
+            ]
+            yield f"{REJECTED_FOLDER}/{name}.tar", tar_bytes(members)
+
+    def _files(self, name: str) -> Iterator[tuple[str, bytes]]:
+        """The files of the shard, marker excepted, in the order of writing; named as `file_of` reads them."""
+        samples = [result for result in self.pending if result.record["status"] == ACCEPTED]
+        members = [
+            member for sample in samples for member in sample_members(sample, self.image_format)
+        ]
+        yield f"{name}.tar", tar_bytes(members)
+        yield from self._rejected(name)
+        sink = pa.BufferOutputStream()
+        pq.write_table(
+            to_table([result.record for result in self.pending], self.schema),
+            sink,
+            compression="zstd",
+        )
+        yield f"{name}.parquet", sink.getvalue().to_pybytes()
+
+    def _commit(self, upto: Cursor) -> None:
+        name = f"{self.shard:05d}"
+        hashes, sizes = dict[str, str](), dict[str, int]()
+        for file, data in self._files(name):
+            hashes[file], sizes[file] = write_bytes(file_of(self.output, file), data), len(data)
+        records = [result.record for result in self.pending]
+        statuses = Counter(record["status"] for record in records)
+        write_json(
+            shard_folder(self.output) / f"{name}.json",
+            {
+                "shard": self.shard,
+                "first": [self.start.batch, self.start.offset],
+                "next": [upto.batch, upto.offset],
+                "requests": len(records),
+                **{status: statuses[status] for status in STATUSES},
+                "emotions": dict(
+                    Counter(record["emotion"] for record in records if record["status"] == ACCEPTED)
+                ),
+                "sha256": hashes,
+                "bytes": sizes,
+            },
+        )
+        for number in range(self.start.batch, upto.batch):
+            batches.remove_batch(self.output, number)
+        self.shard, self.start, self.pending, self.accepted = self.shard + 1, upto, [], 0
+
+
+def damaged_files(output: Location, marker: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the files of a committed shard, a line each."""
+    for name, expected in marker["sha256"].items():
+        path = file_of(output, name)
+        if not path.exists():
+            yield f"{shown(name)}: is missing"
+        elif sha256_file(path) != expected:
+            yield f"{shown(name)}: its content is not what was committed (SHA-256 differs)"

@@ -1,0 +1,152 @@
+"""From a manifest and a config to requests: fixed order, keys, seeds, batches, and the fingerprint of it all.
+
+Pure: the same manifest and settings give the same plan, wherever and whenever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from manifests.schema import Row
+from pipeline.config import Config
+
+KEY_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class PlannedRequest:
+    """One request of the plan.
+
+    Attributes:
+        key: unique over the corpus, zero-padded, no dots.
+        row: the manifest's row.
+        id: the user's id of the row, or None.
+        prompt, negative_prompt: as in the manifest.
+        emotion: names to weights, summing to 1.
+        image: None, a path or URL, or the encoded bytes.
+        seed: of the starting noise.
+        candidate: 0 for the first try.
+        extra: further manifest columns.
+        ladder: what its later tries are (see `pipeline.planning.retry_strategy`).
+    """
+
+    key: str
+    row: int
+    id: str | None
+    prompt: str
+    negative_prompt: str
+    emotion: Mapping[str, float]
+    image: str | bytes | None
+    seed: int
+    candidate: int
+    extra: Mapping[str, Any]
+    ladder: str = "wide"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Requests that are computed together; the unit of work and of durability."""
+
+    number: int
+    requests: tuple[PlannedRequest, ...]
+
+
+def derive_seed(run_seed: int, key: str, candidate: int) -> int:
+    """A seed in [0, 2^63) that depends on nothing but these three."""
+    digest = hashlib.sha256(f"{run_seed}/{key}/{candidate}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def next_candidate(request: PlannedRequest, first: int, run_seed: int) -> PlannedRequest:
+    """The same request with its next seed, derived from the run's; from the row's own seed where it has one.
+
+    Args:
+        first: the seed of its candidate 0.
+    """
+    candidate = request.candidate + 1
+    root = run_seed if first == derive_seed(run_seed, request.key, 0) else first
+    return replace(request, seed=derive_seed(root, request.key, candidate), candidate=candidate)
+
+
+def plan_requests(
+    rows: Iterable[Row], config: Config, first: int = 0, passed: int = 0
+) -> Iterator[PlannedRequest]:
+    """Requests in the manifest's order, one per emotion of a row. A row's own seed serves all its emotions.
+
+    Args:
+        first: number of the first request that is given.
+        passed: requests of the first of `rows` that come before that one.
+    """
+    everything = tuple({name: 1.0} for name in config.emotions)
+    wanted = ((row, emotion) for row in rows for emotion in row.emotions or everything)
+    upto = passed + max(0, config.limit - first) if config.limit else None
+    for number, (row, emotion) in enumerate(itertools.islice(wanted, passed, upto), first):
+        key = f"{number:0{KEY_DIGITS}d}"
+        seed = row.seed if row.seed is not None else derive_seed(config.seed, key, 0)
+        yield PlannedRequest(
+            key,
+            row.number,
+            row.id,
+            row.prompt,
+            row.negative_prompt,
+            emotion,
+            row.image,
+            seed,
+            0,
+            row.extra,
+        )
+
+
+def plan_batches(requests: Iterable[PlannedRequest], size: int, first: int = 0) -> Iterator[Batch]:
+    """Consecutive requests, `size` at a time; the batches are numbered from `first`."""
+    requests = iter(requests)
+    for number in itertools.count(first):
+        chunk = tuple(itertools.islice(requests, size))
+        if not chunk:
+            return
+        yield Batch(number, chunk)
+
+
+def fingerprint(parts: Mapping[str, Any]) -> str:
+    """SHA-256 of canonical JSON."""
+    return hashlib.sha256(
+        json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two fingerprints' parts, a line each."""
+    lines = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            lines += difference(before, after, f"{prefix}{key}.")
+        else:
+            lines.append(f"{prefix}{key}: {_short(before)} -> {_short(after)}")
+    return lines
+
+
+def is_harmless(line: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a line of `difference` cannot change a byte: the interpreter, waiting, and where a model lies."""
+    key = line.partition(": ")[0]
+    if key in ("versions.python", "config.null.delay"):
+        return True
+    section, _, role = key.removesuffix(".name").partition(".")
+    known = (old["models"].get(role), new["models"].get(role))
+    return (
+        section in ("config", "models")
+        and all(known)
+        and known[0]["sha256"] == known[1]["sha256"] != ""
+    )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:40]}..."

@@ -1,0 +1,170 @@
+"""From the plan to durable batches: what is still to be made, by which ladder, and shards as they fill."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from manifests.read import Manifest, find_request, rows_of
+from pipeline.config import LADDER, Config
+from pipeline.errors import RunStopped
+from pipeline.output import batches
+from pipeline.output.shards import Publisher
+from pipeline.planning import plan
+from pipeline.planning import retry_strategy as ladder
+from pipeline.storage.files import Location, write_json
+from pipeline.storage.lease import Lease
+from pipeline.storage.log import Log
+
+if TYPE_CHECKING:
+    from pipeline.generation.worker import Job
+
+RUN_FILE = "run.json"
+
+
+def planned_requests(manifest: Manifest, config: Config) -> int:
+    return min(manifest.requests, config.limit) if config.limit else manifest.requests
+
+
+def batches_of(manifest: Manifest, config: Config, first: int = 0) -> Iterator[plan.Batch]:
+    """The batches of the plan from number `first` on, read from the manifest in a stream."""
+    before = first * config.batch_size
+    row, passed = find_request(manifest.path, before, len(config.emotions)) if first else (0, 0)
+    requests = plan.plan_requests(
+        rows_of(manifest, config.taxonomy.labels, row), config, before, passed
+    )
+    return plan.plan_batches(requests, config.batch_size, first)
+
+
+class Climb:
+    """The ladders of a run. With effort `ladder` they are chosen once the first batches are done, and noted in run.json
+    before a shard is.
+
+    Args:
+        requests: of the whole plan.
+        finished: the batches that are on disk.
+    """
+
+    def __init__(
+        self,
+        output: Location,
+        run: dict[str, Any],
+        config: Config,
+        requests: int,
+        finished: set[int],
+    ):
+        self.output, self.run, self.config = output, run, config
+        self.explored = -(-ladder.EXPLORED // config.batch_size)
+        # A plan that ends with these batches needs no choice.
+        chooses = config.effort == LADDER and self.explored * config.batch_size < requests
+        self.settled = not chooses or "ladder" in run
+        self.missing = set() if self.settled else set(range(self.explored)) - finished
+        self.heard(-1)  # none that counts: a run that stopped just before the choice makes it now
+
+    def heard(self, number: int) -> bool:
+        """A batch is on disk. Returns whether the ladders are chosen by that."""
+        self.missing.discard(number)
+        if self.settled or self.missing:
+            return False
+        records = []
+        for first in range(self.explored):
+            results = batches.read_batch(self.output, first)
+            if results is None:
+                raise RunStopped(
+                    f"{batches.folder(self.output)}: batch {first} is damaged; it has to be made again"
+                )
+            records += [result.record for result in results]
+        self.run["ladder"] = ladder.choose(records, self.config.taxonomy)
+        write_json(self.output / RUN_FILE, self.run)
+        self.settled = True
+        return True
+
+    def knows(self, batch: plan.Batch) -> bool:
+        """Whether the ladders of this batch's requests are known by now."""
+        return self.settled or ladder.explores(batch.number, self.config.batch_size)
+
+    def ladders_for(self, batch: plan.Batch) -> plan.Batch:
+        chosen = self.run.get("ladder", {}).get("ladders", {})
+        config = self.config
+        return ladder.climbing(
+            batch, config.effort, config.batch_size, chosen, config.taxonomy, config.seed
+        )
+
+
+def compute(
+    manifest: Manifest, job: Job, publisher: Publisher, lease: Lease, run: dict[str, Any]
+) -> Counter[int]:
+    """Have the workers make every batch that is not on disk yet; publish shards as they fill.
+
+    Args:
+        run: as in run.json; the ladders are noted there, if they are chosen now.
+
+    Returns:
+        How many batches had to be made in pieces of a size.
+    """
+    from pipeline.progress import Progress
+    from pipeline.scheduling import pool as scheduler
+
+    config, output = job.config, job.output
+    first, finished = publisher.start.batch, sound_batches(output, publisher.start.batch)
+
+    total = planned_requests(manifest, config)
+    sizes = (
+        max(0, min(config.batch_size, total - number * config.batch_size)) for number in finished
+    )
+    already = min(total, first * config.batch_size) + sum(sizes)
+    pieces: Counter[int] = Counter()
+    if already == total:
+        return pieces
+    climb = Climb(output, run, config, total, finished)
+    try:
+        checked = time.time()
+        scheduler.connect(config.address)
+        connected = time.time()
+        size, options = scheduler.worker_options(job)
+        size = min(size, -(-(total - already) // config.batch_size))
+        with Progress(total, already) as progress, Log(output) as log:
+            log.add({"event": "start", "checked": checked, "connected": connected})
+
+            def done(report: batches.Report) -> None:
+                progress.add(report)
+                log.add(asdict(report))
+                pieces.update([report.piece] if report.piece else [])
+                # Any other batch waits for this one; to look for it in vain costs a listing.
+                if climb.heard(report.batch) or (
+                    climb.settled and report.batch == publisher.next.batch
+                ):
+                    publisher.advance()
+
+            def todo() -> Iterator[plan.Batch | None]:
+                for batch in batches_of(manifest, config, first):
+                    if batch.number in finished:
+                        continue
+                    while not climb.knows(batch):
+                        yield None
+                    if results := publisher.all_refused(batch, job.shared):
+                        batches.write_batch(output, batch.number, results, job.schema)
+                        done(batches.report(batch.number, results))
+                    else:
+                        yield climb.ladders_for(batch)
+
+            if climb.settled:
+                publisher.advance()
+            scheduler.Pool(job, size, options, log.add).run(todo(), done, lease.check)
+    finally:
+        scheduler.disconnect()
+    return pieces
+
+
+def sound_batches(output: Location, first: int) -> set[int]:
+    """Finished batches from `first` on whose files are whole; damaged ones are removed, to be computed again."""
+    sound = set()
+    for number in batches.finished_batches(output):
+        if number >= first and batches.read_batch(output, number) is not None:
+            sound.add(number)
+        else:
+            batches.remove_batch(output, number)
+    return sound

@@ -1,0 +1,164 @@
+"""Files that are whole or not there, wherever they lie; checksums.
+
+On a file system: a temporary name, then a rename. On an object store: one put (see `pipeline.storage.remote`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pipeline.errors import UserError
+from pipeline.storage.remote import STORE_TIMEOUT_S, Remote, is_url, remote
+
+BLOCK = 1 << 20
+Location: TypeAlias = Path | Remote
+"""A file or folder of a run. Both kinds are named, listed and read with the methods of `Path`."""
+
+
+def location(text: str, store_timeout_s: float = STORE_TIMEOUT_S) -> Location:
+    """The place that the user names: a path, `file://`, or an object store's URL.
+
+    Args:
+        store_timeout_s: seconds for which one call to an object store is tried again.
+
+    Raises:
+        UserError: a URL with credentials in it, or of a protocol that cannot put a file whole.
+    """
+    if not is_url(text):
+        return Path(text)
+    if text.startswith("file://"):
+        return Path(text.removeprefix("file://"))
+    return remote(text, store_timeout_s)
+
+
+@contextmanager
+def fetched(source: str, store_timeout_s: float = STORE_TIMEOUT_S) -> Iterator[str]:
+    """A local path with the content of `source`: a path as it is; of a URL a copy, for as long as the context lasts.
+
+    Raises:
+        FileNotFoundError: there is nothing at the URL.
+        RunStopped: access refused, or the patience is at its end.
+    """
+    if not is_url(source):
+        yield source
+        return
+    if source.startswith("file://"):
+        yield source.removeprefix("file://")
+        return
+    with tempfile.NamedTemporaryFile(prefix="muse-batch-") as copy:
+        for block in Remote(source, store_timeout_s).blocks():
+            copy.write(block)
+        copy.flush()
+        yield copy.name
+
+
+def write_bytes(path: Location, data: bytes) -> str:
+    """Write durably and atomically; returns the SHA-256 of the data as hex.
+
+    The temporary name starts with a dot, so that no reader's pattern matches it.
+
+    Raises:
+        OSError: with the path and the bytes that were to be written.
+    """
+    if isinstance(path, Remote):
+        path.put(data)
+        return hashlib.sha256(data).hexdigest()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+        _keep_names(path.parent)
+    except OSError as error:
+        # Half a file on a full disk is in the way of those who make room.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        why = f"{error.strerror or error}; {len(data):,} bytes were to be written to"
+        raise OSError(error.errno or errno.EIO, why, str(path)) from error
+    return hashlib.sha256(data).hexdigest()
+
+
+def _keep_names(folder: Path) -> None:
+    """Let a rename in this folder outlive a loss of power, where the file system can be asked to."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def size_of(path: Location) -> int | None:
+    """Bytes of a file; None if it is not there."""
+    if isinstance(path, Remote):
+        return path.size()
+    return path.stat().st_size if path.exists() else None
+
+
+def listing(folder: Location, pattern: str) -> list[Location]:
+    """The files of a folder whose names match, shorter names first; none if there is no such folder.
+
+    Numbered files are then in the order of their numbers, those that outgrow the zeros before them too.
+    """
+    found: list[Location] = [*folder.glob(pattern)]
+    return sorted(found, key=lambda path: (len(path.name), path.name))
+
+
+def write_json(path: Location, value: Any) -> str:
+    """`write_bytes` of canonical JSON: sorted keys, indented, a newline at the end."""
+    return write_bytes(
+        path, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    )
+
+
+def read_json(path: Location) -> Any:
+    """
+    Raises:
+        UserError: the file is not JSON any more.
+    """
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}; restore it from a copy") from None
+
+
+def sha256_file(path: Location) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sha256_folder(folder: Path, sha256: Callable[[Path], str] = sha256_file) -> str:
+    """One hash of a model folder: of every file's relative name and content, in the order of names.
+
+    Args:
+        sha256: of a file; several are asked at once, for a model's weights lie in several large files.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    with ThreadPoolExecutor() as threads:
+        parts = zip(files, threads.map(sha256, files), strict=True)
+        told = "".join(f"{file.relative_to(folder).as_posix()}\0{part}\n" for file, part in parts)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def clear_temporaries(folder: Location) -> None:
+    """Remove what an interrupted `write_bytes` left behind; on an object store it leaves nothing."""
+    if isinstance(folder, Remote):
+        return
+    for leftover in folder.rglob(".*.part"):
+        leftover.unlink(missing_ok=True)

@@ -1,0 +1,138 @@
+"""One driver at a time: a file in the output that its driver keeps renewing.
+
+No clocks are compared, for those of two machines differ and any may jump: a lease is alive if its count moves while
+one watches. Only a driver on this machine whose process is gone is known to be dead at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from pipeline.errors import RunStopped, UserError
+from pipeline.storage.files import Location, write_json
+from pipeline.storage.remote import Remote
+
+BEAT_SECONDS = 2.0
+WATCH_SECONDS = 15.0
+"""How long a lease's count has to stand still until its driver is taken to be dead."""
+
+
+def lease_file(output: Location) -> Location:
+    return output / "_state" / "lease.json"
+
+
+def machine() -> str:
+    """Names a set of processes that can see each other: a host, and within it a container."""
+    try:
+        return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return socket.gethostname()
+
+
+class Lease:
+    """Held while a driver works on an output: `with Lease(output) as lease`, and `lease.check()` now and then."""
+
+    def __init__(self, output: Location):
+        self.output, self.file = output, lease_file(output)
+        if isinstance(self.file, Remote):  # a beat that is late is worth nothing
+            self.file = replace(
+                self.file, store_timeout_s=min(self.file.store_timeout_s, WATCH_SECONDS / 2)
+            )
+        self.token, self.count = uuid.uuid4().hex, 0
+        self.lost = False
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+
+    def __enter__(self) -> Lease:
+        """Take the lease.
+
+        Raises:
+            UserError: another driver is at work on this output.
+        """
+        other = self._read()
+        if other is not None and self._alive(other):
+            self._refuse(other)
+        self._write()
+        # Two that came at once both wrote: whoever wrote last has it.
+        time.sleep(0.2)
+        held = self._read()
+        if held is None or held["token"] != self.token:
+            self._refuse(held or {})
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+        held = self._read()
+        if held is not None and held["token"] == self.token:
+            self.file.unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """
+        Raises:
+            RunStopped: another driver has taken the lease over; this one must not write any more.
+        """
+        if self.lost:
+            raise RunStopped(f"{self.file}: another driver has taken this output over")
+
+    def _refuse(self, other: dict[str, Any]) -> None:
+        who = f"process {other.get('pid')} on {str(other.get('machine', '')).partition(' ')[0]}"
+        raise UserError(
+            f"another driver is at work on {self.output} ({who}); wait for it, or give another --output"
+        )
+
+    def _alive(self, other: dict[str, Any]) -> bool:
+        if other.get("machine") == machine() and not _runs(other.get("pid")):
+            return False
+        until = time.monotonic() + WATCH_SECONDS
+        while time.monotonic() < until:
+            time.sleep(BEAT_SECONDS / 4)
+            now = self._read()
+            if now is None:
+                return False  # it has just ended
+            if (now["token"], now["count"]) != (other["token"], other["count"]):
+                return True
+        return False
+
+    def _keep(self) -> None:
+        while not self._end.wait(BEAT_SECONDS):
+            try:
+                held = self._read()
+                if held is not None and held["token"] != self.token:
+                    self.lost = True
+                    return
+                self._write()
+            except (OSError, RunStopped):
+                continue  # a full disk, or a store that is away, is told by whoever has results to write
+
+    def _write(self) -> None:
+        self.count += 1
+        told = {"token": self.token, "count": self.count, "machine": machine(), "pid": os.getpid()}
+        write_json(self.file, told)
+
+    def _read(self) -> dict[str, Any] | None:
+        """The lease as it lies there; None if there is none, or none that can be read."""
+        try:
+            told = json.loads(self.file.read_text())
+        except (OSError, ValueError):
+            return None
+        return told if isinstance(told, dict) and {"token", "count"} <= told.keys() else None
+
+
+def _runs(pid: Any) -> bool:
+    """Whether a process of this machine still runs."""
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, TypeError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True

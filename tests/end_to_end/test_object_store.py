@@ -1,0 +1,145 @@
+"""End to end on S3: the real command, manifest, image and output on a real server, faults on the way (seed 0)."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.end_to_end.test_run import IMAGES, _shards, muse_batch
+from tests.support import drive
+
+ROWS = [
+    *(
+        {"prompt": f"a {who} on a beach", "emotion": ["awe", "fear", "anger"]}
+        for who in ("dog", "cat", "horse", "duck", "bird", "car", "boat")
+    ),
+    {"prompt": "a boat by a pond", "image": "railroad.png", "emotion": ["awe", "fear", "sadness"]},
+]
+FAULTY = {"500": 0.03, "503": 0.05, "cut upload": 0.03, "cut download": 0.03, "delay": 0.02}
+SIZES = ["--engine", "null", "--batch-size", 3, "--shard-size", 4, "--workers", 1]
+
+
+@pytest.fixture
+def manifests(tmp_path, s3):
+    """The same manifest and image on the disk and in the bucket."""
+    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "manifest.parquet")
+    (tmp_path / "railroad.png").write_bytes((IMAGES / "railroad.png").read_bytes())
+    for name in ("manifest.parquet", "railroad.png"):
+        s3.bucket.put_object(Key=f"in/{name}", Body=(tmp_path / name).read_bytes())
+    return tmp_path / "manifest.parquet", "s3://corpora/in/manifest.parquet"
+
+
+def _objects(s3) -> dict[str, bytes]:
+    """What stands where `_shards` finds its files on a disk."""
+    objects = {
+        item.key.removeprefix("out/"): item for item in s3.bucket.objects.filter(Prefix="out/")
+    }
+    wanted = {
+        key: item
+        for key, item in objects.items()
+        if key.startswith("shards/") or key == "metadata.parquet"
+    }
+    return {key.removeprefix("shards/"): item.get()["Body"].read() for key, item in wanted.items()}
+
+
+def test_run_killed_resumed_verified_and_read_back_it_is_what_a_disk_holds(
+    manifests, s3, tmp_path, monkeypatch
+):
+    local, there = manifests
+    done = muse_batch("run", local, "--output", tmp_path / "out", *SIZES)
+    assert done.returncode == 0, done.stderr
+    s3.rates = FAULTY
+    command = ["run", there, "--output", "s3://corpora/out", *SIZES]
+    started = [sys.executable, "-m", "pipeline.cli", *map(str, command)]
+    with subprocess.Popen(started, start_new_session=True) as process:
+        deadline = time.monotonic() + 300
+        while not list(s3.bucket.objects.filter(Prefix="out/_state/batches/")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    again = muse_batch(*command)
+    assert again.returncode == 0, again.stderr
+    assert _objects(s3) == _shards(tmp_path / "out")
+    assert sum(s3.counts.values()) > 5
+    verified = muse_batch("verify", "s3://corpora/out")
+    assert verified.returncode == 0, verified.stderr
+    state = json.loads(muse_batch("status", "s3://corpora/out", "--json").stdout)
+    assert state["complete"]
+    assert state["done"] == state["requests"] == 24
+    for item in s3.bucket.objects.all():
+        body = item.get()["Body"].read()
+        assert b"very-secret-key" not in body
+        assert b"AKIDTESTING" not in body
+    s3.rates = {}
+    assert _keys_by_webdataset(s3) == [
+        r["key"] for r in _rows(tmp_path / "out") if r["status"] == "accepted"
+    ]
+
+
+def _rows(out):
+    return pq.read_table(out / "metadata.parquet").to_pylist()
+
+
+def _keys_by_webdataset(s3) -> list[str]:
+    """As a user streams it: webdataset reads what a command pipes to it."""
+    import webdataset
+
+    keys = sorted(
+        item.key
+        for item in s3.bucket.objects.filter(Prefix="out/shards/")
+        if item.key.endswith(".tar")
+    )
+    told = "import fsspec, sys; sys.stdout.buffer.write(fsspec.open(sys.argv[1]).open().read())"
+    reader = f'pipe:{sys.executable} -c "{told}" s3://corpora/{{}}'
+    data = webdataset.WebDataset([reader.format(key) for key in keys], shardshuffle=False).decode(
+        "pil"
+    )
+    samples = list(data)
+    assert all(sample["png"].size == (64, 64) for sample in samples)
+    return [sample["__key__"] for sample in samples]
+
+
+def test_a_store_that_stays_away_stops_the_command_with_the_place_and_exit_code_1(manifests, s3):
+    s3.rates = {"503": 1.0}
+    done = muse_batch(
+        "run", manifests[0], "--output", "s3://corpora/out", *SIZES, "--set", "store_timeout_s=1"
+    )
+    assert done.returncode == 1
+    assert "stopped: s3://corpora/out/run.json: gave up after" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_second_driver_is_refused_there_and_a_dead_ones_place_is_taken(manifests, s3):
+    slow = ["--workers", 1, "--set", "null.delay=0.5"]
+    with drive.started(manifests[0], "s3://corpora/out", *slow) as going:
+        drive.wait_until(
+            lambda: list(s3.bucket.objects.filter(Prefix="out/_state/batches/")), going
+        )
+        second = drive.run(manifests[0], "s3://corpora/out", *slow)
+        assert second.returncode == 2
+        assert (
+            f"another driver is at work on s3://corpora/out (process {going.pid} on "
+            in second.stderr
+        )
+        assert going.poll() is None
+        drive.kill_all(going)
+    (lease,) = [item for item in s3.bucket.objects.all() if item.key == "out/_state/lease.json"]
+    assert json.loads(lease.get()["Body"].read())["pid"] == going.pid
+    done = drive.run(manifests[0], "s3://corpora/out", *slow)
+    assert done.returncode == 0, done.stderr
+    assert ": 24 requests: " in done.stdout
+    assert "out/_state/lease.json" not in {item.key for item in s3.bucket.objects.all()}
+
+
+def test_a_manifest_that_is_not_there_is_named(s3):
+    done = muse_batch("run", "s3://corpora/none.parquet", "--output", "s3://corpora/out")
+    assert done.returncode == 2
+    assert "s3://corpora/none.parquet" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,274 @@
+"""`muse-batch submit`: what it hands to Ray, what it refuses; and a real job on a cluster that loses a node."""
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs import submit as submitting
+from pipeline.storage.log import reports
+
+ADDRESS = "http://head:8265"
+
+
+def submit(*arguments, **options):
+    command = [sys.executable, "-m", "jobs.cli", "submit", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=540, check=False, **options
+    )
+
+
+def test_prints_the_command_with_the_flags_of_run(tmp_path):
+    env = tmp_path / "env.yaml"
+    env.write_text("env_vars: {HF_HOME: /models}\n")
+    more = [
+        "--seed",
+        3,
+        "--emotions",
+        "awe,fear",
+        "--set",
+        "similarity=a b",
+        "--gpus-per-worker",
+        0.5,
+    ]
+    told = submit(
+        "s3://b/m.parquet",
+        "-o",
+        "s3://b/out",
+        "--address",
+        ADDRESS,
+        "--runtime-env",
+        env,
+        "--dry-run",
+        *more,
+    )
+    assert told.returncode == 0, told.stderr
+    words = shlex.split(told.stdout)
+    split = words.index("--")
+    assert words[:5] == ["ray", "job", "submit", "--address", ADDRESS]
+    assert json.loads(words[words.index("--runtime-env-json") + 1]) == {
+        "env_vars": {"HF_HOME": "/models"}
+    }
+    run = ["muse-batch", "run", "s3://b/m.parquet", "--output", "s3://b/out", "--address", "auto"]
+    assert words[split + 1 :] == [*run, *map(str, more)]
+
+
+def test_the_job_is_named_after_its_output():
+    def plan(output, **more):
+        return submitting.plan("/m.parquet", output, [], ADDRESS, **more)
+
+    assert plan("/a").id == plan("/a").id != plan("/b").id
+    assert submitting.command(plan("/a"), wait=False).count("--no-wait") == 1
+    assert "--runtime-env-json" not in submitting.command(plan("/a"))
+    assert plan("/a", working_dir=Path("here")).runtime_env == {"working_dir": "here"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["/m.parquet", "-o", "out", "--address", ADDRESS], "--output 'out' is relative"),
+        (["m.parquet", "-o", "/out", "--address", ADDRESS], "--working-dir to send it"),
+        (
+            ["/m.parquet", "-o", "/out", "--address", "head:6379"],
+            "give that of the cluster's dashboard",
+        ),
+        (["/m.parquet", "-o", "/out", "--address", ADDRESS, "--sed", "3"], "No such option: --sed"),
+        (
+            ["/m.parquet", "-o", "/out", "--address", ADDRESS, "--seed", "three"],
+            "Invalid value for '--seed'",
+        ),
+        (
+            ["/m.parquet", "-o", "/out", "--address", ADDRESS, "--runtime-env", "/nowhere.yaml"],
+            "cannot be read",
+        ),
+        (
+            ["/m.parquet", "-o", "/out", "--address", "http://127.0.0.1:9"],
+            "no Ray dashboard answers there",
+        ),
+    ],
+)
+def test_refuses_what_cannot_work(arguments, message):
+    told = submit(*arguments)
+    assert told.returncode == 2
+    assert message in " ".join(told.stderr.replace("│", " ").split())
+    assert "Traceback" not in told.stderr
+
+
+def job(number, status="FAILED", code=None):
+    return SimpleNamespace(
+        submission_id=f"muse-batch-abc-{number}", status=status, driver_exit_code=code
+    )
+
+
+def test_attempts_are_in_order_and_of_this_run_alone():
+    others = [
+        SimpleNamespace(submission_id=name)
+        for name in (None, "muse-batch-abd-4", "mine", "muse-batch-abc-x-1")
+    ]
+    found = submitting.attempts([job(10), *others, job(2), job(1)], "muse-batch-abc")
+    assert [each.submission_id[-2:] for each in found] == ["-1", "-2", "10"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "again"),
+    [
+        ("FAILED", None, True),  # its node is gone
+        ("FAILED", -9, True),
+        ("FAILED", 137, True),
+        ("FAILED", 130, True),  # preempted with notice: the run ended in order
+        ("FAILED", 1, False),
+        ("FAILED", 2, False),
+        ("STOPPED", None, False),
+        ("STOPPED", 130, False),
+        ("SUCCEEDED", 0, False),
+    ],
+)
+def test_only_what_was_killed_is_submitted_again(status, code, again):
+    assert submitting.was_killed(job(1, status, code)) is again
+
+
+QUICK = ["--set", "method.steps=6", "--set", "method.iterations=1", "--min-confidence", "0.3"]
+FLAGS = [*QUICK, "--batch-size", "2", "--shard-size", "5", "--set", "worker_start_timeout_s=300"]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def agent_port() -> dict[str, int]:
+    return {"dashboard_agent_listen_port": free_port()}
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """A head without resources, which serves the dashboard, and two nodes with a core each; as on a real cluster."""
+    from ray.cluster_utils import Cluster
+
+    # Workers at nice 15 starve on a busy machine. The nodes' workers find the commands of this environment.
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
+    # Nodes on one machine want the same ports, and an agent without its port serves no jobs.
+    head = {"num_cpus": 0, "include_dashboard": True, "dashboard_port": free_port(), **agent_port()}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        cluster.nodes = [cluster.add_node(num_cpus=1, **agent_port()) for _ in range(2)]
+        cluster.wait_for_nodes()
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def written(output: Path) -> dict[str, bytes]:
+    """What a run must give the same every time."""
+    return {path.name: path.read_bytes() for path in sorted((output / "shards").iterdir())}
+
+
+def until(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_job_survives_its_node_and_its_driver(cluster, tmp_path):
+    """A node is lost, then the driver is killed: the job is submitted again, resumes, and gives the same bytes."""
+    manifest, output, plain = tmp_path / "m.parquet", tmp_path / "out", tmp_path / "plain"
+    prompts = ["a dog on a beach", "a cat by a pond", "a car on a street"]
+    pq.write_table(pa.table({"prompt": prompts}), manifest)
+    local = [
+        sys.executable,
+        "-m",
+        "pipeline.cli",
+        "run",
+        manifest,
+        "--output",
+        plain,
+        "--workers",
+        "1",
+        *FLAGS,
+    ]
+    assert subprocess.run(local, capture_output=True, timeout=500, check=False).returncode == 0
+
+    address = f"http://{cluster.webui_url}"
+    arguments = [manifest, "--output", output, "--address", address, "--workers", "2", *FLAGS]
+    command = [sys.executable, "-m", "jobs.cli", "submit", *map(str, arguments)]
+    following = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        finished = output / "_state" / "batches"
+        until(lambda: finished.exists() and len(list(finished.glob("*.parquet"))) >= 1)
+        # With its raylet killed, every worker of the node goes: nobody says goodbye.
+        cluster.remove_node(cluster.nodes[0], allow_graceful=False)
+        until(lambda: len(list(reports(output))) >= 4)
+        driver = next(
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if str(output) in (line := process.info["cmdline"] or []) and "run" in line and "submit" not in line
+            and "python" in Path(line[0]).name
+        )  # fmt: skip
+        driver.send_signal(signal.SIGKILL)
+        told, _ = following.communicate(timeout=600)
+    finally:
+        following.kill()
+    assert following.returncode == 0, told
+    assert "was killed; 3 more attempt(s)" in told
+    assert written(output) == written(plain)
+    logged = [report["batch"] for report in reports(output)]
+    # At most what was in flight, twice: with the node's death none is reported, with the driver's two may be anew.
+    assert set(logged) == set(range(12))
+    assert len(logged) <= 14
+
+    again = submit(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert "was complete already" in again.stdout + again.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_job_is_stopped_and_resumed(cluster, tmp_path):
+    manifest, output = tmp_path / "m.parquet", tmp_path / "out"
+    pq.write_table(pa.table({"prompt": ["a dog"] * 4}), manifest)
+    flags = ["--engine", "null", "--batch-size", "1", "--workers", "2"]
+    slow = ["--set", "null.delay=5", "--set", "worker_start_timeout_s=300"]
+    arguments = [
+        manifest,
+        "--output",
+        output,
+        "--address",
+        f"http://{cluster.webui_url}",
+        *flags,
+        *slow,
+    ]
+    assert submit(*arguments, "--no-wait").returncode == 0
+    finished = output / "_state" / "batches"
+    until(lambda: finished.exists() and any(finished.glob("*.parquet")))
+    # The same command finds the job that runs, instead of a second one on the same output.
+    assert "it runs already" in submit(*arguments, "--no-wait").stderr
+    told = submit(*arguments, "--stop")
+    assert told.returncode == 0, told.stderr
+    assert "no job of this output is running" in submit(*arguments, "--stop").stdout
+    made = {path.name for path in finished.glob("*.parquet")}
+    assert 0 < len(made) < 32
+    assert not json.loads((output / "run.json").read_text())["complete"]
+    told = submit(*arguments, "--no-wait")
+    assert "-2" in told.stderr, "the second attempt has a name of its own"
+    until(lambda: len(list(finished.glob("*.parquet"))) > len(made))
+    assert made <= {path.name for path in finished.glob("*.parquet")}
+    assert submit(*arguments, "--stop").returncode == 0

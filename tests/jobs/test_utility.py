@@ -1,0 +1,122 @@
+"""The utility experiment: its scenes, its statistics, and a tiny one end to end through the real run command."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from jobs import utility
+from jobs.evaluation.cases import Case
+from jobs.evaluation.corpora import CONTENTS, Images, draw_scenes, halves, make_corpus, read_corpus
+from jobs.utility import Suite, augment, hits, train, two_way
+from muse.emotions import MIKELS
+from muse.mini.world.contents import leaning
+
+
+def test_natural_scenes_pair_contents_with_what_they_evoke():
+    """In natural draws a content's own emotion is common, in balanced ones chance: 1 in 8, margin 3 deviations."""
+    share = {}
+    for natural in (True, False):
+        scenes = draw_scenes(160, 5, natural)
+        share[natural] = np.mean([leaning(c.place, c.subject) == c.emotion for c in scenes.cases])
+        assert np.bincount(scenes.labels).tolist() == [20] * 8
+    assert share[True] > 0.4
+    assert share[False] < 0.125 + 3 * (0.125 * 0.875 / 160) ** 0.5
+
+
+def test_halves_are_of_one_size_and_mixed_as_they_say():
+    """A corpus of every content under every emotion."""
+    cases = [Case(p, s, emotion, 0, "") for p, s in CONTENTS for emotion in MIKELS.labels]
+    mixes = halves(Images(torch.zeros(len(cases), 1), cases), 0)
+    balanced, natural = mixes["balanced"], mixes["natural"]
+    assert len(balanced.cases) == len(natural.cases) == len(cases) // 2
+    assert len(set(np.bincount(balanced.labels))) == 1
+    alike = [
+        np.mean([leaning(c.place, c.subject) == c.emotion for c in m.cases])
+        for m in (natural, balanced)
+    ]
+    assert alike[0] > alike[1] + 0.05
+
+
+def test_augmenting_moves_and_mirrors_but_keeps_the_light():
+    pixels = torch.arange(64.0).expand(16, 3, 64, 64) / 64
+    moved = augment(pixels, torch.Generator().manual_seed(0))
+    assert moved.shape == pixels.shape
+    assert not torch.equal(moved, pixels)
+    flat = torch.full((4, 3, 64, 64), 0.3)
+    assert torch.equal(augment(flat, torch.Generator().manual_seed(0)), flat)
+
+
+def test_training_learns_its_few_scenes_and_is_the_same_again():
+    few = draw_scenes(16, 1, natural=True)
+    first, again = (train(few, None, 60, 0) for _ in range(2))
+    assert hits(first, few).mean() > 0.5
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True)
+    )
+
+
+def test_the_interval_counts_seeds_and_scenes():
+    """Independent throws over 10 seeds and 100 scenes: little wider than a mean of 1000. All seeds alike: as of 100."""
+    rng = np.random.default_rng(0)
+    thrown = rng.integers(0, 2, (10, 100)).astype(float)
+    alike = np.tile(thrown[:1], (10, 1))
+    narrow, wide = two_way(thrown), two_way(alike)
+    assert narrow["n"] == 10
+    assert narrow["mean"] == pytest.approx(thrown.mean(), abs=1e-4)
+    assert 0.05 < narrow["high"] - narrow["low"] < 0.15
+    assert wide["high"] - wide["low"] == pytest.approx(2 * 1.96 * 0.05, abs=0.04)
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """One request an emotion, two seeds; both corpora by `muse-batch run`, at two steps, everything accepted."""
+    work = tmp_path_factory.mktemp("utility")
+    tiny = Suite(few=(2,), requests=1, seeds=2, steps=3, held_out=16)
+    short = ["method.steps=2", "method.iterations=1", "min_confidence=0.0"]
+    return utility.run(tiny, work, 3, 2, short), work, (tiny, short)
+
+
+def test_the_report_compares_every_corpus(experiment):
+    report, _, _ = experiment
+    found = report["few"]["2"]
+    assert {"few", "muse", "prompted", "scenes", "muse-balanced", "muse-natural"} <= set(
+        found["arms"]
+    )
+    assert {"muse-minus-few", "muse-minus-prompted", "muse-balanced-minus-muse-natural"} <= set(
+        found["differences"]
+    )
+    for told in (*found["arms"].values(), *found["differences"].values()):
+        assert set(told) == {"balanced", "natural"}
+        for figure in told.values():
+            assert figure["n"] == 2
+            assert figure["low"] <= figure["mean"] <= figure["high"]
+    assert report["corpora"]["muse"]["images"] == report["corpora"]["prompted"]["images"] == 8
+    assert report["corpora"]["muse"]["emotions"] == dict.fromkeys(MIKELS.labels, 1)
+    table = utility.as_markdown(report)
+    assert "| few |" in table
+    assert "muse minus few" in table
+    json.dumps(report)
+
+
+def test_corpora_are_read_with_their_labels(experiment):
+    _, work, _ = experiment
+    muse, asked = read_corpus(work / "muse"), read_corpus(work / "prompted")
+    assert muse.pixels.shape == (8, 3, 64, 64)
+    assert muse.emotions.labels.tolist() == list(range(8))
+    # The same contents and seeds in both, so that only the images differ.
+    assert [(c.place, c.subject, c.seed) for c in muse.cases] == [
+        (c.place, c.subject, c.seed) for c in asked.cases
+    ]
+    assert not torch.equal(muse.pixels, asked.pixels)
+    assert len(read_corpus(work / "prompted", least=1.1).cases) == 0
+
+
+def test_a_finished_corpus_is_used_again(experiment):
+    """The run command itself sees that nothing is left to make."""
+    _, work, (tiny, short) = experiment
+    shard = work / "muse" / "shards" / "00000.tar"
+    before = shard.stat().st_mtime_ns
+    make_corpus(work, "muse", tiny.requests, 3, short)
+    assert shard.stat().st_mtime_ns == before

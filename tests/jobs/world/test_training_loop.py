@@ -1,0 +1,107 @@
+"""The training loop and its data: stopped and resumed it ends where it would have; the data are drawn one way alone."""
+
+import itertools
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from jobs.world import data as mini_data
+from jobs.world import training_loop as training
+from jobs.world.data import draw_scenes
+
+STEPS, COUNT, BATCH = 40, 24, 4
+
+
+@pytest.fixture(autouse=True)
+def _minutes_fly(monkeypatch):
+    """A clock by which the loop keeps a checkpoint every few steps."""
+    ticks = itertools.count(0.0, 50.0)
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+
+
+def _train(work, seed: int, stop_at: int = STEPS) -> dict[str, torch.Tensor]:
+    """Weights after a training of a tiny net with noise and a running mean, or stopped in the middle of a step."""
+    torch.manual_seed(seed)  # fresh weights, which a checkpoint replaces
+    net, mean = nn.Linear(3, 2), nn.Linear(3, 2)
+    mean.load_state_dict(net.state_dict())
+    data = torch.randn(COUNT, 3, generator=torch.Generator().manual_seed(5))
+    loop = training.Training("tiny", work, {"net": net, "ema": mean}, rate=0.05, steps=STEPS)
+    batches = training.stream(3, COUNT, BATCH, 1, loop.step)
+
+    def loss(step: int) -> torch.Tensor:
+        if step == stop_at:
+            raise KeyboardInterrupt
+        rows = data[torch.from_numpy(next(batches))]
+        noise = torch.randn(rows.shape, generator=training.generator(3, step, 1))
+        return (net(rows + 0.1 * noise).float() - rows[:, :2]).square().mean()
+
+    def follow() -> None:
+        with torch.no_grad():
+            for kept, now in zip(mean.parameters(), net.parameters(), strict=True):
+                kept.lerp_(now, 0.1)
+
+    loop.run(loss, follow)
+    return {
+        f"{name} {key}": value
+        for name, part in loop.parts.items()
+        for key, value in part.state_dict().items()
+    }
+
+
+def test_stopped_in_a_step_and_resumed_it_ends_with_the_same_weights(tmp_path):
+    for name in ("whole", "stopped"):
+        (tmp_path / name).mkdir()
+    whole = _train(tmp_path / "whole", seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        _train(tmp_path / "stopped", seed=0, stop_at=22)
+    kept = torch.load(tmp_path / "stopped" / "tiny.pt", weights_only=True)["step"]
+    assert 0 < kept < 22  # steps were lost, and have to be made again
+    resumed = _train(tmp_path / "stopped", seed=1)
+    assert resumed.keys() == whole.keys()
+    for key, value in whole.items():
+        assert torch.equal(resumed[key], value), key
+    assert not torch.equal(whole["net weight"], whole["ema weight"])
+
+
+def test_a_training_that_is_finished_stays_as_it_is(tmp_path):
+    whole = _train(tmp_path, seed=0)
+    for key, value in _train(tmp_path, seed=1, stop_at=0).items():
+        assert torch.equal(value, whole[key])
+
+
+def _same(one: mini_data.Scenes, other: mini_data.Scenes) -> bool:
+    return (
+        np.array_equal(one.pixels, other.pixels)
+        and one.captions == other.captions
+        and np.array_equal(one.labels, other.labels)
+    )
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_scenes_are_the_same_for_any_number_of_processes_and_when_loaded_again(
+    tmp_path, monkeypatch, balanced
+):
+    """In five pieces, the last one smaller."""
+    monkeypatch.setattr(mini_data, "PIECE", 5)
+    pool, drawn = mini_data.ProcessPoolExecutor, {}
+    for processes in (1, 3):
+        monkeypatch.setattr(mini_data, "ProcessPoolExecutor", lambda _, n=processes: pool(n))
+        drawn[processes] = draw_scenes(tmp_path / str(processes), 22, seed=4, balanced=balanced)
+    assert _same(drawn[1], drawn[3])
+    assert len(np.unique(drawn[1].pixels, axis=0)) == len(drawn[1].captions) == 22
+    monkeypatch.setattr(
+        mini_data, "ProcessPoolExecutor", partial(pytest.fail, "drawn a second time")
+    )
+    assert _same(draw_scenes(tmp_path / "3", 22, seed=4, balanced=balanced), drawn[1])
+
+
+def test_scenes_whose_drawing_was_cut_off_are_drawn_anew(tmp_path, monkeypatch):
+    whole = draw_scenes(tmp_path / "whole", 6, seed=4, balanced=False)
+    (tmp_path / "cut").mkdir()
+    pixels = (tmp_path / "whole" / "pixels.npy").read_bytes()
+    (tmp_path / "cut" / "pixels.npy").write_bytes(pixels[: len(pixels) // 2])
+    assert _same(draw_scenes(tmp_path / "cut", 6, seed=4, balanced=False), whole)

@@ -1,0 +1,208 @@
+"""Every family with small random weights of its real configuration classes: one protocol, one engine."""
+
+import json
+from random import Random
+
+import pytest
+import torch
+from diffusers import AutoencoderTiny
+
+from jobs.world.card import psnr
+from muse.diffusion.backbones import load_backbone
+from muse.diffusion.backbones.stable_diffusion_3 import StableDiffusion3
+from muse.diffusion.hub import FULL
+from muse.emotions import Target
+from muse.engine import MuseEngine
+from muse.method import Method
+from muse.mini import WEIGHTS
+from muse.mini.world.scenes import render, sample_scene
+from muse.request import Request
+from pipeline.generation.source_images import to_tensor
+from tests.support.families import FAMILIES, small_vae
+
+QUICK = Method(steps=3, iterations=2, timing="fixed", timing_level=0.0, until=1.0, tokens=2)
+
+
+@pytest.fixture(scope="module")
+def folders(tokenizer, tmp_path_factory):
+    made = {}
+    for name, build in FAMILIES.items():
+        torch.manual_seed(0)
+        made[name] = tmp_path_factory.mktemp(name)
+        build(tokenizer).save_pretrained(made[name], safe_serialization=True)
+    return made
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_engine_generates_and_edits_with_it(folders, family, random_guide, random_clip):
+    backbone = load_backbone(folders[family])
+    image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
+    requests = [
+        Request("a dog in a forest", Target.of("awe"), 1),
+        Request("a dog in a forest", Target.of("fear"), 1),
+        Request("a dog in a forest", Target.of("fear"), 1, image=image),
+    ]
+    awe, fear, edit = MuseEngine(backbone, random_guide, random_clip, QUICK).run(requests)
+    for sample in (awe, fear, edit):
+        assert sample.failure is None
+        assert sample.pixels.shape == (32, 32, 3)
+        assert sample.trace.iterations == 2 * (3 - sample.trace.start_step)
+    assert not torch.equal(awe.pixels, fear.pixels)
+    assert not torch.equal(fear.pixels, edit.pixels)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_without_tokens_it_is_what_diffusers_makes(
+    folders, family, tokenizer, random_guide, random_clip
+):
+    """The whole path against the family's own pipeline: text, guidance, schedule, decoder."""
+    from diffusers import DiffusionPipeline
+
+    pipe = DiffusionPipeline.from_pretrained(folders[family])
+    if family in ("sd1", "sd2"):
+        pipe.safety_checker = None
+    pipe.set_progress_bar_config(disable=True)
+    backbone = load_backbone(folders[family])
+    method = Method(steps=20, timing="never", guidance_scale=4.0)
+    seed, prompt = 7, "a dog in a forest"
+    (sample,) = MuseEngine(backbone, random_guide, random_clip, method).run(
+        [Request(prompt, Target.of("awe"), seed)]
+    )
+    noise = torch.randn(1, *backbone.latent_shape, generator=torch.Generator().manual_seed(seed))
+    # How far the T5 is padded.
+    more = {"max_sequence_length": backbone.text.LONG} if family == "sd3" else {}
+    told = pipe(
+        prompt,
+        num_inference_steps=20,
+        guidance_scale=4.0,
+        latents=noise,
+        height=32,
+        width=32,
+        output_type="pt",
+        **more,
+    )
+    theirs = told.images[0].permute(1, 2, 0) * 255
+    assert float((theirs - sample.pixels).abs().mean()) < 1.5
+    assert float(theirs.std()) > 3, "a picture without contrast would equal anything"
+
+
+@pytest.mark.parametrize("family", ["sdxl", "sd3"])
+def test_both_encoders_take_tokens(folders, family):
+    backbone = load_backbone(folders[family])
+    assert backbone.text.widths == [32, 48]
+    prompts = backbone.text.open(["a dog"], [Target.of("awe")], 2, ", evoking")
+    tokens = backbone.text.start([Target.of("awe")], 2)
+    assert tokens.shape == (1, 2, 80)
+    assert backbone.text.scale.shape == (80,)
+    with torch.no_grad():
+        base = backbone.embed(prompts, tokens)
+        for part in (slice(0, 32), slice(32, 80)):
+            moved = tokens.clone()
+            moved[..., part] += torch.linspace(-1, 1, moved[..., part].shape[-1])
+            other = backbone.embed(prompts, moved)
+            assert not torch.allclose(other.context, base.context, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_weights_keep_tokens_and_loss_in_float32(
+    folders, dtype, random_guide, random_clip
+):
+    backbone = load_backbone(folders["sd1"], dtype=dtype)
+    assert next(backbone.network.parameters()).dtype == getattr(torch, dtype)
+    seen = []
+    engine = MuseEngine(backbone, random_guide, random_clip, QUICK)
+    request = Request("a dog in a forest", Target.of("awe"), 1)
+    (sample,) = engine.run([request], lambda row, latents: seen.append(latents.dtype))
+    assert set(seen) == {torch.float32}
+    assert sample.failure is None
+    assert all(0 < loss < 100 for loss in sample.trace.loss)
+
+
+def test_a_tiny_decoder_serves_the_inner_loop_and_the_vae_the_picture(
+    folders, tmp_path, random_guide, random_clip
+):
+    tiny = AutoencoderTiny(
+        encoder_block_out_channels=(8, 8),
+        decoder_block_out_channels=(8, 8),
+        num_encoder_blocks=(1, 1),
+        num_decoder_blocks=(1, 1),
+    )
+    tiny.save_pretrained(tmp_path / "tiny", safe_serialization=True)
+    backbone = load_backbone(folders["sd1"], preview=str(tmp_path / "tiny"))
+    latents = torch.randn(1, 4, 16, 16)
+    with torch.no_grad():
+        assert backbone.codec.preview(latents).shape == (1, 3, 32, 32)
+        assert not torch.allclose(
+            backbone.codec.preview(latents), backbone.codec.decode(latents), atol=1e-2
+        )
+    (sample,) = MuseEngine(backbone, random_guide, random_clip, QUICK).run(
+        [Request("a dog", Target.of("awe"), 1)]
+    )
+    assert sample.failure is None
+
+
+def test_a_model_may_bring_its_own_tiny_decoder():
+    """As the embedded one does, which makes nearly what the VAE makes; `full` asks for the VAE all the same."""
+    own, full = (load_backbone(WEIGHTS / "diffusion", preview=name).codec for name in ("", FULL))
+    picture = to_tensor(render(sample_scene(Random(0), "beach", "dog", "awe")))
+    with torch.no_grad():
+        latents = own.encode(picture[None])
+        assert own.tiny is not None
+        assert torch.equal(full.preview(latents), full.decode(latents))
+        alike = psnr(own.preview(latents), own.decode(latents))
+    assert 23 < alike < 60
+
+
+def test_latents_are_previewed_as_small_as_asked(folders):
+    backbone, whole = load_backbone(folders["sd1"], preview_side=16), load_backbone(folders["sd1"])
+    latents = torch.randn(1, 4, 16, 16)
+    with torch.no_grad():
+        assert backbone.codec.preview(latents).shape == (1, 3, 16, 16)
+        assert torch.equal(whole.codec.preview(latents), whole.codec.decode(latents))
+
+
+@pytest.mark.slow
+def test_a_compiled_network_predicts_the_same_for_any_number_of_rows(folders):
+    plain, compiled = load_backbone(folders["sd1"]), load_backbone(folders["sd1"], compiled=True)
+    for rows in (1, 2, 5):
+        latents, timesteps = torch.randn(rows, *plain.latent_shape), torch.full((rows,), 500)
+        context = plain.embed(plain.text.plain(["a dog"] * rows))
+        with torch.no_grad():
+            ours = compiled.predict(latents, timesteps, context)
+            assert torch.allclose(ours, plain.predict(latents, timesteps, context), atol=1e-4)
+
+
+def test_another_vae_is_taken(folders, tmp_path):
+    torch.manual_seed(9)
+    small_vae().save_pretrained(tmp_path / "vae", safe_serialization=True)
+    latents = torch.randn(1, 4, 16, 16)
+    with torch.no_grad():
+        own = load_backbone(folders["sd1"]).codec.decode(latents)
+        other = load_backbone(folders["sd1"], vae=str(tmp_path / "vae")).codec.decode(latents)
+    assert not torch.allclose(own, other)
+
+
+def test_what_is_no_known_model_is_refused(folders, tmp_path):
+    index = folders["sd1"] / "model_index.json"
+    (tmp_path / "odd").mkdir()
+    told = {**json.loads(index.read_text()), "_class_name": "NoSuchPipeline"}
+    (tmp_path / "odd" / "model_index.json").write_text(json.dumps(told))
+    with pytest.raises(ValueError, match="NoSuchPipeline"):
+        load_backbone(tmp_path / "odd")
+    with pytest.raises(ValueError, match="float8"):
+        load_backbone(folders["sd1"], dtype="float8")
+    (tmp_path / "broken.safetensors").write_bytes(b"no tensors here")
+    with pytest.raises(ValueError, match="not a readable safetensors file"):
+        load_backbone(tmp_path / "broken.safetensors")
+    with pytest.raises(ValueError, match="not a Stable Diffusion checkpoint"):
+        load_backbone(WEIGHTS / "guide" / "model.safetensors")
+
+
+def test_without_a_t5_its_part_of_the_context_is_zero(tokenizer):
+    pipe = FAMILIES["sd3"](tokenizer)
+    pipe.text_encoder_3 = None
+    backbone = StableDiffusion3(pipe)
+    with torch.no_grad():
+        context = backbone.embed(backbone.text.plain(["a dog"])).context
+    assert float(context[:, -backbone.text.LONG :].abs().max()) == 0.0
+    assert float(context[:, : -backbone.text.LONG].abs().max()) > 0.0

@@ -1,0 +1,270 @@
+"""Diffusion models as strangers have them: single files, LoRAs and hub ids, made here from small random weights."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from muse.diffusion.backbones import load_backbone
+from muse.diffusion.hub import FULL
+from muse.emotions import Target
+from muse.engine import MuseEngine
+from muse.method import Method
+from muse.mini import WEIGHTS
+from muse.request import Request
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.models.locate import load, locate
+from tests.support import originals
+from tests.support.families import FAMILIES, small_vae
+
+QUICK = Method(steps=3, iterations=2, timing="fixed", timing_level=0.0, until=1.0, tokens=2)
+SINGLE = ("sd1", "sd2", "sdxl")
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+WEIGHTLESS = shutil.ignore_patterns("*.safetensors")
+
+
+@pytest.fixture(scope="module")
+def folders(tokenizer, tmp_path_factory):
+    """Of each family with single files a folder, and beside it the same model in one file, `NAME-file.safetensors`."""
+    root = tmp_path_factory.mktemp("models")
+    for name in SINGLE:
+        torch.manual_seed(0)
+        pipe = FAMILIES[name](tokenizer)
+        pipe.save_pretrained(root / name)
+        save_file(getattr(originals, name)(pipe), root / f"{name}-file.safetensors")
+    return root
+
+
+@pytest.fixture(scope="module")
+def lora(folders):
+    """A LoRA of the sd1 folder's U-Net, as a training script of diffusers leaves it."""
+    from diffusers import StableDiffusionPipeline
+    from diffusers.utils import convert_state_dict_to_diffusers
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+
+    pipe = StableDiffusionPipeline.from_pretrained(folders / "sd1")
+    torch.manual_seed(3)
+    parts = ["to_q", "to_k", "to_v", "to_out.0"]
+    pipe.unet.add_adapter(
+        LoraConfig(r=2, lora_alpha=2, init_lora_weights=False, target_modules=parts)
+    )
+    layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(pipe.unet))
+    StableDiffusionPipeline.save_lora_weights(folders / "style", unet_lora_layers=layers)
+    return folders / "style" / "pytorch_lora_weights.safetensors"
+
+
+def _predicted(backbone, prompt="a dog in a forest"):
+    """One prediction, its decoded picture, and a picture's latents: all three parts of a model."""
+    draw = torch.Generator().manual_seed(0)
+    latents = torch.randn(1, *backbone.latent_shape, generator=draw)
+    pixels = torch.rand(1, 3, 32, 32, generator=draw)
+    with torch.no_grad():
+        output = backbone.predict(
+            latents, torch.tensor([500]), backbone.embed(backbone.text.plain([prompt]))
+        )
+        return output, backbone.codec.decode(latents), backbone.codec.encode(pixels)
+
+
+@pytest.mark.parametrize("family", SINGLE)
+def test_a_single_file_is_the_folder_it_was_made_of(
+    folders, tmp_path, family, random_guide, random_clip
+):
+    file = shutil.copy(folders / f"{family}-file.safetensors", tmp_path / "model.safetensors")
+    shutil.copytree(folders / family, tmp_path / "model", ignore=WEIGHTLESS)
+    single = load_backbone(file)
+    for ours, theirs in zip(
+        _predicted(single), _predicted(load_backbone(folders / family)), strict=True
+    ):
+        assert torch.allclose(ours, theirs, atol=1e-5)
+    request = Request("a dog in a forest", Target.of("awe"), 1)
+    (sample,) = MuseEngine(single, random_guide, random_clip, QUICK).run([request])
+    assert sample.failure is None
+    assert sample.trace.iterations == 6
+
+
+def test_a_single_file_that_nothing_describes_is_refused_with_the_folder_to_make(
+    folders, monkeypatch
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ValueError, match=r"without weights, into the folder .*/sd1-file$"):
+        load_backbone(folders / "sd1-file.safetensors")
+
+
+@pytest.mark.parametrize("lost", ["cond_stage_model", "model.diffusion_model.out.2"])
+def test_a_single_file_without_all_weights_is_refused(folders, tmp_path, lost):
+    kept = {
+        k: v
+        for k, v in load_file(folders / "sd1-file.safetensors").items()
+        if not k.startswith(lost)
+    }
+    save_file(kept, tmp_path / "model.safetensors")
+    shutil.copytree(folders / "sd1", tmp_path / "model", ignore=WEIGHTLESS)
+    with pytest.raises(ValueError, match="cannot be opened as StableDiffusionPipeline"):
+        load_backbone(tmp_path / "model.safetensors")
+    (tmp_path / "model" / "text_encoder" / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+    with pytest.raises(ValueError, match=r"pytorch_model.bin is pickled"):
+        load_backbone(tmp_path / "model.safetensors")
+
+
+def test_a_vae_in_a_single_file_is_taken(folders, tmp_path):
+    torch.manual_seed(9)
+    other = small_vae()
+    other.save_pretrained(tmp_path / "vae")
+    save_file(originals.vae(other), tmp_path / "original.safetensors")
+    (tmp_path / "original").mkdir()
+    shutil.copy(tmp_path / "vae" / "config.json", tmp_path / "original")
+    folder, file, own = (
+        load_backbone(folders / "sd1", vae=vae and str(tmp_path / vae))
+        for vae in ("vae", "original.safetensors", None)
+    )
+    assert torch.equal(_predicted(folder)[1], _predicted(file)[1])
+    assert not torch.allclose(_predicted(folder)[1], _predicted(own)[1], atol=1e-3)
+
+
+def test_a_lora_changes_the_network_by_its_own_product(folders, lora):
+    plain, worn = load_backbone(folders / "sd1"), load_backbone(folders / "sd1", lora=[str(lora)])
+    before, after = plain.network.state_dict(), worn.network.state_dict()
+    assert before.keys() == after.keys(), "nothing of peft is left in the network"
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    layers = load_file(lora)
+    halves = {name.removeprefix("unet.").split(".lora")[0] for name in layers}
+    assert changed == {f"{name}.weight" for name in halves}
+    name = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k"
+    down, up = (layers[f"unet.{name}.lora.{which}.weight"] for which in ("down", "up"))
+    assert torch.allclose(after[f"{name}.weight"], before[f"{name}.weight"] + up @ down, atol=1e-5)
+    assert not torch.allclose(_predicted(plain)[0], _predicted(worn)[0], atol=1e-3)
+
+
+def test_loras_add_up(folders, lora):
+    """The folder and the file are the same LoRA."""
+    plain, once, twice = (
+        load_backbone(folders / "sd1", lora=names).network.state_dict()
+        for names in ([], [str(lora)], [str(lora.parent), str(lora)])
+    )
+    for name, weight in plain.items():
+        assert torch.allclose(twice[name] - weight, 2 * (once[name] - weight), atol=1e-5)
+
+
+def test_a_lora_that_fits_nothing_is_refused(folders, lora, tmp_path):
+    wide = {
+        name: torch.randn(*(2 * side for side in value.shape))
+        for name, value in load_file(lora).items()
+    }
+    save_file(wide, tmp_path / "wide.safetensors")
+    strange = {
+        name.replace("unet.", "transformer."): value for name, value in load_file(lora).items()
+    }
+    save_file(strange, tmp_path / "strange.safetensors")
+    for name in ("wide", "strange"):
+        with pytest.raises(ValueError, match=f"the LoRA .*{name}.safetensors"):
+            load_backbone(folders / "sd1", lora=[str(tmp_path / f"{name}.safetensors")])
+
+
+def test_without_peft_a_lora_is_refused_with_the_remedy(folders, lora, monkeypatch):
+    monkeypatch.setattr("diffusers.utils.USE_PEFT_BACKEND", False)
+    with pytest.raises(ValueError, match=r"pip install \"muse-batch\[lora\]\""):
+        load_backbone(folders / "sd1", lora=[str(lora)])
+    monkeypatch.setitem(sys.modules, "peft", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"config: lora: .* pip install"):
+        locate(Config(lora=(str(lora),)))
+
+
+def test_a_run_knows_a_single_file_by_its_weights_and_its_configurations(folders, tmp_path):
+    file = tmp_path / "model.safetensors"
+    shutil.copy(folders / "sd1-file.safetensors", file)
+    alone = locate(Config(model=str(file)))["model"]
+    assert alone.path == str(file)
+    shutil.copytree(folders / "sd1", tmp_path / "model", ignore=WEIGHTLESS)
+    described = locate(Config(model=str(file)))["model"]
+    settings = tmp_path / "model" / "scheduler" / "scheduler_config.json"
+    settings.write_text(settings.read_text().replace("0.012", "0.02"))
+    assert (
+        len({alone.sha256, described.sha256, locate(Config(model=str(file)))["model"].sha256}) == 3
+    )
+    settings.write_text("{")
+    with pytest.raises(UserError, match=r"scheduler_config.json is not JSON"):
+        locate(Config(model=str(file)))
+    os.truncate(file, 5000)
+    with pytest.raises(UserError, match=r"model.safetensors is damaged"):
+        locate(Config(model=str(file)))
+    with pytest.raises(UserError, match=r"preview .* give the folder"):
+        locate(Config(preview=str(WEIGHTS / "guide" / "model.safetensors")))
+
+
+@pytest.mark.parametrize(("preview", "tiny"), [("", True), (FULL, False)])
+def test_a_run_reads_through_the_decoder_that_its_model_brings_or_through_the_vae(preview, tiny):
+    config = Config(preview=preview)
+    models = locate(config)
+    assert "preview" not in models, "it is a part of the model, and of its hash"
+    codec = load(models, config, on_gpu=False).engine.backbone.codec
+    assert (codec.tiny is not None) == tiny
+
+
+HUB = """
+import torch
+from muse.api import MusePipeline
+from muse.method import Method
+from pipeline.config import Config
+from pipeline.models.locate import load, locate
+
+method = Method(steps=2, iterations=1, timing="fixed", timing_level=0.0)
+names = {"model": "small/diffusion", "guide": "small/feelings", "similarity": "small/clip", "vae": "small/vae"}
+config = Config(**names, lora=("small/style",), method=method)
+models = locate(config)
+for role in (*names, "lora 0"):
+    print(role, models[role].path)
+engine = load(models, config, on_gpu=False).engine
+print("worn", float(engine.backbone.network.mid_block.attentions[0].transformer_blocks[0].attn2.to_k.weight.sum()))
+pipe = MusePipeline.from_pretrained(
+    "small/diffusion", "small/feelings", "small/clip", method=method, vae="small/vae", lora=["small/style"]
+)
+print("made", pipe("a dog in a forest", "awe", generator=torch.Generator().manual_seed(0)).images[0].size)
+"""
+
+
+def test_hub_ids_are_found_in_the_cache_without_a_network(folders, lora, tmp_path):
+    """A diffusion model, a classifier, a CLIP, a VAE and a LoRA, by a run and in a script."""
+    small_vae().save_pretrained(tmp_path / "vae")
+    sources = {
+        "diffusion": folders / "sd1",
+        "feelings": WEIGHTS / "guide",
+        "clip": WEIGHTS / "clip",
+        "vae": tmp_path / "vae",
+        "style": lora.parent,
+    }
+    for name, source in sources.items():
+        repository = tmp_path / "hub" / f"models--small--{name}"
+        shutil.copytree(source, repository / "snapshots" / COMMIT)
+        (repository / "refs").mkdir()
+        (repository / "refs" / "main").write_text(COMMIT)
+    hub = {
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": ":".join(sys.path),
+    }
+    command = [sys.executable, "-c", HUB]
+    done = subprocess.run(
+        command, env={**os.environ, **hub}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines() if " " in line)
+    roles = {
+        "model": "diffusion",
+        "guide": "feelings",
+        "similarity": "clip",
+        "vae": "vae",
+        "lora 0": "style",
+    }
+    for role, name in roles.items():
+        assert told[role] == str(tmp_path / "hub" / f"models--small--{name}" / "snapshots" / COMMIT)
+    key = load_backbone(folders / "sd1", lora=[str(lora)]).network.state_dict()
+    expected = float(key["mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"].sum())
+    assert float(told["worn"]) == pytest.approx(expected, abs=1e-5)
+    assert "made (32, 32)" in done.stdout

@@ -1,0 +1,109 @@
+from dataclasses import asdict
+
+import pytest
+
+from muse.emotions import MIKELS, Target, Taxonomy
+from muse.emotions.labels import assignment
+from muse.emotions.taxonomies import TAXONOMIES, load_taxonomy
+from muse.guidance.losses import similar_mask
+
+MOODS = """
+name = "moods"
+labels = ["calm", "glee", "gloom", "rage"]
+polarity = [1, 1, -1, -1]
+wheel = ["calm", "glee", "rage", "gloom"]
+"""
+
+
+@pytest.mark.parametrize("name", TAXONOMIES)
+def test_every_taxonomy_takes_mixtures_and_keeps_similar_emotions_to_the_polarity(name):
+    taxonomy = load_taxonomy(name)
+    first, last = taxonomy.labels[0], taxonomy.labels[-1]
+    target = Target.of({first: 0.75, last: 0.25}, taxonomy)
+    assert target.members == (first, last)
+    assert len(similar_mask(target)) == len(taxonomy) == len(taxonomy.polarity)
+    assert target.confidence(target.weights) == pytest.approx(1)
+    sign = dict(zip(taxonomy.labels, taxonomy.polarity, strict=True))
+    for label in taxonomy.labels:
+        assert all(sign[near] == sign[label] and near != label for near in taxonomy.similar(label))
+
+
+def test_published_orders():
+    assert load_taxonomy("mikels-8") is MIKELS
+    six = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
+    assert load_taxonomy("emotion6").labels == six
+    assert load_taxonomy("artemis-9").labels == (*MIKELS.labels, "something else")
+    assert set(load_taxonomy("emotion6").similar("fear")) == {"anger"}
+    assert load_taxonomy("emotion6").similar("neutral") == ()
+
+
+def test_a_users_own_from_a_file(tmp_path):
+    file = tmp_path / "moods.toml"
+    file.write_text(MOODS)
+    moods = load_taxonomy(str(file))
+    assert moods.similar("rage") == ("gloom",)
+    assert Taxonomy.of(asdict(moods)) == moods
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("[1, 1, -1, -1]", "[1, 1, -1]"), "polarity is .* for each of the 4 labels"),
+        (("[1, 1, -1, -1]", "[1, 1, -1, 7]"), "give 1, 0 or -1"),
+        (('["calm", "glee", "rage"', '["calm", "joy", "rage"'), "wheel names joy"),
+        (('"glee", "gloom"', '"calm", "gloom"'), "labels names calm twice"),
+        (('"glee", "gloom"', '"Glee", "gloom"'), "'Glee' must be in small letters"),
+        (('name = "moods"', ""), "name: missing or unknown"),
+        (('name = "moods"', 'name = "moods"\ncolour = 1'), "colour: missing or unknown"),
+        (("[1, 1, -1, -1]", '"good"'), "give a list of int"),
+        (('name = "moods"', "name ="), "moods.toml: "),
+    ],
+)
+def test_a_broken_file_is_refused_with_what_is_wrong(tmp_path, change, message):
+    file = tmp_path / "moods.toml"
+    file.write_text(MOODS.replace(*change))
+    assert file.read_text() != MOODS
+    with pytest.raises(ValueError, match=message):
+        load_taxonomy(str(file))
+
+
+def test_an_unknown_name_or_a_missing_file(tmp_path):
+    with pytest.raises(ValueError, match="did you mean 'emotion6'"):
+        load_taxonomy("emotions6")
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_taxonomy(str(tmp_path / "none.toml"))
+
+
+def test_labels_are_assigned_by_name_several_to_one_and_left_out_when_told():
+    own = [
+        "Fear",
+        "glee",
+        "happiness",
+        "blur",
+        "anger",
+        "disgust",
+        "sadness",
+        "surprise",
+        "neutral",
+    ]
+    told = {"glee": "joy", "Happiness": "joy", "blur": ""}
+    emotion6 = load_taxonomy("emotion6")
+    given = assignment(own, emotion6, told)
+    assert [None if i is None else emotion6.labels[i] for i in given] == [
+        "fear", "joy", "joy", None, "anger", "disgust", "sadness", "surprise", "neutral"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("own", "told", "message"),
+    [
+        (["glee", *MIKELS.labels], {}, "'glee' = "),
+        (MIKELS.labels[:-1], {}, "none stands for sadness"),
+        (MIKELS.labels, {"glee": "awe"}, "label_map names glee, but the labels are amusement"),
+        (["glee", *MIKELS.labels], {"glee": "joy"}, "unknown emotion 'joy'"),
+        (MIKELS.labels, {"awe": ""}, "none stands for awe"),
+    ],
+)
+def test_labels_that_do_not_match_are_refused_with_both_lists_or_the_culprit(own, told, message):
+    with pytest.raises(ValueError, match=message):
+        assignment(own, MIKELS, told)

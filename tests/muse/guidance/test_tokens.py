@@ -1,0 +1,108 @@
+import pytest
+import torch
+
+from muse.emotions import Target
+from muse.guidance.tokens import initial_tokens, open_slots, shares, spliced
+
+LEAD = ", evoking"
+
+
+@pytest.fixture(scope="module")
+def table(random_backbone):
+    return random_backbone.text.tables[0]
+
+
+def test_tokens_stand_after_the_lead_and_before_the_end_marker(tokenizer):
+    ids, places = (
+        rows[0].tolist()
+        for rows in open_slots(tokenizer, ["a dog in a cemetery"], [Target.of("awe")], 3, LEAD)
+    )
+    assert tokenizer.decode(ids[1 : places[0]]).split() == [
+        "a",
+        "dog",
+        "in",
+        "a",
+        "cemetery",
+        ",",
+        "evoking",
+    ]
+    assert places == [8, 9, 10]
+    assert tokenizer.decode([ids[place] for place in places]).split() == ["awe", "awe", "awe"]
+    assert ids[11] == tokenizer.eos_token_id
+    assert len(ids) == tokenizer.model_max_length
+
+
+def test_a_lead_may_name_the_emotion(tokenizer):
+    mixture = Target.of({"awe": 0.6, "fear": 0.4})
+    ids, places = open_slots(tokenizer, ["a dog"], [mixture], 1, LEAD + " {emotion}")
+    told = tokenizer.decode(ids[0, 1 : int(places[0, 0])]).split()
+    assert told == ["a", "dog", ",", "evoking", "awe", "and", "fear"]
+
+
+def test_a_prompt_at_the_limit_keeps_its_tokens_and_its_end_marker(tokenizer):
+    ids, places = (
+        rows[0].tolist()
+        for rows in open_slots(tokenizer, ["a dog " * 40], [Target.of("fear")], 2, LEAD)
+    )
+    assert len(ids) == tokenizer.model_max_length
+    assert places[-1] == len(ids) - 2
+    assert ids[-1] == tokenizer.eos_token_id
+
+
+def test_tokens_start_as_the_words_of_the_target(tokenizer, table):
+    awe = table.weight[tokenizer("awe", add_special_tokens=False).input_ids].mean(0)
+    fear = table.weight[tokenizer("fear", add_special_tokens=False).input_ids].mean(0)
+    mixture = Target.of({"awe": 0.25, "fear": 0.75})
+    alone, mixed = initial_tokens(tokenizer, table, [Target.of("awe"), mixture], 4)
+    assert torch.equal(alone, awe.expand(4, -1))
+    assert torch.allclose(mixed, torch.stack([fear, fear, fear, awe]), atol=1e-6)
+    (one,) = initial_tokens(tokenizer, table, [mixture], 1)
+    assert torch.allclose(one, (0.25 * awe + 0.75 * fear)[None], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("weights", "count", "expected"),
+    [
+        ({"awe": 1.0}, 3, ["awe", "awe", "awe"]),
+        ({"awe": 0.5, "fear": 0.5}, 4, ["awe", "awe", "fear", "fear"]),
+        ({"awe": 0.5, "fear": 0.5}, 3, ["awe", "awe", "fear"]),
+        ({"awe": 0.4, "fear": 0.6}, 4, ["fear", "fear", "awe", "awe"]),
+        ({"awe": 0.9, "fear": 0.1}, 4, ["awe", "awe", "awe", "fear"]),
+        ({"awe": 0.5, "fear": 0.3, "anger": 0.2}, 4, ["awe", "awe", "fear", "anger"]),
+        ({"awe": 0.5, "fear": 0.3, "anger": 0.2}, 2, ["awe", "fear+anger"]),
+        ({"awe": 0.5, "fear": 0.3, "anger": 0.2}, 1, ["awe+fear+anger"]),
+    ],
+)
+def test_members_of_a_mixture_share_the_tokens_by_weight(tokenizer, weights, count, expected):
+    target = Target.of(weights)
+    assert ["+".join(names) for names in shares(target, count)] == expected
+    ids, places = open_slots(tokenizer, ["a dog"], [target], count, LEAD)
+    told = tokenizer.decode(ids[0, places[0]]).split()
+    assert told == [names.split("+")[0] for names in expected]
+
+
+def test_splicing_the_words_own_embeddings_changes_nothing(random_backbone, tokenizer, table):
+    targets = [Target.of("awe"), Target.of("fear")]
+    prompts = random_backbone.text.open(["a dog in a forest", "a cat by a pond"], targets, 1, LEAD)
+    tokens = initial_tokens(tokenizer, table, targets, 1)
+    with torch.no_grad():
+        worded = random_backbone.embed(prompts).context
+        assert torch.allclose(random_backbone.embed(prompts, tokens).context, worded, atol=1e-6)
+        # Not by a constant: layer norm would take that away again.
+        shift = torch.linspace(-1, 1, tokens.shape[-1])
+        moved = random_backbone.embed(prompts, tokens + shift).context
+    # The encoder is causal: what stands before the tokens cannot know of them.
+    first = int(prompts.places[0].min())
+    assert torch.allclose(moved[:, :first], worded[:, :first], atol=1e-6)
+    assert not torch.allclose(moved[:, first:], worded[:, first:], atol=1e-3)
+
+
+def test_the_table_is_left_alone(table):
+    before = table.weight.clone()
+    tokens = torch.zeros(1, 1, table.embedding_dim, requires_grad=True)
+    with spliced(table, torch.tensor([[1]]), tokens):
+        table(torch.tensor([[5, 6, 7]])).sum().backward()
+    assert tokens.grad is not None
+    assert torch.equal(before, table.weight)
+    assert table.weight.grad is None
+    assert torch.equal(table(torch.tensor([[6]]))[0, 0], table.weight[6])

@@ -1,0 +1,253 @@
+"""The engine on random weights: what holds whatever the models are."""
+
+import dataclasses
+import statistics
+
+import pytest
+import torch
+
+from muse.diffusion.inversion import asked_at, undo
+from muse.diffusion.sampler import make_schedule, split
+from muse.emotions import Target
+from muse.engine import MuseEngine
+from muse.method import Method
+from muse.request import Request
+
+QUICK = Method(steps=4, iterations=1, timing="fixed", timing_level=0.0, until=1.0)
+
+
+@pytest.fixture
+def make(random_backbone, random_guide, random_clip):
+    def _make(requests, method=QUICK, slots=0, on_step=None):
+        return MuseEngine(random_backbone, random_guide, random_clip, method, slots).run(
+            requests, on_step
+        )
+
+    return _make
+
+
+def _request(seed=1, emotion="awe", image=None, prompt="a dog in a forest"):
+    return Request(prompt, Target.of(emotion), seed, image=image)
+
+
+def test_the_same_batch_gives_the_same_pixels_and_traces(make):
+    requests = [
+        _request(1),
+        _request(2, image=torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))),
+    ]
+    first, second = make(requests), make(requests)
+    for a, b in zip(first, second, strict=True):
+        assert torch.equal(a.pixels, b.pixels)
+        assert a.trace == b.trace
+
+
+def test_seed_target_and_prompt_each_change_the_picture(make):
+    samples = make(
+        [_request(1), _request(2), _request(1, "fear"), _request(1, prompt="a cat by a pond")]
+    )
+    pixels = [sample.pixels for sample in samples]
+    assert all(not torch.equal(pixels[0], other) for other in pixels[1:])
+
+
+def test_a_trace_tells_what_was_done(make):
+    (sample,) = make([_request()])
+    trace = sample.trace
+    assert trace.start_step == 0
+    assert len(trace.similarity) == 1
+    assert trace.inherent is not None
+    assert trace.inherent != "awe"
+    assert trace.iterations == len(trace.loss) == len(trace.confidence) == 4
+    # Forward and backward at each reading, whose output serves the step; the unconditional branch once a step;
+    # and one to decide the start.
+    assert trace.forwards == 4 * 2 + 4 * 1 + 1
+
+
+def test_without_guidance_it_is_plain_ddim(make, random_backbone):
+    method = Method(steps=4, timing="never")
+    (sample,) = make([_request()], method)
+    backbone, schedule = random_backbone, make_schedule(random_backbone.scheduler_config, 4)
+    with torch.no_grad():
+        context = backbone.embed(backbone.text.plain(["a dog in a forest", ""]))
+        latents = torch.randn(1, *backbone.latent_shape, generator=torch.Generator().manual_seed(1))
+        for i, told in enumerate(schedule.timesteps):
+            cond, base = backbone.predict(latents.expand(2, -1, -1, -1), told.expand(2), context)[
+                :, None
+            ]
+            mixed = base + method.guidance_scale * (cond - base)
+            x0, eps = split(
+                mixed,
+                latents,
+                float(schedule.alphas[i]),
+                float(schedule.sigmas[i]),
+                schedule.prediction,
+            )
+            latents = float(schedule.alphas[i + 1]) * x0 + float(schedule.sigmas[i + 1]) * eps
+        pixels = backbone.codec.decode(latents)[0].permute(1, 2, 0).clamp(0, 1) * 255
+    assert (pixels - sample.pixels).abs().max() <= 1.0
+    assert sample.trace.iterations == 0
+
+
+def test_a_finished_request_leaves_its_slot_to_the_next(make):
+    """Two slots for four requests give what four slots give, and no more than two are ever on their way."""
+    source = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    requests = [_request(1), _request(2, image=source), _request(3, "fear"), _request(4, "anger")]
+    seen = []
+    # Small steps: where Adam turns the sign of a tiny gradient into a step, rounding decides it.
+    method = dataclasses.replace(QUICK, learning_rate=0.01)
+    few = make(
+        requests, method, slots=2, on_step=lambda row, latents: seen.append((row.number, row.index))
+    )
+    many = make(requests, method)
+    for a, b in zip(few, many, strict=True):
+        # Two levels of 255: other rows share the forwards, and float sums round differently.
+        assert (a.pixels.int() - b.pixels.int()).abs().max() <= 2
+        assert a.trace.forwards == b.trace.forwards
+    order = [number for number, _ in seen]
+    first = {n: order.index(n) for n in range(4)}
+    last = {n: len(order) - 1 - order[::-1].index(n) for n in range(4)}
+    for at in range(len(seen)):
+        assert sum(first[n] <= at <= last[n] for n in range(4)) <= 2
+    assert [index for number, index in seen if number == 0] == [0, 1, 2, 3]
+
+
+def test_the_best_reading_of_a_step_is_what_is_denoised_with(make):
+    """Where every update does harm, all must be as if there had been one reading a step."""
+    once = Method(
+        steps=4, iterations=1, timing="fixed", timing_level=0.0, until=0.25, learning_rate=0.0
+    )
+    wild = dataclasses.replace(once, iterations=2, learning_rate=10.0)
+    pairs = (
+        (make([_request(seed)], once)[0], make([_request(seed)], wild)[0]) for seed in range(10)
+    )
+    a, b = next((a, b) for a, b in pairs if b.trace.loss[0] == min(b.trace.loss))
+    assert len(b.trace.loss) == 2
+    assert (a.pixels.int() - b.pixels.int()).abs().max() <= 1
+
+
+def test_each_named_variant_changes_the_picture(make):
+    base = make([_request()])[0].pixels
+    for change in (
+        {"token_space": "output"},
+        {"augment": True},
+        {"lead": ", evoking {emotion}"},
+        {"sampler": "dpm++"},
+    ):
+        assert not torch.equal(
+            make([_request()], dataclasses.replace(QUICK, **change))[0].pixels, base
+        ), change
+
+
+def test_tokens_start_on_the_way_from_nothing_to_their_words(make):
+    """From nothing, and never moved, they are the same for every emotion."""
+    pictures = {}
+    for scale in (0.0, 0.5, 1.0):
+        still = dataclasses.replace(QUICK, learning_rate=0.0, initial_scale=scale)
+        pictures[scale] = [
+            make([_request(emotion=emotion)], still)[0].pixels for emotion in ("awe", "fear")
+        ]
+    assert torch.equal(*pictures[0.0])
+    assert not torch.equal(*pictures[0.5])
+    assert not torch.equal(pictures[0.5][0], pictures[1.0][0])
+
+
+def test_without_warm_start_each_step_begins_with_the_words(make):
+    """At one reading a step the tokens are then never anything but the words."""
+    cold, words = (
+        dataclasses.replace(QUICK, warm_start=False),
+        dataclasses.replace(QUICK, learning_rate=0.0),
+    )
+    assert torch.equal(make([_request()], cold)[0].pixels, make([_request()], words)[0].pixels)
+    assert not torch.equal(make([_request()])[0].pixels, make([_request()], words)[0].pixels)
+
+
+def test_a_convinced_guide_leaves_the_tokens_alone_and_costs_no_gradient(make):
+    (sample,) = make(
+        [_request()], Method(steps=4, timing="fixed", timing_level=0.0, enough=0.0, until=1.0)
+    )
+    assert sample.trace.iterations == 0
+    # The first reading has a gradient, for nobody knows yet; the other steps' glances are their predictions, too.
+    assert (sample.trace.gradients, sample.trace.glances) == (1, 3)
+    assert len(sample.trace.confidence) == 4
+    assert sample.trace.forwards == 2 + 3 * 1 + 4 * 1 + 1
+
+
+def test_each_emotion_of_a_mixture_has_its_readings(make):
+    one, pair = make(
+        [_request(), _request(emotion={"awe": 0.7, "fear": 0.3})],
+        dataclasses.replace(QUICK, enough=1.0),
+    )
+    assert (one.trace.iterations, pair.trace.iterations) == (4, 8)
+
+
+def test_a_guide_in_doubt_again_is_read_again(make):
+    """Confidences of random weights wander: at their median some glances find what the reading before had not."""
+    method = Method(steps=8, timing="fixed", timing_level=0.0, until=1.0, iterations=2)
+    requests = [_request(seed) for seed in range(6)]
+    level = statistics.median(
+        c for sample in make(requests, method) for c in sample.trace.confidence
+    )
+    traces = [sample.trace for sample in make(requests, dataclasses.replace(method, enough=level))]
+    in_vain = [trace.gradients + trace.glances - len(trace.confidence) for trace in traces]
+    assert max(in_vain) > 0, "no glance found the guide in doubt"
+    assert sum(trace.glances for trace in traces) > sum(in_vain), "no glance found it convinced"
+    for trace in traces:
+        assert trace.iterations == sum(confidence < level for confidence in trace.confidence)
+
+
+def test_a_row_that_turns_non_finite_fails_alone(make):
+    broken = torch.full((3, 64, 64), float("nan"))
+    sound, failed, also_sound = make([_request(1), _request(2, image=broken), _request(3)])
+    assert failed.pixels is None
+    assert "non-finite" in failed.failure
+    alone = make([_request(1), _request(2, image=torch.zeros(3, 64, 64)), _request(3)])
+    for row, sample in ((0, sound), (2, also_sound)):
+        # Two levels of 255: without the failed row a forward is smaller, and float sums round differently.
+        assert (sample.pixels.int() - alone[row].pixels.int()).abs().max() <= 2
+
+
+def test_an_image_that_decodes_to_nan_fails_alone(make, random_backbone, monkeypatch):
+    """As a VAE in float16 does, whose activations overflow on some latents."""
+    decode, steps = random_backbone.codec.decode, []
+
+    def overflowing(latents):
+        pixels = decode(latents)
+        if len(steps) == 3 * QUICK.steps:  # the last decode, of what is kept
+            pixels[1, :, 0, 0] = float("nan")
+        return pixels
+
+    monkeypatch.setattr(random_backbone.codec, "decode", overflowing)
+    requests = [_request(1), _request(2), _request(3)]
+    before, failed, after = make(requests, on_step=lambda row, _: steps.append(row.number))
+    assert failed.pixels is None
+    assert "the decoded image is non-finite" in failed.failure
+    assert before.pixels is not None
+    assert after.pixels is not None
+
+
+def test_inversion_leads_back_at_guidance_one(random_backbone):
+    """With ever more steps DDIM and its inverse are the same path; the error must fall with the steps."""
+    backbone = random_backbone
+    torch.manual_seed(5)
+    clean = torch.randn(1, *backbone.latent_shape) * 0.5
+    errors = []
+    with torch.no_grad():
+        context = backbone.embed(backbone.text.plain(["a dog in a forest"]))
+        for steps in (10, 40):
+            schedule = make_schedule(backbone.scheduler_config, steps)
+            start, latents = steps // 4, clean
+            for i in reversed(range(start, steps)):
+                index = torch.tensor([i])
+                output = backbone.predict(
+                    latents, schedule.timesteps[asked_at(schedule, index)], context
+                )
+                latents = undo(schedule, index, latents, output)
+            for i in range(start, steps):
+                index = torch.tensor([i])
+                output = backbone.predict(latents, schedule.timesteps[index], context)
+                x0, _ = split(output, latents, *schedule.level(index, latents), schedule.prediction)
+                latents = schedule.step(
+                    schedule, index, latents, x0, torch.full_like(x0, float("nan"))
+                )
+            errors.append(float((latents - clean).square().mean().sqrt() / clean.std()))
+    assert errors[1] < 0.5 * errors[0]
+    assert errors[1] < 0.1

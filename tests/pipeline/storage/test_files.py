@@ -1,0 +1,45 @@
+import hashlib
+import json
+import os
+
+import pytest
+
+from pipeline.storage import files as storage
+
+
+def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
+    path = tmp_path / "a" / "file.bin"
+    storage.write_bytes(path, b"old")
+
+    def power_loss(*_):
+        raise OSError("power loss")
+
+    monkeypatch.setattr(os, "replace", power_loss)
+    with pytest.raises(OSError, match="power loss"):
+        storage.write_bytes(path, b"new and longer")
+    assert path.read_bytes() == b"old"
+    # What was left behind is hidden from every reader's pattern, and cleared by the next run.
+    assert list(path.parent.glob("*.bin")) == [path]
+    storage.clear_temporaries(tmp_path)
+    assert os.listdir(path.parent) == ["file.bin"]
+
+
+def test_json_is_canonical(tmp_path):
+    one = storage.write_json(tmp_path / "1.json", {"b": 1, "a": [1, 2]})
+    two = storage.write_json(tmp_path / "2.json", {"a": [1, 2], "b": 1})
+    assert one == two == storage.sha256_file(tmp_path / "1.json")
+    assert json.loads((tmp_path / "1.json").read_text()) == {"a": [1, 2], "b": 1}
+
+
+def test_a_folders_hash_heeds_names_and_contents_only(tmp_path):
+    for name in ("one", "two"):
+        storage.write_bytes(tmp_path / name / "x" / "f", b"data")
+    assert storage.sha256_folder(tmp_path / "one") == storage.sha256_folder(tmp_path / "two")
+    known = hashlib.sha256(
+        b"x/f\0" + hashlib.sha256(b"data").hexdigest().encode() + b"\n"
+    ).hexdigest()
+    assert (
+        storage.sha256_folder(tmp_path / "one") == known
+    )  # as runs that are resumed have it in their fingerprints
+    os.rename(tmp_path / "two" / "x" / "f", tmp_path / "two" / "x" / "g")
+    assert storage.sha256_folder(tmp_path / "one") != storage.sha256_folder(tmp_path / "two")

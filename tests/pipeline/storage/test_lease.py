@@ -1,0 +1,93 @@
+"""One driver at a time, with real files and threads; another machine's driver is played by writing its lease."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from pipeline.errors import RunStopped, UserError
+from pipeline.storage import lease
+from pipeline.storage.files import read_json, write_json
+from pipeline.storage.lease import Lease, lease_file
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(lease, "WATCH_SECONDS", 3.0)
+
+
+def _others(output, count: int, **more) -> None:
+    write_json(
+        lease_file(output),
+        {"token": "other", "count": count, "machine": "elsewhere 1", "pid": 1, **more},
+    )
+
+
+def test_it_is_renewed_while_held_and_gone_afterwards(tmp_path):
+    with Lease(tmp_path) as held:
+        first = read_json(lease_file(tmp_path))["count"]
+        while read_json(lease_file(tmp_path))["count"] == first:
+            time.sleep(0.05)
+        held.check()
+    assert not lease_file(tmp_path).exists()
+
+
+def test_one_that_moves_is_alive_wherever_it_is(tmp_path):
+    _others(tmp_path, 1)
+    end = threading.Event()
+
+    def beat() -> None:
+        count = 1
+        while not end.wait(0.1):
+            count += 1
+            _others(tmp_path, count)
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        with (
+            pytest.raises(UserError, match=r"another driver is at work .*process 1 on elsewhere"),
+            Lease(tmp_path),
+        ):
+            pass
+    finally:
+        end.set()
+        thread.join()
+    assert read_json(lease_file(tmp_path))["token"] == "other"
+
+
+def test_one_that_stands_still_is_taken_over(tmp_path):
+    _others(tmp_path, 5)
+    with Lease(tmp_path) as held:
+        assert read_json(lease_file(tmp_path))["token"] == held.token
+
+
+def test_a_dead_process_of_this_machine_is_known_at_once(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    _others(tmp_path, 5, machine=lease.machine(), pid=ended.pid)
+    began = time.monotonic()
+    with Lease(tmp_path):
+        assert time.monotonic() - began < lease.WATCH_SECONDS
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"token": 1}', "\xff"])
+def test_what_cannot_be_read_is_no_lease(tmp_path, text):
+    lease_file(tmp_path).parent.mkdir()
+    lease_file(tmp_path).write_bytes(text.encode("latin-1"))
+    with Lease(tmp_path) as held:
+        held.check()
+
+
+def test_a_driver_that_lost_its_lease_stops_and_leaves_the_others(tmp_path):
+    with Lease(tmp_path) as held:
+        deadline = time.monotonic() + 60
+        while not held.lost and time.monotonic() < deadline:
+            _others(tmp_path, 1)
+            time.sleep(0.05)
+        with pytest.raises(RunStopped, match="another driver has taken this output over"):
+            held.check()
+    assert read_json(lease_file(tmp_path))["token"] == "other"

@@ -1,0 +1,91 @@
+"""What a run shows while it goes, as its user sees it: plain lines in a file, a live display on a terminal."""
+
+import os
+import pty
+import re
+import subprocess
+import threading
+
+import pytest
+
+from pipeline import progress
+from pipeline.output.batches import Report
+from pipeline.progress import Progress
+from tests.support import drive
+
+COUNTS = re.compile(r"(\d+) accepted, (\d+) rejected, (\d+) failed")
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    return drive.write_manifest(
+        tmp_path_factory.mktemp("plain") / "manifest.parquet", [f"a dog {n}" for n in range(8)]
+    )
+
+
+def test_where_no_terminal_is_it_tells_plain_lines_from_start_to_end(manifest, tmp_path):
+    done = drive.run(manifest, tmp_path / "out", "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    first, *_, last = done.stderr.splitlines()
+    assert first == "muse-batch: 0 of 8 done, starting workers"
+    counts = COUNTS.search(done.stdout)
+    accepted = int(counts[1])
+    assert re.fullmatch(
+        rf"muse-batch: 8/8 \| {counts[0]} \| awe {accepted} \| \d+\.\d\d images/s \| 0 s left", last
+    ), last
+    assert "\x1b" not in done.stderr
+
+
+def test_on_a_terminal_it_shows_a_live_display_up_to_the_last_image(manifest, tmp_path):
+    ours, theirs = pty.openpty()
+    shown = bytearray()
+
+    def watch() -> None:
+        try:
+            while read := os.read(ours, 4096):
+                shown.extend(read)
+        except OSError:  # its last process has closed it
+            return
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    command = drive.run_arguments(manifest, tmp_path / "out", "--workers", 1)
+    wide = {**drive.environment(), "TERM": "xterm", "COLUMNS": "160"}
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env=wide,
+            text=True,
+            timeout=drive.PATIENCE,
+            check=False,
+        )
+    finally:
+        os.close(theirs)
+        watching.join()
+        os.close(ours)
+    told = shown.decode()
+    assert done.returncode == 0, told
+    assert "\x1b[" in told
+    assert "starting workers" in told
+    *_, last = (
+        line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told).splitlines() if line.strip()
+    )
+    assert "8/8" in last
+    assert COUNTS.search(last)[0] == COUNTS.search(done.stdout)[0]
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(0.0, 3), (1e6, 1)])
+def test_plain_lines_come_no_faster_than_their_pace_and_the_last_one_always(
+    monkeypatch, capsys, seconds, lines
+):
+    """Resumed with four of ten done; both of its batches count, in lines or in the last one."""
+    monkeypatch.setattr(progress, "LINE_SECONDS", seconds)
+    with Progress(10, 4) as shown:
+        shown.add(Report(1, {"accepted": 1, "failed": 2}, {"fear": 1}))
+        shown.add(Report(2, {"rejected": 3}))
+    first, *told = capsys.readouterr().err.splitlines()
+    assert first == "muse-batch: 4 of 10 done, starting workers"
+    assert len(told) == lines
+    assert told[-1].startswith("muse-batch: 10/10 | 1 accepted, 3 rejected, 2 failed | fear 1 | ")

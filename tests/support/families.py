@@ -1,0 +1,146 @@
+"""Small random weights of each family's real configuration classes."""
+
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    T5Config,
+    T5EncoderModel,
+)
+
+SD = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "clip_sample": False,
+    "steps_offset": 1,
+}
+
+
+def _text_config(tokenizer, width, act="quick_gelu"):
+    return CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=2 * width,
+        projection_dim=width,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=tokenizer.model_max_length,
+        hidden_act=act,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def small_vae(channels=4, **more):
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        latent_channels=channels,
+        sample_size=32,
+        **more,
+    )
+
+
+def _unet(context, **more):
+    return UNet2DConditionModel(
+        sample_size=16,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        cross_attention_dim=context,
+        attention_head_dim=4,
+        norm_num_groups=8,
+        **more,
+    )
+
+
+def sd1(tokenizer):
+    return StableDiffusionPipeline(
+        vae=small_vae(),
+        text_encoder=CLIPTextModel(_text_config(tokenizer, 32)),
+        tokenizer=tokenizer,
+        unet=_unet(32),
+        scheduler=DDIMScheduler(**SD),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def sd2(tokenizer):
+    """Velocity prediction, linear projections and an OpenCLIP-like encoder."""
+    pipe = sd1(tokenizer)
+    pipe.scheduler = DDIMScheduler(**SD, prediction_type="v_prediction")
+    pipe.unet = _unet(32, use_linear_projection=True)
+    pipe.text_encoder = CLIPTextModel(_text_config(tokenizer, 32, "gelu"))
+    return pipe
+
+
+def sdxl(tokenizer):
+    return StableDiffusionXLPipeline(
+        vae=small_vae(),
+        text_encoder=CLIPTextModel(_text_config(tokenizer, 32)),
+        text_encoder_2=CLIPTextModelWithProjection(_text_config(tokenizer, 48, "gelu")),
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        unet=_unet(
+            80,
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=48 + 6 * 8,
+        ),
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
+        ),
+    )
+
+
+def sd3(tokenizer):
+    """A diffusion transformer on a straight path; its VAE shifts its latents."""
+    transformer = SD3Transformer2DModel(
+        sample_size=16,
+        patch_size=2,
+        in_channels=8,
+        out_channels=8,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=4,
+        joint_attention_dim=96,
+        caption_projection_dim=32,
+        pooled_projection_dim=80,
+        pos_embed_max_size=16,
+    )
+    t5 = T5Config(
+        vocab_size=len(tokenizer), d_model=96, d_kv=16, d_ff=64, num_layers=1, num_heads=2
+    )
+    return StableDiffusion3Pipeline(
+        vae=small_vae(8, shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
+        text_encoder=CLIPTextModelWithProjection(_text_config(tokenizer, 32)),
+        text_encoder_2=CLIPTextModelWithProjection(_text_config(tokenizer, 48, "gelu")),
+        text_encoder_3=T5EncoderModel(t5),
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        tokenizer_3=tokenizer,
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+    )
+
+
+FAMILIES = {"sd1": sd1, "sd2": sd2, "sdxl": sdxl, "sd3": sd3}
