@@ -143,6 +143,10 @@ def run(
     quota: Annotated[
         Optional[int], typer.Option(help="Accepted samples wanted of each emotion; then no more.")
     ] = None,
+    executor: Annotated[
+        Optional[str],
+        typer.Option(help="ray; or local: in this process, one worker, for debugging."),
+    ] = None,
     workers: Annotated[
         Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")
     ] = None,
@@ -179,6 +183,7 @@ def run(
             candidates=candidates,
             effort=effort,
             quota=quota,
+            executor=executor,
             workers=workers,
             gpus_per_worker=gpus_per_worker,
             batch_size=batch_size,

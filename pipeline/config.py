@@ -23,6 +23,8 @@ SAME_JUDGE = (
 
 ENGINES = ("muse", "null")
 
+EXECUTORS = ("ray", "local")
+
 SEEDS, LADDER = "seeds", "ladder"
 EFFORTS = (SEEDS, LADDER)
 
@@ -112,6 +114,8 @@ class Config:
         seed: of the run; every request's own seed derives from it.
         image_format: `png`, `webp` (both lossless) or `jpg` (quality 95).
         threads: CPU threads of each worker. Float sums depend on it, so it is part of the plan.
+        executor: where workers run: `ray`, as processes of a Ray cluster; or `local`, one worker in this process, for
+            debugging.
         workers: worker processes; 0 for one per GPU, or per core without any.
         gpus_per_worker: GPUs of each worker; 0 runs on the CPU. -1 for 1 where there is a GPU.
         store_timeout_s: seconds for which one call to an object store is tried again.
@@ -158,6 +162,7 @@ class Config:
     seed: int = 0
     image_format: str = "png"
     threads: int = 1
+    executor: str = "ray"
     workers: int = 0
     gpus_per_worker: float = -1.0
     store_timeout_s: float = 120.0
@@ -199,6 +204,8 @@ class Config:
         within(self, limits)
         if self.engine not in ENGINES:
             raise ValueError(f"engine is {self.engine!r}; choose {', '.join(ENGINES)}")
+        if self.executor not in EXECUTORS:
+            raise ValueError(f"executor is {self.executor!r}; choose {', '.join(EXECUTORS)}")
         if self.effort not in EFFORTS:
             raise ValueError(f"effort is {self.effort!r}; choose {', '.join(EFFORTS)}")
         if self.dtype not in DTYPES:
@@ -236,6 +243,7 @@ def folder_and_label(told: str) -> tuple[str, str]:
 
 
 PLACEMENT = (
+    "executor",
     "workers",
     "gpus_per_worker",
     "store_timeout_s",

@@ -27,6 +27,7 @@ def test_flags_beat_set_beats_file_beats_defaults(tmp_path):
         ("method.strength=2.0", "method.strength is 2.0"),
         ("method.timing=soon", "choose fixed, threshold, settled, plateau, never"),
         ("emotions=['joy']", "unknown emotion 'joy'"),
+        ("executor=slurm", "choose ray, local"),
         ("image_format=bmp", "choose png, jpg, webp"),
         ("seed", "write key=value"),
         ("min_confidence=nan", "min_confidence is nan"),
@@ -64,6 +65,6 @@ def test_a_judge_that_is_the_guide_is_refused():
 
 def test_where_a_run_computes_does_not_decide_its_bytes():
     assert decisive(_load(workers=1)) == decisive(
-        _load(workers=4, address="ray://x", gpus_per_worker=0.5)
+        _load(workers=4, address="ray://x", gpus_per_worker=0.5, executor="local")
     )
     assert decisive(_load(seed=1)) != decisive(_load(seed=2))
