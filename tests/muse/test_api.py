@@ -7,7 +7,7 @@ from muse.api import MusePipeline
 from muse.emotions import MIKELS
 from muse.method import Method
 from muse.mini import WEIGHTS
-from tests.conftest import random_resnet
+from tests.support.tiny_models import random_resnet
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from muse.engine import MuseEngine
 from muse.method import Method
 from muse.reference import muse
 from muse.request import Request
-from tests.conftest import random_resnet
 from tests.support.families import sd1
+from tests.support.tiny_models import random_resnet
 
 
 class Guide:

@@ -8,7 +8,7 @@ from muse.emotions import Target
 from muse.emotions.probabilities import Probabilities
 from muse.guidance.losses import multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import CLIP, TokenState, read
-from tests.conftest import random_resnet, tiny_stable_diffusion
+from tests.support.tiny_models import random_resnet, tiny_stable_diffusion
 
 
 @pytest.fixture(scope="module")
