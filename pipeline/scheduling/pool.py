@@ -13,10 +13,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray.exceptions import ActorUnavailableError, OutOfDiskError, RayError, RayTaskError
+from ray.job_config import JobConfig
 
 from pipeline.errors import RunStopped, UserError
 from pipeline.generation.worker import Job, Placement, Worker
@@ -56,7 +58,9 @@ def connect(address: str) -> None:
     """
     # Ray warns at every start of a change that does not concern a run: it asks GPUs by `num_gpus` alone.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    local = {"include_dashboard": False} if not address else {}
+    options: dict[str, Any] = {} if address else {"include_dashboard": False}
+    if not address.startswith("ray://"):
+        options["job_config"] = _job_config()
     _knock(address)
     before = signal.getsignal(signal.SIGTERM)
     for left in reversed(range(CONNECTS)):
@@ -66,7 +70,7 @@ def connect(address: str) -> None:
                 address=address or "local",
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                **local,
+                **options,
             )
             break
         except (ConnectionError, ValueError) as error:
@@ -87,6 +91,20 @@ def connect(address: str) -> None:
             raise RunStopped(f"Ray did not start: {cause_of(error)}") from None
     # Ray puts a handler of its own in place, which would end the process with another exit code.
     signal.signal(signal.SIGTERM, before)
+
+
+def _job_config() -> JobConfig:
+    """A job whose workers import modules from their own Python installation, or from this checkout.
+
+    By default, Ray puts the driver's current folder first on the workers' `sys.path`. A user's own
+    `pipeline.py`, `jobs/`, `muse/` or `manifests/` there would be imported instead of ours.
+    """
+    root = Path(__file__).resolve().parents[2]
+    installed = root.name in ("site-packages", "dist-packages")
+    config = JobConfig(_py_driver_sys_path=[] if installed else [str(root)])
+    # Ray adds the driver's folders unless the job has a `working_dir`, and has no other option.
+    config._runtime_env_has_working_dir = lambda: True
+    return config
 
 
 def _knock(address: str) -> None:
