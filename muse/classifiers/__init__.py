@@ -1,4 +1,4 @@
-"""Image-emotion classifiers: pixels in, logits over a taxonomy out, differentiable, with their own preprocessing."""
+"""Differentiable image-emotion classifiers with their own preprocessing: pixels in, logits out."""
 
 from muse.classifiers.base import EmotionClassifier, ImageClassifier
 from muse.classifiers.ensemble import EnsembleClassifier

@@ -1,4 +1,4 @@
-"""The protocol that all classifiers keep, and what those of one model have in common."""
+"""The protocol of all classifiers, and the base class of those with a single model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from muse.emotions.probabilities import Probabilities
 
 
 class EmotionClassifier(Protocol):
-    """What guides, judges or examines."""
+    """A guide, a judge or an examiner."""
 
     taxonomy: Taxonomy
 
@@ -24,18 +24,19 @@ class EmotionClassifier(Protocol):
         """How probable each emotion is, (b, len(taxonomy)), float32, in the taxonomy's order.
 
         Args:
-            pixels: float (b, 3, h, w) in [0, 1], RGB. Values slightly outside are let through, so that
-                gradients live where a decoder overshoots.
+            pixels: float (b, 3, h, w) in [0, 1], RGB. Values slightly outside are let through, so
+                that gradients do not vanish where a decoder overshoots.
         """
         ...
 
 
 class ImageClassifier(nn.Module, ABC):
-    """A frozen model with its own preprocessing, labels and temperature, read under the names of a taxonomy.
+    """A frozen model with its own preprocessing, labels and temperature, mapped to a taxonomy.
 
-    Labels are matched by name. Where several stand for one emotion their probabilities add up; one that is
-    left out takes its share away, and the rest sum to one again. With `multi_label` an image may have several
-    emotions, each probable by itself; what adds up are then the odds P / (1 - P), and none takes from another.
+    Labels are matched by name. Where several labels stand for one emotion, their probabilities are
+    summed. A label that is left out is dropped, and the others are normalised to sum to 1.
+    With `multi_label` an image may have several emotions, independent of each other; then the odds
+    P / (1 - P) are summed, and nothing is normalised.
     """
 
     def __init__(
@@ -61,16 +62,17 @@ class ImageClassifier(nn.Module, ABC):
         self.register_buffer("mask", mask, persistent=False)
 
     @abstractmethod
-    def scores(self, seen: Tensor) -> Tensor:
-        """Logits (b, labels) over its own labels of prepared pixels."""
+    def scores(self, inputs: Tensor) -> Tensor:
+        """Logits (b, labels) over its own labels, of preprocessed pixels (b, 3, side, side)."""
 
     def logits(self, pixels: Tensor) -> Tensor:
-        """Logits (b, len(taxonomy)) of those probabilities, float32."""
+        """Logits (b, len(taxonomy)), float32; see `probs` for the arguments."""
         scores = self.scores(self.preprocessing(pixels.float())).float() / self.temperature
-        # log sum of p over the labels of an emotion, up to one constant a row; a single label's comes out exactly.
+        # The log of the sum of p over the labels of an emotion, up to one constant a row.
         return torch.logsumexp(scores[:, None, :] + self.mask, dim=-1)
 
     def probs(self, pixels: Tensor) -> Probabilities:
-        return (Probabilities.from_sigmoid if self.multi_label else Probabilities.from_softmax)(
-            self.logits(pixels)
-        )
+        logits = self.logits(pixels)
+        if self.multi_label:
+            return Probabilities.from_sigmoid(logits)
+        return Probabilities.from_softmax(logits)

@@ -1,4 +1,4 @@
-"""Image-text similarity by a CLIP model: the signal of WHEN, and a score of every sample."""
+"""Image-text similarity by a CLIP model: decides when guidance starts, and scores every sample."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ClipSimilarity(nn.Module):
         """Load from a folder or a hub id.
 
         Raises:
-            ValueError: there is no such folder, and the hub does not give it.
+            ValueError: there is no such folder, and the hub cannot provide it.
         """
         from transformers import CLIPModel, CLIPTokenizer
 
@@ -60,10 +60,12 @@ class ClipSimilarity(nn.Module):
     @torch.no_grad()
     def image(self, pixels: Tensor) -> Tensor:
         """Unit vectors (b, d) of pixels (b, 3, h, w) in [0, 1]."""
-        seen = (resize(pixels.float().clamp(0, 1), self.side) - self.mean) / self.std
-        return F.normalize(projected(self.model.get_image_features(pixel_values=seen)), dim=-1)
+        inputs = (resize(pixels.float().clamp(0, 1), self.side) - self.mean) / self.std
+        return F.normalize(projected(self.model.get_image_features(pixel_values=inputs)), dim=-1)
 
 
 def similarity(images: Tensor, texts: Tensor) -> Tensor:
-    """Cosines (b,) of unit vectors, row by row: cos = <i, t> (CLIP, Radford et al., arXiv 2103.00020)."""
+    """Cosines (b,) of unit vectors, row by row: cos = <i, t> (CLIP, Radford et al., arXiv
+    2103.00020).
+    """
     return (images * texts).sum(-1)

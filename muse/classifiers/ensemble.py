@@ -12,12 +12,14 @@ from muse.emotions.probabilities import Probabilities
 
 
 class EnsembleClassifier(nn.Module):
-    """The mean of the members' log-probabilities, which softmax turns into their normalised geometric mean.
+    """The normalised geometric mean of the members' probabilities (the mean of log P, then
+    softmax).
 
-    Where a member is multi-label it is the mean of their log-odds, log P - log(1 - P), and so is the ensemble.
+    If any member is multi-label, so is the ensemble: then it is the mean of the log-odds,
+    log P - log(1 - P).
 
-    A mean of probabilities would be content as soon as one member is: its gradient goes to the member that is
-    convinced already. This one's goes to each alike, so that a picture must please them all.
+    An arithmetic mean would be high as soon as one member is confident, and its gradient would
+    favour that member. The geometric mean weighs all members alike.
     """
 
     def __init__(self, members: Sequence[nn.Module], taxonomy: Taxonomy):
@@ -26,9 +28,8 @@ class EnsembleClassifier(nn.Module):
         self.multi_label = any(member.multi_label for member in members)
 
     def probs(self, pixels: Tensor) -> Probabilities:
-        seen = [member.probs(pixels) for member in self.members]
+        probs = [member.probs(pixels) for member in self.members]
         if self.multi_label:
-            return Probabilities.from_sigmoid(
-                torch.stack([each.log_p - each.log_rest for each in seen]).mean(0)
-            )
-        return Probabilities.from_softmax(torch.stack([each.log_p for each in seen]).mean(0))
+            log_odds = [one.log_p - one.log_rest for one in probs]
+            return Probabilities.from_sigmoid(torch.stack(log_odds).mean(0))
+        return Probabilities.from_softmax(torch.stack([one.log_p for one in probs]).mean(0))

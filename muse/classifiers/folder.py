@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from muse.classifiers.base import ImageClassifier
 from muse.classifiers.preprocessing import Preprocessing
-from muse.classifiers.spec import Source, read_source, safe_config
+from muse.classifiers.spec import ClassifierSpec, read_spec, safe_config
 from muse.emotions import MIKELS, Taxonomy
 
 
 class FolderClassifier(ImageClassifier):
-    """Any image classifier that transformers knows."""
+    """Any image classifier that transformers supports."""
 
     @classmethod
     def from_pretrained(
@@ -27,42 +27,42 @@ class FolderClassifier(ImageClassifier):
         """Load from a local folder.
 
         Raises:
-            ValueError: no such folder, no safetensors in it, or labels that are not the taxonomy's.
+            ValueError: no such folder, no safetensors in it, or labels that do not match.
         """
-        return cls.of(read_source(Path(path)), taxonomy, label_map)
+        return cls.of(read_spec(Path(path)), taxonomy, label_map)
 
     @classmethod
     def of(
-        cls, source: Source, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None
+        cls, spec: ClassifierSpec, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None
     ) -> FolderClassifier:
-        source.check(taxonomy, label_map)
-        model, preprocessing = open_image_model(source.weights)
+        spec.check(taxonomy, label_map)
+        model, preprocessing = open_image_model(spec.weights)
         return cls(
             model,
             preprocessing,
-            source.labels,
+            spec.labels,
             taxonomy,
             label_map,
-            source.temperature,
-            source.multi_label,
+            spec.temperature,
+            spec.multi_label,
         )
 
-    def scores(self, seen: Tensor) -> Tensor:
-        return self.model(pixel_values=seen).logits
+    def scores(self, inputs: Tensor) -> Tensor:
+        return self.model(pixel_values=inputs).logits
 
 
 def open_model(kind: Any, folder: Path) -> nn.Module:
-    """A frozen float32 model from a folder of safetensors, every weight of it trained.
+    """A frozen float32 model from a folder of safetensors that has every weight.
 
     Args:
         kind: a class of transformers with `from_pretrained`.
 
     Raises:
-        ValueError: not a safe folder, or one that lacks weights of the model, which would be random.
+        ValueError: not a safe folder, or one that lacks weights, which would be random.
     """
     safe_config(folder)
     try:
-        model, told = kind.from_pretrained(
+        model, loading = kind.from_pretrained(
             folder,
             local_files_only=True,
             use_safetensors=True,
@@ -71,17 +71,17 @@ def open_model(kind: Any, folder: Path) -> nn.Module:
         )
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         raise ValueError(f"{folder} cannot be loaded: {error}") from None
-    if missing := sorted(told["missing_keys"]):
+    if missing := sorted(loading["missing_keys"]):
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise ValueError(
-            f"{folder} has no trained weights for {', '.join(missing[:3])}"
-            f"{f' and {len(missing) - 3} more' if len(missing) > 3 else ''}: it is a bare {model.config.model_type} "
-            "backbone; `muse-batch classifier fit` trains a head"
+            f"{folder} has no trained weights for {', '.join(missing[:3])}{more}: it is a bare "
+            f"{model.config.model_type} backbone; `muse-batch classifier fit` trains a head"
         )
     return model.float().eval().requires_grad_(False)
 
 
 def open_image_model(folder: Path) -> tuple[nn.Module, Preprocessing]:
-    """An `AutoModelForImageClassification` folder of any labels, with its preprocessing."""
+    """An `AutoModelForImageClassification` folder with any labels, and its preprocessing."""
     from transformers import AutoModelForImageClassification
 
     return open_model(AutoModelForImageClassification, folder), Preprocessing.from_pretrained(
@@ -90,7 +90,7 @@ def open_image_model(folder: Path) -> tuple[nn.Module, Preprocessing]:
 
 
 def load_image_model(path: str | Path) -> tuple[nn.Module, int, list[float], list[float]]:
-    """An image classifier of any labels: the model, its input side in pixels, its mean and std."""
+    """An image classifier with any labels: model, side of its input in pixels, mean and std."""
     model, preprocessing = open_image_model(Path(path))
     return (
         model,

@@ -1,7 +1,7 @@
-"""A frozen backbone with a small head of its own in safetensors: a linear layer, or a few with activations between.
+"""A frozen backbone with a small head in safetensors: linear layers with activations between them.
 
-This is how EmoGen's (CLIP features, one layer) and EmoEdit's (CLIP features, three) classifiers are built.
-"""
+The classifiers of EmoGen (CLIP features, one layer) and EmoEdit (CLIP features, three) are built
+so."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from muse.classifiers.base import ImageClassifier
 from muse.classifiers.folder import open_model
 from muse.classifiers.preprocessing import Preprocessing
-from muse.classifiers.spec import CONTRASTIVE, SETTINGS, Source
+from muse.classifiers.spec import CONTRASTIVE, SPEC_FILE, ClassifierSpec
 from muse.classifiers.zero_shot import projected
 from muse.emotions import Taxonomy
 
@@ -27,7 +27,7 @@ class HeadClassifier(ImageClassifier):
 
     @classmethod
     def of(
-        cls, source: Source, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None
+        cls, spec: ClassifierSpec, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None
     ) -> HeadClassifier:
         """Load what a classifier.json of kind `head` names.
 
@@ -36,55 +36,65 @@ class HeadClassifier(ImageClassifier):
         """
         from transformers import AutoModel
 
-        source.check(taxonomy, label_map)
-        file = source.folder / source.settings["head"]
-        activation = source.settings.get("activation", "relu")
+        spec.check(taxonomy, label_map)
+        file = spec.folder / spec.settings["head"]
+        activation = spec.settings.get("activation", "relu")
         if activation not in ACTIVATIONS:
             raise ValueError(
-                f"{source.folder / SETTINGS}: activation is {activation!r}; choose {', '.join(ACTIVATIONS)}"
+                f"{spec.folder / SPEC_FILE}: activation is {activation!r}; "
+                f"choose {', '.join(ACTIVATIONS)}"
             )
         head = read_head(file, ACTIVATIONS[activation])
-        backbone = open_model(AutoModel, source.weights)
-        preprocessing = Preprocessing.from_pretrained(source.weights)
+        backbone = open_model(AutoModel, spec.weights)
+        preprocessing = Preprocessing.from_pretrained(spec.weights)
         both = nn.ModuleDict({"backbone": backbone, "head": head})
-        made = cls(
+        classifier = cls(
             both,
             preprocessing,
-            source.labels,
+            spec.labels,
             taxonomy,
             label_map,
-            source.temperature,
-            source.multi_label,
+            spec.temperature,
+            spec.multi_label,
         )
+        black = torch.zeros(1, 3, preprocessing.side, preprocessing.side)
         with torch.no_grad():
-            width = made.features(torch.zeros(1, 3, preprocessing.side, preprocessing.side)).shape[
-                -1
-            ]
+            width = classifier.features(black).shape[-1]
         if width != head[0].in_features:
             raise ValueError(
-                f"{file} wants {head[0].in_features} features; the backbone {source.weights} gives {width}"
+                f"{file} takes {head[0].in_features} features; "
+                f"the backbone {spec.weights} gives {width}"
             )
-        if head[-1].out_features != len(source.labels):
+        if head[-1].out_features != len(spec.labels):
             raise ValueError(
-                f"{file} gives {head[-1].out_features} outputs for {len(source.labels)} labels"
+                f"{file} has {head[-1].out_features} outputs for {len(spec.labels)} labels"
             )
-        return made
+        return classifier
 
-    def features(self, seen: Tensor) -> Tensor:
-        """(b, d): the projected embedding of a CLIP or SigLIP; else the pooled output, or the mean of the tokens."""
+    def features(self, inputs: Tensor) -> Tensor:
+        """Features (b, d) of preprocessed pixels: the projected embedding of a CLIP or SigLIP.
+
+        Of other backbones the pooled output, or the mean of the tokens where there is none.
+        """
         backbone = self.model["backbone"]
         if backbone.config.model_type in CONTRASTIVE and hasattr(backbone, "get_image_features"):
-            return projected(backbone.get_image_features(pixel_values=seen))
-        output = backbone(pixel_values=seen)
+            return projected(backbone.get_image_features(pixel_values=inputs))
+        output = backbone(pixel_values=inputs)
         pooled = getattr(output, "pooler_output", None)
         return output.last_hidden_state.mean(1) if pooled is None else pooled.flatten(1)
 
-    def scores(self, seen: Tensor) -> Tensor:
-        return self.model["head"](self.features(seen))
+    def scores(self, inputs: Tensor) -> Tensor:
+        return self.model["head"](self.features(inputs))
+
+
+def _natural(name: str) -> list[int | str]:
+    """A sort key by which layer 10 comes after layer 9."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def read_head(file: Path, activation: type[nn.Module]) -> nn.Sequential:
-    """The layers of a head: every two-dimensional `*.weight` of the file, in the natural order of names.
+    """The layers of a head: every two-dimensional `*.weight` of the file, in the natural order of
+    names.
 
     Raises:
         ValueError: no such layer, or layers that do not fit each other.
@@ -95,22 +105,19 @@ def read_head(file: Path, activation: type[nn.Module]) -> nn.Sequential:
     names = [
         name for name, tensor in tensors.items() if name.endswith("weight") and tensor.ndim == 2
     ]
-    names.sort(
-        key=lambda name: [
-            int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)
-        ]
-    )
-    strange = {*tensors} - {*names} - {name.removesuffix("weight") + "bias" for name in names}
-    if not names or strange:
+    names.sort(key=_natural)
+    others = {*tensors} - {*names} - {name.removesuffix("weight") + "bias" for name in names}
+    if not names or others:
         raise ValueError(
-            f"{file} holds {', '.join(sorted(strange)) or 'nothing'}; a head is linear layers alone"
+            f"{file} holds {', '.join(sorted(others)) or 'nothing'}; a head has only linear layers"
         )
     layers: list[nn.Module] = []
     for name in names:
         weight, bias = tensors[name].float(), tensors.get(name.removesuffix("weight") + "bias")
         if layers and layers[-1].out_features != weight.shape[1]:
             raise ValueError(
-                f"{file}: {name} takes {weight.shape[1]} features, the layer before it gives others"
+                f"{file}: {name} takes {weight.shape[1]} features, "
+                f"the layer before it gives {layers[-1].out_features}"
             )
         layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
         layer.load_state_dict({"weight": weight} | ({} if bias is None else {"bias": bias.float()}))

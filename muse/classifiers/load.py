@@ -1,4 +1,4 @@
-"""A classifier from a folder or a hub id, whatever it is."""
+"""Loads a classifier of any kind from a folder or a hub id."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from muse.classifiers.base import ImageClassifier
 from muse.classifiers.ensemble import EnsembleClassifier
 from muse.classifiers.folder import FolderClassifier
 from muse.classifiers.head import HeadClassifier
-from muse.classifiers.spec import Source, read_source
+from muse.classifiers.spec import ClassifierSpec, read_spec
 from muse.classifiers.zero_shot import ZeroShotClassifier
 from muse.diffusion.hub import local_folder
 from muse.emotions import MIKELS, Taxonomy
@@ -25,23 +25,23 @@ KINDS: dict[str, Any] = {
 def load_classifier(
     path_or_id: str | Path, taxonomy: Taxonomy = MIKELS, label_map: Mapping[str, str] | None = None
 ) -> ImageClassifier | EnsembleClassifier:
-    """The classifier in a folder or under a hub id, recognised by its files (see `muse.classifiers.spec`).
+    """The classifier at a folder or hub id, recognised by its files (see `muse.classifiers.spec`).
 
     Args:
-        label_map: what labels of the classifier mean that are no names of the taxonomy; "" leaves one out.
+        label_map: the emotion of each label that is not a name of the taxonomy; "" drops the label.
 
     Raises:
         ValueError: no such folder, not safe to load, not a classifier, or labels that do not match.
     """
-    return _open(read_source(local_folder(str(path_or_id))), taxonomy, label_map or {})
+    return _open(read_spec(local_folder(str(path_or_id))), taxonomy, label_map or {})
 
 
 def _open(
-    source: Source, taxonomy: Taxonomy, label_map: Mapping[str, str]
+    spec: ClassifierSpec, taxonomy: Taxonomy, label_map: Mapping[str, str]
 ) -> ImageClassifier | EnsembleClassifier:
-    source.check(taxonomy, label_map)
-    if source.kind == "ensemble":
+    spec.check(taxonomy, label_map)
+    if spec.kind == "ensemble":
         return EnsembleClassifier(
-            [_open(member, taxonomy, own) for member, own in source.members], taxonomy
+            [_open(member, taxonomy, own) for member, own in spec.members], taxonomy
         )
-    return KINDS[source.kind].of(source, taxonomy, label_map)
+    return KINDS[spec.kind].of(spec, taxonomy, label_map)

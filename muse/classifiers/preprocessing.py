@@ -1,4 +1,4 @@
-"""What a model wants to see: size, crop, mean and deviation, as its preprocessor_config.json tells, differentiable."""
+"""A model's image preprocessing, read from its preprocessor_config.json and differentiable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from muse.classifiers.spec import read_json
 
 MODES = {2: "bilinear", 3: "bicubic"}
-"""Pillow's numbers of the resampling filters that have a gradient here; others fall back to bilinear."""
+"""Pillow's numbers of the differentiable resampling filters; others fall back to bilinear."""
 
 
 def resize(pixels: Tensor, side: int, mode: str = "bilinear") -> Tensor:
@@ -28,8 +28,8 @@ class Preprocessing(nn.Module):
 
     Attributes:
         side: of the model's input, in pixels.
-        edge: the shortest edge is resized to this and the central `side` x `side` cut out; None: resized to
-            `side` x `side` whatever its shape.
+        edge: the shortest edge is resized to this, then the central `side` x `side` is cropped.
+            None: any shape is resized to `side` x `side`.
         mode: `bilinear` or `bicubic`, antialiased.
     """
 
@@ -44,7 +44,7 @@ class Preprocessing(nn.Module):
     ):
         super().__init__()
         if edge is not None and edge < side:
-            raise ValueError(f"an edge of {edge} pixels holds no crop of {side}")
+            raise ValueError(f"a crop of {side} pixels is larger than the edge of {edge}")
         self.side, self.edge, self.mode, self.flipped = side, edge, mode, flipped
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
@@ -54,7 +54,7 @@ class Preprocessing(nn.Module):
         """As the folder's preprocessor_config.json (or processor_config.json) says.
 
         Raises:
-            ValueError: neither is there, or it asks for what is not done here.
+            ValueError: neither is there, or it asks for something that is not supported.
         """
         return cls.of(read_settings(folder))
 
@@ -65,7 +65,7 @@ class Preprocessing(nn.Module):
         mean, std = settings.get("image_mean"), settings.get("image_std")
         if not settings.get("do_normalize", True) or mean is None or std is None:
             mean, std = [0.0] * 3, [1.0] * 3
-        # Some models are fed 0..255, or -1..1, before the mean is taken off.
+        # Some models take 0..255, or -1..1, before the mean is subtracted.
         scale = (
             255 * settings.get("rescale_factor", 1 / 255)
             if settings.get("do_rescale", True)
@@ -73,7 +73,8 @@ class Preprocessing(nn.Module):
         )
         if settings.get("rescale_offset"):
             raise ValueError(
-                "a preprocessor with rescale_offset is not supported; fold it into image_mean and image_std"
+                "a preprocessor with rescale_offset is not supported; "
+                "fold it into image_mean and image_std"
             )
         mode = MODES.get(settings.get("resample", 2), "bilinear")
         flipped = bool(settings.get("do_flip_channel_order", False))
@@ -92,9 +93,9 @@ class Preprocessing(nn.Module):
         return pixels[..., top : top + self.side, left : left + self.side]
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Of the right shape already."""
-        seen = (pixels - self.mean) / self.std
-        return seen.flip(1) if self.flipped else seen
+        """The model's input, from pixels (b, 3, side, side) in [0, 1]."""
+        inputs = (pixels - self.mean) / self.std
+        return inputs.flip(1) if self.flipped else inputs
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.normalise(self.shape(pixels))
@@ -113,12 +114,13 @@ def read_settings(folder: Path) -> dict[str, Any]:
             if "size" in settings:
                 return settings
     raise ValueError(
-        f"{folder} does not say how images are prepared: it has no preprocessor_config.json with a size"
+        f"{folder} does not say how images are preprocessed: "
+        "it has no preprocessor_config.json with a size"
     )
 
 
 def _sizes(settings: Mapping[str, Any]) -> tuple[int, int | None]:
-    """The side of the input and the edge before the crop, from the several ways in which processors say it."""
+    """The side of the input and the edge before the crop, in any spelling that processors use."""
     size, crop = settings["size"], None
     if settings.get("do_center_crop", "crop_size" in settings):
         crop = _square(settings.get("crop_size", size))
@@ -132,7 +134,7 @@ def _sizes(settings: Mapping[str, Any]) -> tuple[int, int | None]:
         return crop, int(whole / share) if share else max(whole, crop)
     share = settings.get("crop_pct")
     if share and crop is None:
-        # ConvNeXt's rule: crop small inputs, squeeze large ones.
+        # As ConvNeXt does: crop small inputs, squash large ones.
         return (edge, None) if edge >= 384 else (edge, int(edge / share))
     return crop or edge, int(edge / share) if share else edge
 

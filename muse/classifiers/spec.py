@@ -1,13 +1,14 @@
-"""What a classifier folder is, told by its JSON files alone, before anything of it is loaded.
+"""The specification of a classifier folder, read from its JSON files before any weights are loaded.
 
 - `config.json` of an image classifier: an `AutoModelForImageClassification` folder.
-- `config.json` of a CLIP or SigLIP: zero-shot, with a default prompt for each emotion.
-- `classifier.json`: says more. `{"temperature": 1.2}` beside a config.json calibrates it; `{"multi_label": true}` says,
-  as `problem_type` in a config.json does, that an image may have several emotions; by its `kind` it is
+- `config.json` of a CLIP or SigLIP model: zero-shot, with a default prompt for each emotion.
+- `classifier.json`: overrides or completes it. Beside a config.json, `{"temperature": 1.2}`
+  calibrates the classifier, and `{"multi_label": true}` allows several emotions in one image (as
+  `problem_type` does in a config.json). It may also have a `kind`, one of
   `{"kind": "zero-shot", "model": FOLDER, "prompts": {LABEL: [PROMPT, ..], ..}}`,
-  `{"kind": "head", "backbone": FOLDER, "head": FILE, "labels": [LABEL, ..]}` or
+  `{"kind": "head", "backbone": FOLDER, "head": FILE, "labels": [LABEL, ..]}` and
   `{"kind": "ensemble", "members": [FOLDER or {"folder": FOLDER, "label_map": {..}}, ..]}`.
-  Folders in it are relative to the file. `model` and `backbone` may be left out where they are this folder.
+  Folders in it are relative to the file; `model` and `backbone` default to the folder itself.
 """
 
 from __future__ import annotations
@@ -21,21 +22,22 @@ from typing import Any
 from muse.emotions import Taxonomy
 from muse.emotions.labels import assignment, clean
 
-SETTINGS = "classifier.json"
+SPEC_FILE = "classifier.json"
 CONTRASTIVE = ("clip", "siglip", "siglip2")
-"""Model types that know images and texts, and so need no training for new labels."""
+"""Types of models that embed images and texts alike, so that new labels need no training."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """One classifier folder.
+class ClassifierSpec:
+    """What one classifier folder contains.
 
     Attributes:
         kind: `model`, `zero-shot`, `head` or `ensemble`.
-        folder: where it lies.
-        weights: the folder of the model or the backbone, mostly the same; of an ensemble, the folder itself.
-        labels: its own labels, in the order of its outputs; empty where they are the taxonomy's (zero-shot without
-            prompts of its own) or its members' (an ensemble).
+        folder: the folder itself.
+        weights: the folder of the model or the backbone, usually the same; of an
+            ensemble, the folder itself.
+        labels: its own labels, in the order of its outputs; empty where they are the taxonomy's
+            (zero-shot without prompts of its own) or its members' (an ensemble).
         settings: the content of classifier.json.
         members: of an ensemble, each with its label map.
     """
@@ -45,7 +47,7 @@ class Source:
     weights: Path
     labels: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
-    members: tuple[tuple[Source, Mapping[str, str]], ...] = ()
+    members: tuple[tuple[ClassifierSpec, Mapping[str, str]], ...] = ()
 
     @property
     def temperature(self) -> float:
@@ -62,7 +64,7 @@ class Source:
         )
 
     def check(self, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None) -> None:
-        """Hold its labels against the taxonomy.
+        """Match its labels with the taxonomy.
 
         Raises:
             ValueError: they do not match (see `muse.emotions.labels.assignment`).
@@ -71,7 +73,7 @@ class Source:
             assignment(self.labels or taxonomy.labels, taxonomy, label_map)
         elif label_map:
             raise ValueError(
-                f"{self.folder} is an ensemble; give the label_map of each member in its {SETTINGS}"
+                f"{self.folder} is an ensemble; its {SPEC_FILE} gives each member a label_map"
             )
         for member, own in self.members:
             try:
@@ -80,27 +82,27 @@ class Source:
                 raise ValueError(f"{member.folder}: {error}") from None
 
     def own_taxonomy(self) -> Taxonomy:
-        """Its own labels, under which a classifier of something else than emotions is read.
+        """Its own labels as a taxonomy, for a classifier of something other than emotions.
 
         Raises:
-            ValueError: it has no two labels.
+            ValueError: it has fewer than two labels.
         """
         labels = tuple(clean(label) for label in next(self.leaves()).labels)
         if len({*labels}) < 2:
             raise ValueError(
-                f"{self.folder} tells no two labels apart (it names {', '.join(labels) or 'none'})"
+                f"{self.folder} needs two labels or more (it has {', '.join(labels) or 'none'})"
             )
         return Taxonomy(self.folder.name, labels, (0,) * len(labels), ())
 
-    def leaves(self) -> Iterator[Source]:
-        """The single classifiers that it asks: itself, or those of its members."""
+    def leaves(self) -> Iterator[ClassifierSpec]:
+        """The single classifiers in it: itself, or those of its members."""
         if not self.members:
             yield self
         for member, _ in self.members:
             yield from member.leaves()
 
     def folders(self) -> tuple[Path, ...]:
-        """Every folder that is read."""
+        """Every folder that loading it reads."""
         inner = (folder for member, _ in self.members for folder in member.folders())
         return tuple(dict.fromkeys((self.folder, self.weights, *inner)))
 
@@ -112,12 +114,12 @@ def read_json(file: Path) -> dict[str, Any]:
         ValueError: not readable, or not an object.
     """
     try:
-        found = json.loads(file.read_text())
+        content = json.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{file} cannot be read ({error})") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise ValueError(f"{file} is not a JSON object")
-    return found
+    return content
 
 
 def safe_config(folder: Path) -> dict[str, Any]:
@@ -128,92 +130,114 @@ def safe_config(folder: Path) -> dict[str, Any]:
     """
     if not (folder / "config.json").is_file():
         raise ValueError(
-            f"{folder} is not a classifier folder: it has no config.json and no {SETTINGS}"
+            f"{folder} is not a classifier folder: it has no config.json and no {SPEC_FILE}"
         )
     config = read_json(folder / "config.json")
     if "auto_map" in config:
         raise ValueError(
-            f"{folder} asks for code of its own (auto_map in its config.json), which is never run; "
-            "take a model of an architecture that transformers knows"
+            f"{folder} needs code of its own (auto_map in its config.json), which is never run; "
+            "use a model whose architecture is part of transformers"
         )
     if not any(folder.glob("*.safetensors")):
         raise ValueError(
-            f"{folder} has no .safetensors weights; convert them (save_pretrained writes safetensors): "
-            "pickled weights are never loaded"
+            f"{folder} has no .safetensors weights; convert them (save_pretrained writes "
+            "safetensors): pickled weights are never loaded"
         )
     return config
 
 
-def read_source(folder: Path, around: tuple[Path, ...] = ()) -> Source:
-    """What the folder is. `around` are the ensembles that it stands in.
+def read_spec(folder: Path, ancestors: tuple[Path, ...] = ()) -> ClassifierSpec:
+    """The specification of a classifier folder.
+
+    Args:
+        ancestors: the ensembles that this folder is a member of, outermost first.
 
     Raises:
-        ValueError: not a classifier folder, not a safe one, or a broken classifier.json.
+        ValueError: not a classifier folder, not a safe one, or an invalid classifier.json.
     """
     folder = folder.resolve()
-    if folder in around:
+    if folder in ancestors:
         raise ValueError(f"{folder} is an ensemble that is a member of itself")
-    settings = read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
+    settings = read_json(folder / SPEC_FILE) if (folder / SPEC_FILE).is_file() else {}
     multi_label, kind = settings.get("multi_label", False), settings.get("kind")
     if not isinstance(multi_label, bool):
-        raise ValueError(f"{folder / SETTINGS}: multi_label is {multi_label!r}; give true or false")
-    if kind == "ensemble":
-        return Source(
-            kind, folder, folder, (), settings, tuple(_members(folder, settings, (*around, folder)))
+        raise ValueError(
+            f"{folder / SPEC_FILE}: multi_label is {multi_label!r}; give true or false"
         )
+    if kind == "ensemble":
+        members = tuple(_members(folder, settings, (*ancestors, folder)))
+        return ClassifierSpec(kind, folder, folder, (), settings, members)
     if kind == "head":
-        weights = folder / settings.get("backbone", ".")
-        safe_config(weights)
-        labels, head = settings.get("labels"), settings.get("head", "")
-        if not isinstance(labels, list) or not labels:
-            raise ValueError(
-                f"{folder / SETTINGS}: labels must name the head's outputs, in their order"
-            )
-        if not head.endswith(".safetensors") or not (folder / head).is_file():
-            raise ValueError(
-                f"{folder / SETTINGS}: head is {head!r}; give the name of a .safetensors file beside it"
-            )
-        return Source(kind, folder, weights.resolve(), tuple(map(str, labels)), settings)
+        return _head_spec(folder, settings)
     if kind not in (None, "model", "zero-shot"):
         raise ValueError(
-            f"{folder / SETTINGS}: kind is {kind!r}; choose model, zero-shot, head or ensemble"
+            f"{folder / SPEC_FILE}: kind is {kind!r}; choose model, zero-shot, head or ensemble"
         )
     weights = folder / settings.get("model", ".")
     config = safe_config(weights)
+    # A CLIP without a classification head is zero-shot, also where no classifier.json says so.
     classifies = any("ForImageClassification" in name for name in config.get("architectures") or ())
-    if kind == "zero-shot" or (
-        kind is None and config.get("model_type") in CONTRASTIVE and not classifies
-    ):
-        if config.get("model_type") not in CONTRASTIVE:
-            raise ValueError(
-                f"{weights} is no CLIP or SigLIP; only those classify without training (zero-shot)"
-            )
-        prompts = settings.get("prompts", {})
-        if not isinstance(prompts, Mapping) or not all(
-            isinstance(told, list) and told for told in prompts.values()
-        ):
-            raise ValueError(f"{folder / SETTINGS}: prompts must give each label a list of prompts")
-        return Source("zero-shot", folder, weights.resolve(), tuple(prompts), settings)
+    contrastive = config.get("model_type") in CONTRASTIVE
+    if kind == "zero-shot" or (kind is None and contrastive and not classifies):
+        return _zero_shot_spec(folder, weights, settings, config)
+    return _model_spec(folder, weights, settings, config)
+
+
+def _model_spec(
+    folder: Path, weights: Path, settings: Mapping[str, Any], config: Mapping[str, Any]
+) -> ClassifierSpec:
     names = config.get("id2label") or {}
     labels = tuple(str(names[key]) for key in sorted(names, key=int))
     if not labels:
         raise ValueError(
             f"{weights / 'config.json'} names no labels (id2label); is it a classifier?"
         )
-    return Source("model", folder, weights.resolve(), labels, settings)
+    return ClassifierSpec("model", folder, weights.resolve(), labels, settings)
+
+
+def _zero_shot_spec(
+    folder: Path, weights: Path, settings: Mapping[str, Any], config: Mapping[str, Any]
+) -> ClassifierSpec:
+    if config.get("model_type") not in CONTRASTIVE:
+        raise ValueError(
+            f"{weights} is no CLIP or SigLIP; only those classify without training (zero-shot)"
+        )
+    prompts = settings.get("prompts", {})
+    valid = isinstance(prompts, Mapping) and all(
+        isinstance(texts, list) and texts for texts in prompts.values()
+    )
+    if not valid:
+        raise ValueError(f"{folder / SPEC_FILE}: prompts must give each label a list of prompts")
+    return ClassifierSpec("zero-shot", folder, weights.resolve(), tuple(prompts), settings)
+
+
+def _head_spec(folder: Path, settings: Mapping[str, Any]) -> ClassifierSpec:
+    weights = folder / settings.get("backbone", ".")
+    safe_config(weights)
+    labels, head = settings.get("labels"), settings.get("head", "")
+    if not isinstance(labels, list) or not labels:
+        raise ValueError(
+            f"{folder / SPEC_FILE}: labels must name the head's outputs, in their order"
+        )
+    if not head.endswith(".safetensors") or not (folder / head).is_file():
+        raise ValueError(
+            f"{folder / SPEC_FILE}: head is {head!r}; give a .safetensors file beside it"
+        )
+    return ClassifierSpec("head", folder, weights.resolve(), tuple(map(str, labels)), settings)
 
 
 def _members(
-    folder: Path, settings: Mapping[str, Any], around: tuple[Path, ...]
-) -> Iterator[tuple[Source, Mapping[str, str]]]:
+    folder: Path, settings: Mapping[str, Any], ancestors: tuple[Path, ...]
+) -> Iterator[tuple[ClassifierSpec, Mapping[str, str]]]:
     members = settings.get("members")
     if not isinstance(members, list) or len(members) < 2:
-        raise ValueError(f"{folder / SETTINGS}: members must list two folders or more")
+        raise ValueError(f"{folder / SPEC_FILE}: members must list two folders or more")
     for member in members:
-        told: Any = {"folder": member} if isinstance(member, str) else member
-        sound = isinstance(told, Mapping) and isinstance(told.get("folder"), str)
-        if not sound or not isinstance(told.get("label_map", {}), Mapping):
+        entry: Any = {"folder": member} if isinstance(member, str) else member
+        valid = isinstance(entry, Mapping) and isinstance(entry.get("folder"), str)
+        if not valid or not isinstance(entry.get("label_map", {}), Mapping):
             raise ValueError(
-                f"{folder / SETTINGS}: a member is a folder, or {{folder, label_map}}; got {member!r}"
+                f"{folder / SPEC_FILE}: a member is a folder, or {{folder, label_map}}; "
+                f"got {member!r}"
             )
-        yield read_source(folder / told["folder"], around), told.get("label_map", {})
+        yield read_spec(folder / entry["folder"], ancestors), entry.get("label_map", {})

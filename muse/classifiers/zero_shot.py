@@ -1,6 +1,6 @@
 """Zero-shot classifiers: a CLIP or SigLIP compares the image with prompts for each emotion.
 
-Fine as a first guide, weak as a judge: on photographs of EmoSet such classifiers are right in less than half.
+Good enough as a first guide, weak as a judge: their accuracy on EmoSet is below 50 %.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from torch import Tensor, nn
 from muse.classifiers.base import ImageClassifier
 from muse.classifiers.folder import open_model
 from muse.classifiers.preprocessing import Preprocessing
-from muse.classifiers.spec import Source
+from muse.classifiers.spec import ClassifierSpec
 from muse.emotions import Taxonomy
 
 PROMPT = "a picture evoking {}"
-"""What an emotion is told as where the folder says nothing."""
+"""The prompt of an emotion where the folder gives none."""
 
 
 def projected(features) -> Tensor:
-    """Projected features: a tensor in some releases of transformers, the pooled output in others."""
+    """Projected features: a tensor in some releases of transformers, the pooled output in
+    others.
+    """
     return features if isinstance(features, Tensor) else features.pooler_output
 
 
@@ -47,20 +49,20 @@ class ZeroShotClassifier(ImageClassifier):
 
     @classmethod
     def of(
-        cls, source: Source, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None
+        cls, spec: ClassifierSpec, taxonomy: Taxonomy, label_map: Mapping[str, str] | None = None
     ) -> ZeroShotClassifier:
         from transformers import AutoModel, AutoTokenizer
 
-        source.check(taxonomy, label_map)
-        labels = source.labels or taxonomy.labels
-        prompts = source.settings.get("prompts") or {
+        spec.check(taxonomy, label_map)
+        labels = spec.labels or taxonomy.labels
+        prompts = spec.settings.get("prompts") or {
             label: [PROMPT.format(label)] for label in labels
         }
-        model = open_model(AutoModel, source.weights)
+        model = open_model(AutoModel, spec.weights)
         tokenizer = AutoTokenizer.from_pretrained(
-            source.weights, local_files_only=True, trust_remote_code=False
+            spec.weights, local_files_only=True, trust_remote_code=False
         )
-        # SigLIP was trained on texts padded to its full length, and reads others worse.
+        # SigLIP was trained on texts padded to the full length and is worse on others.
         padding = "max_length" if model.config.model_type.startswith("siglip") else True
         length = model.config.text_config.max_position_embeddings
         texts = []
@@ -74,7 +76,7 @@ class ZeroShotClassifier(ImageClassifier):
                     return_tensors="pt",
                 )
                 texts.append(F.normalize(projected(model.get_text_features(**ids)), dim=-1).mean(0))
-        preprocessing = Preprocessing.from_pretrained(source.weights)
+        preprocessing = Preprocessing.from_pretrained(spec.weights)
         means = F.normalize(torch.stack(texts), dim=-1)
         return cls(
             model,
@@ -83,10 +85,10 @@ class ZeroShotClassifier(ImageClassifier):
             labels,
             taxonomy,
             label_map,
-            source.temperature,
-            source.multi_label,
+            spec.temperature,
+            spec.multi_label,
         )
 
-    def scores(self, seen: Tensor) -> Tensor:
-        images = F.normalize(projected(self.model.get_image_features(pixel_values=seen)), dim=-1)
+    def scores(self, inputs: Tensor) -> Tensor:
+        images = F.normalize(projected(self.model.get_image_features(pixel_values=inputs)), dim=-1)
         return self.model.logit_scale.exp() * images @ self.texts.T

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from muse.classifiers.spec import SETTINGS, safe_config
+from muse.classifiers.spec import SPEC_FILE, safe_config
 from muse.diffusion.hub import local_folder
 from muse.emotions.labels import assignment, clean
 from pipeline.classifier.calibration import card, examine, split, temperature_of
@@ -77,7 +77,7 @@ def fit(data: Path, output: Path, settings: Fit, say: Callable[[str], None]) -> 
     output.mkdir(parents=True, exist_ok=True)
     model.cpu().save_pretrained(output, safe_serialization=True)
     write_json(output / "preprocessor_config.json", processor)
-    write_json(output / SETTINGS, {"kind": "model", "temperature": temperature, "about": about})
+    write_json(output / SPEC_FILE, {"kind": "model", "temperature": temperature, "about": about})
     write_bytes(output / "README.md", card(about, temperature).encode())
     return figures
 

@@ -119,11 +119,11 @@ def _looked_at(pixels: Tensor, share: float, generator: Any) -> Tensor:
     """A share of the images as an early prediction shows them."""
     import torch
 
-    from muse.classifiers.early import early_look
+    from muse.classifiers.early import blur_as_early_prediction
 
     chosen = torch.rand(len(pixels), generator=generator) < share
     if chosen.any():
-        pixels[chosen] = early_look(pixels[chosen], generator)
+        pixels[chosen] = blur_as_early_prediction(pixels[chosen], generator)
     return pixels
 
 

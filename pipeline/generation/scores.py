@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from muse.classifiers.spec import read_source
+from muse.classifiers.spec import read_spec
 from pipeline.config import Config, folder_and_label
 from pipeline.errors import UserError
 from pipeline.generation.source_images import to_tensor
@@ -70,7 +70,7 @@ def _by_model(name: str, config: Config, model: Model, on_gpu: bool) -> Score:
     torch.set_num_threads(config.threads)
     device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
     path = on_this_node(filter_role(name), model).path
-    labels = read_source(Path(path)).own_taxonomy()
+    labels = read_spec(Path(path)).own_taxonomy()
     classifier = load_classifier(path, labels).to(device)
     position = labels.index(folder_and_label(config.filter_models[name])[1])
 

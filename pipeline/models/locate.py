@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import muse.mini
-from muse.classifiers.spec import Source, read_source
+from muse.classifiers.spec import ClassifierSpec, read_spec
 from muse.diffusion.hub import FULL, NO_PEFT, PIPELINE, PLAIN, configs_beside, local_folder
 from muse.emotions.labels import clean
 from pipeline.config import EMBEDDED, SAME_JUDGE, Config, folder_and_label
@@ -78,7 +78,7 @@ def locate(config: Config) -> dict[str, Model]:
             path = muse.mini.WEIGHTS / folder if name == EMBEDDED else _located(role, name)
             _trust(path)
             if role in CLASSIFIERS:
-                source = read_source(path)
+                source = read_spec(path)
                 source.check(config.taxonomy, config.label_map.get(role))
         except ValueError as error:
             where = (
@@ -124,7 +124,7 @@ def _filter_models(config: Config, sha256: Callable[[Path], str]) -> dict[str, M
         try:
             path = _located(role, folder)
             _trust(path)
-            labels = read_source(path).own_taxonomy().labels
+            labels = read_spec(path).own_taxonomy().labels
             if clean(label) not in labels:
                 raise ValueError(f"it has no label {label!r}; choose {', '.join(labels)}")
         except ValueError as error:
@@ -185,12 +185,12 @@ def _hash_at(role: str, path: Path, sha256: Callable[[Path], str] = sha256_file)
         parts = [sha256(path), *([sha256_folder(configs, sha256)] if configs else [])]
     else:
         classifies = role in CLASSIFIERS or role.startswith(FILTER_MODELS)
-        folders = read_source(path).folders() if classifies else (path,)
+        folders = read_spec(path).folders() if classifies else (path,)
         parts = [sha256_folder(folder, sha256) for folder in folders]
     return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
-def _weights_of(leaf: Source, sha256: Callable[[Path], str]) -> str:
+def _weights_of(leaf: ClassifierSpec, sha256: Callable[[Path], str]) -> str:
     """A hash of a single classifier's weights alone: copies under other names or settings count as the same."""
     files = {file for folder in leaf.folders() for file in folder.glob("*.safetensors")}
     return hashlib.sha256("".join(sorted(sha256(file) for file in files)).encode()).hexdigest()

@@ -52,7 +52,9 @@ SCHEDULERS = {
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS.values(), ids=SCHEDULERS)
 def test_a_trajectory_equals_diffusers_own(scheduler):
-    """Ours in z = alpha x0 + sigma eps, theirs as they keep it, on a network that is a linear map of its input."""
+    """Ours in z = alpha x0 + sigma eps, theirs as they keep it, on a network that is a linear map
+    of its input.
+    """
     steps = 20  # divides 1000, or diffusers steps beside its own timesteps; and from 15 on DPM-Solver is of second order
     schedule = make_schedule({**scheduler.config, "_class_name": type(scheduler).__name__}, steps)
     scheduler.set_timesteps(steps)
@@ -81,7 +83,9 @@ def test_a_trajectory_equals_diffusers_own(scheduler):
 
 
 def test_the_second_order_differs_from_the_first():
-    """The test above would pass for a DPM-Solver that forgot the step before, if both orders agreed."""
+    """The test above would pass for a DPM-Solver that forgot the step before, if both orders
+    agreed.
+    """
     schedule = make_schedule(DDIMScheduler(**SD15).config, 8, "dpm++")
     torch.manual_seed(0)
     x0, before, latents = torch.randn(3, 1, 4, 8, 8, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Every family with small random weights of its real configuration classes: one protocol, one engine."""
+"""Every family, with small random weights of its real classes: one protocol, one engine."""
 
 import json
 from random import Random

@@ -1,4 +1,4 @@
-"""Diffusion models as strangers have them: single files, LoRAs and hub ids, made here from small random weights."""
+"""Single files, LoRAs and hub ids, all with small random weights."""
 
 import os
 import shutil
