@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -18,12 +17,14 @@ from pipeline.config import EMBEDDED, Config, as_dict, decisive
 from pipeline.errors import RunStopped, UserError
 from pipeline.generation import scores
 from pipeline.generation.samples import provenance, versions
+from pipeline.generation.worker import Job
 from pipeline.models.locate import Model, is_same_judge, locate
 from pipeline.output import batches, index
 from pipeline.output.records import record_schema
 from pipeline.output.shards import Publisher, file_of, markers, publisher_of, shard_folder, shown
 from pipeline.planning import plan
 from pipeline.scheduling.driver import RUN_FILE, compute, planned_requests
+from pipeline.scheduling.executor import Executor, executor_for
 from pipeline.storage.files import (
     Location,
     clear_temporaries,
@@ -200,6 +201,7 @@ def execute(
     config: Config,
     warn: Callable[[str], None],
     adopt: bool = False,
+    executor: Executor | None = None,
 ) -> Outcome:
     """Run, or resume. `warn` hears of what is odd but no error.
 
@@ -209,7 +211,9 @@ def execute(
         KeyboardInterrupt: interrupted; what is finished is saved.
     """
     with fetched_manifest(manifest_path, config.store_timeout_s) as local:
-        return _execute(manifest_path, local, output, config, warn, adopt)
+        return _execute(
+            manifest_path, local, output, config, warn, adopt, executor or executor_for(config)
+        )
 
 
 def _execute(
@@ -219,6 +223,7 @@ def _execute(
     config: Config,
     warn: Callable[[str], None],
     adopt: bool,
+    executor: Executor,
 ) -> Outcome:
     sha256 = content_hash(local)
     known = known_manifest(local, sha256, config, output)
@@ -239,7 +244,15 @@ def _execute(
             run = examine_output(output, described, adopt)
             if not run["complete"]:
                 return _work(
-                    manifest, folder_of(manifest_path), output, config, models, run, lease, warn
+                    manifest,
+                    folder_of(manifest_path),
+                    output,
+                    config,
+                    models,
+                    run,
+                    lease,
+                    warn,
+                    executor,
                 )
     for line in damaged_shards(output):
         warn(f"{line}; `muse-batch verify {output}` tells all, --output elsewhere makes it anew")
@@ -255,6 +268,7 @@ def _work(
     run: dict[str, Any],
     lease: Lease,
     warn: Callable[[str], None],
+    executor: Executor,
 ) -> Outcome:
     """Everything from the first batch that is missing to the index."""
     write_json(output / RUN_FILE, run)
@@ -268,16 +282,11 @@ def _work(
         )
     publisher = publisher_of(output, config, schema)
 
-    if not config.address:
-        # Ray reads this as it is imported: without clusters, all that it starts listens on loopback alone.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    from pipeline.generation.worker import Job
-
     job = Job(output.resolve(), config, models, shared, schema, base)
     planned = -(-planned_requests(manifest, config) // config.batch_size)
     pieces: Counter[int] = Counter()
     for _ in range(ROUNDS):
-        pieces += compute(manifest, job, publisher, lease, run)
+        pieces += compute(manifest, job, publisher, lease, run, executor)
         publisher.advance()
         if publisher.next.batch == planned:
             break

@@ -1,4 +1,4 @@
-"""The Ray actor: holds the models, turns a batch into durable results, reports in a few words."""
+"""What a worker does: load the models, make a batch, write its results, report. It runs in a Ray actor or here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
-import ray
 
 from pipeline.config import Config
 from pipeline.errors import RunStopped
@@ -140,32 +139,27 @@ def make_task(maker: Maker, task: Task) -> tuple[list[Result], int]:
     ], piece
 
 
-@ray.remote(max_restarts=0, max_task_retries=0)
-class Worker:
-    """One process with the models loaded; one task at a time."""
+class BatchWorker:
+    """The models of a run, loaded, and what is done with them; one task at a time."""
 
     def __init__(self, job: Job):
         self.job = job
 
-    def place(self) -> Placement:
-        """Returns once Ray has found a place for this worker; nothing is loaded by then."""
-        return Placement(ray.get_runtime_context().get_node_id(), os.getpid())
-
-    def ready(self) -> Ready:
-        """Load the models."""
-        job, began = self.job, time.monotonic()
-        import_libraries(job.config)
+    def load_models(self, on_gpu: bool) -> Ready:
+        """
+        Args:
+            on_gpu: whether the models go to a GPU, if there is one.
+        """
+        config, began = self.job.config, time.monotonic()
+        import_libraries(config)
         imported = time.monotonic()
-        on_gpu = bool(ray.get_gpu_ids())
-        engine, scores = (
-            load(job.models, job.config, on_gpu),
-            load_scores(job.config, job.models, on_gpu),
-        )
-        self.maker = Maker(engine, scores, job.config, job.shared, job.base)
+        engine = load(self.job.models, config, on_gpu)
+        scores = load_scores(config, self.job.models, on_gpu)
+        self.maker = Maker(engine, scores, config, self.job.shared, self.job.base)
         return Ready(os.getpid(), imported - began, time.monotonic() - imported)
 
     def run(self, task: Task) -> Report | None:
-        """Make the task's requests; the batch's results are on disk before this returns. A probe gives None."""
+        """Make the task's requests. The results are durable before this returns. A probe stores nothing and returns None."""
         began = time.monotonic()
         results, piece = make_task(self.maker, task)
         if task.probe:

@@ -15,6 +15,8 @@ from pipeline.output import batches
 from pipeline.output.shards import Publisher
 from pipeline.planning import plan
 from pipeline.planning import retry_strategy as ladder
+from pipeline.scheduling.executor import Executor
+from pipeline.scheduling.pool import Pool
 from pipeline.storage.files import Location, write_json
 from pipeline.storage.lease import Lease
 from pipeline.storage.log import Log
@@ -95,7 +97,12 @@ class Climb:
 
 
 def compute(
-    manifest: Manifest, job: Job, publisher: Publisher, lease: Lease, run: dict[str, Any]
+    manifest: Manifest,
+    job: Job,
+    publisher: Publisher,
+    lease: Lease,
+    run: dict[str, Any],
+    executor: Executor,
 ) -> Counter[int]:
     """Have the workers make every batch that is not on disk yet; publish shards as they fill.
 
@@ -106,7 +113,6 @@ def compute(
         How many batches had to be made in pieces of a size.
     """
     from pipeline.progress import Progress
-    from pipeline.scheduling import pool as scheduler
 
     config, output = job.config, job.output
     first, finished = publisher.start.batch, sound_batches(output, publisher.start.batch)
@@ -122,10 +128,9 @@ def compute(
     climb = Climb(output, run, config, total, finished)
     try:
         checked = time.time()
-        scheduler.connect(config.address)
+        workers = executor.connect(job)
         connected = time.time()
-        size, options = scheduler.worker_options(job)
-        size = min(size, -(-(total - already) // config.batch_size))
+        workers = min(workers, -(-(total - already) // config.batch_size))
         with Progress(total, already) as progress, Log(output) as log:
             log.add({"event": "start", "checked": checked, "connected": connected})
 
@@ -153,9 +158,9 @@ def compute(
 
             if climb.settled:
                 publisher.advance()
-            scheduler.Pool(job, size, options, log.add).run(todo(), done, lease.check)
+            Pool(executor, config, workers, log.add).run(todo(), done, lease.check)
     finally:
-        scheduler.disconnect()
+        executor.close()
     return pieces
 
 

@@ -1,419 +1,287 @@
-"""The driver's loop: which worker does which task, what happens when one dies, hangs or cannot start.
+"""Which worker does which task, and what happens when one dies, hangs or cannot start.
 
-One task in flight per actor, attempts counted here: an actor's death then costs just the batch that it held.
+A worker has one task in flight and attempts are counted here, so that its death costs only the batch that it held.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
-import ray
-from ray.exceptions import ActorUnavailableError, OutOfDiskError, RayError, RayTaskError
-from ray.job_config import JobConfig
-
-from pipeline.errors import RunStopped, UserError
-from pipeline.generation.worker import Job, Placement, Worker
+from pipeline.config import Config
+from pipeline.errors import RunStopped
+from pipeline.generation.worker import Placement, Ready
 from pipeline.output.batches import Report
 from pipeline.planning.plan import Batch
 from pipeline.scheduling.bisection import Attempts, Task
+from pipeline.scheduling.executor import Event, Executor, Outcome
+from pipeline.scheduling.stop_rules import StopRules
 
-CONNECTS, CONNECT_PAUSE = 3, 5.0
-"""Tries to join a cluster, and the seconds between them; one that took longer is the last."""
-
-KNOCK_SECONDS = 20.0
-"""That a head may take to accept a connection."""
-
-LOOK_SECONDS = 1.0
-"""How often the loop wakes without news, to look for what hangs."""
-
-MOST_FAILED_STARTS = 3
-"""Workers that cannot start, one after another, until no more are tried."""
-
-DOUBTFUL = 3
-"""Deaths in a row after which other batches are tried first, to tell what kills: this batch, or anything at all."""
-
-MOST_IN_A_ROW, OF_BATCHES = 9, 4
-"""Deaths in a row, and batches that they came of, at which the run stops: it is not the requests then. Of many workers
-each has to have died three times, for a node may take several with it."""
-
-MOST_AT_ALL = 20
-"""The same where a run has too few batches to tell, and no worker of it has ever finished anything."""
+TICK_SECONDS = 1.0
+"""How often the loop wakes without an event, to look for workers that hang."""
 
 
-def connect(address: str) -> None:
-    """Join the Ray cluster at `address`, or start one on this machine.
+class WorkerState(Enum):
+    """What a worker is doing, and so what its next event means."""
 
-    Raises:
-        UserError: there is no cluster at the address, or none that lets this process in.
-        RunStopped: Ray does not start.
-    """
-    # Ray warns at every start of a change that does not concern a run: it asks GPUs by `num_gpus` alone.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    options: dict[str, Any] = {} if address else {"include_dashboard": False}
-    if not address.startswith("ray://"):
-        options["job_config"] = _job_config()
-    _knock(address)
-    before = signal.getsignal(signal.SIGTERM)
-    for left in reversed(range(CONNECTS)):
-        began = time.monotonic()
-        try:
-            ray.init(
-                address=address or "local",
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                **options,
-            )
-            break
-        except (ConnectionError, ValueError) as error:
-            # A busy head may fail at once and answer a moment later; where there is none, Ray itself waits for long.
-            if (
-                left
-                and isinstance(error, ConnectionError)
-                and time.monotonic() - began < CONNECT_PAUSE
-            ):
-                time.sleep(CONNECT_PAUSE)
-                continue
-            # Ray wraps what happened in an error that says nothing.
-            raise UserError(
-                f"--address {address!r}: no Ray cluster answers there ({error.__cause__ or error})"
-            ) from None
-        except Exception as error:
-            # Ray throws a bare Exception where what it starts is not up in time, as on a machine that is busy.
-            raise RunStopped(f"Ray did not start: {cause_of(error)}") from None
-    # Ray puts a handler of its own in place, which would end the process with another exit code.
-    signal.signal(signal.SIGTERM, before)
-
-
-def _job_config() -> JobConfig:
-    """A job whose workers import modules from their own Python installation, or from this checkout.
-
-    By default, Ray puts the driver's current folder first on the workers' `sys.path`. A user's own
-    `pipeline.py`, `jobs/`, `muse/` or `manifests/` there would be imported instead of ours.
-    """
-    root = Path(__file__).resolve().parents[2]
-    installed = root.name in ("site-packages", "dist-packages")
-    config = JobConfig(_py_driver_sys_path=[] if installed else [str(root)])
-    # Ray adds the driver's folders unless the job has a `working_dir`, and has no other option.
-    config._runtime_env_has_working_dir = lambda: True
-    return config
-
-
-def _knock(address: str) -> None:
-    """Where nobody listens at HOST:PORT, Ray waits for minutes before it says so."""
-    host, mark, port = address.removeprefix("ray://").rpartition(":")
-    if not (mark and port.isdigit()):
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        raise UserError(
-            f"--address {address!r}: nobody listens there ({error}); is the head node up?"
-        ) from None
-
-
-def disconnect() -> None:
-    ray.shutdown()
-
-
-def labels_of(nodes: str) -> dict[str, str]:
-    """The setting `nodes`, KEY=VALUE,KEY=VALUE, as Ray's label selector.
-
-    Raises:
-        UserError: a part that is not of that form.
-    """
-    pairs = [part.strip().partition("=") for part in nodes.split(",") if part.strip()]
-    for key, mark, value in pairs:
-        if not (key and mark and value):
-            raise UserError(
-                f"config: nodes = {nodes!r}: write KEY=VALUE, as in ray.io/accelerator-type=A100"
-            )
-    return {key: value for key, _, value in pairs}
-
-
-def worker_options(job: Job) -> tuple[int, dict[str, Any]]:
-    """How many workers, and what each asks of Ray.
-
-    Raises:
-        UserError: more GPUs asked for a worker than the cluster's nodes with the asked labels have, or no such nodes.
-    """
-    labels = labels_of(job.config.nodes)
-    usable = [
-        node for node in ray.nodes() if node["Alive"] and labels.items() <= node["Labels"].items()
-    ]
-    # Where the user says how many workers there shall be, a cluster may still have to grow for them.
-    growing = bool(job.config.address and job.config.workers)
-    if not usable and not growing:
-        raise UserError(
-            f"config: nodes = {job.config.nodes!r}: the cluster has no node with these labels"
-        )
-    gpus, cores = (
-        sum(node["Resources"].get(kind, 0) for node in usable) for kind in ("GPU", "CPU")
-    )
-    each = job.config.gpus_per_worker
-    if each < 0:
-        each = 1.0 if gpus and job.config.engine != "null" else 0.0
-    if each > gpus and not growing:
-        raise UserError(
-            f"--gpus-per-worker {each:g}: the cluster has {gpus:g} GPU(s); use 0 for the CPU"
-        )
-    fit = int(gpus / each) if each else int(cores // job.config.threads)
-    threads = min(job.config.threads, cores)
-    # Asking for a share of a core lets more workers than cores be started when the user says so.
-    share = min(threads, cores / max(1, job.config.workers)) if job.config.workers else threads
-    options: dict[str, Any] = {"num_gpus": each, "num_cpus": 0 if each else share}
-    return job.config.workers or max(1, fit), options | (
-        {"label_selector": labels} if labels else {}
-    )
-
-
-END = object()
-"""There are no more batches."""
+    PLACING = "waits for its resources"
+    LOADING = "loads its models"
+    IDLE = "waits for a task"
+    BUSY = "works on a task"
+    PROBING = "was unreachable, and is asked whether it lives"
 
 
 @dataclass
-class _Hand:
-    """A worker as the driver knows it: its actor, where it lives once it has a place, and what it holds.
+class WorkerHandle:
+    """A worker as the pool knows it.
 
     Attributes:
-        silent: its connection broke; asked again, Ray will say whether and why it is dead.
-        deadline: on the monotonic clock, when it is taken to hang; None without a limit.
+        number: as the executor knows it.
+        placement: where it runs, once it has a process.
+        task: what it is working on; while it is PROBING, what it was working on.
+        deadline: on the pool's clock, when it is taken to hang; None without a limit.
     """
 
-    actor: ray.actor.ActorHandle
-    place: Placement | None = None
+    number: int
+    state: WorkerState = WorkerState.PLACING
+    placement: Placement | None = None
     task: Task | None = None
-    silent: bool = False
     deadline: float | None = None
 
 
+class NoMoreBatches:
+    """What the batches end with."""
+
+
+END: Final = NoMoreBatches()
+
+
 class Pool:
-    """Workers, the tasks that they hold, and the tasks that wait to be done again."""
+    """The workers of a run, the tasks that they hold, and the tasks that are to be tried again."""
 
     def __init__(
         self,
-        job: Job,
+        executor: Executor,
+        config: Config,
         size: int,
-        options: dict[str, Any],
-        note: Callable[[Mapping[str, Any]], None],
+        on_event: Callable[[Mapping[str, Any]], None],
+        clock: Callable[[], float] = time.monotonic,
     ):
         """
         Args:
-            note: hears, for the log, of each worker that gets its place, that has its models, and that dies.
+            size: how many workers to start.
+            on_event: is called, for the log, when a worker has been placed, is ready, or has ended.
+            clock: seconds, for the deadlines.
         """
-        self.job, self.size, self.options, self.note = job, size, options, note
-        self.hands: dict[ray.ObjectRef, _Hand] = {}
-        """What is awaited of whom: a place, the models, or a task's end."""
-        self.again: deque[Task] = deque()
+        self.executor, self.config, self.on_event, self.clock = executor, config, on_event, clock
+        self.rules = StopRules(size)
         self.attempts = Attempts()
-        self.failed_starts, self.ever_ready, self.ever_done = 0, False, False
-        self.deaths: list[int] = []
-        """The batch of each death since a worker last finished a task."""
-        self.placeless_since = time.monotonic()
+        self.requeued: deque[Task] = deque()
+        self.workers: dict[int, WorkerHandle] = {}
+        self.unplaced_since = clock()
         for _ in range(size):
-            self._start()
+            self._start_worker()
 
     def run(
         self,
         batches: Iterator[Batch | None],
-        done: Callable[[Report], None],
-        look: Callable[[], None],
+        on_report: Callable[[Report], None],
+        on_tick: Callable[[], None],
     ) -> None:
         """Work off all batches.
 
         Args:
-            batches: None stands for a batch that cannot be told before those in work are done.
-            done: hears of each batch once it is durable.
-            look: is called about once a second, and may raise to end the run.
+            batches: None stands for a batch that cannot be planned before those in work are done.
+            on_report: is called for each batch once its results are durable.
+            on_tick: is called about once a second, and may raise to end the run.
 
         Raises:
             RunStopped: no worker can be started, all die, or results cannot be stored; with the cause.
         """
-        idle: list[_Hand] = []
         while True:
-            idle = [hand for hand in idle if not self._give(hand, batches)]
-            if (
-                self.ever_ready
-                and not self.again
-                and not any(hand.task for hand in self.hands.values())
-            ):
+            for worker in self._in_state(WorkerState.IDLE):
+                self.assign(worker, batches)
+            if self._is_finished():
                 return
-            finished, _ = ray.wait([*self.hands], num_returns=1, timeout=LOOK_SECONDS)
-            look()
-            for reference in finished:
-                if free := self._heard(reference, done):
-                    idle.append(free)
-            self._end_what_hangs()
-            self._stop_if_nobody_gets_a_place()
+            events = self.executor.wait(TICK_SECONDS)
+            on_tick()
+            for event in events:
+                self._on_event(event, on_report)
+            self._kill_hanging()
+            self._check_placement()
 
-    def _start(self) -> None:
-        actor = Worker.options(**self.options).remote(self.job)  # type: ignore[attr-defined]
-        self.hands[actor.place.remote()] = _Hand(actor)
-
-    def _await(
-        self, reference: ray.ObjectRef, hand: _Hand, requests: int, least: float = 0.0
-    ) -> None:
-        """Wait for `hand` to finish what takes the time of so many requests, and may take `least` seconds."""
-        seconds = self.job.config.request_timeout_s * max(1, requests)
-        seconds = max(seconds, least) if seconds else 0.0
-        hand.deadline = time.monotonic() + seconds if seconds else None
-        self.hands[reference] = hand
-
-    def _give(self, hand: _Hand, batches: Iterator[Batch | None]) -> bool:
-        """Give a worker something to do, or let it go; False if it has to wait."""
-        fresh = next(batches, END) if len(self.deaths) >= DOUBTFUL or not self.again else None
+    def assign(self, worker: WorkerHandle, batches: Iterator[Batch | None]) -> None:
+        """Give an idle worker a task; let it go if there are no more, or leave it idle if the next is not known yet."""
+        fresh: Batch | NoMoreBatches | None = None
+        if not self.requeued or self.rules.prefers_other_batches():
+            fresh = next(batches, END)
         if isinstance(fresh, Batch):
-            hand.task = Task(fresh)
-        elif self.again:
-            hand.task = self.again.popleft()
+            worker.task = Task(fresh)
+        elif self.requeued:
+            worker.task = self.requeued.popleft()
         else:
-            return fresh is END  # its last handle goes, and the worker with it
-        self._await(hand.actor.run.remote(hand.task), hand, len(hand.task.keys))
-        return True
+            if fresh is END:
+                del self.workers[worker.number]
+                self.executor.release(worker.number)
+            return
+        self.executor.submit(worker.number, worker.task)
+        self._set_state(worker, WorkerState.BUSY, self._time_limit(worker.task))
 
-    def _heard(self, reference: ray.ObjectRef, done: Callable[[Report], None]) -> _Hand | None:
-        """News of a worker; returned if it is free for work."""
-        hand = self.hands.pop(reference)
-        try:
-            value = ray.get(reference)
-        except RayTaskError as error:
-            if hand.task is None:
-                self._failed_to_start(hand, error)
-                return None
-            # The method's own errors end as failed requests; what arrives here is the disk or the driver's code.
-            raise RunStopped(
-                f"batch {hand.task.batch.number} could not be stored: {cause_of(error)}"
-            ) from None
-        except OutOfDiskError as error:
-            raise RunStopped(cause_of(error)) from None
-        except ActorUnavailableError:
-            hand.silent = True
-            self._await(hand.actor.place.remote(), hand, len(hand.task.keys) if hand.task else 1)
-            return None
-        except RayError as error:
-            self._died(hand, error)
-            return None
-        silent, hand.silent = hand.silent, False
-        if hand.place is None or (silent and hand.task is None):
-            hand.place, self.placeless_since = value, time.monotonic()
-            self.note({"event": "placed", "pid": value.pid})
-            self._await(hand.actor.ready.remote(), hand, 1, self.job.config.worker_start_timeout_s)
-            return None
-        if silent and hand.task is not None:
-            # Alive after all, but what it said is lost.
-            self.again.appendleft(hand.task)
-            hand.task = None
-            return hand
-        self.ever_ready, self.failed_starts = True, 0
-        if hand.task is not None:
-            self.deaths, self.ever_done = [], True
-            self._follow(self.attempts.survived(hand.task))
-            hand.task = None
-            if value is not None:
-                done(value)
-        else:
-            self.note({"event": "ready", **asdict(value)})
-        return hand
-
-    def _follow(self, task: Task | None) -> None:
+    def requeue(self, task: Task | None) -> None:
+        """Have a task done before anything else: its batch holds up the shards behind it."""
         if task is not None:
-            # In front: a batch that is being looked into holds up the shards behind it.
-            self.again.appendleft(task)
+            self.requeued.appendleft(task)
 
-    def _died(self, hand: _Hand, error: Exception) -> None:
-        """A worker is gone: its task is charged with that, unless its node went, too."""
-        if hand.task is None:
-            self._failed_to_start(hand, error)
+    def on_result(self, worker: WorkerHandle, report: Report | None) -> Report | None:
+        """The worker finished its task. Returns the report if the batch is done by that."""
+        assert worker.task is not None
+        self.rules.on_started()
+        self.rules.on_finished()
+        self.requeue(self.attempts.survived(worker.task))
+        worker.task = None
+        self._set_state(worker, WorkerState.IDLE)
+        return report
+
+    def on_death(self, worker: WorkerHandle, cause: str, preempted: bool = False) -> None:
+        """The worker is gone. Its task is charged with that, unless its node went as well."""
+        self.workers.pop(worker.number, None)
+        self._log_end(worker, cause)
+        node_is_lost = worker.placement is not None and not self.executor.is_alive(worker.placement)
+        if worker.task is None:
+            self._on_failed_start(cause, may_retry=True, is_charged=not node_is_lost)
             return
-        self._note_end(hand, error)
-        self.placeless_since = time.monotonic()
-        if getattr(error, "preempted", False) or self._node_is_lost(hand):
-            self.again.appendleft(hand.task)
+        self.unplaced_since = self.clock()
+        if preempted or node_is_lost:
+            self.requeue(worker.task)
         else:
-            self.deaths.append(hand.task.batch.number)
-            most = max(MOST_IN_A_ROW, 3 * self.size)
-            whatever = len(self.deaths) >= most and len({*self.deaths}) >= OF_BATCHES
-            if whatever or (len(self.deaths) >= MOST_AT_ALL and not self.ever_done):
+            self.rules.on_death(worker.task.batch.number)
+            if self.rules.must_stop():
                 raise RunStopped(
-                    f"{len(self.deaths)} workers died one after another and none finished anything; "
-                    f"the last: {cause_of(error)}"
+                    f"{len(self.rules.deaths)} workers died one after another and none finished "
+                    f"anything; the last: {cause}"
                 )
-            self._follow(self.attempts.died(hand.task))
-        self._start()
+            self.requeue(self.attempts.died(worker.task))
+        self._start_worker()
 
-    def _note_end(self, hand: _Hand, error: Exception) -> None:
-        held = (
-            {"held": hand.task.batch.number, "requests": len(hand.task.keys)} if hand.task else {}
-        )
-        self.note(
-            {
-                "event": "ended",
-                "pid": hand.place and hand.place.pid,
-                **held,
-                "cause": cause_of(error),
-            }
-        )
+    def check_reachable(self, worker: WorkerHandle) -> None:
+        """The connection to the worker broke: ask whether it lives. If it does, its last call is made again."""
+        self.executor.locate_worker(worker.number)
+        self._set_state(worker, WorkerState.PROBING, self._time_limit(worker.task))
 
-    def _node_is_lost(self, hand: _Hand) -> bool:
-        return not any(
-            hand.place and node["NodeID"] == hand.place.node and node["Alive"]
-            for node in ray.nodes()
-        )
+    def _on_event(self, event: Event, on_report: Callable[[Report], None]) -> None:
+        worker = self.workers[event.worker]
+        if event.outcome is Outcome.RETURNED:
+            report = self._on_returned(worker, event.value)
+            if report is not None:
+                on_report(report)
+        elif event.outcome is Outcome.RAISED:
+            self._on_raised(worker, event.cause)
+        elif event.outcome is Outcome.UNREACHABLE:
+            self.check_reachable(worker)
+        elif event.outcome is Outcome.DISK_FULL:
+            raise RunStopped(event.cause)
+        else:
+            self.on_death(worker, event.cause, event.outcome is Outcome.PREEMPTED)
 
-    def _failed_to_start(self, hand: _Hand, error: Exception) -> None:
-        """A worker ended before it had its models. Others may do its work; without any others the run ends."""
-        self._note_end(hand, error)
-        if hand.place and self._node_is_lost(hand):
-            self._start()
+    def _on_returned(
+        self, worker: WorkerHandle, value: Placement | Ready | Report | None
+    ) -> Report | None:
+        """A call came back. Returns the report if a batch is done by that."""
+        if isinstance(value, Placement):
+            self._on_placed(worker, value)
+        elif isinstance(value, Ready):
+            self.rules.on_started()
+            self.on_event({"event": "ready", **asdict(value)})
+            self._set_state(worker, WorkerState.IDLE)
+        else:
+            return self.on_result(worker, value)
+        return None
+
+    def _on_placed(self, worker: WorkerHandle, placement: Placement) -> None:
+        """The worker has a process, or has proved that it still has one."""
+        if worker.task is not None:
+            # It lives, but the result of its task is lost.
+            self.requeue(worker.task)
+            worker.task = None
+            self._set_state(worker, WorkerState.IDLE)
             return
-        self.failed_starts += 1
-        if self.failed_starts < MOST_FAILED_STARTS and not isinstance(error, RayTaskError):
-            self._start()
-        elif not self.hands:
-            raise RunStopped(f"no worker could be started: {cause_of(error)}") from None
+        worker.placement, self.unplaced_since = placement, self.clock()
+        self.on_event({"event": "placed", "pid": placement.pid})
+        self.executor.load_models(worker.number)
+        limit = self._time_limit(None)
+        at_least = self.config.worker_start_timeout_s
+        self._set_state(worker, WorkerState.LOADING, limit and max(limit, at_least))
 
-    def _end_what_hangs(self) -> None:
-        now = time.monotonic()
-        for reference, hand in list(self.hands.items()):
-            if hand.deadline is not None and now > hand.deadline:
-                del self.hands[reference]
-                ray.kill(hand.actor)
-                limit = f"{self.job.config.request_timeout_s:g} s a request"
-                self._died(hand, TimeoutError(f"it took longer than {limit} (request_timeout_s)"))
+    def _on_raised(self, worker: WorkerHandle, cause: str) -> None:
+        """A call raised. The method's own errors end as failed requests: what arrives here is ours or the disk's."""
+        if worker.task is not None:
+            number = worker.task.batch.number
+            raise RunStopped(f"batch {number} could not be stored: {cause}")
+        del self.workers[worker.number]
+        self._log_end(worker, cause)
+        self.executor.release(worker.number)
+        self._on_failed_start(cause, may_retry=False)
 
-    def _stop_if_nobody_gets_a_place(self) -> None:
-        """Ray waits for ever for what the cluster does not have; a run does not."""
-        seconds = self.job.config.worker_start_timeout_s
-        if any(hand.place for hand in self.hands.values()):
-            self.placeless_since = time.monotonic()
-        elif self.hands and time.monotonic() - self.placeless_since > seconds:
-            asked = ", ".join(
-                f"{key[4:]} {self.options[key]:g}"
-                for key in ("num_gpus", "num_cpus")
-                if self.options[key]
-            )
-            free = ", ".join(
-                f"{key} {value:g}"
-                for key, value in ray.available_resources().items()
-                if key in ("CPU", "GPU")
-            )
+    def _on_failed_start(self, cause: str, may_retry: bool, is_charged: bool = True) -> None:
+        """A worker ended before it had its models. Others may do its work; without any, the run ends."""
+        if is_charged:
+            self.rules.on_failed_start()
+        if not is_charged or (may_retry and self.rules.may_start_another()):
+            self._start_worker()
+        elif not self.workers:
+            raise RunStopped(f"no worker could be started: {cause}")
+
+    def _start_worker(self) -> None:
+        number = self.executor.start_worker()
+        self.workers[number] = WorkerHandle(number)
+
+    def _in_state(self, state: WorkerState) -> list[WorkerHandle]:
+        return [worker for worker in self.workers.values() if worker.state is state]
+
+    def _is_finished(self) -> bool:
+        in_work = any(worker.task for worker in self.workers.values())
+        return self.rules.ever_started and not self.requeued and not in_work
+
+    def _set_state(
+        self, worker: WorkerHandle, state: WorkerState, limit_s: float | None = None
+    ) -> None:
+        worker.state = state
+        worker.deadline = self.clock() + limit_s if limit_s else None
+
+    def _time_limit(self, task: Task | None) -> float | None:
+        """Seconds that a call may take: that of each of its requests, or of one; None without a limit."""
+        requests = len(task.keys) if task else 1
+        return self.config.request_timeout_s * max(1, requests) or None
+
+    def _log_end(self, worker: WorkerHandle, cause: str) -> None:
+        entry: dict[str, Any] = {
+            "event": "ended",
+            "pid": worker.placement and worker.placement.pid,
+            "cause": cause,
+        }
+        if worker.task is not None:
+            entry |= {"held": worker.task.batch.number, "requests": len(worker.task.keys)}
+        self.on_event(entry)
+
+    def _kill_hanging(self) -> None:
+        now = self.clock()
+        for worker in [*self.workers.values()]:
+            if worker.deadline is not None and now > worker.deadline:
+                self.executor.kill(worker.number)
+                limit = f"{self.config.request_timeout_s:g} s a request"
+                self.on_death(worker, f"it took longer than {limit} (request_timeout_s)")
+
+    def _check_placement(self) -> None:
+        """Stop if no worker gets its resources: Ray would wait for them for ever."""
+        limit_s = self.config.worker_start_timeout_s
+        if any(worker.placement for worker in self.workers.values()):
+            self.unplaced_since = self.clock()
+        elif self.workers and self.clock() - self.unplaced_since > limit_s:
             raise RunStopped(
-                f"no worker got a place within {seconds:g} s (worker_start_timeout_s): each asks for {asked or 'nothing'}, "
-                f"free are {free or 'none'}; free resources, add nodes, or ask for less"
+                f"no worker was placed within {limit_s:g} s (worker_start_timeout_s): "
+                f"{self.executor.describe_resources()}; free resources, add nodes, or ask for less"
             )
-
-
-def cause_of(error: Exception) -> str:
-    """The last line of what a worker threw."""
-    lines = [
-        line for line in str(getattr(error, "cause", None) or error).splitlines() if line.strip()
-    ]
-    return lines[-1].strip() if lines else type(error).__name__

@@ -13,9 +13,9 @@ from ray.cluster_utils import Cluster
 
 from pipeline.config import Config
 from pipeline.errors import RunStopped, UserError
-from pipeline.generation.worker import Job, Worker
+from pipeline.generation.worker import Job
 from pipeline.models import locate as models
-from pipeline.scheduling import pool as scheduler
+from pipeline.scheduling import ray_executor
 
 
 def job(tmp_path, **settings) -> Job:
@@ -39,8 +39,8 @@ def two_gpus(monkeypatch):
 
 
 def started(job: Job) -> list[ray.actor.ActorHandle]:
-    size, options = scheduler.worker_options(job)
-    return [Worker.options(**options).remote(job) for _ in range(size)]
+    size, options = ray_executor.worker_options(job.config)
+    return [ray_executor.Worker.options(**options.as_ray()).remote(job) for _ in range(size)]
 
 
 def gpus_of(actors) -> list[list[int]]:
@@ -66,16 +66,20 @@ def test_workers_share_gpus_as_asked(two_gpus, tmp_path, each, expected):
 
 def test_no_more_workers_get_a_gpu_than_there_are(two_gpus, tmp_path):
     actors = started(job(tmp_path, workers=3))
-    ready, waiting = ray.wait([actor.place.remote() for actor in actors], num_returns=3, timeout=20)
+    ready, waiting = ray.wait(
+        [actor.locate.remote() for actor in actors], num_returns=3, timeout=20
+    )
     assert (len(ready), len(waiting)) == (2, 1)
 
 
 def test_more_gpus_than_there_are_is_refused(two_gpus, tmp_path):
     with pytest.raises(UserError, match=r"--gpus-per-worker 3: the cluster has 2 GPU"):
-        scheduler.worker_options(job(tmp_path, gpus_per_worker=3.0))
+        ray_executor.worker_options(job(tmp_path, gpus_per_worker=3.0).config)
     # Of a cluster that can grow the user says how far.
     assert (
-        scheduler.worker_options(job(tmp_path, gpus_per_worker=3.0, workers=5, address="auto"))[0]
+        ray_executor.worker_options(
+            job(tmp_path, gpus_per_worker=3.0, workers=5, address="auto").config
+        )[0]
         == 5
     )
 
@@ -92,11 +96,11 @@ def test_workers_go_to_the_nodes_with_the_labels(tmp_path, monkeypatch):
         actors = started(
             job(tmp_path, nodes="ray.io/accelerator-type=A100, ray.io/market-type=spot")
         )
-        places = ray.get([actor.place.remote() for actor in actors], timeout=240)
+        places = ray.get([actor.locate.remote() for actor in actors], timeout=240)
         assert [place.node for place in places] == [wanted.node_id] * 2
-        assert scheduler.worker_options(job(tmp_path))[0] == 3
+        assert ray_executor.worker_options(job(tmp_path).config)[0] == 3
         with pytest.raises(UserError, match="no node with these labels"):
-            scheduler.worker_options(job(tmp_path, nodes="ray.io/accelerator-type=H100"))
+            ray_executor.worker_options(job(tmp_path, nodes="ray.io/accelerator-type=H100").config)
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -105,7 +109,7 @@ def test_workers_go_to_the_nodes_with_the_labels(tmp_path, monkeypatch):
 @pytest.mark.parametrize("nodes", ["A100", "=A100", "type=", "a=b,c"])
 def test_labels_have_a_form(nodes):
     with pytest.raises(UserError, match="write KEY=VALUE"):
-        scheduler.labels_of(nodes)
+        ray_executor.labels_of(nodes)
 
 
 def test_weights_never_travel_through_ray(tmp_path, monkeypatch):
@@ -120,7 +124,7 @@ def test_weights_never_travel_through_ray(tmp_path, monkeypatch):
     )
     try:
         (actor,) = started(embedded)
-        ray.get(actor.ready.remote(), timeout=400)
+        ray.get(actor.load_models.remote(), timeout=400)
         (node,) = ray.nodes()
 
         def used() -> int:
@@ -189,6 +193,6 @@ def test_a_ray_that_does_not_start_stops_the_run_with_its_words(monkeypatch):
     def late(**_):
         raise Exception("The current node timed out during startup.")
 
-    monkeypatch.setattr(scheduler.ray, "init", late)
+    monkeypatch.setattr(ray_executor.ray, "init", late)
     with pytest.raises(RunStopped, match="Ray did not start: The current node timed out"):
-        scheduler.connect("")
+        ray_executor.connect("")

@@ -36,7 +36,7 @@ from tests.support import drive
 ROWS = [{"prompt": f"a dog {n}", "emotion": "awe", "rating": n} for n in range(30)]
 
 
-def _alone(manifest, job, publisher, lease, run):
+def _alone(manifest, job, publisher, lease, run, executor):
     """As `compute.compute`, in this process: the batches in the order of the plan."""
     engine, scores = load(job.models, job.config, False), load_scores(job.config, job.models, False)
     maker = Maker(engine, scores, job.config, job.shared, job.base)

@@ -1,0 +1,122 @@
+"""What the scheduling loop needs of whatever runs its workers, be it Ray or this process."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from pipeline.config import Config
+from pipeline.generation.worker import Job, Placement, Ready
+from pipeline.output.batches import Report
+from pipeline.scheduling.bisection import Task
+
+
+class Outcome(Enum):
+    """How a call to a worker ended."""
+
+    RETURNED = "returned"
+    RAISED = "raised"
+    """The call raised an exception; the worker lives on."""
+    DIED = "died"
+    PREEMPTED = "preempted"
+    """The worker died because its node was taken away, not because of its task."""
+    UNREACHABLE = "unreachable"
+    """The connection broke: the worker may live or not, and the answer of its call is lost."""
+    DISK_FULL = "disk full"
+    """No worker can go on: the executor itself has no disk space left."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """The end of a call to a worker.
+
+    Attributes:
+        worker: the number that `start_worker` gave.
+        value: what the call returned, if it did.
+        cause: one line, if it did not.
+    """
+
+    worker: int
+    outcome: Outcome
+    value: Placement | Ready | Report | None = None
+    cause: str = ""
+
+
+class Executor(Protocol):
+    """Starts workers, passes calls to them, and reports how the calls ended.
+
+    A worker has one call in flight. Its first one is made by `start_worker`, and returns its `Placement` once it has a
+    process; the others are `load_models`, `submit` and `locate_worker`. A worker that died is forgotten.
+    """
+
+    def connect(self, job: Job) -> int:
+        """Get ready to start workers for this job; returns how many workers it should have.
+
+        Raises:
+            UserError: what the settings ask for does not exist.
+            RunStopped: the executor does not start.
+        """
+        ...
+
+    def start_worker(self) -> int:
+        """Start a worker; returns its number. It may wait for its resources for as long as it takes."""
+        ...
+
+    def load_models(self, worker: int) -> None:
+        """Have the worker load its models; returns `Ready`."""
+        ...
+
+    def submit(self, worker: int, task: Task) -> None:
+        """Have the worker work on a task; returns its `Report`, or None for a probe."""
+        ...
+
+    def locate_worker(self, worker: int) -> None:
+        """Ask an unreachable worker for its `Placement`: it answers if it lives, and is reported dead if not."""
+        ...
+
+    def wait(self, timeout_s: float) -> list[Event]:
+        """The calls that have ended since the last time; an empty list if none does within the timeout."""
+        ...
+
+    def kill(self, worker: int) -> None:
+        """End a worker at once; no event reports it."""
+        ...
+
+    def release(self, worker: int) -> None:
+        """Let an idle worker go."""
+        ...
+
+    def is_alive(self, placement: Placement) -> bool:
+        """Whether the node of a worker is still up."""
+        ...
+
+    def describe_resources(self) -> str:
+        """What a worker asks for and what is free, for a message to the user."""
+        ...
+
+    def close(self) -> None:
+        """End all workers. `connect` may follow."""
+        ...
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of an error's message, or of the message of what caused it."""
+    text = str(getattr(error, "cause", None) or error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def executor_for(config: Config) -> Executor:
+    """The executor that the settings name."""
+    if config.executor == "local":
+        from pipeline.scheduling.local_executor import LocalExecutor
+
+        return LocalExecutor(workers=config.workers or 1)
+    if not config.address:
+        # Ray reads this when it is imported. Without clusters, its services listen on loopback only.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    from pipeline.scheduling.ray_executor import RayExecutor
+
+    return RayExecutor()
