@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from muse.classifiers import resize
 from muse.classifiers.zero_shot import projected
 from muse.diffusion.hub import local_folder
+from muse.diffusion.quiet import quiet_loading
 
 
 class ClipSimilarity(nn.Module):
@@ -34,7 +35,8 @@ class ClipSimilarity(nn.Module):
         from transformers import CLIPModel, CLIPTokenizer
 
         folder = local_folder(str(path))
-        model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        with quiet_loading("transformers"):
+            model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         file = folder / "preprocessor_config.json"
         settings = json.loads(

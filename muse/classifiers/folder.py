@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from muse.classifiers.base import ImageClassifier
 from muse.classifiers.preprocessing import Preprocessing
 from muse.classifiers.spec import ClassifierSpec, read_spec, safe_config
+from muse.diffusion.quiet import quiet_loading
 from muse.emotions import MIKELS, Taxonomy
 
 
@@ -62,13 +63,14 @@ def open_model(kind: Any, folder: Path) -> nn.Module:
     """
     safe_config(folder)
     try:
-        model, loading = kind.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        with quiet_loading("transformers"):
+            model, loading = kind.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         raise ValueError(f"{folder} cannot be loaded: {error}") from None
     if missing := sorted(loading["missing_keys"]):

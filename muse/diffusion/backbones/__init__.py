@@ -13,6 +13,7 @@ from muse.diffusion.backbones.checkpoints import fuse_loras, open_pipeline, open
 from muse.diffusion.backbones.stable_diffusion import StableDiffusion
 from muse.diffusion.backbones.stable_diffusion_3 import StableDiffusion3
 from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
+from muse.diffusion.quiet import quiet_loading
 
 __all__ = ["Backbone", "Codec", "Conditioning", "Prompts", "TextEncoders", "load_backbone"]
 
@@ -24,6 +25,7 @@ FAMILIES: dict[str, Any] = {
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+@quiet_loading("diffusers", "transformers")
 def load_backbone(
     path: str | Path,
     device: str = "cpu",

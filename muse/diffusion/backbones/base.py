@@ -20,7 +20,8 @@ class Prompts:
 
     Attributes:
         ids: for each encoder int64 (b, length), padded.
-        places: for each encoder int64 (b, k), where its emotional tokens stand; k is 0 in a plain prompt.
+        places: for each encoder int64 (b, k), where its emotional tokens stand; k is 0 in a plain
+            prompt.
     """
 
     ids: tuple[Tensor, ...]
@@ -32,7 +33,9 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What the network is told: context (b, length, d), and where the family has one a pooled vector (b, p)."""
+    """What the network is told: context (b, length, d), and where the family has one a pooled
+    vector (b, p).
+    """
 
     context: Tensor
     pooled: Tensor | None = None
@@ -74,7 +77,9 @@ class Backbone(Protocol):
         ...
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        """The network's output, of the latents' shape (b, c, h, w), at a timestep for each row (b,)."""
+        """The network's output, of the latents' shape (b, c, h, w), at a timestep for each row
+        (b,).
+        """
         ...
 
 
@@ -84,12 +89,20 @@ def widened(values: Tensor) -> Tensor:
 
 
 def frozen(part: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """Frozen before anything else: a backward pass then skips every weight gradient."""
-    return part.requires_grad_(False).eval().to(device=device, dtype=dtype)
+    """The module without gradients of its weights, in evaluation mode, on the device, in the
+    dtype.
+    """
+    part = part.requires_grad_(False).eval()
+    if getattr(part, "_keep_in_fp32_modules", None):
+        return part.to(device=device, dtype=dtype)
+    # diffusers' own `to` warns of a cast also where no layer has to stay in float32.
+    return nn.Module.to(part, device=device, dtype=dtype)
 
 
 class TextEncoders:
-    """One or more text encoders that share the emotional tokens: token dimension d is the sum of their widths."""
+    """One or more text encoders that share the emotional tokens: token dimension d is the sum of
+    their widths.
+    """
 
     def __init__(
         self, pairs: Sequence[tuple[Any, nn.Module]], device: torch.device, dtype: torch.dtype
@@ -102,7 +115,9 @@ class TextEncoders:
 
     @property
     def scale(self) -> Tensor:
-        """Root mean square of a word embedding's entries, float32 (d,), for each dimension that of its encoder."""
+        """Root mean square of a word embedding's entries, float32 (d,), for each dimension that of
+        its encoder.
+        """
         sizes = [
             table.weight.float().norm(dim=-1).mean() / table.embedding_dim**0.5
             for table in self.tables
@@ -128,7 +143,9 @@ class TextEncoders:
         return Prompts(tuple(ids for ids, _ in opened), tuple(places for _, places in opened))
 
     def start(self, targets: list[Target], count: int) -> Tensor:
-        """Emotional tokens to begin with, float32 (b, k, d); see `muse.guidance.tokens.initial_tokens`."""
+        """Emotional tokens to begin with, float32 (b, k, d); see
+        `muse.guidance.tokens.initial_tokens`.
+        """
         pairs = zip(self.tokenizers, self.tables, strict=True)
         return torch.cat(
             [initial_tokens(tokenizer, table, targets, count) for tokenizer, table in pairs], dim=-1
@@ -150,11 +167,12 @@ class TextEncoders:
 
 
 class Codec:
-    """Between pixels in [0, 1] and latents, through a frozen VAE; and a cheap decoder to look at predictions.
+    """Between pixels in [0, 1] and latents, through a frozen VAE; and a cheap decoder to look at
+    predictions.
 
-    `preview` is a tiny decoder (`AutoencoderTiny`, the TAESD family) for the inner loop and for WHEN. With a
-    `preview_side` what is decoded there are latents shrunk to pictures so many pixels wide; 0 leaves their size. Both
-    are approximations.
+    `preview` is a tiny decoder (`AutoencoderTiny`, the TAESD family) for the inner loop and for
+    WHEN. With a `preview_side` what is decoded there are latents shrunk to pictures so many pixels
+    wide; 0 leaves their size. Both are approximations.
     """
 
     preview_side = 0

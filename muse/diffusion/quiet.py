@@ -1,0 +1,75 @@
+"""Loads models without the progress bars and harmless messages of diffusers and transformers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+
+HARMLESS = {
+    # diffusers imports the image processors of pipelines that are never used here.
+    "transformers.utils.import_utils": ("ImageProcessor` requires torchvision",),
+    # Every saved AutoencoderTiny has this attribute, which its own class does not expect.
+    "diffusers.configuration_utils": ("were passed to AutoencoderTiny",),
+}
+"""Parts of messages that say nothing about the model that is loaded, by the name of their
+logger.
+"""
+
+
+class _DropHarmless(logging.Filter):
+    def __init__(self, parts: tuple[str, ...]):
+        super().__init__()
+        self.parts = parts
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return not any(part in message for part in self.parts)
+
+
+@contextmanager
+def quiet_loading(*libraries: str) -> Iterator[None]:
+    """No progress bars of loading, and no message of `HARMLESS`; all other warnings come through.
+
+    Bars of downloads stay, and afterwards every setting is as before. Meanwhile the settings hold
+    for all threads of the process.
+
+    Args:
+        libraries: `diffusers`, `transformers` or both: those that load something.
+    """
+    with ExitStack() as undo:
+        for library in libraries:
+            undo.enter_context(_no_bars(library))
+        for name, parts in HARMLESS.items():
+            logger, harmless = logging.getLogger(name), _DropHarmless(parts)
+            logger.addFilter(harmless)
+            undo.callback(logger.removeFilter, harmless)
+        yield
+
+
+@contextmanager
+def _no_bars(library: str) -> Iterator[None]:
+    """Switch off the library's own bars, unless they are off already."""
+    switches = import_module(f"{library}.utils.logging")
+    if not switches.is_progress_bar_enabled():
+        yield
+        return
+    with _same_hub_bars():
+        switches.disable_progress_bar()
+    try:
+        yield
+    finally:
+        with _same_hub_bars():
+            switches.enable_progress_bar()
+
+
+@contextmanager
+def _same_hub_bars() -> Iterator[None]:
+    """Keep the bars of downloads as they are: transformers switches them together with its own."""
+    from huggingface_hub import utils as hub
+
+    shown = not hub.are_progress_bars_disabled()
+    yield
+    if shown == hub.are_progress_bars_disabled():
+        (hub.enable_progress_bars if shown else hub.disable_progress_bars)()

@@ -1,0 +1,71 @@
+"""Loading models prints nothing unless something is wrong."""
+
+import logging
+import subprocess
+import sys
+
+import diffusers.utils.logging
+import pytest
+import transformers.utils.logging
+from huggingface_hub import utils as hub
+
+from muse.diffusion.quiet import quiet_loading
+
+LIBRARIES = (transformers.utils.logging, diffusers.utils.logging)
+
+
+def test_loading_the_embedded_models_prints_nothing():
+    code = "from muse.api import MusePipeline; MusePipeline.from_pretrained()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.fixture
+def messages():
+    """All warnings that the loggers of configurations and imports let through."""
+    records, handler = [], logging.Handler()
+    handler.emit = lambda record: records.append(record.getMessage())
+    names = ("diffusers.configuration_utils", "transformers.utils.import_utils")
+    for name in names:
+        logging.getLogger(name).addHandler(handler)
+    yield records
+    for name in names:
+        logging.getLogger(name).removeHandler(handler)
+
+
+def test_only_the_harmless_messages_are_dropped_and_only_while_loading(messages):
+    logger = logging.getLogger("diffusers.configuration_utils")
+    harmless = "The config attributes {'a': 1} were passed to AutoencoderTiny, but are not expected"
+    wrong = harmless.replace("AutoencoderTiny", "UNet2DConditionModel")
+    with quiet_loading("diffusers", "transformers"):
+        logger.warning(harmless)
+        logger.warning(wrong)
+        logging.getLogger("transformers.utils.import_utils").warning("no tokenizers installed")
+    assert messages == [wrong, "no tokenizers installed"]
+    logger.warning(harmless)
+    assert messages[-1] == harmless
+
+
+@pytest.mark.parametrize("library_bars", [True, False])
+@pytest.mark.parametrize("hub_bars", [True, False])
+def test_bars_of_loading_are_off_meanwhile_and_every_setting_is_as_before(library_bars, hub_bars):
+    def switch(library, hub_):
+        for logging_ in LIBRARIES:
+            (logging_.enable_progress_bar if library else logging_.disable_progress_bar)()
+        (hub.enable_progress_bars if hub_ else hub.disable_progress_bars)()
+
+    switch(library_bars, hub_bars)
+    try:
+        with quiet_loading("diffusers", "transformers"):
+            assert not any(one.is_progress_bar_enabled() for one in LIBRARIES)
+            assert hub.are_progress_bars_disabled() == (not hub_bars)
+        assert all(one.is_progress_bar_enabled() == library_bars for one in LIBRARIES)
+        assert hub.are_progress_bars_disabled() == (not hub_bars)
+    finally:
+        switch(True, True)
+
+
+def test_settings_are_restored_after_an_error():
+    with pytest.raises(OSError, match="no such file"), quiet_loading("diffusers", "transformers"):
+        raise OSError("no such file")
+    assert all(one.is_progress_bar_enabled() for one in LIBRARIES)
