@@ -137,7 +137,7 @@ def resume(
     from pipeline import run as running
     from pipeline.config import Config
     from pipeline.errors import RunStopped
-    from pipeline.output.shards import markers
+    from pipeline.output.markers import read_markers
 
     config = Config(engine="null", batch_size=shard_size, shard_size=shard_size, min_confidence=0.0)
     manifest = write_manifest(folder / f"plan-{requests // 8}-False.parquet", requests // 8, False)
@@ -157,7 +157,7 @@ def resume(
     print(json.dumps(made))
     told: dict[str, Any] = {
         "command": "resume",
-        "shards": len(markers(output)),
+        "shards": len(read_markers(output)),
         "requests": requests,
     }
     with patch.object(running, "compute", resuming), measured(told):
@@ -213,6 +213,7 @@ def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")
     from pipeline.models import locate as models
     from pipeline.output import batches
     from pipeline.output.records import record_schema
+    from pipeline.output.run_file import describe
     from pipeline.output.shards import publisher_of
     from pipeline.scheduling import driver as compute
 
@@ -223,7 +224,7 @@ def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")
         str(write_manifest(folder / "pack.parquet", images, False)), config.emotions, 8
     )
     output = folder / f"pack-{os.getpid()}"
-    shared = provenance(running.describe(manifest, "", config, models.locate(config)), config)
+    shared = provenance(describe(manifest, "", config, models.locate(config)), config)
     maker = Maker(models.load({}, config, False), {}, config, shared, "")
     schema = record_schema(shared, manifest.extra)
     for batch in compute.batches_of(manifest, config):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -314,7 +314,7 @@ def refilter(
 ) -> None:
     """Apply other thresholds to the corpus in SOURCE, by its stored scores and without a model."""
     with _speaking(), _interruptible():
-        from pipeline.output.corpora import refilter as filtered
+        from pipeline.output.refilter import refilter as filtered
         from pipeline.storage.files import location
 
         flags = {"min_confidence": min_confidence}
@@ -337,7 +337,7 @@ def merge(
 ) -> None:
     """Make one corpus of several, with new keys."""
     with _speaking(), _interruptible():
-        from pipeline.output.corpora import merge as merged
+        from pipeline.output.merge import merge as merged
         from pipeline.storage.files import location
 
         counts = merged([location(source) for source in sources], location(output))
@@ -354,22 +354,23 @@ def retry(
     """Reopen the failed requests of the complete corpus in OUTPUT; the run command then makes them again."""
     with _speaking(), _interruptible():
         from pipeline.errors import UserError
-        from pipeline.output.corpora import reopen
+        from pipeline.output.retry import reopen
         from pipeline.storage.files import location
 
         if status != "failed":
             raise UserError(f"--status {status}: only failed requests are reopened; the same settings reject the same "
                             "samples again (refilter applies other thresholds)")  # fmt: skip
-        requests, batches = reopen(location(output))
-    if requests:
+        reopened = reopen(location(output))
+    if reopened.requests:
         typer.echo(
-            f"{output}: {requests} request(s) in {batches} batch(es) reopened; the same run command makes them"
+            f"{output}: {reopened.requests} request(s) in {reopened.batches} batch(es) reopened; "
+            "the same run command makes them"
         )
     else:
         typer.echo(f"{output}: no request failed")
 
 
-def _tell(output: str, counts: dict[str, Any]) -> None:
+def _tell(output: str, counts: Mapping[str, Any]) -> None:
     told = ", ".join(f"{counts[name]} {name}" for name in ("accepted", "rejected", "failed"))
     typer.echo(f"{output}: {counts['requests']} requests: {told}")
 

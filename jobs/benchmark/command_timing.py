@@ -42,7 +42,8 @@ from pipeline.generation.verdicts import ACCEPTED
 from pipeline.models.locate import Loaded, load, locate
 from pipeline.output.batches import write_batch
 from pipeline.output.records import record_schema
-from pipeline.run import describe, folder_of
+from pipeline.output.run_file import describe
+from pipeline.run import folder_of
 from pipeline.scheduling.driver import batches_of
 from pipeline.settings import load_config
 from pipeline.storage.log import entries

@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import platform
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from typing import Any
 
 from muse.emotions import Target, Taxonomy
-from pipeline import __version__
 from pipeline.config import Config
 from pipeline.generation import verdicts as filters
 from pipeline.generation.engine import Engine, EngineInput, EngineOutput
@@ -25,6 +22,7 @@ from pipeline.generation.source_images import (
     open_image,
     read_source,
 )
+from pipeline.output.run_file import RunFile
 from pipeline.planning import retry_strategy as ladder
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.storage.remote import public
@@ -49,21 +47,12 @@ class Result:
     image: bytes | None
 
 
-def versions() -> dict[str, str]:
-    """The software that the bytes depend on."""
-    packages = {
-        name: version(name)
-        for name in ("torch", "diffusers", "transformers", "pillow", "numpy", "pyarrow")
-    }
-    return {"muse-batch": __version__, "python": platform.python_version(), **packages}
-
-
-def provenance(run: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """What is the same for all samples of a run and needed to make one again; `run` as in run.json."""
+def provenance(run: RunFile, config: Config) -> dict[str, Any]:
+    """What is the same for all samples of a run and needed to make one again."""
     return {
-        "fingerprint": run["fingerprint"],
+        "fingerprint": run.fingerprint,
         "engine": config.engine,
-        "models": run["parts"]["models"],
+        "models": run.parts["models"],
         "method": asdict(config.method),
         "taxonomy": asdict(config.taxonomy),
         "dtype": config.dtype,
@@ -76,7 +65,7 @@ def provenance(run: Mapping[str, Any], config: Config) -> dict[str, Any]:
         "min_confidence": config.min_confidence,
         # As text: its keys are the user's, and a struct without fields cannot be stored.
         "label_map": json.dumps(config.label_map, sort_keys=True),
-        "versions": run["parts"]["versions"],
+        "versions": run.parts["versions"],
     }
 
 

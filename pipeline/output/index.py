@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.generation.verdicts import ACCEPTED, STATUSES
+from pipeline.output.markers import read_markers, shard_folder
 from pipeline.output.records import from_parquet
-from pipeline.output.shards import markers, shard_folder
+from pipeline.output.run_file import RunFile, write_run
 from pipeline.storage.files import Location, write_bytes
 
 TILE, COLUMNS, MARGIN, LABEL = 128, 10, 6, 110
@@ -25,8 +26,8 @@ def write_metadata(output: Location, schema: pa.Schema, unsharded: list[dict[str
     """`metadata.parquet`: a row per request of the plan, in its order."""
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        for marker in markers(output):
-            path = shard_folder(output) / f"{marker['shard']:05d}.parquet"
+        for marker in read_markers(output):
+            path = shard_folder(output) / f"{marker.name}.parquet"
             writer.write_table(read_table(path).cast(schema))
         if unsharded:
             writer.write_table(pa.Table.from_pylist(unsharded, schema=schema))
@@ -63,7 +64,7 @@ def tally(output: Location, labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def write_card(output: Location, run: dict[str, Any], counts: dict[str, Any]) -> None:
+def write_card(output: Location, run: RunFile, counts: dict[str, Any]) -> None:
     """`README.md`, with the `configs:` that make `datasets.load_dataset` read the shards and not the parquet."""
     rows = "\n".join(
         f"| {emotion} | {count['requests']} | {count['accepted']} | {count['accepted'] / count['requests']:.0%} |"
@@ -71,15 +72,15 @@ def write_card(output: Location, run: dict[str, Any], counts: dict[str, Any]) ->
     )
     models = "\n".join(
         f"| {_cell(role)} | {_cell(model['name'])} | `{model['sha256'][:16]}` |"
-        for role, model in run["parts"]["models"].items()
+        for role, model in run.parts["models"].items()
     )
     how = (
         "Every image is synthetic: generated, or edited from a\nsource image, toward a chosen emotion by MUSE "
         "(arXiv 2511.21051)."
-        if run["config"]["engine"] != "null"
+        if run.config["engine"] != "null"
         else "**A dry run**: the null engine drew\nthese images and all their scores from seeds; they show nothing."
     )
-    if run["same_judge"]:
+    if run.same_judge:
         trust = "**the judge is the guide, which the images were optimised for: its confidence proves nothing**"
     else:
         trust = "the judge took no part in the optimisation"
@@ -94,8 +95,8 @@ tags:
 
 # Emotion-augmented images
 
-Made by muse-batch {run["parts"]["versions"]["muse-batch"]}. {how} A sample is accepted if the judge's confidence in
-its target is at least {run["config"]["min_confidence"]:g}; {trust}.
+Made by muse-batch {run.parts["versions"]["muse-batch"]}. {how} A sample is accepted if the judge's confidence in
+its target is at least {run.config["min_confidence"]:g}; {trust}.
 
 ![contact sheet](contact_sheet.png)
 
@@ -111,8 +112,8 @@ its target is at least {run["config"]["min_confidence"]:g}; {trust}.
 |---|---|---|
 {models}
 
-`shards/*.tar` hold each sample as KEY.{run["config"]["image_format"]} (image), KEY.txt (prompt), KEY.cls (index of
-the emotion in {", ".join(run["config"]["taxonomy"]["labels"])}) and
+`shards/*.tar` hold each sample as KEY.{run.config["image_format"]} (image), KEY.txt (prompt), KEY.cls (index of
+the emotion in {", ".join(run.config["taxonomy"]["labels"])}) and
 KEY.json (all that is needed to make it again). `metadata.parquet` has a row for every
 request, also the rejected and failed ones with their reasons, and the traces. Confidences are those of the judge, a
 classifier: they are evidence, not ground truth.
@@ -136,8 +137,8 @@ def _cell(text: str) -> str:
 def _samples(output: Location, wanted: dict[str, str]) -> dict[str, Image.Image]:
     """The images of the wanted samples (key: emotion)."""
     found = {}
-    for marker in markers(output):
-        path = shard_folder(output) / f"{marker['shard']:05d}.tar"
+    for marker in read_markers(output):
+        path = shard_folder(output) / f"{marker.name}.tar"
         with path.open("rb") as handle, tarfile.open(fileobj=handle) as archive:
             for member in archive:
                 key, _, suffix = member.name.partition(".")
@@ -189,3 +190,23 @@ def write_contact_sheet(output: Location, labels: Sequence[str]) -> None:
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", optimize=True)
     write_bytes(output / "contact_sheet.png", buffer.getvalue())
+
+
+def conclude(
+    output: Location, run: RunFile, schema: pa.Schema, unsharded: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The index of a corpus whose shards are all committed, then its complete `run.json`.
+
+    Args:
+        unsharded: records of a corpus without a single shard.
+
+    Returns:
+        The counts, as in `run.json`.
+    """
+    write_metadata(output, schema, unsharded)
+    labels = run.config["taxonomy"]["labels"]
+    counts = tally(output, labels)
+    write_card(output, run, counts)
+    write_contact_sheet(output, labels)
+    write_run(output, run.finished(counts))
+    return counts

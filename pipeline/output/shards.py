@@ -9,80 +9,38 @@ import io
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config import Config
-from pipeline.errors import UserError
 from pipeline.generation.samples import Result, blank_record, unwanted
-from pipeline.generation.verdicts import ACCEPTED, REJECTED, STATUSES, NearDuplicates, Quota
+from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED, NearDuplicates, Quota
 from pipeline.output import batches
+from pipeline.output.markers import (
+    REJECTED_FOLDER,
+    Cursor,
+    Marker,
+    file_of,
+    read_markers,
+    shard_folder,
+    shard_name,
+    write_marker,
+)
 from pipeline.output.records import from_parquet, to_json, to_table
 from pipeline.planning.plan import Batch
-from pipeline.storage.files import (
-    Location,
-    listing,
-    read_json,
-    sha256_file,
-    write_bytes,
-    write_json,
-)
-
-REJECTED_FOLDER = "rejected"
-"""Where rejected images lie, if they are kept: beside the shards, that no reader takes them for samples."""
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """A position in the plan: request `offset` of batch `batch`."""
-
-    batch: int = 0
-    offset: int = 0
-
-
-def shard_folder(output: Location) -> Location:
-    return output / "shards"
-
-
-def shown(name: str) -> str:
-    """Where a file lies in the output that a marker names."""
-    return name if "/" in name else f"shards/{name}"
-
-
-def file_of(output: Location, name: str) -> Location:
-    """A file that a marker names: a shard's, or one of `rejected/`."""
-    folder, mark, file = name.partition("/")
-    return output / folder / file if mark else shard_folder(output) / name
+from pipeline.storage.files import Location, write_bytes
 
 
 def accepted_rows(
-    output: Location, known: list[dict[str, Any]], columns: list[str]
+    output: Location, known: list[Marker], columns: list[str]
 ) -> Iterator[dict[str, Any]]:
     """Some columns of every accepted sample of the committed shards, in order."""
     for marker in known:
-        data = (shard_folder(output) / f"{marker['shard']:05d}.parquet").read_bytes()
+        data = (shard_folder(output) / f"{marker.name}.parquet").read_bytes()
         rows = from_parquet(data, ["status", *columns]).to_pylist()
         yield from (row for row in rows if row["status"] == ACCEPTED)
-
-
-def markers(output: Location) -> list[dict[str, Any]]:
-    """The markers of the committed shards, in order, up to the first gap."""
-    there = {path.name for path in listing(shard_folder(output), "*.json")}
-    found: list[dict[str, Any]] = []
-    while (name := f"{len(found):05d}.json") in there:
-        path = shard_folder(output) / name
-        found.append(read_json(path))
-        if (
-            not isinstance(found[-1], dict)
-            or not {"shard", "next", "accepted", "sha256", "bytes"} <= found[-1].keys()
-        ):
-            raise UserError(
-                f"{path} is damaged: it does not describe a shard; restore it from a copy"
-            )
-    return found
 
 
 def tar_bytes(members: list[tuple[str, bytes]]) -> bytes:
@@ -141,7 +99,7 @@ class Publisher:
     ):
         self.output, self.size, self.image_format, self.schema = output, size, image_format, schema
         self.keep = keep
-        known = markers(output)
+        known = read_markers(output)
         looks = (
             (row["key"], row["looks"]) for row in accepted_rows(output, known, ["key", "looks"])
         )
@@ -149,7 +107,7 @@ class Publisher:
         column = "emotion" if by == "emotion" else "manifest"
         self.quota = Quota(quota, by, accepted_rows(output, known, [column])) if quota else None
         self.shard = len(known)
-        self.start = Cursor(*known[-1]["next"]) if known else Cursor()
+        self.start = known[-1].next if known else Cursor()
         self.next = self.start
         self.pending: list[Result] = []
         self.accepted = 0
@@ -206,7 +164,7 @@ class Publisher:
         if self.accepted:
             self._commit(self.next)
         elif self.pending:
-            for file, data in self._rejected(f"{self.shard:05d}"):
+            for file, data in self._rejected(shard_name(self.shard)):
                 write_bytes(file_of(self.output, file), data)
         return [result.record for result in self.pending]
 
@@ -240,37 +198,26 @@ class Publisher:
         yield f"{name}.parquet", sink.getvalue().to_pybytes()
 
     def _commit(self, upto: Cursor) -> None:
-        name = f"{self.shard:05d}"
+        name = shard_name(self.shard)
         hashes, sizes = dict[str, str](), dict[str, int]()
         for file, data in self._files(name):
             hashes[file], sizes[file] = write_bytes(file_of(self.output, file), data), len(data)
         records = [result.record for result in self.pending]
         statuses = Counter(record["status"] for record in records)
-        write_json(
-            shard_folder(self.output) / f"{name}.json",
-            {
-                "shard": self.shard,
-                "first": [self.start.batch, self.start.offset],
-                "next": [upto.batch, upto.offset],
-                "requests": len(records),
-                **{status: statuses[status] for status in STATUSES},
-                "emotions": dict(
-                    Counter(record["emotion"] for record in records if record["status"] == ACCEPTED)
-                ),
-                "sha256": hashes,
-                "bytes": sizes,
-            },
+        emotions = Counter(record["emotion"] for record in records if record["status"] == ACCEPTED)
+        marker = Marker(
+            shard=self.shard,
+            first=self.start,
+            next=upto,
+            requests=len(records),
+            accepted=statuses[ACCEPTED],
+            rejected=statuses[REJECTED],
+            failed=statuses[FAILED],
+            emotions=dict(emotions),
+            sha256=hashes,
+            bytes=sizes,
         )
+        write_marker(self.output, marker)
         for number in range(self.start.batch, upto.batch):
             batches.remove_batch(self.output, number)
         self.shard, self.start, self.pending, self.accepted = self.shard + 1, upto, [], 0
-
-
-def damaged_files(output: Location, marker: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the files of a committed shard, a line each."""
-    for name, expected in marker["sha256"].items():
-        path = file_of(output, name)
-        if not path.exists():
-            yield f"{shown(name)}: is missing"
-        elif sha256_file(path) != expected:
-            yield f"{shown(name)}: its content is not what was committed (SHA-256 differs)"

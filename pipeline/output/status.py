@@ -6,8 +6,8 @@ from collections import Counter
 from typing import Any
 
 from pipeline.generation.verdicts import STATUSES
-from pipeline.output.shards import markers
-from pipeline.run import read_run
+from pipeline.output.markers import read_markers
+from pipeline.output.run_file import read_run
 from pipeline.storage.files import Location
 from pipeline.storage.log import reports
 
@@ -16,57 +16,54 @@ def status(output: Location) -> dict[str, Any]:
     """Counts, speed and what is left.
 
     Raises:
-        UserError: not the output of a run.
+        UserError: not the output of a run, or damaged.
     """
     run = read_run(output)
+    # A batch that was made twice counts once.
     last = {report["batch"]: report for report in reports(output)}
     statuses: Counter[str] = Counter()
     accepted: Counter[str] = Counter()
+    seconds = 0.0
     for report in last.values():
         statuses.update(report["statuses"])
         accepted.update(report["accepted"])
-    computed, seconds = sum(statuses.values()), sum(report["seconds"] for report in last.values())
-    if run["complete"]:
-        # A corpus made from others has no log, and filters at publication change what workers reported.
-        counts = run["counts"]
+        seconds += report["seconds"]
+    computed = statuses.total()
+    if run.counts is not None:
+        # A corpus made from others has no log, and filters at publication change what workers
+        # reported.
+        counts = run.counts
         statuses = Counter({name: counts[name] for name in STATUSES})
-        accepted = Counter(
-            {
-                name: count["accepted"]
-                for name, count in counts["emotions"].items()
-                if count["accepted"]
-            }
-        )
-    done = sum(statuses.values())
+        accepted = Counter()
+        for emotion, count in counts["emotions"].items():
+            accepted[emotion] = count["accepted"]
     return {
         "output": str(output),
-        "fingerprint": run["fingerprint"],
-        "complete": run["complete"],
-        "requests": run["requests"],
-        "done": done,
+        "fingerprint": run.fingerprint,
+        "complete": run.complete,
+        "requests": run.requests,
+        "done": statuses.total(),
         **{name: statuses[name] for name in STATUSES},
-        "accepted_per_emotion": dict(sorted(accepted.items())),
-        "shards": len(markers(output)),
+        "accepted_per_emotion": dict(sorted((+accepted).items())),
+        "shards": len(read_markers(output)),
         "worker_seconds": round(seconds, 1),
         "images_per_worker_second": round(computed / seconds, 3) if seconds else None,
     }
 
 
-def as_text(state: dict[str, Any]) -> str:
-    share = state["done"] / state["requests"] if state["requests"] else 1.0
-    each = (
-        ", ".join(f"{name} {count}" for name, count in state["accepted_per_emotion"].items())
-        or "none"
-    )
-    speed = state["images_per_worker_second"]
-    return "\n".join(
-        [
-            f"{state['output']}: {'complete' if state['complete'] else 'not complete'}",
-            f"  requests  {state['done']} of {state['requests']} ({share:.0%})",
-            f"  accepted  {state['accepted']} ({each})",
-            f"  rejected  {state['rejected']}",
-            f"  failed    {state['failed']}",
-            f"  shards    {state['shards']}",
-            f"  speed     {f'{speed} images per worker and second' if speed else 'not known yet'}",
-        ]
-    )
+def as_text(summary: dict[str, Any]) -> str:
+    """A summary by `status`, as a person reads it."""
+    share = summary["done"] / summary["requests"] if summary["requests"] else 1.0
+    counts = summary["accepted_per_emotion"].items()
+    emotions = ", ".join(f"{name} {count}" for name, count in counts) or "none"
+    speed = summary["images_per_worker_second"]
+    lines = [
+        f"{summary['output']}: {'complete' if summary['complete'] else 'not complete'}",
+        f"  requests  {summary['done']} of {summary['requests']} ({share:.0%})",
+        f"  accepted  {summary['accepted']} ({emotions})",
+        f"  rejected  {summary['rejected']}",
+        f"  failed    {summary['failed']}",
+        f"  shards    {summary['shards']}",
+        f"  speed     {f'{speed} images per worker and second' if speed else 'not known yet'}",
+    ]
+    return "\n".join(lines)

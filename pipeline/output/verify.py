@@ -1,9 +1,10 @@
-"""Read a corpus again and hold it against its markers, its index and its plan."""
+"""Read a corpus again and compare it with its markers, its index and its plan."""
 
 from __future__ import annotations
 
 import io
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,115 +13,135 @@ from PIL import Image
 
 from pipeline.generation.verdicts import ACCEPTED, STATUSES
 from pipeline.output.index import read_table
+from pipeline.output.markers import Marker, changed_files, read_markers, shard_folder, shard_name
 from pipeline.output.records import to_json
-from pipeline.output.shards import damaged_files, markers, shard_folder
+from pipeline.output.run_file import RunFile, read_run
 from pipeline.planning.plan import KEY_DIGITS, fingerprint
-from pipeline.run import read_run
 from pipeline.storage.files import Location, listing
+
+Records = list[dict[str, Any]]
 
 
 def verify(output: Location) -> list[str]:
-    """Everything that is wrong with the corpus, a line each; empty if it is sound.
+    """Everything that is wrong with the corpus, a line for each problem; empty if it is sound.
 
     Raises:
         UserError: not the output of a run.
     """
     run = read_run(output)
-    known = markers(output)
-    problems = (
-        []
-        if run["complete"]
-        else ["run.json: the run is not complete; the same run command resumes it"]
-    )
-    if fingerprint(run["parts"]) != run["fingerprint"]:
+    markers = read_markers(output)
+    problems: list[str] = []
+    if not run.complete:
+        problems.append("run.json: the run is not complete; the same run command resumes it")
+    if fingerprint(run.parts) != run.fingerprint:
         problems.append("run.json: its fingerprint is not that of its parts")
-    problems += list(_foreign(output, len(known)))
-    rows: list[dict[str, Any]] = []
-    size = run["config"]["shard_size"]
-    for marker in known:
-        name = f"{marker['shard']:05d}"
-        damage = list(damaged_files(output, marker))
-        problems += damage
-        if not damage:
-            found = list(_shard(output, name, marker, run))
-            problems += found
-            rows += read_table(shard_folder(output) / f"{name}.parquet").to_pylist()
-        full = marker["accepted"] == size or (
-            marker is known[-1] and 0 < marker["accepted"] <= size
-        )
-        if not full:
-            problems.append(
-                f"shards/{name}.json: {marker['accepted']} samples where {size} were planned"
-            )
-    if run["complete"]:
-        problems += list(_index(output, run, rows))
+    problems += _uncommitted_files(output, len(markers))
+    records: Records = []
+    for marker in markers:
+        changed = list(changed_files(output, marker))
+        problems += changed
+        if not changed:
+            rows = read_table(shard_folder(output) / f"{marker.name}.parquet").to_pylist()
+            problems += _check_shard(output, marker, rows, run)
+            records += rows
+        problems += _check_size(marker, run.config["shard_size"], marker is markers[-1])
+    if run.complete:
+        problems += _check_index(output, run, records)
     return problems
 
 
-def _foreign(output: Location, shards: int) -> Iterator[str]:
-    """Files in shards/ that no marker speaks of."""
-    if any(
-        path.stem.isdecimal() and int(path.stem) > shards
-        for path in shard_folder(output).glob("*.json")
-    ):
-        yield f"shards/{shards:05d}.json: is missing, and later shards are there"
-    ours = {f"{n:05d}.{suffix}" for n in range(shards) for suffix in ("tar", "parquet", "json")}
+def _uncommitted_files(output: Location, shards: int) -> Iterator[str]:
+    """Files in shards/ that belong to none of the first `shards` shards."""
+    committed = set()
+    for number in range(shards):
+        committed |= {f"{shard_name(number)}.{suffix}" for suffix in ("tar", "parquet", "json")}
+    for path in listing(shard_folder(output), "*.json"):
+        if path.stem.isdecimal() and int(path.stem) > shards:
+            yield f"shards/{shard_name(shards)}.json: is missing, and later shards are there"
+            break
     for path in listing(shard_folder(output), "*"):
-        if path.name not in ours:
+        if path.name not in committed:
             yield f"shards/{path.name}: belongs to no committed shard (is an earlier one missing?)"
 
 
-def _shard(
-    output: Location, name: str, marker: dict[str, Any], run: dict[str, Any]
-) -> Iterator[str]:
-    """A shard's tar against its parquet and its marker."""
-    rows = read_table(shard_folder(output) / f"{name}.parquet").to_pylist()
+def _check_size(marker: Marker, size: int, last: bool) -> Iterator[str]:
+    """Every shard but the last one is full."""
+    if marker.accepted == size or (last and 0 < marker.accepted <= size):
+        return
+    yield f"shards/{marker.name}.json: {marker.accepted} samples where {size} were planned"
+
+
+def _check_shard(output: Location, marker: Marker, rows: Records, run: RunFile) -> Iterator[str]:
+    """A shard's tar against its parquet (`rows`) and its marker."""
+    name = marker.name
+    statuses = Counter(row["status"] for row in rows)
     for status in STATUSES:
-        count = sum(row["status"] == status for row in rows)
-        if count != marker[status]:
-            yield f"shards/{name}.parquet: {count} {status}, the marker says {marker[status]}"
+        count, committed = statuses[status], marker.count(status)
+        if count != committed:
+            yield f"shards/{name}.parquet: {count} {status}, the marker says {committed}"
     accepted = {row["key"]: row for row in rows if row["status"] == ACCEPTED}
-    suffix = run["config"]["image_format"]
+    image_format = run.config["image_format"]
+    members = _read_members(shard_folder(output) / f"{name}.tar")
+    expected = [
+        f"{key}.{suffix}" for key in accepted for suffix in ("cls", "json", image_format, "txt")
+    ]
+    if list(members) != expected:
+        yield (
+            f"shards/{name}.tar: its members are not the accepted samples of its parquet in their "
+            "order"
+        )
+        return
+    labels = run.config["taxonomy"]["labels"]
+    for key, row in accepted.items():
+        problems = _check_sample(key, row, members, image_format, labels)
+        yield from (f"shards/{name}.tar: {problem}" for problem in problems)
+
+
+def _read_members(path: Location) -> dict[str, bytes]:
+    """The files in a tar by name."""
     members: dict[str, bytes] = {}
-    with (
-        (shard_folder(output) / f"{name}.tar").open("rb") as handle,
-        tarfile.open(fileobj=handle) as archive,
-    ):
+    with path.open("rb") as handle, tarfile.open(fileobj=handle) as archive:
         for member in archive:
             file = archive.extractfile(member)
             members[member.name] = file.read() if file else b""
-    expected = [f"{key}.{part}" for key in accepted for part in ("cls", "json", suffix, "txt")]
-    if list(members) != expected:
-        yield f"shards/{name}.tar: its members are not the accepted samples of its parquet in their order"
-        return
-    for key, row in accepted.items():
-        if members[f"{key}.json"] != to_json(row):
-            yield f"shards/{name}.tar: {key}.json differs from its row in the parquet"
-        if members[f"{key}.txt"] != row["prompt"].encode():
-            yield f"shards/{name}.tar: {key}.txt is not its prompt"
-        if (
-            members[f"{key}.cls"]
-            != str(run["config"]["taxonomy"]["labels"].index(row["emotion"])).encode()
-        ):
-            yield f"shards/{name}.tar: {key}.cls is not the index of {row['emotion']}"
-        try:
-            Image.open(io.BytesIO(members[f"{key}.{suffix}"])).load()
-        except Exception as error:  # any decoder error means the same here
-            yield f"shards/{name}.tar: {key}.{suffix} cannot be decoded ({error})"
+    return members
 
 
-def _index(output: Location, run: dict[str, Any], rows: list[dict[str, Any]]) -> Iterator[str]:
-    """The index against the shards and the plan."""
+def _check_sample(
+    key: str,
+    row: dict[str, Any],
+    members: dict[str, bytes],
+    image_format: str,
+    labels: list[str],
+) -> Iterator[str]:
+    """The files of one sample against its row."""
+    if members[f"{key}.json"] != to_json(row):
+        yield f"{key}.json differs from its row in the parquet"
+    if members[f"{key}.txt"] != row["prompt"].encode():
+        yield f"{key}.txt is not its prompt"
+    if members[f"{key}.cls"] != str(labels.index(row["emotion"])).encode():
+        yield f"{key}.cls is not the index of {row['emotion']}"
+    try:
+        Image.open(io.BytesIO(members[f"{key}.{image_format}"])).load()
+    except Exception as error:  # any decoder error means the same here
+        yield f"{key}.{image_format} cannot be decoded ({error})"
+
+
+def _check_index(output: Location, run: RunFile, rows: Records) -> Iterator[str]:
+    """The index against the shards' records (`rows`) and the plan."""
     try:
         table = read_table(output / "metadata.parquet")
     except (OSError, pa.ArrowInvalid) as error:
         yield f"metadata.parquet: cannot be read ({error})"
         return
     records = table.to_pylist()
-    if [row["key"] for row in records] != [f"{n:0{KEY_DIGITS}d}" for n in range(run["requests"])]:
-        yield f"metadata.parquet: its keys are not those of the plan's {run['requests']} requests, each once, in order"
+    if [row["key"] for row in records] != [f"{n:0{KEY_DIGITS}d}" for n in range(run.requests)]:
+        yield (
+            f"metadata.parquet: its keys are not those of the plan's {run.requests} requests, "
+            "each once, in order"
+        )
     # As text: a NaN in a column of the manifest is not equal to itself.
-    if rows and [repr(record) for record in records] != [repr(row) for row in rows]:
+    if rows and list(map(repr, records)) != list(map(repr, rows)):
         yield "metadata.parquet: differs from the shards' parquet files"
     for row in records:
         if row["status"] not in STATUSES or (row["status"] != ACCEPTED and not row["reason"]):
@@ -128,6 +149,7 @@ def _index(output: Location, run: dict[str, Any], rows: list[dict[str, Any]]) ->
     for file in ("README.md", "contact_sheet.png"):
         if not (output / file).exists():
             yield f"{file}: is missing"
-    counts = {status: sum(row["status"] == status for row in records) for status in STATUSES}
-    if any(run["counts"][status] != counts[status] for status in STATUSES):
+    counted = Counter(row["status"] for row in records)
+    counts = {status: counted[status] for status in STATUSES}
+    if run.counts is not None and any(run.counts[name] != counts[name] for name in STATUSES):
         yield f"run.json: its counts are not those of metadata.parquet ({counts})"

@@ -16,7 +16,6 @@ from manifests.schema import Row
 from pipeline.config import Config
 from pipeline.planning import plan
 from pipeline.run import fetched_manifest
-from pipeline.scheduling.driver import planned_requests
 from pipeline.storage.files import Location, write_bytes
 
 
@@ -42,7 +41,7 @@ def _preview(manifest_path: str, config: Config, output: Location | None) -> dic
         write_bytes(
             output, _table(plan.plan_requests(rows_of(manifest, labels), config), config.batch_size)
         )
-    requests = planned_requests(manifest, config)
+    requests = plan.planned_requests(manifest, config)
     return {
         "rows": manifest.rows,
         "requests": requests,

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from manifests.read import Manifest
 from manifests.schema import Row
 from pipeline.config import Config
 
@@ -100,6 +101,11 @@ def plan_requests(
             0,
             row.extra,
         )
+
+
+def planned_requests(manifest: Manifest, config: Config) -> int:
+    """How many requests the plan has."""
+    return min(manifest.requests, config.limit) if config.limit else manifest.requests
 
 
 def plan_batches(requests: Iterable[PlannedRequest], size: int, first: int = 0) -> Iterator[Batch]:

@@ -5,30 +5,25 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 from manifests.read import Manifest, find_request, rows_of
 from pipeline.config import LADDER, Config
 from pipeline.errors import RunStopped
 from pipeline.output import batches
+from pipeline.output.run_file import RunFile, write_run
 from pipeline.output.shards import Publisher
 from pipeline.planning import plan
 from pipeline.planning import retry_strategy as ladder
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.pool import Pool
-from pipeline.storage.files import Location, write_json
+from pipeline.storage.files import Location
 from pipeline.storage.lease import Lease
 from pipeline.storage.log import Log
 
 if TYPE_CHECKING:
     from pipeline.generation.worker import Job
-
-RUN_FILE = "run.json"
-
-
-def planned_requests(manifest: Manifest, config: Config) -> int:
-    return min(manifest.requests, config.limit) if config.limit else manifest.requests
 
 
 def batches_of(manifest: Manifest, config: Config, first: int = 0) -> Iterator[plan.Batch]:
@@ -53,7 +48,7 @@ class Climb:
     def __init__(
         self,
         output: Location,
-        run: dict[str, Any],
+        run: RunFile,
         config: Config,
         requests: int,
         finished: set[int],
@@ -62,7 +57,7 @@ class Climb:
         self.explored = -(-ladder.EXPLORED // config.batch_size)
         # A plan that ends with these batches needs no choice.
         chooses = config.effort == LADDER and self.explored * config.batch_size < requests
-        self.settled = not chooses or "ladder" in run
+        self.settled = not chooses or run.ladder is not None
         self.missing = set() if self.settled else set(range(self.explored)) - finished
         self.heard(-1)  # none that counts: a run that stopped just before the choice makes it now
 
@@ -79,8 +74,9 @@ class Climb:
                     f"{batches.folder(self.output)}: batch {first} is damaged; it has to be made again"
                 )
             records += [result.record for result in results]
-        self.run["ladder"] = ladder.choose(records, self.config.taxonomy)
-        write_json(self.output / RUN_FILE, self.run)
+        chosen = ladder.choose(records, self.config.taxonomy)
+        self.run = replace(self.run, ladder=chosen)
+        write_run(self.output, self.run)
         self.settled = True
         return True
 
@@ -89,7 +85,7 @@ class Climb:
         return self.settled or ladder.explores(batch.number, self.config.batch_size)
 
     def ladders_for(self, batch: plan.Batch) -> plan.Batch:
-        chosen = self.run.get("ladder", {}).get("ladders", {})
+        chosen = (self.run.ladder or {}).get("ladders", {})
         config = self.config
         return ladder.climbing(
             batch, config.effort, config.batch_size, chosen, config.taxonomy, config.seed
@@ -101,7 +97,7 @@ def compute(
     job: Job,
     publisher: Publisher,
     lease: Lease,
-    run: dict[str, Any],
+    run: RunFile,
     executor: Executor,
 ) -> Counter[int]:
     """Have the workers make every batch that is not on disk yet; publish shards as they fill.
@@ -117,7 +113,7 @@ def compute(
     config, output = job.config, job.output
     first, finished = publisher.start.batch, sound_batches(output, publisher.start.batch)
 
-    total = planned_requests(manifest, config)
+    total = plan.planned_requests(manifest, config)
     sizes = (
         max(0, min(config.batch_size, total - number * config.batch_size)) for number in finished
     )

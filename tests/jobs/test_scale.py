@@ -15,7 +15,9 @@ from manifests.read import check, find_request
 from muse.emotions import MIKELS
 from pipeline import run as running
 from pipeline.config import Config
+from pipeline.output.run_file import describe, known_manifest, read_run, write_run
 from pipeline.planning.dry_run import preview
+from pipeline.planning.plan import planned_requests
 from pipeline.scheduling import driver as computing
 
 EMOTIONS = {
@@ -54,9 +56,7 @@ def test_batches_from_any_number_on_are_those_of_the_whole_plan(tmp_path, kind, 
     config = Config(emotions=("awe", "fear", "anger"), batch_size=7, limit=limit)
     manifest = check(str(path), MIKELS.labels, 3)
     whole = list(computing.batches_of(manifest, config))
-    assert sum(len(batch.requests) for batch in whole) == computing.planned_requests(
-        manifest, config
-    )
+    assert sum(len(batch.requests) for batch in whole) == planned_requests(manifest, config)
     for first in (0, 1, 2, len(whole) // 2, len(whole) - 1, len(whole)):
         assert list(computing.batches_of(manifest, config, first)) == whole[first:]
 
@@ -146,14 +146,12 @@ def test_a_resumed_run_does_not_check_its_manifest_again(tmp_path):
     pq.write_table(pa.table({"prompt": ["a", "b"]}), path)
     config = Config(engine="null")
     sha256 = running.content_hash(str(path))
-    assert running.known_manifest(str(path), sha256, config, output) is None
+    assert known_manifest(str(path), sha256, config, output) is None
     manifest = check(str(path), MIKELS.labels, 8)
-    run = running.describe(manifest, sha256, config, running.locate(config))
-    running.write_json(output / running.RUN_FILE, run)
+    run = describe(manifest, sha256, config, running.locate(config))
+    write_run(output, run)
     # In the order of its keys, too: it decides the columns of a shard's parquet.
-    assert json.dumps(running.read_json(output / running.RUN_FILE)["parts"]) == json.dumps(
-        run["parts"]
-    )
-    assert running.known_manifest(str(path), sha256, config, output) == manifest
-    assert running.known_manifest(str(path), sha256, Config(engine="null", seed=1), output) is None
-    assert running.known_manifest(str(path), "0" * 64, config, output) is None
+    assert json.dumps(read_run(output).parts) == json.dumps(run.parts)
+    assert known_manifest(str(path), sha256, config, output) == manifest
+    assert known_manifest(str(path), sha256, Config(engine="null", seed=1), output) is None
+    assert known_manifest(str(path), "0" * 64, config, output) is None

@@ -24,8 +24,10 @@ from pipeline.generation.samples import Maker
 from pipeline.generation.scores import load_scores
 from pipeline.generation.source_images import looks
 from pipeline.models.locate import load
-from pipeline.output import batches
-from pipeline.output.corpora import merge, refilter, reopen
+from pipeline.output import batches, retry
+from pipeline.output.merge import merge
+from pipeline.output.refilter import refilter
+from pipeline.output.retry import Reopened, reopen
 from pipeline.output.verify import verify
 from pipeline.planning.plan import PlannedRequest, derive_seed, next_candidate
 from pipeline.scheduling import driver as compute
@@ -548,7 +550,7 @@ def test_what_failed_is_made_after_all_to_the_bytes_of_an_undisturbed_run(
     out = make("out", rows, **settings)
     assert [row["row"] for row in _rows(out) if row["status"] == "failed"] == list(missing)
     _with_images(tmp_path)
-    assert reopen(out) == (len(missing), len({n // 4 for n in missing}))
+    assert reopen(out) == Reopened(len(missing), len({n // 4 for n in missing}))
     assert not read_json(out / "run.json")["complete"]
     assert _bytes(make("out", rows, **settings)) == _bytes(make("undisturbed", rows, **settings))
 
@@ -556,7 +558,7 @@ def test_what_failed_is_made_after_all_to_the_bytes_of_an_undisturbed_run(
 def test_where_nothing_failed_nothing_is_reopened(make):
     out = make()
     before = _bytes(out)
-    assert reopen(out) == (0, 0)
+    assert reopen(out) == Reopened()
     assert _bytes(out) == before
     assert verify(out) == []
 
@@ -580,11 +582,9 @@ def test_an_interrupted_retry_loses_nothing(make, tmp_path, monkeypatch, seed):
 
         return counted
 
-    from pipeline.output import corpora
-
     with monkeypatch.context() as context:
-        context.setattr(corpora.batches, "write_batch", dying(batches.write_batch))
-        context.setattr(corpora, "write_json", dying(corpora.write_json))
+        context.setattr(retry.batches, "write_batch", dying(batches.write_batch))
+        context.setattr(retry, "write_run", dying(retry.write_run))
         context.setattr(type(out), "unlink", dying(type(out).unlink))
         try:
             reopen(out)
@@ -645,7 +645,7 @@ def test_samples_merged_in_without_a_filters_scores_pass_it_and_are_told(make, s
     told: list[str] = []
     refilter(tmp_path / "both", tmp_path / "late", ["filters.safety=1.0"], {}, told.append)
     assert told == [
-        "7 sample(s) have no score of filter safety, which let them pass: their corpus was made without it"
+        "7 sample(s) have no score of filter safety and pass it: their corpus was made without it"
     ]
     assert [row["status"] for row in _rows(tmp_path / "late")] == ["rejected"] * 30 + [
         "accepted"

@@ -14,8 +14,9 @@ from PIL import Image
 from muse.emotions import MIKELS
 from pipeline.generation.samples import Result, blank_record
 from pipeline.output.batches import batch_files, folder, read_batch, write_batch
+from pipeline.output.markers import changed_files, read_markers, shard_folder
 from pipeline.output.records import record_schema
-from pipeline.output.shards import Publisher, damaged_files, markers, shard_folder, tar_bytes
+from pipeline.output.shards import Publisher, tar_bytes
 from pipeline.planning.plan import PlannedRequest
 
 SHARED = {"fingerprint": "f", "taxonomy": json.loads(json.dumps(asdict(MIKELS)))}
@@ -68,11 +69,11 @@ def undisturbed(tmp_path):
 
 
 def test_shards_hold_exactly_their_size_in_plan_order(undisturbed):
-    known = markers(undisturbed)
-    assert [marker["accepted"] for marker in known] == [4, 4, 4, 1]
+    known = read_markers(undisturbed)
+    assert [marker.accepted for marker in known] == [4, 4, 4, 1]
     keys = []
     for marker in known:
-        with tarfile.open(shard_folder(undisturbed) / f"{marker['shard']:05d}.tar") as archive:
+        with tarfile.open(shard_folder(undisturbed) / f"{marker.shard:05d}.tar") as archive:
             names = archive.getnames()
             assert all(info.mtime == 0 and info.uid == 0 for info in archive.getmembers())
         keys += [name.split(".")[0] for name in names if name.endswith(".png")]
@@ -83,9 +84,9 @@ def test_shards_hold_exactly_their_size_in_plan_order(undisturbed):
 def test_every_request_has_its_row_in_one_shard(undisturbed):
     rows = [
         row
-        for marker in markers(undisturbed)
+        for marker in read_markers(undisturbed)
         for row in pq.read_table(
-            shard_folder(undisturbed) / f"{marker['shard']:05d}.parquet"
+            shard_folder(undisturbed) / f"{marker.shard:05d}.parquet"
         ).to_pylist()
     ]
     assert [row["key"] for row in rows] == [f"{n:09d}" for n in range(len(STATUSES))]
@@ -158,8 +159,8 @@ def test_a_damaged_batch_file_counts_as_not_done(tmp_path):
 def test_an_edited_shard_is_told_by_name(undisturbed):
     path = shard_folder(undisturbed) / "00001.tar"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    (marker,) = [marker for marker in markers(undisturbed) if marker["shard"] == 1]
-    assert list(damaged_files(undisturbed, marker)) == [
+    (marker,) = [marker for marker in read_markers(undisturbed) if marker.shard == 1]
+    assert list(changed_files(undisturbed, marker)) == [
         "shards/00001.tar: its content is not what was committed (SHA-256 differs)"
     ]
 

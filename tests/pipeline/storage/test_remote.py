@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import RunStopped, UserError
 from pipeline.generation.source_images import ImageError, open_source
 from pipeline.output.batches import batch_files, finished_batches, read_batch, write_batch
-from pipeline.output.shards import markers
+from pipeline.output.markers import read_markers
 from pipeline.storage import files as storage
 from pipeline.storage import remote
 from pipeline.storage.files import location
@@ -75,7 +75,7 @@ def test_shards_there_are_those_on_a_disk(store, tmp_path, seed):
     assert {file.name: file.read_bytes() for file in (store / "shards").iterdir()} == _files(
         tmp_path
     )
-    assert markers(store) == markers(tmp_path)
+    assert read_markers(store) == read_markers(tmp_path)
 
 
 def test_a_damaged_batch_there_counts_as_not_done(store):

@@ -1,0 +1,92 @@
+"""One corpus from several, with new keys."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.config import decisive
+from pipeline.errors import UserError
+from pipeline.output.corpus import (
+    NumberedResults,
+    derived_run,
+    finished_run,
+    pack,
+    read_results,
+    schema_of,
+)
+from pipeline.output.run_file import RunFile
+from pipeline.planning import plan
+from pipeline.settings import revised
+from pipeline.storage.files import Location
+
+COMMON = ("image_format", "taxonomy")
+"""Settings in which merged corpora have to agree."""
+
+
+def merge(sources: Sequence[Location], output: Location) -> Mapping[str, Any]:
+    """One corpus of several, in `output`, with new keys; returns its counts.
+
+    The settings of packing are those of the first one.
+
+    Raises:
+        UserError: not complete corpora, ones that do not fit together, or an output that holds
+            another one.
+    """
+    runs = [finished_run(source) for source in sources]
+    for name in COMMON:
+        values = [run.config.get(name) for run in runs]
+        if any(value != values[0] for value in values):
+            raise UserError(f"the corpora differ in {name}; only corpora that agree can be merged")
+    schema = _common_schema(sources)
+    lowest = min(run.config["min_confidence"] for run in runs)
+    config = revised(runs[0].config, [], {"min_confidence": lowest, "quota": 0})
+    parts = {
+        **runs[0].parts,
+        "models": _all_models(runs),
+        "config": decisive(config),
+        "merged": [{"fingerprint": run.fingerprint, "requests": run.requests} for run in runs],
+    }
+    requests = sum(run.requests for run in runs)
+    described = derived_run(runs[0], parts, config, requests)
+    return pack(output, described, config, schema, _renumbered(sources, schema))
+
+
+def _common_schema(sources: Sequence[Location]) -> pa.Schema:
+    """A schema that holds the columns of all corpora."""
+    schemas = [schema_of(source) for source in sources]
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise UserError(f"the corpora have columns of one name and two types: {error}") from None
+
+
+def _all_models(runs: Sequence[RunFile]) -> dict[str, Any]:
+    """The models of all corpora by role; those of later corpora only where they are others."""
+    models = dict(runs[0].parts["models"])
+    for number, run in enumerate(runs[1:], 2):
+        for role, model in run.parts["models"].items():
+            if runs[0].parts["models"].get(role) != model:
+                models[f"{role} of corpus {number}"] = model
+    return models
+
+
+def _renumbered(sources: Sequence[Location], schema: pa.Schema) -> Iterator[NumberedResults]:
+    """All batches, keys and numbers going on from corpus to corpus, every column in every record."""
+    keys = itertools.count()
+    numbers = itertools.count()
+    for source in sources:
+        for _, results in read_results(source):
+            number = next(numbers)
+            records = [result.record for result in results]
+            # Through the table, which fills in the columns that this corpus lacks.
+            rows = pa.Table.from_pylist(records, schema=schema).to_pylist()
+            renamed = []
+            for result, row in zip(results, rows, strict=True):
+                key = f"{next(keys):0{plan.KEY_DIGITS}d}"
+                renamed.append(replace(result, record={**row, "batch": number, "key": key}))
+            yield number, renamed

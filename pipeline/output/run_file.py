@@ -1,0 +1,216 @@
+"""`run.json`: what a run is made of, how far it is, and, once it is complete, what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from manifests.read import Manifest, extra_columns
+from pipeline.config import Config, as_dict, decisive
+from pipeline.errors import UserError
+from pipeline.generation import scores
+from pipeline.models.locate import Model, is_same_judge
+from pipeline.planning import plan
+from pipeline.planning.software import versions
+from pipeline.storage.files import Location, read_json, write_json
+
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """The content of `run.json`.
+
+    Attributes:
+        fingerprint: hash of `parts`.
+        parts: all that the bytes of the corpus depend on: manifest, settings, models, software.
+        config: every setting.
+        same_judge: whether the judge is the guide.
+        manifest: path or URL of the manifest, without secrets.
+        rows: rows of the manifest.
+        requests: requests of the plan.
+        complete: whether the corpus is finished.
+        counts: how the requests ended, of a complete corpus.
+        ladder: the ladders that were chosen and why, once they are (see
+            `pipeline.planning.retry_strategy`).
+        adopted: differences in spite of which the run was continued.
+    """
+
+    fingerprint: str
+    parts: Mapping[str, Any]
+    config: Mapping[str, Any]
+    same_judge: bool
+    manifest: str
+    rows: int
+    requests: int
+    complete: bool = False
+    counts: Mapping[str, Any] | None = None
+    ladder: Mapping[str, Any] | None = None
+    adopted: tuple[str, ...] = ()
+
+    def reopened(self) -> RunFile:
+        """The same run with work to do."""
+        return replace(self, complete=False, counts=None)
+
+    def finished(self, counts: Mapping[str, Any]) -> RunFile:
+        """The same run as a complete corpus."""
+        return replace(self, complete=True, counts=counts)
+
+
+_TYPES: dict[str, type] = {
+    "fingerprint": str,
+    "parts": dict,
+    "config": dict,
+    "same_judge": bool,
+    "manifest": str,
+    "rows": int,
+    "requests": int,
+    "complete": bool,
+}
+_OPTIONAL_TYPES: dict[str, type] = {"counts": dict, "ladder": dict, "adopted": list}
+
+
+def write_run(output: Location, run: RunFile) -> None:
+    """Write `run.json`; optional fields only where there is something to say."""
+    fields = dict(vars(run))
+    for name in _OPTIONAL_TYPES:
+        if not fields[name]:
+            del fields[name]
+    write_json(output / RUN_FILE, fields)
+
+
+def read_run(output: Location) -> RunFile:
+    """`run.json` of an output.
+
+    Raises:
+        UserError: not the output of a run, or damaged.
+    """
+    file = output / RUN_FILE
+    if not file.exists():
+        raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
+    fields = read_json(file)
+    if not isinstance(fields, dict) or (problem := _mistyped(fields)):
+        reason = problem if isinstance(fields, dict) else "it is not a table"
+        raise UserError(f"{file} is damaged: {reason}; restore it from a copy")
+    known = {name: fields[name] for name in _TYPES}
+    return RunFile(
+        **known,
+        counts=fields.get("counts"),
+        ladder=fields.get("ladder"),
+        adopted=tuple(fields.get("adopted", ())),
+    )
+
+
+def _mistyped(fields: Mapping[str, Any]) -> str:
+    """Which field of a run file is missing or of the wrong type; empty if all are right."""
+    for name, kind in _TYPES.items():
+        if type(fields.get(name)) is not kind:
+            return f"{name} is missing or is not of type {kind.__name__}"
+    for name, kind in _OPTIONAL_TYPES.items():
+        if name in fields and type(fields[name]) is not kind:
+            return f"{name} is not of type {kind.__name__}"
+    if fields["complete"] and "counts" not in fields:
+        return "the run is complete and counts is missing"
+    return ""
+
+
+def as_stored(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Parts as `run.json` gives them back: tuples as lists, keys in order.
+
+    A resumed run then compares equal and writes the same.
+    """
+    stored: dict[str, Any] = json.loads(json.dumps(parts, sort_keys=True))
+    return stored
+
+
+def describe(
+    manifest: Manifest, sha256: str, config: Config, models: Mapping[str, Model]
+) -> RunFile:
+    """The run file as it is before anything was made.
+
+    Args:
+        sha256: hash of the manifest's content.
+    """
+    parts: dict[str, Any] = {
+        "manifest": {"sha256": sha256},
+        "config": decisive(config),
+        "models": {},
+        "versions": versions(),
+    }
+    for role, model in models.items():
+        parts["models"][role] = {"name": model.name, "sha256": model.sha256}
+    if config.filters:
+        parts["filters"] = scores.providers(config)
+    parts = as_stored(parts)
+    return RunFile(
+        fingerprint=plan.fingerprint(parts),
+        parts=parts,
+        config=as_dict(config),
+        same_judge=is_same_judge(models),
+        manifest=manifest.path,
+        rows=manifest.rows,
+        requests=plan.planned_requests(manifest, config),
+    )
+
+
+def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFile:
+    """The run to work on: `run`, or what lies in the output already.
+
+    Args:
+        adopt: continue a run in spite of differences that cannot change its bytes; it keeps its
+            own description.
+
+    Raises:
+        UserError: the folder holds something else, or a run under another fingerprint (with the
+            difference).
+    """
+    if not (output / RUN_FILE).exists():
+        if _holds_something_else(output):
+            raise UserError(
+                f"--output {output} exists and is not a muse-batch run; give a new or empty folder"
+            )
+        return run
+    before = read_run(output)
+    if before.fingerprint == run.fingerprint:
+        return before
+    lines = plan.difference(before.parts, run.parts)
+    harmful = [line for line in lines if not plan.is_harmless(line, before.parts, run.parts)]
+    if adopt and not harmful:
+        return replace(before, adopted=(*before.adopted, *lines))
+    remedy = "go back to those to resume it, or give another --output"
+    if adopt:
+        # Only what stands in the way is listed.
+        lines = harmful
+        remedy = f"--adopt is for differences that cannot change the images; or {remedy}"
+    elif not harmful:
+        remedy = f"none of it can change the images: --adopt continues the run; or {remedy}"
+    listed = "\n  ".join(lines)
+    raise UserError(f"{output} holds a run with other settings:\n  {listed}\n{remedy}")
+
+
+def _holds_something_else(output: Location) -> bool:
+    """Whether a place without a run file is more than an empty folder."""
+    if not output.exists():
+        return False
+    return not output.is_dir() or any(path.name != "_state" for path in output.iterdir())
+
+
+def known_manifest(path: str, sha256: str, config: Config, output: Location) -> Manifest | None:
+    """The manifest as it was checked when the run in `output` began.
+
+    None if that was another one, or was read under other settings. To check ten million rows takes
+    a minute; to resume a run must not.
+
+    Args:
+        path: where the manifest's content lies now.
+        sha256: hash of that content.
+    """
+    if not (output / RUN_FILE).exists():
+        return None
+    before = read_run(output)
+    now = {"manifest": {"sha256": sha256}, "config": decisive(config), "versions": versions()}
+    if any(before.parts.get(key) != value for key, value in as_stored(now).items()):
+        return None
+    return Manifest(path, before.rows, before.requests, extra_columns(path))
