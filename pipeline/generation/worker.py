@@ -1,4 +1,4 @@
-"""What a worker does: load the models, make a batch, write its results, report. It runs in a Ray actor or here."""
+"""What a worker does: load the models, make a batch, write its results, report it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,14 @@ from pipeline.storage.remote import public
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker of a run is told: paths and settings, never weights."""
+    """What every worker of a run gets: paths and settings, never weights.
+
+    Attributes:
+        models: by role.
+        shared: the columns that are the same for all samples of the run.
+        schema: of the records.
+        base: the folder that relative paths of source images refer to.
+    """
 
     output: storage.Location
     config: Config
@@ -36,7 +43,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a worker lives: Ray's node and the process."""
+    """Where a worker runs: the id of its node, and its process."""
 
     node: str
     pid: int
@@ -56,25 +63,26 @@ class Ready:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the device, or the process, had no memory left for this."""
+    """Whether the device or the process had no memory left."""
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
         return True
-    # What torch says on the CPU, where it has no class of its own for it.
+    # On the CPU, torch has no exception class for this.
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 def make_robustly(maker: Maker, batch: Batch, piece: int = 0) -> tuple[list[Result], int]:
     """Make a batch, in pieces of at most `piece` requests (0: at once), in its order.
 
-    Out of memory, it is made again in pieces of half the size. Which size fits depends on the batch and the device
-    alone, never on what the worker made before, so that every worker would have split it the same way. If a piece
-    throws anything else, its requests are made one by one, so that only the guilty fail.
+    Out of memory, it is made again in pieces of half the size. Which size fits depends only on the
+    batch and the device, never on what the worker made before, so every worker splits it the same
+    way. If a piece raises anything else, its requests are made one by one, so that only those fail
+    that raise by themselves.
 
     Returns:
-        The results, and the size of the pieces; 0 if it was made at once.
+        The results, and the size of the pieces; 0 if the batch was made at once.
     """
     size = min(piece or len(batch.requests), len(batch.requests))
-    # The retry lies outside of any `except`: an error that is being handled keeps the memory of its frames.
+    # Not within an `except` clause: an exception that is being handled keeps its frames' memory.
     while (results := _in_pieces(maker, batch, size)) is None:
         _free_memory()
         size = -(-size // 2)
@@ -82,14 +90,14 @@ def make_robustly(maker: Maker, batch: Batch, piece: int = 0) -> tuple[list[Resu
 
 
 def _in_pieces(maker: Maker, batch: Batch, size: int) -> list[Result] | None:
-    """The results of a batch, made `size` requests at a time; None if that is too many for the memory."""
+    """The results of a batch, made `size` requests at a time; None if memory is too short."""
     results: list[Result] = []
     for start in range(0, len(batch.requests), size):
         part = Batch(batch.number, batch.requests[start : start + size])
         try:
             results += maker.make(part)
             continue
-        except RunStopped:  # an object store that nobody can read: no request's fault
+        except RunStopped:  # an object store does not answer: no request is at fault
             raise
         except Exception as error:
             if size > 1 and out_of_memory(error):
@@ -104,7 +112,7 @@ def _alone(maker: Maker, number: int, request: PlannedRequest) -> Result:
     except RunStopped:
         raise
     except Exception as error:
-        # The reason goes into a shard: no sizes or addresses, which vary.
+        # Shards hold the reason, so it must not contain sizes or addresses, which vary.
         reason = (
             "out of memory, even by itself"
             if out_of_memory(error)
@@ -114,7 +122,7 @@ def _alone(maker: Maker, number: int, request: PlannedRequest) -> Result:
 
 
 def _free_memory() -> None:
-    """Hand back what torch holds on to, so that the smaller pieces find it."""
+    """Free what torch caches, for the smaller pieces."""
     import gc
     import sys
 
@@ -124,7 +132,7 @@ def _free_memory() -> None:
 
 
 def make_task(maker: Maker, task: Task) -> tuple[list[Result], int]:
-    """The results of a task, in the order of the batch, and the size of the pieces it took (see `make_robustly`)."""
+    """The results of a task in the order of its batch, and the pieces (see `make_robustly`)."""
     wanted = set(task.keys)
     live = tuple(request for request in task.batch.requests if request.key in wanted)
     made, piece = (
@@ -159,7 +167,11 @@ class BatchWorker:
         return Ready(os.getpid(), imported - began, time.monotonic() - imported)
 
     def run(self, task: Task) -> Report | None:
-        """Make the task's requests. The results are durable before this returns. A probe stores nothing and returns None."""
+        """Make the task's requests, and write their results durably.
+
+        Returns:
+            None for a probe, which stores nothing.
+        """
         began = time.monotonic()
         results, piece = make_task(self.maker, task)
         if task.probe:

@@ -30,7 +30,8 @@ class Report:
 
     Attributes:
         accepted: accepted samples per emotion.
-        piece: requests drawn together at most, where memory or deaths forbade the whole batch; else 0.
+        piece: requests drawn together at most, where memory or deaths forbade the whole batch; else
+            0.
         seconds, host, pid: of this computation; they never enter a shard.
     """
 

@@ -1,7 +1,8 @@
-"""What becomes of a batch that kills its workers: again, then bisected, then made without the guilty. Pure.
+"""What is done with a batch that kills its workers: retry, bisect, leave out the poison. Pure.
 
-A probe only looks for the guilty; its results are thrown away. What is stored is then made from all that are left at
-once, so that a batch whose workers died by chance comes out with the same bytes as if none had.
+A probe makes part of a batch only to see whether it kills; its results are thrown away. What is
+stored is then made from all that are left at once, so that a batch whose workers died by chance
+comes out with the same bytes as if none had.
 """
 
 from __future__ import annotations
@@ -11,21 +12,21 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.planning.plan import Batch
 
-MOST_DEATHS = 3
-"""Workers that the same work may take with it before it is not simply tried again."""
+MAX_DEATHS = 3
+"""Deaths of the same task, at which it is no longer simply tried again."""
 
 KILLED = "killed its worker"
-"""Why a request failed that no worker survived. No counts or times: it goes into the shards."""
+"""Why a request failed that no worker survived. Shards hold it, so it has no counts or times."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one worker is told to do with a batch.
+    """What one worker does with a batch.
 
     Attributes:
-        poison: keys of requests that are not touched any more, but end as failed.
-        piece: requests drawn together at most; 0 for the whole batch.
-        probe: keys; if any, just these are made, and nothing is stored.
+        poison: keys of requests that are not made any more, but end as failed.
+        piece: how many requests may be made together; 0 for the whole batch.
+        probe: keys; if there are any, only these are made, and nothing is stored.
     """
 
     batch: Batch
@@ -35,7 +36,7 @@ class Task:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The requests that this task computes."""
+        """Keys of the requests that this task makes."""
         if self.probe:
             return self.probe
         return tuple(
@@ -45,7 +46,7 @@ class Task:
 
 @dataclass
 class _Case:
-    """What is known of a batch that has killed."""
+    """What is known of a batch that has killed a worker."""
 
     deaths: int = 0
     probed: bool = False
@@ -54,13 +55,13 @@ class _Case:
 
 
 class Attempts:
-    """Hears how tasks end, and says what is to be done next with their batches."""
+    """The batches that have killed a worker, and what is done with each of them next."""
 
     def __init__(self) -> None:
         self._cases: dict[int, _Case] = {}
 
     def survived(self, task: Task) -> Task | None:
-        """The task came back: what follows, or None when the batch is finished."""
+        """The task that follows one that came back; None if its batch is finished."""
         if not task.probe:
             self._cases.pop(task.batch.number, None)
             return None
@@ -69,13 +70,17 @@ class Attempts:
         return _after_probe(task, case)
 
     def died(self, task: Task) -> Task:
-        """The task took its worker with it: what follows. Every batch ends, if need be with all its requests failed."""
+        """The task that follows one whose worker died.
+
+        Every batch ends, if need be with all its requests failed.
+        """
         case = self._cases.setdefault(task.batch.number, _Case())
         case.deaths += 1
-        # A group that is split is not judged by it, so that one death is enough; a lone request is given every chance.
+        # Splitting a group condemns nobody, so one death is enough for it. A lone request gets
+        # every chance.
         if len(task.probe) > 1:
             case.suspects += _halves(task.probe)
-        elif case.deaths < MOST_DEATHS:
+        elif case.deaths < MAX_DEATHS:
             return task
         elif task.probe:
             case.poison.update(task.probe)
@@ -85,7 +90,8 @@ class Attempts:
             case.probed = True
             case.suspects += _halves(task.keys)
         else:
-            # Each is harmless alone, all together are not (the memory of the machine, for one): fewer at once.
+            # No single request kills, but all together do (the machine's memory, for one): make
+            # fewer at once.
             case.deaths = 0
             return replace(task, piece=-(-(task.piece or len(task.keys)) // 2))
         case.deaths = 0
@@ -100,6 +106,6 @@ def _after_probe(task: Task, case: _Case) -> Task:
 
 
 def _halves(keys: Sequence[str]) -> list[tuple[str, ...]]:
-    """The second half, and the first on top."""
+    """Both halves, the first one last: suspects are taken from the end."""
     middle = -(-len(keys) // 2)
     return [tuple(keys[middle:]), tuple(keys[:middle])]

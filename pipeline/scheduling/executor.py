@@ -23,7 +23,7 @@ class Outcome(Enum):
     PREEMPTED = "preempted"
     """The worker died because its node was taken away, not because of its task."""
     UNREACHABLE = "unreachable"
-    """The connection broke: the worker may live or not, and the answer of its call is lost."""
+    """The connection broke. The worker may live or not; the result of its call is lost."""
     DISK_FULL = "disk full"
     """No worker can go on: the executor itself has no disk space left."""
 
@@ -47,8 +47,9 @@ class Event:
 class Executor(Protocol):
     """Starts workers, passes calls to them, and reports how the calls ended.
 
-    A worker has one call in flight. Its first one is made by `start_worker`, and returns its `Placement` once it has a
-    process; the others are `load_models`, `submit` and `locate_worker`. A worker that died is forgotten.
+    A worker has one call in flight. The first is made by `start_worker`, and returns the worker's
+    `Placement` once it has a process. The others are `load_models`, `submit` and `locate_worker`.
+    A worker that died is forgotten.
     """
 
     def connect(self, job: Job) -> int:
@@ -61,7 +62,10 @@ class Executor(Protocol):
         ...
 
     def start_worker(self) -> int:
-        """Start a worker; returns its number. It may wait for its resources for as long as it takes."""
+        """Start a worker; returns its number.
+
+        It may wait for its resources for as long as it takes.
+        """
         ...
 
     def load_models(self, worker: int) -> None:
@@ -73,11 +77,11 @@ class Executor(Protocol):
         ...
 
     def locate_worker(self, worker: int) -> None:
-        """Ask an unreachable worker for its `Placement`: it answers if it lives, and is reported dead if not."""
+        """Ask an unreachable worker for its `Placement`; an event says if it is dead."""
         ...
 
     def wait(self, timeout_s: float) -> list[Event]:
-        """The calls that have ended since the last time; an empty list if none does within the timeout."""
+        """The calls that have ended since the last time; none if the timeout passes first."""
         ...
 
     def kill(self, worker: int) -> None:
@@ -115,7 +119,8 @@ def executor_for(config: Config) -> Executor:
 
         return LocalExecutor(workers=config.workers or 1)
     if not config.address:
-        # Ray reads this when it is imported. Without clusters, its services listen on loopback only.
+        # Ray reads this when it is imported. Without clusters, its services listen on loopback
+        # only.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     from pipeline.scheduling.ray_executor import RayExecutor
 

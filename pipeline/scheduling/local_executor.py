@@ -17,9 +17,9 @@ Call = Callable[[], "Placement | Ready | Report | None"]
 
 
 class WorkerFault(BaseException):
-    """Raised within a call, it ends the call in another way than by its result. For tests.
+    """Raised within a call, it ends that call in another way than by a result. For tests.
 
-    Not an `Exception`: what handles the errors of a request must not handle the death of its worker.
+    No `Exception`: code that handles a request's errors must not handle its worker's death.
 
     Args:
         outcome: how the call ends; None for never.
@@ -35,7 +35,7 @@ class LocalExecutor:
 
     Args:
         workers: how many virtual workers there are.
-        seed: of the order in which their calls are made; None for the order in which they were asked for.
+        seed: of the order in which calls are made; None for that in which they were submitted.
         before_task: is called with each task before it is done, and may raise `WorkerFault`.
     """
 

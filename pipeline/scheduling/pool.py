@@ -1,13 +1,14 @@
 """Which worker does which task, and what happens when one dies, hangs or cannot start.
 
-A worker has one task in flight and attempts are counted here, so that its death costs only the batch that it held.
+A worker has one task in flight and attempts are counted here, so that its death costs only the
+batch that it held.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Final
@@ -100,22 +101,40 @@ class Pool:
             on_tick: is called about once a second, and may raise to end the run.
 
         Raises:
-            RunStopped: no worker can be started, all die, or results cannot be stored; with the cause.
+            RunStopped: no worker can be started, all die, or results cannot be stored; with the
+                cause.
         """
         while True:
-            for worker in self._in_state(WorkerState.IDLE):
-                self.assign(worker, batches)
-            if self._is_finished():
+            self.assign_idle(batches)
+            if self.is_finished():
                 return
             events = self.executor.wait(TICK_SECONDS)
             on_tick()
-            for event in events:
-                self._on_event(event, on_report)
-            self._kill_hanging()
-            self._check_placement()
+            self.handle(events, on_report)
+
+    def assign_idle(self, batches: Iterator[Batch | None]) -> None:
+        """Give every idle worker a task, as far as there are any."""
+        for worker in [*self.workers.values()]:
+            if worker.state is WorkerState.IDLE:
+                self.assign(worker, batches)
+
+    def is_finished(self) -> bool:
+        """Whether nothing is in work and nothing is to be tried again."""
+        in_work = any(worker.task for worker in self.workers.values())
+        return self.rules.ever_started and not self.requeued and not in_work
+
+    def handle(self, events: Iterable[Event], on_report: Callable[[Report], None]) -> None:
+        """Act on events of the executor, and on what the clock says."""
+        for event in events:
+            self._on_event(event, on_report)
+        self._kill_hanging()
+        self._check_placement()
 
     def assign(self, worker: WorkerHandle, batches: Iterator[Batch | None]) -> None:
-        """Give an idle worker a task; let it go if there are no more, or leave it idle if the next is not known yet."""
+        """Give an idle worker a task.
+
+        If there are no more, it is let go. If the next one is not known yet, it stays idle.
+        """
         fresh: Batch | NoMoreBatches | None = None
         if not self.requeued or self.rules.prefers_other_batches():
             fresh = next(batches, END)
@@ -168,7 +187,10 @@ class Pool:
         self._start_worker()
 
     def check_reachable(self, worker: WorkerHandle) -> None:
-        """The connection to the worker broke: ask whether it lives. If it does, its last call is made again."""
+        """The connection to the worker broke: ask whether it lives.
+
+        If it does, its last call is made again.
+        """
         self.executor.locate_worker(worker.number)
         self._set_state(worker, WorkerState.PROBING, self._time_limit(worker.task))
 
@@ -217,7 +239,10 @@ class Pool:
         self._set_state(worker, WorkerState.LOADING, limit and max(limit, at_least))
 
     def _on_raised(self, worker: WorkerHandle, cause: str) -> None:
-        """A call raised. The method's own errors end as failed requests: what arrives here is ours or the disk's."""
+        """A call raised.
+
+        The method's own errors end as failed requests: what arrives here is ours or the disk's.
+        """
         if worker.task is not None:
             number = worker.task.batch.number
             raise RunStopped(f"batch {number} could not be stored: {cause}")
@@ -227,7 +252,10 @@ class Pool:
         self._on_failed_start(cause, may_retry=False)
 
     def _on_failed_start(self, cause: str, may_retry: bool, is_charged: bool = True) -> None:
-        """A worker ended before it had its models. Others may do its work; without any, the run ends."""
+        """A worker ended before it had its models.
+
+        Others may do its work; without any, the run ends.
+        """
         if is_charged:
             self.rules.on_failed_start()
         if not is_charged or (may_retry and self.rules.may_start_another()):
@@ -239,13 +267,6 @@ class Pool:
         number = self.executor.start_worker()
         self.workers[number] = WorkerHandle(number)
 
-    def _in_state(self, state: WorkerState) -> list[WorkerHandle]:
-        return [worker for worker in self.workers.values() if worker.state is state]
-
-    def _is_finished(self) -> bool:
-        in_work = any(worker.task for worker in self.workers.values())
-        return self.rules.ever_started and not self.requeued and not in_work
-
     def _set_state(
         self, worker: WorkerHandle, state: WorkerState, limit_s: float | None = None
     ) -> None:
@@ -253,7 +274,7 @@ class Pool:
         worker.deadline = self.clock() + limit_s if limit_s else None
 
     def _time_limit(self, task: Task | None) -> float | None:
-        """Seconds that a call may take: that of each of its requests, or of one; None without a limit."""
+        """Seconds for the requests of a task, or for one request; None without a limit."""
         requests = len(task.keys) if task else 1
         return self.config.request_timeout_s * max(1, requests) or None
 

@@ -157,7 +157,8 @@ def connect(address: str) -> None:
         UserError: there is no cluster at the address, or none that lets this process in.
         RunStopped: Ray does not start.
     """
-    # Ray warns at every start of a change that does not concern a run, which asks for GPUs by `num_gpus` alone.
+    # Ray warns at every start of a change that does not concern a run, which asks for GPUs by
+    # `num_gpus` alone.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     _check_reachable(address)
     # Ray installs a handler of its own, which would end the process with another exit code.
@@ -168,7 +169,8 @@ def connect(address: str) -> None:
             _init(address)
             break
         except (ConnectionError, ValueError) as error:
-            # A busy head node may fail at once and answer a moment later. Where there is none, Ray waits for long.
+            # A busy head node may fail at once and answer a moment later. Where there is none, Ray
+            # waits for long.
             was_quick = time.monotonic() - began < CONNECT_PAUSE_S
             if left and was_quick and isinstance(error, ConnectionError):
                 time.sleep(CONNECT_PAUSE_S)
@@ -207,7 +209,10 @@ def _job_config() -> JobConfig:
 
 
 def _check_reachable(address: str) -> None:
-    """Refuse an address HOST:PORT that accepts no connection: Ray would wait for minutes before it said so."""
+    """Refuse an address HOST:PORT that accepts no connection.
+
+    Ray would wait for minutes before it said so.
+    """
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not (colon and port.isdigit()):
         return
@@ -238,12 +243,14 @@ def worker_options(config: Config) -> tuple[int, WorkerOptions]:
     """How many workers there should be, and what each asks Ray for.
 
     Raises:
-        UserError: more GPUs for a worker than the nodes with the asked labels have, or no such nodes.
+        UserError: more GPUs for a worker than the nodes with the asked labels have, or no such
+            nodes.
     """
     labels = labels_of(config.nodes)
     alive = [node for node in ray.nodes() if node["Alive"]]
     usable = [node for node in alive if labels.items() <= node["Labels"].items()]
-    # Where the user says how many workers there should be, a cluster may still have to grow for them.
+    # Where the user says how many workers there should be, a cluster may still have to grow for
+    # them.
     is_growing = bool(config.address and config.workers)
     if not usable and not is_growing:
         raise UserError(
@@ -259,7 +266,8 @@ def worker_options(config: Config) -> tuple[int, WorkerOptions]:
             f"--gpus-per-worker {gpus_each:g}: the cluster has {gpus:g} GPU(s); use 0 for the CPU"
         )
     fitting = int(gpus / gpus_each) if gpus_each else int(cores // config.threads)
-    # With less than a whole core for each, more workers than cores start, if the user asks for so many.
+    # With less than a whole core for each, more workers than cores start, if the user asks for so
+    # many.
     cores_each = min(config.threads, cores)
     if config.workers:
         cores_each = min(cores_each, cores / config.workers)

@@ -8,15 +8,16 @@ MAX_FAILED_STARTS = 3
 """Workers that cannot start, one after another, before no more are started."""
 
 DOUBTFUL_DEATHS = 3
-"""Deaths in a row after which other batches are tried first: is it this batch that kills, or anything at all?"""
+"""Deaths in a row after which other batches are tried first, to tell whether they die, too."""
 
 MAX_DEATHS_IN_A_ROW = 9
 MIN_BATCHES_OF_DEATHS = 4
-"""Deaths in a row, and the batches they came of, at which the run stops: then it is not the requests that kill. With
-many workers, three deaths for each of them, since a node that fails may take several along."""
+"""Deaths in a row, and the batches they came of, at which the run stops: then it is not the
+requests that kill. With many workers, three deaths for each of them, since a node that fails may
+take several along."""
 
 MAX_DEATHS_BEFORE_ANY_RESULT = 20
-"""The same for a run with too few batches to tell, none of whose workers has ever finished a task."""
+"""The same for a run with too few batches to tell, if no worker of it ever finished a task."""
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.planning.plan import Batch, PlannedRequest
-from pipeline.scheduling.bisection import MOST_DEATHS, Attempts, Task
+from pipeline.scheduling.bisection import MAX_DEATHS, Attempts, Task
 
 
 def _batch(size: int) -> Batch:
@@ -19,7 +19,10 @@ def _batch(size: int) -> Batch:
 
 
 def _work_off(batch: Batch, kills) -> tuple[Task, int]:
-    """The task that finished the batch, and the deaths until then. `kills(task)` says whether a worker dies of it."""
+    """The task that finished the batch, and the deaths until then.
+
+    `kills(task)` says whether a worker dies of it.
+    """
     attempts, task, deaths = Attempts(), Task(batch), 0
     for _ in range(10_000):
         if kills(task):
@@ -40,14 +43,16 @@ def test_a_death_or_two_by_chance_change_nothing():
 
 @pytest.mark.parametrize("size", [2, 3, 4, 8])
 def test_five_deaths_by_chance_leave_no_trace(size):
-    """However they fall. Three on the batch and three on one request alone would condemn it, and three on the batch and
-    three on it again, with nobody found guilty, would have it made in pieces."""
+    """However they fall. Three on the batch and three on one request alone would condemn it, and
+    three on the batch and three on it again, with nobody found guilty, would have it made in
+    pieces."""
     assert all(task == Task(_batch(size)) for task in _under_deaths(size, 5))
     assert not all(task == Task(_batch(size)) for task in _under_deaths(size, 6))
 
 
 def _under_deaths(size: int, most: int) -> Iterator[Task]:
-    """How a batch ends, for every way in which up to `most` tasks of its working off may take their workers along."""
+    """How a batch ends, for every way in which up to `most` tasks of its working off may take their
+    workers along."""
     open_ways: list[tuple[int, ...]] = [()]
     while open_ways:
         fatal, asked = open_ways.pop(), itertools.count()
@@ -59,7 +64,8 @@ def _under_deaths(size: int, most: int) -> Iterator[Task]:
 
 @pytest.mark.parametrize("seed", range(30))
 def test_exactly_the_poison_is_found(seed):
-    """Seeded: batches of 1 to 16, up to 3 guilty requests; the rest is made at once, as if they had never been."""
+    """Seeded: batches of 1 to 16, up to 3 guilty requests; the rest is made at once, as if they had
+    never been."""
     rng = random.Random(seed)
     batch = _batch(rng.randint(1, 16))
     keys = [request.key for request in batch.requests]
@@ -75,13 +81,14 @@ def test_one_guilty_of_eight_costs_few_workers(position):
     """Three for the batch, one each for 8 > 4 > 2 > 1, three for the lone request: nine at most."""
     task, deaths = _work_off(_batch(8), lambda task: f"{position:09d}" in task.keys)
     assert task.poison == {f"{position:09d}"}
-    assert deaths <= 2 * MOST_DEATHS + 3
+    assert deaths <= 2 * MAX_DEATHS + 3
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_deaths_by_chance_condemn_nobody(seed):
-    """Seeded: every task dies with probability 0.25. A request is condemned only if it dies alone three times running,
-    which 30 seeds of 8 requests see in 1 of 64 probes; the seeds here see none."""
+    """Seeded: every task dies with probability 0.25. A request is condemned only if it dies alone
+    three times running, which 30 seeds of 8 requests see in 1 of 64 probes; the seeds here see
+    none."""
     rng = random.Random(seed + 100)
     task, _ = _work_off(_batch(8), lambda _: rng.random() < 0.25)
     assert task == Task(_batch(8))

@@ -1,4 +1,5 @@
-"""Workers within this process: the same bytes as any others, in any order, through deaths; and no Ray."""
+"""Workers within this process: the same bytes as any others, in any order, through deaths; and no
+Ray."""
 
 import subprocess
 import sys
