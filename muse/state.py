@@ -173,7 +173,7 @@ class Batch:
         if self.method.token_space == "input":
             return self.backbone.embed(prompts, tokens)
         plain = self.backbone.embed(prompts)
-        places = prompts.places[0].to(tokens.device)[..., None].expand(-1, -1, tokens.shape[-1])
+        places = prompts.positions[0].to(tokens.device)[..., None].expand(-1, -1, tokens.shape[-1])
         return Conditioning(
             plain.context.scatter_add(1, places, tokens.to(plain.context.dtype)), plain.pooled
         )

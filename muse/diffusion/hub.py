@@ -1,4 +1,4 @@
-"""Where weights lie: a folder by its path or its hub id. Only safetensors and plain text are ever fetched."""
+"""Model folders by path or hub id; only safetensors and plain text are ever downloaded."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ TEXT = ["*.json", "*.txt", "*.model"]
 PLAIN = ["*.safetensors", *TEXT]
 
 PIPELINE = ["*/*.safetensors", *TEXT]
-"""Of a diffusion model: its parts lie in folders of their own. Single files beside them repeat all weights."""
+"""Files of a diffusion model: those in folders. Single files beside them repeat all weights."""
 
-NEEDLESS = ["safety_checker/*", "*.fp16.safetensors", "*non_ema*"]
-"""Parts of a diffusion model that are never loaded."""
+UNUSED = ["safety_checker/*", "*.fp16.safetensors", "*non_ema*"]
+"""Files of a diffusion model that are never loaded."""
 
 FULL = "full"
-"""In place of a tiny decoder's name: what the guide reads on the way is decoded by the VAE itself."""
+"""In place of a tiny decoder's name: what the guide reads on the way is decoded by the VAE
+itself.
+"""
 
-NO_PEFT = 'diffusers loads a LoRA with peft, which is missing here or too old: pip install "muse-batch[lora]"'
+NO_PEFT = 'diffusers needs peft to load a LoRA, and it is missing or too old: pip install "muse-batch[lora]"'
 
 
 def local_folder(name: str, files: Sequence[str] = PLAIN) -> Path:
-    """The folder at the path `name`, or the one that the hub id `name` (owner/name) is cached or fetched in.
+    """The folder at the path `name`, or that of the hub id `name` (owner/name), downloaded if need
+    be.
 
     Args:
-        files: patterns of what is fetched from the hub.
+        files: patterns of the files to download.
 
     Raises:
-        ValueError: neither, or the hub does not give it.
+        ValueError: neither, or the hub cannot provide it.
     """
     path = Path(name).expanduser()
     if path.is_dir():
@@ -37,22 +40,20 @@ def local_folder(name: str, files: Sequence[str] = PLAIN) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(files), ignore_patterns=NEEDLESS))
-    except Exception as error:  # hub errors come in many classes, all mean the same to the user
+        return Path(snapshot_download(name, allow_patterns=list(files), ignore_patterns=UNUSED))
+    except Exception as error:  # the hub raises many classes, for the same reasons
         raise ValueError(
-            f"there is no such folder here, and the hub gave: {type(error).__name__}; "
-            "check the name, or download it and give the folder"
+            f"there is no such folder, and the hub cannot provide it ({type(error).__name__}); "
+            "check the name, or download it and give its folder"
         ) from None
 
 
 def configs_beside(file: Path) -> Path | None:
-    """The folder that describes a single-file model: of its name, without the ending. None if there is none.
+    """The folder of configurations of a single-file model, which has its name without the suffix.
 
-    It has the layout of diffusers: model_index.json and the folders of the parts, or a VAE's config.json.
+    Its layout is that of diffusers: model_index.json and the folders of the parts, or a VAE's
+    config.json. None if there is no such folder.
     """
     folder = file.with_suffix("")
-    return (
-        folder
-        if any((folder / name).is_file() for name in ("model_index.json", "config.json"))
-        else None
-    )
+    found = any((folder / name).is_file() for name in ("model_index.json", "config.json"))
+    return folder if found else None

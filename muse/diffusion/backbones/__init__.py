@@ -1,4 +1,4 @@
-"""Diffusion models behind one protocol. A new family is one class in a file of its own, and a line here."""
+"""Diffusion models behind one protocol; a new family is a class in its own file and a line here."""
 
 from __future__ import annotations
 
@@ -36,22 +36,24 @@ def load_backbone(
     preview_side: int = 0,
     compiled: bool = False,
 ) -> Backbone:
-    """Load a diffusion model; only safetensors are read, and no code that lies beside them is run.
+    """Load a diffusion model from safetensors; code in its folder is never run.
 
     Args:
-        path: a diffusers folder, a hub id, or a single `.safetensors` file in the layout of the first releases (see
-            `muse.diffusion.hub.configs_beside` for what describes it).
+        path: a diffusers folder, a hub id, or a single `.safetensors` file in the layout of the
+            first releases (see `muse.diffusion.hub.configs_beside` for its configurations).
         dtype: of the weights; tokens, loss and optimiser stay float32.
         vae: another VAE's folder, hub id or single file.
         lora: LoRA files, folders or hub ids, each fused at full strength; needs peft.
-        preview: a tiny decoder's (`AutoencoderTiny`) folder or hub id, for what the guide reads on the way; `full` for
-            the VAE itself. By default the one in the folder `preview/` of a model that is a folder, if it has one.
-        preview_side: pixels across, to which that is shrunk before it is decoded; 0 leaves its size.
+        preview: a tiny decoder's (`AutoencoderTiny`) folder or hub id, for what the guide reads on
+            the way; `full` for the VAE itself. By default the one in the folder `preview/` of a
+            model that is a folder, if it has one.
+        preview_side: pixels across, to which that is shrunk before it is decoded; 0 leaves its
+            size.
         compiled: have torch compile the network, once for any number of rows, as it is first used.
 
     Raises:
-        ValueError: not a whole model of a known family, weights that are pickles only, a LoRA that does not fit or
-            cannot be loaded, or an unknown dtype.
+        ValueError: not a complete model of a known family, only pickled weights, a LoRA that
+            does not fit or cannot be loaded, or an unknown dtype.
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype is {dtype!r}; choose {', '.join(DTYPES)}")

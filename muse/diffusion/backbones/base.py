@@ -1,4 +1,4 @@
-"""What MUSE asks of a diffusion model, and the parts that every family shares."""
+"""The protocol of diffusion models, and the parts that all families share."""
 
 from __future__ import annotations
 
@@ -20,22 +20,19 @@ class Prompts:
 
     Attributes:
         ids: for each encoder int64 (b, length), padded.
-        places: for each encoder int64 (b, k), where its emotional tokens stand; k is 0 in a plain
-            prompt.
+        positions: for each encoder int64 (b, k), of its emotional tokens; k is 0 in a plain prompt.
     """
 
     ids: tuple[Tensor, ...]
-    places: tuple[Tensor, ...]
+    positions: tuple[Tensor, ...]
 
     def rows(self, index: Tensor) -> Prompts:
-        return Prompts(tuple(i[index] for i in self.ids), tuple(p[index] for p in self.places))
+        return Prompts(tuple(i[index] for i in self.ids), tuple(p[index] for p in self.positions))
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What the network is told: context (b, length, d), and where the family has one a pooled
-    vector (b, p).
-    """
+    """Inputs of the network from text: context (b, length, d), in some families also pooled (b, p)."""
 
     context: Tensor
     pooled: Tensor | None = None
@@ -54,11 +51,11 @@ class Conditioning:
 
 
 class Backbone(Protocol):
-    """A frozen diffusion model. Tensors lie on `device`; latents, tokens and outputs are float32.
+    """A frozen diffusion model. Tensors are on `device`; latents, tokens and outputs are float32.
 
     Attributes:
-        device: where everything lies.
-        network: what predicts, the part that costs.
+        device: of all weights and tensors.
+        network: the U-Net or transformer.
         text: the text encoders.
         codec: between pixels and latents.
         latent_shape: (channels, height, width) of one image's latents.
@@ -73,25 +70,21 @@ class Backbone(Protocol):
     scheduler_config: Mapping[str, Any]
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
-        """Conditioning of prompts, with emotional tokens (b, k, d) spliced in at their places."""
+        """Conditioning of prompts, with emotional tokens (b, k, d) at their positions."""
         ...
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        """The network's output, of the latents' shape (b, c, h, w), at a timestep for each row
-        (b,).
-        """
+        """The network's output (b, c, h, w) for latents of that shape, at timesteps (b,)."""
         ...
 
 
-def widened(values: Tensor) -> Tensor:
-    """Half precision to float32, for all that is optimised or measured."""
+def at_least_float32(values: Tensor) -> Tensor:
+    """Half precision as float32; float64 as it is."""
     return values if values.dtype == torch.float64 else values.float()
 
 
 def frozen(part: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """The module without gradients of its weights, in evaluation mode, on the device, in the
-    dtype.
-    """
+    """The module in evaluation mode, its weights without gradients, on that device, in that dtype."""
     part = part.requires_grad_(False).eval()
     if getattr(part, "_keep_in_fp32_modules", None):
         return part.to(device=device, dtype=dtype)
@@ -100,8 +93,9 @@ def frozen(part: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Modu
 
 
 class TextEncoders:
-    """One or more text encoders that share the emotional tokens: token dimension d is the sum of
-    their widths.
+    """One or more text encoders with common emotional tokens.
+
+    The dimension d of a token is the sum of the encoders' widths.
     """
 
     def __init__(
@@ -115,9 +109,7 @@ class TextEncoders:
 
     @property
     def scale(self) -> Tensor:
-        """Root mean square of a word embedding's entries, float32 (d,), for each dimension that of
-        its encoder.
-        """
+        """Root mean square of the entries of an encoder's word embeddings, float32 (d,)."""
         sizes = [
             table.weight.float().norm(dim=-1).mean() / table.embedding_dim**0.5
             for table in self.tables
@@ -140,28 +132,26 @@ class TextEncoders:
         opened = [
             open_slots(tokenizer, prompts, targets, count, lead) for tokenizer in self.tokenizers
         ]
-        return Prompts(tuple(ids for ids, _ in opened), tuple(places for _, places in opened))
+        return Prompts(tuple(ids for ids, _ in opened), tuple(positions for _, positions in opened))
 
     def start(self, targets: list[Target], count: int) -> Tensor:
-        """Emotional tokens to begin with, float32 (b, k, d); see
-        `muse.guidance.tokens.initial_tokens`.
-        """
+        """Initial emotional tokens, float32 (b, k, d); see `initial_tokens`."""
         pairs = zip(self.tokenizers, self.tables, strict=True)
         return torch.cat(
             [initial_tokens(tokenizer, table, targets, count) for tokenizer, table in pairs], dim=-1
         )
 
     def encode(self, prompts: Prompts, tokens: Tensor | None = None) -> list[Any]:
-        """Each encoder's output with all its hidden states."""
+        """The output of every encoder, with all its hidden states."""
         outputs = []
         parts = [None] * len(self.models) if tokens is None else tokens.split(self.widths, dim=-1)
-        for model, table, ids, places, part in zip(
-            self.models, self.tables, prompts.ids, prompts.places, parts, strict=True
+        for model, table, ids, positions, part in zip(
+            self.models, self.tables, prompts.ids, prompts.positions, parts, strict=True
         ):
             if part is None:
                 outputs.append(model(ids.to(self.device), output_hidden_states=True))
             else:
-                with spliced(table, places, part):
+                with spliced(table, positions, part):
                     outputs.append(model(ids.to(self.device), output_hidden_states=True))
         return outputs
 
@@ -199,7 +189,7 @@ class Codec:
     def decode(self, latents: Tensor) -> Tensor:
         """Pixels float32 (b, 3, h, w), about [0, 1], not clamped."""
         scaled = latents / self.vae.config.scaling_factor + self.shift
-        return widened(self.vae.decode(scaled.to(self.dtype)).sample) / 2 + 0.5
+        return at_least_float32(self.vae.decode(scaled.to(self.dtype)).sample) / 2 + 0.5
 
     def preview(self, latents: Tensor) -> Tensor:
         """As `decode`, cheaper where it may be: at a smaller size, by the tiny decoder."""
@@ -207,10 +197,10 @@ class Codec:
         if latents.shape[-1] > cells:
             latents = F.interpolate(latents, size=(cells, cells), mode="bilinear", antialias=True)
         if self.tiny is not None:
-            return widened(self.tiny.decode(latents.to(self.tiny.dtype)).sample) / 2 + 0.5
+            return at_least_float32(self.tiny.decode(latents.to(self.tiny.dtype)).sample) / 2 + 0.5
         return self.decode(latents)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Latents (the mean of the posterior), float32, of pixels (b, 3, h, w) in [0, 1]."""
-        mean = widened(self.vae.encode((pixels * 2 - 1).to(self.dtype)).latent_dist.mean)
+        mean = at_least_float32(self.vae.encode((pixels * 2 - 1).to(self.dtype)).latent_dist.mean)
         return (mean - self.shift) * self.vae.config.scaling_factor

@@ -1,4 +1,4 @@
-"""Diffusion models as they lie on disks and hubs: a diffusers folder, a hub id, a single file; VAEs and LoRAs."""
+"""Opens diffusion models, VAEs and LoRAs from diffusers folders, hub ids and single files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def open_pipeline(path: str, families: Sequence[str]) -> Any:
     """The diffusers pipeline at `path`, of one of `families` (names of pipeline classes).
 
     Raises:
-        ValueError: another family, pickled weights only, or a file or folder that is not a whole model.
+        ValueError: another family, only pickled weights, or an incomplete model.
     """
     import diffusers
 
@@ -33,10 +33,11 @@ def open_pipeline(path: str, families: Sequence[str]) -> Any:
     except OSError as error:
         if "safetensors" in str(error):
             raise ValueError(
-                f"{path} has no .safetensors weights; convert them: pickled weights are never loaded"
+                f"{path} has no .safetensors weights; convert them: "
+                "pickled weights are never loaded"
             ) from None
         raise ValueError(
-            f"{path} is neither a diffusers folder nor a model that can be fetched: {error}"
+            f"{path} is neither a diffusers folder nor a model that the hub provides: {error}"
         ) from None
 
 
@@ -44,7 +45,7 @@ def open_vae(path: str) -> Any:
     """The VAE in a folder, under a hub id, or in a single file.
 
     Raises:
-        ValueError: a file that is not a whole VAE.
+        ValueError: an incomplete VAE.
     """
     from diffusers import AutoencoderKL
 
@@ -54,7 +55,8 @@ def open_vae(path: str) -> Any:
 
 
 def open_preview(name: str, model: str) -> Any:
-    """The tiny decoder in the folder or under the hub id `name`; for "" the one in the folder `preview/` of `model`.
+    """The tiny decoder in the folder or under the hub id `name`; for "" the one in the folder
+    `preview/` of `model`.
 
     None for `FULL`, and where the model brings none.
     """
@@ -66,19 +68,19 @@ def open_preview(name: str, model: str) -> Any:
 
 
 def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
-    """Add LoRAs (files, folders or hub ids) to the weights of `pipe`, one after the other, each at full strength.
+    """Add LoRAs (files, folders or hub ids) to the weights of `pipe`, each at full strength.
 
     Raises:
-        ValueError: peft is not installed, or a LoRA that fits no part of the model.
+        ValueError: peft is not installed, or a LoRA fits no part of the model.
     """
     from diffusers.utils import USE_PEFT_BACKEND
 
     if names and not USE_PEFT_BACKEND:
         raise ValueError(NO_PEFT)
     for name in names:
-        place = name if name.endswith(".safetensors") else str(local_folder(name))
+        path = name if name.endswith(".safetensors") else str(local_folder(name))
         try:
-            pipe.load_lora_weights(place, use_safetensors=True)
+            pipe.load_lora_weights(path, use_safetensors=True)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ValueError(f"the LoRA {name} cannot be loaded: {error}") from None
         if not pipe.get_list_adapters():
@@ -93,18 +95,18 @@ def _unfiltered(family: str) -> dict[str, Any]:
     return UNFILTERED if family == "StableDiffusionPipeline" else {}
 
 
-def _from_file(kind: Any, file: Path, more: dict[str, Any]) -> Any:
-    """A pipeline or VAE of the class `kind` from one file. Such a file has weights alone.
+def _from_file(kind: Any, file: Path, options: dict[str, Any]) -> Any:
+    """A pipeline or VAE of the class `kind` from one file, which has only weights.
 
-    How they are built is read from the folder beside it, or, without one, from what diffusers knows of the published
-    models, which it fetches from the hub.
+    The configurations are read from the folder beside the file. Without one, diffusers fetches
+    those of the published models from the hub.
     """
     configs = configs_beside(file)
     if configs is not None and (pickled := next(configs.rglob("*.bin"), None)):
         raise ValueError(f"{pickled} is pickled, and pickled weights are never loaded; remove it")
     try:
         opened = kind.from_single_file(
-            str(file), config=None if configs is None else str(configs), **more
+            str(file), config=None if configs is None else str(configs), **options
         )
         parts = opened.components.values() if hasattr(opened, "components") else [opened]
         tensors = [
@@ -115,17 +117,18 @@ def _from_file(kind: Any, file: Path, more: dict[str, Any]) -> Any:
         ]
         if absent := [name for name, tensor in tensors if tensor.is_meta]:
             raise ValueError(f"it has no weights for {', '.join(absent[:3])}")
-    except Exception as error:  # of diffusers, the hub and torch, all for the same reasons
+    except Exception as error:  # diffusers, the hub and torch raise many classes here
         raise ValueError(
-            f"{file} cannot be opened as {kind.__name__}: {error}\n  If the hub cannot be reached, or the model is of "
-            f"another size than the published ones, put its configurations, in the layout of diffusers and without "
-            f"weights, into the folder {file.with_suffix('')}"
+            f"{file} cannot be opened as {kind.__name__}: {error}\n"
+            "  If the hub cannot be reached, or the model differs in size from the published ones, "
+            "put its configurations, in the layout of diffusers and without weights, into the "
+            f"folder {file.with_suffix('')}"
         ) from None
     return opened
 
 
 def _family_of(file: str) -> str:
-    """The family of a single-file checkpoint, by the names of its tensors."""
+    """The pipeline class of a single-file checkpoint, by the names of its tensors."""
     from safetensors import safe_open
 
     try:
@@ -139,6 +142,4 @@ def _family_of(file: str) -> str:
         return "StableDiffusion3Pipeline"
     if any(name.startswith("model.diffusion_model.input_blocks.") for name in names):
         return "StableDiffusionPipeline"
-    raise ValueError(
-        f"{file} is not a Stable Diffusion checkpoint: none of its tensors has a name of one"
-    )
+    raise ValueError(f"{file} is not a Stable Diffusion checkpoint, by the names of its tensors")

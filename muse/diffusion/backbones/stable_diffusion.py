@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.x and 2.x: a U-Net told by one text encoder."""
+"""Stable Diffusion 1.x and 2.x: a U-Net with one text encoder."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from muse.diffusion.backbones.base import (
     Conditioning,
     Prompts,
     TextEncoders,
+    at_least_float32,
     frozen,
-    widened,
 )
 
 
 class StableDiffusion:
-    """Noise or velocity prediction, whichever its scheduler's configuration says."""
+    """Noise or velocity prediction, as its scheduler's configuration says."""
 
     def __init__(
         self,
@@ -41,4 +41,4 @@ class StableDiffusion:
         output = self.network(
             latents.to(self.dtype), timesteps, encoder_hidden_states=conditioning.context
         )
-        return widened(output.sample)
+        return at_least_float32(output.sample)

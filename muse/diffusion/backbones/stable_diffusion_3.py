@@ -1,4 +1,4 @@
-"""Stable Diffusion 3: a diffusion transformer on a straight path (flow matching), told by two CLIPs and a T5."""
+"""Stable Diffusion 3: a flow-matching diffusion transformer with two CLIPs and a T5."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from muse.diffusion.backbones.base import (
     Conditioning,
     Prompts,
     TextEncoders,
+    at_least_float32,
     frozen,
-    widened,
 )
 from muse.emotions import Target
 
 
 class StableDiffusion3:
-    """Emotional tokens go to both CLIPs (Esser et al., arXiv 2403.03206); a T5, where there is one, reads the words."""
+    """Emotional tokens go to both CLIPs (Esser et al., arXiv 2403.03206); a T5, if any, gets the
+    words.
+    """
 
     def __init__(
         self,
@@ -58,14 +60,16 @@ class StableDiffusion3:
             encoder_hidden_states=conditioning.context,
             pooled_projections=conditioning.pooled,
         )
-        return widened(output.sample)
+        return at_least_float32(output.sample)
 
 
 class ClipsAndT5(TextEncoders):
-    """Two CLIPs that take emotional tokens, and the T5's ids as a third entry of the prompts."""
+    """Two CLIPs that take emotional tokens; the T5's ids are a third entry of the prompts."""
 
     LONG = 256
-    """Length of the T5's part of the context; zeros without a T5, as the family was trained to bear."""
+    """Length of the T5's part of the context; zeros without a T5, as in training with it
+    dropped.
+    """
 
     def __init__(
         self, pairs, t5: tuple[Any, nn.Module] | None, device: torch.device, dtype: torch.dtype
@@ -84,20 +88,20 @@ class ClipsAndT5(TextEncoders):
         return self._with_long(super().open(prompts, targets, count, lead), named)
 
     def _with_long(self, clips: Prompts, prompts: list[str]) -> Prompts:
-        nowhere = torch.empty(len(prompts), 0, dtype=torch.long)
+        no_positions = torch.empty(len(prompts), 0, dtype=torch.long)
         if self.t5 is None:
-            return Prompts((*clips.ids, nowhere), (*clips.places, nowhere))
-        told = self.t5[0](
+            return Prompts((*clips.ids, no_positions), (*clips.positions, no_positions))
+        tokenized = self.t5[0](
             prompts,
             padding="max_length",
             max_length=self.LONG,
             truncation=True,
             return_tensors="pt",
         )
-        return Prompts((*clips.ids, told.input_ids), (*clips.places, nowhere))
+        return Prompts((*clips.ids, tokenized.input_ids), (*clips.positions, no_positions))
 
     def encode(self, prompts: Prompts, tokens: Tensor | None = None) -> list[Any]:
-        return super().encode(Prompts(prompts.ids[:-1], prompts.places[:-1]), tokens)
+        return super().encode(Prompts(prompts.ids[:-1], prompts.positions[:-1]), tokens)
 
     def long(self, prompts: Prompts, width: int) -> Tensor:
         """The T5's part of the context, (b, LONG, width)."""

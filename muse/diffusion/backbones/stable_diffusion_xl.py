@@ -1,4 +1,4 @@
-"""Stable Diffusion XL: a U-Net told by two text encoders, their pooled vector and the picture's size."""
+"""Stable Diffusion XL: a U-Net with two text encoders, a pooled vector and the image size."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from muse.diffusion.backbones.base import (
     Conditioning,
     Prompts,
     TextEncoders,
+    at_least_float32,
     frozen,
-    widened,
 )
 
 
@@ -34,7 +34,7 @@ class StableDiffusionXL:
         cells = self.network.config.sample_size
         self.latent_shape = (self.network.config.in_channels, cells, cells)
         side = float(cells * self.codec.pixels_per_latent)
-        # Original size, crop corner, target size: an uncropped picture of the size that is made.
+        # Original size, crop corner, target size: of an uncropped image of the generated size.
         self.time_ids = torch.tensor(
             [[side, side, 0.0, 0.0, side, side]], device=self.device, dtype=dtype
         )
@@ -45,16 +45,19 @@ class StableDiffusionXL:
         context = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
         pooled = outputs[-1].text_embeds
         if tokens is None and self.empty_is_zero:
-            said = self._says_something(prompts).to(context.dtype)
-            context, pooled = context * said[:, None, None], pooled * said[:, None]
+            mask = self._not_empty(prompts).to(context.dtype)
+            context, pooled = context * mask[:, None, None], pooled * mask[:, None]
         return Conditioning(context, pooled)
 
-    def _says_something(self, prompts: Prompts) -> Tensor:
-        """Bool (b,): an empty prompt ends right after it begins; this family was trained to see zeros there."""
+    def _not_empty(self, prompts: Prompts) -> Tensor:
+        """Bool (b,): whether a prompt has words. This family was trained with zeros for empty
+        ones.
+        """
+        # An empty prompt has its end token right after the start token.
         return (prompts.ids[0][:, 1] != self.text.tokenizers[0].eos_token_id).to(self.device)
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        told = {
+        added = {
             "text_embeds": conditioning.pooled,
             "time_ids": self.time_ids.expand(len(latents), -1),
         }
@@ -62,6 +65,6 @@ class StableDiffusionXL:
             latents.to(self.dtype),
             timesteps,
             encoder_hidden_states=conditioning.context,
-            added_cond_kwargs=told,
+            added_cond_kwargs=added,
         )
-        return widened(output.sample)
+        return at_least_float32(output.sample)

@@ -27,7 +27,9 @@ def test_a_hub_id_is_found_in_the_cache_without_a_network(offline_cache):
 
 
 def test_a_hub_id_that_cannot_be_fetched_is_refused(offline_cache):
-    with pytest.raises(ValueError, match=r"no such folder here, and the hub .*check the name"):
+    with pytest.raises(
+        ValueError, match=r"no such folder, and the hub cannot provide it .*check the name"
+    ):
         local_folder("no/such")
 
 

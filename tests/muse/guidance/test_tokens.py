@@ -92,7 +92,7 @@ def test_splicing_the_words_own_embeddings_changes_nothing(random_backbone, toke
         shift = torch.linspace(-1, 1, tokens.shape[-1])
         moved = random_backbone.embed(prompts, tokens + shift).context
     # The encoder is causal: what stands before the tokens cannot know of them.
-    first = int(prompts.places[0].min())
+    first = int(prompts.positions[0].min())
     assert torch.allclose(moved[:, :first], worded[:, :first], atol=1e-6)
     assert not torch.allclose(moved[:, first:], worded[:, first:], atol=1e-3)
 
