@@ -15,11 +15,9 @@ UNUSED = ["safety_checker/*", "*.fp16.safetensors", "*non_ema*"]
 """Files of a diffusion model that are never loaded."""
 
 FULL = "full"
-"""In place of a tiny decoder's name: what the guide reads on the way is decoded by the VAE
-itself.
-"""
+"""Instead of the name of a tiny decoder: the guide is shown images decoded by the VAE itself."""
 
-NO_PEFT = 'diffusers needs peft to load a LoRA, and it is missing or too old: pip install "muse-batch[lora]"'
+NO_PEFT = 'a LoRA needs peft, which is missing or too old: pip install "muse-batch[lora]"'
 
 
 def local_folder(name: str, files: Sequence[str] = PLAIN) -> Path:

@@ -32,7 +32,7 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Conditioning:
-    """Inputs of the network from text: context (b, length, d), in some families also pooled (b, p)."""
+    """The encoded prompts: context (b, length, d) and, in some families, pooled (b, p)."""
 
     context: Tensor
     pooled: Tensor | None = None
@@ -84,7 +84,7 @@ def at_least_float32(values: Tensor) -> Tensor:
 
 
 def frozen(part: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """The module in evaluation mode, its weights without gradients, on that device, in that dtype."""
+    """The module on that device in that dtype, in evaluation mode, without gradients of weights."""
     part = part.requires_grad_(False).eval()
     if getattr(part, "_keep_in_fp32_modules", None):
         return part.to(device=device, dtype=dtype)
