@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from pipeline.generation.samples import Result
@@ -13,10 +14,18 @@ from pipeline.output.run_file import write_run
 from pipeline.storage.files import Location
 from pipeline.storage.lease import Lease
 
+ORDER_DEPENDENT = ("near-duplicate of ", "quota: ")
+"""Beginnings of the reasons that depend on which earlier samples were accepted."""
+
 
 @dataclass(frozen=True)
 class Reopened:
-    """How many failed requests were reopened, and in how many batches they lie."""
+    """What is to be made again.
+
+    Attributes:
+        requests: failed requests.
+        batches: batches with such a request, or with one whose rejection depends on it.
+    """
 
     requests: int = 0
     batches: int = 0
@@ -37,8 +46,9 @@ def reopen(output: Location) -> Reopened:
     first = next((marker.shard for marker in markers if marker.failed), None)
     if markers and first is None:
         return Reopened()
+    near_duplicates = run.config["near_duplicates"] >= 0
     with Lease(output):
-        reopened = _restore_batches(output, markers, first or 0)
+        reopened = _restore_batches(output, markers, first or 0, near_duplicates)
         if not reopened.requests:
             return reopened
         write_run(output, run.reopened())
@@ -47,19 +57,32 @@ def reopen(output: Location) -> Reopened:
     return reopened
 
 
-def _restore_batches(output: Location, markers: list[Marker], first: int) -> Reopened:
-    """Write the batches from shard `first` on back into files, except those with failures."""
+def _restore_batches(
+    output: Location, markers: list[Marker], first: int, near_duplicates: bool
+) -> Reopened:
+    """Write the batches from shard `first` on back into files, except those to make again."""
     schema = schema_of(output)
     start = markers[first].first.batch if markers else 0
-    requests = reopened = 0
+    failed = remade = 0
     for number, results in read_results(output, _shard_with_start_of(markers, first)):
         if number < start:
             continue
-        if failed := _count_failed(results):
-            requests, reopened = requests + failed, reopened + 1
+        statuses = Counter(result.record["status"] for result in results)
+        failed += statuses[FAILED]
+        # Once a failed request is accepted, near-duplicates of it are rejected, and what they had
+        # displaced may be accepted: it has to be there as if it had never been rejected.
+        displaced = near_duplicates and failed and any(map(_is_displaced, results))
+        if statuses[FAILED] or displaced:
+            remade += 1
         else:
             batches.write_batch(output, number, results, schema)
-    return Reopened(requests, reopened)
+    return Reopened(failed, remade)
+
+
+def _is_displaced(result: Result) -> bool:
+    """Whether a sample was rejected because of the samples accepted before it."""
+    reason: str = result.record["reason"]
+    return reason.startswith(ORDER_DEPENDENT)
 
 
 def _shard_with_start_of(markers: list[Marker], first: int) -> int:
@@ -71,10 +94,6 @@ def _shard_with_start_of(markers: list[Marker], first: int) -> int:
         if marker.next.batch == start and marker.next.offset > 0
     )
     return next(before, first)
-
-
-def _count_failed(results: list[Result]) -> int:
-    return sum(result.record["status"] == FAILED for result in results)
 
 
 def _remove_shard(output: Location, marker: Marker) -> None:

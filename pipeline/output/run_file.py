@@ -111,8 +111,8 @@ def _mistyped(fields: Mapping[str, Any]) -> str:
     for name, kind in _OPTIONAL_TYPES.items():
         if name in fields and type(fields[name]) is not kind:
             return f"{name} is not of type {kind.__name__}"
-    if fields["complete"] and "counts" not in fields:
-        return "the run is complete and counts is missing"
+    if fields["complete"] != ("counts" in fields):
+        return "counts is there if, and only if, the run is complete"
     return ""
 
 

@@ -1,7 +1,8 @@
 """One driver at a time: a file in the output that its driver keeps renewing.
 
-No clocks are compared, for those of two machines differ and any may jump: a lease is alive if its count moves while
-one watches. Only a driver on this machine whose process is gone is known to be dead at once.
+No clocks are compared, because those of two machines differ and any may jump. A lease is alive if
+its count changes while it is watched. Only a driver on this machine whose process is gone is known
+to be dead at once.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from pipeline.storage.remote import Remote
 BEAT_SECONDS = 2.0
 WATCH_SECONDS = 15.0
 """How long a lease's count has to stand still until its driver is taken to be dead."""
+SETTLE_SECONDS = 0.2
+"""How long a new lease waits for another driver that may have taken it at the same moment."""
 
 
 def lease_file(output: Location) -> Location:
@@ -37,18 +40,21 @@ def machine() -> str:
 
 
 class Lease:
-    """Held while a driver works on an output: `with Lease(output) as lease`, and `lease.check()` now and then."""
+    """Held while a driver works on an output.
+
+    Use it as `with Lease(output) as lease`, and call `lease.check()` now and then.
+    """
 
     def __init__(self, output: Location):
         self.output, self.file = output, lease_file(output)
-        if isinstance(self.file, Remote):  # a beat that is late is worth nothing
-            self.file = replace(
-                self.file, store_timeout_s=min(self.file.store_timeout_s, WATCH_SECONDS / 2)
-            )
+        if isinstance(self.file, Remote):
+            # A renewal that arrives late is useless: give up early and try the next one.
+            timeout = min(self.file.store_timeout_s, WATCH_SECONDS / 2)
+            self.file = replace(self.file, store_timeout_s=timeout)
         self.token, self.count = uuid.uuid4().hex, 0
         self.lost = False
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __enter__(self) -> Lease:
         """Take the lease.
@@ -57,11 +63,11 @@ class Lease:
             UserError: another driver is at work on this output.
         """
         other = self._read()
-        if other is not None and self._alive(other):
+        if other is not None and self._is_alive(other):
             self._refuse(other)
         self._write()
-        # Two that came at once both wrote: whoever wrote last has it.
-        time.sleep(0.2)
+        # Of two drivers that came at the same moment, both have written: the last one has it.
+        time.sleep(SETTLE_SECONDS)
         held = self._read()
         if held is None or held["token"] != self.token:
             self._refuse(held or {})
@@ -84,13 +90,15 @@ class Lease:
             raise RunStopped(f"{self.file}: another driver has taken this output over")
 
     def _refuse(self, other: dict[str, Any]) -> None:
-        who = f"process {other.get('pid')} on {str(other.get('machine', '')).partition(' ')[0]}"
+        host = str(other.get("machine", "")).partition(" ")[0]
         raise UserError(
-            f"another driver is at work on {self.output} ({who}); wait for it, or give another --output"
+            f"another driver is at work on {self.output} (process {other.get('pid')} on {host}); "
+            "wait for it, or give another --output"
         )
 
-    def _alive(self, other: dict[str, Any]) -> bool:
-        if other.get("machine") == machine() and not _runs(other.get("pid")):
+    def _is_alive(self, other: dict[str, Any]) -> bool:
+        """Whether the driver that wrote this lease still renews it; may watch for a while."""
+        if other.get("machine") == machine() and not _is_running(other.get("pid")):
             return False
         until = time.monotonic() + WATCH_SECONDS
         while time.monotonic() < until:
@@ -102,7 +110,7 @@ class Lease:
                 return True
         return False
 
-    def _keep(self) -> None:
+    def _renew(self) -> None:
         while not self._end.wait(BEAT_SECONDS):
             try:
                 held = self._read()
@@ -111,23 +119,30 @@ class Lease:
                     return
                 self._write()
             except (OSError, RunStopped):
-                continue  # a full disk, or a store that is away, is told by whoever has results to write
+                # A full disk or an unreachable store is reported by whoever writes results there.
+                continue
 
     def _write(self) -> None:
         self.count += 1
-        told = {"token": self.token, "count": self.count, "machine": machine(), "pid": os.getpid()}
-        write_json(self.file, told)
+        content = {
+            "token": self.token,
+            "count": self.count,
+            "machine": machine(),
+            "pid": os.getpid(),
+        }
+        write_json(self.file, content)
 
     def _read(self) -> dict[str, Any] | None:
         """The lease as it lies there; None if there is none, or none that can be read."""
         try:
-            told = json.loads(self.file.read_text())
+            content = json.loads(self.file.read_text())
         except (OSError, ValueError):
             return None
-        return told if isinstance(told, dict) and {"token", "count"} <= told.keys() else None
+        valid = isinstance(content, dict) and {"token", "count"} <= content.keys()
+        return content if valid else None
 
 
-def _runs(pid: Any) -> bool:
+def _is_running(pid: Any) -> bool:
     """Whether a process of this machine still runs."""
     try:
         os.kill(int(pid), 0)

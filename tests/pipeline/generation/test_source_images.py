@@ -3,7 +3,13 @@ import io
 import pytest
 from PIL import Image
 
-from pipeline.generation.source_images import ImageError, encode_image, open_source, to_tensor
+from pipeline.generation.source_images import (
+    ImageError,
+    encode_image,
+    looks,
+    open_source,
+    to_tensor,
+)
 
 
 def _bytes(image: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -75,3 +81,13 @@ def test_lossless_formats_give_the_pixels_back_and_the_same_bytes_twice(kind):
 def test_jpg_is_close():
     data = encode_image(_stripes(64, 64), "jpg")
     assert Image.open(io.BytesIO(data)).format == "JPEG"
+
+
+def test_the_hash_of_a_look_outlives_size_and_brightness_and_tells_pictures_apart():
+    pictures = [
+        Image.effect_noise((8, 8), 90).resize((64, 64), Image.Resampling.BICUBIC) for _ in range(2)
+    ]
+    codes = [int(looks(picture), 16) for picture in pictures]
+    smaller = int(looks(pictures[0].resize((48, 48)).point(lambda value: value * 0.8)), 16)
+    assert (codes[0] ^ smaller).bit_count() <= 6
+    assert (codes[0] ^ codes[1]).bit_count() > 12

@@ -1,5 +1,18 @@
+"""Verdicts by scores; near-duplicates and quotas, alone and in a run."""
+
+import random
+from collections import Counter
+
+import pytest
+
 from muse.emotions import MIKELS, Target
-from pipeline.generation.verdicts import judge
+from pipeline.errors import UserError
+from pipeline.generation.verdicts import NearDuplicates, judge
+from pipeline.output.markers import marker_file, read_markers
+from pipeline.output.run_file import read_run, write_run
+from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.storage.log import reports
+from tests.support.corpora import contents_of, rows_of
 
 
 def _odds(**weights):
@@ -30,3 +43,100 @@ def test_a_judge_that_sees_several_emotions_accepts_a_mixture_by_its_least_membe
     target = Target.of({"awe": 0.8, "fear": 0.2})
     assert _judged(target, _odds(awe=0.95, fear=0.4), 0.5, multi_label=True).status == "rejected"
     assert _judged(target, _odds(awe=0.95, fear=0.6), 0.5, multi_label=True).status == "accepted"
+
+
+def test_image_text_similarity_has_a_threshold_and_a_reason(make_corpus):
+    """The null engine's similarity is uniform in [0, 1]."""
+    for row in rows_of(make_corpus(min_similarity=0.6, min_confidence=0.2)):
+        assert (row["status"] == "accepted") == (
+            row["judge_confidence"] >= 0.2 and row["similarity"] >= 0.6
+        )
+        if row["judge_confidence"] >= 0.2 and row["status"] == "rejected":
+            assert row["reason"] == f"image-text similarity {row['similarity']:.2f} < 0.6"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_near_duplicates_are_refused_by_hamming_distance_in_order(seed):
+    """Against the plain rule on random codes, a third of them one earlier code with up to 6 bits flipped."""
+    rng, codes = random.Random(seed), []
+    for _ in range(200):
+        code = rng.getrandbits(64)
+        if codes and rng.random() < 0.3:
+            code = rng.choice(codes)
+            for _ in range(rng.randrange(7)):
+                code ^= 1 << rng.randrange(64)
+        codes.append(code)
+    seen, kept = NearDuplicates(4), []
+    for number, code in enumerate(codes):
+        alike = any(bin(code ^ codes[other]).count("1") <= 4 for other in kept)
+        reason = seen.reason(f"{code:016x}")
+        assert bool(reason) == alike
+        if not alike:
+            seen.add(f"{number}", f"{code:016x}")
+            kept.append(number)
+    assert 100 < len(kept) < 180
+
+
+def test_of_the_same_pictures_one_is_accepted_and_any_restart_refuses_the_same(make_corpus):
+    """Some of the null engine's images, 64 cells of noise, are within 20 bits of each other."""
+    out = make_corpus("once", near_duplicates=20, min_confidence=0.0)
+    rows = rows_of(out)
+    refused = [row for row in rows if row["status"] == "rejected"]
+    assert 3 <= len(refused) <= 25
+    accepted = {row["key"]: int(row["looks"], 16) for row in rows if row["status"] == "accepted"}
+    for row in refused:
+        original = row["reason"].removeprefix("near-duplicate of ").partition(":")[0]
+        assert original < row["key"]
+        assert (accepted[original] ^ int(row["looks"], 16)).bit_count() <= 20
+    for a, code in accepted.items():
+        assert all((code ^ other).bit_count() > 20 for b, other in accepted.items() if a < b)
+    before = contents_of(out)
+    # As if the driver had died after the first shard.
+    for marker in read_markers(out)[1:]:
+        marker_file(out, marker.shard).unlink()
+    write_run(out, read_run(out).reopened())
+    make_corpus("once", near_duplicates=20, min_confidence=0.0)
+    assert contents_of(out) == before
+
+
+@pytest.mark.parametrize("by", ["emotion", "mood"])
+def test_a_quota_is_met_in_the_order_of_the_plan_and_what_is_full_is_not_made(make_corpus, by):
+    """Against the plain rule: of a run without a quota, the first 4 accepted of each cell."""
+    rows = [
+        {"prompt": f"a dog {n}", "emotion": ["awe", "fear", "awe"][n % 3], "mood": f"{n % 2}"}
+        for n in range(60)
+    ]
+    every = rows_of(make_corpus("all", rows))
+    some = rows_of(make_corpus("some", rows, quota=4, quota_by=by))
+    counts: Counter[str] = Counter()
+    for free, asked in zip(every, some, strict=True):
+        cell = free["emotion"] if by == "emotion" else free["manifest"]["mood"]
+        if counts[cell] == 4:
+            assert asked["status"] == "rejected"
+            assert asked["reason"] == f"quota: {by} {cell} has its 4 accepted before"
+            assert (asked["tried"], asked["seed"], asked["judge_confidence"]) == (0, -1, 0)
+        else:
+            assert (asked["status"], asked["judge"]) == (free["status"], free["judge"])
+            counts[cell] += asked["status"] == "accepted"
+    assert set(counts.values()) == {4}
+
+
+def test_a_quota_changes_no_byte_with_the_number_of_workers_and_saves_work(make_corpus):
+    """What was in work when a cell filled up is dropped as if it had never been made."""
+    settings = {"count": 60, "quota": 7, "candidates": 2}
+    one = make_corpus("one", **settings)
+    three = make_corpus("three", executor=LocalExecutor(workers=3, seed=1), **settings)
+    assert contents_of(one) == contents_of(three)
+    statuses = Counter(row["status"] for row in rows_of(one))
+    assert statuses == {"accepted": 7, "rejected": 53}
+    # Batches whose cells are all full are never given to a worker: those took no time.
+    made = [report for report in reports(one) if report["seconds"]]
+    assert len(made) < 15
+
+
+def test_a_quota_by_a_column_that_is_not_there_is_refused(make_corpus):
+    with pytest.raises(
+        UserError,
+        match="quota_by is 'mode', which is no further column of the manifest; choose emotion",
+    ):
+        make_corpus(quota=2, quota_by="mode")

@@ -8,6 +8,7 @@ from pipeline.planning.plan import (
     difference,
     fingerprint,
     is_harmless,
+    next_candidate,
     plan_batches,
     plan_requests,
 )
@@ -120,3 +121,11 @@ def test_only_what_cannot_change_a_byte_is_harmless(change, harmless):
     lines = difference(old, new)
     assert lines
     assert all(is_harmless(line, old, new) for line in lines) == harmless
+
+
+def test_a_rows_own_seed_is_candidate_0_and_the_root_of_the_others():
+    first = PlannedRequest("000000001", 0, None, "a", "", {"awe": 1.0}, None, 42, 0, {})
+    second = next_candidate(first, 42, run_seed=0)
+    third = next_candidate(second, 42, run_seed=0)
+    assert (second.seed, second.candidate) == (derive_seed(42, "000000001", 1), 1)
+    assert (third.seed, third.candidate) == (derive_seed(42, "000000001", 2), 2)

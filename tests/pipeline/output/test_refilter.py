@@ -1,0 +1,88 @@
+"""Thresholds applied late, on corpora of the null engine."""
+
+import tarfile
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.output.refilter import refilter
+from pipeline.output.verify import verify
+from pipeline.storage.files import read_json
+from tests.support.corpora import contents_of, fail_on_warning, rows_of
+
+
+def test_a_quota_can_be_set_late(make_corpus, tmp_path):
+    counts = refilter(make_corpus(), tmp_path / "late", ["quota=3"], {}, fail_on_warning)
+    assert counts["accepted"] == 3
+    assert verify(tmp_path / "late") == []
+
+
+@pytest.mark.parametrize("settings", [{}, {"candidates": 3, "image_format": "webp"}])
+def test_the_same_thresholds_make_the_same_corpus(make_corpus, tmp_path, settings):
+    out = make_corpus(**settings)
+    refilter(out, tmp_path / "again", [], {}, fail_on_warning)
+    assert verify(tmp_path / "again") == []
+    assert contents_of(tmp_path / "again") == contents_of(out)
+
+
+def test_a_raised_threshold_gives_what_a_run_under_it_gives(make_corpus, tmp_path):
+    strict = make_corpus("strict", min_confidence=0.8)
+    counts = refilter(
+        make_corpus(), tmp_path / "late", [], {"min_confidence": 0.8}, fail_on_warning
+    )
+    assert verify(tmp_path / "late") == []
+    assert counts == read_json(strict / "run.json")["counts"]
+    mine, theirs = rows_of(tmp_path / "late"), rows_of(strict)
+    assert [{**row, "fingerprint": ""} for row in mine] == [
+        {**row, "fingerprint": ""} for row in theirs
+    ]
+    with (
+        tarfile.open(tmp_path / "late" / "shards" / "00000.tar") as one,
+        tarfile.open(strict / "shards" / "00000.tar") as two,
+    ):
+        for name in (name for name in one.getnames() if name.endswith(".png")):
+            assert one.extractfile(name).read() == two.extractfile(name).read()
+
+
+def test_a_lowered_threshold_brings_back_what_was_kept_and_tells_of_what_was_not(
+    make_corpus, tmp_path
+):
+    told = []
+    counts = refilter(
+        make_corpus("lost"), tmp_path / "late", [], {"min_confidence": 0.2}, told.append
+    )
+    assert counts["accepted"] == read_json(tmp_path / "lost" / "run.json")["counts"]["accepted"]
+    below = [row for row in rows_of(tmp_path / "lost") if 0.2 <= row["judge_confidence"] < 0.5]
+    assert told[0].startswith(f"{len(below)} sample(s) reach the thresholds but stay rejected")
+    assert verify(tmp_path / "late") == []
+    kept = make_corpus("kept", keep_rejected=True)
+    refilter(kept, tmp_path / "back", [], {"min_confidence": 0.2}, fail_on_warning)
+    assert verify(tmp_path / "back") == []
+    direct = make_corpus("direct", keep_rejected=True, min_confidence=0.2)
+    assert [row["status"] for row in rows_of(tmp_path / "back")] == [
+        row["status"] for row in rows_of(direct)
+    ]
+
+
+def test_where_nothing_was_accepted_the_kept_images_still_make_a_corpus(make_corpus, tmp_path):
+    none = make_corpus(min_confidence=1.0, keep_rejected=True)
+    assert not (none / "shards").exists()
+    counts = refilter(none, tmp_path / "late", [], {"min_confidence": 0.5}, fail_on_warning)
+    assert counts["accepted"] > 5
+    assert verify(tmp_path / "late") == []
+
+
+def test_what_needs_new_images_is_refused(make_corpus, tmp_path):
+    out = make_corpus()
+    for assignment, message in (
+        ("seed=5", "seed: cannot be changed"),
+        ("filters.beauty=1", "has no scores of it"),
+    ):
+        with pytest.raises(UserError, match=message):
+            refilter(out, tmp_path / "late", [assignment], {}, fail_on_warning)
+    with pytest.raises(UserError, match="is not a muse-batch run"):
+        refilter(out, out.parent, [], {}, fail_on_warning)
+    with pytest.raises(UserError, match="is not the output of a run"):
+        refilter(tmp_path, tmp_path / "late", [], {}, fail_on_warning)
+    with pytest.raises(UserError, match="holds a run with other settings"):
+        refilter(out, out, [], {"min_confidence": 0.9}, fail_on_warning)

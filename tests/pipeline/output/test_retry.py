@@ -1,0 +1,98 @@
+"""Failed requests made after all."""
+
+import random
+
+import pytest
+from PIL import Image
+
+from pipeline.output import retry
+from pipeline.output.retry import Reopened, reopen
+from pipeline.output.verify import verify
+from pipeline.storage.files import read_json
+from tests.support.corpora import ROWS, contents_of, rows_of
+
+
+def _with_images(folder, missing=()):
+    """The rows with a source image each, of which some do not exist."""
+    for n in range(30):
+        if n not in missing:
+            Image.new("RGB", (64, 64), (8 * n, 0, 0)).save(folder / f"{n}.png")
+    return [{**row, "image": f"{n}.png"} for n, row in enumerate(ROWS)]
+
+
+@pytest.mark.parametrize("missing", [(0,), (13, 14, 22), (29,), tuple(range(30))])
+def test_what_failed_is_made_after_all_to_the_bytes_of_an_undisturbed_run(
+    make_corpus, tmp_path, missing
+):
+    rows = _with_images(tmp_path, missing)
+    out = make_corpus("out", rows)
+    assert [row["row"] for row in rows_of(out) if row["status"] == "failed"] == list(missing)
+    _with_images(tmp_path)
+    assert reopen(out) == Reopened(len(missing), len({n // 4 for n in missing}))
+    assert not read_json(out / "run.json")["complete"]
+    make_corpus("out", rows)
+    assert contents_of(out) == contents_of(make_corpus("undisturbed", rows))
+
+
+@pytest.mark.parametrize("missing", [(1,), (10, 19)])
+@pytest.mark.parametrize("settings", [{}, {"keep_rejected": True}, {"quota": 18}])
+def test_a_request_made_after_all_displaces_its_near_duplicates(
+    make_corpus, tmp_path, missing, settings
+):
+    """The same bytes as in a run in which nothing failed, where others were accepted instead."""
+    settings = {"near_duplicates": 24, "min_confidence": 0.0} | settings
+    rows = _with_images(tmp_path, missing)
+    out = make_corpus("out", rows, **settings)
+    before = rows_of(out)
+    _with_images(tmp_path)
+    assert reopen(out).requests == len(missing)
+    make_corpus("out", rows, **settings)
+    after = rows_of(out)
+    revived = [
+        new["key"]
+        for old, new in zip(before, after, strict=True)
+        if old["status"] == "rejected" and new["status"] == "accepted"
+    ]
+    assert revived  # else this test could not fail
+    assert contents_of(out) == contents_of(make_corpus("undisturbed", rows, **settings))
+
+
+def test_where_nothing_failed_nothing_is_reopened(make_corpus):
+    out = make_corpus()
+    before = contents_of(out)
+    assert reopen(out) == Reopened()
+    assert contents_of(out) == before
+    assert verify(out) == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_an_interrupted_retry_loses_nothing(make_corpus, tmp_path, monkeypatch, seed):
+    """Seeded: it dies at one of its file operations; a second one ends as if it had not."""
+    rows = _with_images(tmp_path, (6, 17))
+    out = make_corpus("out", rows)
+    _with_images(tmp_path)
+    count, rng = 0, random.Random(seed)
+    last = rng.randrange(1, 14)
+
+    def dying(call):
+        def counted(*arguments, **options):
+            nonlocal count
+            count += 1
+            if count == last:
+                raise KeyboardInterrupt
+            return call(*arguments, **options)
+
+        return counted
+
+    with monkeypatch.context() as context:
+        context.setattr(retry.batches, "write_batch", dying(retry.batches.write_batch))
+        context.setattr(retry, "write_run", dying(retry.write_run))
+        context.setattr(type(out), "unlink", dying(type(out).unlink))
+        try:
+            reopen(out)
+        except KeyboardInterrupt:
+            assert count >= last  # leaving the lease counts, too
+    make_corpus("out", rows)
+    reopen(out)
+    make_corpus("out", rows)
+    assert contents_of(out) == contents_of(make_corpus("undisturbed", rows))

@@ -1,0 +1,25 @@
+"""Corpora of the null engine for tests, and what is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pyarrow.parquet as pq
+
+ROWS = [{"prompt": f"a dog {n}", "emotion": "awe", "rating": n} for n in range(30)]
+
+
+def rows_of(output: Path) -> list[dict[str, Any]]:
+    """The metadata of a corpus."""
+    return pq.read_table(output / "metadata.parquet").to_pylist()
+
+
+def contents_of(output: Path) -> dict[str, bytes]:
+    """What must not differ between runs: the shards and the metadata."""
+    files = [*(output / "shards").iterdir(), output / "metadata.parquet"]
+    return {path.name: path.read_bytes() for path in files}
+
+
+def fail_on_warning(text: str) -> NoReturn:
+    raise AssertionError(text)
