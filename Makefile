@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/ready
 
-.PHONY: setup demo test test-all chaos lint format train
+.PHONY: setup demo test test-rest test-all chaos lint format train
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -16,13 +16,17 @@ demo: $(READY)
 	$(VENV)/bin/muse-batch run manifests/examples/demo.parquet --output out/demo
 	@echo "Look at out/demo/contact_sheet.png and out/demo/README.md"
 
+# All promises, in a few minutes.
 test: $(READY)
 	$(VENV)/bin/pytest
 
-test-all: $(READY)
-	$(VENV)/bin/pytest -m ""
+# What takes longer: killed processes and full disks, statistics of the weights, the built package.
+test-rest: $(READY)
+	$(VENV)/bin/pytest -m "research or faults or slow"
 
-# 200 seeded faults against the real command, and a table of them. As root also on a small file system of its own.
+test-all: test test-rest
+
+# 200 seeded faults against the real command, and a table of them; as root also on a small disk.
 chaos: $(READY)
 	$(VENV)/bin/python tests/support/chaos.py --faults 200 --seed 1 --rounds 2
 

@@ -7,15 +7,13 @@ import pytest
 from tests.support import chaos, drive
 
 
-@pytest.mark.parametrize(
-    ("kind", "seed"),
-    [("worker killed", 7), pytest.param("damaged files", 7, marks=pytest.mark.slow)],
-)
+@pytest.mark.faults
+@pytest.mark.parametrize(("kind", "seed"), [("worker killed", 7), ("damaged files", 7)])
 def test_a_sample_of_chaos_is_sound(tmp_path, kind, seed):
     """Seeded; the moments of the strikes are, what they hit depends on the machine."""
     prompts = [f"a dog, number {n}" for n in range(chaos.REQUESTS)]
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", prompts)
-    undisturbed = drive.run(manifest, tmp_path / "reference", *chaos.SETTINGS)
+    undisturbed = drive.run_process(manifest, tmp_path / "reference", *chaos.SETTINGS)
     assert undisturbed.returncode == 1, (
         undisturbed.stderr
     )  # the null engine fails some, as it is told to
@@ -43,7 +41,7 @@ def test_every_kind_must_strike_its_share_and_what_is_unsound_is_told(monkeypatc
 
     monkeypatch.setattr(chaos, "one_round", pretended)
     monkeypatch.setattr(chaos.drive, "published", lambda _: {})
-    monkeypatch.setattr(chaos.drive, "run", _finished)
+    monkeypatch.setattr(chaos.drive, "run_process", _finished)
     rounds = chaos.chaos(8, 5, tuple(struck), lambda _: None, side_by_side=2)
     assert sorted(each.kind for each in rounds) == ["driver killed"] * 4 + ["object store"]
     told = chaos.table(rounds)

@@ -62,7 +62,7 @@ def test_a_lost_node_is_not_charged_to_the_request(cluster, tmp_path):
             lost, node = node, cluster.add_node(num_cpus=1)
             cluster.remove_node(lost, allow_graceful=False)
             drive.wait_until(lambda: not _node_workers(), going)
-        _, told = going.communicate(timeout=drive.PATIENCE)
+        _, told = going.communicate(timeout=drive.TIMEOUT_S)
     assert going.returncode == 0, told
     (row,) = drive.rows(tmp_path / "out")
     assert row["status"] != "failed"
@@ -105,7 +105,7 @@ def test_a_drained_node_is_not_charged_to_the_request(cluster, tmp_path, in_orde
             time.sleep(0 if in_order else 1.5)
             cluster.remove_node(drained, allow_graceful=in_order)
             drive.wait_until(lambda: not _node_workers(), going)
-        _, told = going.communicate(timeout=drive.PATIENCE)
+        _, told = going.communicate(timeout=drive.TIMEOUT_S)
     assert going.returncode == 0, told
     (row,) = drive.rows(tmp_path / "out")
     assert row["status"] != "failed"
@@ -133,7 +133,7 @@ def test_a_cluster_without_room_stops_the_run_with_what_is_missing(cluster, tmp_
         squatter = Squatter.remote()
         assert ray.get(squatter.here.remote())
         began = time.monotonic()
-        done = drive.run(
+        done = drive.run_process(
             manifest,
             tmp_path / "out",
             "--address",
@@ -154,7 +154,7 @@ def test_a_cluster_without_room_stops_the_run_with_what_is_missing(cluster, tmp_
 
 def test_an_address_where_nobody_listens_is_told_at_once(tmp_path):
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", ["a dog"])
-    done = drive.run(manifest, tmp_path / "out", "--address", "127.0.0.1:1")
+    done = drive.run_process(manifest, tmp_path / "out", "--address", "127.0.0.1:1")
     assert done.returncode == 2
     assert "error: --address '127.0.0.1:1': nobody listens there" in done.stderr
     assert "Traceback" not in done.stderr

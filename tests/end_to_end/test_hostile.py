@@ -226,11 +226,9 @@ NONE_OF = "it is none of PNG, JPEG, WEBP, GIF, BMP, TIFF"
     ],
 )
 def test_images(tmp_path, source, message):
-    began = time.monotonic()
     with pytest.raises(ImageError) as caught:
         open_source(source, str(tmp_path), 64)
     assert message.lower() in str(caught.value).lower()
-    assert time.monotonic() - began < 60
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):
@@ -495,7 +493,7 @@ def test_files_that_are_no_config(tmp_path):
             load_config(tmp_path / name, [], {})
 
 
-def test_names_that_try_to_escape_stay_text_and_nothing_is_written_outside(tmp_path):
+def test_names_that_try_to_escape_stay_text_and_nothing_is_written_outside(tmp_path, monkeypatch):
     """Values that are lawful and look like paths, tar names, markdown or formulas: kept to the letter, and harmless."""
     home = tmp_path / "home"
     tricks = [
@@ -523,9 +521,9 @@ def test_names_that_try_to_escape_stay_text_and_nothing_is_written_outside(tmp_p
     )
     (home / "work").mkdir()
     before = set(tmp_path.rglob("*"))
-    environment = {**drive.environment(), "PYTHONPATH": os.getcwd()}
     out = home / "out"
-    done = drive.run(manifest, out, "--min-confidence", 0, cwd=home / "work", env=environment)
+    monkeypatch.chdir(home / "work")
+    done = drive.run(manifest, out, "--min-confidence", 0)
     assert done.returncode == 0, done.stderr
     after = set(tmp_path.rglob("*"))
     assert all(path == out or out in path.parents for path in after - before)

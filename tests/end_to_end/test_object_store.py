@@ -122,7 +122,7 @@ def test_the_second_driver_is_refused_there_and_a_dead_ones_place_is_taken(manif
         drive.wait_until(
             lambda: list(s3.bucket.objects.filter(Prefix="out/_state/batches/")), going
         )
-        second = drive.run(manifests[0], "s3://corpora/out", *slow)
+        second = drive.run_process(manifests[0], "s3://corpora/out", *slow)
         assert second.returncode == 2
         assert (
             f"another driver is at work on s3://corpora/out (process {going.pid} on "
@@ -132,7 +132,7 @@ def test_the_second_driver_is_refused_there_and_a_dead_ones_place_is_taken(manif
         drive.kill_all(going)
     (lease,) = [item for item in s3.bucket.objects.all() if item.key == "out/_state/lease.json"]
     assert json.loads(lease.get()["Body"].read())["pid"] == going.pid
-    done = drive.run(manifests[0], "s3://corpora/out", *slow)
+    done = drive.run_process(manifests[0], "s3://corpora/out", *slow)
     assert done.returncode == 0, done.stderr
     assert ": 24 requests: " in done.stdout
     assert "out/_state/lease.json" not in {item.key for item in s3.bucket.objects.all()}

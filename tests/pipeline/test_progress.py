@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -49,7 +50,8 @@ def test_on_a_terminal_it_shows_a_live_display_up_to_the_last_image(manifest, tm
 
     watching = threading.Thread(target=watch)
     watching.start()
-    command = drive.run_arguments(manifest, tmp_path / "out", "--workers", 1)
+    arguments = drive.run_arguments(manifest, tmp_path / "out", "--executor", "local")
+    command = [sys.executable, "-m", "pipeline", *arguments]
     wide = {**drive.environment(), "TERM": "xterm", "COLUMNS": "160"}
     try:
         done = subprocess.run(
@@ -58,7 +60,7 @@ def test_on_a_terminal_it_shows_a_live_display_up_to_the_last_image(manifest, tm
             stderr=theirs,
             env=wide,
             text=True,
-            timeout=drive.PATIENCE,
+            timeout=drive.TIMEOUT_S,
             check=False,
         )
     finally:

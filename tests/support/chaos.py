@@ -159,9 +159,9 @@ def _finish(
             if attempt < most:
                 faults += go(process)
             try:
-                _, told = process.communicate(timeout=drive.PATIENCE)
+                _, told = process.communicate(timeout=drive.TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                return faults, f"hangs: no end within {drive.PATIENCE} s"
+                return faults, f"hangs: no end within {drive.TIMEOUT_S} s"
         if "Traceback" in told:
             return faults, f"a traceback: {told.splitlines()[-1]}"
         if process.returncode in (0, 1) and "stopped: " not in told:
@@ -181,7 +181,7 @@ def _on_small_disk(manifest: Path, out: Path, rng: random.Random) -> tuple[int, 
         left = rng.randrange(560_000, 690_000)
         while True:
             ballast.write_bytes(bytes(left))
-            done = drive.run(manifest, where / "out", *SETTINGS)
+            done = drive.run_process(manifest, where / "out", *SETTINGS)
             if "No space left on device" not in done.stderr:
                 break
             if "bytes were to be written to" not in done.stderr or "Traceback" in done.stderr:
@@ -273,7 +273,7 @@ def chaos(
     ):
         prompts = [f"a dog, number {n}" for n in range(REQUESTS)]
         manifest = drive.write_manifest(Path(folder) / "manifest.parquet", prompts)
-        undisturbed = drive.run(manifest, Path(folder) / "reference", *SETTINGS)
+        undisturbed = drive.run_process(manifest, Path(folder) / "reference", *SETTINGS)
         if (
             "stopped" in undisturbed.stderr
             or not (Path(folder) / "reference" / "metadata.parquet").exists()

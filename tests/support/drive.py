@@ -1,11 +1,14 @@
-"""Drives the real command from outside, as a user's shell would: shared by the tests of faults and the harness."""
+"""Calls the command `muse-batch`: within this process, or as a process of its own."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,22 +17,12 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-PATIENCE = 300
-"""Seconds that anything may take here. Far more than it should: the machine may be busy."""
-
-MINUTE = 60
-"""Seconds within which a run that cannot go on says so. Without a margin: 9 to 15 s were measured on a busy machine."""
-
-
-def environment() -> dict[str, str]:
-    """What a command is started with. Asked at each start: a Ray that this process started has set its way of
-    authentication there, and who joins a cluster of this process must know it."""
-    # Ray's own default keeps its workers behind everything else on a busy machine.
-    return {**os.environ, "RAY_worker_niceness": "0"}
+TIMEOUT_S = 300
+"""How long anything may take here: far longer than it should, for the machine may be busy."""
 
 
 def write_manifest(path: Path, prompts: Sequence[str], **columns: Sequence) -> Path:
-    """One request a prompt, all of them for awe."""
+    """One request per prompt, all of them for awe."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(
         pa.table({"prompt": list(prompts), "emotion": ["awe"] * len(prompts), **columns}), path
@@ -37,29 +30,49 @@ def write_manifest(path: Path, prompts: Sequence[str], **columns: Sequence) -> P
     return path
 
 
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Any command, within this process."""
+    from typer.testing import CliRunner
+
+    from jobs.cli import app
+
+    words = [str(argument) for argument in arguments]
+    result = CliRunner().invoke(app, words)
+    stderr = result.stderr
+    if result.exception and not isinstance(result.exception, SystemExit):
+        stderr += "".join(traceback.format_exception(result.exception))
+    return subprocess.CompletedProcess(words, result.exit_code, result.stdout, stderr)
+
+
 def run_arguments(manifest: Path, out: Path | str, *more: object) -> list[str]:
-    given = [
-        "run",
-        manifest,
-        "--output",
-        out,
-        "--engine",
-        "null",
-        "--batch-size",
-        4,
-        "--shard-size",
-        5,
-        *more,
-    ]
-    return [sys.executable, "-m", "pipeline.cli", *map(str, given)]
+    """The arguments of a run with the null engine."""
+    sizes = ["--engine", "null", "--batch-size", 4, "--shard-size", 5]
+    return [str(word) for word in ["run", manifest, "--output", out, *sizes, *more]]
 
 
-def run(manifest: Path, out: Path, *more: object, **options) -> subprocess.CompletedProcess[str]:
-    """The run command with the null engine, to its end."""
-    command = run_arguments(manifest, out, *more)
+def run(manifest: Path, out: Path | str, *more: object) -> subprocess.CompletedProcess[str]:
+    """A run with the null engine, within this process and without Ray."""
+    return command(*run_arguments(manifest, out, "--executor", "local", *more))
+
+
+def environment() -> dict[str, str]:
+    """The environment of a command that is started as a process.
+
+    It is read anew at each start: a Ray that this process has started notes its way of
+    authentication there, and who joins its cluster needs that.
+    """
+    # By default, Ray's workers yield to all other processes, which starves them on a busy machine.
+    return {**os.environ, "RAY_worker_niceness": "0"}
+
+
+def run_process(
+    manifest: Path, out: Path | str, *more: object, **options
+) -> subprocess.CompletedProcess[str]:
+    """A run with the null engine as a process of its own, on Ray unless the arguments differ."""
+    words = [sys.executable, "-m", "pipeline", *run_arguments(manifest, out, *more)]
     options = {"env": environment(), **options}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options
+        words, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, **options
     )
 
 
@@ -67,60 +80,83 @@ def run(manifest: Path, out: Path, *more: object, **options) -> subprocess.Compl
 def started(
     manifest: Path, out: Path | str, *more: object, **options
 ) -> Iterator[subprocess.Popen[str]]:
-    """The run command, going, in a session of its own; whatever is left of it at the end is killed."""
-    command = run_arguments(manifest, out, *more)
-    pipes = {
+    """Such a process while it works. In the end, all that is left of it is killed."""
+    words = [sys.executable, "-m", "pipeline", *run_arguments(manifest, out, *more)]
+    defaults = {
+        "env": environment(),
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
         "text": True,
         "start_new_session": True,
     }
-    with subprocess.Popen(command, **{"env": environment(), **pipes, **options}) as process:
+    with subprocess.Popen(words, **{**defaults, **options}) as process:
         try:
             yield process
         finally:
             kill_all(process)
 
 
-def kill_all(process: subprocess.Popen[str]) -> None:
-    """Kill the driver, and what it started on this machine, without a word to any of them."""
+def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The process and all that it has started."""
     try:
-        family = [
-            psutil.Process(process.pid),
-            *psutil.Process(process.pid).children(recursive=True),
-        ]
+        first = psutil.Process(process.pid)
+        return [first, *first.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return
-    for member in family:
+        return []
+
+
+def kill_all(process: subprocess.Popen[str]) -> None:
+    """SIGKILL to the driver and all that it has started on this machine."""
+    for member in family(process):
         try:
             member.kill()
         except psutil.NoSuchProcess:
             continue
 
 
-def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The processes of the run's Ray actors."""
+def workers_below(process: psutil.Process) -> list[psutil.Process]:
+    """The processes of Ray's actors among the descendants of a process."""
     found = []
     try:
-        for child in psutil.Process(process.pid).children(recursive=True):
-            try:
-                if " ".join(child.cmdline()[:1]).startswith("ray::Worker"):
-                    found.append(child)
-            except psutil.Error:
-                continue
+        children = process.children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+    for child in children:
+        try:
+            title = " ".join(child.cmdline()[:1])
+        except psutil.Error:
+            continue
+        if title.startswith("ray::Worker"):
+            found.append(child)
     return found
+
+
+def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes of the actors of a local run."""
+    try:
+        return workers_below(psutil.Process(process.pid))
+    except psutil.NoSuchProcess:
+        return []
 
 
 def wait_until(
     condition: Callable[[], object], process: subprocess.Popen[str] | None = None
 ) -> None:
-    deadline = time.monotonic() + PATIENCE
+    """Wait for the condition, and fail if the process ends first."""
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         assert process is None or process.poll() is None, "the run ended early"
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.02)
+
+
+def copy_unfinished(output: Path, folder: Path) -> Path:
+    """A copy of a finished run that lacks its index: all shards are there, but it is not complete."""
+    copy = folder / "out"
+    shutil.copytree(output, copy)
+    run = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**run, "complete": False}))
+    return copy
 
 
 def batch_files(out: Path) -> list[Path]:
