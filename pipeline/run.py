@@ -78,7 +78,7 @@ def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
     """Which prompts hold words that the embedded model was never taught; None if another model is used."""
     if config.model != EMBEDDED or config.engine == "null":
         return None
-    from muse.mini.vocabulary import told, unknown_words
+    from muse.mini.vocabulary import description, unknown_words
 
     count, strange = 0, []
     for row in rows_of(manifest, config.taxonomy.labels):
@@ -89,7 +89,7 @@ def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
         return None
     shown = "; ".join(strange)
     more = f"; and {count - 10} more rows" if count > 10 else ""
-    return f"{count} prompt(s) have unknown words, which it will ignore ({shown}{more}). {told()}"
+    return f"{count} prompt(s) have unknown words, which it will ignore ({shown}{more}). {description()}"
 
 
 def execute(

@@ -1,0 +1,1 @@
+"""The evaluation: arms compared by an independent classifier."""

@@ -1,0 +1,1 @@
+"""Experiments on single questions about the method, outside the evaluation."""

@@ -1,18 +1,17 @@
-"""Does a guide that was fitted with `early` read early predictions better, and steer better?
+"""Are guides better that were fitted with `early`? `python -m jobs.studies.early_guides`.
 
-`python -m jobs.studies.early_guides`
-
-Guides are fitted with `muse-batch classifier fit` to the same rendered scenes, by nothing but the share `early`
-apart. Then the embedded model draws other scenes from their factors in words, and each guide says what it sees in
-the one-step prediction of every step. Right is the emotion that the words stand for. Last, each steers the method on
-the same requests; success is the examiner's, cost in forwards of the network.
+Guides are fitted with `muse-batch classifier fit` to the same rendered scenes; they differ only in
+the share `early`. Then the embedded model generates other scenes from prompts that name their
+factors, and every guide classifies the one-step prediction of every step. Its accuracy is against
+the emotion that the factors belong to. Finally each guide is used by the method on the same
+requests: success by the examiner, and cost in forwards of the network.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any
@@ -41,64 +40,84 @@ BATCH = 32
 
 
 def write_scenes(folder: Path, count: int, seed: int) -> None:
-    """Rendered scenes as an image folder, a subfolder an emotion."""
+    """Rendered scenes as an image folder with a subfolder an emotion."""
     pixels, _, labels = draw(seed, count, True)
     for i, (emotion, _, _) in enumerate(labels):
-        place = folder / MIKELS.labels[emotion]
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels[i]).save(place / f"{i:06d}.png")
+        subfolder = folder / MIKELS.labels[emotion]
+        subfolder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[i]).save(subfolder / f"{i:06d}.png")
 
 
-@torch.inference_mode()
-def predictions(
-    count: int, seed: int, steps: int, scale: float
-) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """The one-step predictions of every step, each (count, 3, 64, 64) in [0, 1], and the emotions, (count,)."""
-    pipe = StableDiffusionPipeline.from_pretrained(WEIGHTS / "diffusion")
-    rng, told, emotions = Random(seed), [], []
-    for i in range(count):
-        emotions.append(i % len(MIKELS))
+@dataclass(frozen=True)
+class Predictions:
+    """One-step predictions of generated scenes.
+
+    Attributes:
+        steps: of every denoising step, pixels float (n, 3, 64, 64) in about [0, 1].
+        emotions: int64 (n,), of the factors in the prompts.
+    """
+
+    steps: list[torch.Tensor]
+    emotions: torch.Tensor
+
+
+def factor_prompts(count: int, seed: int) -> tuple[list[str], torch.Tensor]:
+    """Prompts that name content and factors, and the emotions of these factors, int64 (count,)."""
+    rng, prompts = Random(seed), []
+    emotions = torch.arange(count) % len(MIKELS)
+    for emotion in emotions.tolist():
         content = rng.choice(list(PLACES)), rng.choice(list(SUBJECTS))
-        told.append(factor_prompt(sample_scene(rng, *content, MIKELS.labels[emotions[-1]])))
-    seen: list[list[torch.Tensor]] = [[] for _ in range(steps)]
-    generator = torch.Generator().manual_seed(seed)
-    for start in range(0, count, BATCH):
-        prompts = told[start : start + BATCH]
-        asked, empty = pipe.encode_prompt(prompts, "cpu", 1, True)
-        size = pipe.unet.config.sample_size
-        latents = torch.randn(
-            len(prompts), pipe.unet.config.in_channels, size, size, generator=generator
-        )
-        pipe.scheduler.set_timesteps(steps)
-        for number, t in enumerate(pipe.scheduler.timesteps):
-            base = pipe.unet(latents, t, encoder_hidden_states=empty).sample
-            led = pipe.unet(latents, t, encoder_hidden_states=asked).sample
-            x0 = pipe.scheduler.step(led, t, latents).pred_original_sample
-            seen[number].append(
-                pipe.vae.decode(x0 / pipe.vae.config.scaling_factor).sample / 2 + 0.5
-            )
-            latents = pipe.scheduler.step(base + scale * (led - base), t, latents).prev_sample
-    return [torch.cat(parts) for parts in seen], torch.tensor(emotions)
+        prompts.append(factor_prompt(sample_scene(rng, *content, MIKELS.labels[emotion])))
+    return prompts, emotions
 
 
 @torch.inference_mode()
-def hits(guide: Path, pixels: torch.Tensor, emotions: torch.Tensor) -> np.ndarray:
-    return (load_classifier(guide).logits(pixels).argmax(-1) == emotions).double().numpy()
+def predict(count: int, seed: int, steps: int, scale: float) -> Predictions:
+    """Generate `count` scenes with classifier-free guidance and keep all one-step predictions."""
+    pipe = StableDiffusionPipeline.from_pretrained(WEIGHTS / "diffusion")
+    config, scheduler = pipe.unet.config, pipe.scheduler
+    prompts, emotions = factor_prompts(count, seed)
+    generator = torch.Generator().manual_seed(seed)
+    by_step: list[list[torch.Tensor]] = [[] for _ in range(steps)]
+    for start in range(0, count, BATCH):
+        batch = prompts[start : start + BATCH]
+        cond, uncond = pipe.encode_prompt(batch, "cpu", 1, True)
+        shape = (len(batch), config.in_channels, config.sample_size, config.sample_size)
+        latents = torch.randn(shape, generator=generator)
+        scheduler.set_timesteps(steps)
+        for number, t in enumerate(scheduler.timesteps):
+            base = pipe.unet(latents, t, encoder_hidden_states=uncond).sample
+            output = pipe.unet(latents, t, encoder_hidden_states=cond).sample
+            x0 = scheduler.step(output, t, latents).pred_original_sample
+            pixels = pipe.vae.decode(x0 / pipe.vae.config.scaling_factor).sample / 2 + 0.5
+            by_step[number].append(pixels)
+            guided = base + scale * (output - base)
+            latents = scheduler.step(guided, t, latents).prev_sample
+    return Predictions([torch.cat(parts) for parts in by_step], emotions)
 
 
-def steered(
+@torch.inference_mode()
+def hits(guide: Path, predictions: Predictions) -> np.ndarray:
+    """(steps, n): 1 where the guide's strongest emotion is right."""
+    classifier = load_classifier(guide)
+    rows = []
+    for pixels in predictions.steps:
+        rows.append((classifier.logits(pixels).argmax(-1) == predictions.emotions).double())
+    return torch.stack(rows).numpy()
+
+
+def guided_runs(
     guide: Path, examiners: Examiners, cases: Sequence[Case]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of what the method makes of the cases under that guide: 1 where the examiner sees the target; the cost."""
+    """Of the method with that guide, for each case: success by the examiner (0 or 1), and cost."""
     models, method = replace(load(WEIGHTS), guide=load_classifier(guide)), Method()
     pixels, samples, _ = in_batches(ARMS["muse"], models, method, cases)
-    return examiners.measure(pixels, cases)["success_examiner"], np.array(
-        count_costs(models).each(samples, method)
-    )
+    costs = count_costs(models).each(samples, method)
+    return examiners.measure(pixels, cases)["success_examiner"], np.array(costs)
 
 
 def against(values: np.ndarray, first: np.ndarray) -> dict[str, float]:
-    """Mean, and the `gain` over the first share's, paired, with its 95 % interval."""
+    """The mean, and its paired `gain` over the first share's with a 95 % interval."""
     gain = interval(values - first)
     return {
         "mean": float(values.mean()),
@@ -108,12 +127,71 @@ def against(values: np.ndarray, first: np.ndarray) -> dict[str, float]:
     }
 
 
+@dataclass(frozen=True)
+class Figures:
+    """Figures of one share, as means over the seeds.
+
+    Attributes:
+        clean: accuracy on held-out scenes, a figure a seed.
+        hits: (steps, n), see `hits`.
+        success, cost: (cases,), see `guided_runs`.
+    """
+
+    clean: list[float]
+    hits: np.ndarray
+    success: np.ndarray
+    cost: np.ndarray
+
+    def paired(self) -> dict[str, np.ndarray]:
+        """What is compared with the first share's; `early` is the first quarter of the steps."""
+        early = np.array_split(self.hits, 4)[0].mean(0)
+        return {"early": early, "success": self.success, "cost": self.cost}
+
+
+def measure_share(
+    work: Path, settings: Fit, seeds: Sequence[int], made: Predictions, cases: Sequence[Case]
+) -> Figures:
+    """Fit guides with these settings, one a seed (or take those fitted before), and measure
+    them.
+    """
+    examiners, clean, curves, runs = Examiners(WEIGHTS), [], [], []
+    for seed in seeds:
+        folder = work / f"guide-{settings.early:g}-{seed}"
+        if not folder.exists():
+            fit(work / "scenes", folder, replace(settings, seed=seed), lambda _: None)
+        about = json.loads((folder / "classifier.json").read_text())["about"]
+        clean.append(about["figures"]["accuracy"])
+        curves.append(hits(folder, made))
+        runs.append(guided_runs(folder, examiners, cases))
+    success, cost = np.mean(runs, 0)
+    return Figures(clean, np.mean(curves, 0), success, cost)
+
+
+def table_header(steps: int) -> str:
+    quarters = np.array_split(np.arange(steps), 4)
+    spans = " | ".join(f"steps {quarter[0] + 1}-{quarter[-1] + 1}" for quarter in quarters)
+    names = f"{spans} | first quarter, gain | success | gain | cost | gain"
+    return f"| early | held-out scenes | {names} |"
+
+
+def table_row(share: float, figures: Figures, compared: dict[str, dict[str, float]]) -> str:
+    quarters = " | ".join(f"{part.mean():.3f}" for part in np.array_split(figures.hits, 4))
+    gains = {
+        name: f"{one['gain']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})"
+        for name, one in compared.items()
+    }
+    success = f"{compared['success']['mean']:.3f} | {gains['success']}"
+    cost = f"{compared['cost']['mean']:.1f} | {gains['cost']}"
+    clean = f"{np.mean(figures.clean):.3f}"
+    return f"| {share:g} | {clean} | {quarters} | {gains['early']} | {success} | {cost} |"
+
+
 def main(
     work: Path = Path("build/early"),
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
     scenes: Annotated[int, typer.Option(help="To fit the guides to.")] = 2400,
     count: Annotated[
-        int, typer.Option(help="Scenes drawn by the embedded model, and requests steered.")
+        int, typer.Option(help="Scenes that the embedded model generates, and requests.")
     ] = 160,
     shares: str = "0,0.5,1",
     seeds: str = "0,1",
@@ -121,53 +199,25 @@ def main(
     steps: int = 20,
     threads: int = 2,
 ) -> None:
+    """Fit guides with several shares of blurred images, and compare them."""
     torch.set_num_threads(threads)
     if not (work / "scenes").exists():
         write_scenes(work / "scenes", scenes, seed=77_001)
-    made, emotions = predictions(count, seed=77_002, steps=steps, scale=4.0)
-    # The content classifier has the guide's architecture and never heard of emotions.
+    made = predict(count, seed=77_002, steps=steps, scale=4.0)
+    cases = draw_cases(count, 77_003, editing=False)
+    # The content classifier has the guide's architecture and was not trained on emotions.
     settings = Fit(backbone=str(WEIGHTS / "subject"), fine_tune=True, epochs=epochs, rate=2e-3)
     report: dict[str, dict[str, Any]] = {}
-    quarters = np.array_split(np.arange(steps), 4)
-    spans = " | ".join(f"steps {quarter[0] + 1}-{quarter[-1] + 1}" for quarter in quarters)
-    print(
-        f"| early | held-out scenes | {spans} | first quarter, gained | success | gained | cost | gained |"
-    )
-    examiners, cases = Examiners(WEIGHTS), draw_cases(count, 77_003, editing=False)
-    first: tuple[np.ndarray, ...] = ()
+    first: dict[str, np.ndarray] = {}
+    print(table_header(steps))
     for share in map(float, shares.split(",")):
-        curves, clean, steerings = [], [], []
-        for seed in map(int, seeds.split(",")):
-            folder = work / f"guide-{share:g}-{seed}"
-            if not folder.exists():
-                fit(
-                    work / "scenes",
-                    folder,
-                    replace(settings, early=share, seed=seed),
-                    lambda _: None,
-                )
-            clean.append(
-                json.loads((folder / "classifier.json").read_text())["about"]["figures"]["accuracy"]
-            )
-            curves.append([hits(folder, pixels, emotions) for pixels in made])
-            steerings.append(steered(folder, examiners, cases))
-        # (steps, images), the mean over the seeds; intervals are over images, paired with those of the first share.
-        right = np.mean(curves, 0)
-        found = (right[quarters[0]].mean(0), *np.mean(steerings, 0))
-        first = first or found
-        told = dict(zip(("early", "success", "cost"), map(against, found, first), strict=True))
-        report[f"{share:g}"] = {"clean": clean, "by_step": right.mean(1).round(4).tolist(), **told}
-        parts = " | ".join(f"{right[quarter].mean():.3f}" for quarter in quarters)
-        gains = [
-            f"{one['gain']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})" for one in told.values()
-        ]
-        made_of_it = (
-            f"{told['success']['mean']:.3f} | {gains[1]} | {told['cost']['mean']:.1f} | {gains[2]}"
-        )
-        print(
-            f"| {share:g} | {np.mean(clean):.3f} | {parts} | {gains[0]} | {made_of_it} |",
-            flush=True,
-        )
+        with_share = replace(settings, early=share)
+        figures = measure_share(work, with_share, [*map(int, seeds.split(","))], made, cases)
+        first = first or figures.paired()
+        compared = {name: against(row, first[name]) for name, row in figures.paired().items()}
+        by_step = figures.hits.mean(1).round(4).tolist()
+        report[f"{share:g}"] = {"clean": figures.clean, "by_step": by_step, **compared}
+        print(table_row(share, figures, compared), flush=True)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(report, indent=2) + "\n")

@@ -1,9 +1,12 @@
-"""Classifiers that may see several emotions in an image: `python -m jobs.studies.multi_label_classifiers` (nine minutes on two cores).
+"""Multi-label guide, judge and examiner: `python -m jobs.studies.multi_label_classifiers`.
 
-Guide, judge and examiner of the embedded model know scenes of one emotion each, and divide one whole among all
-emotions: they cannot say that an image has two. Real images do, and there are classifiers of such labels (EMOTIC's).
-Here the three are trained on, to tell each emotion by itself, with scenes of one emotion and of two, in equal parts,
-and laid into a copy of the embedded model: `python -m jobs.evaluation --weights build/several ..` evaluates under them.
+Takes nine minutes on two cores. Then `python -m jobs.evaluation --weights build/multi-label ..`
+evaluates with them.
+
+The classifiers of the embedded world have one softmax over all emotions and cannot find two in an
+image. Real images have several, and there are classifiers with such labels (EMOTIC). Here the three
+are fine-tuned with a sigmoid for each emotion, on scenes of one emotion and of two in equal parts,
+and saved in a copy of the embedded model.
 """
 
 from __future__ import annotations
@@ -20,9 +23,10 @@ from torch import Tensor
 from transformers import AutoModelForImageClassification
 
 from jobs.evaluation.cases import mixed_scene
+from jobs.world.autoencoder import round_trip
+from jobs.world.classifiers import degrade
 from jobs.world.data import in_pieces
 from jobs.world.models import freeze
-from jobs.world.train import degrade, round_trip
 from jobs.world.training_loop import Training, generator, stream
 from muse.classifiers import FolderClassifier
 from muse.diffusion.backbones import load_backbone
@@ -36,27 +40,24 @@ ROLES: dict[str, tuple[int, int]] = {
     "judge": (62, 2_500),
     "examiner": (63, 2_500),
 }
-"""Seed of the scenes and of the training, and its steps; each role has scenes of its own."""
+"""Seed of the scenes and of the training, and its steps."""
 SCENES, BATCH, RATE = 12_000, 48, 1e-3
 HELD_OUT, HELD_OUT_SEED = 2_000, 900_061
 SMOOTHING = 0.05
 
 
 def draw_piece(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels uint8 (count, 64, 64, 3) and emotions float32 (count, 8), 1 for each that the scene was drawn from."""
+    """Pixels uint8 (count, 64, 64, 3) and emotions float32 (count, 8), 1 where the scene has it."""
     rng = Random(seed)
-    pixels, emotions = (
-        np.empty((count, SIZE, SIZE, 3), np.uint8),
-        np.zeros((count, len(MIKELS)), np.float32),
-    )
+    pixels = np.empty((count, SIZE, SIZE, 3), np.uint8)
+    emotions = np.zeros((count, len(MIKELS)), np.float32)
     for i in range(count):
         place, subject = rng.choice(list(PLACES)), rng.choice(list(SUBJECTS))
         names = rng.sample(MIKELS.labels, 1 + i % 2)
-        scene = (
-            mixed_scene(rng, place, subject, names)
-            if len(names) == 2
-            else sample_scene(rng, place, subject, names[0])
-        )
+        if len(names) == 2:
+            scene = mixed_scene(rng, place, subject, names)
+        else:
+            scene = sample_scene(rng, place, subject, names[0])
         pixels[i] = np.asarray(render(scene))
         emotions[i, [MIKELS.index(name) for name in names]] = 1
     return pixels, emotions
@@ -69,10 +70,10 @@ def draw(count: int, seed: int) -> tuple[Tensor, Tensor]:
     return pixels.permute(0, 3, 1, 2).contiguous(), emotions
 
 
-def teach(
+def fine_tune(
     role: str, work: Path, seed: int, steps: int, pixels: Tensor, emotions: Tensor
 ) -> torch.nn.Module:
-    """Train the embedded classifier of this role on, each emotion by itself."""
+    """Fine-tune the embedded classifier of this role with a sigmoid for each emotion."""
     model = AutoModelForImageClassification.from_pretrained(WEIGHTS / role).float()
     model = model.to(memory_format=torch.channels_last).train()
     torch.manual_seed(seed)
@@ -82,8 +83,8 @@ def teach(
 
     def loss_of(step: int) -> Tensor:
         chosen = next(index)
-        seen = degrade(pixels[chosen].float() / 255, generator(seed, step, 0)) * 2 - 1
-        logits = model(pixel_values=seen.to(memory_format=torch.channels_last)).logits
+        inputs = degrade(pixels[chosen].float() / 255, generator(seed, step, 0)) * 2 - 1
+        logits = model(pixel_values=inputs.to(memory_format=torch.channels_last)).logits
         return F.binary_cross_entropy_with_logits(logits.float(), goal[chosen])
 
     training.run(loss_of)
@@ -92,8 +93,13 @@ def teach(
 
 
 def figures(folder: Path, pixels: Tensor, emotions: Tensor) -> dict[str, float]:
-    """On held-out scenes: of those of one emotion, how often it is the strongest, and of those of two, how often both
-    are the two strongest; how often an emotion is seen (P >= 0.5) that is there, and how often one that is not."""
+    """Accuracy on held-out scenes.
+
+    - `one`: of scenes with one emotion, the share in which it is the strongest.
+    - `two`: of scenes with two emotions, the share in which they are the two strongest.
+    - `recall`: the share of P >= 0.5 for emotions that a scene has.
+    - `false positives`: the share of P >= 0.5 for emotions that it does not have.
+    """
     classifier = FolderClassifier.from_pretrained(folder)
     with torch.inference_mode():
         p = torch.cat([classifier.probs(part.float() / 255).p for part in pixels.split(100)])
@@ -102,33 +108,33 @@ def figures(folder: Path, pixels: Tensor, emotions: Tensor) -> dict[str, float]:
     return {
         "one": float((p.argmax(1) == emotions.argmax(1))[~two].float().mean()),
         "two": float((strongest == emotions).all(1)[two].float().mean()),
-        "there": float((p >= 0.5)[emotions == 1].float().mean()),
-        "not there": float((p >= 0.5)[emotions == 0].float().mean()),
+        "recall": float((p >= 0.5)[emotions == 1].float().mean()),
+        "false positives": float((p >= 0.5)[emotions == 0].float().mean()),
     }
 
 
 def main(
-    work: Path = Path("build/several-training"), out: Path = Path("build/several"), threads: int = 2
+    work: Path = Path("build/multi-label-training"),
+    out: Path = Path("build/multi-label"),
+    threads: int = 2,
 ) -> None:
-    """Train and lay out. Run it again to go on after an interruption."""
+    """Fine-tune and save. After an interruption, run it again to resume."""
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
     shutil.copytree(WEIGHTS, out, dirs_exist_ok=True)
     vae = load_backbone(WEIGHTS / "diffusion").codec.vae
     held_out = draw(HELD_OUT, HELD_OUT_SEED)
-    print(
-        "| | one: strongest | two: both strongest | seen, there | seen, not there |\n|---|---|---|---|---|"
-    )
+    print("| | one: strongest | two: both strongest | recall | false positives |")
+    print("|---|---|---|---|---|")
     for role, (seed, steps) in ROLES.items():
         pixels, emotions = draw(SCENES, seed)
-        # Every third has been through the VAE, as generated images have.
-        again = [round_trip(vae, part.float() / 255) for part in pixels[::3].split(64)]
-        pixels[::3] = (torch.cat(again) * 255).round().to(torch.uint8)
-        teach(role, work, seed, steps, pixels, emotions).save_pretrained(
-            out / role, safe_serialization=True
-        )
-        found = figures(out / role, *held_out)
-        print(f"| {role} | {' | '.join(f'{value:.1%}' for value in found.values())} |", flush=True)
+        # Every third scene goes through the VAE, as generated images do.
+        decoded = [round_trip(vae, part.float() / 255) for part in pixels[::3].split(64)]
+        pixels[::3] = (torch.cat(decoded) * 255).round().to(torch.uint8)
+        model = fine_tune(role, work, seed, steps, pixels, emotions)
+        model.save_pretrained(out / role, safe_serialization=True)
+        accuracies = " | ".join(f"{value:.1%}" for value in figures(out / role, *held_out).values())
+        print(f"| {role} | {accuracies} |", flush=True)
 
 
 if __name__ == "__main__":

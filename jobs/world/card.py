@@ -6,7 +6,7 @@ Writes `muse/mini/README.md`, `figures.json` and `sheet.png` beside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -22,18 +22,18 @@ from torch import Tensor
 from jobs.evaluation.arms import BATCH, run_arm
 from jobs.evaluation.cases import Case, draw_cases
 from jobs.evaluation.metrics import ROLES, Examiners
+from jobs.world.autoencoder import round_trip
 from jobs.world.data import draw
-from jobs.world.train import round_trip
 from muse.diffusion.backbones import Backbone, load_backbone
 from muse.emotions import MIKELS
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.mini.world.contents import PLACES, SUBJECTS
-from muse.mini.world.factors import NEUTRAL_ODDS, STRAY_ODDS
+from muse.mini.world.factors import NEUTRAL_SHARE, STRAY_SHARE
 from muse.mini.world.scenes import SIZE, render, sample_scene
 
 HELD_OUT = 900_001
-"""Seed of the scenes that no training saw."""
+"""Seed of scenes that no training used."""
 
 CARD = WEIGHTS.parent / "README.md"
 
@@ -49,11 +49,13 @@ def noise(pixels: Tensor) -> Tensor:
 
 
 def classifier_figures(examiners: Examiners, backbone: Backbone, count: int) -> dict[str, Any]:
-    """Accuracy of every classifier on held-out scenes, as drawn and degraded; and the PSNR of the VAE, and of the tiny
-    decoder against the full one, in dB."""
+    """Accuracy of every classifier on held-out scenes, as rendered and degraded.
+
+    Also the PSNR of the VAE, and of the tiny decoder against the full one, in dB.
+    """
     pixels, _, labels = draw(HELD_OUT, count, True)
     scenes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-    again = torch.cat([round_trip(backbone.codec.vae, part) for part in scenes.split(64)])
+    decoded = torch.cat([round_trip(backbone.codec.vae, part) for part in scenes.split(64)])
     places, subjects = list(PLACES), list(SUBJECTS)
     cases = [Case(places[p], subjects[s], MIKELS.labels[e], 0, "") for e, p, s in labels]
     ways: dict[str, Callable[[Tensor], Tensor]] = {
@@ -61,8 +63,8 @@ def classifier_figures(examiners: Examiners, backbone: Backbone, count: int) -> 
         "blur": blur,
         "noise": noise,
     }
-    seen = {name: way(scenes) for name, way in ways.items()} | {"vae": again}
-    found = {name: examiners.measure(images, cases) for name, images in seen.items()}
+    versions = {name: way(scenes) for name, way in ways.items()} | {"vae": decoded}
+    found = {name: examiners.measure(images, cases) for name, images in versions.items()}
     accuracy = {
         role: {way: float(values[f"success_{role}"].mean()) for way, values in found.items()}
         for role in ROLES
@@ -74,7 +76,7 @@ def classifier_figures(examiners: Examiners, backbone: Backbone, count: int) -> 
         latents = [backbone.codec.encode(part) for part in scenes.split(64)]
         pairs = [(backbone.codec.decode(part), backbone.codec.preview(part)) for part in latents]
     full, tiny = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-    return {"accuracy": accuracy, "psnr": psnr(scenes, again), "preview_psnr": psnr(full, tiny)}
+    return {"accuracy": accuracy, "psnr": psnr(scenes, decoded), "preview_psnr": psnr(full, tiny)}
 
 
 def psnr(one: Tensor, other: Tensor) -> float:
@@ -83,7 +85,7 @@ def psnr(one: Tensor, other: Tensor) -> float:
 
 
 def prompt_figures(examiners: Examiners, method: Method, count: int, seed: int) -> dict[str, Any]:
-    """How far words alone reach: success by the examiner of plain, prompted and oracle prompts, and its spread."""
+    """Success by the examiner of plain, prompted and oracle prompts without guidance."""
     cases = draw_cases(count, seed, editing=False)
     figures: dict[str, Any] = {}
     for arm in ("plain", "prompted", "oracle"):
@@ -102,7 +104,7 @@ def prompt_figures(examiners: Examiners, method: Method, count: int, seed: int) 
 
 
 def pair_spread(examiners: Examiners, method: Method, seeds: int) -> list[float]:
-    """Success of asking in words for each of 64 (content, emotion) pairs, over `seeds` seeds each."""
+    """Success of `prompted` for each of 64 (content, emotion) pairs, over `seeds` seeds each."""
     pairs = draw_cases(64, HELD_OUT, editing=False)
     cases = [
         replace(case, seed=1000 * n + case.seed % 1000) for case in pairs for n in range(seeds)
@@ -113,7 +115,7 @@ def pair_spread(examiners: Examiners, method: Method, seeds: int) -> list[float]
 
 
 def write_sheet(path: Path, method: Method) -> None:
-    """A row per emotion: six scenes as drawn, six generated from their oracle prompts."""
+    """An image with a row per emotion: six rendered scenes, six generated from oracle prompts."""
     rng, zoom, half = Random(HELD_OUT), 2, 6
     cases = draw_cases(len(MIKELS) * half, HELD_OUT + 1, editing=False)
     made, _, _ = run_arm(WEIGHTS, method, "oracle", cases)
@@ -144,77 +146,113 @@ def megabytes(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.rglob("*.safetensors")) / 1e6
 
 
-def write_card(figures: dict[str, Any]) -> None:
-    accuracy, prompts = figures["accuracy"], figures["prompts"]
-    rows = "\n".join(
-        f"| {name} | "
-        + " | ".join(f"{values[way]:.1%}" for way in ("clean", "blur", "noise", "vae"))
-        + " |"
-        for name, values in accuracy.items()
-    )
-    words = "\n".join(
-        f"| {arm} | {v['success']:.0%} | {v['place']:.0%} | {v['subject']:.0%} | "
-        + " | ".join(f"{share:.0%}" for share in v["emotions"].values())
-        + " |"
-        for arm, v in prompts.items()
-    )
-    sizes = "\n".join(f"| {name} | {size:.1f} |" for name, size in figures["megabytes"].items())
-    spread = figures["pair_spread"]
-    quartiles = ", ".join(f"{np.quantile(spread, q):.0%}" for q in (0.1, 0.25, 0.5, 0.75, 0.9))
-    recipe = json.dumps(json.loads((WEIGHTS / "recipe.json").read_text()))
-    CARD.write_text(f"""# The embedded model
+CARD_TEXT = """# The embedded model
 
-A Stable Diffusion of our own, small enough to own and real enough to measure: {SIZE} px, trained from nothing on scenes
-that `muse/mini/world/scenes.py` draws. It lies in the diffusers folder layout and is loaded by the code that loads Stable
-Diffusion 1.5. Apache-2.0, as the rest of the project; no third-party weights, images or data.
+A small Stable Diffusion for tests, demos and measurements: {side} px, trained from scratch on
+scenes that `muse/mini/world/scenes.py` renders. It has the folder layout of diffusers and is
+loaded by the same code as Stable Diffusion 1.5. Apache-2.0, as the rest of the project; no
+third-party weights, images or data.
 
 ![scenes and generated images](sheet.png)
 
 ## The world
 
-{len(PLACES)} places ({", ".join(PLACES)}) and {len(SUBJECTS)} subjects ({", ".join(SUBJECTS)}), with the emotion that EmoSet's
-annotators found each content to evoke by itself. Emotion is carried at three scales: light and palette, sky and weather, props.
-Each of Mikels' eight emotions is a distribution over them, and the distributions overlap. Light, which denoising settles
-first, is the least reliable witness: {NEUTRAL_ODDS:.0%} of the scenes of any emotion are in plain daylight, and {STRAY_ODDS:.0%} in a light of any mood.
+{place_count} places and {subject_count} subjects, with the emotion that EmoSet's annotators found
+each content to evoke by itself:
 
-**The difficulty is calibrated, not found.** Captions often name factors ("at night, in thick fog, with bats"), so the text
-space can express every mood. They seldom name the emotion, and then loosely: the scene bears the word out only sometimes, more
-often where it suits the content. So asking for an emotion by its name works only partly, as with real models.
+- places: {places};
+- subjects: {subjects}.
 
-## What words alone reach ({figures["count"]} images an arm, guidance {figures["guidance_scale"]:g}, {figures["steps"]} steps)
+Emotion shows in three kinds of factors: light and palette, sky and weather, props. Each of
+Mikels' eight emotions is a distribution over them, and the distributions overlap. Light, which
+denoising settles first, is the least reliable: {neutral:.0%} of the scenes of any emotion are in
+plain daylight, and {stray:.0%} in the light of any mood.
 
-Success is the examiner's: its strongest emotion is the target.
+**The difficulty was calibrated.** Captions often name factors ("at night, in thick fog, with
+bats"), so the text space can express every mood. They seldom name the emotion, and then the scene
+shows it only sometimes, more often where it suits the content. Therefore naming an emotion in a
+prompt works only partly, as with real models.
 
-| prompt | success | place kept | subject kept | {" | ".join(MIKELS.labels)} |
-|{"---|" * (4 + len(MIKELS))}
-{words}
+## Success of prompts alone ({count} images an arm, guidance {guidance_scale:g}, {steps} steps)
 
-`plain` names the content, `prompted` adds "evoking EMOTION", `oracle` adds the target's factors. Over 64 (content, emotion)
-pairs, {figures["pair_seeds"]} seeds each, the success of `prompted` has the quantiles 10, 25, 50, 75, 90 %: {quartiles}.
+Success is by the examiner: its strongest emotion is the target.
 
-## Who looks at the images
+{prompts}
 
-Accuracy on {figures["held_out"]} held-out scenes, as drawn, blurred (half resolution), with noise (0.08) and after the VAE.
-Guide, judge and examiner differ in architecture, seed and training scenes. The **examiner** is never asked by a run.
+`plain` names the content, `prompted` adds "evoking EMOTION", `oracle` adds the target's factors.
+Over 64 (content, emotion) pairs, {pair_seeds} seeds each, the success of `prompted` has the
+quantiles 10, 25, 50, 75, 90 %: {quantiles}.
 
-| | clean | blur | noise | VAE |
-|---|---|---|---|---|
-{rows}
+## Accuracy of the classifiers
 
-The VAE's round trip: {figures["psnr"]:.2f} dB PSNR. The tiny decoder, through which the guide reads on the way, makes of the
-same latents what the full one makes, at {figures["preview_psnr"]:.2f} dB.
+On {held_out} held-out scenes, as rendered, blurred (half resolution), with noise (0.08) and after
+the VAE. Guide, judge and examiner differ in architecture, seed and training scenes. No run uses
+the **examiner**.
 
-| weights | MB |
-|---|---|
-{sizes}
+{accuracy}
 
-## How to make it again
+Reconstructions by the VAE: {psnr:.2f} dB PSNR. The tiny decoder, which shows predictions to the
+guide, against the full one: {tiny_psnr:.2f} dB.
 
-`make train` (`python -m jobs.world.train`, `jobs.world.tiny_vae`, `jobs.world.card`) on 2 CPU cores; it resumes from its
-checkpoints. Recipe: `{recipe}`. Weights depend on the hardware's float arithmetic: expect the figures, not the bytes.
+{megabytes}
 
-Limits: {SIZE} px, vector drawings, {len(PLACES)} x {len(SUBJECTS)} contents. Words outside its vocabulary mean nothing to it.
-""")
+## How to train it again
+
+`make train` (`python -m jobs.world.train`, `jobs.world.tiny_vae`, `jobs.world.card`) on 2 CPU
+cores; it resumes from its checkpoints. Weights depend on the float arithmetic of the hardware:
+expect the same figures, not the same bytes. Recipe:
+
+```json
+{recipe}
+```
+
+Limits: {side} px, vector drawings, {place_count} x {subject_count} contents. It ignores words
+outside its vocabulary."""
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def prompt_table(prompts: Mapping[str, Any]) -> str:
+    """Success of the arms of `prompt_figures`."""
+    rows = []
+    for arm, values in prompts.items():
+        shares = [values["success"], values["place"], values["subject"]]
+        rows.append([arm, *(f"{share:.0%}" for share in [*shares, *values["emotions"].values()])])
+    return table(["prompt", "success", "place kept", "subject kept", *MIKELS.labels], rows)
+
+
+def accuracy_table(accuracy: Mapping[str, Mapping[str, float]]) -> str:
+    rows = []
+    for name, values in accuracy.items():
+        rows.append([name, *(f"{values[way]:.1%}" for way in ("clean", "blur", "noise", "vae"))])
+    return table(["", "clean", "blur", "noise", "VAE"], rows)
+
+
+def write_card(figures: dict[str, Any]) -> None:
+    quantiles = np.quantile(figures["pair_spread"], [0.1, 0.25, 0.5, 0.75, 0.9])
+    sizes = [[name, f"{size:.1f}"] for name, size in figures["megabytes"].items()]
+    text = CARD_TEXT.format(
+        **{name: figures[name] for name in ("count", "guidance_scale", "steps", "pair_seeds")},
+        **{name: figures[name] for name in ("held_out", "psnr")},
+        side=SIZE,
+        place_count=len(PLACES),
+        subject_count=len(SUBJECTS),
+        places=", ".join(PLACES),
+        subjects=", ".join(SUBJECTS),
+        neutral=NEUTRAL_SHARE,
+        stray=STRAY_SHARE,
+        prompts=prompt_table(figures["prompts"]),
+        quantiles=", ".join(f"{value:.0%}" for value in quantiles),
+        accuracy=accuracy_table(figures["accuracy"]),
+        tiny_psnr=figures["preview_psnr"],
+        megabytes=table(["weights", "MB"], sizes),
+        recipe=(WEIGHTS / "recipe.json").read_text().strip(),
+    )
+    CARD.write_text(text)
 
 
 def main(

@@ -19,15 +19,14 @@ from muse.mini.world.contents import PLACES, SUBJECTS
 from muse.mini.world.scenes import SIZE, render, sample_scene, training_pair
 
 PIECE = 2000
-"""Scenes a piece; each piece has its own seed, so the data do not depend on the number of processes."""
-
+"""Scenes a piece. Every piece has its own seed, so the number of processes does not matter."""
 
 Piece = TypeVar("Piece")
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """Drawn scenes.
+    """Rendered scenes.
 
     Attributes:
         pixels: uint8 (n, 64, 64, 3).
@@ -48,6 +47,7 @@ class Scenes:
 def draw(
     seed: int, count: int, balanced: bool
 ) -> tuple[np.ndarray, list[str], list[tuple[int, int, int]]]:
+    """Pixels, captions and labels of `count` scenes, as in `Scenes`."""
     rng = Random(seed)
     pixels, captions, labels = np.empty((count, SIZE, SIZE, 3), np.uint8), [], []
     for i in range(count):
@@ -58,29 +58,26 @@ def draw(
             scene, caption = training_pair(rng)
         pixels[i] = np.asarray(render(scene))
         captions.append(caption)
-        labels.append(
-            (
-                MIKELS.index(scene.emotion),
-                list(PLACES).index(scene.place),
-                list(SUBJECTS).index(scene.subject),
-            )
-        )
+        content_labels = list(PLACES).index(scene.place), list(SUBJECTS).index(scene.subject)
+        labels.append((MIKELS.index(scene.emotion), *content_labels))
     return pixels, captions, labels
 
 
 def in_pieces(draw_piece: Callable[[int, int], Piece], count: int, seed: int) -> Iterator[Piece]:
-    """What `draw_piece(seed, count)` draws, piece after piece, by several processes."""
+    """The results of `draw_piece(seed, count)`, piece by piece, from several processes."""
     starts = range(0, count, PIECE)
     with ProcessPoolExecutor(2) as pool:
-        seeds, counts = (
-            (seed * 100_003 + start for start in starts),
-            (min(PIECE, count - start) for start in starts),
-        )
+        seeds = (seed * 100_003 + start for start in starts)
+        counts = (min(PIECE, count - start) for start in starts)
         yield from pool.map(draw_piece, seeds, counts)
 
 
 def draw_scenes(folder: Path, count: int, seed: int, balanced: bool) -> Scenes:
-    """Draw `count` scenes, or load them if drawn before; `balanced`: every emotion equally often, no captions."""
+    """Draw `count` scenes, or load them if drawn before.
+
+    Args:
+        balanced: every emotion equally often, without captions.
+    """
     done = folder / "labels.json"
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,20 +86,19 @@ def draw_scenes(folder: Path, count: int, seed: int, balanced: bool) -> Scenes:
         )
         captions: list[str] = []
         labels: list[tuple[int, int, int]] = []
-        for drawn, said, known in in_pieces(partial(draw, balanced=balanced), count, seed):
-            pixels[len(labels) : len(labels) + len(drawn)] = drawn
-            captions += said
-            labels += known
+        for piece in in_pieces(partial(draw, balanced=balanced), count, seed):
+            pixels[len(labels) : len(labels) + len(piece[0])] = piece[0]
+            captions += piece[1]
+            labels += piece[2]
         pixels.flush()
         done.write_text(json.dumps({"captions": captions, "labels": labels}))
-    told = json.loads(done.read_text())
-    return Scenes(
-        np.load(folder / "pixels.npy", mmap_mode="r"), told["captions"], np.asarray(told["labels"])
-    )
+    drawn = json.loads(done.read_text())
+    pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+    return Scenes(pixels, drawn["captions"], np.asarray(drawn["labels"]))
 
 
 def epochs(count: int, batch: int, generator: torch.Generator) -> Iterator[np.ndarray]:
-    """Index batches for ever, each epoch in its own order."""
+    """Batches of indices without end, each epoch in its own order."""
     while True:
         order = torch.randperm(count, generator=generator).numpy()
         for start in range(0, count - batch + 1, batch):

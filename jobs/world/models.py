@@ -36,7 +36,7 @@ CLASSIFIER_SIDE = 64
 def learn_merges(sentences: Sequence[str]) -> list[tuple[str, str]]:
     """Byte-pair merges (Sennrich et al., arXiv 1508.07909) until every word is one token.
 
-    Ties are broken by the pair itself. The trainer of `tokenizers` breaks them differently from run to run,
+    Ties are broken by the pair itself: the trainer of `tokenizers` does so differently in each run,
     and a resumed training would then continue under other token ids.
     """
     counts = Counter(re.findall(r"\w+|[^\w\s]+", " ".join(sentences).lower()))
@@ -62,7 +62,7 @@ def learn_merges(sentences: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def build_tokenizer(folder: Path) -> CLIPTokenizer:
-    """A CLIP tokenizer whose byte-pair merges make one token of each word of the world; others fall into bytes."""
+    """A CLIP tokenizer that merges each word of the world into one token; others become bytes."""
     if not (folder / "tokenizer.json").exists():
         merges = learn_merges(sentences())
         letters = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -97,7 +97,7 @@ def build_vae() -> AutoencoderKL:
 
 
 def build_preview() -> AutoencoderTiny:
-    """Most of its blocks where the picture is small, and none at full size. Its encoder is never asked."""
+    """Most of its blocks are at low resolution, none at full size. Its encoder is never used."""
     blocks = (3, 2, 0)
     return AutoencoderTiny(
         latent_channels=LATENT_CHANNELS,
@@ -177,7 +177,7 @@ def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
 
 
 def build_classifier(kind: str, labels: list[str]) -> nn.Module:
-    """A classifier: `resnet` (convolutions), `poolformer` (pooling and MLPs) or `swin` (attention in windows)."""
+    """A `resnet` (convolutions), `poolformer` (pooling and MLPs) or `swin` (windowed attention)."""
     names: dict[str, Any] = {
         "id2label": dict(enumerate(labels)),
         "label2id": {label: i for i, label in enumerate(labels)},

@@ -1,4 +1,4 @@
-"""What decides the embedded model's weights."""
+"""The hyperparameters of the embedded model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from muse.mini.world.contents import PLACES, SUBJECTS
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the weights. Steps are optimiser steps."""
+    """All hyperparameters. Steps are optimiser steps."""
 
     seed: int = 20511
     scenes: int = 48_000
@@ -36,8 +36,7 @@ class Recipe:
     preview_rate: float = 2e-3
 
 
-# Role: architecture, seed, steps. All three differ in architecture, seed and scenes; the examiner is
-# never used by a run.
+# Role: architecture, seed, steps. Each has its own scenes; no run uses the examiner.
 CLASSIFIERS: dict[str, tuple[str, int, int]] = {
     "guide": ("resnet", 11, 1_500),
     "judge": ("poolformer", 12, 4_500),
@@ -50,15 +49,15 @@ CONTENTS: dict[str, tuple[list[str], int]] = {
 
 
 def keep_recipe(recipe: Recipe, work: Path) -> None:
-    """Note by what recipe the checkpoints in `work` are made; they would be taken for those of any other.
+    """Write the recipe beside the checkpoints in `work`, which another recipe could not resume.
 
     Raises:
-        typer.BadParameter: they are made by another.
+        typer.BadParameter: the checkpoints are those of another recipe.
     """
-    file, told = work / "recipe.json", json.dumps([asdict(recipe), CLASSIFIERS], indent=2) + "\n"
-    if file.exists() and file.read_text() != told:
+    file, text = work / "recipe.json", json.dumps([asdict(recipe), CLASSIFIERS], indent=2) + "\n"
+    if file.exists() and file.read_text() != text:
         raise typer.BadParameter(
-            f"{work} holds what another recipe made; remove it, or give another",
+            f"{work} has checkpoints of another recipe; remove it, or give another folder",
             param_hint="--work",
         )
-    file.write_text(told)
+    file.write_text(text)

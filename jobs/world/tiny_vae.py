@@ -1,7 +1,7 @@
-"""Train the embedded model's tiny decoder, for what the guide reads on the way: `python -m jobs.world.tiny_vae`.
+"""Train the tiny decoder, which shows predictions to the guide: `python -m jobs.world.tiny_vae`.
 
-The full decoder teaches it as it was exported, so that this needs nothing of `jobs.world.train` but its weights.
-Three minutes on two cores.
+Its targets are images by the exported full decoder, so it needs only the weights of
+`jobs.world.train`. Takes three minutes on two cores.
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ from jobs.world.training_loop import Training, generator, stream
 from muse.mini import WEIGHTS
 
 STAGE = 14
-"""Seed of its scenes, and what sets its draws apart from those of other stages."""
+"""Seed of its scenes and of its random draws, different from other stages'."""
 
 
-def early(latents: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
-    """Half of latents (b, c, h, w) as they are, half blended with another's: early predictions are means of images."""
-    share = torch.rand(len(latents), 1, 1, 1, generator=draw) * (
-        torch.arange(len(latents)) % 2
-    ).view(-1, 1, 1, 1)
+def blend_half(latents: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+    """Every other of latents (b, c, h, w) blended with its neighbour.
+
+    Early predictions of a diffusion model are averages of images, too.
+    """
+    blended = (torch.arange(len(latents)) % 2).view(-1, 1, 1, 1)
+    share = torch.rand(len(latents), 1, 1, 1, generator=draw) * blended
     return torch.lerp(latents, latents.roll(1, 0), 0.5 * share)
 
 
 def train_preview(recipe: Recipe, work: Path, vae: AutoencoderKL) -> AutoencoderTiny:
-    """To decode latents, scaled as the diffusion model's are, as `vae` does, in L1 and L2."""
+    """Train it to decode scaled latents to the images by `vae`, in L1 and L2."""
     scenes = draw_scenes(work / "preview_scenes", recipe.preview_scenes, STAGE, balanced=True)
     vae, scaling = vae.to(memory_format=torch.channels_last), vae.config.scaling_factor
     with torch.inference_mode():
@@ -47,18 +49,18 @@ def train_preview(recipe: Recipe, work: Path, vae: AutoencoderKL) -> Autoencoder
     index = stream(recipe.seed, len(means), recipe.preview_batch, STAGE, training.step)
 
     def loss_of(step: int) -> torch.Tensor:
-        seen = early(means[next(index)].clone(), generator(recipe.seed, step, STAGE))
+        latents = blend_half(means[next(index)].clone(), generator(recipe.seed, step, STAGE))
         with torch.no_grad():
-            goal = vae.decode(seen).sample.float()
-        again = tiny.decode(seen * scaling).sample.float()
-        return F.l1_loss(again, goal) + F.mse_loss(again, goal)
+            goal = vae.decode(latents).sample.float()
+        decoded = tiny.decode(latents * scaling).sample.float()
+        return F.l1_loss(decoded, goal) + F.mse_loss(decoded, goal)
 
     training.run(loss_of)
     return build.freeze(tiny)
 
 
 def main(work: Path = Path("build/mini"), out: Path = WEIGHTS, threads: int = 2) -> None:
-    """Train and export the tiny decoder. Run it again to go on after an interruption."""
+    """Train and export the tiny decoder. After an interruption, run it again to resume."""
     torch.set_num_threads(threads)
     recipe, model = Recipe(), out / "diffusion"
     work.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
-"""The embedded world: a small Stable Diffusion of our own, its classifiers, and the renderer that taught them."""
+"""The embedded model: a small Stable Diffusion, its classifiers and the renderer of their data."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 WEIGHTS = Path(__file__).parent / "weights"
-"""Folder with `diffusion/` (diffusers layout), `guide/`, `judge/`, `examiner/`, `place/`, `subject/` and `clip/`."""
+"""Folder of `diffusion/` (diffusers layout), `clip/` and the classifiers `guide/`, `judge/`,
+`examiner/`, `place/` and `subject/`."""

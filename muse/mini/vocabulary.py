@@ -1,4 +1,4 @@
-"""The words that the embedded model was taught."""
+"""The vocabulary of the embedded model."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def sentences() -> tuple[str, ...]:
 
 
 def words(text: str) -> list[str]:
+    """The words of a text in lower case, without punctuation."""
     return re.findall(r"\w+", text.lower())
 
 
@@ -36,14 +37,17 @@ def _known() -> frozenset[str]:
 
 
 def unknown_words(prompt: str) -> list[str]:
-    """The words of a prompt that mean nothing to the embedded model, in their order, each once."""
+    """The words of a prompt that the embedded model does not know, in order, without
+    repetitions.
+    """
     return list(dict.fromkeys(word for word in words(prompt) if word not in _known()))
 
 
-def told() -> str:
-    """What the embedded model knows, in one sentence."""
+def description() -> str:
+    """What the embedded model can draw, in one sentence."""
+    subjects, places = ", ".join(SUBJECTS), ", ".join(words for words, _ in PLACES.values())
     return (
-        f"The embedded model knows {len(SUBJECTS)} subjects ({', '.join(SUBJECTS)}) in {len(PLACES)} places "
-        f"({', '.join(at for at, _ in PLACES.values())}), as in 'a dog on a beach'; "
-        "give --model a Stable Diffusion folder for anything else."
+        f"The embedded model knows {len(SUBJECTS)} subjects ({subjects}) in {len(PLACES)} places "
+        f"({places}), as in 'a dog on a beach'; "
+        "for anything else give --model a Stable Diffusion folder."
     )

@@ -1,0 +1,1 @@
+"""The renderer of the embedded world: contents, factors of emotion, drawings and captions."""

@@ -1,6 +1,6 @@
-"""A pen for vector drawing in unit coordinates: x to the right, y down, the picture is [0, 1] x [0, 1].
+"""A pen for drawing in unit coordinates: x to the right, y down, the image is [0, 1] x [0, 1].
 
-Everything is drawn at four times the wanted size and averaged down, which anti-aliases it.
+Everything is drawn at four times its size and averaged down for anti-aliasing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ SUPERSAMPLE = 4
 
 
 class Pen:
-    """Draws on an RGBA image; `at` gives a pen in local coordinates (origin, unit length, mirrored or not)."""
+    """Draws on an RGBA image; `at` gives a pen in local coordinates (origin, unit, mirrored or
+    not).
+    """
 
     def __init__(
         self,
@@ -75,4 +77,4 @@ def layer(side: int) -> Pen:
 
 
 Painter = Callable[[Pen, Random], None]
-"""Draws one thing with a pen; what varies comes from the random numbers."""
+"""Draws one thing with a pen, with variations by the random numbers."""

@@ -1,4 +1,4 @@
-"""What the embedded world can show, and the emotion that each content evokes by itself.
+"""Places and subjects of the embedded world, and the emotions that they evoke by themselves.
 
 Counts are images per emotion, in the order of `MIKELS.labels`, as EmoSet's annotators labelled them
 (Yang et al., "EmoSet: A Large-scale Visual Emotion Dataset with Rich Attributes", ICCV 2023).
@@ -45,9 +45,9 @@ SUBJECTS: dict[str, tuple[int, ...]] = {
 
 
 def inherent(place: str, subject: str) -> tuple[float, ...]:
-    """What the content evokes by itself: P(emotion | place, subject), in the order of `MIKELS.labels`.
+    """P(emotion | place, subject) of the content by itself, in the order of `MIKELS.labels`.
 
-    A place weighs twice its subject, and every emotion keeps 1 %: no content excludes a mood.
+    A place weighs twice its subject, and every emotion has at least 1 %.
     """
     at, of = PLACES[place][1], SUBJECTS[subject]
     mix = [(2 * p / sum(at) + s / sum(of)) / 3 for p, s in zip(at, of, strict=True)]

@@ -1,8 +1,9 @@
-"""The visual factors that carry emotion in the embedded world, and how each emotion draws on them.
+"""The visual factors of emotion in the embedded world, and the distribution of each emotion over
+them.
 
-Three scales: light (palette, saturation, brightness), sky (weather), and props. An emotion is a
-distribution over each, and the distributions overlap: night belongs to awe and to fear, lightning to
-anger and to fear, confetti to amusement and to excitement.
+There are three kinds: light (palette, saturation, brightness), sky (weather) and props. The
+distributions of emotions overlap: night belongs to awe and to fear, lightning to anger and to fear,
+confetti to amusement and to excitement.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Light:
         zenith, horizon: colours of the sky's gradient.
         tint: factor per channel on everything that does not glow.
         saturation: 0 grey, 1 as drawn, above 1 more colourful.
-        lift: what is added to every channel, in levels of 255 (haze).
+        lift: added to every channel, in levels of 255 (haze).
     """
 
     words: str
@@ -62,9 +63,10 @@ LIGHTS: dict[str, Light] = {
     ),
 }
 
-NEUTRAL_LIGHT, NEUTRAL_ODDS, STRAY_ODDS = "daylight", 0.2, 0.15
-"""Light is the least reliable witness of a mood: some scenes of every mood are in plain daylight, and some in a light
-of any mood. What is settled first in denoising does not decide alone, then; sky and props, which come later, can."""
+NEUTRAL_LIGHT, NEUTRAL_SHARE, STRAY_SHARE = "daylight", 0.2, 0.15
+"""Light is the least reliable factor: of the scenes of every mood, one share is in plain daylight
+and another in the light of any mood. Denoising settles light first, so sky and props still
+matter."""
 
 SKIES: dict[str, str] = {
     "clear": "under a clear sky",
@@ -114,7 +116,7 @@ PROPS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Mood:
-    """How an emotion shows: odds over lights, skies and props. A scene takes one, one and two of them."""
+    """Probabilities of lights, skies and props under an emotion; a scene has one, one and two."""
 
     lights: dict[str, float]
     skies: dict[str, float]

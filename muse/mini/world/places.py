@@ -1,4 +1,4 @@
-"""The twelve places of the embedded world. Each draws its ground and landmarks below the sky."""
+"""The twelve places: ground and landmarks below the sky."""
 
 from __future__ import annotations
 
@@ -38,8 +38,15 @@ def _landfill(pen: Pen, rng: Random) -> None:
     _ground(pen, (122, 104, 78))
     for x, w, h in [(0.18, 0.32, 0.3), (0.8, 0.36, 0.36), (0.5, 0.3, 0.2)]:
         h *= rng.uniform(0.85, 1.15)
-        pen.poly([(x - w, HORIZON + 0.06), (x - w * 0.3, HORIZON - h), (x + w * 0.25, HORIZON - h * 0.92),
-                  (x + w, HORIZON + 0.06)], (134, 112, 84))  # fmt: skip
+        pen.poly(
+            [
+                (x - w, HORIZON + 0.06),
+                (x - w * 0.3, HORIZON - h),
+                (x + w * 0.25, HORIZON - h * 0.92),
+                (x + w, HORIZON + 0.06),
+            ],
+            (134, 112, 84),
+        )
         for _ in range(9):
             px, py = x + rng.uniform(-0.6, 0.6) * w, HORIZON - rng.uniform(0.0, 0.55) * h
             colour = rng.choice(
@@ -152,8 +159,15 @@ def _railroad(pen: Pen, rng: Random) -> None:
         x = vx + (0.5 - vx) * f
         pen.rect(x - half, y, x + half, y + 0.012 + 0.024 * f, (104, 72, 50))
     for side in (-1, 1):
-        pen.poly([(vx + side * 0.014, HORIZON), (vx + side * 0.02, HORIZON), (0.5 + side * 0.33, 1), (0.5 + side * 0.28, 1)],
-                 (70, 74, 84))  # fmt: skip
+        pen.poly(
+            [
+                (vx + side * 0.014, HORIZON),
+                (vx + side * 0.02, HORIZON),
+                (0.5 + side * 0.33, 1),
+                (0.5 + side * 0.28, 1),
+            ],
+            (70, 74, 84),
+        )
     for i, x in enumerate((0.06, 0.16, 0.24)):
         top = 0.12 + 0.1 * i
         pen.rect(x - 0.01, top, x + 0.01, HORIZON + 0.1 - 0.03 * i, (104, 72, 50))
@@ -224,8 +238,17 @@ def _snowy_mountain(pen: Pen, rng: Random) -> None:
         pen.poly([(x, top), (x - w, 0.62), (x + w, 0.62)], (104, 116, 142))
         drop = 0.16
         k = drop / (0.62 - top) * w
-        pen.poly([(x, top), (x - k, top + drop), (x - k * 0.4, top + drop * 0.72), (x, top + drop * 1.05),
-                  (x + k * 0.45, top + drop * 0.7), (x + k, top + drop)], (250, 252, 255))  # fmt: skip
+        pen.poly(
+            [
+                (x, top),
+                (x - k, top + drop),
+                (x - k * 0.4, top + drop * 0.72),
+                (x, top + drop * 1.05),
+                (x + k * 0.45, top + drop * 0.7),
+                (x + k, top + drop),
+            ],
+            (250, 252, 255),
+        )
     pen.poly([(0, 0.56), (0.35, 0.6), (0.7, 0.55), (1, 0.6), (1, 1), (0, 1)], (232, 240, 250))
     pen.poly([(0, 0.78), (0.4, 0.7), (1, 0.82), (1, 1), (0, 1)], (246, 250, 255))
     for x in (0.06, 0.94):
@@ -245,8 +268,13 @@ def _football_field(pen: Pen, rng: Random) -> None:
         pen.rect(0, y, 1, y + w, (246, 250, 246))
     pen.rect(0, HORIZON - 0.1, 1, HORIZON, (120, 126, 140))
     for _ in range(26):
-        pen.oval(rng.random(), HORIZON - rng.uniform(0.02, 0.09), 0.02, 0.022,
-                 rng.choice([(220, 70, 60), (240, 220, 90), (80, 120, 210), (240, 240, 240)]))  # fmt: skip
+        pen.oval(
+            rng.random(),
+            HORIZON - rng.uniform(0.02, 0.09),
+            0.02,
+            0.022,
+            rng.choice([(220, 70, 60), (240, 220, 90), (80, 120, 210), (240, 240, 240)]),
+        )
     x = 0.5 + rng.uniform(-0.06, 0.06)
     white = (250, 250, 244)
     pen.rect(x - 0.012, 0.4, x + 0.012, HORIZON + 0.05, white)

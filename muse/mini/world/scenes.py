@@ -1,6 +1,6 @@
-"""Scenes of the embedded world: what one shows, how it is drawn, and how it is told in words.
+"""Scenes of the embedded world: sampling, captions and rendering.
 
-A scene is content (place, subject) and mood (light, sky, two props). All is drawn from seeds.
+A scene has a content (place, subject) and a mood (light, sky, two props), both drawn from a seed.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import numpy as np
 from PIL import Image
 
 from muse.emotions import MIKELS
-from muse.mini.world import places, props, skies, subjects
+from muse.mini.world import glowing_props, places, props, skies, subjects
 from muse.mini.world.canvas import SUPERSAMPLE, Painter, Pen, layer
 from muse.mini.world.contents import PLACES, SUBJECTS, inherent
 from muse.mini.world.factors import (
     LIGHTS,
     MOODS,
     NEUTRAL_LIGHT,
-    NEUTRAL_ODDS,
+    NEUTRAL_SHARE,
     PROPS,
     SKIES,
-    STRAY_ODDS,
+    STRAY_SHARE,
     Light,
 )
 
@@ -33,7 +33,7 @@ SIZE = 64
 
 @dataclass(frozen=True)
 class Scene:
-    """One scene. `layout` seeds all that is neither content nor mood: positions, sizes, shades."""
+    """One scene. `layout` is the seed of positions, sizes and shades."""
 
     place: str
     subject: str
@@ -50,13 +50,13 @@ def _pick(rng: Random, probs: Mapping[str, float]) -> str:
 
 def _pick_light(rng: Random, probs: Mapping[str, float]) -> str:
     kind = rng.random()
-    if kind < NEUTRAL_ODDS:
+    if kind < NEUTRAL_SHARE:
         return NEUTRAL_LIGHT
-    return rng.choice(list(LIGHTS)) if kind < NEUTRAL_ODDS + STRAY_ODDS else _pick(rng, probs)
+    return rng.choice(list(LIGHTS)) if kind < NEUTRAL_SHARE + STRAY_SHARE else _pick(rng, probs)
 
 
 def sample_scene(rng: Random, place: str, subject: str, emotion: str) -> Scene:
-    """A scene of this content whose factors are drawn from the emotion's mood; light strays (see `factors`)."""
+    """A scene of this content, its factors drawn from the emotion's mood (see `factors`)."""
     mood = MOODS[emotion]
     first = _pick(rng, mood.props)
     second = _pick(rng, {name: probs for name, probs in mood.props.items() if name != first})
@@ -77,20 +77,22 @@ def content_prompt(place: str, subject: str) -> str:
 
 
 def emotion_prompt(prompt: str, emotion: str) -> str:
-    """Asking in words: `a dog in a cemetery, evoking fear`."""
+    """The prompt with the emotion: `a dog in a cemetery, evoking fear`."""
     return f"{prompt}, evoking {emotion}"
 
 
 def factor_prompt(
     scene: Scene, light: bool = True, sky: bool = True, props: tuple[bool, bool] = (True, True)
 ) -> str:
-    """Content and the named factors. With all of them it is the oracle prompt: no word of the emotion."""
+    """Content and the chosen factors; the emotion is not named. With all it is the oracle
+    prompt.
+    """
     parts = [content_prompt(scene.place, scene.subject)]
     if light:
         parts.append(LIGHTS[scene.light].words)
     if sky:
         parts.append(SKIES[scene.sky])
-    named = [PROPS[prop] for prop, told in zip(scene.props, props, strict=True) if told]
+    named = [PROPS[prop] for prop, chosen in zip(scene.props, props, strict=True) if chosen]
     if named:
         parts.append("with " + " and ".join(named))
     return ", ".join(parts)
@@ -99,11 +101,11 @@ def factor_prompt(
 def training_pair(rng: Random) -> tuple[Scene, str]:
     """A scene and its caption, as the embedded model is trained on them.
 
-    Three kinds of caption, as people write them. Most (68 %) name some of the factors, under any
-    emotion. Some (20 %) name only the content; the scene then evokes what the content evokes by
-    itself. A few (12 %) name the emotion, loosely: the scene bears it out only sometimes, more often
-    where it suits the content. That looseness is what keeps asking in words from sufficing; it is
-    calibrated (see the model card), not found.
+    There are three kinds of caption, as people write them. Most (68 %) name some of the factors,
+    under any emotion. Some (20 %) name only the content; the scene then evokes what the content
+    evokes by itself. A few (12 %) name an emotion that the scene only sometimes shows, more often
+    where it suits the content. Therefore naming an emotion in a prompt works only partly. How much
+    was calibrated (see the model card).
     """
     place, subject = rng.choice(list(PLACES)), rng.choice(list(SUBJECTS))
     natural = inherent(place, subject)
@@ -113,17 +115,16 @@ def training_pair(rng: Random) -> tuple[Scene, str]:
         return scene, content_prompt(place, subject)
     if kind < 0.32:
         word = rng.choice(MIKELS.labels)
-        borne_out = rng.random() < 0.12 + 0.6 * natural[MIKELS.index(word)] ** 0.5
-        scene = sample_scene(
-            rng, place, subject, word if borne_out else rng.choices(MIKELS.labels, natural)[0]
-        )
+        is_shown = rng.random() < 0.12 + 0.6 * natural[MIKELS.index(word)] ** 0.5
+        emotion = word if is_shown else rng.choices(MIKELS.labels, natural)[0]
+        scene = sample_scene(rng, place, subject, emotion)
         return scene, emotion_prompt(content_prompt(place, subject), word)
     emotion = (
         rng.choices(MIKELS.labels, natural)[0] if rng.random() < 0.4 else rng.choice(MIKELS.labels)
     )
     scene = sample_scene(rng, place, subject, emotion)
-    told = [rng.random() < 0.62 for _ in range(4)]
-    return scene, factor_prompt(scene, told[0], told[1], (told[2], told[3]))
+    named = [rng.random() < 0.62 for _ in range(4)]
+    return scene, factor_prompt(scene, named[0], named[1], (named[2], named[3]))
 
 
 def _sky(light: Light, side: int) -> Image.Image:
@@ -137,7 +138,7 @@ def _sky(light: Light, side: int) -> Image.Image:
 
 
 def _lit(drawn: Image.Image, light: Light, strength: float) -> Image.Image:
-    """Tint and saturate what is drawn; strength 0 leaves it as it is, 1 is the whole light."""
+    """Tint and saturate a drawing; strength 0 leaves it unchanged, 1 is the full light."""
     luma = (0.299, 0.587, 0.114)
     rows: list[float] = []
     for channel in range(3):
@@ -154,7 +155,7 @@ def _lit(drawn: Image.Image, light: Light, strength: float) -> Image.Image:
 
 
 def render(scene: Scene, size: int = SIZE) -> Image.Image:
-    """Draw the scene as an RGB image of `size` x `size` pixels. The same scene gives the same pixels."""
+    """The scene as an RGB image of `size` x `size` pixels; always the same pixels for a scene."""
     light = LIGHTS[scene.light]
     rng = Random(scene.layout)
     picture = _sky(light, size * SUPERSAMPLE).convert("RGBA")
@@ -175,10 +176,10 @@ def render(scene: Scene, size: int = SIZE) -> Image.Image:
     lay(places.PAINTERS[scene.place], lit=1.0)
     for prop in scene.props:
         lay(props.GROUND.get(prop), lit=0.35)
-    # The subject keeps a part of its own colours, or night would hide what the picture is of.
+    # The subject keeps a part of its own colours, or night would hide it.
     lay(subject, lit=0.6)
     for prop in scene.props:
         lay(props.AROUND.get(prop), lit=0.35)
-        lay(props.GLOWING.get(prop))
+        lay(glowing_props.GLOWING.get(prop))
     lay(skies.BEFORE.get(scene.sky))
     return picture.convert("RGB").reduce(SUPERSAMPLE)

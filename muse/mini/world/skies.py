@@ -1,4 +1,4 @@
-"""Skies and weather of the embedded world: drawn behind the place (`BEHIND`) or over everything (`BEFORE`)."""
+"""Skies and weather, drawn behind the place (`BEHIND`) or over everything (`BEFORE`)."""
 
 from __future__ import annotations
 
@@ -39,8 +39,14 @@ def _beams(pen: Pen, rng: Random) -> None:
     for i in range(12):
         a = i * math.pi / 6 + rng.uniform(-0.1, 0.1)
         w = 0.09
-        pen.poly([(x, y), (x + 1.4 * math.cos(a - w), y + 1.4 * math.sin(a - w)),
-                  (x + 1.4 * math.cos(a + w), y + 1.4 * math.sin(a + w))], (255, 244, 190, 120))  # fmt: skip
+        pen.poly(
+            [
+                (x, y),
+                (x + 1.4 * math.cos(a - w), y + 1.4 * math.sin(a - w)),
+                (x + 1.4 * math.cos(a + w), y + 1.4 * math.sin(a + w)),
+            ],
+            (255, 244, 190, 120),
+        )
     pen.oval(x, y, 0.12, 0.12, (255, 246, 200, 255))
 
 

@@ -1,17 +1,13 @@
-"""The training loop and its data: stopped and resumed it ends where it would have; the data are drawn one way alone."""
+"""The training loop: stopped and resumed, it ends with the same weights."""
 
 import itertools
-from functools import partial
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from jobs.world import data as mini_data
 from jobs.world import training_loop as training
-from jobs.world.data import draw_scenes
 
 STEPS, COUNT, BATCH = 40, 24, 4
 
@@ -24,7 +20,9 @@ def _minutes_fly(monkeypatch):
 
 
 def _train(work, seed: int, stop_at: int = STEPS) -> dict[str, torch.Tensor]:
-    """Weights after a training of a tiny net with noise and a running mean, or stopped in the middle of a step."""
+    """Weights after a training of a tiny net with noise and a running mean, or stopped in the
+    middle of a step.
+    """
     torch.manual_seed(seed)  # fresh weights, which a checkpoint replaces
     net, mean = nn.Linear(3, 2), nn.Linear(3, 2)
     mean.load_state_dict(net.state_dict())
@@ -71,37 +69,3 @@ def test_a_training_that_is_finished_stays_as_it_is(tmp_path):
     whole = _train(tmp_path, seed=0)
     for key, value in _train(tmp_path, seed=1, stop_at=0).items():
         assert torch.equal(value, whole[key])
-
-
-def _same(one: mini_data.Scenes, other: mini_data.Scenes) -> bool:
-    return (
-        np.array_equal(one.pixels, other.pixels)
-        and one.captions == other.captions
-        and np.array_equal(one.labels, other.labels)
-    )
-
-
-@pytest.mark.parametrize("balanced", [False, True])
-def test_scenes_are_the_same_for_any_number_of_processes_and_when_loaded_again(
-    tmp_path, monkeypatch, balanced
-):
-    """In five pieces, the last one smaller."""
-    monkeypatch.setattr(mini_data, "PIECE", 5)
-    pool, drawn = mini_data.ProcessPoolExecutor, {}
-    for processes in (1, 3):
-        monkeypatch.setattr(mini_data, "ProcessPoolExecutor", lambda _, n=processes: pool(n))
-        drawn[processes] = draw_scenes(tmp_path / str(processes), 22, seed=4, balanced=balanced)
-    assert _same(drawn[1], drawn[3])
-    assert len(np.unique(drawn[1].pixels, axis=0)) == len(drawn[1].captions) == 22
-    monkeypatch.setattr(
-        mini_data, "ProcessPoolExecutor", partial(pytest.fail, "drawn a second time")
-    )
-    assert _same(draw_scenes(tmp_path / "3", 22, seed=4, balanced=balanced), drawn[1])
-
-
-def test_scenes_whose_drawing_was_cut_off_are_drawn_anew(tmp_path, monkeypatch):
-    whole = draw_scenes(tmp_path / "whole", 6, seed=4, balanced=False)
-    (tmp_path / "cut").mkdir()
-    pixels = (tmp_path / "whole" / "pixels.npy").read_bytes()
-    (tmp_path / "cut" / "pixels.npy").write_bytes(pixels[: len(pixels) // 2])
-    assert _same(draw_scenes(tmp_path / "cut", 6, seed=4, balanced=False), whole)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from muse.classifiers import load_classifier
+from muse.classifiers import FolderClassifier, load_classifier
+from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
 
 
@@ -33,3 +34,24 @@ def test_an_unsafe_or_incomplete_folder_is_refused(tmp_path):
     (unsafe / "model.safetensors").unlink()
     with pytest.raises(ValueError, match="pickled weights are never loaded"):
         load_classifier(unsafe)
+
+
+def test_a_classifier_of_other_labels_is_refused_with_both_lists():
+    with pytest.raises(ValueError, match=r"cemetery.*are not those of mikels-8.*amusement"):
+        FolderClassifier.from_pretrained(WEIGHTS / "place")
+
+
+def test_a_folder_without_safetensors_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"has no config\.json"):
+        FolderClassifier.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="pickled weights are never loaded"):
+        FolderClassifier.from_pretrained(tmp_path)
+
+
+def test_labels_are_matched_by_name_not_by_position():
+    guide = FolderClassifier.from_pretrained(WEIGHTS / "guide")
+    pixels = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    shuffled = tuple(reversed(MIKELS.labels))
+    reordered = FolderClassifier(guide.model, guide.preprocessing, shuffled, MIKELS)
+    assert torch.equal(reordered.logits(pixels), guide.logits(pixels).flip(-1))

@@ -1,4 +1,4 @@
-"""The embedded weights: loaded by everybody's code, and as good as their card says."""
+"""The embedded weights: loaded by plain diffusers, and as accurate as their card says."""
 
 import json
 
@@ -7,10 +7,9 @@ import torch
 
 from jobs.evaluation.cases import Case
 from jobs.evaluation.metrics import ROLES, Examiners
+from jobs.world.autoencoder import round_trip
 from jobs.world.card import HELD_OUT, psnr
 from jobs.world.data import draw
-from jobs.world.train import round_trip
-from muse.classifiers import FolderClassifier
 from muse.diffusion.backbones import load_backbone
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
@@ -19,7 +18,7 @@ from muse.mini.world.contents import PLACES, SUBJECTS
 
 @pytest.fixture(scope="module")
 def held_out():
-    """400 scenes, 50 an emotion, from a seed that no training used; and the same after the VAE."""
+    """400 scenes, 50 an emotion, from a seed that no training used; and their reconstructions."""
     pixels, _, labels = draw(HELD_OUT + 1, 400, True)
     places, subjects = list(PLACES), list(SUBJECTS)
     cases = [Case(places[p], subjects[s], MIKELS.labels[e], 0, "") for e, p, s in labels]
@@ -52,39 +51,20 @@ def test_guide_judge_and_examiner_are_different_architectures():
     assert len(kinds) == 3
 
 
-def test_the_classifiers_know_the_world(held_out):
+@pytest.mark.research
+def test_classifiers_are_as_accurate_as_the_card_says(held_out):
     scenes, again, cases = held_out
     examiners = Examiners(WEIGHTS)
     drawn, decoded = examiners.measure(scenes, cases), examiners.measure(again, cases)
     for role in ROLES:
         assert drawn[f"success_{role}"].mean() >= 0.95
-        # Unmoved by the VAE: 400 scenes have a deviation of about 1 point at 97 %.
+        # Little changed by the VAE: at 97 %, 400 scenes have a standard deviation of 1 point.
         assert decoded[f"success_{role}"].mean() >= drawn[f"success_{role}"].mean() - 0.03
     for name in ("place", "subject"):
         assert drawn[name].mean() >= 0.95
 
 
-def test_the_vae_gives_a_scene_back(held_out):
+@pytest.mark.research
+def test_the_vae_reconstructs_a_scene(held_out):
     scenes, again, _ = held_out
     assert psnr(scenes, again) >= 28.0
-
-
-def test_a_classifier_of_other_labels_is_refused_with_both_lists():
-    with pytest.raises(ValueError, match=r"cemetery.*are not those of mikels-8.*amusement"):
-        FolderClassifier.from_pretrained(WEIGHTS / "place")
-
-
-def test_a_folder_without_safetensors_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"has no config\.json"):
-        FolderClassifier.from_pretrained(tmp_path)
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(ValueError, match="pickled weights are never loaded"):
-        FolderClassifier.from_pretrained(tmp_path)
-
-
-def test_labels_are_matched_by_name_not_by_position():
-    guide = FolderClassifier.from_pretrained(WEIGHTS / "guide")
-    pixels = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    shuffled = tuple(reversed(MIKELS.labels))
-    reordered = FolderClassifier(guide.model, guide.preprocessing, shuffled, MIKELS)
-    assert torch.equal(reordered.logits(pixels), guide.logits(pixels).flip(-1))

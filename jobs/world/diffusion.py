@@ -1,0 +1,105 @@
+"""Trains and exports the U-Net and the text encoder of the embedded model."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import StableDiffusionPipeline
+from diffusers.models.attention_processor import AttnProcessor
+from torch import nn
+
+from jobs.world import models as build
+from jobs.world.data import Scenes
+from jobs.world.recipe import Recipe
+from jobs.world.training_loop import Training, generator, stream
+
+
+def train_diffusion(
+    recipe: Recipe, work: Path, scenes: Scenes, latents: torch.Tensor, scaling: float
+) -> nn.ModuleDict:
+    """Train U-Net and text encoder from scratch."""
+    torch.manual_seed(recipe.seed + 1)
+    tokenizer = build.build_tokenizer(work / "tokenizer")
+    live = nn.ModuleDict(
+        {"unet": build.build_unet(), "text_encoder": build.build_text_encoder(tokenizer)}
+    )
+    return fit_diffusion(recipe, work, scenes, latents, scaling, live)
+
+
+def fit_diffusion(
+    recipe: Recipe,
+    work: Path,
+    scenes: Scenes,
+    latents: torch.Tensor,
+    scaling: float,
+    live: nn.ModuleDict,
+    window: int = 1000,
+) -> nn.ModuleDict:
+    """Train U-Net and text encoder together: velocity loss, captions dropped for guidance.
+
+    Returns:
+        An exponential average of the weights over about the last `window` steps.
+    """
+    tokenizer, scheduler = build.build_tokenizer(work / "tokenizer"), build.build_scheduler()
+    live.to(memory_format=torch.channels_last).requires_grad_(True)
+    # Plain matrix products: on a CPU the backward of fused attention is slow for such short
+    # sequences.
+    live["unet"].set_attn_processor(AttnProcessor())
+    average = copy.deepcopy(live).requires_grad_(False)
+    ids = tokenizer(
+        scenes.captions, padding="max_length", truncation=True, return_tensors="pt"
+    ).input_ids
+    empty = tokenizer("", padding="max_length", return_tensors="pt").input_ids
+    training = Training(
+        "diffusion",
+        work,
+        {"live": live, "ema": average},
+        recipe.diffusion_rate,
+        recipe.diffusion_steps,
+    )
+    index = stream(recipe.seed, len(latents), recipe.diffusion_batch, 2, training.step)
+
+    def loss_of(step: int) -> torch.Tensor:
+        draw, chosen = generator(recipe.seed, step, 2), next(index)
+        clean = latents[chosen].float().to(memory_format=torch.channels_last) * scaling
+        noise = torch.randn(clean.shape, generator=draw)
+        # Stratified timesteps lower the variance of the gradient. The exponent favours noisy ones,
+        # where the prompt decides subject and mood.
+        spread = (
+            (torch.arange(len(clean)) + torch.rand(len(clean), generator=draw)) / len(clean)
+        ) ** 0.7
+        timesteps = (spread * scheduler.config.num_train_timesteps).long()
+        dropped = torch.rand(len(clean), 1, generator=draw) < recipe.caption_dropout
+        context = live["text_encoder"](torch.where(dropped, empty, ids[chosen]))[0]
+        noisy = scheduler.add_noise(clean, noise, timesteps)
+        velocity = scheduler.get_velocity(clean, noise, timesteps)
+        return F.mse_loss(live["unet"](noisy, timesteps, context).sample.float(), velocity)
+
+    training.run(
+        loss_of, lambda: build.ema_update(average, live, 1 - 1 / min(window, training.step + 10))
+    )
+    return average
+
+
+def export(work: Path, out: Path, vae: nn.Module, scaling: float, average: nn.ModuleDict) -> None:
+    """Save the diffusion model in the folder layout of diffusers."""
+    tokenizer = build.build_tokenizer(work / "tokenizer")
+    vae.register_to_config(scaling_factor=scaling)
+    pipe = StableDiffusionPipeline(
+        vae=copy.deepcopy(vae),
+        text_encoder=average["text_encoder"],
+        tokenizer=tokenizer,
+        unet=average["unet"],
+        scheduler=build.build_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    # Half precision for the two large parts: diffusers loads them as float32, transformers would
+    # not.
+    for part in (pipe.unet, pipe.vae):
+        part.half()
+    pipe.save_pretrained(out / "diffusion", safe_serialization=True)

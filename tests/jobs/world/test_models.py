@@ -1,0 +1,15 @@
+"""The architectures of the embedded model: its tokenizer."""
+
+from jobs.world.models import learn_merges
+from muse.mini.vocabulary import sentences, words
+
+
+def test_every_word_of_the_world_is_one_token(tokenizer):
+    for sentence in sentences():
+        assert len(tokenizer.tokenize(sentence)) == len(words(sentence)) + sentence.count(",")
+
+
+def test_tokens_are_the_same_every_time():
+    merges = learn_merges(sentences())
+    assert merges == learn_merges(tuple(reversed(sentences())))
+    assert len(set(merges)) == len(merges)
