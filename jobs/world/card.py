@@ -206,8 +206,9 @@ expect the same figures, not the same bytes. Recipe:
 {recipe}
 ```
 
-Limits: {side} px, vector drawings, {place_count} x {subject_count} contents. It ignores words
-outside its vocabulary."""
+Limits: {side} px, vector drawings, {place_count} x {subject_count} contents. Words outside its
+vocabulary are ignored.
+"""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
