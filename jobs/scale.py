@@ -81,12 +81,12 @@ def plan(
 ) -> None:
     """Check a manifest and count its plan. --named: a row with an id per request; else eight requests a row."""
     from pipeline.config import Config
-    from pipeline.planning.dry_run import preview
+    from pipeline.planning.dry_run import dry_run
 
     rows = requests if named else requests // 8
     manifest = write_manifest(folder / f"plan-{rows}-{named}.parquet", rows, named)
     with measured({"command": "plan", "named": named}) as told:
-        told["requests"] = preview(str(manifest), Config(), None)["requests"]
+        told["requests"] = dry_run(str(manifest), Config(), None)["requests"]
     print(json.dumps(told))
 
 

@@ -236,14 +236,14 @@ def check(
     path: str,
     labels: Sequence[str],
     default_emotions: int,
-    each: Callable[[Row], None] | None = None,
+    on_row: Callable[[Row], None] | None = None,
 ) -> Manifest:
     """Read the whole manifest once and report everything that is wrong with it.
 
     Args:
         labels: the emotions that exist.
         default_emotions: how many requests a row without an emotion asks for.
-        each: hears of every sound row, in order.
+        on_row: called with every valid row, in order.
 
     Raises:
         ManifestError: with all problems, by row and column.
@@ -255,8 +255,8 @@ def check(
         rows = number + 1
         if row is not None:
             requests += len(row.emotions) or default_emotions
-            if each is not None:
-                each(row)
+            if on_row is not None:
+                on_row(row)
         room = MOST - len(problems)
         problems += wrong[:room]
         more += max(0, len(wrong) - room)

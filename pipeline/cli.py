@@ -226,14 +226,14 @@ def plan(
 ) -> None:
     """Check MANIFEST and say what a run would make, without loading a model."""
     with _speaking():
-        from pipeline.planning.dry_run import preview
+        from pipeline.planning.dry_run import dry_run
         from pipeline.settings import load_config
         from pipeline.storage.files import location
 
         flags = _flags(
             emotions, batch_size=batch_size, shard_size=shard_size, limit=limit, seed=seed
         )
-        numbers = preview(
+        numbers = dry_run(
             manifest, load_config(config, set_ or [], flags), location(output) if output else None
         )
     typer.echo(json.dumps(numbers, indent=2))

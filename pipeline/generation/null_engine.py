@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline.config import Null
 from pipeline.generation.engine import EngineInput, EngineOutput, Scores
-from pipeline.planning.retry_strategy import is_longer
+from pipeline.planning.retry_strategy import is_refinement
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -48,9 +48,9 @@ class NullEngine:
             _fault(asked.planned.prompt)
         if self.settings.delay:
             time.sleep(self.settings.delay)
-        # The key, too: a row's own seed serves all its emotions. And a longer try is another one.
-        longer = [1] if is_longer(asked.planned) else []
-        rng = np.random.default_rng([asked.planned.seed, int(asked.planned.key), *longer])
+        # The key, too: a row's own seed serves all its emotions. And a refinement is another image.
+        refined = [1] if is_refinement(asked.planned) else []
+        rng = np.random.default_rng([asked.planned.seed, int(asked.planned.key), *refined])
         if rng.random() < self.settings.failures:
             return EngineOutput(None, failure="the null engine failed, as null.failures asks")
         cells = Image.fromarray(rng.integers(0, 256, (CELLS, CELLS, 3), dtype=np.uint8))

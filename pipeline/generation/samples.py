@@ -23,8 +23,8 @@ from pipeline.generation.source_images import (
     read_source,
 )
 from pipeline.output.run_file import RunFile
-from pipeline.planning import retry_strategy as ladder
 from pipeline.planning.plan import Batch, PlannedRequest
+from pipeline.planning.retry_strategy import attempt_kind, next_attempt
 from pipeline.storage.remote import public
 
 DIGITS = 5
@@ -157,8 +157,7 @@ class Maker:
     def make(self, batch: Batch) -> list[Result]:
         """One result per request, in their order. A source image that cannot be read fails alone.
 
-        The requests that are rejected form the next, smaller batch, a rung further on their ladders, while candidates
-        are left.
+        Rejected requests form the next, smaller batch, each tried as its strategy says, while candidates are left.
         """
         results: dict[str, Result] = {}
         asked: list[EngineInput] = []
@@ -184,9 +183,7 @@ class Maker:
             asked = [
                 replace(
                     each,
-                    planned=ladder.following(
-                        each.planned, first[each.planned.key], self.config.seed
-                    ),
+                    planned=next_attempt(each.planned, first[each.planned.key], self.config.seed),
                 )
                 for each in rejected
             ]
@@ -262,7 +259,7 @@ def _unreadable(drawn: EngineOutput) -> str:
 
 def _tried(planned: PlannedRequest, cost: int) -> dict[str, Any]:
     """What a record tells of a single try, at so many forwards."""
-    rung = ladder.rung(planned.ladder, planned.candidate)
+    rung = attempt_kind(planned.strategy, planned.candidate)
     return {"rung": rung, "tried": 1, "spent": cost, "trace_rungs": [rung], "trace_costs": [cost]}
 
 

@@ -21,7 +21,7 @@ from pipeline.generation.engine import Engine, EngineInput, EngineOutput, Scores
 from pipeline.generation.null_engine import NullEngine
 from pipeline.generation.source_images import to_tensor
 from pipeline.models.model_safety import problems_of
-from pipeline.planning.retry_strategy import is_longer, longer_method
+from pipeline.planning.retry_strategy import is_refinement, refined_method
 from pipeline.storage.files import sha256_file, sha256_folder
 
 if TYPE_CHECKING:
@@ -198,10 +198,10 @@ def _weights_of(leaf: ClassifierSpec, sha256: Callable[[Path], str]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Loaded:
-    """The muse engine as a worker holds it, one for longer tries, and the models that score what they made."""
+    """The muse engine as a worker holds it, one that refines, and the models that score what they made."""
 
     engine: MuseEngine
-    longer: MuseEngine
+    refining: MuseEngine
     guide: EmotionClassifier
     judge: EmotionClassifier
     clip: ClipSimilarity
@@ -209,22 +209,22 @@ class Loaded:
     side: int
 
     def draw(self, requests: Sequence[EngineInput]) -> list[EngineOutput]:
-        """Make all requests as one batch of the engine, longer tries as another, and score what came out."""
+        """Make all requests as one batch of the engine, refinements as another, and score what came out."""
         import torch
         from PIL import Image
 
         from muse.classifiers.clip import similarity
 
         made: dict[int, Sample] = {}
-        for engine in (self.engine, self.longer):
-            climbers = [
+        for engine in (self.engine, self.refining):
+            chosen = [
                 i
                 for i, asked in enumerate(requests)
-                if (engine is self.longer) == is_longer(asked.planned)
+                if (engine is self.refining) == is_refinement(asked.planned)
             ]
-            if climbers:
+            if chosen:
                 made |= zip(
-                    climbers, engine.run([_request(requests[i]) for i in climbers]), strict=True
+                    chosen, engine.run([_request(requests[i]) for i in chosen]), strict=True
                 )
         samples = [made[i] for i in range(len(requests))]
         sound = [i for i, sample in enumerate(samples) if sample.pixels is not None]
@@ -303,8 +303,8 @@ def load(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Engine:
     )
     clip = ClipSimilarity.from_pretrained(models["similarity"].path).to(device)
     side = backbone.latent_shape[-1] * backbone.codec.pixels_per_latent
-    engine, longer = (
+    engine, refining = (
         MuseEngine(backbone, guide, clip, method, config.slots)
-        for method in (config.method, longer_method(config.method))
+        for method in (config.method, refined_method(config.method))
     )
-    return Loaded(engine, longer, guide, judge, clip, device, side)
+    return Loaded(engine, refining, guide, judge, clip, device, side)

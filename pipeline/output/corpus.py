@@ -25,7 +25,7 @@ from pipeline.output.markers import (
 )
 from pipeline.output.run_file import RunFile, as_stored, examine_output, read_run, write_run
 from pipeline.output.shards import publisher_of
-from pipeline.planning import plan
+from pipeline.planning.fingerprint import fingerprint
 from pipeline.storage.files import Location
 from pipeline.storage.lease import Lease
 
@@ -104,7 +104,7 @@ def derived_run(run: RunFile, parts: Mapping[str, Any], config: Config, requests
     parts = as_stored(parts)
     return replace(
         run.reopened(),
-        fingerprint=plan.fingerprint(parts),
+        fingerprint=fingerprint(parts),
         parts=parts,
         config=as_dict(config),
         requests=requests,

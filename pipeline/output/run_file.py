@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.generation import scores
 from pipeline.models.locate import Model, is_same_judge
 from pipeline.planning import plan
+from pipeline.planning.fingerprint import can_change_images, differences, fingerprint
 from pipeline.planning.software import versions
 from pipeline.storage.files import Location, read_json, write_json
 
@@ -33,7 +34,7 @@ class RunFile:
         requests: requests of the plan.
         complete: whether the corpus is finished.
         counts: how the requests ended, of a complete corpus.
-        ladder: the ladders that were chosen and why, once they are (see
+        retry_strategy: the strategy of each emotion and the counts it was chosen by, once it is (see
             `pipeline.planning.retry_strategy`).
         adopted: differences in spite of which the run was continued.
     """
@@ -47,7 +48,7 @@ class RunFile:
     requests: int
     complete: bool = False
     counts: Mapping[str, Any] | None = None
-    ladder: Mapping[str, Any] | None = None
+    retry_strategy: Mapping[str, Any] | None = None
     adopted: tuple[str, ...] = ()
 
     def reopened(self) -> RunFile:
@@ -69,7 +70,7 @@ _TYPES: dict[str, type] = {
     "requests": int,
     "complete": bool,
 }
-_OPTIONAL_TYPES: dict[str, type] = {"counts": dict, "ladder": dict, "adopted": list}
+_OPTIONAL_TYPES: dict[str, type] = {"counts": dict, "retry_strategy": dict, "adopted": list}
 
 
 def write_run(output: Location, run: RunFile) -> None:
@@ -98,7 +99,7 @@ def read_run(output: Location) -> RunFile:
     return RunFile(
         **known,
         counts=fields.get("counts"),
-        ladder=fields.get("ladder"),
+        retry_strategy=fields.get("retry_strategy"),
         adopted=tuple(fields.get("adopted", ())),
     )
 
@@ -145,7 +146,7 @@ def describe(
         parts["filters"] = scores.providers(config)
     parts = as_stored(parts)
     return RunFile(
-        fingerprint=plan.fingerprint(parts),
+        fingerprint=fingerprint(parts),
         parts=parts,
         config=as_dict(config),
         same_judge=is_same_judge(models),
@@ -175,8 +176,13 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
     before = read_run(output)
     if before.fingerprint == run.fingerprint:
         return before
-    lines = plan.difference(before.parts, run.parts)
-    harmful = [line for line in lines if not plan.is_harmless(line, before.parts, run.parts)]
+    found = differences(before.parts, run.parts)
+    lines = [str(difference) for difference in found]
+    harmful = [
+        str(difference)
+        for difference in found
+        if can_change_images(difference, before.parts, run.parts)
+    ]
     if adopt and not harmful:
         return replace(before, adopted=(*before.adopted, *lines))
     remedy = "go back to those to resume it, or give another --output"

@@ -16,7 +16,8 @@ from pipeline.output.index import read_table
 from pipeline.output.markers import Marker, changed_files, read_markers, shard_folder, shard_name
 from pipeline.output.records import to_json
 from pipeline.output.run_file import RunFile, read_run
-from pipeline.planning.plan import KEY_DIGITS, fingerprint
+from pipeline.planning.fingerprint import fingerprint
+from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location, listing
 
 Records = list[dict[str, Any]]

@@ -1,13 +1,12 @@
-"""From a manifest and a config to requests: fixed order, keys, seeds, batches, and the fingerprint of it all.
+"""The plan of a run: from the rows of a manifest to requests with keys and seeds, and to batches.
 
-Pure: the same manifest and settings give the same plan, wherever and whenever.
+Pure: the same manifest and settings give the same plan, on any machine and at any time.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,7 +32,7 @@ class PlannedRequest:
         seed: of the starting noise.
         candidate: 0 for the first try.
         extra: further manifest columns.
-        ladder: what its later tries are (see `pipeline.planning.retry_strategy`).
+        strategy: how a rejected request is tried again (see `pipeline.planning.retry_strategy`).
     """
 
     key: str
@@ -46,7 +45,7 @@ class PlannedRequest:
     seed: int
     candidate: int
     extra: Mapping[str, Any]
-    ladder: str = "wide"
+    strategy: str = "reseed"
 
 
 @dataclass(frozen=True)
@@ -116,43 +115,3 @@ def plan_batches(requests: Iterable[PlannedRequest], size: int, first: int = 0) 
         if not chunk:
             return
         yield Batch(number, chunk)
-
-
-def fingerprint(parts: Mapping[str, Any]) -> str:
-    """SHA-256 of canonical JSON."""
-    return hashlib.sha256(
-        json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
-    ).hexdigest()
-
-
-def difference(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """What differs between two fingerprints' parts, a line each."""
-    lines = []
-    for key in sorted({*old, *new}):
-        before, after = old.get(key), new.get(key)
-        if before == after:
-            continue
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            lines += difference(before, after, f"{prefix}{key}.")
-        else:
-            lines.append(f"{prefix}{key}: {_short(before)} -> {_short(after)}")
-    return lines
-
-
-def is_harmless(line: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether a line of `difference` cannot change a byte: the interpreter, waiting, and where a model lies."""
-    key = line.partition(": ")[0]
-    if key in ("versions.python", "config.null.delay"):
-        return True
-    section, _, role = key.removesuffix(".name").partition(".")
-    known = (old["models"].get(role), new["models"].get(role))
-    return (
-        section in ("config", "models")
-        and all(known)
-        and known[0]["sha256"] == known[1]["sha256"] != ""
-    )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:40]}..."

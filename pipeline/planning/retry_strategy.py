@@ -1,15 +1,16 @@
-"""What a request that the judge refuses is tried with next: longer from the same noise, or another seed.
+"""What a rejected request is tried with next: another seed, or the same seed with more guidance.
 
-The lowest rung lies inside the engine: a row that convinces the guide by its words alone is left alone. Above it a
-ladder climbs between trajectories. Which one suits an emotion, the first requests of the plan tell: their refused ones
-try either, half of them each; what that cost and how often it won is recorded in run.json, and fixed from then on. So
-nothing is thrown away, and the bytes are the same for any number of workers.
+`reseed` starts every retry from another seed. `refine` spends every other retry on the same noise with a method that
+updates more often and for longer. With the setting `retry_strategy = "auto"` each emotion gets the strategy that costs
+less for it. That is measured on the first requests of the plan: half of those use either strategy, and what their
+retries cost and how many were accepted is recorded in run.json. From then on the choice is fixed, so the bytes are the
+same for any number of workers, and nothing that was made is thrown away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from muse.emotions import Target, Taxonomy
@@ -18,39 +19,42 @@ from pipeline.config import SEEDS
 from pipeline.generation.verdicts import ACCEPTED
 from pipeline.planning.plan import Batch, PlannedRequest, derive_seed, next_candidate
 
-FIRST, LONGER, AGAIN = "first", "longer", "again"
-"""Rungs. `first`: the request's own seed. `longer`: the same noise, with more readings of the guide. `again`: a seed
-further."""
+FIRST, RESEED, REFINE = "first", "reseed", "refine"
+"""Kinds of attempts. `first`: the request's own seed. `reseed`: another seed. `refine`: the seed of the attempt before,
+with the refined method. The latter two also name the strategies: `reseed` is first, reseed, reseed, ...; `refine` is
+first, refine, reseed, refine, ..."""
 
-WIDE, DEEP = "wide", "deep"
-"""Ladders. `wide`: first, again, again, ... `deep`: first, longer, again, longer, ..."""
+EXPLORED_REQUESTS = 64
+"""Requests at the start of the plan from which strategies are chosen: eight for each of eight emotions."""
 
-EXPLORED = 64
-"""Requests at the start of the plan from which ladders are chosen: eight for each of eight emotions."""
-
-PRIOR = 4.0
-"""Tries with the mean outcome of all emotions that each emotion's own are added to: eight requests are few."""
+PRIOR_ATTEMPTS = 4.0
+"""Attempts with the mean outcome of all emotions that are added to each emotion's own, because eight are few."""
 
 
-def following(request: PlannedRequest, first: int, run_seed: int) -> PlannedRequest:
-    """The request as it is tried next: with its next seed or, on a rung that is longer, the same one."""
-    after = next_candidate(request, first, run_seed)
-    return replace(after, seed=request.seed) if is_longer(after) else after
+def next_attempt(request: PlannedRequest, first_seed: int, run_seed: int) -> PlannedRequest:
+    """The request as it is tried next: with its next seed, or with the same one if that attempt refines.
+
+    Args:
+        first_seed: the seed of its first attempt.
+    """
+    following = next_candidate(request, first_seed, run_seed)
+    return replace(following, seed=request.seed) if is_refinement(following) else following
 
 
-def rung(ladder: str, candidate: int) -> str:
-    """What try number `candidate` of a request is."""
+def attempt_kind(strategy: str, candidate: int) -> str:
+    """What attempt number `candidate` (from 0) of a request is: `FIRST`, `RESEED` or `REFINE`."""
     if candidate == 0:
         return FIRST
-    return LONGER if ladder == DEEP and candidate % 2 else AGAIN
+    return REFINE if strategy == REFINE and candidate % 2 else RESEED
 
 
-def is_longer(request: PlannedRequest) -> bool:
-    return rung(request.ladder, request.candidate) == LONGER
+def is_refinement(request: PlannedRequest) -> bool:
+    """Whether the request is tried with `refined_method`."""
+    return attempt_kind(request.strategy, request.candidate) == REFINE
 
 
-def longer_method(method: Method) -> Method:
-    """The method with twice the readings in a step, in a fifth of the steps more, until a guide doubts half as much."""
+def refined_method(method: Method) -> Method:
+    """The method with twice the updates a step, over a fifth more of the steps, and half the doubt of the guide."""
     return replace(
         method,
         iterations=min(100, 2 * method.iterations),
@@ -59,71 +63,102 @@ def longer_method(method: Method) -> Method:
     )
 
 
-def explores(number: int, size: int) -> bool:
-    """Whether batch `number`, of `size` requests as all are, belongs to those that ladders are chosen from."""
-    return number * size < EXPLORED
+def is_exploratory(batch_number: int, batch_size: int) -> bool:
+    """Whether a batch belongs to those from which strategies are chosen."""
+    return batch_number * batch_size < EXPLORED_REQUESTS
 
 
-def climbing(
-    batch: Batch, effort: str, size: int, ladders: Mapping[str, str], taxonomy: Taxonomy, seed: int
+def assign_strategies(
+    batch: Batch,
+    retry_strategy: str,
+    batch_size: int,
+    chosen: Mapping[str, str],
+    taxonomy: Taxonomy,
+    run_seed: int,
 ) -> Batch:
-    """The batch, each request with its ladder.
+    """The batch, each request with its strategy.
 
     Args:
-        size: requests of a batch.
-        ladders: the ladder of each emotion, once it is known.
-        seed: of the run.
+        retry_strategy: the setting.
+        batch_size: of the run; the last batch may hold fewer.
+        chosen: the strategy of each emotion; may be empty while the batch is exploratory.
     """
-    if effort == SEEDS:
+    if retry_strategy == SEEDS:
         return batch
+    exploratory = is_exploratory(batch.number, batch_size)
+    requests = []
+    for request in batch.requests:
+        if exploratory:
+            # Drawn, not alternated: emotions may alternate in the manifest, too.
+            draw = derive_seed(run_seed, f"retry_strategy/{request.key}", 0)
+            strategy = (RESEED, REFINE)[draw % 2]
+        else:
+            strategy = chosen[Target.of(request.emotion, taxonomy).members[0]]
+        requests.append(replace(request, strategy=strategy))
+    return replace(batch, requests=tuple(requests))
 
-    def ladder_of(request: PlannedRequest) -> str:
-        if explores(batch.number, size):
-            # Not by turns, which might follow the emotions.
-            return (WIDE, DEEP)[derive_seed(seed, f"ladder/{request.key}", 0) % 2]
-        return ladders[Target.of(request.emotion, taxonomy).members[0]]
 
-    return replace(
-        batch,
-        requests=tuple(replace(request, ladder=ladder_of(request)) for request in batch.requests),
-    )
+@dataclass
+class AttemptCounts:
+    """What attempts of one kind came to: how many there were, how many were accepted, and their forward passes."""
+
+    attempts: float = 0
+    accepted: float = 0
+    nfe: float = 0
+
+    def add(self, other: AttemptCounts, weight: float = 1) -> AttemptCounts:
+        """The sum of both, `other` times `weight`."""
+        return AttemptCounts(
+            self.attempts + weight * other.attempts,
+            self.accepted + weight * other.accepted,
+            self.nfe + weight * other.nfe,
+        )
 
 
-def choose(records: Iterable[Mapping[str, Any]], taxonomy: Taxonomy) -> dict[str, Any]:
-    """The ladder of each emotion, with the figures it was chosen by, as run.json keeps them.
+def choose_strategies(records: Iterable[Mapping[str, Any]], taxonomy: Taxonomy) -> dict[str, Any]:
+    """The strategy of each emotion, and the counts it was chosen by, as run.json keeps them.
 
-    Compared are the second tries: wins for the forwards that they cost. For an emotion of which no request was
-    refused, all emotions' outcome decides; a tie goes to the wide one. The first tries are told beside them.
+    Second attempts are compared, by how many are accepted for each forward pass. Where an emotion has none, the outcome
+    of all emotions decides; a tie goes to `reseed`. First attempts are counted beside them, for information.
+
+    Returns:
+        {"by_emotion": {emotion: strategy}, "attempts": {emotion: {kind: {"attempts", "accepted", "nfe"}}}}
     """
-    tries = {
-        emotion: {kind: {"tries": 0, "won": 0, "cost": 0} for kind in (FIRST, LONGER, AGAIN)}
-        for emotion in taxonomy.labels
-    }
+    kinds = (FIRST, REFINE, RESEED)
+    counts = {emotion: {kind: AttemptCounts() for kind in kinds} for emotion in taxonomy.labels}
     for record in records:
-        for number, (kind, cost) in enumerate(
-            zip(record["trace_rungs"][:2], record["trace_costs"][:2], strict=True), 1
-        ):
-            told = tries[record["emotion"]][kind]
-            told["tries"] += 1
-            told["won"] += record["status"] == ACCEPTED and record["tried"] == number
-            told["cost"] += max(1, cost)  # the null engine's images cost nothing
-    everyone = {
-        kind: {
-            key: sum(told[kind][key] for told in tries.values()) for key in ("tries", "won", "cost")
-        }
-        for kind in (LONGER, AGAIN)
-    }
+        attempts = zip(record["trace_rungs"][:2], record["trace_costs"][:2], strict=True)
+        for number, (kind, nfe) in enumerate(attempts, 1):
+            accepted = record["status"] == ACCEPTED and record["tried"] == number
+            # The images of the null engine take no forward pass.
+            attempt = AttemptCounts(1, int(accepted), max(1, nfe))
+            of_emotion = counts[record["emotion"]]
+            of_emotion[kind] = of_emotion[kind].add(attempt)
 
-    def gain(told: Mapping[str, int], kind: str) -> float:
-        """Wins for each forward, shrunk toward those of all emotions."""
-        pooled = everyone[kind]
-        if not pooled["cost"]:
+    pooled = {kind: AttemptCounts() for kind in (REFINE, RESEED)}
+    for of_emotion in counts.values():
+        for kind, total in pooled.items():
+            pooled[kind] = total.add(of_emotion[kind])
+
+    def acceptance_rate(emotion: str, kind: str) -> float:
+        """Accepted attempts for each forward pass, shrunk toward those of all emotions."""
+        if not pooled[kind].attempts:
             return 0.0
-        share = PRIOR / pooled["tries"]
-        return (told["won"] + share * pooled["won"]) / (told["cost"] + share * pooled["cost"])
+        shrunk = counts[emotion][kind].add(pooled[kind], PRIOR_ATTEMPTS / pooled[kind].attempts)
+        return shrunk.accepted / shrunk.nfe
 
-    ladders = {
-        emotion: DEEP if gain(told[LONGER], LONGER) > gain(told[AGAIN], AGAIN) else WIDE
-        for emotion, told in tries.items()
-    }
-    return {"ladders": ladders, "tries": tries}
+    by_emotion = {}
+    for emotion in taxonomy.labels:
+        refines = acceptance_rate(emotion, REFINE) > acceptance_rate(emotion, RESEED)
+        by_emotion[emotion] = REFINE if refines else RESEED
+    return {"by_emotion": by_emotion, "attempts": _as_json(counts)}
+
+
+def _as_json(counts: Mapping[str, Mapping[str, AttemptCounts]]) -> dict[str, Any]:
+    """The counts as run.json keeps them."""
+    table: dict[str, Any] = {}
+    for emotion, by_kind in counts.items():
+        table[emotion] = {}
+        for kind, count in by_kind.items():
+            table[emotion][kind] = {name: int(value) for name, value in vars(count).items()}
+    return table

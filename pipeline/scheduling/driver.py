@@ -1,4 +1,4 @@
-"""From the plan to durable batches: what is still to be made, by which ladder, and shards as they fill."""
+"""From the plan to durable batches: what is still to be made, by which retry strategy, and shards as they fill."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from pipeline.errors import RunStopped
 from pipeline.output import batches
 from pipeline.output.run_file import RunFile, write_run
 from pipeline.output.shards import Publisher
-from pipeline.planning import plan
-from pipeline.planning import retry_strategy as ladder
+from pipeline.planning import plan, retry_strategy
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.pool import Pool
 from pipeline.storage.files import Location
@@ -36,9 +35,9 @@ def batches_of(manifest: Manifest, config: Config, first: int = 0) -> Iterator[p
     return plan.plan_batches(requests, config.batch_size, first)
 
 
-class Climb:
-    """The ladders of a run. With effort `ladder` they are chosen once the first batches are done, and noted in run.json
-    before a shard is.
+class Strategies:
+    """The retry strategies of a run. With `auto` they are chosen once the first batches are done, and recorded in
+    run.json before any shard is.
 
     Args:
         requests: of the whole plan.
@@ -54,15 +53,15 @@ class Climb:
         finished: set[int],
     ):
         self.output, self.run, self.config = output, run, config
-        self.explored = -(-ladder.EXPLORED // config.batch_size)
+        self.explored = -(-retry_strategy.EXPLORED_REQUESTS // config.batch_size)
         # A plan that ends with these batches needs no choice.
         chooses = config.effort == LADDER and self.explored * config.batch_size < requests
-        self.settled = not chooses or run.ladder is not None
+        self.settled = not chooses or run.retry_strategy is not None
         self.missing = set() if self.settled else set(range(self.explored)) - finished
         self.heard(-1)  # none that counts: a run that stopped just before the choice makes it now
 
     def heard(self, number: int) -> bool:
-        """A batch is on disk. Returns whether the ladders are chosen by that."""
+        """A batch is on disk. Returns whether the strategies are chosen by that."""
         self.missing.discard(number)
         if self.settled or self.missing:
             return False
@@ -74,20 +73,20 @@ class Climb:
                     f"{batches.folder(self.output)}: batch {first} is damaged; it has to be made again"
                 )
             records += [result.record for result in results]
-        chosen = ladder.choose(records, self.config.taxonomy)
-        self.run = replace(self.run, ladder=chosen)
+        chosen = retry_strategy.choose_strategies(records, self.config.taxonomy)
+        self.run = replace(self.run, retry_strategy=chosen)
         write_run(self.output, self.run)
         self.settled = True
         return True
 
     def knows(self, batch: plan.Batch) -> bool:
-        """Whether the ladders of this batch's requests are known by now."""
-        return self.settled or ladder.explores(batch.number, self.config.batch_size)
+        """Whether the strategies of this batch's requests are known by now."""
+        return self.settled or retry_strategy.is_exploratory(batch.number, self.config.batch_size)
 
-    def ladders_for(self, batch: plan.Batch) -> plan.Batch:
-        chosen = (self.run.ladder or {}).get("ladders", {})
+    def assign(self, batch: plan.Batch) -> plan.Batch:
+        chosen = (self.run.retry_strategy or {}).get("by_emotion", {})
         config = self.config
-        return ladder.climbing(
+        return retry_strategy.assign_strategies(
             batch, config.effort, config.batch_size, chosen, config.taxonomy, config.seed
         )
 
@@ -103,7 +102,7 @@ def compute(
     """Have the workers make every batch that is not on disk yet; publish shards as they fill.
 
     Args:
-        run: as in run.json; the ladders are noted there, if they are chosen now.
+        run: as in run.json; the strategies are recorded there, if they are chosen now.
 
     Returns:
         How many batches had to be made in pieces of a size.
@@ -121,7 +120,7 @@ def compute(
     pieces: Counter[int] = Counter()
     if already == total:
         return pieces
-    climb = Climb(output, run, config, total, finished)
+    strategies = Strategies(output, run, config, total, finished)
     try:
         checked = time.time()
         workers = executor.connect(job)
@@ -135,8 +134,8 @@ def compute(
                 log.add(asdict(report))
                 pieces.update([report.piece] if report.piece else [])
                 # Any other batch waits for this one; to look for it in vain costs a listing.
-                if climb.heard(report.batch) or (
-                    climb.settled and report.batch == publisher.next.batch
+                if strategies.heard(report.batch) or (
+                    strategies.settled and report.batch == publisher.next.batch
                 ):
                     publisher.advance()
 
@@ -144,15 +143,15 @@ def compute(
                 for batch in batches_of(manifest, config, first):
                     if batch.number in finished:
                         continue
-                    while not climb.knows(batch):
+                    while not strategies.knows(batch):
                         yield None
                     if results := publisher.all_refused(batch, job.shared):
                         batches.write_batch(output, batch.number, results, job.schema)
                         done(batches.report(batch.number, results))
                     else:
-                        yield climb.ladders_for(batch)
+                        yield strategies.assign(batch)
 
-            if climb.settled:
+            if strategies.settled:
                 publisher.advance()
             Pool(executor, config, workers, log.add).run(todo(), done, lease.check)
     finally:

@@ -16,7 +16,6 @@ from muse.emotions import MIKELS
 from pipeline import run as running
 from pipeline.config import Config
 from pipeline.output.run_file import describe, known_manifest, read_run, write_run
-from pipeline.planning.dry_run import preview
 from pipeline.planning.plan import planned_requests
 from pipeline.scheduling import driver as computing
 
@@ -97,28 +96,6 @@ def test_many_repeated_ids_are_counted(tmp_path):
         check(str(path), MIKELS.labels, 8)
     assert len(told.value.problems) == 50
     assert told.value.more == 149
-
-
-@pytest.mark.parametrize("limit", [0, 1, 9, 20, 1000])
-def test_a_preview_counts_what_it_would_list(tmp_path, limit):
-    path, out = tmp_path / "m.parquet", tmp_path / "plan.parquet"
-    rows = {
-        "prompt": ["a", "b", "c"],
-        "emotion": [["awe", "fear"], None, ["anger"]],
-        "image": [None, "x.png", None],
-    }
-    pq.write_table(pa.table(rows), path)
-    numbers = preview(str(path), Config(limit=limit), out)
-    listed = pq.read_table(out).to_pylist()
-    assert (
-        numbers["requests"]
-        == len(listed)
-        == sum(numbers["tasks"].values())
-        == sum(numbers["emotions"].values())
-    )
-    for name, count in numbers["emotions"].items():
-        assert count == sum(name in json.loads(row["emotion"]) for row in listed)
-    assert numbers["tasks"]["edit"] == sum(row["row"] == 1 for row in listed)
 
 
 def scale(*arguments, cwd=None):

@@ -1,3 +1,5 @@
+"""The plan: keys, seeds and batches depend on the manifest and the settings alone."""
+
 import pytest
 
 from manifests.schema import Row
@@ -5,9 +7,6 @@ from pipeline.config import Config
 from pipeline.planning.plan import (
     PlannedRequest,
     derive_seed,
-    difference,
-    fingerprint,
-    is_harmless,
     next_candidate,
     plan_batches,
     plan_requests,
@@ -74,53 +73,6 @@ def test_batches_hold_every_request_once_in_order(size):
 
 def test_limit_cuts_the_plan_and_changes_nothing_before_the_cut():
     assert _plan(_rows(3), limit=5) == _plan(_rows(3))[:5]
-
-
-def test_fingerprints_differ_with_any_part_and_the_difference_is_told():
-    old = {"config": {"seed": 0, "method": {"steps": 20}}, "manifest": "a"}
-    new = {"config": {"seed": 1, "method": {"steps": 20}}, "manifest": "a"}
-    assert fingerprint(old) != fingerprint(new)
-    assert fingerprint(old) == fingerprint(dict(reversed(old.items())))
-    assert difference(old, new) == ["config.seed: 0 -> 1"]
-
-
-def _parts(**more):
-    parts = {
-        "config": {"guide": "/models/a", "seed": 0, "null": {"delay": 0.0}},
-        "models": {"guide": {"name": "/models/a", "sha256": "1"}},
-        "versions": {"python": "3.11.1", "torch": "2.6"},
-    }
-    return {key: {**value, **more.get(key, {})} for key, value in parts.items()}
-
-
-@pytest.mark.parametrize(
-    ("change", "harmless"),
-    [
-        ({"versions": {"python": "3.11.9"}}, True),
-        ({"versions": {"torch": "2.7"}}, False),
-        ({"config": {"null": {"delay": 1.0}}}, True),
-        ({"config": {"seed": 1}}, False),
-        (
-            {
-                "config": {"guide": "/moved/a"},
-                "models": {"guide": {"name": "/moved/a", "sha256": "1"}},
-            },
-            True,
-        ),
-        (
-            {
-                "config": {"guide": "/models/b"},
-                "models": {"guide": {"name": "/models/b", "sha256": "2"}},
-            },
-            False,
-        ),
-    ],
-)
-def test_only_what_cannot_change_a_byte_is_harmless(change, harmless):
-    old, new = _parts(), _parts(**change)
-    lines = difference(old, new)
-    assert lines
-    assert all(is_harmless(line, old, new) for line in lines) == harmless
 
 
 def test_a_rows_own_seed_is_candidate_0_and_the_root_of_the_others():

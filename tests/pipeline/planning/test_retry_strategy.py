@@ -1,4 +1,4 @@
-"""Which try comes next: the rungs, the choice of a ladder from what others cost, and that it changes no byte."""
+"""Retry strategies: which attempt comes next, how a strategy is chosen, and that no byte depends on the workers."""
 
 import pytest
 
@@ -8,54 +8,47 @@ from pipeline.config import LADDER, SEEDS
 from pipeline.output.verify import verify
 from pipeline.planning.plan import Batch, PlannedRequest, derive_seed
 from pipeline.planning.retry_strategy import (
-    AGAIN,
-    DEEP,
     FIRST,
-    LONGER,
-    WIDE,
-    choose,
-    climbing,
-    following,
-    longer_method,
-    rung,
+    REFINE,
+    RESEED,
+    assign_strategies,
+    attempt_kind,
+    choose_strategies,
+    next_attempt,
+    refined_method,
 )
 from pipeline.storage.files import read_json
 from tests.support import drive
 
 
-def _planned(number=1, ladder=WIDE, emotion="awe"):
+def _planned(number=1, strategy=RESEED, emotion="awe"):
     key = f"{number:09d}"
     return PlannedRequest(
-        key, 0, None, "a dog", "", {emotion: 1.0}, None, derive_seed(0, key, 0), 0, {}, ladder
+        key, 0, None, "a dog", "", {emotion: 1.0}, None, derive_seed(0, key, 0), 0, {}, strategy
     )
 
 
-def test_rungs_of_both_ladders():
-    assert [rung(WIDE, n) for n in range(4)] == [FIRST, AGAIN, AGAIN, AGAIN]
-    assert [rung(DEEP, n) for n in range(5)] == [FIRST, LONGER, AGAIN, LONGER, AGAIN]
+def test_the_attempts_of_both_strategies():
+    assert [attempt_kind(RESEED, n) for n in range(4)] == [FIRST, RESEED, RESEED, RESEED]
+    assert [attempt_kind(REFINE, n) for n in range(5)] == [FIRST, REFINE, RESEED, REFINE, RESEED]
 
 
-def test_a_longer_try_has_the_same_noise_and_every_other_one_its_own():
-    tries = [_planned(ladder=DEEP)]
+def test_a_refinement_keeps_the_seed_and_every_other_attempt_has_its_own():
+    attempts = [_planned(strategy=REFINE)]
     for _ in range(4):
-        tries.append(following(tries[-1], tries[0].seed, run_seed=0))
-    seeds = [one.seed for one in tries]
+        attempts.append(next_attempt(attempts[-1], attempts[0].seed, run_seed=0))
+    seeds = [request.seed for request in attempts]
     assert seeds[0] == seeds[1]
-    assert seeds[2] == seeds[3] == derive_seed(0, tries[0].key, 2)
+    assert seeds[2] == seeds[3] == derive_seed(0, attempts[0].key, 2)
     assert len(set(seeds)) == 3
-    assert [one.candidate for one in tries] == [0, 1, 2, 3, 4]
+    assert [request.candidate for request in attempts] == [0, 1, 2, 3, 4]
 
 
-def test_a_longer_method_reads_more_within_its_limits():
-    assert (
-        longer_method(Method(iterations=5, until=0.7)).iterations,
-        longer_method(Method(until=0.95)).until,
-    ) == (
-        10,
-        1.0,
-    )
-    assert longer_method(Method(iterations=80)).iterations == 100
-    assert longer_method(Method(enough=0.7)).enough == 0.85
+def test_a_refined_method_updates_more_within_its_limits():
+    assert refined_method(Method(iterations=5)).iterations == 10
+    assert refined_method(Method(until=0.95)).until == 1.0
+    assert refined_method(Method(iterations=80)).iterations == 100
+    assert refined_method(Method(enough=0.7)).enough == 0.85
 
 
 def _record(emotion, kind, won, cost=100):
@@ -68,83 +61,90 @@ def _record(emotion, kind, won, cost=100):
     }
 
 
-def test_each_emotion_climbs_what_wins_more_for_its_cost():
-    records = [_record("awe", LONGER, n < 6, cost=100) for n in range(8)]
-    records += [_record("awe", AGAIN, n < 5, cost=100) for n in range(8)]
-    records += [_record("fear", LONGER, n < 6, cost=200) for n in range(8)]
-    records += [_record("fear", AGAIN, n < 5, cost=100) for n in range(8)]
-    told = choose(records, MIKELS)
-    assert (told["ladders"]["awe"], told["ladders"]["fear"]) == (DEEP, WIDE)
-    assert told["tries"]["awe"][LONGER] == {"tries": 8, "won": 6, "cost": 800}
-    assert told["tries"]["awe"][FIRST] == {"tries": 16, "won": 0, "cost": 16 * 90}
-    # No request for joy's kin was refused: all emotions together decide. Longer: 12 of 2,400; again: 10 of 1,600.
-    assert told["ladders"]["amusement"] == WIDE
+def test_each_emotion_gets_the_strategy_that_is_accepted_more_often_for_its_cost():
+    records = [_record("awe", REFINE, n < 6, cost=100) for n in range(8)]
+    records += [_record("awe", RESEED, n < 5, cost=100) for n in range(8)]
+    records += [_record("fear", REFINE, n < 6, cost=200) for n in range(8)]
+    records += [_record("fear", RESEED, n < 5, cost=100) for n in range(8)]
+    chosen = choose_strategies(records, MIKELS)
+    assert chosen["by_emotion"]["awe"] == REFINE
+    assert chosen["by_emotion"]["fear"] == RESEED
+    assert chosen["attempts"]["awe"][REFINE] == {"attempts": 8, "accepted": 6, "nfe": 800}
+    assert chosen["attempts"]["awe"][FIRST] == {"attempts": 16, "accepted": 0, "nfe": 16 * 90}
+    # No request for amusement was rejected, so all emotions decide. refine: 12 for 2,400; reseed: 10 for 1,600.
+    assert chosen["by_emotion"]["amusement"] == RESEED
 
 
-def test_a_win_on_a_later_rung_is_none_of_the_second():
+def test_an_acceptance_counts_for_the_attempt_that_was_accepted():
     late = {
-        **_record("awe", LONGER, True),
+        **_record("awe", REFINE, True),
         "tried": 3,
-        "trace_rungs": [FIRST, LONGER, AGAIN],
+        "trace_rungs": [FIRST, REFINE, RESEED],
         "trace_costs": [90, 90, 90],
     }
-    assert choose([late], MIKELS)["tries"]["awe"][LONGER]["won"] == 0
-    assert choose([{**late, "tried": 1}], MIKELS)["tries"]["awe"][FIRST]["won"] == 1
+    assert choose_strategies([late], MIKELS)["attempts"]["awe"][REFINE]["accepted"] == 0
+    first = choose_strategies([{**late, "tried": 1}], MIKELS)
+    assert first["attempts"]["awe"][FIRST]["accepted"] == 1
 
 
-def test_nothing_tried_twice_leaves_seeds():
-    once = {**_record("awe", LONGER, True), "tried": 1, "trace_rungs": [FIRST], "trace_costs": [90]}
-    assert set(choose([once], MIKELS)["ladders"].values()) == {WIDE}
+def test_without_second_attempts_every_emotion_reseeds():
+    once = {**_record("awe", REFINE, True), "tried": 1, "trace_rungs": [FIRST], "trace_costs": [90]}
+    assert set(choose_strategies([once], MIKELS)["by_emotion"].values()) == {RESEED}
 
 
-def test_the_first_requests_try_either_and_later_ones_what_was_chosen():
+def test_the_first_requests_use_either_strategy_and_later_ones_the_chosen_one():
     first = Batch(0, tuple(_planned(n, emotion=MIKELS.labels[n % 8]) for n in range(40)))
-    assert climbing(first, SEEDS, 40, {}, MIKELS, 0) is first
-    explored = [request.ladder for request in climbing(first, LADDER, 40, {}, MIKELS, 0).requests]
-    assert {DEEP, WIDE} == set(explored)
-    ladders = dict.fromkeys(MIKELS.labels, WIDE) | {"fear": DEEP}
-    later = climbing(Batch(2, first.requests), LADDER, 40, ladders, MIKELS, 0)
-    assert {request.ladder for request in later.requests if "fear" in request.emotion} == {DEEP}
-    assert {request.ladder for request in later.requests if "awe" in request.emotion} == {WIDE}
+    assert assign_strategies(first, SEEDS, 40, {}, MIKELS, 0) is first
+    explored = assign_strategies(first, LADDER, 40, {}, MIKELS, 0)
+    assert {request.strategy for request in explored.requests} == {REFINE, RESEED}
+    chosen = dict.fromkeys(MIKELS.labels, RESEED) | {"fear": REFINE}
+    later = assign_strategies(Batch(2, first.requests), LADDER, 40, chosen, MIKELS, 0)
+    for request in later.requests:
+        (emotion,) = request.emotion
+        assert request.strategy == chosen[emotion]
 
 
 @pytest.fixture
-def climbed(tmp_path):
-    """The run command with a ladder on 100 requests, of which the first 64 explore; its arguments without output."""
+def retried(tmp_path):
+    """The run command with `auto` on 100 requests, of which the first 64 explore; its arguments without output."""
     manifest = drive.write_manifest(tmp_path / "m.parquet", [f"a dog {n}" for n in range(100)])
     options = ["--candidates", 4, "--min-confidence", 0.7, "--effort", "ladder"]
     return lambda name, *more: (manifest, tmp_path / name, *options, *more)
 
 
-def test_a_ladder_is_chosen_once_and_changes_no_byte_with_the_number_of_workers(climbed, tmp_path):
+def test_a_strategy_is_chosen_once_and_changes_no_byte_with_the_number_of_workers(
+    retried, tmp_path
+):
     for workers in (1, 3):
-        done = drive.run(*climbed(f"{workers}", "--workers", workers))
+        done = drive.run(*retried(f"{workers}", "--workers", workers))
         assert done.returncode == 0, done.stderr
     assert drive.published(tmp_path / "1") == drive.published(tmp_path / "3")
     assert verify(tmp_path / "3") == []
-    told = [read_json(tmp_path / name / "run.json")["ladder"] for name in ("1", "3")]
-    assert told[0] == told[1]
-    awe = told[0]["tries"]["awe"]
+    chosen, same = (
+        read_json(tmp_path / name / "run.json")["retry_strategy"] for name in ("1", "3")
+    )
+    assert chosen == same
+    awe = chosen["attempts"]["awe"]
     rows = drive.rows(tmp_path / "1")
     tried_again = [row for row in rows[:64] if row["tried"] > 1]
     assert (
-        awe[LONGER]["tries"] + awe[AGAIN]["tries"] == len(tried_again) > 32
-    )  # 70 % are refused at first
-    second = LONGER if told[0]["ladders"]["awe"] == DEEP else AGAIN
+        awe[REFINE]["attempts"] + awe[RESEED]["attempts"] == len(tried_again) > 32
+    )  # 70 % of the first attempts are rejected
+    second = chosen["by_emotion"]["awe"]
     assert {row["trace_rungs"][1] for row in rows[64:] if row["tried"] > 1} == {second}
     for row in rows:
         assert row["rung"] in row["trace_rungs"]
         assert len(row["trace_rungs"]) == row["tried"]
 
 
-def test_a_driver_killed_before_or_after_the_choice_resumes_to_the_same_bytes(climbed, tmp_path):
+def test_a_driver_killed_before_or_after_the_choice_resumes_to_the_same_bytes(retried, tmp_path):
     slow = ["--set", "null.delay=0.02", "--workers", 2]
-    assert drive.run(*climbed("undisturbed", *slow)).returncode == 0
+    assert drive.run(*retried("undisturbed", *slow)).returncode == 0
     for name, finished in (("before", 5), ("after", 18)):
-        with drive.started(*climbed(name, *slow)) as going:
+        with drive.started(*retried(name, *slow)) as going:
             drive.wait_until(lambda name=name, n=finished: _finished(tmp_path / name) >= n, going)
-        assert ("ladder" in read_json(tmp_path / name / "run.json")) == (name == "after")
-        done = drive.run(*climbed(name, *slow))
+        assert ("retry_strategy" in read_json(tmp_path / name / "run.json")) == (name == "after")
+        done = drive.run(*retried(name, *slow))
         assert done.returncode == 0, done.stderr
         assert drive.published(tmp_path / name) == drive.published(tmp_path / "undisturbed")
 
