@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from pipeline.config import Images
 from pipeline.errors import ImageError, RunStopped
 from pipeline.generation.fetch import fetch
-from pipeline.storage.remote import STORE_TIMEOUT_S, WHOLE, Remote, public
+from pipeline.storage.remote import ATOMIC_PROTOCOLS, STORE_TIMEOUT_S, Remote, public
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,7 +98,7 @@ def _read(source: str, base: str, limits: Images, store_timeout_s: float) -> byt
     try:
         if scheme in ("http", "https"):
             return fetch(path, limits)
-        if scheme in WHOLE:
+        if scheme in ATOMIC_PROTOCOLS:
             return Remote(path, store_timeout_s).read_bytes(limits.bytes + 1)
         if scheme != "file":
             import fsspec

@@ -39,7 +39,7 @@ class Marker:
         requests: how many requests lie between the two.
         accepted, rejected, failed: how many of them ended so.
         emotions: accepted samples by emotion.
-        sha256: hashes of its files by name, in the order in which they were written.
+        sha256: hashes of its files by name (see `file_of`).
         bytes: their sizes by name.
     """
 
@@ -105,7 +105,7 @@ def read_marker(path: Location) -> Marker:
     fields = read_json(path)
     try:
         return _parse(fields)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise UserError(
             f"{path} is damaged: it is not the marker of a shard; restore it from a copy"
         ) from None

@@ -15,7 +15,7 @@ from pipeline.models.locate import Model, is_same_judge
 from pipeline.planning import plan
 from pipeline.planning.fingerprint import can_change_images, differences, fingerprint
 from pipeline.planning.software import versions
-from pipeline.storage.files import Location, read_json, write_json
+from pipeline.storage.files import Location, is_temporary, read_json, write_json
 
 RUN_FILE = "run.json"
 
@@ -200,7 +200,11 @@ def _holds_something_else(output: Location) -> bool:
     """Whether a place without a run file is more than an empty folder."""
     if not output.exists():
         return False
-    return not output.is_dir() or any(path.name != "_state" for path in output.iterdir())
+    if not output.is_dir():
+        return True
+    # A driver that was killed before it had written the run file may have left these two.
+    others = (path for path in output.iterdir() if path.name != "_state" and not is_temporary(path))
+    return any(others)
 
 
 def known_manifest(path: str, sha256: str, config: Config, output: Location) -> Manifest | None:

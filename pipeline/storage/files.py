@@ -1,6 +1,7 @@
 """Files that are whole or not there, wherever they lie; checksums.
 
-On a file system: a temporary name, then a rename. On an object store: one put (see `pipeline.storage.remote`).
+On a file system: a temporary name, then a rename. On an object store: one put (see
+`pipeline.storage.remote`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,15 +27,18 @@ BLOCK = 1 << 20
 Location: TypeAlias = Path | Remote
 """A file or folder of a run. Both kinds are named, listed and read with the methods of `Path`."""
 
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.muse-part")
+
 
 def location(text: str, store_timeout_s: float = STORE_TIMEOUT_S) -> Location:
-    """The place that the user names: a path, `file://`, or an object store's URL.
+    """The location that the user names: a path, `file://`, or an object store's URL.
 
     Args:
-        store_timeout_s: seconds for which one call to an object store is tried again.
+        store_timeout_s: seconds for which one call to an object store is retried.
 
     Raises:
-        UserError: a URL with credentials in it, or of a protocol that cannot put a file whole.
+        UserError: a URL with credentials in it, or of a protocol that cannot write a file
+            atomically.
     """
     if not is_url(text):
         return Path(text)
@@ -43,11 +49,13 @@ def location(text: str, store_timeout_s: float = STORE_TIMEOUT_S) -> Location:
 
 @contextmanager
 def fetched(source: str, store_timeout_s: float = STORE_TIMEOUT_S) -> Iterator[str]:
-    """A local path with the content of `source`: a path as it is; of a URL a copy, for as long as the context lasts.
+    """A local path with the content of `source`.
+
+    A path is given as it is; a URL is copied, and the copy lasts as long as the context.
 
     Raises:
         FileNotFoundError: there is nothing at the URL.
-        RunStopped: access refused, or the patience is at its end.
+        RunStopped: access refused, or the timeout is over.
     """
     if not is_url(source):
         yield source
@@ -65,15 +73,13 @@ def fetched(source: str, store_timeout_s: float = STORE_TIMEOUT_S) -> Iterator[s
 def write_bytes(path: Location, data: bytes) -> str:
     """Write durably and atomically; returns the SHA-256 of the data as hex.
 
-    The temporary name starts with a dot, so that no reader's pattern matches it.
-
     Raises:
         OSError: with the path and the bytes that were to be written.
     """
     if isinstance(path, Remote):
         path.put(data)
         return hashlib.sha256(data).hexdigest()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(temporary_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as handle:
@@ -81,18 +87,44 @@ def write_bytes(path: Location, data: bytes) -> str:
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)
-        _keep_names(path.parent)
+        _sync_folder(path.parent)
     except OSError as error:
         # Half a file on a full disk is in the way of those who make room.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        why = f"{error.strerror or error}; {len(data):,} bytes were to be written to"
-        raise OSError(error.errno or errno.EIO, why, str(path)) from error
+        reason = f"{error.strerror or error}; {len(data):,} bytes were to be written to"
+        raise OSError(error.errno or errno.EIO, reason, str(path)) from error
     return hashlib.sha256(data).hexdigest()
 
 
-def _keep_names(folder: Path) -> None:
-    """Let a rename in this folder outlive a loss of power, where the file system can be asked to."""
+def temporary_name(name: str) -> str:
+    """A new name under which a file is written first.
+
+    It starts with a dot, so that no reader's pattern matches it, and ends so that nobody else's
+    file is taken for it.
+    """
+    return f".{name}.{uuid.uuid4().hex}.muse-part"
+
+
+def is_temporary(path: Location) -> bool:
+    """Whether a file is one that an interrupted `write_bytes` left behind."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
+def clear_temporaries(folder: Location) -> None:
+    """Remove what interrupted calls of `write_bytes` left in a folder and below it.
+
+    On an object store they leave nothing.
+    """
+    if isinstance(folder, Remote):
+        return
+    for path in folder.rglob(".*.muse-part"):
+        if is_temporary(path):
+            path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a rename in this folder survive a loss of power, if the file system supports that."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -111,27 +143,30 @@ def size_of(path: Location) -> int | None:
 def listing(folder: Location, pattern: str) -> list[Location]:
     """The files of a folder whose names match, shorter names first; none if there is no such folder.
 
-    Numbered files are then in the order of their numbers, those that outgrow the zeros before them too.
+    Numbered files are then in the order of their numbers, even where those outgrow their zeros.
     """
     found: list[Location] = [*folder.glob(pattern)]
     return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
+def json_bytes(value: Any) -> bytes:
+    """Canonical JSON: sorted keys, indented, a newline at the end."""
+    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
 def write_json(path: Location, value: Any) -> str:
-    """`write_bytes` of canonical JSON: sorted keys, indented, a newline at the end."""
-    return write_bytes(
-        path, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
-    )
+    """`write_bytes` of canonical JSON."""
+    return write_bytes(path, json_bytes(value))
 
 
 def read_json(path: Location) -> Any:
     """
     Raises:
-        UserError: the file is not JSON any more.
+        UserError: the file is no longer JSON.
     """
     try:
         return json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {error}; restore it from a copy") from None
 
 
@@ -144,21 +179,15 @@ def sha256_file(path: Location) -> str:
 
 
 def sha256_folder(folder: Path, sha256: Callable[[Path], str] = sha256_file) -> str:
-    """One hash of a model folder: of every file's relative name and content, in the order of names.
+    """One hash of a model folder: of every file's relative name and content, in order of names.
 
     Args:
-        sha256: of a file; several are asked at once, for a model's weights lie in several large files.
+        sha256: of a file. Several are hashed at once, because a model's weights lie in several
+            large files.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
+    digest = hashlib.sha256()
     with ThreadPoolExecutor() as threads:
-        parts = zip(files, threads.map(sha256, files), strict=True)
-        told = "".join(f"{file.relative_to(folder).as_posix()}\0{part}\n" for file, part in parts)
-    return hashlib.sha256(told.encode()).hexdigest()
-
-
-def clear_temporaries(folder: Location) -> None:
-    """Remove what an interrupted `write_bytes` left behind; on an object store it leaves nothing."""
-    if isinstance(folder, Remote):
-        return
-    for leftover in folder.rglob(".*.part"):
-        leftover.unlink(missing_ok=True)
+        for file, part in zip(files, threads.map(sha256, files), strict=True):
+            digest.update(f"{file.relative_to(folder).as_posix()}\0{part}\n".encode())
+    return digest.hexdigest()

@@ -1,19 +1,23 @@
-"""The log of a run: all that varies between runs (times, hosts, processes), a JSON line each.
+"""The log of a run: all that varies between runs (times, hosts, processes), a JSON line for each.
 
-On a file system it is `_state/log.jsonl`, appended to. An object cannot be appended to: there the lines gather for up
-to half a minute and become the next numbered object of `_state/log/`. A crash then costs the lines of that time, which
-nothing is made from.
+On a file system it is `_state/log.jsonl`, which is appended to. An object cannot be appended to:
+there the lines are collected for up to half a minute and become the next numbered object of
+`_state/log/`. A crash then loses the lines of that time; no corpus is made from them.
 
-A line is a finished batch (`pipeline.output.batches.Report`), or has an `event`: `start` (when the driver had checked all,
-and had reached Ray), `placed` (a worker has a process), `ready` (it has its models, and the seconds it took) or `ended`
-(it died, hung or could not start, by which cause, and how many requests of which batch it held).
+A line is a finished batch (`pipeline.output.batches.Report`), or has an `event`: `start` (the
+driver had checked everything and had reached Ray), `placed` (a worker has a process), `ready` (it
+has its models, and the seconds that took) or `ended` (it died, hung or could not start; the cause,
+and how many requests of which batch it held). Each line ends with its own checksum.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
+import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -21,20 +25,22 @@ from pipeline.storage.files import Location, write_bytes
 from pipeline.storage.remote import Remote
 
 SECONDS = 30.0
+"""How long lines are collected for an object."""
 
 
 class Log:
-    """Takes lines down; a context, so that the last ones are not forgotten."""
+    """Writes lines; a context, whose end writes the last ones."""
 
     def __init__(self, output: Location):
         self.state = output / "_state"
-        self.lines: list[str] = []
+        self.lines: list[bytes] = []
         if isinstance(self.state, Remote):
             self.part = sum(1 for _ in (self.state / "log").iterdir())
             self.written = time.monotonic()
         else:
             self.state.mkdir(parents=True, exist_ok=True)
-            self.file = (self.state / "log.jsonl").open("a")
+            self.file = (self.state / "log.jsonl").open("ab+")
+            self._end_torn_line()
 
     def __enter__(self) -> Log:
         return self
@@ -51,7 +57,7 @@ class Log:
             self._flush(self.state)
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        line = json.dumps({"at": time.time(), **entry}) + "\n"
+        line = _encode({"at": time.time(), **entry})
         if not isinstance(self.state, Remote):
             self.file.write(line)
             self.file.flush()
@@ -60,27 +66,66 @@ class Log:
         if time.monotonic() - self.written >= SECONDS:
             self._flush(self.state)
 
+    def _end_torn_line(self) -> None:
+        """End a line that a crash cut off, so that it does not swallow the next one."""
+        if self.file.tell() == 0:
+            return
+        self.file.seek(-1, os.SEEK_END)
+        if self.file.read(1) != b"\n":
+            self.file.write(b"\n")
+
     def _flush(self, state: Remote) -> None:
-        write_bytes(state / "log" / f"{self.part:06d}.jsonl", "".join(self.lines).encode())
+        write_bytes(state / "log" / f"{self.part:06d}.jsonl", b"".join(self.lines))
         self.lines, self.part, self.written = [], self.part + 1, time.monotonic()
+
+
+@dataclass(frozen=True)
+class LogContent:
+    """What a log holds: its entries, the oldest first, and how many lines are damaged."""
+
+    entries: tuple[dict[str, Any], ...]
+    damaged: int
+
+
+def read_log(output: Location) -> LogContent:
+    """The log of a run; an empty one if there is none."""
+    state = output / "_state"
+    parts: list[Location] = [state / "log.jsonl"]
+    if isinstance(state, Remote):
+        parts = sorted((state / "log").iterdir())
+    entries, damaged = [], 0
+    for part in parts:
+        lines = part.read_bytes().split(b"\n") if part.exists() else []
+        for line in filter(None, lines):
+            entry = _decode(line)
+            if entry is None:
+                damaged += 1
+            else:
+                entries.append(entry)
+    return LogContent(tuple(entries), damaged)
+
+
+def entries(output: Location) -> Iterator[dict[str, Any]]:
+    """Every undamaged line of the log, the oldest first."""
+    return iter(read_log(output).entries)
 
 
 def reports(output: Location) -> Iterator[dict[str, Any]]:
     """The lines that report a finished batch, the oldest first."""
-    return (entry for entry in entries(output) if "batch" in entry)
+    return (entry for entry in entries(output) if "batch" in entry and "event" not in entry)
 
 
-def entries(output: Location) -> Iterator[dict[str, Any]]:
-    """Every line of the log, the oldest first; one cut off by a crash is passed over."""
-    state = output / "_state"
-    parts: list[Location] = (
-        [state / "log.jsonl"]
-        if not isinstance(state, Remote)
-        else sorted((state / "log").iterdir())
-    )
-    for part in parts:
-        for line in part.read_text().splitlines() if part.exists() else []:
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                continue
+def _encode(entry: Mapping[str, Any]) -> bytes:
+    """A line: the entry, and last the checksum of the line without it."""
+    text = json.dumps(entry)
+    return f'{text[:-1]}, "crc32": "{zlib.crc32(text.encode()):08x}"}}\n'.encode()
+
+
+def _decode(line: bytes) -> dict[str, Any] | None:
+    """The entry of a line; None if the line is damaged."""
+    try:
+        entry = json.loads(line)
+        del entry["crc32"]
+    except (ValueError, RecursionError, AttributeError, KeyError, TypeError):
+        return None
+    return entry if _encode(entry) == line + b"\n" else None

@@ -1,7 +1,8 @@
-"""A place on an object store, with the few methods of `Path` that a run uses, and the patience that it takes.
+"""A location on an object store, with the few methods of `Path` that a run uses.
 
-Every call is tried again with growing pauses while its budget lasts, then the run stops with the place and the cause.
-An object appears under its name whole or not at all: one put, or a multipart upload that is completed at its end.
+Every call is retried with growing pauses until its timeout, then the run stops with the location
+and the cause. An object appears under its name whole or not at all: by one put, or by a multipart
+upload that is completed at its end.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from typing import IO, Any, TypeVar
 from pipeline.errors import RunStopped, UserError
 
 STORE_TIMEOUT_S = 120.0
-"""Seconds for which one call is tried again."""
+"""Seconds for which one call is retried."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0
 BLOCK = 16 << 20
 IN_MEMORY = 64 << 20
-"""Bytes of an opened object up to which it stays in memory; a larger one lies in a nameless temporary file."""
+"""Bytes up to which an opened object stays in memory; a larger one is kept in a temporary file."""
 
-WHOLE = ("s3", "s3a", "gs", "gcs", "hf", "az", "abfs", "abfss", "memory")
+ATOMIC_PROTOCOLS = ("s3", "s3a", "gs", "gcs", "hf", "az", "abfs", "abfss", "memory")
 """Protocols on which one put is atomic."""
 _QUICK_CLIENT = {
     "config_kwargs": {
@@ -36,13 +37,14 @@ _QUICK_CLIENT = {
     }
 }
 OPTIONS: dict[str, dict[str, Any]] = {"s3": _QUICK_CLIENT, "s3a": _QUICK_CLIENT}
-"""A client that gives up soon leaves the waiting to us, with one budget. gcsfs cannot be told to: it tries each call
-six times by itself, within about a minute, by which a stop on `gs://` may come later."""
+"""A client that gives up soon leaves the retries to `attempt`, with one timeout. gcsfs has no such
+option: it tries each call six times itself, within about a minute, so that a stop on `gs://` may
+come that much later."""
 
-# It prints a traceback of every call that it gives up; the cause is told here, once.
+# It prints a traceback of every call that it gives up; `attempt` reports the cause once.
 logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
 
-FOR_GOOD = (
+PERMANENT_ERRORS = (
     UserError,
     RunStopped,
     FileNotFoundError,
@@ -51,8 +53,8 @@ FOR_GOOD = (
     NotImplementedError,
     IsADirectoryError,
 )
-"""What another try does not mend."""
-REFUSALS = (
+"""Errors that a retry does not fix."""
+ACCESS_ERRORS = (
     *(
         "NoCredentials",
         "PartialCredentials",
@@ -63,55 +65,60 @@ REFUSALS = (
     ),
     *("RefreshError", "DefaultCredentialsError", "GatedRepo", "LoginError", "ClientAuthentication"),
 )
-"""Beginnings of the names under which the clouds' libraries say that nobody is let in."""
+"""Beginnings of the names of the errors by which the clouds' libraries refuse access."""
 
 _URL = re.compile(
-    r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s'\"@]*@)?(?P<rest>[^\s?'\"#]*)(?:[?#][^\s'\",)]*)?"
+    r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)"
+    r"(?:[^/\s'\"@]*@)?(?P<rest>[^\s?'\"#]*)"
+    r"(?:[?#][^\s'\",)]*)?"
 )
-_OF_URL = re.compile(r"^[a-z][a-z0-9+.-]*://")
+_URL_START = re.compile(r"^[a-z][a-z0-9+.-]*://")
 T = TypeVar("T")
 
 
 def public(text: str) -> str:
-    """`text` with its URLs cut to what may be told: no user, no password, no query (which may hold a signature)."""
+    """`text` without the secrets of its URLs: no user, password or query (it may hold a signature)."""
     return _URL.sub(lambda url: url["scheme"] + url["rest"], text)
 
 
 def attempt(call: Callable[[], T], where: str, store_timeout_s: float = STORE_TIMEOUT_S) -> T:
-    """The result of `call`, tried again after passing faults (500s, throttling, timeouts, cut connections).
+    """The result of `call`, retried after transient faults.
+
+    Those are 500s, throttling, timeouts and cut connections.
 
     Args:
-        where: the place as it is told, without secrets.
-        store_timeout_s: seconds within which a new try may begin.
+        where: the location as messages name it, without secrets.
+        store_timeout_s: seconds within which a retry may begin.
 
     Raises:
-        FileNotFoundError, ValueError and the like: another try would not help.
-        RunStopped: nobody is let in (told at once), or the budget is spent.
+        FileNotFoundError, ValueError and the like: a retry would not help.
+        RunStopped: access refused (raised at once), or the timeout is over.
     """
     began, pause = time.monotonic(), FIRST_PAUSE
     while True:
         try:
             return call()
-        except FOR_GOOD:
+        except PERMANENT_ERRORS:
             raise
         except Exception as error:  # clients raise OSError, their own and their libraries' errors
-            told = f"{type(error).__name__}: {' '.join(public(str(error)).split())}".rstrip(": ")
+            message = " ".join(public(str(error)).split())
+            cause = f"{type(error).__name__}: {message}".rstrip(": ")
             if _is_refusal(error):
                 raise RunStopped(
-                    f"{where}: access refused ({told}); give valid credentials in the environment "
+                    f"{where}: access refused ({cause}); give valid credentials in the environment "
                     "or by the cloud's own chain"
                 ) from None
             wait = min(pause, LONGEST_PAUSE) * random.uniform(0.5, 1.5)
-            spent = time.monotonic() - began
-            if spent + wait > store_timeout_s:
-                raise RunStopped(f"{where}: gave up after {spent:.0f} s ({told})") from None
+            elapsed = time.monotonic() - began
+            if elapsed + wait > store_timeout_s:
+                raise RunStopped(f"{where}: gave up after {elapsed:.0f} s ({cause})") from None
             time.sleep(wait)
             pause *= 2
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Whether the store lets nobody in. gcsfs says so by an OSError of 403, or an error with the code 401."""
-    if isinstance(error, PermissionError) or type(error).__name__.startswith(REFUSALS):
+    """Whether the store refuses access; gcsfs does so by an OSError of 403, or by the code 401."""
+    if isinstance(error, PermissionError) or type(error).__name__.startswith(ACCESS_ERRORS):
         return True
     return str(error).startswith("Forbidden: ") or getattr(error, "code", None) == 401
 
@@ -122,7 +129,7 @@ class Remote:
 
     Attributes:
         url: with its protocol, without credentials.
-        store_timeout_s: seconds for which one call is tried again.
+        store_timeout_s: seconds for which one call is retried.
     """
 
     url: str
@@ -163,7 +170,7 @@ class Remote:
         return self.exists()
 
     def iterdir(self) -> Iterator[Remote]:
-        """What lies in the folder, in the order of names; nothing if there is no such folder."""
+        """The entries of the folder, in the order of names; nothing if there is no such folder."""
         try:
             paths = self._try(lambda fs, path: fs.ls(path, detail=False))
         except FileNotFoundError:
@@ -173,19 +180,20 @@ class Remote:
         yield from (self / name for name in sorted(names))
 
     def glob(self, pattern: str) -> Iterator[Remote]:
-        return (place for place in self.iterdir() if fnmatch.fnmatchcase(place.name, pattern))
+        return (entry for entry in self.iterdir() if fnmatch.fnmatchcase(entry.name, pattern))
 
-    def read_bytes(self, most: int | None = None) -> bytes:
-        """The object, or its first `most` bytes."""
-        return self._try(lambda fs, path: fs.cat_file(path, start=0 if most else None, end=most))
+    def read_bytes(self, max_bytes: int | None = None) -> bytes:
+        """The object, or its first `max_bytes` bytes."""
+        start = 0 if max_bytes else None
+        return self._try(lambda fs, path: fs.cat_file(path, start=start, end=max_bytes))
 
     def read_text(self) -> str:
         return self.read_bytes().decode()
 
     def blocks(self) -> Iterator[bytes]:
-        """The object in pieces, each tried again by itself."""
+        """The object in pieces, each of which is retried on its own."""
         size = self._try(lambda fs, path: fs.info(path)["size"])
-        if size is None:  # a web server that does not say
+        if size is None:  # a web server that does not give it
             yield self.read_bytes()
             return
         for start in range(0, size, BLOCK):
@@ -201,7 +209,8 @@ class Remote:
         """A local copy of the object, to be read at any position."""
         if mode != "rb":
             raise ValueError(f"an object can be opened for reading, not with mode {mode!r}")
-        copy = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the caller closes it
+        # The caller closes it.
+        copy = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
         for block in self.blocks():
             copy.write(block)
         copy.seek(0)
@@ -233,14 +242,14 @@ class Remote:
 
 def _whole(data: bytes, size: int) -> bytes:
     if len(data) != size:
-        raise OSError(f"{len(data)} of {size} bytes came")
+        raise OSError(f"received {len(data)} of {size} bytes")
     return data
 
 
 def _file_system(url: str) -> tuple[Any, str]:
-    """The file system of a URL (made once a process and protocol) and the path in it.
+    """The file system of a URL, made once a process and protocol, and the path in it.
 
-    Listings are not cached, for other processes write too.
+    Listings are not cached, because other processes write too.
     """
     import fsspec
 
@@ -248,31 +257,32 @@ def _file_system(url: str) -> tuple[Any, str]:
     try:
         fs, path = fsspec.url_to_fs(url, use_listings_cache=False, **OPTIONS.get(scheme, {}))
         if scheme in ("s3", "s3a"):
-            fs.retries = 1  # of its own, beside those of its client
+            fs.retries = 1  # its own, which come on top of those of its client
         return fs, path
-    except (
-        ImportError,
-        ValueError,
-    ) as error:  # its package is not installed, or there is no such protocol
+    except (ImportError, ValueError) as error:
+        # Its package is not installed, or there is no such protocol.
         raise UserError(f"{public(url)}: {public(str(error))}") from None
 
 
 def remote(url: str, store_timeout_s: float = STORE_TIMEOUT_S) -> Remote:
-    """The place that `url` names, to be written to.
+    """The location that `url` names, to be written to.
 
     Raises:
-        UserError: the URL holds credentials, or its protocol cannot put a file whole.
+        UserError: the URL holds credentials, or its protocol cannot write a file atomically.
     """
     if public(url) != url:
-        raise UserError(f"{public(url)}: credentials and queries do not belong in an output's address; "
-                        "give them in the environment or by the cloud's own chain")  # fmt: skip
-    protocol = url.partition("://")[0]
-    if protocol not in WHOLE:
         raise UserError(
-            f"{url}: files cannot be put there whole; use a local or mounted folder, or {', '.join(WHOLE)}"
+            f"{public(url)}: credentials and queries do not belong in an output's address; "
+            "give them in the environment or by the cloud's own chain"
+        )
+    protocol = url.partition("://")[0]
+    if protocol not in ATOMIC_PROTOCOLS:
+        raise UserError(
+            f"{url}: files cannot be written atomically there; use a local or mounted folder, or "
+            f"{', '.join(ATOMIC_PROTOCOLS)}"
         )
     return Remote(url.rstrip("/"), store_timeout_s)
 
 
 def is_url(text: str) -> bool:
-    return bool(_OF_URL.match(text))
+    return bool(_URL_START.match(text))

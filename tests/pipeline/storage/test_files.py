@@ -24,6 +24,20 @@ def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
     assert os.listdir(path.parent) == ["file.bin"]
 
 
+def test_only_our_own_temporary_files_are_cleared(tmp_path):
+    ours = tmp_path / "mine" / storage.temporary_name("draft")
+    others = [
+        tmp_path / "mine" / name
+        for name in (".draft.part", ".draft.1234.part", ".draft.muse-part", "draft.muse-part")
+    ]
+    ours.parent.mkdir()
+    for path in [ours, *others]:
+        path.write_bytes(b"half")
+    storage.clear_temporaries(tmp_path)
+    assert not ours.exists()
+    assert all(path.exists() for path in others)
+
+
 def test_json_is_canonical(tmp_path):
     one = storage.write_json(tmp_path / "1.json", {"b": 1, "a": [1, 2]})
     two = storage.write_json(tmp_path / "2.json", {"a": [1, 2], "b": 1})

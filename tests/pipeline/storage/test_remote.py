@@ -200,7 +200,7 @@ def test_a_bucket_that_is_not_there_is_named(s3):
 
 
 def test_an_image_on_a_store_outlives_faults_and_a_missing_one_fails_alone(s3):
-    from test_images import _bytes, _stripes
+    from tests.pipeline.generation.test_source_images import _bytes, _stripes
 
     storage.write_bytes(location("s3://corpora/images/a.png"), _bytes(_stripes(80, 80)))
     s3.rates = {"503": 0.4, "cut download": 0.2}
@@ -214,8 +214,8 @@ def test_an_image_on_a_store_outlives_faults_and_a_missing_one_fails_alone(s3):
     [
         ("s3://me:word@corpora/out", "s3://corpora/out: credentials and queries do not belong"),
         ("s3://corpora/out?token=word", "s3://corpora/out: credentials and queries do not belong"),
-        ("ftp://host/out", "files cannot be put there whole"),
-        ("https://host/out", "files cannot be put there whole"),
+        ("ftp://host/out", "files cannot be written atomically there"),
+        ("https://host/out", "files cannot be written atomically there"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_without_its_secrets(url, message):

@@ -1,0 +1,109 @@
+"""The run file: what it takes for one, and which outputs a run may use."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.output.run_file import RUN_FILE, RunFile, examine_output, read_run, write_run
+from pipeline.planning.plan import fingerprint
+from pipeline.storage.files import temporary_name
+
+PARTS = {
+    "manifest": {"sha256": "m"},
+    "config": {"seed": 0, "guide": "here"},
+    "models": {"guide": {"name": "here", "sha256": "g"}},
+    "versions": {"python": "3.11.0"},
+}
+
+
+def _run(**parts) -> RunFile:
+    parts = {**PARTS, **parts}
+    return RunFile(
+        fingerprint=fingerprint(parts),
+        parts=parts,
+        config={"seed": 0},
+        same_judge=False,
+        manifest="m.parquet",
+        rows=3,
+        requests=3,
+    )
+
+
+def test_it_comes_back_as_it_was_written(tmp_path):
+    runs = [
+        _run(),
+        _run().finished({"accepted": 3}),
+        _run().finished({"accepted": 3}).reopened(),
+        replace(_run(), ladder={"awe": "deep"}, adopted=("versions.python: 1 -> 2",)),
+    ]
+    for run in runs:
+        write_run(tmp_path, run)
+        assert read_run(tmp_path) == run
+
+
+def test_a_folder_without_one_is_no_output_of_a_run(tmp_path):
+    with pytest.raises(UserError, match=r"is not the output of a run: it has no run\.json"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"requests": "3"},
+        {"requests": True},
+        {"parts": []},
+        {"complete": 1},
+        {"complete": True},
+        {"counts": {"accepted": 1}},
+        {"adopted": "all"},
+        {"fingerprint": None},
+    ],
+)
+def test_a_wrong_type_is_reported_as_damage(tmp_path, change):
+    write_run(tmp_path, _run())
+    file = tmp_path / RUN_FILE
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(UserError, match=r"run\.json is damaged: .*restore it from a copy"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 100_000])
+def test_what_is_not_a_table_is_reported_as_damage(tmp_path, content):
+    (tmp_path / RUN_FILE).write_bytes(content)
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
+        read_run(tmp_path)
+
+
+def test_an_output_may_be_new_empty_or_barely_begun(tmp_path):
+    assert examine_output(tmp_path / "new", _run()) == _run()
+    assert examine_output(tmp_path, _run()) == _run()
+    (tmp_path / "_state").mkdir()
+    (tmp_path / temporary_name(RUN_FILE)).write_bytes(b"{")
+    assert examine_output(tmp_path, _run()) == _run()
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(UserError, match="exists and is not a muse-batch run"):
+        examine_output(tmp_path, _run())
+    with pytest.raises(UserError, match="exists and is not a muse-batch run"):
+        examine_output(tmp_path / "mine.txt", _run())
+
+
+def test_a_run_under_other_settings_is_refused_with_the_difference(tmp_path):
+    write_run(tmp_path, _run())
+    other = _run(config={"seed": 1, "guide": "here"})
+    with pytest.raises(UserError, match=r"config\.seed: 0 -> 1") as caught:
+        examine_output(tmp_path, other)
+    assert "--adopt" not in str(caught.value)
+    with pytest.raises(UserError, match="--adopt is for differences that cannot change"):
+        examine_output(tmp_path, other, adopt=True)
+
+
+def test_a_harmless_difference_is_adopted_if_asked_for(tmp_path):
+    write_run(tmp_path, _run())
+    other = _run(versions={"python": "3.11.9"})
+    with pytest.raises(UserError, match="--adopt continues the run"):
+        examine_output(tmp_path, other)
+    adopted = examine_output(tmp_path, other, adopt=True)
+    line = 'versions.python: "3.11.0" -> "3.11.9"'
+    assert adopted == replace(_run(), adopted=(line,))
