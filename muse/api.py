@@ -19,9 +19,15 @@ from muse.emotions import MIKELS, Target, Taxonomy
 from muse.engine import MuseEngine
 from muse.method import Method
 from muse.mini import WEIGHTS
-from muse.request import Request, Row, Trace
+from muse.phases import OnStep
+from muse.request import Request, Trace
+from muse.row import Row
 
 Emotion = str | Mapping[str, float]
+"""The name of an emotion, or the weights of a mixture by name."""
+
+Callback = Callable[["MusePipeline", int, int, dict[str, Any]], "dict[str, Any] | None"]
+"""(pipeline, step, timestep, {"row", "latents"}) -> the latents to go on with, or None."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,8 @@ class MuseOutput:
     """What a call makes, in the order of its prompts.
 
     Attributes:
-        images: the pictures; None where a request failed.
-        traces: how each came about.
+        images: the pictures, RGB; None where a request failed.
+        traces: how each was made.
         failures: the reason of each failed request, else None.
     """
 
@@ -42,8 +48,9 @@ class MuseOutput:
 class MusePipeline:
     """Generates and edits images toward an emotion with a frozen diffusion model.
 
-    `method` holds every parameter that a call does not name; `slots` bounds how many images are on their
-    way at a time, and so the memory.
+    Args:
+        method: every parameter that a call does not name; the defaults if it is None.
+        slots: images on their way at a time, which bounds the memory; 0 for all of a call.
     """
 
     def __init__(
@@ -70,16 +77,19 @@ class MusePipeline:
         label_map: Mapping[str, str] | None = None,
         **backbone: Any,
     ) -> MusePipeline:
-        """Load from folders or hub ids (the diffusion model also from a file); the embedded world by default.
+        """Load from folders or hub ids (the diffusion model also from a single file).
+
+        Without arguments these are the models of the embedded world.
 
         Args:
             taxonomy: the emotions that exist; see `muse.emotions.taxonomies`.
-            label_map: what labels of the guide mean that the taxonomy does not name; "" leaves one out.
-            backbone: further arguments of `muse.diffusion.backbones.load_backbone`: dtype, vae, lora, preview,
-                preview_side, compiled.
+            label_map: what labels of the guide mean that the taxonomy does not name; "" leaves one
+                out.
+            backbone: further arguments of `muse.diffusion.backbones.load_backbone`.
 
         Raises:
-            ValueError: not a model of a known family, a classifier of other labels, or pickled weights.
+            ValueError: if the model is of no known family, the guide has other labels, or weights
+                are pickled.
         """
         return cls(
             load_backbone(model, device, **backbone),
@@ -99,72 +109,72 @@ class MusePipeline:
         guidance_scale: float | None = None,
         strength: float | None = None,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
-        callback_on_step_end: Callable[
-            [MusePipeline, int, int, dict[str, Any]], dict[str, Any] | None
-        ]
-        | None = None,
+        callback_on_step_end: Callback | None = None,
     ) -> MuseOutput:
-        """Make one image, or one for each prompt of a list; they travel together but know nothing of each other.
+        """Make one image, or one for each prompt of a list. The images do not affect each other.
 
         Args:
-            emotion: a name (`"awe"`) or a mixture (`{"awe": 0.6, "fear": 0.4}`); or one of these for each prompt.
-            image: present: it is edited; `prompt` then describes it. One, or one for each prompt.
-            strength: when editing, the share of the steps that is undone and denoised again, in [0, 1].
-            generator: where the seeds come from; one, or one for each prompt.
-            callback_on_step_end: called as (pipeline, step, timestep, {"row", "latents" (1, c, h, w)}) after each
-                denoising step of each image. Images stand at different steps. The image goes on with the "latents"
-                of the dict that it returns, if it returns one.
+            emotion: a name (`"awe"`) or a mixture (`{"awe": 0.6, "fear": 0.4}`); one for all
+                prompts, or one for each.
+            image: if it is given, it is edited, and `prompt` describes it; one for all prompts, or
+                one for each.
+            strength: when editing, the share of the steps that is inverted and denoised again, in
+                [0, 1].
+            generator: source of the seeds; one for all prompts, or one for each.
+            callback_on_step_end: called as (pipeline, step, timestep, {"row", "latents"}) after
+                each denoising step of each image, with latents (1, c, h, w). Images may stand at
+                different steps. If it returns a dict with "latents", the image goes on with these.
 
         Raises:
-            ValueError: an unknown emotion (with the nearest known one), lists of different lengths, or a parameter
-                out of its range.
+            ValueError: if an emotion is unknown (the message names the nearest known one), lists
+                have different lengths, or a parameter is out of its range.
         """
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         count = len(prompts)
-        emotions = _each("emotion", emotion, count, (str, Mapping))
-        images = _each("image", image, count, (Image.Image, type(None)))
-        generators = _each("generator", generator, count, (torch.Generator, type(None)))
+        emotions = _broadcast("emotion", emotion, count, (str, Mapping))
+        images = _broadcast("image", image, count, (Image.Image, type(None)))
+        generators = _broadcast("generator", generator, count, (torch.Generator, type(None)))
         requests = [
             Request(
-                words,
-                Target.of(feeling, self.guide.taxonomy),
-                _seed(draw),
+                prompts[k],
+                Target.of(emotions[k], self.guide.taxonomy),
+                _seed(generators[k]),
                 negative_prompt,
-                None if source is None else _pixels(source),
+                None if images[k] is None else _pixels(images[k]),
             )
-            for words, feeling, source, draw in zip(
-                prompts, emotions, images, generators, strict=True
-            )
+            for k in range(count)
         ]
-        given: dict[str, Any] = {
+        overrides: dict[str, Any] = {
             "steps": num_inference_steps,
             "guidance_scale": guidance_scale,
             "edit_guidance_scale": guidance_scale,
             "strength": strength,
         }
-        method = replace(
-            self.method, **{name: value for name, value in given.items() if value is not None}
-        )
+        given = {name: value for name, value in overrides.items() if value is not None}
+        method = replace(self.method, **given)
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
-
-        def on_step(row: Row, latents: torch.Tensor) -> torch.Tensor | None:
-            if callback_on_step_end is None:
-                return None
-            timestep = int(engine.schedule.timesteps[row.index])
-            told = callback_on_step_end(
-                self, row.index, timestep, {"row": row.number, "latents": latents[None]}
-            )
-            return told["latents"][0] if told and "latents" in told else None
-
-        samples = engine.run(requests, on_step)
+        samples = engine.run(requests, self._on_step(engine, callback_on_step_end))
         return MuseOutput(
             [None if s.pixels is None else Image.fromarray(s.pixels.numpy()) for s in samples],
             [s.trace for s in samples],
             [s.failure for s in samples],
         )
 
+    def _on_step(self, engine: MuseEngine, callback: Callback | None) -> OnStep | None:
+        """The engine's hook that calls a user's callback."""
+        if callback is None:
+            return None
 
-def _each(name: str, value: Any, count: int, single: tuple[type, ...]) -> list[Any]:
+        def on_step(row: Row, latents: torch.Tensor) -> torch.Tensor | None:
+            timestep = int(engine.schedule.timesteps[row.step])
+            arguments = {"row": row.number, "latents": latents[None]}
+            returned = callback(self, row.step, timestep, arguments)
+            return returned["latents"][0] if returned and "latents" in returned else None
+
+        return on_step
+
+
+def _broadcast(name: str, value: Any, count: int, single: tuple[type, ...]) -> list[Any]:
     """`value` for each of `count` prompts: repeated if it is a single one."""
     if isinstance(value, single):
         return [value] * count
@@ -175,9 +185,9 @@ def _each(name: str, value: Any, count: int, single: tuple[type, ...]) -> list[A
     return list(value)
 
 
-def _seed(draw: torch.Generator | None) -> int:
-    """A seed from the caller's generator; fresh entropy without one, as in diffusers."""
-    return int(torch.randint(2**62, (1,), generator=draw))
+def _seed(generator: torch.Generator | None) -> int:
+    """A seed from the caller's generator; without one from torch's own, as in diffusers."""
+    return int(torch.randint(2**62, (1,), generator=generator))
 
 
 def _pixels(image: Image.Image) -> torch.Tensor:

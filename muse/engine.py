@@ -1,8 +1,8 @@
-"""MUSE for many requests at once. Each has its own step, tokens, iterations and end.
+"""MUSE for many requests at once, each at its own step, with its own tokens and its own end.
 
-A few slots are open at a time. One `tick` gives every open request what it needs next: those that
-optimise share one pass with gradients, those that denoise share one without, at whatever steps they
-stand. A finished request leaves its slot to the next of the batch, so no pass carries idle rows.
+A few slots are open at a time. One tick gives every open row what it needs next: rows that optimise
+share one pass with gradients, rows that denoise share one without, at whatever steps they stand. A
+finished row leaves its slot to the next request of the batch, so that no pass carries idle rows.
 `muse.reference` is the same method, one request at a time, as it reads in the paper.
 """
 
@@ -16,18 +16,23 @@ import torch
 from muse.classifiers import EmotionClassifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones.base import Backbone
-from muse.diffusion.sampler import make_schedule
-from muse.guidance.timing import timing_of
+from muse.diffusion.sampler import Schedule
 from muse.method import Method
-from muse.request import Phase, Request, Row, Sample
-from muse.state import Batch, OnStep
+from muse.phases import OnStep, tick
+from muse.request import Request, Sample
+from muse.row import Phase, Row
+from muse.setup import Setup
+from muse.state import BatchState
 
 
 class MuseEngine:
-    """Runs MUSE on batches with a frozen backbone, a guide and an image-text similarity.
+    """Runs MUSE on batches with a frozen diffusion model, a guide and an image-text similarity.
 
     Args:
-        slots: requests on their way at a time; 0 for all of a batch.
+        slots: requests on their way at a time, >= 0; 0 for all of a batch.
+
+    Raises:
+        ValueError: if the method's sampler does not fit the backbone.
     """
 
     def __init__(
@@ -38,30 +43,30 @@ class MuseEngine:
         method: Method,
         slots: int = 0,
     ):
-        self.backbone, self.guide, self.clip, self.method, self.slots = (
-            backbone,
-            guide,
-            clip,
-            method,
-            slots,
-        )
-        self.timing = timing_of(method)
-        self.schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
+        self.setup, self.slots = Setup.of(backbone, guide, clip, method), slots
+
+    @property
+    def schedule(self) -> Schedule:
+        """The denoising steps."""
+        return self.setup.schedule
 
     @torch.no_grad()
     def run(self, requests: Sequence[Request], on_step: OnStep | None = None) -> list[Sample]:
-        """Make every request of the batch. A row that turns non-finite fails alone.
+        """Make every request of the batch, in its order. A row that turns non-finite fails alone.
 
         The result is a function of the batch, its order, the slots and the number of threads; other
         batches do not matter.
+
+        Args:
+            on_step: called after each denoising step of each row (see `muse.phases.OnStep`).
         """
-        batch = Batch(self, requests, on_step)
-        waiting, active = deque(batch.rows), list[Row]()
+        state = BatchState(self.setup, requests)
+        waiting, active = deque(state.rows), list[Row]()
         while waiting or active:
             free = (self.slots or len(requests)) - len(active)
             joining = [waiting.popleft() for _ in range(min(free, len(waiting)))]
-            batch.join(joining)
+            state.start(joining)
             active = [row for row in active + joining if row.phase is not Phase.DONE]
-            batch.tick(active)
+            tick(state, active, on_step)
             active = [row for row in active if row.phase is not Phase.DONE]
-        return batch.finish()
+        return state.samples()

@@ -1,4 +1,4 @@
-"""The parameters of the method, as plain data: this module imports nothing heavy."""
+"""The parameters of the method, as plain data. This module imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 
 def within(settings: object, limits: Mapping[str, tuple[float, float]]) -> None:
-    """Hold numbers of a settings object against their limits, both included.
+    """Check numbers of a settings object against their limits, both included.
 
     Raises:
-        ValueError: the first that is outside, by name, with its limits.
+        ValueError: if one is outside; the message has its name and its limits.
     """
     for name, (low, high) in limits.items():
         value = getattr(settings, name)
@@ -20,27 +20,36 @@ def within(settings: object, limits: Mapping[str, tuple[float, float]]) -> None:
 
 @dataclass(frozen=True)
 class Method:
-    """Every parameter of the method; what is not published is our choice. What each does on the embedded world: README.
+    """Every parameter of the method. What each does on the embedded world is in the README.
+
+    Where MUSE (arXiv 2511.21051) publishes no value, the default is our choice.
 
     Attributes:
         steps: denoising steps.
         sampler: `model` (the one that the model came with), `ddim`, `euler`, `dpm++` or `flow`.
         guidance_scale: classifier-free guidance when generating.
         tokens: emotional tokens in a prompt; the members of a mixture share them by weight.
-        initial_scale: how far they start on the way from nothing (0) to the words of the emotions (1).
-        token_space: where they are: `input` (words, before the text encoder) or `output` (added to its output).
-        lead: what stands between the prompt and the tokens; `{emotion}` is replaced by the target's name.
-        iterations: most readings of the guide in one denoising step, for each emotion that is wanted.
-        until: share of the steps after which tokens are no longer updated.
+        initial_scale: where they start, between zero (0) and the words of the emotions (1).
+        prompt_suffix: text between the prompt and the tokens; `{emotion}` is replaced by the
+            target's name.
+        max_updates_per_step: updates of the tokens in one denoising step at most, for each emotion
+            of the target.
+        guidance_end: share of the steps after which tokens are no longer updated.
         learning_rate: Adam's, in units of a word embedding's root mean square.
-        enough: the guide's confidence at which a row needs no update.
-        warm_start: whether tokens are carried from step to step; otherwise each step begins with the words.
-        augment: whether the guide sees crops, blur and noise.
-        timing, timing_level, timing_latest: the policy of WHEN (see `muse.guidance.timing`).
-        inherent_weight, similar_weight: of the multi-emotion loss, against what the image must not evoke.
-        balance: weight of how a mixture divides, against how much of the image is its members'; 1 is cross-entropy.
-        strength: when editing, the share of the steps that is undone and denoised again.
+        stop_confidence: the guide's confidence at which the tokens need no further update.
+        warm_start: whether tokens are carried from step to step; otherwise each step starts from
+            the words again.
+        timing, timing_level, timing_latest: the policy of WHEN (see `muse.guidance.timing`):
+            `fixed`, `threshold`, `unconditional_threshold`, `plateau` or `never`.
+        inherent_weight, similar_weight: weights of the multi-emotion loss, against what the image
+            must not evoke.
+        balance: weight of how a mixture divides, against how much of the image its members have
+            together; 1 is cross-entropy.
+        strength: when editing, the share of the steps that is inverted and denoised again.
         edit_guidance_scale: classifier-free guidance when editing.
+
+    Raises:
+        ValueError: if a value is outside its limits or no known choice.
     """
 
     steps: int = 20
@@ -48,14 +57,12 @@ class Method:
     guidance_scale: float = 4.0
     tokens: int = 8
     initial_scale: float = 1.0
-    token_space: str = "input"
-    lead: str = ", evoking"
-    iterations: int = 3
-    until: float = 0.7
+    prompt_suffix: str = ", evoking"
+    max_updates_per_step: int = 3
+    guidance_end: float = 0.7
     learning_rate: float = 0.5
-    enough: float = 0.7
+    stop_confidence: float = 0.7
     warm_start: bool = True
-    augment: bool = False
     timing: str = "threshold"
     timing_level: float = 0.3
     timing_latest: float = 0.3
@@ -71,10 +78,10 @@ class Method:
             "guidance_scale": (1.0, 50.0),
             "tokens": (1, 16),
             "initial_scale": (0.0, 1.0),
-            "iterations": (0, 100),
-            "until": (0.0, 1.0),
+            "max_updates_per_step": (0, 100),
+            "guidance_end": (0.0, 1.0),
             "learning_rate": (0.0, 10.0),
-            "enough": (0.0, 1.0),
+            "stop_confidence": (0.0, 1.0),
             "timing_level": (-1.0, 1.0),
             "timing_latest": (0.0, 1.0),
             "inherent_weight": (0.0, 100.0),
@@ -86,14 +93,13 @@ class Method:
         within(self, limits)
         choices = {
             "sampler": ("model", "ddim", "euler", "dpm++", "flow"),
-            "token_space": ("input", "output"),
-            "timing": ("fixed", "threshold", "settled", "plateau", "never"),
+            "timing": ("fixed", "threshold", "unconditional_threshold", "plateau", "never"),
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; choose {', '.join(known)}")
 
     @property
-    def which(self) -> tuple[float, float, float]:
+    def loss_weights(self) -> tuple[float, float, float]:
         """The weights of `muse.guidance.losses.multi_emotion_loss`, in its order."""
         return self.inherent_weight, self.similar_weight, self.balance

@@ -1,6 +1,7 @@
 """The method as it reads in the paper, one image at a time and nothing clever. Read this first.
 
-`muse.engine` makes the same images faster; the tests hold it to this, and the benchmark counts from it.
+`muse.engine` makes the same images faster. The tests hold it to this module, and the benchmark
+measures against it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from torch import Tensor
 from muse.classifiers import EmotionClassifier, resize
 from muse.classifiers.clip import ClipSimilarity, similarity
 from muse.diffusion.backbones.base import Backbone
-from muse.diffusion.inversion import asked_at, undo
-from muse.diffusion.sampler import guided, make_schedule, split
-from muse.guidance.losses import convinced, inherent_mask, multi_emotion_loss, similar_mask
-from muse.guidance.optimizer import CLIP
+from muse.diffusion.denoising import DenoisingState, denoise
+from muse.diffusion.inversion import ddim_invert
+from muse.diffusion.sampler import apply_cfg, make_schedule
+from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
+from muse.guidance.optimizer import MAX_GRADIENT_NORM
 from muse.guidance.timing import timing_of
 from muse.method import Method
 from muse.request import Request
 
 
+@torch.no_grad()
 def muse(
     backbone: Backbone,
     guide: EmotionClassifier,
@@ -27,92 +30,134 @@ def muse(
     method: Method,
     request: Request,
 ) -> Tensor:
-    """Final latents (1, c, h, w) of one request. Token space `input`, no augmentation, the VAE in full."""
-    schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
-    timing = timing_of(method)
-    device = backbone.device
-    target = torch.tensor([request.target.weights], device=device)
-    similar = torch.tensor([similar_mask(request.target)], device=device)
-    prompts = backbone.text.open([request.prompt], [request.target], method.tokens, method.lead)
-    plain = backbone.embed(backbone.text.plain([request.prompt]))
-    negative = backbone.embed(backbone.text.plain([request.negative_prompt]))
+    """Final latents (1, c, h, w) of one request. Predictions are decoded by the full VAE.
 
+    Raises:
+        ValueError: if the method's sampler does not fit the backbone.
+    """
+    schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
+    guidance = MuseGuidance(backbone, guide, clip, method, request)
     if request.image is None:
-        noise = torch.randn(
-            1, *backbone.latent_shape, generator=torch.Generator().manual_seed(request.seed)
-        )
-        latents = noise.to(device)
-        inherent, first, scale = torch.zeros_like(target), 0, method.guidance_scale
+        generator = torch.Generator().manual_seed(request.seed)
+        noise = torch.randn(1, *backbone.latent_shape, generator=generator)
+        state = DenoisingState.start(schedule, noise.to(backbone.device))
     else:
         side = backbone.latent_shape[-1] * backbone.codec.pixels_per_latent
-        image = resize(request.image[None].to(device), side)
+        image = resize(request.image[None].to(backbone.device), side)
+        guidance.inherent = inherent_mask(guide.probs(image).p, guidance.target)
+        first_step = max(1, round((1 - method.strength) * len(schedule)))
         latents = backbone.codec.encode(image)
-        inherent = inherent_mask(guide.probs(image).p, target)
-        first, scale = (
-            max(1, round((1 - method.strength) * len(schedule))),
-            method.edit_guidance_scale,
-        )
-        for step in reversed(range(first, len(schedule))):
-            index = torch.tensor([step])
-            output = backbone.predict(
-                latents, schedule.timesteps[asked_at(schedule, index)].to(device), plain
+        path = ddim_invert(backbone, schedule, latents, guidance.plain, first_step)
+        state = DenoisingState.start(schedule, path[0], first_step)
+    return denoise(state, guidance.predict)
+
+
+class MuseGuidance:
+    """MUSE for one request, as the prediction of `muse.diffusion.denoising.denoise`."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        guide: EmotionClassifier,
+        clip: ClipSimilarity,
+        method: Method,
+        request: Request,
+    ):
+        self.backbone, self.guide, self.clip = backbone, guide, clip
+        self.method, self.request, self.timing = method, request, timing_of(method)
+        text, targets = backbone.text, [request.target]
+        self.target = torch.tensor([request.target.weights], device=backbone.device)
+        self.similar = torch.tensor([similar_mask(request.target)], device=backbone.device)
+        self.inherent = torch.zeros_like(self.target)
+        self.plain = backbone.embed(text.plain([request.prompt]))
+        self.negative = backbone.embed(text.plain([request.negative_prompt]))
+        self.prompts = text.open([request.prompt], targets, method.tokens, method.prompt_suffix)
+        self.initial_tokens = method.initial_scale * text.start(targets, method.tokens)
+        self.best_tokens = self.initial_tokens
+        self.scale = method.guidance_scale if request.image is None else method.edit_guidance_scale
+        self.started, self.curve = False, list[float]()
+        self._reset_tokens()
+
+    def predict(self, state: DenoisingState) -> Tensor:
+        """The network's output for this step, after classifier-free guidance."""
+        if not self.started and self.timing is not None:
+            self.started = self._starts(state)
+        if self.started and state.step < self.method.guidance_end * len(state.schedule):
+            self._optimize(state)
+        context = self.plain
+        if self.started:
+            context = self.backbone.embed(self.prompts, self.best_tokens)
+        conditional = self.backbone.predict(state.latents, state.timesteps, context)
+        unconditional = self.backbone.predict(state.latents, state.timesteps, self.negative)
+        return apply_cfg(conditional, unconditional, self.scale)
+
+    def _starts(self, state: DenoisingState) -> bool:
+        """WHEN guidance starts; the content's own emotion is read off at that step."""
+        assert self.timing is not None
+        output = self.backbone.predict(state.latents, state.timesteps, self.plain)
+        pixels = timed = self.backbone.codec.decode(state.x0(output))
+        if self.timing.unconditional:
+            output = self.backbone.predict(state.latents, state.timesteps, self.negative)
+            timed = self.backbone.codec.decode(state.x0(output))
+        text_features = self.clip.text([self.request.prompt])
+        self.curve.append(float(similarity(self.clip.image(timed), text_features)))
+        starts = self.timing.starts(self.curve, state.progress)
+        if starts and self.request.image is None:
+            self.inherent = inherent_mask(self.guide.probs(pixels).p, self.target)
+        return starts
+
+    def _optimize(self, state: DenoisingState) -> None:
+        """HOW the tokens are optimised: gradients through one prediction of x0, and Adam.
+
+        The step is taken with the tokens of the lowest loss.
+        """
+        if not self.method.warm_start:
+            self._reset_tokens()
+        lowest_loss = float("inf")
+        for _ in range(self.method.max_updates_per_step * len(self.request.target.members)):
+            loss, gradient, confident = self._evaluate(state)
+            if loss < lowest_loss:
+                lowest_loss, self.best_tokens = loss, self.tokens
+            if confident:
+                break
+            self._update_tokens(gradient)
+
+    def _evaluate(self, state: DenoisingState) -> tuple[float, Tensor, bool]:
+        """The loss of the tokens, its gradient (1, k, d), and whether the guide is confident."""
+        with torch.enable_grad():
+            leaf = self.tokens.clone().requires_grad_(True)
+            context = self.backbone.embed(self.prompts, leaf)
+            output = self.backbone.predict(state.latents, state.timesteps, context)
+            probs = self.guide.probs(self.backbone.codec.decode(state.x0(output)))
+            # WHICH emotions to raise and to lower.
+            loss = multi_emotion_loss(
+                probs, self.target, self.inherent, self.similar, *self.method.loss_weights
             )
-            latents = undo(schedule, index, latents, output)
-
-    tokens = method.initial_scale * backbone.text.start([request.target], method.tokens)
-    mean, spread, updates = torch.zeros_like(tokens), torch.zeros_like(tokens), 0
-    best_tokens, started, curve = tokens, False, []
-    before = torch.full_like(latents, float("nan"))
-    for step in range(first, len(schedule)):
-        index, timestep = torch.tensor([step]), schedule.timesteps[step : step + 1].to(device)
-        alpha, sigma = schedule.level(index, latents)
-
-        def x0_of(output: Tensor, latents=latents, alpha=alpha, sigma=sigma) -> Tensor:
-            return split(output, latents, alpha, sigma, schedule.prediction)[0]
-
-        if timing is not None and not started:  # WHEN
-            seen = backbone.codec.decode(x0_of(backbone.predict(latents, timestep, plain)))
-            bare = backbone.codec.decode(x0_of(backbone.predict(latents, timestep, negative)))
-            curve.append(
-                float(
-                    similarity(
-                        clip.image(bare if timing.bare else seen), clip.text([request.prompt])
-                    )
-                )
-            )
-            started = timing.starts(curve, step / len(schedule))
-            if started and request.image is None:
-                inherent = inherent_mask(guide.probs(seen).p, target)
-
-        if started and step < method.until * len(schedule):  # HOW
-            lowest = float("inf")
-            for _ in range(method.iterations * len(request.target.members)):
-                with torch.enable_grad():
-                    leaf = tokens.clone().requires_grad_(True)
-                    output = backbone.predict(latents, timestep, backbone.embed(prompts, leaf))
-                    probs = guide.probs(backbone.codec.decode(x0_of(output)))
-                    loss = multi_emotion_loss(
-                        probs, target, inherent, similar, *method.which
-                    )  # WHICH
-                    (gradient,) = torch.autograd.grad(loss.sum(), leaf)
-                if float(loss) < lowest:
-                    lowest, best_tokens = float(loss), tokens
-                rival = int(inherent.argmax())
-                p, weight = probs.p[0].tolist(), method.inherent_weight
-                if convinced(request.target, p, probs.multi_label, rival, weight, method.enough):
-                    break
-                relative, updates = gradient * backbone.text.scale, updates + 1
-                relative = relative * min(1.0, CLIP / float(relative.norm()))
-                mean, spread = 0.9 * mean + 0.1 * relative, 0.99 * spread + 0.01 * relative.square()
-                aim = (mean / (1 - 0.9**updates)) / ((spread / (1 - 0.99**updates)).sqrt() + 1e-12)
-                tokens = tokens - method.learning_rate * backbone.text.scale * aim
-
-        context = backbone.embed(prompts, best_tokens) if started else plain
-        output = guided(
-            backbone.predict(latents, timestep, context),
-            backbone.predict(latents, timestep, negative),
-            scale,
+            (gradient,) = torch.autograd.grad(loss.sum(), leaf)
+        confident = is_confident(
+            self.request.target,
+            probs.p[0].tolist(),
+            probs.multi_label,
+            int(self.inherent.argmax()),
+            self.method.inherent_weight,
+            self.method.stop_confidence,
         )
-        x0 = x0_of(output)
-        latents, before = schedule.step(schedule, index, latents, x0, before), x0
-    return latents
+        return float(loss), gradient, confident
+
+    def _reset_tokens(self) -> None:
+        self.tokens, self.updates = self.initial_tokens, 0
+        self.first_moment = torch.zeros_like(self.tokens)
+        self.second_moment = torch.zeros_like(self.tokens)
+
+    def _update_tokens(self, gradient: Tensor) -> None:
+        """Adam (Kingma and Ba, arXiv 1412.6980), relative to the size of a word embedding."""
+        scale = self.backbone.text.scale
+        relative = gradient * scale
+        relative = relative * min(1.0, MAX_GRADIENT_NORM / float(relative.norm()))
+        self.updates += 1
+        self.first_moment = 0.9 * self.first_moment + 0.1 * relative
+        self.second_moment = 0.99 * self.second_moment + 0.01 * relative.square()
+        mean = self.first_moment / (1 - 0.9**self.updates)
+        root_mean_square = (self.second_moment / (1 - 0.99**self.updates)).sqrt()
+        step = mean / (root_mean_square + 1e-12)
+        self.tokens = self.tokens - self.method.learning_rate * scale * step

@@ -59,23 +59,22 @@ class Costs:
 
         Left out are the verdicts on the picture: on the embedded model the judge's is 0.05 forwards. An arm that asks
         neither guide nor CLIP (`jobs.evaluation.arms.sdedit`) is charged for the one look at its source and the one prompt that
-        the engine asks them for, 0.05 forwards too much; token space `output` for the backward pass of the text
-        encoders, 0.05 too much a reading.
+        the engine asks them for, 0.05 forwards too much.
 
         Args:
             edited: whether it began as an image.
             pictures: that were begun and decoded under this trace, if it is the sum of several.
         """
-        looks, plain = len(trace.similarity), trace.forwards - 2 * trace.gradients
+        looks, plain = len(trace.similarity), trace.nfe - 2 * trace.guide_gradients
         timing = timing_of(method)
         # A policy that looks at the picture without the prompt does so beside the one that the guide is shown.
-        previews = 2 if timing is not None and timing.bare else 1
+        previews = 2 if timing is not None and timing.unconditional else 1
         seen = looks * (previews * self.preview + self.guide + self.clip_image)
-        glanced = trace.glances * (self.preview + self.guide + self.text)
+        glanced = trace.guide_forwards * (self.preview + self.guide + self.text)
         opened = 2 * self.text + self.clip_text + edited * (self.encode + self.guide)
         steps = (
             plain * self.forward
-            + trace.gradients * self.reading
+            + trace.guide_gradients * self.reading
             + unread(trace, method) * self.text
         )
         return (steps + seen + glanced + pictures * (opened + self.decode)) / self.forward
@@ -88,10 +87,10 @@ class Costs:
 
 
 def unread(trace: Trace, method: Method) -> int:
-    """The steps that were told the emotional tokens without a reading of the guide: those after `until`."""
+    """The steps that were told the emotional tokens without a reading of the guide: those after `guidance_end`."""
     if trace.start_step is None:
         return 0
-    until = math.ceil(method.until * method.steps) if method.iterations else 0
+    until = math.ceil(method.guidance_end * method.steps) if method.max_updates_per_step else 0
     return max(0, method.steps - max(until, trace.start_step))
 
 
@@ -125,7 +124,7 @@ def count(models: Models) -> Costs:
     steps = torch.tensor([500], device=backbone.device)
     prompt = "a dog on a beach"
     prompts = backbone.text.open(
-        [prompt], [Target.of(MIKELS.labels[0])], Method.tokens, Method.lead
+        [prompt], [Target.of(MIKELS.labels[0])], Method.tokens, Method.prompt_suffix
     )
     tokens = backbone.text.start([Target.of(MIKELS.labels[0])], Method.tokens)
     with torch.no_grad():

@@ -1,10 +1,12 @@
-"""A batch in lockstep: what the engine's own pace for every row is measured against.
+"""A batch in lockstep, against which the engine's own pace for every row is measured.
 
-A plain batched loop after `muse.reference`, which it equals row for row. All rows stand at the same step, and all of
-them take part in every pass until the last one is convinced or out of readings; a row that has stopped learns nothing
-more. It saves what costs a plain loop nothing to save (the base output once a step, a reading's output for the
-denoising, the cheap decoder), so that what it takes longer than the engine is for rows that are carried along, and
-for gradients that the engine does not ask for because the guide is convinced already.
+A plain batched loop after `muse.reference`, which it equals row for row. All rows stand at the same
+step, and all take part in every pass until the guide is confident of the last one or its updates
+are used up; the tokens of a row that has stopped are no longer updated. It saves what a plain loop
+can save at no cost: the unconditional output once a step, the output of an evaluation for the
+denoising step, the cheap decoder. The time that it takes beyond the engine's is therefore for rows
+that are carried along, and for gradients that the engine skips because the guide is confident
+already.
 """
 
 from __future__ import annotations
@@ -17,21 +19,14 @@ from torch import Tensor
 from muse.classifiers import EmotionClassifier
 from muse.classifiers.clip import ClipSimilarity, similarity
 from muse.diffusion.backbones.base import Backbone, Conditioning
-from muse.diffusion.sampler import guided, make_schedule, split
+from muse.diffusion.denoising import DenoisingState, denoise
+from muse.diffusion.sampler import apply_cfg, make_schedule
 from muse.emotions.probabilities import Probabilities
-from muse.guidance.losses import convinced, inherent_mask, multi_emotion_loss, similar_mask
-from muse.guidance.optimizer import TokenState, read
+from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
+from muse.guidance.optimizer import TokenState, evaluate_with_gradient
 from muse.guidance.timing import timing_of
 from muse.method import Method
 from muse.request import Request
-
-
-def chosen(rows: Tensor, yes: Conditioning, no: Conditioning) -> Conditioning:
-    """For each row, by bool (b,), one conditioning or the other."""
-    pooled = yes.pooled
-    if pooled is not None and no.pooled is not None:
-        pooled = torch.where(rows[:, None], pooled, no.pooled)
-    return Conditioning(torch.where(rows[:, None, None], yes.context, no.context), pooled)
 
 
 @torch.no_grad()
@@ -44,110 +39,132 @@ def lockstep(
 ) -> Tensor:
     """Final latents (b, c, h, w) of requests to generate.
 
-    Token space `input`, no augmentation, and tokens that are carried from step to step, as with `warm_start`.
+    Tokens are carried from step to step, as with `warm_start`.
     """
     schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
-    timing = timing_of(method)
-    device, count, text = backbone.device, len(requests), backbone.text
-    prompts, targets = (
-        [request.prompt for request in requests],
-        [request.target for request in requests],
-    )
-    target = torch.tensor([each.weights for each in targets], device=device)
-    similar = torch.tensor([similar_mask(each) for each in targets], device=device)
-    opened = text.open(prompts, targets, method.tokens, method.lead)
-    plain = backbone.embed(text.plain(prompts))
-    negative = backbone.embed(text.plain([request.negative_prompt for request in requests]))
-    words = clip.text(prompts)
-    noise = [
-        torch.randn(backbone.latent_shape, generator=torch.Generator().manual_seed(request.seed))
-        for request in requests
-    ]
-    latents = torch.stack(noise).to(device)
-    state = TokenState.start(method.initial_scale * text.start(targets, method.tokens), text.scale)
-    best, inherent, before = (
-        state.tokens.clone(),
-        torch.zeros_like(target),
-        torch.full_like(latents, float("nan")),
-    )
-    started, curves = (
-        torch.zeros(count, dtype=torch.bool, device=device),
-        [list[float]() for _ in requests],
-    )
+    noise = []
+    for request in requests:
+        generator = torch.Generator().manual_seed(request.seed)
+        noise.append(torch.randn(backbone.latent_shape, generator=generator))
+    state = DenoisingState.start(schedule, torch.stack(noise).to(backbone.device))
+    return denoise(state, LockstepGuidance(backbone, guide, clip, method, requests).predict)
 
-    limits = method.iterations * torch.tensor(
-        [len(each.members) for each in targets], device=device
-    )
 
-    def loss_of(probs: Probabilities) -> Tensor:
-        return multi_emotion_loss(probs, target, inherent, similar, *method.which)
+def chosen(rows: Tensor, yes: Conditioning, no: Conditioning) -> Conditioning:
+    """For each row, by bool (b,), one conditioning or the other."""
+    pooled = yes.pooled
+    if pooled is not None and no.pooled is not None:
+        pooled = torch.where(rows[:, None], pooled, no.pooled)
+    return Conditioning(torch.where(rows[:, None, None], yes.context, no.context), pooled)
 
-    for step in range(len(schedule)):
-        index = torch.full((count,), step)
-        timesteps = schedule.timesteps[index].to(device)
-        alpha, sigma = schedule.level(index, latents)
-        output, known = torch.zeros_like(latents), torch.zeros_like(started)
 
-        if timing is not None and not started.all():  # WHEN
-            seen = backbone.predict(latents, timesteps, plain)
-            pixels = backbone.codec.preview(
-                split(seen, latents, alpha, sigma, schedule.prediction)[0]
-            )
-            looked = pixels
-            if timing.bare:
-                bare = backbone.predict(latents, timesteps, negative)
-                looked = backbone.codec.preview(
-                    split(bare, latents, alpha, sigma, schedule.prediction)[0]
-                )
-            alike = similarity(clip.image(looked), words).tolist()
-            rivals = inherent_mask(guide.probs(pixels).p, target)
-            for k in (~started).nonzero().flatten().tolist():
-                curves[k].append(alike[k])
-                if timing.starts(curves[k], step / len(schedule)):
-                    started[k], inherent[k] = True, rivals[k]
-            output, known = seen, ~started
+class LockstepGuidance:
+    """MUSE for a batch whose rows all stand at the same step, as the prediction of `denoise`."""
 
-        going = started & (step < method.until * len(schedule))  # HOW
-        lowest = torch.full((count,), torch.inf, device=device)
-        for number in range(int(limits.max())):
-            going &= number < limits
+    def __init__(
+        self,
+        backbone: Backbone,
+        guide: EmotionClassifier,
+        clip: ClipSimilarity,
+        method: Method,
+        requests: Sequence[Request],
+    ):
+        self.backbone, self.guide, self.clip = backbone, guide, clip
+        self.method, self.timing = method, timing_of(method)
+        device, text = backbone.device, backbone.text
+        prompts = [request.prompt for request in requests]
+        self.targets = [request.target for request in requests]
+        self.weights = torch.tensor([t.weights for t in self.targets], device=device)
+        self.similar = torch.tensor([similar_mask(t) for t in self.targets], device=device)
+        self.inherent = torch.zeros_like(self.weights)
+        self.prompts = text.open(prompts, self.targets, method.tokens, method.prompt_suffix)
+        self.plain = backbone.embed(text.plain(prompts))
+        self.negative = backbone.embed(text.plain([r.negative_prompt for r in requests]))
+        self.text_features = clip.text(prompts)
+        tokens = method.initial_scale * text.start(self.targets, method.tokens)
+        self.tokens, self.best_tokens = TokenState.start(tokens, text.scale), tokens.clone()
+        members = torch.tensor([len(t.members) for t in self.targets], device=device)
+        self.max_evaluations = method.max_updates_per_step * members
+        self.started = torch.zeros(len(requests), dtype=torch.bool, device=device)
+        self.curves = [list[float]() for _ in requests]
+
+    def predict(self, state: DenoisingState) -> Tensor:
+        """The network's outputs for this step, after classifier-free guidance."""
+        # The conditional outputs that are known before the step, and where they are.
+        output, known = torch.zeros_like(state.latents), torch.zeros_like(self.started)
+        if self.timing is not None and not self.started.all():
+            output = self._decide_start(state)
+            known = ~self.started
+        if state.step < self.method.guidance_end * len(state.schedule):
+            output, known = self._optimize(state, output, known)
+
+        scale = self.method.guidance_scale
+        if known.all():
+            base = self.backbone.predict(state.latents, state.timesteps, self.negative)
+            return apply_cfg(output, base, scale)
+        worded = self.backbone.embed(self.prompts, self.best_tokens)
+        context = chosen(self.started, worded, self.plain)
+        conditional, base = self.backbone.predict(
+            state.latents.repeat(2, 1, 1, 1),
+            state.timesteps.repeat(2),
+            Conditioning.cat([context, self.negative]),
+        ).chunk(2)
+        return apply_cfg(torch.where(known[:, None, None, None], output, conditional), base, scale)
+
+    def _decide_start(self, state: DenoisingState) -> Tensor:
+        """WHEN: note the rows that start, and what their contents evoke; gives the plain output."""
+        assert self.timing is not None
+        codec = self.backbone.codec
+        output = self.backbone.predict(state.latents, state.timesteps, self.plain)
+        pixels = timed = codec.preview(state.x0(output))
+        if self.timing.unconditional:
+            base = self.backbone.predict(state.latents, state.timesteps, self.negative)
+            timed = codec.preview(state.x0(base))
+        similarities = similarity(self.clip.image(timed), self.text_features).tolist()
+        inherent = inherent_mask(self.guide.probs(pixels).p, self.weights)
+        for k in (~self.started).nonzero().flatten().tolist():
+            self.curves[k].append(similarities[k])
+            if self.timing.starts(self.curves[k], state.progress):
+                self.started[k], self.inherent[k] = True, inherent[k]
+        return output
+
+    def _optimize(
+        self, state: DenoisingState, output: Tensor, known: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """HOW: update the tokens; gives the outputs of the lowest losses, and where all are known."""
+        going = self.started.clone()
+        lowest = torch.full((len(going),), torch.inf, device=going.device)
+        for number in range(int(self.max_evaluations.max())):
+            going &= number < self.max_evaluations
             if not going.any():
                 break
-            reading = read(
-                backbone,
-                schedule,
-                index,
-                latents,
-                state.tokens,
-                lambda tokens: backbone.embed(opened, tokens),
-                guide.probs,
-                loss_of,
+            evaluation = evaluate_with_gradient(
+                self.backbone,
+                state.schedule,
+                state.index,
+                state.latents,
+                self.tokens.tokens,
+                lambda tokens: self.backbone.embed(self.prompts, tokens),
+                self.guide.probs,
+                self._loss,
             )
-            better = going & (reading.loss < lowest)
-            lowest, known = torch.where(better, reading.loss, lowest), known | better
-            best[better], output[better] = state.tokens[better], reading.output[better]
-            rows = zip(targets, reading.probs.p.tolist(), inherent.argmax(1).tolist(), strict=True)
-            weight, multi_label = method.inherent_weight, reading.probs.multi_label
-            sure = [
-                convinced(goal, p, multi_label, rival, weight, method.enough)
-                for goal, p, rival in rows
-            ]
-            going &= ~torch.tensor(sure, device=device)
-            state.update(going.nonzero().flatten(), reading.gradient[going], method.learning_rate)
+            better = going & (evaluation.loss < lowest)
+            lowest, known = torch.where(better, evaluation.loss, lowest), known | better
+            self.best_tokens[better] = self.tokens.tokens[better]
+            output[better] = evaluation.output[better]
+            going &= ~self._confident(evaluation.probs)
+            gradient, rows = evaluation.gradient[going], going.nonzero().flatten()
+            self.tokens.update(rows, gradient, self.method.learning_rate)
+        return output, known
 
-        if known.all():
-            base = backbone.predict(latents, timesteps, negative)
-        else:
-            told = chosen(started, backbone.embed(opened, best), plain)
-            both = backbone.predict(
-                latents.repeat(2, 1, 1, 1), timesteps.repeat(2), Conditioning.cat([told, negative])
-            )
-            output, base = (
-                torch.where(known[:, None, None, None], output, both[:count]),
-                both[count:],
-            )
-        x0, _ = split(
-            guided(output, base, method.guidance_scale), latents, alpha, sigma, schedule.prediction
-        )
-        latents, before = schedule.step(schedule, index, latents, x0, before), x0
-    return latents
+    def _loss(self, probs: Probabilities) -> Tensor:
+        """WHICH: the multi-emotion loss (b,)."""
+        masks = self.weights, self.inherent, self.similar
+        return multi_emotion_loss(probs, *masks, *self.method.loss_weights)
+
+    def _confident(self, probs: Probabilities) -> Tensor:
+        """Bool (b,): where the guide is confident of the target."""
+        rows = zip(self.targets, probs.p.tolist(), self.inherent.argmax(1).tolist(), strict=True)
+        limits = self.method.inherent_weight, self.method.stop_confidence
+        confident = [is_confident(t, p, probs.multi_label, own, *limits) for t, p, own in rows]
+        return torch.tensor(confident, device=self.weights.device)

@@ -104,7 +104,7 @@ def one_by_one(models: Models, method: Method, cases: Sequence[Case]) -> list[Sa
     return [
         sample
         for case in cases
-        for sample in finished(models, reference(*parts, request(case, plain(case))), forwards=0)
+        for sample in finished(models, reference(*parts, request(case, plain(case))), nfe=0)
     ]
 
 

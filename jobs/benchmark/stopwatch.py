@@ -68,7 +68,8 @@ class Stopwatch:
     @contextmanager
     def engine(self, engine: MuseEngine) -> Iterator[None]:
         """Watch an engine and what it asks of its models. The gradient is one part, through whatever it goes."""
-        backbone, codec = engine.backbone, engine.backbone.codec
+        setup = engine.setup
+        backbone, codec = setup.backbone, setup.backbone.codec
         with ExitStack() as watched:
             watched.enter_context(self.watch(engine, "run", ENGINE))
             for owner, function, name in (
@@ -77,8 +78,8 @@ class Stopwatch:
                 (codec, "preview", "decoder of the readings"),
                 (codec, "decode", "full decoder"),
                 (codec, "encode", "encoder"),
-                (engine.guide, "logits", "guide"),
-                (engine.clip, "image", "similarity"),
+                (setup.guide, "logits", "guide"),
+                (setup.clip, "image", "similarity"),
                 (torch.autograd, "grad", "gradient"),
             ):
                 watched.enter_context(self.watch(owner, function, name, inside=ENGINE))

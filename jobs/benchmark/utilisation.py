@@ -37,11 +37,11 @@ from muse.method import Method
 from muse.reference import muse as reference
 from muse.request import Request
 
-METHOD = Method(steps=50, iterations=5, until=0.2, timing="fixed", timing_level=0.0, enough=1.0)
+METHOD = Method(steps=50, max_updates_per_step=5, guidance_end=0.2, timing="fixed", timing_level=0.0, stop_confidence=1.0)
 SHORT = dataclasses.replace(METHOD, steps=10)
 SHORTER = dataclasses.replace(METHOD, steps=5)
 """Readings in a fifth of the steps, as in `METHOD`."""
-PASSING = dataclasses.replace(METHOD, steps=4, iterations=1)
+PASSING = dataclasses.replace(METHOD, steps=4, max_updates_per_step=1)
 """An image that costs little, for memory alone."""
 
 SECONDS = 420.0

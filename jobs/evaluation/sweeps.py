@@ -25,19 +25,17 @@ from muse.method import Method
 COUNT = 48
 """Cases of each task."""
 STARTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-PLATEAU, SETTLED = 0.02, 0.4
+PLATEAU, UNCONDITIONAL = 0.02, 0.4
 SIZES = (0.05, 0.1, 0.2, 0.4)
 HOW: Mapping[str, tuple[Any, ...]] = {
-    "token_space": ("output",),
     "warm_start": (False,),
-    "augment": (True,),
     "tokens": (1, 2, 4),
     "initial_scale": (0.0, 0.5),
     "learning_rate": (0.1, 0.3, 1.0),
-    "iterations": (1, 5, 10),
-    "enough": (0.5, 0.85, 0.95),
-    "lead": (", evoking {emotion}", ""),
-    "until": (0.5, 1.0),
+    "max_updates_per_step": (1, 5, 10),
+    "stop_confidence": (0.5, 0.85, 0.95),
+    "prompt_suffix": (", evoking {emotion}", ""),
+    "guidance_end": (0.5, 1.0),
 }
 PREVIEWS: tuple[tuple[str, Any], ...] = (("preview", FULL), ("preview_side", 32))
 DEFAULT = "default"
@@ -54,7 +52,7 @@ class Setting:
 
 def when_settings(method: Method) -> dict[str, Setting]:
     """Fixed starts, and the policies; the method's own policy at the method's own level."""
-    levels = {"threshold": Method.timing_level, "settled": SETTLED, "plateau": PLATEAU}
+    levels = {"threshold": Method.timing_level, "unconditional_threshold": UNCONDITIONAL, "plateau": PLATEAU}
     levels |= {method.timing: method.timing_level}
     settings = {
         f"fixed {share:g}": replace(method, timing="fixed", timing_level=share) for share in STARTS

@@ -30,6 +30,6 @@ class EnsembleClassifier(nn.Module):
     def probs(self, pixels: Tensor) -> Probabilities:
         probs = [member.probs(pixels) for member in self.members]
         if self.multi_label:
-            log_odds = [one.log_p - one.log_rest for one in probs]
+            log_odds = [one.log_p - one.log_not_p for one in probs]
             return Probabilities.from_sigmoid(torch.stack(log_odds).mean(0))
         return Probabilities.from_softmax(torch.stack([one.log_p for one in probs]).mean(0))

@@ -20,9 +20,11 @@ class Schedule:
     """The denoising steps of one run.
 
     Attributes:
-        timesteps: (n,), falling; what the network is told.
-        alphas, sigmas: float64 (n + 1,), signal and noise at each step's start, and at the end.
-        prediction: `epsilon`, `v_prediction`, `sample` or `flow_prediction`: what the network's output means.
+        timesteps: (n,), falling; what the network is given at each step.
+        alphas, sigmas: float64 (n + 1,), signal and noise at the start of each step, and at the
+            end.
+        prediction: what the network's output means: `epsilon`, `v_prediction`, `sample` or
+            `flow_prediction`.
         step: the sampler.
     """
 
@@ -36,22 +38,32 @@ class Schedule:
         return len(self.timesteps)
 
     def level(self, index: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
-        """(alpha, sigma) at steps `index` (b,), each (b, 1, 1, 1) with the device and dtype of `like`."""
+        """(alpha, sigma) at the start of steps `index` (b,) in [0, n], each (b, 1, 1, 1).
+
+        They have the device and dtype of `like`.
+        """
         shape = (-1, 1, 1, 1)
         return self.alphas[index].view(shape).to(like), self.sigmas[index].view(shape).to(like)
 
 
 Sampler = Callable[[Schedule, Tensor, Tensor, Tensor, Tensor], Tensor]
-"""(schedule, index (b,), latents, x0, the x0 of the step before or NaN) -> latents at index + 1."""
+"""(schedule, index, latents, x0, prev_x0) -> latents at steps index + 1.
+
+`index` is int64 (b,); all others are (b, c, h, w). `prev_x0` is the x0 of the row's step before,
+NaN if it has none.
+"""
 
 
-def split(
+def to_x0_eps(
     output: Tensor, latents: Tensor, alpha: Tensor | float, sigma: Tensor | float, prediction: str
 ) -> tuple[Tensor, Tensor]:
-    """The one-step predictions (x0, eps) that a network's output stands for.
+    """The one-step predictions (x0, eps) that a network's output (b, c, h, w) stands for.
 
     v = alpha eps - sigma x0 (Salimans and Ho, arXiv 2202.00512); in flow matching the output is
     eps - x0 (Lipman et al., arXiv 2210.02747).
+
+    Raises:
+        ValueError: if `prediction` is none of the four of `Schedule.prediction`.
     """
     if prediction == "v_prediction":
         return alpha * latents - sigma * output, sigma * latents + alpha * output
@@ -64,34 +76,54 @@ def split(
     raise ValueError(f"unknown prediction type {prediction!r}")
 
 
-def guided(conditional: Tensor, unconditional: Tensor, scale: float | Tensor) -> Tensor:
-    """Classifier-free guidance (Ho and Salimans, arXiv 2207.12598)."""
+def apply_cfg(conditional: Tensor, unconditional: Tensor, scale: float | Tensor) -> Tensor:
+    """Classifier-free guidance (Ho and Salimans, arXiv 2207.12598): u + scale (c - u)."""
     return unconditional + scale * (conditional - unconditional)
 
 
-def ddim(schedule: Schedule, index: Tensor, latents: Tensor, x0: Tensor, before: Tensor) -> Tensor:
-    """Deterministic DDIM (Song et al., arXiv 2010.02502), z' = alpha' x0 + sigma' eps, and Euler's method alike."""
+def ddim(schedule: Schedule, index: Tensor, latents: Tensor, x0: Tensor, prev_x0: Tensor) -> Tensor:
+    """Deterministic DDIM (Song et al., arXiv 2010.02502), z' = alpha' x0 + sigma' eps.
+
+    Euler's method on the probability-flow ODE is the same step.
+    """
     alpha, sigma = schedule.level(index, latents)
-    onward, noise = schedule.level(index + 1, latents)
-    return onward * x0 + noise * (latents - alpha * x0) / sigma
+    alpha_next, sigma_next = schedule.level(index + 1, latents)
+    return alpha_next * x0 + sigma_next * (latents - alpha * x0) / sigma
 
 
 def dpmpp_2m(
-    schedule: Schedule, index: Tensor, latents: Tensor, x0: Tensor, before: Tensor
+    schedule: Schedule, index: Tensor, latents: Tensor, x0: Tensor, prev_x0: Tensor
 ) -> Tensor:
-    """DPM-Solver++(2M) (Lu et al., arXiv 2211.01095, algorithm 2); first order at a row's first and last step.
+    """DPM-Solver++(2M) (Lu et al., arXiv 2211.01095, algorithm 2).
 
-    D = x0 + (x0 - before) / (2 r), z' = sigma'/sigma z + alpha' (1 - e^-h) D, with h the gain in
-    log(alpha / sigma) of this step, and r the gain of the step before over h.
+    With lambda = log(alpha / sigma), h the gain in lambda of this step, and r the gain of the step
+    before over h: D = x0 + (x0 - prev_x0) / (2 r), z' = sigma'/sigma z + alpha' (1 - e^-h) D. A
+    row's first and last steps are of first order.
     """
     alpha, sigma = schedule.level(index, latents)
-    onward, noise = schedule.level(index + 1, latents)
-    earlier_alpha, earlier_sigma = schedule.level((index - 1).clamp(min=0), latents)
-    gain = torch.log(onward / noise) - torch.log(alpha / sigma)
-    ratio = (torch.log(alpha / sigma) - torch.log(earlier_alpha / earlier_sigma)) / gain
-    second = ~torch.isnan(before) & torch.isfinite(gain) & (noise > 0)
-    aim = torch.where(second, x0 + (x0 - before) / (2 * ratio), x0)
-    return noise / sigma * latents + (onward - alpha * noise / sigma) * aim
+    alpha_next, sigma_next = schedule.level(index + 1, latents)
+    alpha_prev, sigma_prev = schedule.level((index - 1).clamp(min=0), latents)
+    gain = torch.log(alpha_next / sigma_next) - torch.log(alpha / sigma)
+    ratio = (torch.log(alpha / sigma) - torch.log(alpha_prev / sigma_prev)) / gain
+    second_order = ~torch.isnan(prev_x0) & torch.isfinite(gain) & (sigma_next > 0)
+    direction = torch.where(second_order, x0 + (x0 - prev_x0) / (2 * ratio), x0)
+    return sigma_next / sigma * latents + (alpha_next - alpha * sigma_next / sigma) * direction
+
+
+def denoise_step(
+    schedule: Schedule, index: Tensor, latents: Tensor, output: Tensor, prev_x0: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One denoising step of each row: its latents at step index + 1, and the x0 that it took.
+
+    Args:
+        index: int64 (b,), the step of each row.
+        latents: (b, c, h, w), at the start of that step.
+        output: the network's, of the same shape, after classifier-free guidance.
+        prev_x0: the x0 of each row's step before, NaN where there is none.
+    """
+    alpha, sigma = schedule.level(index, latents)
+    x0, _ = to_x0_eps(output, latents, alpha, sigma, schedule.prediction)
+    return schedule.step(schedule, index, latents, x0, prev_x0), x0
 
 
 SAMPLERS: dict[str, tuple[str, Sampler]] = {
@@ -100,18 +132,25 @@ SAMPLERS: dict[str, tuple[str, Sampler]] = {
     "dpm++": ("DPMSolverMultistepScheduler", dpmpp_2m),
     "flow": ("FlowMatchEulerDiscreteScheduler", ddim),
 }
-"""What a user may name: the diffusers scheduler whose noise levels are used, and the step."""
+"""For each name that a user may give: the diffusers scheduler of the noise levels, and the step."""
 
-# SD 1.5's own PNDM keeps its state for one batch in step; DDIM takes the same steps of first order.
+# PNDM, with which SD 1.5 came, has one state for all rows of a batch, but here rows stand at
+# different steps. DDIM has the same noise levels, at first order.
 NATIVE = {scheduler: name for name, (scheduler, _) in SAMPLERS.items()} | {"PNDMScheduler": "ddim"}
 
 
 def make_schedule(config: Mapping[str, Any], steps: int, sampler: str = "model") -> Schedule:
-    """The schedule of a diffusers scheduler's configuration. `model` takes the sampler that the model came with.
+    """The schedule of `steps` steps for a model.
+
+    Args:
+        config: of the diffusers scheduler that the model came with, with its `_class_name`.
+        steps: at least 1.
+        sampler: a name in `SAMPLERS`, or `model` for the sampler that the model came with.
 
     Raises:
-        ValueError: a scheduler whose step is not known here as a function of one-step x0, by its name, with those
-            whose step is.
+        ValueError: if the sampler is unknown, does not fit the model's training, or is the model's
+            own and cannot be written as a function of the one-step x0; the message names those that
+            can.
     """
     import diffusers
 
@@ -119,8 +158,8 @@ def make_schedule(config: Mapping[str, Any], steps: int, sampler: str = "model")
     if sampler == "model":
         if own not in NATIVE:
             raise ValueError(
-                f"the model's scheduler {own} cannot be used: its steps are not known here as functions of x0; "
-                f"choose another with method.sampler: {', '.join(SAMPLERS)}"
+                f"the model's scheduler {own} cannot be used: its steps are not known here as "
+                f"functions of x0; choose another with method.sampler: {', '.join(SAMPLERS)}"
             )
         sampler = NATIVE[own]
     if sampler not in SAMPLERS:
@@ -130,7 +169,7 @@ def make_schedule(config: Mapping[str, Any], steps: int, sampler: str = "model")
             f"the model was trained for {own}; sampler {sampler!r} cannot run it, choose model"
         )
     name, step = SAMPLERS[sampler]
-    # Clipping belongs to pixel models; on latents it distorts.
+    # Clipping and thresholding belong to models of pixels; they distort latents.
     scheduler = getattr(diffusers, name).from_config(
         dict(config), clip_sample=False, thresholding=False
     )
@@ -139,8 +178,9 @@ def make_schedule(config: Mapping[str, Any], steps: int, sampler: str = "model")
         2,
     ):
         raise ValueError(
-            f"DPM-Solver of type {scheduler.config.algorithm_type!r} and order {scheduler.config.solver_order} "
-            "cannot be used; choose another with method.sampler: ddim, euler"
+            f"DPM-Solver of type {scheduler.config.algorithm_type!r} and order "
+            f"{scheduler.config.solver_order} cannot be used; "
+            "choose another with method.sampler: ddim, euler"
         )
     scheduler.set_timesteps(steps)
     alphas, sigmas = _levels(scheduler, sampler)
@@ -157,6 +197,6 @@ def _levels(scheduler: Any, sampler: str) -> tuple[Tensor, Tensor]:
     sigmas = scheduler.sigmas.double()
     if sampler == "flow":
         return 1 - sigmas, sigmas
-    # Noise over signal, as k-diffusion counts: alpha = 1 / sqrt(1 + s^2).
+    # These are sigma / alpha, as in k-diffusion; alpha^2 + sigma^2 = 1 then gives alpha.
     alphas = (1 + sigmas.square()).rsqrt()
     return alphas, sigmas * alphas

@@ -1,5 +1,7 @@
-"""Emotions: what there are (taxonomies), what is wanted (targets), how probable each is in an image."""
+"""Emotions: taxonomies, targets, labels, and the probabilities that a classifier gives."""
 
-from muse.emotions.targets import MIKELS, Target, Taxonomy
+from muse.emotions.target import Target
+from muse.emotions.taxonomies import MIKELS
+from muse.emotions.taxonomy import Taxonomy
 
 __all__ = ["MIKELS", "Target", "Taxonomy"]

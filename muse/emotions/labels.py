@@ -1,15 +1,15 @@
-"""Labels of a classifier or a data set under the names of a taxonomy: by name, never by position."""
+"""The labels of a classifier or a data set under the names of a taxonomy."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
 
-from muse.emotions import Taxonomy
+from muse.emotions.taxonomy import Taxonomy
 
 
 def clean(label: object) -> str:
-    """As labels are compared: small letters, no spaces around."""
+    """A label as it is compared: in lower case, without spaces around it."""
     return str(label).strip().lower()
 
 
@@ -18,39 +18,48 @@ def assignment(
 ) -> tuple[int | None, ...]:
     """For each label the index of its emotion, or None where it is left out.
 
+    Labels are matched by name, never by position.
+
     Args:
-        labels: of a classifier or a data set. Several may mean one emotion.
-        label_map: what labels mean that are no names of the taxonomy; "" leaves a label out.
+        labels: of a classifier or a data set. Several of them may mean the same emotion.
+        label_map: the emotion that a label means where the taxonomy does not have its name; ""
+            leaves the label out.
 
     Raises:
-        ValueError: a label of unknown meaning, an emotion that no label stands for, or a map of labels that are
-            not there.
+        ValueError: if the meaning of a label is unknown, an emotion has no label, or the map names
+            labels that are not there.
     """
-    own = [clean(label) for label in labels]
-    given = {clean(label): clean(emotion) for label, emotion in (label_map or {}).items()}
-    if absent := [label for label in given if label not in own]:
+    names = [clean(label) for label in labels]
+    mapped = {clean(label): clean(emotion) for label, emotion in (label_map or {}).items()}
+    if absent := [label for label in mapped if label not in names]:
         raise ValueError(
-            f"label_map names {', '.join(absent)}, but the labels are {', '.join(own)}"
+            f"label_map names {', '.join(absent)}, but the labels are {', '.join(names)}"
         )
-    for emotion in given.values():
+    for emotion in mapped.values():
         if emotion:
             taxonomy.index(emotion)
-    meant = [given.get(label, label) for label in own]
-    strange = [
-        label
-        for label, emotion in zip(own, meant, strict=True)
-        if emotion and emotion not in taxonomy.labels
-    ]
-    missing = [emotion for emotion in taxonomy.labels if emotion not in meant]
-    if strange or missing:
-        both = f"the labels ({', '.join(own)}) are not those of {taxonomy.name} ({', '.join(taxonomy.labels)})"
-        if not strange:
-            raise ValueError(
-                f"{both}: none stands for {', '.join(missing)}; say in label_map which does"
-            )
-        near = difflib.get_close_matches(strange[0], taxonomy.labels, n=1, cutoff=0.0)[0]
+    emotions = [mapped.get(name, name) for name in names]
+    _check_complete(names, emotions, taxonomy)
+    return tuple(taxonomy.labels.index(emotion) if emotion else None for emotion in emotions)
+
+
+def _check_complete(names: Sequence[str], emotions: Sequence[str], taxonomy: Taxonomy) -> None:
+    """Raise ValueError unless every label means an emotion, and every emotion has a label."""
+    known = {"", *taxonomy.labels}
+    unknown = [name for name, emotion in zip(names, emotions, strict=True) if emotion not in known]
+    missing = [emotion for emotion in taxonomy.labels if emotion not in emotions]
+    if not unknown and not missing:
+        return
+    mismatch = (
+        f"the labels ({', '.join(names)}) are not those of {taxonomy.name} "
+        f"({', '.join(taxonomy.labels)})"
+    )
+    if not unknown:
         raise ValueError(
-            f"{both}; say in label_map what {', '.join(strange)} means, as in {strange[0]!r} = {near!r}, "
-            'or "" to leave a label out'
+            f"{mismatch}: none means {', '.join(missing)}; name in label_map the one that does"
         )
-    return tuple(taxonomy.labels.index(emotion) if emotion else None for emotion in meant)
+    nearest = difflib.get_close_matches(unknown[0], taxonomy.labels, n=1, cutoff=0.0)[0]
+    raise ValueError(
+        f"{mismatch}; write in label_map what {', '.join(unknown)} means, "
+        f'as in {unknown[0]!r} = {nearest!r}, or "" to leave a label out'
+    )

@@ -1,4 +1,4 @@
-"""What a classifier makes of images: how probable each emotion is, in logarithms that stay exact near 0 and 1."""
+"""How probable a classifier finds each emotion, in logarithms that stay exact near 0 and 1."""
 
 from __future__ import annotations
 
@@ -11,33 +11,34 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Probabilities:
-    """Probabilities P of emotions in images.
+    """Probabilities P of n emotions in b images.
 
     Attributes:
-        log_p: (b, n), float32, log P, each at most 0.
-        log_rest: (b, n), float32, log(1 - P), each at most 0.
-        multi_label: whether an image may have several emotions, or none, each probable by itself; otherwise it has one, and
-            the rows of P sum to 1.
+        log_p: log P, (b, n), float32 (or the dtype of the logits), at most 0.
+        log_not_p: log(1 - P), of the same shape and dtype, at most 0.
+        multi_label: False if an image has exactly one emotion, so that each row of P sums to 1.
+            True if it may have several or none, each probable by itself.
     """
 
     log_p: Tensor
-    log_rest: Tensor
+    log_not_p: Tensor
     multi_label: bool
 
     @classmethod
     def from_softmax(cls, logits: Tensor) -> Probabilities:
-        """An image has one emotion: P = softmax(logits) (b, n)."""
+        """Exactly one emotion an image: P = softmax(logits), logits (b, n)."""
         log_p = F.log_softmax(logits, dim=-1)
         # log(1 - P) without the cancellation of 1 - exp(log P) near P = 1.
         return cls(log_p, torch.log(-torch.expm1(log_p.clamp(max=-1e-6))), multi_label=False)
 
     @classmethod
     def from_sigmoid(cls, logits: Tensor) -> Probabilities:
-        """An image may have several emotions, or none: P = sigmoid(logits) (b, n)."""
+        """Any number of emotions an image: P = sigmoid(logits), logits (b, n)."""
         return cls(F.logsigmoid(logits), F.logsigmoid(-logits), multi_label=True)
 
     def detach(self) -> Probabilities:
-        return Probabilities(self.log_p.detach(), self.log_rest.detach(), self.multi_label)
+        """The same values without their graph."""
+        return Probabilities(self.log_p.detach(), self.log_not_p.detach(), self.multi_label)
 
     @property
     def p(self) -> Tensor:

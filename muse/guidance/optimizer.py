@@ -1,6 +1,7 @@
-"""HOW, how it is optimised: one gradient step on the emotional tokens of a set of rows.
+"""HOW, the optimiser: gradients of the emotional tokens through one prediction, and Adam on them.
 
-Everything is per row: loss, gradient clip, Adam moments. A row's tokens do not depend on its neighbours.
+Everything is per row: loss, gradient norm, Adam's moments. A row's tokens do not depend on the
+other rows of its batch.
 """
 
 from __future__ import annotations
@@ -12,65 +13,81 @@ import torch
 from torch import Tensor
 
 from muse.diffusion.backbones.base import Backbone, Conditioning
-from muse.diffusion.sampler import Schedule, split
+from muse.diffusion.sampler import Schedule, to_x0_eps
 from muse.emotions.probabilities import Probabilities
 
-CLIP = 10.0
-"""Largest norm of a row's relative gradient that enters Adam's moments; one exploding reading must not still them."""
+MAX_GRADIENT_NORM = 10.0
+"""Norm to which a row's relative gradient is clipped.
+
+Otherwise one exploding gradient would fill Adam's second moment and stop all later updates.
+"""
+
+BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-12
+"""Adam's decay rates and the constant of its denominator."""
 
 
 @dataclass
 class TokenState:
-    """Emotional tokens of a batch and their Adam moments, float32.
+    """The emotional tokens of b rows and their Adam moments, float32.
 
     Attributes:
-        tokens, first, second: (b, k, d).
-        count: (b,), updates so far.
-        scale: (d,), root mean square of what the tokens stand among; learning rate and clip are relative to it.
+        tokens, first_moment, second_moment: (b, k, d).
+        updates: (b,), the updates so far.
+        scale: (d,), root mean square of a word embedding's entries. Learning rate and gradient norm
+            are relative to it.
     """
 
     tokens: Tensor
-    first: Tensor
-    second: Tensor
-    count: Tensor
+    first_moment: Tensor
+    second_moment: Tensor
+    updates: Tensor
     scale: Tensor
 
     @classmethod
     def start(cls, tokens: Tensor, scale: Tensor) -> TokenState:
-        count = torch.zeros(len(tokens), device=tokens.device)
-        return cls(tokens.clone(), torch.zeros_like(tokens), torch.zeros_like(tokens), count, scale)
+        """Begin with these tokens (b, k, d) and scale (d,)."""
+        updates = torch.zeros(len(tokens), device=tokens.device)
+        zeros = torch.zeros_like(tokens)
+        return cls(tokens.clone(), zeros, zeros.clone(), updates, scale)
 
     def reset(self, row: int, tokens: Tensor) -> None:
-        """Begin again from `tokens` (k, d)."""
-        self.tokens[row], self.first[row], self.second[row], self.count[row] = tokens, 0.0, 0.0, 0.0
+        """Begin one row again, with tokens (k, d)."""
+        self.tokens[row] = tokens
+        self.first_moment[row] = 0.0
+        self.second_moment[row] = 0.0
+        self.updates[row] = 0.0
 
-    def update(self, rows: Tensor, gradient: Tensor, rate: float) -> None:
-        """Adam (Kingma and Ba, arXiv 1412.6980) on `rows` alone; `gradient` is (len(rows), k, d).
+    def update(self, rows: Tensor, gradient: Tensor, learning_rate: float) -> None:
+        """One step of Adam (Kingma and Ba, arXiv 1412.6980) on `rows` (r,) alone.
 
-        The step is `rate` of a word embedding's root mean square, so that one rate fits any text encoder.
+        Args:
+            gradient: (r, k, d).
+            learning_rate: in units of `scale`, so that one rate fits any text encoder.
         """
-        beta1, beta2 = 0.9, 0.99
         relative = gradient * self.scale
         norm = relative.flatten(1).norm(dim=1).view(-1, 1, 1)
-        relative = relative * (CLIP / norm.clamp(min=CLIP))
-        self.count[rows] += 1
-        self.first[rows] = beta1 * self.first[rows] + (1 - beta1) * relative
-        self.second[rows] = beta2 * self.second[rows] + (1 - beta2) * relative.square()
-        age = self.count[rows].view(-1, 1, 1)
-        mean = self.first[rows] / (1 - beta1**age)
-        spread = (self.second[rows] / (1 - beta2**age)).sqrt()
-        self.tokens[rows] -= rate * self.scale * mean / (spread + 1e-12)
+        relative = relative * (MAX_GRADIENT_NORM / norm.clamp(min=MAX_GRADIENT_NORM))
+        self.updates[rows] += 1
+        self.first_moment[rows] = BETA1 * self.first_moment[rows] + (1 - BETA1) * relative
+        self.second_moment[rows] = (
+            BETA2 * self.second_moment[rows] + (1 - BETA2) * relative.square()
+        )
+        updates = self.updates[rows].view(-1, 1, 1)
+        mean = self.first_moment[rows] / (1 - BETA1**updates)
+        root_mean_square = (self.second_moment[rows] / (1 - BETA2**updates)).sqrt()
+        self.tokens[rows] -= learning_rate * self.scale * mean / (root_mean_square + EPSILON)
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the guide sees in the one-step x0 of each row.
+class GuideEvaluation:
+    """What the guide finds in the one-step x0 of r rows. Nothing carries a graph.
 
     Attributes:
         loss: (r,), the multi-emotion loss.
-        probs: (r, n), without a gradient.
-        gradient: (r, k, d), of the loss in the tokens.
-        output: (r, c, h, w), the conditional prediction that was read; it serves the denoising step too.
+        probs: (r, n).
+        gradient: (r, k, d), of the loss with respect to the tokens.
+        output: (r, c, h, w), the network's conditional output that was evaluated. It serves the
+            denoising step, too.
     """
 
     loss: Tensor
@@ -79,31 +96,38 @@ class Reading:
     output: Tensor
 
 
-def read(
+def evaluate_with_gradient(
     backbone: Backbone,
     schedule: Schedule,
     index: Tensor,
     latents: Tensor,
     tokens: Tensor,
     conditioning_of: Callable[[Tensor], Conditioning],
-    odds_of: Callable[[Tensor], Probabilities],
+    probs_of: Callable[[Tensor], Probabilities],
     loss_of: Callable[[Probabilities], Tensor],
-) -> Reading:
-    """Loss and gradient of tokens (r, k, d) through one conditional prediction of x0 from detached latents.
+) -> GuideEvaluation:
+    """Loss of tokens V through one conditional prediction of x0, and its gradient in V.
 
-    x0 = (z_t - sigma_t eps(z_t, t, c(prompt, V))) / alpha_t, the conditional branch alone
-    (MinorityPrompt, arXiv 2410.07838). One backward over the sum of the rows' losses gives each row
-    its own gradient, for no layer mixes rows; rows may stand at different steps `index` (r,).
+    x0 = (z_t - sigma_t eps(z_t, t, c(prompt, V))) / alpha_t from detached latents, the conditional
+    branch alone (MinorityPrompt, arXiv 2410.07838). No layer mixes rows, so that one backward pass
+    over the sum of the losses gives each row its own gradient.
+
+    Args:
+        index: int64 (r,), the denoising step of each row.
+        latents: (r, c, h, w), at the start of these steps.
+        tokens: V, (r, k, d).
+        conditioning_of: the conditioning of the rows with such tokens.
+        probs_of: the guide, on pixels (r, 3, h, w) in about [0, 1].
+        loss_of: the loss (r,) of its probabilities (r, n).
     """
     latents = latents.detach()
     alpha, sigma = schedule.level(index, latents)
     with torch.enable_grad():
         leaf = tokens.detach().requires_grad_(True)
-        output = backbone.predict(
-            latents, schedule.timesteps[index].to(latents.device), conditioning_of(leaf)
-        )
-        x0, _ = split(output, latents, alpha, sigma, schedule.prediction)
-        probs = odds_of(backbone.codec.preview(x0))
+        timesteps = schedule.timesteps[index].to(latents.device)
+        output = backbone.predict(latents, timesteps, conditioning_of(leaf))
+        x0, _ = to_x0_eps(output, latents, alpha, sigma, schedule.prediction)
+        probs = probs_of(backbone.codec.preview(x0))
         loss = loss_of(probs)
         (gradient,) = torch.autograd.grad(loss.sum(), leaf)
-    return Reading(loss.detach(), probs.detach(), gradient, output.detach())
+    return GuideEvaluation(loss.detach(), probs.detach(), gradient, output.detach())

@@ -215,7 +215,7 @@ class Maker:
             return replace(result, record={**result.record, **_tried(asked.planned, 0)})
         trace = drawn.trace
         record = blank_record(asked.planned, number, self.shared) | {
-            **_tried(asked.planned, trace["forwards"] if trace else 0),
+            **_tried(asked.planned, trace["nfe"] if trace else 0),
             "image_sha256": asked.source,
             "judge": _rounded(drawn.judge.probabilities),
             "judge_confidence": round(drawn.judge.confidence, DIGITS),
@@ -229,9 +229,10 @@ class Maker:
             record |= {
                 "inherent": trace["inherent"] or "",
                 "start_step": -1 if trace["start_step"] is None else trace["start_step"],
-                **{
-                    name: trace[name] for name in ("iterations", "gradients", "glances", "forwards")
-                },
+                "iterations": trace["updates"],
+                "gradients": trace["guide_gradients"],
+                "glances": trace["guide_forwards"],
+                "forwards": trace["nfe"],
                 "trace_similarity": _rounded(trace["similarity"]),
                 "trace_loss": _rounded(trace["loss"]),
                 "trace_confidence": _rounded(trace["confidence"]),

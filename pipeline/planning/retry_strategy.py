@@ -57,9 +57,9 @@ def refined_method(method: Method) -> Method:
     """The method with twice the updates a step, over a fifth more of the steps, and half the doubt of the guide."""
     return replace(
         method,
-        iterations=min(100, 2 * method.iterations),
-        until=min(1.0, method.until + 0.2),
-        enough=(1 + method.enough) / 2,
+        max_updates_per_step=min(100, 2 * method.max_updates_per_step),
+        guidance_end=min(1.0, method.guidance_end + 0.2),
+        stop_confidence=(1 + method.stop_confidence) / 2,
     )
 
 

@@ -92,12 +92,12 @@ def test_stable_diffusion_15_at_full_size(tokenizer, random_guide, random_clip, 
         return embed(prompts, given)
 
     monkeypatch.setattr(backbone, "embed", watched)
-    method = Method(steps=2, iterations=2, timing="fixed", timing_level=0.0, until=1.0)
+    method = Method(steps=2, max_updates_per_step=2, timing="fixed", timing_level=0.0, guidance_end=1.0)
     request = Request("a dog in a forest", Target.of("awe"), 1)
     (sample,) = MuseEngine(backbone, guide, clip, method).run([request])
     assert sample.failure is None
     assert sample.pixels.shape == (8 * cells, 8 * cells, 3)
-    assert sample.trace.iterations == 4
+    assert sample.trace.updates == 4
     assert all(0 < loss < 100 for loss in sample.trace.loss)
     moved = (tokens[-1] - tokens[0]) / backbone.text.scale
     assert 0.05 < float(moved.abs().mean()) < 3, "in units of a word embedding's size"

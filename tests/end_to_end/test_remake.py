@@ -20,7 +20,7 @@ from pipeline.generation.source_images import open_image, to_tensor
 from pipeline.storage.files import sha256_folder
 from tests.support import drive
 
-QUICK = ["--set", "method.steps=5", "--set", "method.iterations=2", "--min-confidence", 0]
+QUICK = ["--set", "method.steps=5", "--set", "method.max_updates_per_step=2", "--min-confidence", 0]
 ROLES = {"model": "diffusion", "guide": "guide", "judge": "judge", "similarity": "clip"}
 
 

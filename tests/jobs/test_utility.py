@@ -74,7 +74,7 @@ def experiment(tmp_path_factory):
     """One request an emotion, two seeds; both corpora by `muse-batch run`, at two steps, everything accepted."""
     work = tmp_path_factory.mktemp("utility")
     tiny = Suite(few=(2,), requests=1, seeds=2, steps=3, held_out=16)
-    short = ["method.steps=2", "method.iterations=1", "min_confidence=0.0"]
+    short = ["method.steps=2", "method.max_updates_per_step=1", "min_confidence=0.0"]
     return utility.run(tiny, work, 3, 2, short), work, (tiny, short)
 
 

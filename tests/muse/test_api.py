@@ -12,7 +12,7 @@ from tests.support.tiny_models import random_resnet
 
 @pytest.fixture(scope="module")
 def pipe(random_backbone, random_guide, random_clip):
-    method = Method(steps=4, iterations=1, timing="fixed", timing_level=0.0)
+    method = Method(steps=4, max_updates_per_step=1, timing="fixed", timing_level=0.0)
     return MusePipeline(random_backbone, random_guide, random_clip, method)
 
 
@@ -25,7 +25,7 @@ def test_one_prompt_makes_one_image_with_its_trace(pipe):
     (image,), (trace,) = made.images, made.traces
     assert image.size == (64, 64)
     assert trace.start_step == 0
-    assert trace.iterations > 0
+    assert trace.updates > 0
     assert made.failures == [None]
 
 
@@ -94,7 +94,7 @@ def test_a_guide_with_other_labels_takes_a_label_map(tmp_path):
         MusePipeline.from_pretrained(guide=tmp_path)
     told = {f"class of {label}": label for label in MIKELS.labels}
     pipe = MusePipeline.from_pretrained(
-        guide=tmp_path, label_map=told, method=Method(steps=2, iterations=1)
+        guide=tmp_path, label_map=told, method=Method(steps=2, max_updates_per_step=1)
     )
     assert pipe("a dog", "awe", generator=_draw()).failures == [None]
 

@@ -13,7 +13,7 @@ from muse.engine import MuseEngine
 from muse.method import Method
 from muse.request import Request
 
-QUICK = Method(steps=4, iterations=1, timing="fixed", timing_level=0.0, until=1.0)
+QUICK = Method(steps=4, max_updates_per_step=1, timing="fixed", timing_level=0.0, guidance_end=1.0)
 
 
 @pytest.fixture
@@ -56,10 +56,10 @@ def test_a_trace_tells_what_was_done(make):
     assert len(trace.similarity) == 1
     assert trace.inherent is not None
     assert trace.inherent != "awe"
-    assert trace.iterations == len(trace.loss) == len(trace.confidence) == 4
+    assert trace.updates == len(trace.loss) == len(trace.confidence) == 4
     # Forward and backward at each reading, whose output serves the step; the unconditional branch once a step;
     # and one to decide the start.
-    assert trace.forwards == 4 * 2 + 4 * 1 + 1
+    assert trace.nfe == 4 * 2 + 4 * 1 + 1
 
 
 def test_without_guidance_it_is_plain_ddim(make, random_backbone):
@@ -84,7 +84,7 @@ def test_without_guidance_it_is_plain_ddim(make, random_backbone):
             latents = float(schedule.alphas[i + 1]) * x0 + float(schedule.sigmas[i + 1]) * eps
         pixels = backbone.codec.decode(latents)[0].permute(1, 2, 0).clamp(0, 1) * 255
     assert (pixels - sample.pixels).abs().max() <= 1.0
-    assert sample.trace.iterations == 0
+    assert sample.trace.updates == 0
 
 
 def test_a_finished_request_leaves_its_slot_to_the_next(make):
@@ -101,7 +101,7 @@ def test_a_finished_request_leaves_its_slot_to_the_next(make):
     for a, b in zip(few, many, strict=True):
         # Two levels of 255: other rows share the forwards, and float sums round differently.
         assert (a.pixels.int() - b.pixels.int()).abs().max() <= 2
-        assert a.trace.forwards == b.trace.forwards
+        assert a.trace.nfe == b.trace.nfe
     order = [number for number, _ in seen]
     first = {n: order.index(n) for n in range(4)}
     last = {n: len(order) - 1 - order[::-1].index(n) for n in range(4)}
@@ -113,9 +113,9 @@ def test_a_finished_request_leaves_its_slot_to_the_next(make):
 def test_the_best_reading_of_a_step_is_what_is_denoised_with(make):
     """Where every update does harm, all must be as if there had been one reading a step."""
     once = Method(
-        steps=4, iterations=1, timing="fixed", timing_level=0.0, until=0.25, learning_rate=0.0
+        steps=4, max_updates_per_step=1, timing="fixed", timing_level=0.0, guidance_end=0.25, learning_rate=0.0
     )
-    wild = dataclasses.replace(once, iterations=2, learning_rate=10.0)
+    wild = dataclasses.replace(once, max_updates_per_step=2, learning_rate=10.0)
     pairs = (
         (make([_request(seed)], once)[0], make([_request(seed)], wild)[0]) for seed in range(10)
     )
@@ -162,36 +162,36 @@ def test_without_warm_start_each_step_begins_with_the_words(make):
 
 def test_a_convinced_guide_leaves_the_tokens_alone_and_costs_no_gradient(make):
     (sample,) = make(
-        [_request()], Method(steps=4, timing="fixed", timing_level=0.0, enough=0.0, until=1.0)
+        [_request()], Method(steps=4, timing="fixed", timing_level=0.0, stop_confidence=0.0, guidance_end=1.0)
     )
-    assert sample.trace.iterations == 0
+    assert sample.trace.updates == 0
     # The first reading has a gradient, for nobody knows yet; the other steps' glances are their predictions, too.
-    assert (sample.trace.gradients, sample.trace.glances) == (1, 3)
+    assert (sample.trace.guide_gradients, sample.trace.guide_forwards) == (1, 3)
     assert len(sample.trace.confidence) == 4
-    assert sample.trace.forwards == 2 + 3 * 1 + 4 * 1 + 1
+    assert sample.trace.nfe == 2 + 3 * 1 + 4 * 1 + 1
 
 
 def test_each_emotion_of_a_mixture_has_its_readings(make):
     one, pair = make(
         [_request(), _request(emotion={"awe": 0.7, "fear": 0.3})],
-        dataclasses.replace(QUICK, enough=1.0),
+        dataclasses.replace(QUICK, stop_confidence=1.0),
     )
-    assert (one.trace.iterations, pair.trace.iterations) == (4, 8)
+    assert (one.trace.updates, pair.trace.updates) == (4, 8)
 
 
 def test_a_guide_in_doubt_again_is_read_again(make):
     """Confidences of random weights wander: at their median some glances find what the reading before had not."""
-    method = Method(steps=8, timing="fixed", timing_level=0.0, until=1.0, iterations=2)
+    method = Method(steps=8, timing="fixed", timing_level=0.0, guidance_end=1.0, max_updates_per_step=2)
     requests = [_request(seed) for seed in range(6)]
     level = statistics.median(
         c for sample in make(requests, method) for c in sample.trace.confidence
     )
-    traces = [sample.trace for sample in make(requests, dataclasses.replace(method, enough=level))]
-    in_vain = [trace.gradients + trace.glances - len(trace.confidence) for trace in traces]
+    traces = [sample.trace for sample in make(requests, dataclasses.replace(method, stop_confidence=level))]
+    in_vain = [trace.guide_gradients + trace.guide_forwards - len(trace.confidence) for trace in traces]
     assert max(in_vain) > 0, "no glance found the guide in doubt"
-    assert sum(trace.glances for trace in traces) > sum(in_vain), "no glance found it convinced"
+    assert sum(trace.guide_forwards for trace in traces) > sum(in_vain), "no glance found it convinced"
     for trace in traces:
-        assert trace.iterations == sum(confidence < level for confidence in trace.confidence)
+        assert trace.updates == sum(confidence < level for confidence in trace.confidence)
 
 
 def test_a_row_that_turns_non_finite_fails_alone(make):

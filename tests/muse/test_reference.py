@@ -53,7 +53,7 @@ def _requests():
     ]
 
 
-BASE = Method(steps=5, iterations=3, timing="fixed", timing_level=0.2, until=0.8)
+BASE = Method(steps=5, max_updates_per_step=3, timing="fixed", timing_level=0.2, guidance_end=0.8)
 ENOUGH_OF_EACH = 0.48
 SETTLED = -0.01
 
@@ -76,7 +76,7 @@ SETTLED = -0.01
 def test_the_engine_equals_the_reference(models, change, slots):
     samples = _hold_to_the_reference(models, dataclasses.replace(BASE, **change), slots)
     if change.get("timing") == "never":
-        assert all(sample.trace.iterations == 0 for sample in samples)
+        assert all(sample.trace.updates == 0 for sample in samples)
     if change.get("timing") == "settled":
         assert len({sample.trace.start_step for sample in samples}) > 1
     if "enough" in change:
@@ -87,12 +87,12 @@ def test_the_engine_equals_the_reference(models, change, slots):
 def test_the_engine_equals_the_reference_under_a_multi_label_guide(models):
     """It sees the target where the inherent emotion is still there: one request reads on for that reason alone."""
     backbone, _, clip = models
-    method = dataclasses.replace(BASE, enough=ENOUGH_OF_EACH)
+    method = dataclasses.replace(BASE, stop_confidence=ENOUGH_OF_EACH)
     samples = _hold_to_the_reference(
         (backbone, Guide(Probabilities.from_sigmoid), clip), method, slots=2
     )
     assert any(
-        sample.trace.iterations and min(sample.trace.confidence) >= ENOUGH_OF_EACH
+        sample.trace.updates and min(sample.trace.confidence) >= ENOUGH_OF_EACH
         for sample in samples
     )
 

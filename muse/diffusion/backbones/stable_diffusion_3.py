@@ -80,12 +80,12 @@ class ClipsAndT5(TextEncoders):
     def plain(self, prompts: list[str]) -> Prompts:
         return self._with_long(super().plain(prompts), prompts)
 
-    def open(self, prompts: list[str], targets: list[Target], count: int, lead: str) -> Prompts:
+    def open(self, prompts: list[str], targets: list[Target], count: int, prompt_suffix: str) -> Prompts:
         named = [
-            f"{p}{lead.replace('{emotion}', '')} {t.words()}".strip()
+            f"{p}{prompt_suffix.replace('{emotion}', '')} {t.words()}".strip()
             for p, t in zip(prompts, targets, strict=True)
         ]
-        return self._with_long(super().open(prompts, targets, count, lead), named)
+        return self._with_long(super().open(prompts, targets, count, prompt_suffix), named)
 
     def _with_long(self, clips: Prompts, prompts: list[str]) -> Prompts:
         no_positions = torch.empty(len(prompts), 0, dtype=torch.long)

@@ -23,7 +23,7 @@ from muse.request import Request
 DRAWN = [Drawn(number, 10.0, accepted=number > 1, agreed=number > 2) for number in range(10)]
 """Ten requests drawn once; the first two are refused."""
 
-QUICK = ["method.steps=3", "method.iterations=1"]
+QUICK = ["method.steps=3", "method.max_updates_per_step=1"]
 SEED = 3
 
 
@@ -110,7 +110,7 @@ def test_forwards_are_the_rows_that_the_network_saw(
 
     monkeypatch.setattr(random_backbone, "predict", watched)
     method = Method(
-        steps=5, iterations=2, until=0.8, timing="threshold", timing_level=1.0, timing_latest=0.2
+        steps=5, max_updates_per_step=2, guidance_end=0.8, timing="threshold", timing_level=1.0, timing_latest=0.2
     )
     image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
     requests = [
@@ -118,15 +118,15 @@ def test_forwards_are_the_rows_that_the_network_saw(
         Request("a cat by a pond", Target.of("fear"), 2, image=image),
         Request("a car in a city", Target.of({"fear": 0.5, "sadness": 0.5}), 3),
     ]
-    method = dataclasses.replace(method, enough=enough)
+    method = dataclasses.replace(method, stop_confidence=enough)
     samples = MuseEngine(random_backbone, random_guide, random_clip, method, slots).run(requests)
     traces = [sample.trace for sample in samples]
     assert sum(rows * (2 if read else 1) for rows, read in seen) == sum(
-        trace.forwards for trace in traces
+        trace.nfe for trace in traces
     )
-    assert sum(rows for rows, read in seen if read) == sum(trace.gradients for trace in traces)
+    assert sum(rows for rows, read in seen if read) == sum(trace.guide_gradients for trace in traces)
     if enough != 0.125:
-        assert all((trace.glances > 0) == (enough == 0.0) for trace in traces)
+        assert all((trace.guide_forwards > 0) == (enough == 0.0) for trace in traces)
 
 
 @pytest.fixture
@@ -257,7 +257,7 @@ def test_the_embedded_model_end_to_end(tmp_path, monkeypatch):
     monkeypatch.setitem(benchmark.SUITES, "smallest", benchmark.Suite(2, 2, 2, timed=2, slow=1))
     assert {case.hard for case in draw_cases(2, SEED, editing=False)} == {False, True}
     file = tmp_path / "report.json"
-    benchmark.main(file, suite="smallest", seed=SEED, threads=1, set_=["steps=3", "iterations=1"])
+    benchmark.main(file, suite="smallest", seed=SEED, threads=1, set_=["steps=3", "max_updates_per_step=1"])
     report = json.loads(file.read_text())
     assert list(report["ratios"]) == list(benchmark.RATIOS)
     for name in (

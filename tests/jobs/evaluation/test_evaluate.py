@@ -31,7 +31,7 @@ from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.request import Sample, Trace
 
-SHORT = Method(steps=3, iterations=1)
+SHORT = Method(steps=3, max_updates_per_step=1)
 METRICS = {
     *(
         "success_examiner",
@@ -69,7 +69,7 @@ def _cli(*arguments):
 def report(tmp_path_factory):
     """The quick suite with nine cases a task, three steps."""
     file = tmp_path_factory.mktemp("evaluate") / "figures.json"
-    done = _cli("--count", 9, "--set", "steps=3", "--set", "iterations=1", "--json", file)
+    done = _cli("--count", 9, "--set", "steps=3", "--set", "max_updates_per_step=1", "--json", file)
     assert done.exit_code == 0, done.output
     return json.loads(file.read_text()), file
 
@@ -197,7 +197,7 @@ def test_rejection_takes_what_the_judge_is_surest_of(cases):
     alone = arms.ARMS["prompted"](models, SHORT, cases)
     assert [a.pixels.tolist() for a in once] == [b.pixels.tolist() for b in alone]
     assert (sure(thrice) >= sure(once)).all()
-    assert [s.trace.forwards for s in thrice] == [3 * s.trace.forwards for s in once]
+    assert [s.trace.nfe for s in thrice] == [3 * s.trace.nfe for s in once]
 
 
 def test_rejection_keeps_the_best_draw_of_each_case(cases, monkeypatch):
@@ -216,7 +216,7 @@ def test_rejection_keeps_the_best_draw_of_each_case(cases, monkeypatch):
     def once(models, method, cases):
         number = next(drawn)
         return [
-            Sample(torch.full((64, 64, 3), number, dtype=torch.uint8), Trace(forwards=5))
+            Sample(torch.full((64, 64, 3), number, dtype=torch.uint8), Trace(nfe=5))
             for _ in cases
         ]
 
@@ -224,12 +224,12 @@ def test_rejection_keeps_the_best_draw_of_each_case(cases, monkeypatch):
     models = load(WEIGHTS)
     best = best_of(Models(models.backbone, models.guide, Judge(), models.clip), SHORT, cases, 2)
     assert [int(sample.pixels[0, 0, 0]) for sample in best] == [2, 1]
-    assert [sample.trace.forwards for sample in best] == [10, 10]
+    assert [sample.trace.nfe for sample in best] == [10, 10]
 
 
 def test_the_plain_loops_start_from_the_engines_noise(cases, edits):
     """Without a push `latent` is the engine's plain sampling; at full strength `sdedit` forgets its source."""
-    unpushed = replace(SHORT, until=0.0)
+    unpushed = replace(SHORT, guidance_end=0.0)
     for some in (cases, edits):
         ours, theirs = (run_arm(WEIGHTS, unpushed, arm, some)[0] for arm in ("latent", "plain"))
         # Two levels of 255: batches of another make-up sum floats in another order.
@@ -278,7 +278,7 @@ def test_mixtures_cover_every_pair_before_any_comes_twice():
 
 def test_a_sweep_knows_where_each_setting_started(tmp_path):
     file = tmp_path / "sweep.json"
-    short = ("--set", "steps=4", "--set", "iterations=1", "--tasks", "generation")
+    short = ("--set", "steps=4", "--set", "max_updates_per_step=1", "--tasks", "generation")
     done = _cli("--sweep", "when", "--count", 2, *short, "--json", file)
     assert done.exit_code == 0, done.output
     swept = json.loads(file.read_text())["sweep"]

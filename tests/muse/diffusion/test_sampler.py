@@ -10,7 +10,7 @@ from diffusers import (
 )
 
 from jobs.world.models import build_scheduler
-from muse.diffusion.sampler import ddim, dpmpp_2m, guided, make_schedule, split
+from muse.diffusion.sampler import ddim, dpmpp_2m, apply_cfg, make_schedule, to_x0_eps
 
 SD15 = {
     "beta_start": 0.00085,
@@ -33,7 +33,7 @@ def test_split_recovers_what_was_mixed(prediction):
     alpha, sigma = 0.6, 0.8
     mixed = alpha * x0 + sigma * eps
     output = {"epsilon": eps, "v_prediction": alpha * eps - sigma * x0, "sample": x0}[prediction]
-    got_x0, got_eps = split(output, mixed, alpha, sigma, prediction)
+    got_x0, got_eps = to_x0_eps(output, mixed, alpha, sigma, prediction)
     assert torch.allclose(got_x0, x0)
     assert torch.allclose(got_eps, eps)
 
@@ -68,7 +68,7 @@ def test_a_trajectory_equals_diffusers_own(scheduler):
     if isinstance(scheduler, EulerDiscreteScheduler):
         # It keeps z / alpha, and gives the network z by scaling.
         theirs = start / schedule.alphas[0]
-    before = torch.full_like(start, float("nan"))
+    prev_x0 = torch.full_like(start, float("nan"))
     for k, timestep in enumerate(scheduler.timesteps):
         seen = (
             scheduler.scale_model_input(theirs, timestep)
@@ -77,8 +77,8 @@ def test_a_trajectory_equals_diffusers_own(scheduler):
         )
         theirs = scheduler.step(seen @ weight, timestep, theirs).prev_sample
         index = torch.tensor([k])
-        x0, _ = split(ours @ weight, ours, *schedule.level(index, ours), schedule.prediction)
-        ours, before = schedule.step(schedule, index, ours, x0, before), x0
+        x0, _ = to_x0_eps(ours @ weight, ours, *schedule.level(index, ours), schedule.prediction)
+        ours, prev_x0 = schedule.step(schedule, index, ours, x0, prev_x0), x0
     assert torch.allclose(ours, theirs.double(), rtol=2e-4, atol=2e-4 * float(ours.abs().max()))
 
 
@@ -88,10 +88,10 @@ def test_the_second_order_differs_from_the_first():
     """
     schedule = make_schedule(DDIMScheduler(**SD15).config, 8, "dpm++")
     torch.manual_seed(0)
-    x0, before, latents = torch.randn(3, 1, 4, 8, 8, dtype=torch.float64)
+    x0, prev_x0, latents = torch.randn(3, 1, 4, 8, 8, dtype=torch.float64)
     index = torch.tensor([3])
-    first = ddim(schedule, index, latents, x0, before)
-    assert not torch.allclose(dpmpp_2m(schedule, index, latents, x0, before), first, atol=1e-3)
+    first = ddim(schedule, index, latents, x0, prev_x0)
+    assert not torch.allclose(dpmpp_2m(schedule, index, latents, x0, prev_x0), first, atol=1e-3)
     alone = torch.full_like(x0, float("nan"))
     assert torch.allclose(dpmpp_2m(schedule, index, latents, x0, alone), first)
 
@@ -99,14 +99,14 @@ def test_the_second_order_differs_from_the_first():
 def test_rows_at_different_steps_are_as_they_are_alone():
     schedule = make_schedule(DDIMScheduler(**SD15).config, 8, "dpm++")
     torch.manual_seed(0)
-    x0, before, latents = torch.randn(3, 3, 4, 8, 8, dtype=torch.float64)
-    before[1] = float("nan")
+    x0, prev_x0, latents = torch.randn(3, 3, 4, 8, 8, dtype=torch.float64)
+    prev_x0[1] = float("nan")
     index = torch.tensor([1, 4, 7])
-    together = schedule.step(schedule, index, latents, x0, before)
+    together = schedule.step(schedule, index, latents, x0, prev_x0)
     for row in range(3):
         one = slice(row, row + 1)
         assert torch.equal(
-            together[one], schedule.step(schedule, index[one], latents[one], x0[one], before[one])
+            together[one], schedule.step(schedule, index[one], latents[one], x0[one], prev_x0[one])
         )
 
 
@@ -146,4 +146,4 @@ def test_the_embedded_schedule_begins_at_pure_noise():
 
 def test_guidance_at_scale_one_is_the_conditional_prediction():
     conditional, unconditional = torch.randn(2, 3), torch.randn(2, 3)
-    assert torch.allclose(guided(conditional, unconditional, 1.0), conditional)
+    assert torch.allclose(apply_cfg(conditional, unconditional, 1.0), conditional)

@@ -3,7 +3,7 @@ import torch
 
 from muse.emotions import MIKELS, Target
 from muse.emotions.probabilities import Probabilities
-from muse.guidance.losses import convinced, inherent_mask, multi_emotion_loss, similar_mask
+from muse.guidance.losses import is_confident, inherent_mask, multi_emotion_loss, similar_mask
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
@@ -111,18 +111,18 @@ def test_under_a_multi_label_guide_cross_entropy_leaves_the_rival_alone_and_whic
 def test_a_guide_is_convinced_by_the_target_once_what_was_there_before_is_gone():
     awe, sadness = MIKELS.index("awe"), MIKELS.index("sadness")
     both = [0.9 if i in (awe, sadness) else 0.1 for i in range(8)]
-    assert not convinced(Target.of("awe"), both, True, sadness, 0.5, 0.7)
-    assert convinced(Target.of("awe"), both, True, sadness, 0.0, 0.7)
-    assert convinced(Target.of("awe"), both, True, MIKELS.index("fear"), 0.5, 0.7)
-    assert not convinced(Target.of("fear"), both, True, MIKELS.index("anger"), 0.5, 0.7)
+    assert not is_confident(Target.of("awe"), both, True, sadness, 0.5, 0.7)
+    assert is_confident(Target.of("awe"), both, True, sadness, 0.0, 0.7)
+    assert is_confident(Target.of("awe"), both, True, MIKELS.index("fear"), 0.5, 0.7)
+    assert not is_confident(Target.of("fear"), both, True, MIKELS.index("anger"), 0.5, 0.7)
 
 
 def test_of_a_mixture_a_guide_that_sees_several_wants_every_member():
     """The weights are no measure of it, and how a whole divides (`balance`) is nothing to it."""
     mixture, none = Target.of({"awe": 0.5, "fear": 0.5}), MIKELS.index("anger")
     p = [0.9 if label == "awe" else 0.6 if label == "fear" else 0.1 for label in MIKELS.labels]
-    assert not convinced(mixture, p, True, none, 0.5, 0.7)
-    assert convinced(mixture, p, True, none, 0.5, 0.6)
+    assert not is_confident(mixture, p, True, none, 0.5, 0.7)
+    assert is_confident(mixture, p, True, none, 0.5, 0.6)
     probs, target = (
         Probabilities.from_sigmoid(torch.tensor([p]).logit()),
         torch.tensor([mixture.weights]),
@@ -146,7 +146,7 @@ def test_a_guide_that_divides_one_whole_is_convinced_by_the_target_alone():
     awe, target = MIKELS.index("awe"), Target.of("awe")
     rivals = [max((i for i in range(8) if i != awe), key=row.__getitem__) for row in p]
     with_which = [
-        convinced(target, row, False, rival, 0.5, 0.7) for row, rival in zip(p, rivals, strict=True)
+        is_confident(target, row, False, rival, 0.5, 0.7) for row, rival in zip(p, rivals, strict=True)
     ]
     assert with_which == [row[awe] >= 0.7 for row in p]
     assert any(with_which)

@@ -20,7 +20,7 @@ from muse.request import Request
 from pipeline.generation.source_images import to_tensor
 from tests.support.families import FAMILIES, small_vae
 
-QUICK = Method(steps=3, iterations=2, timing="fixed", timing_level=0.0, until=1.0, tokens=2)
+QUICK = Method(steps=3, max_updates_per_step=2, timing="fixed", timing_level=0.0, guidance_end=1.0, tokens=2)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_the_engine_generates_and_edits_with_it(folders, family, random_guide, r
     for sample in (awe, fear, edit):
         assert sample.failure is None
         assert sample.pixels.shape == (32, 32, 3)
-        assert sample.trace.iterations == 2 * (3 - sample.trace.start_step)
+        assert sample.trace.updates == 2 * (3 - sample.trace.start_step)
     assert not torch.equal(awe.pixels, fear.pixels)
     assert not torch.equal(fear.pixels, edit.pixels)
 

@@ -22,7 +22,7 @@ from pipeline.models.locate import load, locate
 from tests.support import originals
 from tests.support.families import FAMILIES, small_vae
 
-QUICK = Method(steps=3, iterations=2, timing="fixed", timing_level=0.0, until=1.0, tokens=2)
+QUICK = Method(steps=3, max_updates_per_step=2, timing="fixed", timing_level=0.0, guidance_end=1.0, tokens=2)
 SINGLE = ("sd1", "sd2", "sdxl")
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 WEIGHTLESS = shutil.ignore_patterns("*.safetensors")
@@ -85,7 +85,7 @@ def test_a_single_file_is_the_folder_it_was_made_of(
     request = Request("a dog in a forest", Target.of("awe"), 1)
     (sample,) = MuseEngine(single, random_guide, random_clip, QUICK).run([request])
     assert sample.failure is None
-    assert sample.trace.iterations == 6
+    assert sample.trace.updates == 6
 
 
 def test_a_single_file_that_nothing_describes_is_refused_with_the_folder_to_make(
@@ -203,7 +203,7 @@ def test_a_run_reads_through_the_decoder_that_its_model_brings_or_through_the_va
     config = Config(preview=preview)
     models = locate(config)
     assert "preview" not in models, "it is a part of the model, and of its hash"
-    codec = load(models, config, on_gpu=False).engine.backbone.codec
+    codec = load(models, config, on_gpu=False).engine.setup.backbone.codec
     assert (codec.tiny is not None) == tiny
 
 
@@ -214,14 +214,14 @@ from muse.method import Method
 from pipeline.config import Config
 from pipeline.models.locate import load, locate
 
-method = Method(steps=2, iterations=1, timing="fixed", timing_level=0.0)
+method = Method(steps=2, max_updates_per_step=1, timing="fixed", timing_level=0.0)
 names = {"model": "small/diffusion", "guide": "small/feelings", "similarity": "small/clip", "vae": "small/vae"}
 config = Config(**names, lora=("small/style",), method=method)
 models = locate(config)
 for role in (*names, "lora 0"):
     print(role, models[role].path)
 engine = load(models, config, on_gpu=False).engine
-print("worn", float(engine.backbone.network.mid_block.attentions[0].transformer_blocks[0].attn2.to_k.weight.sum()))
+print("worn", float(engine.setup.backbone.network.mid_block.attentions[0].transformer_blocks[0].attn2.to_k.weight.sum()))
 pipe = MusePipeline.from_pretrained(
     "small/diffusion", "small/feelings", "small/clip", method=method, vae="small/vae", lora=["small/style"]
 )
