@@ -37,7 +37,14 @@ from muse.method import Method
 from muse.reference import muse as reference
 from muse.request import Request
 
-METHOD = Method(steps=50, max_updates_per_step=5, guidance_end=0.2, timing="fixed", timing_level=0.0, stop_confidence=1.0)
+METHOD = Method(
+    steps=50,
+    max_updates_per_step=5,
+    guidance_end=0.2,
+    timing="fixed",
+    timing_level=0.0,
+    stop_confidence=1.0,
+)
 SHORT = dataclasses.replace(METHOD, steps=10)
 SHORTER = dataclasses.replace(METHOD, steps=5)
 """Readings in a fifth of the steps, as in `METHOD`."""

@@ -214,7 +214,10 @@ def similarity_curves(
     weights: Path, method: Method, made: Made, count: int
 ) -> list[dict[str, Any]]:
     """Whole curves of the first cases, from a run that watches every step and never starts, with muse's starts."""
-    cases, looks = made.cases[:count], "unconditional_threshold" if method.timing == "unconditional_threshold" else "threshold"
+    cases, looks = (
+        made.cases[:count],
+        "unconditional_threshold" if method.timing == "unconditional_threshold" else "threshold",
+    )
     never = by_engine(plain, timing=looks, timing_level=1.0, timing_latest=1.0)
     _, watched, _ = in_batches(never, load(weights), method, cases)
     return [

@@ -52,7 +52,11 @@ class Setting:
 
 def when_settings(method: Method) -> dict[str, Setting]:
     """Fixed starts, and the policies; the method's own policy at the method's own level."""
-    levels = {"threshold": Method.timing_level, "unconditional_threshold": UNCONDITIONAL, "plateau": PLATEAU}
+    levels = {
+        "threshold": Method.timing_level,
+        "unconditional_threshold": UNCONDITIONAL,
+        "plateau": PLATEAU,
+    }
     levels |= {method.timing: method.timing_level}
     settings = {
         f"fixed {share:g}": replace(method, timing="fixed", timing_level=share) for share in STARTS

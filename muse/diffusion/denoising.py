@@ -111,10 +111,8 @@ def cfg_predictor(
     """The prediction of plain sampling: classifier-free guidance between two conditionings."""
 
     def predict(state: DenoisingState) -> Tensor:
-        outputs = [
-            backbone.predict(state.latents, state.timesteps, conditioning)
-            for conditioning in (conditional, unconditional)
-        ]
-        return apply_cfg(*outputs, scale)
+        conditional_output = backbone.predict(state.latents, state.timesteps, conditional)
+        unconditional_output = backbone.predict(state.latents, state.timesteps, unconditional)
+        return apply_cfg(conditional_output, unconditional_output, scale)
 
     return predict

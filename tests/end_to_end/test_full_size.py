@@ -92,7 +92,9 @@ def test_stable_diffusion_15_at_full_size(tokenizer, random_guide, random_clip, 
         return embed(prompts, given)
 
     monkeypatch.setattr(backbone, "embed", watched)
-    method = Method(steps=2, max_updates_per_step=2, timing="fixed", timing_level=0.0, guidance_end=1.0)
+    method = Method(
+        steps=2, max_updates_per_step=2, timing="fixed", timing_level=0.0, guidance_end=1.0
+    )
     request = Request("a dog in a forest", Target.of("awe"), 1)
     (sample,) = MuseEngine(backbone, guide, clip, method).run([request])
     assert sample.failure is None

@@ -20,7 +20,14 @@ from muse.emotions import MIKELS
 from pipeline.output.batches import finished_batches
 from pipeline.storage.log import entries, reports
 
-QUICK = ["--set", "method.steps=6", "--set", "method.max_updates_per_step=1", "--min-confidence", "0.3"]
+QUICK = [
+    "--set",
+    "method.steps=6",
+    "--set",
+    "method.max_updates_per_step=1",
+    "--min-confidence",
+    "0.3",
+]
 IMAGES = Path("manifests/examples/images").resolve()
 
 

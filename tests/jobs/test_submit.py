@@ -138,7 +138,14 @@ def test_only_what_was_killed_is_submitted_again(status, code, again):
     assert submitting.was_killed(job(1, status, code)) is again
 
 
-QUICK = ["--set", "method.steps=6", "--set", "method.max_updates_per_step=1", "--min-confidence", "0.3"]
+QUICK = [
+    "--set",
+    "method.steps=6",
+    "--set",
+    "method.max_updates_per_step=1",
+    "--min-confidence",
+    "0.3",
+]
 FLAGS = [*QUICK, "--batch-size", "2", "--shard-size", "5", "--set", "worker_start_timeout_s=300"]
 
 

@@ -54,8 +54,8 @@ def _requests():
 
 
 BASE = Method(steps=5, max_updates_per_step=3, timing="fixed", timing_level=0.2, guidance_end=0.8)
-ENOUGH_OF_EACH = 0.48
-SETTLED = -0.01
+MULTI_LABEL_CONFIDENCE = 0.48
+UNCONDITIONAL = -0.01
 
 
 @pytest.mark.parametrize("slots", [0, 2])
@@ -64,22 +64,30 @@ SETTLED = -0.01
     [
         {},
         # Confidences here lie near 1/8: some rows stop after a reading or two, others go on.
-        {"enough": 0.145},
+        {"stop_confidence": 0.145},
         {"sampler": "dpm++"},
         {"timing": "plateau", "timing_level": 0.0},
-        {"timing": "settled", "timing_level": SETTLED, "timing_latest": 0.6},
+        {"timing": "unconditional_threshold", "timing_level": UNCONDITIONAL, "timing_latest": 0.6},
         {"timing": "never"},
         {"initial_scale": 0.5},
     ],
-    ids=["defaults", "early stop", "dpm++", "plateau", "settled", "never", "tokens from halfway"],
+    ids=[
+        "defaults",
+        "early stop",
+        "dpm++",
+        "plateau",
+        "unconditional threshold",
+        "never",
+        "tokens from halfway",
+    ],
 )
 def test_the_engine_equals_the_reference(models, change, slots):
     samples = _hold_to_the_reference(models, dataclasses.replace(BASE, **change), slots)
     if change.get("timing") == "never":
         assert all(sample.trace.updates == 0 for sample in samples)
-    if change.get("timing") == "settled":
+    if change.get("timing") == "unconditional_threshold":
         assert len({sample.trace.start_step for sample in samples}) > 1
-    if "enough" in change:
+    if "stop_confidence" in change:
         readings = [len(sample.trace.confidence) for sample in samples]
         assert len(set(readings)) > 1, readings
 
@@ -87,12 +95,12 @@ def test_the_engine_equals_the_reference(models, change, slots):
 def test_the_engine_equals_the_reference_under_a_multi_label_guide(models):
     """It sees the target where the inherent emotion is still there: one request reads on for that reason alone."""
     backbone, _, clip = models
-    method = dataclasses.replace(BASE, stop_confidence=ENOUGH_OF_EACH)
+    method = dataclasses.replace(BASE, stop_confidence=MULTI_LABEL_CONFIDENCE)
     samples = _hold_to_the_reference(
         (backbone, Guide(Probabilities.from_sigmoid), clip), method, slots=2
     )
     assert any(
-        sample.trace.updates and min(sample.trace.confidence) >= ENOUGH_OF_EACH
+        sample.trace.updates and min(sample.trace.confidence) >= MULTI_LABEL_CONFIDENCE
         for sample in samples
     )
 
@@ -115,11 +123,11 @@ def _hold_to_the_reference(models, method, slots):
     "change",
     [
         {},
-        {"enough": 0.145},
+        {"stop_confidence": 0.145},
         {"sampler": "dpm++"},
         {"timing": "plateau", "timing_level": 0.0},
-        {"timing": "settled", "timing_level": SETTLED, "timing_latest": 0.6},
-        {"iterations": 0},
+        {"timing": "unconditional_threshold", "timing_level": UNCONDITIONAL, "timing_latest": 0.6},
+        {"max_updates_per_step": 0},
         {"timing": "never"},
         {"initial_scale": 0.5},
     ],
@@ -128,8 +136,8 @@ def _hold_to_the_reference(models, method, slots):
         "early stop",
         "dpm++",
         "plateau",
-        "settled",
-        "no readings",
+        "unconditional threshold",
+        "no updates",
         "never",
         "tokens from halfway",
     ],

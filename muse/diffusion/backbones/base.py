@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muse.emotions import Target
-from muse.guidance.tokens import initial_tokens, ids_with_tokens, spliced
+from muse.guidance.tokens import ids_with_tokens, initial_tokens, spliced
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,13 @@ class TextEncoders:
             tuple(ids), tuple(torch.empty(len(prompts), 0, dtype=torch.long) for _ in ids)
         )
 
-    def open(self, prompts: list[str], targets: list[Target], count: int, prompt_suffix: str) -> Prompts:
+    def open(
+        self, prompts: list[str], targets: list[Target], count: int, prompt_suffix: str
+    ) -> Prompts:
         """`prompt prompt_suffix V1 .. Vk` for every encoder; see `muse.guidance.tokens.ids_with_tokens`."""
         opened = [
-            ids_with_tokens(tokenizer, prompts, targets, count, prompt_suffix) for tokenizer in self.tokenizers
+            ids_with_tokens(tokenizer, prompts, targets, count, prompt_suffix)
+            for tokenizer in self.tokenizers
         ]
         return Prompts(tuple(ids for ids, _ in opened), tuple(positions for _, positions in opened))
 

@@ -80,7 +80,9 @@ class ClipsAndT5(TextEncoders):
     def plain(self, prompts: list[str]) -> Prompts:
         return self._with_long(super().plain(prompts), prompts)
 
-    def open(self, prompts: list[str], targets: list[Target], count: int, prompt_suffix: str) -> Prompts:
+    def open(
+        self, prompts: list[str], targets: list[Target], count: int, prompt_suffix: str
+    ) -> Prompts:
         named = [
             f"{p}{prompt_suffix.replace('{emotion}', '')} {t.words()}".strip()
             for p, t in zip(prompts, targets, strict=True)

@@ -110,7 +110,12 @@ def test_forwards_are_the_rows_that_the_network_saw(
 
     monkeypatch.setattr(random_backbone, "predict", watched)
     method = Method(
-        steps=5, max_updates_per_step=2, guidance_end=0.8, timing="threshold", timing_level=1.0, timing_latest=0.2
+        steps=5,
+        max_updates_per_step=2,
+        guidance_end=0.8,
+        timing="threshold",
+        timing_level=1.0,
+        timing_latest=0.2,
     )
     image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
     requests = [
@@ -124,7 +129,9 @@ def test_forwards_are_the_rows_that_the_network_saw(
     assert sum(rows * (2 if read else 1) for rows, read in seen) == sum(
         trace.nfe for trace in traces
     )
-    assert sum(rows for rows, read in seen if read) == sum(trace.guide_gradients for trace in traces)
+    assert sum(rows for rows, read in seen if read) == sum(
+        trace.guide_gradients for trace in traces
+    )
     if enough != 0.125:
         assert all((trace.guide_forwards > 0) == (enough == 0.0) for trace in traces)
 
@@ -257,7 +264,9 @@ def test_the_embedded_model_end_to_end(tmp_path, monkeypatch):
     monkeypatch.setitem(benchmark.SUITES, "smallest", benchmark.Suite(2, 2, 2, timed=2, slow=1))
     assert {case.hard for case in draw_cases(2, SEED, editing=False)} == {False, True}
     file = tmp_path / "report.json"
-    benchmark.main(file, suite="smallest", seed=SEED, threads=1, set_=["steps=3", "max_updates_per_step=1"])
+    benchmark.main(
+        file, suite="smallest", seed=SEED, threads=1, set_=["steps=3", "max_updates_per_step=1"]
+    )
     report = json.loads(file.read_text())
     assert list(report["ratios"]) == list(benchmark.RATIOS)
     for name in (

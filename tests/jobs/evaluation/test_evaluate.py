@@ -216,8 +216,7 @@ def test_rejection_keeps_the_best_draw_of_each_case(cases, monkeypatch):
     def once(models, method, cases):
         number = next(drawn)
         return [
-            Sample(torch.full((64, 64, 3), number, dtype=torch.uint8), Trace(nfe=5))
-            for _ in cases
+            Sample(torch.full((64, 64, 3), number, dtype=torch.uint8), Trace(nfe=5)) for _ in cases
         ]
 
     monkeypatch.setitem(arms.ARMS, "prompted", once)

@@ -10,7 +10,7 @@ from diffusers import (
 )
 
 from jobs.world.models import build_scheduler
-from muse.diffusion.sampler import ddim, dpmpp_2m, apply_cfg, make_schedule, to_x0_eps
+from muse.diffusion.sampler import apply_cfg, ddim, dpmpp_2m, make_schedule, to_x0_eps
 
 SD15 = {
     "beta_start": 0.00085,

@@ -52,7 +52,7 @@ def test_a_users_own_from_a_file(tmp_path):
         (("[1, 1, -1, -1]", "[1, 1, -1, 7]"), "give 1, 0 or -1"),
         (('["calm", "glee", "rage"', '["calm", "joy", "rage"'), "wheel names joy"),
         (('"glee", "gloom"', '"calm", "gloom"'), "labels names calm twice"),
-        (('"glee", "gloom"', '"Glee", "gloom"'), "'Glee' must be in small letters"),
+        (('"glee", "gloom"', '"Glee", "gloom"'), "'Glee' must be in lower case"),
         (('name = "moods"', ""), "name: missing or unknown"),
         (('name = "moods"', 'name = "moods"\ncolour = 1'), "colour: missing or unknown"),
         (("[1, 1, -1, -1]", '"good"'), "give a list of int"),
@@ -98,10 +98,10 @@ def test_labels_are_assigned_by_name_several_to_one_and_left_out_when_told():
     ("own", "told", "message"),
     [
         (["glee", *MIKELS.labels], {}, "'glee' = "),
-        (MIKELS.labels[:-1], {}, "none stands for sadness"),
+        (MIKELS.labels[:-1], {}, "none means sadness"),
         (MIKELS.labels, {"glee": "awe"}, "label_map names glee, but the labels are amusement"),
         (["glee", *MIKELS.labels], {"glee": "joy"}, "unknown emotion 'joy'"),
-        (MIKELS.labels, {"awe": ""}, "none stands for awe"),
+        (MIKELS.labels, {"awe": ""}, "none means awe"),
     ],
 )
 def test_labels_that_do_not_match_are_refused_with_both_lists_or_the_culprit(own, told, message):

@@ -3,7 +3,7 @@ import torch
 
 from muse.emotions import MIKELS, Target
 from muse.emotions.probabilities import Probabilities
-from muse.guidance.losses import is_confident, inherent_mask, multi_emotion_loss, similar_mask
+from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
@@ -146,7 +146,8 @@ def test_a_guide_that_divides_one_whole_is_convinced_by_the_target_alone():
     awe, target = MIKELS.index("awe"), Target.of("awe")
     rivals = [max((i for i in range(8) if i != awe), key=row.__getitem__) for row in p]
     with_which = [
-        is_confident(target, row, False, rival, 0.5, 0.7) for row, rival in zip(p, rivals, strict=True)
+        is_confident(target, row, False, rival, 0.5, 0.7)
+        for row, rival in zip(p, rivals, strict=True)
     ]
     assert with_which == [row[awe] >= 0.7 for row in p]
     assert any(with_which)

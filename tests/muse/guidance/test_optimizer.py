@@ -7,7 +7,7 @@ from muse.diffusion.sampler import make_schedule
 from muse.emotions import Target
 from muse.emotions.probabilities import Probabilities
 from muse.guidance.losses import multi_emotion_loss, similar_mask
-from muse.guidance.optimizer import CLIP, TokenState, read
+from muse.guidance.optimizer import MAX_GRADIENT_NORM, TokenState, evaluate_with_gradient
 from tests.support.tiny_models import random_resnet, tiny_stable_diffusion
 
 
@@ -26,7 +26,7 @@ def setting(tokenizer):
     similar = torch.tensor([similar_mask(target) for target in targets], dtype=torch.float64)
     schedule, steps = make_schedule(backbone.scheduler_config, 10), torch.tensor([3, 5, 8])
 
-    def odds_of(pixels):
+    def probs_of(pixels):
         return Probabilities.from_softmax(guide(pixel_values=pixels * 2 - 1).logits)
 
     def go(rows, at=tokens):
@@ -37,14 +37,14 @@ def setting(tokenizer):
         def conditioning_of(leaf):
             return backbone.embed(prompts.rows(rows), leaf)
 
-        return read(
+        return evaluate_with_gradient(
             backbone,
             schedule,
             steps[rows],
             latents[rows],
             at[rows],
             conditioning_of,
-            odds_of,
+            probs_of,
             loss_of,
         )
 
@@ -86,14 +86,14 @@ def test_adam_is_torchs_adam_row_by_row():
         state.update(torch.tensor([1]), gradient, 0.1)
     assert torch.allclose(state.tokens[1], leaf[0].detach(), atol=1e-5)
     assert torch.equal(state.tokens[[0, 2]], start[[0, 2]])
-    assert state.count.tolist() == [0, 5, 0]
+    assert state.updates.tolist() == [0, 5, 0]
 
 
 def test_an_exploding_gradient_does_not_still_the_moments():
     """Unclipped, a gradient of 1e6 would leave a second moment that hides every later one."""
     state, row = TokenState.start(torch.zeros(1, 1, 8), scale=torch.ones(8)), torch.tensor([0])
     state.update(row, torch.full((1, 1, 8), 1e6), 0.1)
-    assert float(state.second.max()) <= 0.01 * CLIP**2
+    assert float(state.second_moment.max()) <= 0.01 * MAX_GRADIENT_NORM**2
     high = float(state.tokens.max())
     for _ in range(10):
         state.update(row, torch.full((1, 1, 8), -1.0), 0.1)

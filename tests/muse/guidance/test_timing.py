@@ -29,7 +29,7 @@ def test_policies_by_name():
 
     assert named("fixed") == Fixed(0.2)
     assert named("threshold") == Threshold(0.2, 0.5)
-    assert named("settled") == Threshold(0.2, 0.5, bare=True)
+    assert named("unconditional_threshold") == Threshold(0.2, 0.5, unconditional=True)
     assert named("plateau") == Plateau(0.2, 0.5)
     assert named("never") is None
     with pytest.raises(ValueError, match="choose fixed"):

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from muse.emotions import Target
-from muse.guidance.tokens import initial_tokens, open_slots, shares, spliced
+from muse.guidance.tokens import ids_with_tokens, initial_tokens, shares, spliced
 
-LEAD = ", evoking"
+SUFFIX = ", evoking"
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,9 @@ def table(random_backbone):
 def test_tokens_stand_after_the_lead_and_before_the_end_marker(tokenizer):
     ids, places = (
         rows[0].tolist()
-        for rows in open_slots(tokenizer, ["a dog in a cemetery"], [Target.of("awe")], 3, LEAD)
+        for rows in ids_with_tokens(
+            tokenizer, ["a dog in a cemetery"], [Target.of("awe")], 3, SUFFIX
+        )
     )
     assert tokenizer.decode(ids[1 : places[0]]).split() == [
         "a",
@@ -34,7 +36,7 @@ def test_tokens_stand_after_the_lead_and_before_the_end_marker(tokenizer):
 
 def test_a_lead_may_name_the_emotion(tokenizer):
     mixture = Target.of({"awe": 0.6, "fear": 0.4})
-    ids, places = open_slots(tokenizer, ["a dog"], [mixture], 1, LEAD + " {emotion}")
+    ids, places = ids_with_tokens(tokenizer, ["a dog"], [mixture], 1, SUFFIX + " {emotion}")
     told = tokenizer.decode(ids[0, 1 : int(places[0, 0])]).split()
     assert told == ["a", "dog", ",", "evoking", "awe", "and", "fear"]
 
@@ -42,7 +44,7 @@ def test_a_lead_may_name_the_emotion(tokenizer):
 def test_a_prompt_at_the_limit_keeps_its_tokens_and_its_end_marker(tokenizer):
     ids, places = (
         rows[0].tolist()
-        for rows in open_slots(tokenizer, ["a dog " * 40], [Target.of("fear")], 2, LEAD)
+        for rows in ids_with_tokens(tokenizer, ["a dog " * 40], [Target.of("fear")], 2, SUFFIX)
     )
     assert len(ids) == tokenizer.model_max_length
     assert places[-1] == len(ids) - 2
@@ -76,14 +78,16 @@ def test_tokens_start_as_the_words_of_the_target(tokenizer, table):
 def test_members_of_a_mixture_share_the_tokens_by_weight(tokenizer, weights, count, expected):
     target = Target.of(weights)
     assert ["+".join(names) for names in shares(target, count)] == expected
-    ids, places = open_slots(tokenizer, ["a dog"], [target], count, LEAD)
+    ids, places = ids_with_tokens(tokenizer, ["a dog"], [target], count, SUFFIX)
     told = tokenizer.decode(ids[0, places[0]]).split()
     assert told == [names.split("+")[0] for names in expected]
 
 
 def test_splicing_the_words_own_embeddings_changes_nothing(random_backbone, tokenizer, table):
     targets = [Target.of("awe"), Target.of("fear")]
-    prompts = random_backbone.text.open(["a dog in a forest", "a cat by a pond"], targets, 1, LEAD)
+    prompts = random_backbone.text.open(
+        ["a dog in a forest", "a cat by a pond"], targets, 1, SUFFIX
+    )
     tokens = initial_tokens(tokenizer, table, targets, 1)
     with torch.no_grad():
         worded = random_backbone.embed(prompts).context

@@ -189,7 +189,14 @@ def test_a_run_with_a_guide_and_a_judge_that_were_fitted(scenes, tmp_path):
     rows = [{"prompt": "a dog on a beach", "emotion": [("awe", 0.5), ("fear", 0.5)]}]
     kind = pa.schema([("prompt", pa.string()), ("emotion", pa.map_(pa.string(), pa.float64()))])
     pq.write_table(pa.Table.from_pylist(rows, kind), tmp_path / "manifest.parquet")
-    quick = ["--set", "method.steps=3", "--set", "method.max_updates_per_step=1", "--min-confidence", "0"]
+    quick = [
+        "--set",
+        "method.steps=3",
+        "--set",
+        "method.max_updates_per_step=1",
+        "--min-confidence",
+        "0",
+    ]
     guide, judge, out = tmp_path / "place", tmp_path / "subject", tmp_path / "out"
     models = ["--guide", guide, "--judge", judge]
     done = muse_batch("run", tmp_path / "manifest.parquet", "--output", out, *models, *quick)

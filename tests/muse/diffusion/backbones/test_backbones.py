@@ -20,7 +20,9 @@ from muse.request import Request
 from pipeline.generation.source_images import to_tensor
 from tests.support.families import FAMILIES, small_vae
 
-QUICK = Method(steps=3, max_updates_per_step=2, timing="fixed", timing_level=0.0, guidance_end=1.0, tokens=2)
+QUICK = Method(
+    steps=3, max_updates_per_step=2, timing="fixed", timing_level=0.0, guidance_end=1.0, tokens=2
+)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,9 @@ from pipeline.models.locate import load, locate
 from tests.support import originals
 from tests.support.families import FAMILIES, small_vae
 
-QUICK = Method(steps=3, max_updates_per_step=2, timing="fixed", timing_level=0.0, guidance_end=1.0, tokens=2)
+QUICK = Method(
+    steps=3, max_updates_per_step=2, timing="fixed", timing_level=0.0, guidance_end=1.0, tokens=2
+)
 SINGLE = ("sd1", "sd2", "sdxl")
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 WEIGHTLESS = shutil.ignore_patterns("*.safetensors")
