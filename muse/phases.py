@@ -113,7 +113,7 @@ def predict(
     # Prompts with tokens: unless the last optimisation has left the output already.
     missing = [row for row in stepping if not row.has_conditional]
     guided = [] if policy is None else checking + missing
-    # Negative prompts: for classifier-free guidance, and for a timing that looks at them.
+    # Negative prompts: for classifier-free guidance, and for a timing that uses them.
     denoising = [row for row in timing + checking + stepping if not row.has_unconditional]
     timed = timing if policy is not None and policy.unconditional else []
     negative = [row for row in denoising if row.guidance_scale != 1.0 or row in timed]

@@ -131,7 +131,7 @@ class LockstepGuidance:
     def _optimize(
         self, state: DenoisingState, output: Tensor, known: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """HOW: update the tokens; gives the outputs of the lowest losses, and where all are known."""
+        """HOW: update the tokens; gives the outputs of the lowest losses, and where known."""
         going = self.started.clone()
         lowest = torch.full((len(going),), torch.inf, device=going.device)
         for number in range(int(self.max_evaluations.max())):

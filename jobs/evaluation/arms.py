@@ -63,7 +63,7 @@ class Models:
 
 @cache
 def load(weights: Path, preview: str = "", preview_side: int = 0) -> Models:
-    """Models in a folder with the layout of the embedded weights; the rest as in `load_backbone`."""
+    """Models in a folder laid out as the embedded weights; the rest as in `load_backbone`."""
     return Models(
         load_backbone(weights / "diffusion", preview=preview, preview_side=preview_side),
         FolderClassifier.from_pretrained(weights / "guide"),

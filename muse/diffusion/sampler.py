@@ -132,7 +132,7 @@ SAMPLERS: dict[str, tuple[str, Sampler]] = {
     "dpm++": ("DPMSolverMultistepScheduler", dpmpp_2m),
     "flow": ("FlowMatchEulerDiscreteScheduler", ddim),
 }
-"""For each name that a user may give: the diffusers scheduler of the noise levels, and the step."""
+"""By name: the diffusers scheduler that has the noise levels, and the step."""
 
 # PNDM, with which SD 1.5 came, has one state for all rows of a batch, but here rows stand at
 # different steps. DDIM has the same noise levels, at first order.

@@ -3,9 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from muse.api import MusePipeline
-from muse.emotions import MIKELS
-from muse.method import Method
+from muse import MIKELS, Method, MusePipeline
 from muse.mini import WEIGHTS
 from tests.support.tiny_models import random_resnet
 
@@ -47,8 +45,8 @@ def test_a_list_of_prompts_is_a_batch(pipe):
     assert made.images[0].tobytes() != made.images[1].tobytes()
 
 
-def test_an_image_is_edited_and_the_callback_hears_every_step(pipe):
-    heard = []
+def test_an_image_is_edited_and_the_callback_is_called_after_every_step(pipe):
+    calls = []
     source = Image.new("RGB", (80, 64), (90, 120, 160))
     made = pipe(
         "a dog",
@@ -57,22 +55,23 @@ def test_an_image_is_edited_and_the_callback_hears_every_step(pipe):
         strength=0.5,
         num_inference_steps=6,
         generator=_draw(),
-        callback_on_step_end=lambda p, step, timestep, told: heard.append(
-            (step, timestep, told["latents"].shape)
+        callback_on_step_end=lambda p, step, timestep, arguments: calls.append(
+            (step, timestep, arguments["latents"].shape)
         ),
     )
     assert made.failures == [None]
-    assert [step for step, _, _ in heard] == [3, 4, 5]
-    assert [timestep for _, timestep, _ in heard] == sorted((t for _, t, _ in heard), reverse=True)
-    assert heard[0][2] == (1, *pipe.backbone.latent_shape)
+    assert [step for step, _, _ in calls] == [3, 4, 5]
+    assert [timestep for _, timestep, _ in calls] == sorted((t for _, t, _ in calls), reverse=True)
+    assert calls[0][2] == (1, *pipe.backbone.latent_shape)
 
 
 def test_the_image_goes_on_with_the_latents_that_a_callback_gives(pipe):
-    def calm(pipe, step, timestep, told):
-        return {"latents": torch.zeros_like(told["latents"])} if step == 3 else {}
+    def zero(pipe, step, timestep, arguments):
+        return {"latents": torch.zeros_like(arguments["latents"])} if step == 3 else {}
 
     made, plain = (
-        pipe("a dog", "awe", generator=_draw(), callback_on_step_end=each) for each in (calm, None)
+        pipe("a dog", "awe", generator=_draw(), callback_on_step_end=callback)
+        for callback in (zero, None)
     )
     with torch.no_grad():
         grey = pipe.backbone.codec.decode(torch.zeros(1, *pipe.backbone.latent_shape))[0].clamp(
@@ -92,9 +91,9 @@ def test_a_guide_with_other_labels_takes_a_label_map(tmp_path):
     )
     with pytest.raises(ValueError, match="label_map"):
         MusePipeline.from_pretrained(guide=tmp_path)
-    told = {f"class of {label}": label for label in MIKELS.labels}
+    label_map = {f"class of {label}": label for label in MIKELS.labels}
     pipe = MusePipeline.from_pretrained(
-        guide=tmp_path, label_map=told, method=Method(steps=2, max_updates_per_step=1)
+        guide=tmp_path, label_map=label_map, method=Method(steps=2, max_updates_per_step=1)
     )
     assert pipe("a dog", "awe", generator=_draw()).failures == [None]
 

@@ -48,7 +48,7 @@ def test_seed_target_and_prompt_each_change_the_picture(make):
     assert all(not torch.equal(pixels[0], other) for other in pixels[1:])
 
 
-def test_a_trace_tells_what_was_done(make):
+def test_a_trace_records_what_was_done(make):
     (sample,) = make([_request()])
     trace = sample.trace
     assert trace.start_step == 0
@@ -56,8 +56,8 @@ def test_a_trace_tells_what_was_done(make):
     assert trace.inherent is not None
     assert trace.inherent != "awe"
     assert trace.updates == len(trace.loss) == len(trace.confidence) == 4
-    # Forward and backward at each reading, whose output serves the step; the unconditional branch once a step;
-    # and one to decide the start.
+    # Forward and backward at each evaluation, whose output serves the step; the unconditional
+    # branch once a step; and one to decide the start.
     assert trace.nfe == 4 * 2 + 4 * 1 + 1
 
 
@@ -68,10 +68,10 @@ def test_without_guidance_it_is_plain_ddim(make, random_backbone):
     with torch.no_grad():
         context = backbone.embed(backbone.text.plain(["a dog in a forest", ""]))
         latents = torch.randn(1, *backbone.latent_shape, generator=torch.Generator().manual_seed(1))
-        for i, told in enumerate(schedule.timesteps):
-            cond, base = backbone.predict(latents.expand(2, -1, -1, -1), told.expand(2), context)[
-                :, None
-            ]
+        for i, timestep in enumerate(schedule.timesteps):
+            cond, base = backbone.predict(
+                latents.expand(2, -1, -1, -1), timestep.expand(2), context
+            )[:, None]
             mixed = base + method.guidance_scale * (cond - base)
             x0, eps = to_x0_eps(
                 mixed,
@@ -87,7 +87,7 @@ def test_without_guidance_it_is_plain_ddim(make, random_backbone):
 
 
 def test_a_finished_request_leaves_its_slot_to_the_next(make):
-    """Two slots for four requests give what four slots give, and no more than two are ever on their way."""
+    """Two slots for four requests give what four slots give, with two rows open at most."""
     source = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
     requests = [_request(1), _request(2, image=source), _request(3, "fear"), _request(4, "anger")]
     seen = []
@@ -109,8 +109,8 @@ def test_a_finished_request_leaves_its_slot_to_the_next(make):
     assert [index for number, index in seen if number == 0] == [0, 1, 2, 3]
 
 
-def test_the_best_reading_of_a_step_is_what_is_denoised_with(make):
-    """Where every update does harm, all must be as if there had been one reading a step."""
+def test_a_step_is_taken_with_the_tokens_of_the_lowest_loss(make):
+    """Where every update raises the loss, it is as if there had been one evaluation a step."""
     once = Method(
         steps=4,
         max_updates_per_step=1,
@@ -153,7 +153,7 @@ def test_tokens_start_on_the_way_from_nothing_to_their_words(make):
 
 
 def test_without_warm_start_each_step_begins_with_the_words(make):
-    """At one reading a step the tokens are then never anything but the words."""
+    """At one evaluation a step the tokens then are the words at every prediction."""
     cold, words = (
         dataclasses.replace(QUICK, warm_start=False),
         dataclasses.replace(QUICK, learning_rate=0.0),
@@ -162,19 +162,20 @@ def test_without_warm_start_each_step_begins_with_the_words(make):
     assert not torch.equal(make([_request()])[0].pixels, make([_request()], words)[0].pixels)
 
 
-def test_a_convinced_guide_leaves_the_tokens_alone_and_costs_no_gradient(make):
+def test_a_confident_guide_leaves_the_tokens_as_they_are_and_costs_no_gradient(make):
     (sample,) = make(
         [_request()],
         Method(steps=4, timing="fixed", timing_level=0.0, stop_confidence=0.0, guidance_end=1.0),
     )
     assert sample.trace.updates == 0
-    # The first reading has a gradient, for nobody knows yet; the other steps' glances are their predictions, too.
+    # The first evaluation has a gradient, since the guide's confidence is unknown. At the other
+    # steps the prediction of the check serves the step, too.
     assert (sample.trace.guide_gradients, sample.trace.guide_forwards) == (1, 3)
     assert len(sample.trace.confidence) == 4
     assert sample.trace.nfe == 2 + 3 * 1 + 4 * 1 + 1
 
 
-def test_each_emotion_of_a_mixture_has_its_readings(make):
+def test_each_emotion_of_a_mixture_has_its_updates(make):
     one, pair = make(
         [_request(), _request(emotion={"awe": 0.7, "fear": 0.3})],
         dataclasses.replace(QUICK, stop_confidence=1.0),
@@ -182,8 +183,8 @@ def test_each_emotion_of_a_mixture_has_its_readings(make):
     assert (one.trace.updates, pair.trace.updates) == (4, 8)
 
 
-def test_a_guide_in_doubt_again_is_read_again(make):
-    """Confidences of random weights wander: at their median some glances find what the reading before had not."""
+def test_a_guide_that_is_no_longer_confident_is_evaluated_with_a_gradient(make):
+    """At the median confidence some checks find the guide confident, and others do not."""
     method = Method(
         steps=8, timing="fixed", timing_level=0.0, guidance_end=1.0, max_updates_per_step=2
     )
@@ -195,12 +196,12 @@ def test_a_guide_in_doubt_again_is_read_again(make):
         sample.trace
         for sample in make(requests, dataclasses.replace(method, stop_confidence=level))
     ]
-    in_vain = [
+    repeated = [
         trace.guide_gradients + trace.guide_forwards - len(trace.confidence) for trace in traces
     ]
-    assert max(in_vain) > 0, "no glance found the guide in doubt"
-    assert sum(trace.guide_forwards for trace in traces) > sum(in_vain), (
-        "no glance found it convinced"
+    assert max(repeated) > 0, "no check found the guide unsure"
+    assert sum(trace.guide_forwards for trace in traces) > sum(repeated), (
+        "no check found it confident"
     )
     for trace in traces:
         assert trace.updates == sum(confidence < level for confidence in trace.confidence)
@@ -213,7 +214,8 @@ def test_a_row_that_turns_non_finite_fails_alone(make):
     assert "non-finite" in failed.failure
     alone = make([_request(1), _request(2, image=torch.zeros(3, 64, 64)), _request(3)])
     for row, sample in ((0, sound), (2, also_sound)):
-        # Two levels of 255: without the failed row a forward is smaller, and float sums round differently.
+        # Two levels of 255: without the failed row a forward pass is smaller, and float sums
+        # round differently.
         assert (sample.pixels.int() - alone[row].pixels.int()).abs().max() <= 2
 
 

@@ -24,8 +24,8 @@ def arms():
     }
 
 
-def test_muse_succeeds_far_more_often_than_asking_in_words(arms):
-    """Same 32 requests and noise. The card's figures leave a margin of over three deviations at this size."""
+def test_muse_succeeds_far_more_often_than_naming_the_emotion(arms):
+    """Same 32 requests and noise; a margin of over three deviations by the card's figures."""
     muse, prompted = (arms[arm]["success_examiner"].mean() for arm in ("muse", "prompted"))
     assert muse >= 1.5 * prompted
     assert muse - prompted >= 0.2

@@ -1,4 +1,4 @@
-"""The engine makes what the reference loop makes: many requests at once, each at its own step, to rounding."""
+"""The engine equals the reference to rounding, for many requests at once."""
 
 import dataclasses
 
@@ -31,7 +31,7 @@ class Guide:
 
 @pytest.fixture(scope="module")
 def models(tokenizer, random_clip):
-    """In float64: Adam turns the sign of a tiny gradient into a whole step, so float32 would drift apart."""
+    """In float64: of a tiny gradient Adam keeps the sign alone, so float32 would drift apart."""
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(0)
     yield StableDiffusion(sd1(tokenizer), dtype=torch.float64), Guide(), random_clip
@@ -93,7 +93,7 @@ def test_the_engine_equals_the_reference(models, change, slots):
 
 
 def test_the_engine_equals_the_reference_under_a_multi_label_guide(models):
-    """It sees the target where the inherent emotion is still there: one request reads on for that reason alone."""
+    """One request is optimised further only because the inherent emotion is still probable."""
     backbone, _, clip = models
     method = dataclasses.replace(BASE, stop_confidence=MULTI_LABEL_CONFIDENCE)
     samples = _hold_to_the_reference(
@@ -143,7 +143,7 @@ def _hold_to_the_reference(models, method, slots):
     ],
 )
 def test_lockstep_equals_the_reference(models, change):
-    """The loop that the benchmark holds the engine against makes the same images, with all rows in every pass."""
+    """The benchmark's plain loop makes the same images, with all rows in every pass."""
     backbone, guide, clip = models
     method = dataclasses.replace(BASE, **change)
     requests = [request for request in _requests() if request.image is None]

@@ -1,4 +1,4 @@
-"""The loop and its hooks, on a tiny model of random weights: each kind of method fits without a copy."""
+"""The loop and its hooks on a tiny model of random weights: every kind of method fits them."""
 
 from dataclasses import replace
 
@@ -122,7 +122,7 @@ def test_particles_are_resampled_and_spread_by_noise(random_backbone, start, emb
 
 
 def test_the_null_embedding_is_optimised_within_a_prediction(random_backbone, schedule, embed):
-    """Null-text inversion: at each step the unconditional embedding learns the path of inversion."""
+    """Null-text inversion: the unconditional embedding is fitted to the path of the inversion."""
     generator = torch.Generator().manual_seed(2)
     clean = 0.5 * torch.randn(1, *random_backbone.latent_shape, generator=generator)
     conditional, null = embed("a dog in a forest", 1), embed("", 1).context

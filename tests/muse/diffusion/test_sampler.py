@@ -55,7 +55,9 @@ def test_a_trajectory_equals_diffusers_own(scheduler):
     """Ours in z = alpha x0 + sigma eps, theirs as they keep it, on a network that is a linear map
     of its input.
     """
-    steps = 20  # divides 1000, or diffusers steps beside its own timesteps; and from 15 on DPM-Solver is of second order
+    # It divides 1000, or diffusers would step beside its own timesteps; and it is at least 15, from
+    # which on DPM-Solver is of second order.
+    steps = 20
     schedule = make_schedule({**scheduler.config, "_class_name": type(scheduler).__name__}, steps)
     scheduler.set_timesteps(steps)
     assert schedule.timesteps.tolist() == scheduler.timesteps.tolist()

@@ -74,7 +74,7 @@ def test_an_unknown_name_or_a_missing_file(tmp_path):
         load_taxonomy(str(tmp_path / "none.toml"))
 
 
-def test_labels_are_assigned_by_name_several_to_one_and_left_out_when_told():
+def test_labels_are_assigned_by_name_several_to_one_and_left_out_on_request():
     own = [
         "Fear",
         "glee",
@@ -86,16 +86,16 @@ def test_labels_are_assigned_by_name_several_to_one_and_left_out_when_told():
         "surprise",
         "neutral",
     ]
-    told = {"glee": "joy", "Happiness": "joy", "blur": ""}
+    label_map = {"glee": "joy", "Happiness": "joy", "blur": ""}
     emotion6 = load_taxonomy("emotion6")
-    given = assignment(own, emotion6, told)
+    given = assignment(own, emotion6, label_map)
     assert [None if i is None else emotion6.labels[i] for i in given] == [
         "fear", "joy", "joy", None, "anger", "disgust", "sadness", "surprise", "neutral"
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("own", "told", "message"),
+    ("own", "label_map", "message"),
     [
         (["glee", *MIKELS.labels], {}, "'glee' = "),
         (MIKELS.labels[:-1], {}, "none means sadness"),
@@ -104,6 +104,8 @@ def test_labels_are_assigned_by_name_several_to_one_and_left_out_when_told():
         (MIKELS.labels, {"awe": ""}, "none means awe"),
     ],
 )
-def test_labels_that_do_not_match_are_refused_with_both_lists_or_the_culprit(own, told, message):
+def test_labels_that_do_not_match_are_refused_with_both_lists_or_the_culprit(
+    own, label_map, message
+):
     with pytest.raises(ValueError, match=message):
-        assignment(own, MIKELS, told)
+        assignment(own, MIKELS, label_map)

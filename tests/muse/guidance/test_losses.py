@@ -65,10 +65,11 @@ def test_each_part_pushes_its_own_way():
 
 
 def test_against_a_certain_rival_cross_entropy_pushes_as_which_does():
-    """Why WHICH decides little: where the inherent emotion is certain, both push it down, and their sum hardly turns.
+    """Why WHICH decides little: both push a certain inherent emotion down.
 
-    CE: dL/dz = P - y. WHICH: P_r (e_r - P) / (1 - P_r), e_r the rival's unit vector, which tends to e_r - q, q being
-    what the others share. With e_r - y its cosine is (1 + q_y) / sqrt(2 (1 + |q|^2)), at least 1/2.
+    Cross-entropy: dL/dz = P - y. WHICH: P_r (e_r - P) / (1 - P_r), with e_r the rival's unit
+    vector. It tends to e_r - q, with q the distribution among the others. Its cosine with e_r - y is
+    (1 + q_y) / sqrt(2 (1 + |q|^2)), at least 1/2.
     """
     logits = torch.randn(20, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     logits[:, MIKELS.index("sadness")] = 12.0
@@ -108,7 +109,7 @@ def test_under_a_multi_label_guide_cross_entropy_leaves_the_rival_alone_and_whic
     assert torch.equal(both[:, awe], alone[:, awe])
 
 
-def test_a_guide_is_convinced_by_the_target_once_what_was_there_before_is_gone():
+def test_a_guide_is_confident_once_the_inherent_emotion_is_gone():
     awe, sadness = MIKELS.index("awe"), MIKELS.index("sadness")
     both = [0.9 if i in (awe, sadness) else 0.1 for i in range(8)]
     assert not is_confident(Target.of("awe"), both, True, sadness, 0.5, 0.7)
@@ -135,7 +136,7 @@ def test_of_a_mixture_a_guide_that_sees_several_wants_every_member():
         )
 
 
-def test_a_guide_that_divides_one_whole_is_convinced_by_the_target_alone():
+def test_under_probabilities_that_sum_to_one_the_target_alone_decides():
     """20,000 draws, many of one emotion nearly alone: what is asked of the rival never decides."""
     torch.manual_seed(0)
     p = (

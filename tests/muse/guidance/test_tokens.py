@@ -37,8 +37,8 @@ def test_tokens_stand_after_the_lead_and_before_the_end_marker(tokenizer):
 def test_a_lead_may_name_the_emotion(tokenizer):
     mixture = Target.of({"awe": 0.6, "fear": 0.4})
     ids, places = ids_with_tokens(tokenizer, ["a dog"], [mixture], 1, SUFFIX + " {emotion}")
-    told = tokenizer.decode(ids[0, 1 : int(places[0, 0])]).split()
-    assert told == ["a", "dog", ",", "evoking", "awe", "and", "fear"]
+    words = tokenizer.decode(ids[0, 1 : int(places[0, 0])]).split()
+    assert words == ["a", "dog", ",", "evoking", "awe", "and", "fear"]
 
 
 def test_a_prompt_at_the_limit_keeps_its_tokens_and_its_end_marker(tokenizer):
@@ -79,8 +79,8 @@ def test_members_of_a_mixture_share_the_tokens_by_weight(tokenizer, weights, cou
     target = Target.of(weights)
     assert ["+".join(names) for names in shares(target, count)] == expected
     ids, places = ids_with_tokens(tokenizer, ["a dog"], [target], count, SUFFIX)
-    told = tokenizer.decode(ids[0, places[0]]).split()
-    assert told == [names.split("+")[0] for names in expected]
+    words = tokenizer.decode(ids[0, places[0]]).split()
+    assert words == [names.split("+")[0] for names in expected]
 
 
 def test_splicing_the_words_own_embeddings_changes_nothing(random_backbone, tokenizer, table):
