@@ -70,8 +70,8 @@ class LatentGradient:
         unconditional = self.backbone.predict(state.latents, state.timesteps, self.unconditional)
         self.move = None
         if is_guided:
-            correction = self.scale * norm(conditional - unconditional)
-            length = self.size * correction / norm(gradient).clamp(min=1e-12)
+            correction = norm(conditional - unconditional)
+            length = self.size * self.scale * correction / norm(gradient).clamp(min=1e-12)
             self.move = length * ~confident.view(-1, 1, 1, 1) * gradient
         self.nfe += 3 if is_guided else 2
         self.gradients += is_guided

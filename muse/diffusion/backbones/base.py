@@ -130,7 +130,7 @@ class TextEncoders:
     def open(
         self, prompts: list[str], targets: list[Target], count: int, prompt_suffix: str
     ) -> Prompts:
-        """`prompt prompt_suffix V1 .. Vk` for every encoder; see `muse.guidance.tokens.ids_with_tokens`."""
+        """Prompts with emotional tokens; see `muse.guidance.tokens.ids_with_tokens`."""
         opened = [
             ids_with_tokens(tokenizer, prompts, targets, count, prompt_suffix)
             for tokenizer in self.tokenizers

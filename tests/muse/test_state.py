@@ -1,0 +1,76 @@
+"""The tensors of a batch: how rows start, and what is decoded in the end."""
+
+import pytest
+import torch
+
+from muse.emotions import Target
+from muse.method import Method
+from muse.request import Request
+from muse.row import Phase
+from muse.setup import Setup
+from muse.state import BatchState
+
+METHOD = Method(steps=4, timing="fixed", timing_level=0.0, guidance_end=0.5)
+
+
+@pytest.fixture
+def state_of(random_backbone, random_guide, random_clip):
+    def _state_of(requests, method=METHOD):
+        setup = Setup.of(random_backbone, random_guide, random_clip, method)
+        with torch.no_grad():
+            state = BatchState(setup, requests)
+            state.start(state.rows)
+        return state
+
+    return _state_of
+
+
+def _request(seed=1, image=None):
+    return Request("a dog in a forest", Target.of("awe"), seed, image=image)
+
+
+def test_noise_depends_on_the_seed_alone(state_of):
+    both, alone = state_of([_request(1), _request(2)]), state_of([_request(2)])
+    assert torch.equal(both.latents[1], alone.latents[0])
+    assert not torch.equal(both.latents[0], both.latents[1])
+
+
+def test_an_edit_starts_as_its_encoded_image_with_the_emotion_that_it_evokes(state_of):
+    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    state = state_of([_request(), _request(image=image)])
+    codec = state.setup.backbone.codec
+    with torch.no_grad():
+        assert torch.allclose(state.latents[1], codec.encode(image[None])[0], atol=1e-5)
+    assert state.inherent.sum(1).tolist() == [0, 1]
+    assert float((state.inherent * state.target).sum()) == 0
+    assert [row.phase for row in state.rows] == [Phase.TIMING, Phase.INVERT]
+
+
+def test_an_edit_of_no_strength_is_done_at_once(state_of):
+    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    (row,) = state_of([_request(image=image)], Method(steps=4, strength=0.0)).rows
+    assert row.phase is Phase.DONE
+
+
+def test_the_phase_of_a_step_follows_from_timing_confidence_and_the_end_of_guidance(state_of):
+    state = state_of([_request()])
+    (row,) = state.rows
+    assert state.next_phase(row, 0) is Phase.TIMING
+    row.started = True
+    assert state.next_phase(row, 1) is Phase.OPTIMIZE
+    row.is_confident = True
+    assert state.next_phase(row, 1) is Phase.CHECK
+    assert state.next_phase(row, 2) is Phase.STEP, "guidance ends after half of the steps"
+    assert state.next_phase(row, 4) is Phase.DONE
+    (plain,) = state_of([_request()], Method(steps=4, timing="never")).rows
+    assert plain.phase is Phase.STEP
+
+
+@torch.no_grad()
+def test_failed_rows_are_not_decoded(state_of):
+    state = state_of([_request(1), _request(2)])
+    state.rows[0].fail("the latents turned nan at step 1 of 4")
+    first, second = state.samples()
+    assert (first.pixels, first.failure) == (None, "the latents turned nan at step 1 of 4")
+    assert second.pixels.shape == (64, 64, 3)
+    assert second.pixels.dtype == torch.uint8
