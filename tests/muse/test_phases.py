@@ -51,7 +51,7 @@ def test_rows_of_all_phases_share_one_pass(batch):
 @torch.no_grad()
 def test_an_evaluation_leaves_its_output_to_the_step(batch):
     state, passes = batch
-    generation, edit = state.rows
+    generation, _ = state.rows
     calls = []
     for _ in range(2):
         tick(state, state.rows, lambda row, latents: calls.append((row.number, row.step)))
