@@ -45,7 +45,7 @@ def test_a_refinement_keeps_the_seed_and_every_other_attempt_has_its_own():
 
 
 def test_a_refined_method_updates_more_within_its_limits():
-    assert refined_method(Method(iterations=5)).iterations == 10
+    assert refined_method(Method(max_updates_per_step=5)).max_updates_per_step == 10
     assert refined_method(Method(guidance_end=0.95)).guidance_end == 1.0
     assert refined_method(Method(max_updates_per_step=80)).max_updates_per_step == 100
     assert refined_method(Method(stop_confidence=0.7)).stop_confidence == 0.85
