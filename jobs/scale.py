@@ -1,11 +1,13 @@
-"""What a large run costs its driver: the plan, the time per request through Ray, the resume, the wait for many workers.
+"""What a large run costs its driver: the plan, each request through Ray, packing, and resuming.
 
-Each command makes what it needs in a folder, measures in its own process, and prints a line of JSON. CPU seconds are
-the driver's alone; they bear a busy machine better than seconds on the wall, which are given beside them.
+Each command makes what it needs in a folder, measures in its own process, and prints lines of JSON.
+CPU seconds are the driver's alone. They depend less on what else the machine does than seconds of
+wall time, which are printed beside them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -22,37 +24,36 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 Folder = Annotated[Path, typer.Option(help="Where to make what is measured; it is not removed.")]
 MIB = 1 << 20
-LOOK_SECONDS = 0.05
+SAMPLE_SECONDS = 0.05
+"""How often the memory is measured."""
 
 
 @contextmanager
-def measured(told: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Adds the seconds, the driver's CPU seconds, and its resident memory (start, middle, most) to `told`."""
+def measured(figures: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Add seconds, CPU seconds, and resident memory in MiB (start, middle, peak) to `figures`."""
     import psutil
 
-    process, seen, end = psutil.Process(), [], threading.Event()
+    process, memory, end = psutil.Process(), [], threading.Event()
 
-    def look() -> None:
+    def watch() -> None:
         while True:
-            seen.append(process.memory_info().rss)
-            if end.wait(LOOK_SECONDS):
+            memory.append(process.memory_info().rss // MIB)
+            if end.wait(SAMPLE_SECONDS):
                 return
 
-    watcher = threading.Thread(target=look, daemon=True)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
-    began, cpu = time.perf_counter(), time.process_time()
-    yield told
-    told |= {
-        "seconds": round(time.perf_counter() - began, 2),
-        "cpu_seconds": round(time.process_time() - cpu, 2),
-    }
-    end.set()
-    watcher.join()
-    told |= {
-        "mib_at_start": seen[0] // MIB,
-        "mib_midway": seen[len(seen) // 2] // MIB,
-        "mib_most": max(seen) // MIB,
-    }
+    began, cpu_began = time.perf_counter(), time.process_time()
+    try:
+        yield figures
+    finally:
+        figures["seconds"] = round(time.perf_counter() - began, 2)
+        figures["cpu_seconds"] = round(time.process_time() - cpu_began, 2)
+        end.set()
+        watcher.join()
+        figures["mib_at_start"] = memory[0]
+        figures["mib_midway"] = memory[len(memory) // 2]
+        figures["mib_peak"] = max(memory)
 
 
 def write_manifest(path: Path, rows: int, named: bool) -> Path:
@@ -79,15 +80,15 @@ def write_manifest(path: Path, rows: int, named: bool) -> Path:
 def plan(
     requests: int = 10_000_000, named: bool = False, folder: Folder = Path("build/scale")
 ) -> None:
-    """Check a manifest and count its plan. --named: a row with an id per request; else eight requests a row."""
+    """Check a manifest and count its plan. --named: a row with an id for each request, not for 8."""
     from pipeline.config import Config
     from pipeline.planning.dry_run import dry_run
 
     rows = requests if named else requests // 8
     manifest = write_manifest(folder / f"plan-{rows}-{named}.parquet", rows, named)
-    with measured({"command": "plan", "named": named}) as told:
-        told["requests"] = dry_run(str(manifest), Config(), None)["requests"]
-    print(json.dumps(told))
+    with measured({"command": "plan", "named": named}) as figures:
+        figures["requests"] = dry_run(str(manifest), Config(), None)["requests"]
+    print(json.dumps(figures))
 
 
 @app.command()
@@ -98,32 +99,27 @@ def run(
     workers: int = 2,
     folder: Folder = Path("build/scale"),
 ) -> None:
-    """A whole run of the null engine through Ray: the driver's time per request while workers are at it."""
+    """A whole run of the null engine through Ray, and the driver's CPU time for each request."""
     from pipeline import run as running
     from pipeline.config import Config
 
     config = Config(engine="null", batch_size=batch_size, shard_size=shard_size, workers=workers)
     manifest = write_manifest(folder / f"run-{requests}.parquet", requests // 8, False)
     output = folder / f"run-{requests}-{os.getpid()}"
-    told: dict[str, Any] = {
-        "command": "run",
-        "requests": requests,
-        "batch_size": batch_size,
-        "shard_size": shard_size,
-    }
-    work: dict[str, Any] = {"part": "workers at it"}
-    compute = running.compute
+    whole: dict[str, Any] = {"command": "run", "requests": requests}
+    whole |= {"batch_size": batch_size, "shard_size": shard_size}
+    working: dict[str, Any] = {"part": "workers at work"}
+    make_batches = running.make_batches
 
-    def watched(*arguments: Any) -> Any:
-        with measured(work):
-            return compute(*arguments)
+    def measured_batches(*arguments: Any) -> Any:
+        with measured(working):
+            return make_batches(*arguments)
 
-    with patch.object(running, "compute", watched), measured(told):
-        told["accepted"] = running.execute(str(manifest), output, config, print).counts["accepted"]
-    print(
-        json.dumps({**work, "cpu_ms_per_request": round(work["cpu_seconds"] / requests * 1000, 3)})
-    )
-    print(json.dumps(told))
+    with patch.object(running, "make_batches", measured_batches), measured(whole):
+        counts = running.execute(str(manifest), output, config, print).counts
+    working["cpu_ms_per_request"] = round(working["cpu_seconds"] / requests * 1000, 3)
+    print(json.dumps(working))
+    print(json.dumps(whole | {"accepted": counts["accepted"]}))
 
 
 @app.command()
@@ -133,109 +129,73 @@ def resume(
     requests: int = 10_000_000,
     folder: Folder = Path("build/scale"),
 ) -> None:
-    """From `shards` published shards of a plan of `requests` to the first batch that is handed out; without Ray."""
-    from pipeline import run as running
+    """Publish `shards` shards of a plan of `requests`, then resume up to the first task; no Ray."""
     from pipeline.config import Config
-    from pipeline.errors import RunStopped
     from pipeline.output.markers import read_markers
 
     config = Config(engine="null", batch_size=shard_size, shard_size=shard_size, min_confidence=0.0)
     manifest = write_manifest(folder / f"plan-{requests // 8}-False.parquet", requests // 8, False)
     output = folder / f"resume-{shards}-{shard_size}"
-
-    def publishing(manifest: Any, job: Any, publisher: Any, *_: Any) -> None:
-        publish(manifest, job, publisher, shards)
-
-    def resuming(manifest: Any, job: Any, publisher: Any, *_: Any) -> None:
-        raise RunStopped(first_batch(manifest, job.config, publisher))
-
-    with (
-        patch.object(running, "compute", publishing),
-        measured({"command": "publish", "shards": shards}) as made,
-    ):
-        try_to(running.execute, str(manifest), output, config, print)
-    print(json.dumps(made))
-    told: dict[str, Any] = {
-        "command": "resume",
-        "shards": len(read_markers(output)),
-        "requests": requests,
-    }
-    with patch.object(running, "compute", resuming), measured(told):
-        told["first"] = try_to(running.execute, str(manifest), output, config, print)
-    print(json.dumps(told))
+    # A batch fills a shard. That is committed once the first sample beyond it is there.
+    with measured({"command": "publish", "shards": shards}) as figures:
+        run_until(manifest, output, config, shards + 1)
+    print(json.dumps(figures))
+    with measured({"command": "resume", "shards": len(read_markers(output))}) as figures:
+        figures["first"] = run_until(manifest, output, config, 0)
+    print(json.dumps(figures | {"requests": requests}))
 
 
-def try_to(execute: Any, *arguments: Any) -> str:
-    """What a run says that is stopped on purpose."""
+def run_until(manifest: Path, output: Path, config: Any, batch: int) -> int:
+    """Run in this process, and stop at the first task of this batch or a later one; its batch."""
     from pipeline.errors import RunStopped
+    from pipeline.run import execute
+    from pipeline.scheduling.local_executor import LocalExecutor
 
-    try:
-        execute(*arguments)
-    except RunStopped as error:
-        return str(error)
-    raise AssertionError("the run was to stop")
+    reached = []
 
+    def stop(task: Any) -> None:
+        if task.batch.number >= batch:
+            reached.append(task.batch.number)
+            raise RunStopped("as planned")
 
-def publish(manifest: Any, job: Any, publisher: Any, shards: int) -> None:
-    """Make batches here, without Ray, until so many shards are there; then stop as a killed driver would."""
-    from pipeline.errors import RunStopped
-    from pipeline.generation.samples import Maker
-    from pipeline.models.locate import load
-    from pipeline.output import batches
-    from pipeline.scheduling import driver as compute
-
-    maker = Maker(load(job.models, job.config, False), {}, job.config, job.shared, job.base)
-    for batch in compute.batches_of(manifest, job.config, publisher.next.batch):
-        if publisher.shard >= shards:
-            break
-        batches.write_batch(job.output, batch.number, maker.make(batch), job.schema)
-        publisher.advance()
-    raise RunStopped("so many shards are there")
-
-
-def first_batch(manifest: Any, config: Any, publisher: Any) -> str:
-    """What `compute` does before it hands out the first batch, and that batch."""
-    from pipeline.scheduling import driver as compute
-
-    finished = compute.sound_batches(publisher.output, publisher.start.batch)
-    todo = compute.batches_of(manifest, config, publisher.start.batch)
-    return str(next(batch.number for batch in todo if batch.number not in finished))
+    with contextlib.suppress(RunStopped):
+        execute(str(manifest), output, config, print, executor=LocalExecutor(before_task=stop))
+    return reached[0]
 
 
 @app.command()
 def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")) -> None:
-    """What it costs the driver to read finished batches of images of a size, and to pack them into a shard."""
+    """What reading and packing finished batches of images of a size costs the driver."""
     from dataclasses import replace
 
-    from pipeline import run as running
+    from manifests.read import check
     from pipeline.config import Config
-    from pipeline.generation.samples import Maker, provenance
+    from pipeline.generation.samples import Maker
     from pipeline.models import locate as models
     from pipeline.output import batches
-    from pipeline.output.records import record_schema
     from pipeline.output.run_file import describe
     from pipeline.output.shards import publisher_of
-    from pipeline.scheduling import driver as compute
+    from pipeline.planning.manifest_input import batches_of
+    from pipeline.run import make_job
 
     config = Config(
         engine="null", batch_size=16, min_confidence=0.0, limit=images, shard_size=images
     )
-    manifest = running.check(
-        str(write_manifest(folder / "pack.parquet", images, False)), config.emotions, 8
-    )
+    path = write_manifest(folder / "pack.parquet", images, False)
+    manifest = check(str(path), config.emotions, 8)
     output = folder / f"pack-{os.getpid()}"
-    shared = provenance(describe(manifest, "", config, models.locate(config)), config)
-    maker = Maker(models.load({}, config, False), {}, config, shared, "")
-    schema = record_schema(shared, manifest.extra)
-    for batch in compute.batches_of(manifest, config):
+    run = describe(manifest, "", config, models.locate(config))
+    job = make_job(output, config, {}, run, manifest, "")
+    maker = Maker(models.load({}, config, False), {}, config, job.shared, "")
+    for batch in batches_of(manifest, config):
         results = [replace(result, image=os.urandom(kib * 1024)) for result in maker.make(batch)]
-        batches.write_batch(output, batch.number, results, schema)
-    publisher = publisher_of(output, config, schema)
-    with measured({"command": "pack", "images": images, "kib": kib}) as told:
+        batches.write_batch(output, batch.number, results, job.schema)
+    publisher = publisher_of(output, config, job.schema)
+    with measured({"command": "pack", "images": images, "kib": kib}) as figures:
         publisher.advance()
         publisher.finish()
-    told["cpu_ms_per_image"] = round(told["cpu_seconds"] / images * 1000, 3)
-    print(json.dumps(told))
+    figures["cpu_ms_per_image"] = round(figures["cpu_seconds"] / images * 1000, 3)
+    print(json.dumps(figures))
 
 
 @app.command()
@@ -251,12 +211,12 @@ def wait(workers: int = 1000, times: int = 200) -> None:
     def never() -> None: ...
 
     pending = [never.remote() for _ in range(workers)]
-    with measured({"command": "wait", "workers": workers}) as told:
+    with measured({"command": "wait", "workers": workers}) as figures:
         for number in range(times):
             finished, _ = ray.wait([ray.put(number), *pending], num_returns=1)
             assert len(finished) == 1
-    told["cpu_ms_per_wait"] = round(told["cpu_seconds"] / times * 1000, 3)
-    print(json.dumps(told))
+    figures["cpu_ms_per_wait"] = round(figures["cpu_seconds"] / times * 1000, 3)
+    print(json.dumps(figures))
     ray.shutdown()
 
 

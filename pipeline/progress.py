@@ -1,10 +1,11 @@
-"""What a run looks like while it goes: a live display on a terminal, plain lines elsewhere."""
+"""The progress of a run: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from rich.console import Console
@@ -15,40 +16,49 @@ from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED
 from pipeline.output.batches import Report
 
 LINE_SECONDS = 10.0
+"""Seconds between two plain lines."""
+
+
+@dataclass
+class Counts:
+    """How requests have ended so far.
+
+    Attributes:
+        statuses: requests by status.
+        accepted: accepted samples by emotion.
+    """
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    accepted: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def done(self) -> int:
+        return self.statuses.total()
+
+    def add(self, statuses: dict[str, int], accepted: dict[str, int]) -> None:
+        self.statuses.update(statuses)
+        self.accepted.update(accepted)
 
 
 class Progress:
-    """Counts reports and shows done of total, accepted per emotion, images per second, time left."""
+    """Shows how many requests are done, how they ended, images per second, and the time left.
 
-    def __init__(self, total: int, done: int):
-        self.total, self.done, self.resumed = total, done, done
-        self.statuses: Counter[str] = Counter()
-        self.accepted: Counter[str] = Counter()
-        self.began = self.shown = time.monotonic()
+    Args:
+        total: requests of the plan.
+        counts: those that were done before; later ones are added to it.
+    """
+
+    def __init__(self, total: int, counts: Counts):
+        self.total, self.counts, self.done_before = total, counts, counts.done
+        self.began = self.last_line = time.monotonic()
         self.console = Console(stderr=True)
         self.bar: RichProgress | None = None
 
     def __enter__(self) -> Progress:
         if self.console.is_terminal:
-            columns = [
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-            ]
-            self.bar = RichProgress(
-                *columns, TextColumn("{task.fields[note]}"), console=self.console
-            )
-            self.bar.start()
-            self.task = self.bar.add_task(
-                "muse-batch", total=self.total, completed=self.done, note="starting workers"
-            )
+            self._start_bar()
         else:
-            print(
-                f"muse-batch: {self.done} of {self.total} done, starting workers",
-                file=sys.stderr,
-                flush=True,
-            )
+            self._print(f"{self.counts.done} of {self.total} done, starting workers")
         return self
 
     def __exit__(
@@ -59,34 +69,49 @@ class Progress:
     ) -> None:
         if self.bar:
             self.bar.stop()
-        elif self.done > self.resumed:
-            self._line()
+        elif self.counts.done > self.done_before:
+            self._print_line()
 
     def add(self, report: Report) -> None:
-        self.done += sum(report.statuses.values())
-        self.statuses.update(report.statuses)
-        self.accepted.update(report.accepted)
+        """Count a finished batch, and show it."""
+        self.counts.add(dict(report.statuses), dict(report.accepted))
         if self.bar:
-            self.bar.update(self.task, completed=self.done, note=self.note())
-        elif time.monotonic() - self.shown >= LINE_SECONDS:
-            self._line()
+            self.bar.update(self.task, completed=self.counts.done, summary=self.summary())
+        elif time.monotonic() - self.last_line >= LINE_SECONDS:
+            self._print_line()
 
-    def rate(self) -> float:
-        """Images per second since the start of this process."""
-        return (self.done - self.resumed) / max(1e-9, time.monotonic() - self.began)
+    def images_per_second(self) -> float:
+        """Since the start of this process."""
+        return (self.counts.done - self.done_before) / max(1e-9, time.monotonic() - self.began)
 
-    def note(self) -> str:
-        each = " ".join(f"{name} {count}" for name, count in sorted(self.accepted.items()))
-        counts = ", ".join(
-            f"{self.statuses[status]} {status}" for status in (ACCEPTED, REJECTED, FAILED)
+    def summary(self) -> str:
+        """How many requests ended in which way, and how fast."""
+        statuses = (ACCEPTED, REJECTED, FAILED)
+        ended = ", ".join(f"{self.counts.statuses[status]} {status}" for status in statuses)
+        by_emotion = " ".join(f"{name} {n}" for name, n in sorted(self.counts.accepted.items()))
+        return f"{ended} | {by_emotion} | {self.images_per_second():.2f} images/s"
+
+    def _start_bar(self) -> None:
+        columns = [
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[summary]}"),
+        ]
+        self.bar = RichProgress(*columns, console=self.console)
+        self.bar.start()
+        self.task = self.bar.add_task(
+            "muse-batch",
+            total=self.total,
+            completed=self.counts.done,
+            summary="starting workers",
         )
-        return f"{counts} | {each} | {self.rate():.2f} images/s"
 
-    def _line(self) -> None:
-        self.shown = time.monotonic()
-        left = (self.total - self.done) / max(1e-9, self.rate())
-        print(
-            f"muse-batch: {self.done}/{self.total} | {self.note()} | {left:.0f} s left",
-            file=sys.stderr,
-            flush=True,
-        )
+    def _print_line(self) -> None:
+        self.last_line = time.monotonic()
+        left_s = (self.total - self.counts.done) / max(1e-9, self.images_per_second())
+        self._print(f"{self.counts.done}/{self.total} | {self.summary()} | {left_s:.0f} s left")
+
+    def _print(self, text: str) -> None:
+        print(f"muse-batch: {text}", file=sys.stderr, flush=True)

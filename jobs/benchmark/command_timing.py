@@ -43,8 +43,7 @@ from pipeline.models.locate import Loaded, load, locate
 from pipeline.output.batches import write_batch
 from pipeline.output.records import record_schema
 from pipeline.output.run_file import describe
-from pipeline.run import folder_of
-from pipeline.scheduling.driver import batches_of
+from pipeline.planning.manifest_input import batches_of, folder_of
 from pipeline.settings import load_config
 from pipeline.storage.log import entries
 

@@ -16,8 +16,8 @@ from muse.mini.world.contents import PLACES, SUBJECTS, leaning
 from muse.mini.world.scenes import SIZE, Scene, content_prompt, factor_prompt, render, sample_scene
 from pipeline.config import Config
 from pipeline.generation.source_images import open_source, to_tensor
+from pipeline.planning.manifest_input import folder_of
 from pipeline.planning.plan import plan_requests
-from pipeline.run import folder_of
 
 SIGN = dict(zip(MIKELS.labels, MIKELS.polarity, strict=True))
 

@@ -88,6 +88,12 @@ def remove_batch(output: Location, number: int) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_batches(output: Location) -> None:
+    """Remove the files of all batches."""
+    for number in finished_batches(output):
+        remove_batch(output, number)
+
+
 def finished_batches(output: Location) -> set[int]:
     """Numbers of the batches whose results lie on disk."""
     files = listing(folder(output), "*-*.parquet")

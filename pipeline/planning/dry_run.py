@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from manifests.read import check, rows_of
 from manifests.schema import Row
 from pipeline.config import Config
+from pipeline.planning.manifest_input import fetched_manifest
 from pipeline.planning.plan import PlannedRequest, plan_requests, planned_requests
-from pipeline.run import fetched_manifest
 from pipeline.storage.files import Location, write_bytes
 
 SCHEMA = pa.schema(

@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.check import ManifestError
-from manifests.read import check, find_request
+from manifests.read import check, content_hash, find_request
 from muse.emotions import MIKELS
-from pipeline import run as running
 from pipeline.config import Config
+from pipeline.models.locate import locate
 from pipeline.output.run_file import describe, known_manifest, read_run, write_run
+from pipeline.planning.manifest_input import batches_of
 from pipeline.planning.plan import planned_requests
-from pipeline.scheduling import driver as computing
 
 EMOTIONS = {
     "absent": None,
@@ -54,10 +54,10 @@ def test_batches_from_any_number_on_are_those_of_the_whole_plan(tmp_path, kind, 
     pq.write_table(pa.table(columns, schema), path, row_group_size=97)
     config = Config(emotions=("awe", "fear", "anger"), batch_size=7, limit=limit)
     manifest = check(str(path), MIKELS.labels, 3)
-    whole = list(computing.batches_of(manifest, config))
+    whole = list(batches_of(manifest, config))
     assert sum(len(batch.requests) for batch in whole) == planned_requests(manifest, config)
     for first in (0, 1, 2, len(whole) // 2, len(whole) - 1, len(whole)):
-        assert list(computing.batches_of(manifest, config, first)) == whole[first:]
+        assert list(batches_of(manifest, config, first)) == whole[first:]
 
 
 def test_a_request_is_found_by_its_number(tmp_path):
@@ -113,7 +113,7 @@ def test_scale_commands_measure_what_they_say(tmp_path):
     made, resumed = scale("resume", "--shards", 12, "--requests", 4000, "--folder", tmp_path)
     assert made["shards"] == resumed["shards"] == 12
     # The batch that closed the last shard lies on disk; the next one is to be made.
-    assert resumed["first"] == "13"
+    assert resumed["first"] == 13
     assert len(list(Path(tmp_path).glob("resume-*/shards/*.tar"))) == 12
 
 
@@ -122,10 +122,10 @@ def test_a_resumed_run_does_not_check_its_manifest_again(tmp_path):
     path, output = tmp_path / "m.parquet", tmp_path / "out"
     pq.write_table(pa.table({"prompt": ["a", "b"]}), path)
     config = Config(engine="null")
-    sha256 = running.content_hash(str(path))
+    sha256 = content_hash(str(path))
     assert known_manifest(str(path), sha256, config, output) is None
     manifest = check(str(path), MIKELS.labels, 8)
-    run = describe(manifest, sha256, config, running.locate(config))
+    run = describe(manifest, sha256, config, locate(config))
     write_run(output, run)
     # In the order of its keys, too: it decides the columns of a shard's parquet.
     assert json.dumps(read_run(output).parts) == json.dumps(run.parts)

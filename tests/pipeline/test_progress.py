@@ -1,18 +1,23 @@
 """What a run shows while it goes, as its user sees it: plain lines in a file, a live display on a terminal."""
 
+import contextlib
 import os
 import pty
 import re
 import subprocess
 import sys
 import threading
+from collections import Counter
 
 import pytest
 
 from pipeline import progress
+from pipeline.errors import RunStopped
 from pipeline.output.batches import Report
-from pipeline.progress import Progress
+from pipeline.progress import Counts, Progress
+from pipeline.scheduling.local_executor import LocalExecutor
 from tests.support import drive
+from tests.support.local_runs import run_locally, stop_at, write_rows
 
 COUNTS = re.compile(r"(\d+) accepted, (\d+) rejected, (\d+) failed")
 
@@ -84,10 +89,25 @@ def test_plain_lines_come_no_faster_than_their_pace_and_the_last_one_always(
 ):
     """Resumed with four of ten done; both of its batches count, in lines or in the last one."""
     monkeypatch.setattr(progress, "LINE_SECONDS", seconds)
-    with Progress(10, 4) as shown:
-        shown.add(Report(1, {"accepted": 1, "failed": 2}, {"fear": 1}))
-        shown.add(Report(2, {"rejected": 3}))
+    before = Counts(Counter(accepted=3, failed=1), Counter(awe=3))
+    with Progress(10, before) as display:
+        display.add(Report(1, {"accepted": 1, "failed": 2}, {"fear": 1}))
+        display.add(Report(2, {"rejected": 3}))
     first, *told = capsys.readouterr().err.splitlines()
     assert first == "muse-batch: 4 of 10 done, starting workers"
     assert len(told) == lines
-    assert told[-1].startswith("muse-batch: 10/10 | 1 accepted, 3 rejected, 2 failed | fear 1 | ")
+    assert told[-1].startswith(
+        "muse-batch: 10/10 | 4 accepted, 3 rejected, 3 failed | awe 3 fear 1 | "
+    )
+
+
+def test_after_a_resume_the_earlier_verdicts_are_counted_too(tmp_path, capsys):
+    """Whether their requests lie in shards, in batch files, or in one that is part of both."""
+    manifest = write_rows(tmp_path / "manifest.parquet", 36)
+    for stops in (1, 5, 7, None):
+        executor = LocalExecutor(before_task=stop_at(stops))
+        with contextlib.suppress(RunStopped):
+            counts = run_locally(manifest, tmp_path / "out", executor).counts
+    *_, last = capsys.readouterr().err.splitlines()
+    ended = f"{counts['accepted']} accepted, {counts['rejected']} rejected, 0 failed"
+    assert last.startswith(f"muse-batch: 36/36 | {ended} | awe {counts['accepted']} | ")

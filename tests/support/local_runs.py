@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config import Config
+from pipeline.errors import RunStopped
 from pipeline.run import Outcome, execute
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.executor import Executor
@@ -55,3 +56,13 @@ class Killer:
         if task.batch.number in self.left:
             self.left.remove(task.batch.number)
             raise self.fault()
+
+
+def stop_at(batch: int | None) -> Callable[[Task], None]:
+    """For `before_task`: ends the run at the first task of this batch or a later one."""
+
+    def stop(task: Task) -> None:
+        if batch is not None and task.batch.number >= batch:
+            raise RunStopped("stopped by the test")
+
+    return stop

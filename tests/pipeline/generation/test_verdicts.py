@@ -137,6 +137,6 @@ def test_a_quota_changes_no_byte_with_the_number_of_workers_and_saves_work(make_
 def test_a_quota_by_a_column_that_is_not_there_is_refused(make_corpus):
     with pytest.raises(
         UserError,
-        match="quota_by is 'mode', which is no further column of the manifest; choose emotion",
+        match="quota_by = 'mode': the manifest has no such column; choose emotion",
     ):
         make_corpus(quota=2, quota_by="mode")

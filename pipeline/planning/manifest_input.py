@@ -1,0 +1,87 @@
+"""A manifest as a run reads it: from wherever it lies, as batches, with words that mean nothing."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from manifests.check import ManifestError, Problem
+from manifests.read import Manifest, find_request, rows_of
+from pipeline.config import EMBEDDED, Config
+from pipeline.errors import UserError
+from pipeline.planning.plan import Batch, plan_batches, plan_requests
+from pipeline.storage.files import fetched
+from pipeline.storage.remote import is_url, public
+
+MAX_ROWS_SHOWN = 10
+"""Rows with unknown words that a warning lists."""
+
+
+@contextmanager
+def fetched_manifest(path: str, store_timeout_s: float) -> Iterator[str]:
+    """A local path with the manifest's content; for a URL, a copy for as long as the context lasts.
+
+    Raises:
+        ManifestError: the manifest has problems; they are reported under its own name.
+    """
+    try:
+        with fetched(path, store_timeout_s) as local:
+            yield local
+    except ManifestError as error:
+        raise ManifestError(public(path), error.problems, error.more) from None
+    except FileNotFoundError as error:
+        if not is_url(path):
+            raise
+        message = f"cannot be opened ({public(str(error))}); check the URL"
+        raise ManifestError(public(path), [Problem(None, None, message)]) from None
+
+
+def folder_of(path: str) -> str:
+    """The folder that relative image paths of a manifest refer to."""
+    return posixpath.dirname(path) if "://" in path else str(Path(path).resolve().parent)
+
+
+def batches_of(manifest: Manifest, config: Config, first: int = 0) -> Iterator[Batch]:
+    """The batches of the plan from number `first` on, read from the manifest in a stream."""
+    before = first * config.batch_size
+    row, passed = find_request(manifest.path, before, len(config.emotions)) if first else (0, 0)
+    rows = rows_of(manifest, config.taxonomy.labels, row)
+    return plan_batches(plan_requests(rows, config, before, passed), config.batch_size, first)
+
+
+def check_quota_column(manifest: Manifest, config: Config) -> None:
+    """
+    Raises:
+        UserError: `quota_by` names no column of the manifest.
+    """
+    columns = ("emotion", *manifest.extra.names)
+    if config.quota and config.quota_by not in columns:
+        raise UserError(
+            f"config: quota_by = {config.quota_by!r}: the manifest has no such column; "
+            f"choose {', '.join(columns)}"
+        )
+
+
+def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
+    """Which prompts have words that the embedded model does not know; None if there are none.
+
+    Other models are not checked.
+    """
+    if config.model != EMBEDDED or config.engine == "null":
+        return None
+    from muse.mini.vocabulary import description, unknown_words
+
+    count, examples = 0, []
+    for row in rows_of(manifest, config.taxonomy.labels):
+        if words := unknown_words(row.prompt):
+            count += 1
+            if count <= MAX_ROWS_SHOWN:
+                examples.append(f"row {row.number}: {', '.join(words)}")
+    if not count:
+        return None
+    shown = "; ".join(examples)
+    if count > MAX_ROWS_SHOWN:
+        shown += f"; and {count - MAX_ROWS_SHOWN} more rows"
+    return f"{count} prompt(s) have unknown words, which it will ignore ({shown}). {description()}"

@@ -1,0 +1,76 @@
+"""Which retry strategy each batch's requests follow, and when the run chooses it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from pipeline.config import LADDER, Config
+from pipeline.errors import RunStopped
+from pipeline.output import batches
+from pipeline.output.run_file import RunFile, write_run
+from pipeline.planning import retry_strategy
+from pipeline.planning.plan import Batch
+from pipeline.storage.files import Location
+
+
+class StrategyChoice:
+    """The retry strategies of a run.
+
+    With the setting `auto` they are chosen once the exploratory batches are done, and recorded in
+    run.json before any shard is committed.
+
+    Args:
+        requests: of the whole plan.
+        finished: the batches that are on disk.
+    """
+
+    def __init__(
+        self,
+        output: Location,
+        run: RunFile,
+        config: Config,
+        requests: int,
+        finished: Collection[int],
+    ):
+        self.output, self.run, self.config = output, run, config
+        self.exploratory = range(-(-retry_strategy.EXPLORED_REQUESTS // config.batch_size))
+        # A plan that ends with the exploratory batches needs no choice.
+        explored = len(self.exploratory) * config.batch_size
+        is_needed = config.effort == LADDER and explored < requests
+        self.is_made = not is_needed or run.retry_strategy is not None
+        self.missing = set() if self.is_made else {*self.exploratory} - {*finished}
+        # A run that stopped just before the choice makes it now.
+        self._choose_if_possible()
+
+    def on_finished(self, batch_number: int) -> bool:
+        """A batch is on disk. Returns whether the strategies have been chosen by that."""
+        self.missing.discard(batch_number)
+        return self._choose_if_possible()
+
+    def _choose_if_possible(self) -> bool:
+        if self.is_made or self.missing:
+            return False
+        records = []
+        for number in self.exploratory:
+            results = batches.read_batch(self.output, number)
+            if results is None:
+                folder = batches.folder(self.output)
+                raise RunStopped(f"{folder}: batch {number} is damaged; it has to be made again")
+            records += [result.record for result in results]
+        chosen = retry_strategy.choose_strategies(records, self.config.taxonomy)
+        self.run = replace(self.run, retry_strategy=chosen)
+        write_run(self.output, self.run)
+        self.is_made = True
+        return True
+
+    def can_assign(self, batch: Batch) -> bool:
+        """Whether the strategies of this batch's requests are known by now."""
+        return self.is_made or retry_strategy.is_exploratory(batch.number, self.config.batch_size)
+
+    def assign(self, batch: Batch) -> Batch:
+        """The batch, each request with its strategy."""
+        config, chosen = self.config, (self.run.retry_strategy or {}).get("by_emotion", {})
+        return retry_strategy.assign_strategies(
+            batch, config.effort, config.batch_size, chosen, config.taxonomy, config.seed
+        )
