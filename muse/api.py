@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 
@@ -17,6 +16,7 @@ from muse.diffusion.backbones import load_backbone
 from muse.diffusion.backbones.base import Backbone
 from muse.emotions import MIKELS, Target, Taxonomy
 from muse.engine import MuseEngine
+from muse.images import crop_square, to_srgb, to_tensor
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.phases import OnStep
@@ -134,13 +134,14 @@ class MusePipeline:
         emotions = _broadcast("emotion", emotion, count, (str, Mapping))
         images = _broadcast("image", image, count, (Image.Image, type(None)))
         generators = _broadcast("generator", generator, count, (torch.Generator, type(None)))
+        side = self.backbone.latent_shape[-1] * self.backbone.codec.pixels_per_latent
         requests = [
             Request(
                 prompts[k],
                 Target.of(emotions[k], self.guide.taxonomy),
                 _seed(generators[k]),
                 negative_prompt,
-                None if images[k] is None else _pixels(images[k]),
+                None if images[k] is None else _pixels(images[k], side),
             )
             for k in range(count)
         ]
@@ -190,9 +191,6 @@ def _seed(generator: torch.Generator | None) -> int:
     return int(torch.randint(2**62, (1,), generator=generator))
 
 
-def _pixels(image: Image.Image) -> torch.Tensor:
-    """Float (3, h, w) in [0, 1], the centre square of the picture."""
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.convert("RGB").crop((left, top, left + side, top + side))
-    return torch.from_numpy(np.array(square)).permute(2, 0, 1).float() / 255
+def _pixels(image: Image.Image, side: int) -> torch.Tensor:
+    """Float (3, side, side) in [0, 1]: the central square of the picture as a person sees it."""
+    return to_tensor(crop_square(to_srgb(image), side).image)

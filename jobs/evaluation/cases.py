@@ -12,10 +12,11 @@ from torch import Tensor
 
 from manifests.read import check, rows_of
 from muse.emotions import MIKELS, Target
+from muse.images import to_tensor
 from muse.mini.world.contents import PLACES, SUBJECTS, leaning
 from muse.mini.world.scenes import SIZE, Scene, content_prompt, factor_prompt, render, sample_scene
 from pipeline.config import Config
-from pipeline.generation.source_images import open_source, to_tensor
+from pipeline.generation.source_images import open_source
 from pipeline.planning.manifest_input import folder_of
 from pipeline.planning.plan import plan_requests
 
@@ -128,7 +129,7 @@ def manifest_cases(path: str) -> dict[str, list[Case]]:
         told = factor_prompt(sample_scene(Random(planned.seed), place, subject, emotion))
         source = None
         if planned.image is not None:
-            source = to_tensor(open_source(planned.image, folder_of(path), SIZE))
+            source = to_tensor(open_source(planned.image, folder_of(path), SIZE).image)
         task = "generation" if source is None else "editing"
         cases[task].append(Case(place, subject, emotion, planned.seed, told, source))
     return cases

@@ -22,9 +22,9 @@ from torch import Tensor
 
 from jobs.evaluation.cases import Case
 from muse.emotions import MIKELS
+from muse.images import to_tensor
 from muse.mini.world.contents import PLACES, SUBJECTS, inherent
 from muse.mini.world.scenes import content_prompt, emotion_prompt, render, sample_scene
-from pipeline.generation.source_images import to_tensor
 
 CONTENTS = [(place, subject) for place in PLACES for subject in SUBJECTS]
 

@@ -1,7 +1,7 @@
-"""Images over http(s), from addresses that strangers wrote down: public addresses only, with limits on size and time.
+"""Images over http(s), from URLs that are not trusted: public addresses only, with limits on size and time.
 
-The address is checked where the connection is made, so that neither a redirect nor a name that resolves to something
-else the second time leads inside. Proxies are not used: behind one, the address that is reached cannot be checked.
+The address is checked where the connection is made. So neither a redirect nor a name that resolves to something else
+the second time leads into a private network. Proxies are not used: behind one, the address cannot be checked.
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ BLOCK = 1 << 16
 
 
 def fetch(url: str, limits: Images) -> bytes:
-    """The body behind `url`, one byte more than `limits.bytes` at most.
+    """The body behind `url`, at most one byte more than `limits.bytes`.
 
     Raises:
-        ImageError: an address that is not public, an answer that is no success, or too slow.
+        ImageError: an address that is not public, an answer that is not a success, or a server that is too slow.
     """
     if "@" in urlsplit(url).netloc:
-        raise ImageError("carries a name or a password, which would end up in the metadata")
-    calls: list[socket.socket] = []
-    late = threading.Event()
+        raise ImageError("has a name or a password in its URL, which would end up in the metadata")
+    connections: list[socket.socket] = []
+    timed_out = threading.Event()
 
-    def hang_up() -> None:
-        # One limit for all of it: a server that sends a byte now and then passes every time-out of a socket.
-        late.set()
-        for call in calls:
+    def close_connections() -> None:
+        # One limit for the whole download: a server that sends a byte now and then never meets a socket's timeout.
+        timed_out.set()
+        for connection in connections:
             try:
-                call.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 continue
 
-    timer = threading.Timer(limits.seconds, hang_up)
+    timer = threading.Timer(limits.seconds, close_connections)
     timer.daemon = True
     timer.start()
     try:
-        with _opener(limits, calls).open(url, timeout=limits.seconds) as answer:
+        with _opener(limits, connections).open(url, timeout=limits.seconds) as response:
             data = b""
-            while len(data) <= limits.bytes and (block := answer.read(BLOCK)):
+            while len(data) <= limits.bytes and (block := response.read(BLOCK)):
                 data += block
-        if late.is_set():
+        if timed_out.is_set():
             raise TimeoutError
         return data[: limits.bytes + 1]
     except urllib.error.HTTPError as error:
         raise ImageError(f"the server answers {error.code}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
-        if late.is_set() or isinstance(cause, TimeoutError):
+        if timed_out.is_set() or isinstance(cause, TimeoutError):
             raise ImageError(f"took longer than {limits.seconds:g} s (images.seconds)") from None
         if isinstance(cause, ImageError):
             raise cause from None
@@ -65,34 +65,82 @@ def fetch(url: str, limits: Images) -> bytes:
         timer.cancel()
 
 
+REFUSED_NETWORKS = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "0.0.0.0/8",
+            "168.63.129.16/32",  # Azure's virtual public address of the host, with its metadata
+            "192.0.0.0/24",  # IETF protocol assignments; Oracle's metadata answers at 192.0.0.192
+            "192.88.99.0/24",  # relays of 6to4 (RFC 7526)
+            "240.0.0.0/4",
+            "2001::/23",  # IETF protocol assignments, with Teredo (RFC 4380)
+            "2001:db8::/32",
+            "3fff::/20",  # documentation (RFC 9637)
+        ),
+    )
+)
+"""Not public, though `ipaddress` takes some of them for it, depending on the version of Python."""
+
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All IPv6 addresses that are assigned so far (RFC 4291). It leaves out every way of writing an IPv4 address in ::/8,
+NAT64 of local use (64:ff9b:1::/48), and site-local fec0::/10."""
+
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""How public IPv4 servers are reached from networks that have IPv6 alone (RFC 6052)."""
+
+ISATAP = (0x00005EFE, 0x02005EFE)
+"""Bits 64 to 95 of an address whose last 32 bits are an IPv4 address (RFC 5214)."""
+
+
 def check_address(address: str, limits: Images) -> None:
-    """
+    """Refuse an address that is not public, in any form, unless the config allows it.
+
+    Args:
+        address: IPv4 or IPv6, with or without a zone.
+
     Raises:
-        ImageError: the address is not public, and the config does not allow such.
+        ImageError: the address is not public.
     """
-    found = ipaddress.ip_address(address.partition("%")[0])
-    found = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None) or found
-    if not limits.private and (not found.is_global or found.is_multicast):
+    if not limits.private and not is_public(ipaddress.ip_address(address.partition("%")[0])):
         raise ImageError("leads to an address that is not public; images.private allows such")
 
 
-def _opener(limits: Images, calls: list[socket.socket]) -> urllib.request.OpenerDirector:
-    """Opens http(s) and nothing else, without proxies; every connection that it makes is added to `calls`."""
+def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an address, and any IPv4 address that it is a form of, can be reached by everybody."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        last_32_bits = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if address in NAT64:
+            return is_public(last_32_bits)
+        if address not in GLOBAL_UNICAST:
+            return False
+        if address.sixtofour is not None and not is_public(address.sixtofour):
+            return False
+        if (int(address) >> 32) & 0xFFFFFFFF in ISATAP and not is_public(last_32_bits):
+            return False
+    if any(address in network for network in REFUSED_NETWORKS):
+        return False
+    return address.is_global and not address.is_multicast
 
-    def connect(where: tuple[str, int], timeout: Any = None, source: Any = None) -> socket.socket:
+
+def _opener(limits: Images, connections: list[socket.socket]) -> urllib.request.OpenerDirector:
+    """Opens http(s) and nothing else, without proxies; each connection that it makes is added to `connections`."""
+
+    def connect(host: tuple[str, int], timeout: Any = None, source: Any = None) -> socket.socket:
         error: Exception = OSError("the name has no address")
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            *where, type=socket.SOCK_STREAM
-        ):
+        addresses = socket.getaddrinfo(*host, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in addresses:
             check_address(str(address[0]), limits)
-            call = socket.socket(family, kind, protocol)
-            call.settimeout(timeout)
-            calls.append(call)
+            connection = socket.socket(family, kind, protocol)
+            connection.settimeout(timeout)
+            connections.append(connection)
             try:
-                call.connect(address)
-                return call
+                connection.connect(address)
+                return connection
             except OSError as refused:
-                call.close()
+                connection.close()
                 error = refused
         raise error
 

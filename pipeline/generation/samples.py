@@ -14,14 +14,9 @@ from muse.emotions import Target, Taxonomy
 from pipeline.config import Config
 from pipeline.generation import verdicts as filters
 from pipeline.generation.engine import Engine, EngineInput, EngineOutput
+from pipeline.generation.finished_images import encode_image, perceptual_hash
 from pipeline.generation.scores import Score, scores_of
-from pipeline.generation.source_images import (
-    ImageError,
-    encode_image,
-    looks,
-    open_image,
-    read_source,
-)
+from pipeline.generation.source_images import ImageError, open_image, read_source
 from pipeline.output.run_file import RunFile
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.retry_strategy import attempt_kind, next_attempt
@@ -199,7 +194,7 @@ class Maker:
                 data = read_source(
                     planned.image, self.base, self.config.images, self.config.store_timeout_s
                 )
-                image = open_image(data, self.engine.side, self.config.images)
+                image = open_image(data, self.engine.side, self.config.images).image
             except ImageError as error:
                 return error
             digest = hashlib.sha256(data).hexdigest()
@@ -222,7 +217,7 @@ class Maker:
             "guide": _rounded(drawn.guide.probabilities),
             "guide_confidence": round(drawn.guide.confidence, DIGITS),
             "similarity": round(drawn.similarity, DIGITS),
-            "looks": looks(drawn.image),
+            "looks": perceptual_hash(drawn.image),
             "together": together,
         }
         if trace:

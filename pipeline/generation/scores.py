@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from muse.classifiers.spec import read_spec
+from muse.images import to_tensor
 from pipeline.config import Config, folder_and_label
 from pipeline.errors import UserError
-from pipeline.generation.source_images import to_tensor
 from pipeline.models.locate import Model, filter_role, on_this_node
 
 if TYPE_CHECKING:

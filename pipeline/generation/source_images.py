@@ -1,35 +1,33 @@
-"""Source images in, finished images out. Sources are named by manifests, which are not trusted."""
+"""Source images: their encoded bytes, from wherever a manifest says, and the picture in them.
+
+Manifests are not trusted: what is opened, and how much of it, has limits (`pipeline.config.Images`).
+"""
 
 from __future__ import annotations
 
-import io
 import os
+import re
 import stat
-import warnings
-from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from PIL import Image, ImageOps
-
+from muse.images import SquareImage, UnreadableImageError, crop_square, decode
 from pipeline.config import Images
 from pipeline.errors import ImageError, RunStopped
 from pipeline.generation.fetch import fetch
 from pipeline.storage.remote import ATOMIC_PROTOCOLS, STORE_TIMEOUT_S, Remote, public
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-"""What is decoded. Pillow knows more, some of which start other programs."""
-
 DEFAULTS = Images()
 
-# `images.pixels` is the limit here, and images are opened on threads, where no filter of warnings is safe.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+MAX_SHOWN_NAME = 200
+"""Characters of a name that a message shows uncut."""
+
+FILE_URL = re.compile(r"file:(?://([^/]*))?(?=/)", re.IGNORECASE)
+"""The beginning of a file URL, up to its path; the group is its host (RFC 8089)."""
 
 
 def open_source(
     source: str | bytes, base: str, side: int, limits: Images = DEFAULTS
-) -> Image.Image:
+) -> SquareImage:
     """A source image, read (see `read_source`) and opened (see `open_image`)."""
     return open_image(read_source(source, base, limits), side, limits)
 
@@ -44,110 +42,126 @@ def read_source(
 
     Args:
         source: a path (relative to `base`), a URL, or these bytes.
+        base: the folder or URL of the manifest.
         store_timeout_s: seconds for which one call to an object store is tried again.
 
     Raises:
-        RunStopped: it lies on an object store that does not answer, or lets nobody in.
-        ImageError: missing, unreadable, or beyond `limits`.
+        RunStopped: an object store that does not answer, or refuses access.
+        ImageError: missing, empty, unreadable, or beyond `limits`.
     """
     data = source if isinstance(source, bytes) else _read(source, base, limits, store_timeout_s)
+    if not data:
+        raise ImageError("image is empty: 0 bytes")
     if len(data) > limits.bytes:
         raise ImageError(f"image has more than {limits.bytes} bytes (images.bytes)")
     return data
 
 
-def open_image(data: bytes, side: int, limits: Images = DEFAULTS) -> Image.Image:
-    """An encoded image as RGB of `side` x `side`: turned upright, cut to its central square, resized.
+def open_image(data: bytes, side: int, limits: Images = DEFAULTS) -> SquareImage:
+    """The central square of an encoded image as a person sees it (see `muse.images`), `side` pixels across.
 
     Raises:
-        ImageError: truncated, not an image, or beyond `limits`.
+        ImageError: truncated, not an image, pixels that cannot be read as colours, or beyond `limits`.
     """
-    many = f"at most {limits.pixels} are read (images.pixels)"
     try:
-        file = Image.open(io.BytesIO(data), formats=FORMATS)
-        if file.width * file.height > limits.pixels:
-            raise ImageError(f"image has {file.width} x {file.height} pixels; {many}")
-        image = ImageOps.exif_transpose(file).convert("RGB")
-    except ImageError:
-        raise
-    except Image.DecompressionBombError:
-        raise ImageError(f"image has far too many pixels; {many}") from None
-    except Image.UnidentifiedImageError:
-        raise ImageError(f"image cannot be decoded: it is none of {', '.join(FORMATS)}") from None
-    except Exception as error:  # decoders raise nearly anything on broken input
-        raise ImageError(f"image cannot be decoded: {error}") from None
-    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
+        return crop_square(decode(data, limits.pixels), side)
+    except UnreadableImageError as error:
+        raise ImageError(described(error, limits)) from None
 
 
-def _read(source: str, base: str, limits: Images, store_timeout_s: float) -> bytes:
-    """The bytes of a path or a URL, one more than `limits.bytes` at most."""
-    shown = repr(public(source if len(source) <= 200 else f"{source[:200]}..."))
-    path = (
-        source
-        if "://" in source or os.path.isabs(source)
-        else f"{base.rstrip('/')}/{source}"
-        if base
-        else source
-    )
-    scheme = path.partition("://")[0].lower() if "://" in path else "file"
+def described(error: UnreadableImageError, limits: Images) -> str:
+    """The message for an image that cannot be used, with the setting that limits it."""
+    reason = f"image {error}"
+    if reason.endswith(" pixels"):
+        reason += f"; at most {limits.pixels} are read (images.pixels)"
+    return reason
+
+
+def local_path(source: str, base: str) -> str | None:
+    """The local path that a source image is read from; None if it lies elsewhere.
+
+    Raises:
+        ImageError: a file URL of another host.
+    """
+    if base and not _is_absolute(source):
+        folder = local_path(base, "")
+        return None if folder is None else f"{folder.rstrip('/')}/{source}"
+    match = FILE_URL.match(source)
+    if match is None:
+        return None if "://" in source else source
+    if (match[1] or "").lower() not in ("", "localhost"):
+        raise ImageError(f"image {shown(source)} lies on another host; give a path or another URL")
+    encoded = source[match.end() :]
+    decoded = unquote(encoded)
+    # Many programs write file URLs without encoding them.
+    return encoded if not os.path.exists(decoded) and os.path.exists(encoded) else decoded
+
+
+def check_scheme(source: str, base: str, limits: Images) -> str:
+    """The scheme by which a source image is read, in lower case; `file` for paths.
+
+    Raises:
+        ImageError: the config does not allow it.
+    """
+    url = source if _is_absolute(source) or not base else base
+    scheme = "file"
+    if "://" in url and not FILE_URL.match(url):
+        scheme = url.partition("://")[0].lower()
     if scheme not in limits.schemes:
         allowed = ", ".join(limits.schemes) or "none"
         raise ImageError(
-            f"image {shown}: {scheme[:20]!r} is no scheme that images.schemes allows ({allowed})"
+            f"image {shown(source)}: images.schemes does not allow {scheme[:20]!r} (allowed: {allowed})"
         )
-    try:
-        if scheme in ("http", "https"):
-            return fetch(path, limits)
-        if scheme in ATOMIC_PROTOCOLS:
-            return Remote(path, store_timeout_s).read_bytes(limits.bytes + 1)
-        if scheme != "file":
-            import fsspec
+    return scheme
 
-            with fsspec.open(path, "rb") as handle:
-                return handle.read(limits.bytes + 1)
-        return _read_file(path.removeprefix("file://"), limits)
+
+def shown(source: str) -> str:
+    """A path or URL as a message quotes it: without secrets, and cut."""
+    return repr(
+        public(source if len(source) <= MAX_SHOWN_NAME else f"{source[:MAX_SHOWN_NAME]}...")
+    )
+
+
+def missing(source: str, base: str) -> str:
+    """The message for a file that does not exist."""
+    if _is_absolute(source):
+        return f"image {shown(source)} does not exist"
+    folder = base or os.getcwd()
+    return f"image {shown(source)} does not exist in {public(folder)}; relative paths refer to the folder of the manifest"
+
+
+def _is_absolute(source: str) -> bool:
+    return "://" in source or os.path.isabs(source) or FILE_URL.match(source) is not None
+
+
+def _read(source: str, base: str, limits: Images, store_timeout_s: float) -> bytes:
+    """The bytes of a path or a URL, at most one more than `limits.bytes`."""
+    scheme = check_scheme(source, base, limits)
+    url = source if _is_absolute(source) or not base else f"{base.rstrip('/')}/{source}"
+    try:
+        if (path := local_path(source, base)) is not None:
+            return _read_file(path, limits)
+        if scheme in ("http", "https"):
+            return fetch(url, limits)
+        if scheme in ATOMIC_PROTOCOLS:
+            return Remote(url, store_timeout_s).read_bytes(limits.bytes + 1)
+        import fsspec
+
+        with fsspec.open(url, "rb") as handle:
+            return handle.read(limits.bytes + 1)
     except FileNotFoundError:
-        raise ImageError(f"image {shown} does not exist") from None
+        raise ImageError(missing(source, base)) from None
     except ImageError as error:
-        raise ImageError(f"image {shown}: {error}") from None
+        raise ImageError(f"image {shown(source)}: {error}") from None
     except RunStopped:
         raise
     except Exception as error:  # each store has errors of its own
-        raise ImageError(f"image {shown} cannot be read: {public(str(error))}") from None
+        raise ImageError(f"image {shown(source)} cannot be read: {public(str(error))}") from None
 
 
 def _read_file(path: str, limits: Images) -> bytes:
-    # A pipe or a device would be waited for, or read, for ever; opened without waiting, then looked at.
+    # Reading a pipe or a device might never end. Opened without waiting, then checked.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as handle:
         if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
             raise ImageError("is not a regular file")
         return handle.read(limits.bytes + 1)
-
-
-def looks(image: Image.Image) -> str:
-    """A hash of what an image looks like, 64 bits in hex: whether each cell of 8 x 8 is brighter than its left one."""
-    small = image.convert("L").resize((9, 8), Image.Resampling.BOX)
-    cells = small.tobytes()
-    bits = (cells[9 * y + x + 1] > cells[9 * y + x] for y in range(8) for x in range(8))
-    return f"{sum(bit << place for place, bit in enumerate(bits)):016x}"
-
-
-def to_tensor(image: Image.Image) -> Tensor:
-    """Float (3, h, w) in [0, 1]."""
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(255)
-
-
-def encode_image(image: Image.Image, image_format: str) -> bytes:
-    """The bytes of a finished image; the same image gives the same bytes."""
-    buffer = io.BytesIO()
-    if image_format == "png":
-        # Level 1 is five times faster than the default for a few per cent more bytes.
-        image.save(buffer, "PNG", compress_level=1)
-    elif image_format == "webp":
-        image.save(buffer, "WEBP", lossless=True, method=0)
-    else:
-        image.save(buffer, "JPEG", quality=95)
-    return buffer.getvalue()

@@ -15,11 +15,11 @@ import muse.mini
 from muse.classifiers.spec import ClassifierSpec, read_spec
 from muse.diffusion.hub import FULL, NO_PEFT, PIPELINE, PLAIN, configs_beside, local_folder
 from muse.emotions.labels import clean
+from muse.images import to_tensor
 from pipeline.config import EMBEDDED, SAME_JUDGE, Config, folder_and_label
 from pipeline.errors import UserError
 from pipeline.generation.engine import Engine, EngineInput, EngineOutput, Scores
 from pipeline.generation.null_engine import NullEngine
-from pipeline.generation.source_images import to_tensor
 from pipeline.models.model_safety import problems_of
 from pipeline.planning.retry_strategy import is_refinement, refined_method
 from pipeline.storage.files import sha256_file, sha256_folder

@@ -13,10 +13,11 @@ from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import load_backbone
 from muse.emotions import Target, Taxonomy
 from muse.engine import MuseEngine
+from muse.images import to_tensor
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.request import Request
-from pipeline.generation.source_images import open_image, to_tensor
+from pipeline.generation.source_images import open_image
 from pipeline.storage.files import sha256_folder
 from tests.support import drive
 
@@ -63,7 +64,7 @@ def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
         if row["image"]:
             data = (tmp_path / row["image"]).read_bytes()
             assert hashlib.sha256(data).hexdigest() == row["image_sha256"]
-            source = to_tensor(open_image(data, 64))
+            source = to_tensor(open_image(data, 64).image)
         target = Target(tuple(row["target"]), taxonomy)
         requests.append(Request(row["prompt"], target, row["seed"], row["negative_prompt"], source))
     engine = MuseEngine(

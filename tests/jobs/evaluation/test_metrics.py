@@ -17,10 +17,10 @@ from jobs.evaluation.metrics import (
 )
 from jobs.evaluation.tables import edits_table
 from muse.emotions import MIKELS
+from muse.images import to_tensor
 from muse.mini import WEIGHTS
 from muse.mini.world.contents import leaning
 from muse.mini.world.scenes import render, sample_scene
-from pipeline.generation.source_images import to_tensor
 
 
 @pytest.fixture(scope="module")

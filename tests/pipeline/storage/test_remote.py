@@ -204,7 +204,7 @@ def test_an_image_on_a_store_outlives_faults_and_a_missing_one_fails_alone(s3):
 
     storage.write_bytes(location("s3://corpora/images/a.png"), _bytes(_stripes(80, 80)))
     s3.rates = {"503": 0.4, "cut download": 0.2}
-    assert open_source("a.png", "s3://corpora/images", 64).size == (64, 64)
+    assert open_source("a.png", "s3://corpora/images", 64).image.size == (64, 64)
     with pytest.raises(ImageError, match="does not exist"):
         open_source("s3://corpora/images/b.png", "", 64)
 

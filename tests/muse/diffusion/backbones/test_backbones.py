@@ -13,11 +13,11 @@ from muse.diffusion.backbones.stable_diffusion_3 import StableDiffusion3
 from muse.diffusion.hub import FULL
 from muse.emotions import Target
 from muse.engine import MuseEngine
+from muse.images import to_tensor
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.mini.world.scenes import render, sample_scene
 from muse.request import Request
-from pipeline.generation.source_images import to_tensor
 from tests.support.families import FAMILIES, small_vae
 
 QUICK = Method(

@@ -1,0 +1,215 @@
+"""Pictures as a person sees them: any encoded image or PIL image becomes upright 8-bit sRGB without transparency.
+
+Pillow's `convert("RGB")` alone cuts 16-bit values off at 255, drops transparency, and ignores colour profiles.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""What is decoded. Pillow knows more, some of which start other programs."""
+
+WHITE = (255, 255, 255)
+
+BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
+"""TIFF tags and values (TIFF 6.0, sections 4 and 8)."""
+
+# Sizes are limited by `max_pixels`, and images are opened on threads, where no filter of warnings is safe.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class UnreadableImageError(ValueError):
+    """An image that cannot be decoded, or whose pixels have no clear meaning as colours; says why."""
+
+
+@dataclass(frozen=True)
+class SquareImage:
+    """The central square of a picture at a wanted size, and what it was cut from.
+
+    Attributes:
+        image: RGB, side x side.
+        width, height: of the whole picture after it was turned upright, in pixels.
+        crop: the part that was kept, in pixels of the upright picture: left, top, right, bottom. Edges may lie on half
+            pixels.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    crop: tuple[float, float, float, float]
+
+
+def decode(data: bytes, max_pixels: int | None = None) -> Image.Image:
+    """An encoded image as a person sees it (see `to_srgb`). Of an animation, the first frame.
+
+    Args:
+        max_pixels: pixels at most, read from the header before anything is decoded.
+
+    Raises:
+        UnreadableImageError: empty, truncated, none of `FORMATS`, too large, or see `to_srgb`.
+    """
+    with _open(data, max_pixels) as file:
+        return to_srgb(file)
+
+
+def upright_size(data: bytes, max_pixels: int | None = None) -> tuple[int, int]:
+    """Width and height of an encoded image after it is turned upright, from its header alone.
+
+    Raises:
+        UnreadableImageError: as `decode`, but for what only decoding the pixels can find.
+    """
+    with _open(data, max_pixels) as file:
+        try:
+            orientation = file.getexif().get(0x0112, 1)
+        except Exception as error:
+            raise UnreadableImageError(f"cannot be decoded: {error}") from None
+        return (file.height, file.width) if orientation in (5, 6, 7, 8) else file.size
+
+
+def to_srgb(image: Image.Image) -> Image.Image:
+    """An image as a person sees it: RGB, 8 bits, in sRGB.
+
+    It is turned upright by its EXIF orientation; 16-bit and float values are scaled; its ICC profile is converted to
+    sRGB; what is transparent shows a white ground.
+
+    Raises:
+        UnreadableImageError: truncated, pixels whose white is unknown, or a colour profile that cannot be used.
+    """
+    try:
+        image.load()
+        profile = image.info.get("icc_profile")
+        upright = ImageOps.exif_transpose(image)
+        colours, alpha = _split_alpha(_to_8_bit(upright, getattr(image, "tag_v2", {})))
+        rgb = _convert_profile(colours, profile) if profile else colours.convert("RGB")
+        if alpha is None:
+            return rgb
+        ground = Image.new("RGB", rgb.size, WHITE)
+        ground.paste(rgb, mask=alpha)
+        return ground
+    except UnreadableImageError:
+        raise
+    except Exception as error:  # decoders raise nearly anything on broken input
+        raise UnreadableImageError(f"cannot be decoded: {error or type(error).__name__}") from None
+
+
+def crop_square(image: Image.Image, side: int) -> SquareImage:
+    """The central square of an upright picture, resized to `side` x `side` pixels with a Lanczos filter."""
+    shorter = min(image.size)
+    left, top = (image.width - shorter) / 2, (image.height - shorter) / 2
+    crop = (left, top, left + shorter, top + shorter)
+    square = image.resize((side, side), Image.Resampling.LANCZOS, box=crop)
+    return SquareImage(square, image.width, image.height, crop)
+
+
+def _open(data: bytes, max_pixels: int | None) -> Image.Image:
+    """The image with its header read and its size checked."""
+    if not data:
+        raise UnreadableImageError("is empty: 0 bytes")
+    try:
+        file = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise UnreadableImageError("has far too many pixels") from None
+    except Image.UnidentifiedImageError:
+        kinds = ", ".join(FORMATS)
+        raise UnreadableImageError(f"cannot be decoded: it is none of {kinds}") from None
+    except Exception as error:  # decoders raise nearly anything on broken input
+        raise UnreadableImageError(f"cannot be decoded: {error}") from None
+    if max_pixels is not None and file.width * file.height > max_pixels:
+        raise UnreadableImageError(f"has {file.width} x {file.height} pixels")
+    return file
+
+
+def _to_8_bit(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
+    """The image with 8 bits a channel: grey of 16 bits or of floats scaled so that white stays white.
+
+    Args:
+        tags: of a TIFF, else empty.
+    """
+    if image.mode not in ("F", "I") and not image.mode.startswith("I;16"):
+        return image
+    values = np.asarray(image).astype(np.float64)
+    if image.mode == "F":
+        white = 1.0
+        if not np.isfinite(values).all():
+            raise UnreadableImageError("has float pixels that are not finite")
+    else:
+        bits = tags.get(BITS_PER_SAMPLE, 16)
+        bits = bits[0] if isinstance(bits, tuple) else bits
+        white = 2.0**bits - 1
+    # What the greatest value means is not written in such a file: of these only one reading is customary.
+    if white > 65535 or values.min() < 0 or values.max() > white:
+        span = f"{values.min():g} to {values.max():g}"
+        raise UnreadableImageError(
+            f"has pixels from {span}, of which white is unknown; scale them to 0..1 (float) or to 8 or 16 bits"
+        )
+    scaled = values / white
+    if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+        scaled = 1 - scaled
+    grey = Image.fromarray((255 * scaled).round().astype(np.uint8))
+    # A PNG names one grey that is transparent.
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    return grey
+
+
+def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """The colours of an image without alpha, and its alpha (mode L), if it has any."""
+    if image.mode == "La":
+        image = image.convert("LA")
+    elif image.mode == "RGBa":
+        image = image.convert("RGBA")
+    if image.mode == "LA":
+        grey, alpha = image.split()
+        return grey, alpha
+    if image.mode == "PA" or image.has_transparency_data:
+        image = image.convert("RGBA")
+    if image.mode == "RGBA":
+        *channels, alpha = image.split()
+        return Image.merge("RGB", channels), alpha
+    if image.mode in ("L", "RGB", "CMYK", "LAB", "YCbCr"):
+        return image, None
+    return image.convert("L" if image.mode == "1" else "RGB"), None
+
+
+def _convert_profile(image: Image.Image, profile: bytes) -> Image.Image:
+    """The image in sRGB, by the ICC profile that came with it.
+
+    Raises:
+        UnreadableImageError: a profile that is damaged, or of another colour space than the image.
+    """
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        space = source.profile.xcolor_space.strip()
+        if image.mode == "YCbCr" or (image.mode == "L" and space == "RGB"):
+            image = image.convert("RGB")
+        if image.mode == "LAB" and space != "Lab":
+            # Lab has no device whose profile it could need.
+            return image.convert("RGB")
+        converted = ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError) as error:
+        raise UnreadableImageError(
+            f"has a colour profile that cannot be used ({error}); remove the profile, or save the image as sRGB"
+        ) from None
+    assert converted is not None
+    return converted
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """An RGB image as a float tensor (3, height, width) in [0, 1]."""
+    import torch
+
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(255)

@@ -1,0 +1,150 @@
+"""Pictures as a person sees them: depth, transparency, colour profiles, orientation, and what is refused."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from muse.images import UnreadableImageError, crop_square, decode, to_srgb, upright_size
+
+
+def _encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _pixel(data: bytes, place=(0, 0)) -> tuple[int, ...]:
+    image = decode(data)
+    assert image.mode == "RGB"
+    return image.getpixel(place)
+
+
+def _profile(exchange: tuple[str, str] = ("rXYZ", "bXYZ")) -> bytes:
+    """An sRGB profile with two of its primaries exchanged."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    count = int.from_bytes(profile[128:132], "big")
+    places = {bytes(profile[132 + 12 * i : 136 + 12 * i]): 132 + 12 * i for i in range(count)}
+    one, other = (places[name.encode()] for name in exchange)
+    values = [bytes(profile[place + 4 : place + 12]) for place in (one, other)]
+    profile[one + 4 : one + 12], profile[other + 4 : other + 12] = reversed(values)
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled(kind):
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None].repeat(4, 0)
+    found = np.asarray(decode(_encoded(Image.fromarray(ramp), kind)))[0, :, 0].astype(int)
+    assert abs(found - np.arange(256)).max() <= 1
+
+
+def test_float_grey_from_0_to_1_is_scaled_and_other_ranges_are_refused():
+    ramp = np.linspace(0, 1, 256, dtype=np.float32)[None].repeat(4, 0)
+    found = np.asarray(decode(_encoded(Image.fromarray(ramp), "TIFF")))[0, :, 0].astype(int)
+    assert abs(found - np.arange(256)).max() <= 1
+    for wrong in (ramp * 300, ramp - 0.5, ramp * np.float32("nan")):
+        with pytest.raises(UnreadableImageError, match=r"white is unknown|not finite"):
+            decode(_encoded(Image.fromarray(wrong), "TIFF"))
+    with pytest.raises(UnreadableImageError, match="white is unknown"):
+        decode(_encoded(Image.fromarray(np.full((4, 4), 70_000, np.int32)), "TIFF"))
+
+
+def test_a_16_bit_tiff_whose_zero_is_white_is_not_shown_as_its_negative():
+    image = Image.fromarray(np.zeros((4, 4), np.uint16))
+    assert _pixel(_encoded(image, "TIFF", tiffinfo={262: 0})) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "PA", "RGBa"])
+@pytest.mark.parametrize("opacity", [0, 128, 255])
+def test_transparency_shows_a_white_ground(mode, opacity):
+    image = Image.new("RGBA", (8, 8), (10, 10, 10, opacity))
+    image = image.quantize() if mode == "P" else image.convert(mode)
+    expected = round(255 + (10 - 255) * opacity / 255)
+    found = to_srgb(image).getpixel((0, 0))
+    assert max(abs(value - expected) for value in found) <= 8
+
+
+@pytest.mark.parametrize(
+    ("image", "options"),
+    [
+        (Image.new("L", (8, 8), 7), {"transparency": 7}),
+        (Image.new("RGB", (8, 8), (1, 2, 3)), {"transparency": (1, 2, 3)}),
+        (Image.fromarray(np.full((8, 8), 777, np.uint16)), {"transparency": 777}),
+        (Image.new("P", (8, 8), 0), {"transparency": 0}),
+    ],
+)
+def test_a_colour_that_a_png_names_transparent_is_white(image, options):
+    assert _pixel(_encoded(image, "PNG", **options)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_a_colour_profile_is_converted_to_srgb(kind):
+    profile = _profile()
+    options = {"quality": 100} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
+    data = _encoded(Image.new("RGB", (16, 16), (220, 40, 60)), kind, icc_profile=profile, **options)
+    red, green, blue = _pixel(data)
+    assert max(abs(red - 60), abs(green - 40), abs(blue - 220)) <= 4
+
+
+def test_a_profile_and_transparency_together():
+    image = Image.new("RGBA", (8, 8), (220, 40, 60, 255))
+    image.paste((220, 40, 60, 0), (0, 0, 4, 8))
+    data = _encoded(image, icc_profile=_profile())
+    assert _pixel(data, (0, 0)) == (255, 255, 255)
+    assert abs(_pixel(data, (7, 0))[2] - 220) <= 2
+
+
+def test_an_srgb_profile_changes_nothing_and_a_grey_image_may_carry_one():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None].repeat(4, 0))
+    for image in (ramp, ramp.convert("RGB")):
+        found = np.asarray(decode(_encoded(image, icc_profile=profile)))[0, :, 0].astype(int)
+        assert abs(found - np.arange(256)).max() <= 1
+
+
+@pytest.mark.parametrize("profile", [b"no profile at all", _profile()[:200]])
+def test_a_broken_profile_is_refused_by_name(profile):
+    with pytest.raises(UnreadableImageError, match="colour profile that cannot be used"):
+        decode(_encoded(Image.new("RGB", (8, 8)), icc_profile=profile))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "YCbCr", "LAB"])
+def test_every_other_mode_becomes_rgb(mode):
+    kind = "PNG" if mode in ("1", "L", "P", "RGB") else "TIFF"
+    assert decode(_encoded(Image.new(mode, (16, 16)), kind)).mode == "RGB"
+
+
+def test_a_photograph_is_turned_upright_whether_encoded_or_opened():
+    image = Image.new("RGB", (40, 20), "blue")
+    image.paste("red", (0, 0, 20, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = _encoded(image, exif=exif)
+    assert upright_size(data) == decode(data).size == (20, 40)
+    assert decode(data).getpixel((0, 0)) == (255, 0, 0)
+    with Image.open(io.BytesIO(data)) as opened:
+        assert to_srgb(opened).tobytes() == decode(data).tobytes()
+
+
+def test_the_central_square_is_kept_and_said():
+    wide = Image.new("RGB", (301, 100), "black")
+    wide.paste("white", (100, 0, 201, 100))
+    square = crop_square(wide, 32)
+    assert np.asarray(square.image)[:, 2:-2].min() > 250
+    assert (square.width, square.height) == (301, 100)
+    assert square.crop == (100.5, 0, 200.5, 100)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "is empty"),
+        (b"no image", "none of PNG"),
+        (_encoded(Image.new("RGB", (64, 64)))[:-40], "cannot be decoded"),
+        (_encoded(Image.new("1", (200, 200))), "has 200 x 200 pixels"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_the_reason(data, message):
+    with pytest.raises(UnreadableImageError, match=message):
+        decode(data, max_pixels=10_000)
