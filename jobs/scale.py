@@ -170,8 +170,9 @@ def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")
 
     from manifests.read import check
     from pipeline.config import Config
-    from pipeline.generation.samples import Maker
-    from pipeline.models import locate as models
+    from pipeline.generation.load import load_engine
+    from pipeline.generation.samples import BatchMaker
+    from pipeline.models.locate import locate
     from pipeline.output import batches
     from pipeline.output.run_file import describe
     from pipeline.output.shards import publisher_of
@@ -184,9 +185,9 @@ def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")
     path = write_manifest(folder / "pack.parquet", images, False)
     manifest = check(str(path), config.emotions, 8)
     output = folder / f"pack-{os.getpid()}"
-    run = describe(manifest, "", config, models.locate(config))
+    run = describe(manifest, "", config, locate(config))
     job = make_job(output, config, {}, run, manifest, "")
-    maker = Maker(models.load({}, config, False), {}, config, job.shared, "")
+    maker = BatchMaker(load_engine({}, config, False), {}, config, job.shared, "")
     for batch in batches_of(manifest, config):
         results = [replace(result, image=os.urandom(kib * 1024)) for result in maker.make(batch)]
         batches.write_batch(output, batch.number, results, job.schema)

@@ -9,12 +9,12 @@ from typing import Any
 from manifests.read import Manifest, check, content_hash
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.generation.samples import provenance
 from pipeline.generation.worker import Job
 from pipeline.models.locate import Model, locate
 from pipeline.output.batches import remove_batches
 from pipeline.output.index import conclude
 from pipeline.output.markers import damaged_shards
+from pipeline.output.provenance import provenance
 from pipeline.output.records import record_schema
 from pipeline.output.run_file import (
     RunFile,
@@ -155,6 +155,6 @@ def _refuse_damage(output: Location) -> None:
 def _pieces_warning(pieces: Mapping[int, int]) -> str:
     return (
         f"{sum(pieces.values())} batch(es) were too large for the memory and were made in pieces "
-        f"of {sorted(pieces)} requests, as column `together` shows; with more memory their bytes "
+        f"of {sorted(pieces)} requests, as column `micro_batch_size` shows; with more memory their bytes "
         f"may differ, with --batch-size {min(pieces)} they cannot"
     )

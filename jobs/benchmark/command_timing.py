@@ -37,10 +37,13 @@ import typer
 from jobs.benchmark.stopwatch import Stopwatch
 from manifests.read import check, content_hash
 from pipeline.config import Config
-from pipeline.generation.samples import Maker, provenance
+from pipeline.generation.load import load_engine
+from pipeline.generation.muse_engine import ScoringMuseEngine
+from pipeline.generation.samples import BatchMaker
 from pipeline.generation.verdicts import ACCEPTED
-from pipeline.models.locate import Loaded, load, locate
+from pipeline.models.locate import locate
 from pipeline.output.batches import write_batch
+from pipeline.output.provenance import provenance
 from pipeline.output.records import record_schema
 from pipeline.output.run_file import describe
 from pipeline.planning.manifest_input import batches_of, folder_of
@@ -129,13 +132,13 @@ def loop(config: Config) -> tuple[dict[str, float], dict[str, str]]:
     )
     shared = provenance(describe(manifest, content_hash(str(DEMO)), config, models), config)
     schema = record_schema(shared, manifest.extra)
-    loaded = load(models, config, on_gpu=torch.cuda.is_available())
-    assert isinstance(loaded, Loaded)
-    maker, watch = Maker(loaded, {}, config, shared, folder_of(str(DEMO))), Stopwatch()
+    loaded = load_engine(models, config, on_gpu=torch.cuda.is_available())
+    assert isinstance(loaded, ScoringMuseEngine)
+    maker, watch = BatchMaker(loaded, {}, config, shared, folder_of(str(DEMO))), Stopwatch()
     pictures: dict[str, str] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
-        watch.watch(Loaded, "draw", "scoring"),
+        watch.watch(ScoringMuseEngine, "draw", "scoring"),
         watch.engine(loaded.engine),
     ):
         for batch in batches_of(manifest, config):

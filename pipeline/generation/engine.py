@@ -1,38 +1,44 @@
-"""What is asked of an engine, and what it gives back: the seam between a run and whatever draws its images."""
+"""The interface between a run and whatever makes its images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from PIL import Image
 
 from muse.emotions import Target
 from pipeline.planning.plan import PlannedRequest
 
+if TYPE_CHECKING:
+    from muse.request import Trace
+
 
 @dataclass(frozen=True)
 class EngineInput:
-    """One image to draw: the request, its target, and the opened source image to edit (None to generate).
+    """One image to make.
 
     Attributes:
-        source: SHA-256 of the source image as it was encoded.
+        planned: the request of the plan.
+        target: the emotion to evoke.
+        image: the opened source image of an edit; None to generate.
+        source_sha256: of the source image as it was encoded, as hex; None to generate.
     """
 
     planned: PlannedRequest
     target: Target
     image: Image.Image | None
-    source: str = ""
+    source_sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a classifier sees in an image.
+    """A classifier's scores of one image.
 
     Attributes:
-        probabilities: over the taxonomy.
-        confidence: how far they confirm the target (see `Target.confidence`).
+        probabilities: of each label of the taxonomy, in its order, in [0, 1].
+        confidence: how far they confirm the target, in [0, 1] (see `Target.confidence`).
     """
 
     probabilities: Sequence[float] = ()
@@ -41,32 +47,32 @@ class Scores:
 
 @dataclass(frozen=True)
 class EngineOutput:
-    """One request as the engine left it.
+    """What an engine made of one request.
 
     Attributes:
         image: RGB; None if it failed.
-        judge, guide: what either sees in it.
-        similarity: of image and prompt.
-        trace: how it came about, the fields of `muse.request.Trace`.
-        failure: why there is no image.
+        judge, guide: the scores of either classifier.
+        similarity: cosine of image and prompt, in [-1, 1].
+        trace: how the image came about; None from an engine without a model.
+        failure: why there is no image; empty if there is one.
     """
 
     image: Image.Image | None
     judge: Scores = Scores()
     guide: Scores = Scores()
     similarity: float = 0.0
-    trace: Mapping[str, Any] = field(default_factory=dict)
+    trace: Trace | None = None
     failure: str = ""
 
 
 class Engine(Protocol):
-    """Whatever draws. Source images are handed to it as squares of `side` pixels."""
+    """Whatever makes images. Source images are given to it as squares of `side` pixels."""
 
     @property
     def side(self) -> int: ...
 
     def draw(self, requests: Sequence[EngineInput]) -> list[EngineOutput]:
-        """Draw all requests together, one result each, in their order.
+        """Make all requests together: one output for each, in their order.
 
         Raises:
             Exception: nothing came of the batch as a whole.

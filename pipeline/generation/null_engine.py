@@ -1,6 +1,6 @@
-"""An engine without a model: images and scores from the seed alone. For tests, dry runs and scale runs.
+"""An engine without a model: images and scores from the seed alone. For tests and dry runs.
 
-It goes through every other real part of a run: planning, actors, verdicts, batches, shards.
+All other parts of a run are the real ones: planning, workers, verdicts, batches, shards.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 SIDE, CELLS = 64, 8
-KILL, HANG, RAISE, BLIND = "(kills its worker)", "(hangs)", "(raises)", "(blinds its judge)"
-"""With `faults`, a prompt that contains one of these brings that about."""
+KILL, HANG, RAISE, NAN = "(kills its worker)", "(hangs)", "(raises)", "(judge gives NaN)"
+"""With `faults`, a prompt that contains one of these makes that happen."""
 
 
 class NullEngine:
-    """Draws coloured cells; the confidence of its judge is uniform in [0, 1]."""
+    """Makes images of coloured cells; the confidence of its judge is uniform in [0, 1]."""
 
     side = SIDE
 
@@ -34,38 +34,53 @@ class NullEngine:
         self.settings = settings
 
     def draw(self, requests: Sequence[EngineInput]) -> list[EngineOutput]:
-        """Every image depends on its own request alone, whatever it is drawn with."""
+        """An image for each request that depends on that request alone."""
         if self.settings.memory and len(requests) > self.settings.memory:
             raise MemoryError(
-                f"null.memory is {self.settings.memory}, {len(requests)} requests were drawn together"
+                f"null.memory is {self.settings.memory}, but {len(requests)} requests were given"
             )
-        return [self._one(asked) for asked in requests]
+        return [self._draw_one(request) for request in requests]
 
-    def _one(self, asked: EngineInput) -> EngineOutput:
-        import numpy as np
-
+    def _draw_one(self, request: EngineInput) -> EngineOutput:
         if self.settings.faults:
-            _fault(asked.planned.prompt)
+            _fault(request.planned.prompt)
         if self.settings.delay:
             time.sleep(self.settings.delay)
-        # The key, too: a row's own seed serves all its emotions. And a refinement is another image.
-        refined = [1] if is_refinement(asked.planned) else []
-        rng = np.random.default_rng([asked.planned.seed, int(asked.planned.key), *refined])
+        rng = _generator(request)
         if rng.random() < self.settings.failures:
             return EngineOutput(None, failure="the null engine failed, as null.failures asks")
-        cells = Image.fromarray(rng.integers(0, 256, (CELLS, CELLS, 3), dtype=np.uint8))
-        picture = cells.resize((SIDE, SIDE), Image.Resampling.NEAREST)
-        if asked.image is not None:
-            picture = Image.blend(asked.image, picture, 0.5)
-        judge, guide = (_odds(rng, asked.target.weights) for _ in range(2))
-        if self.settings.faults and BLIND in asked.planned.prompt:
+        image = _cells(rng)
+        if request.image is not None:
+            image = Image.blend(request.image, image, 0.5)
+        judge, guide = (_probabilities(rng, request.target.weights) for _ in range(2))
+        if self.settings.faults and NAN in request.planned.prompt:
             judge = [float("nan")] * len(judge)
-        judged, guided = (Scores(p, asked.target.confidence(p)) for p in (judge, guide))
-        return EngineOutput(picture, judged, guided, float(rng.random()))
+        judge_scores, guide_scores = (
+            Scores(p, request.target.confidence(p)) for p in (judge, guide)
+        )
+        return EngineOutput(image, judge_scores, guide_scores, float(rng.random()))
 
 
-def _odds(rng: Generator, weights: Sequence[float]) -> list[float]:
-    """Probabilities that confirm the target by a uniform share, and spread the rest over all others."""
+def _generator(request: EngineInput) -> Generator:
+    """Seeded by the seed, the key (a row's own seed serves all its emotions) and the strategy."""
+    import numpy as np
+
+    planned = request.planned
+    seeds = [planned.seed, int(planned.key)]
+    if is_refinement(planned):
+        seeds.append(1)
+    return np.random.default_rng(seeds)
+
+
+def _cells(rng: Generator) -> Image.Image:
+    import numpy as np
+
+    cells = Image.fromarray(rng.integers(0, 256, (CELLS, CELLS, 3), dtype=np.uint8))
+    return cells.resize((SIDE, SIDE), Image.Resampling.NEAREST)
+
+
+def _probabilities(rng: Generator, weights: Sequence[float]) -> list[float]:
+    """A uniform share in [0, 1] for the target, by its weights; the rest for the other labels."""
     share = float(rng.random())
     others = sum(weight == 0 for weight in weights)
     if not others:
@@ -74,6 +89,7 @@ def _odds(rng: Generator, weights: Sequence[float]) -> list[float]:
 
 
 def _fault(prompt: str) -> None:
+    """Make the fault that the prompt names."""
     if KILL in prompt:
         os.kill(os.getpid(), signal.SIGKILL)
     if HANG in prompt:

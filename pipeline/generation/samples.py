@@ -1,137 +1,50 @@
-"""A batch of requests in, finished samples out: images, scores, verdicts, metadata. No files, no Ray."""
+"""A batch of requests in, finished samples out: images, scores, verdicts. No files, no Ray."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from muse.emotions import Target, Taxonomy
+from muse.emotions import Target
 from pipeline.config import Config
-from pipeline.generation import verdicts as filters
 from pipeline.generation.engine import Engine, EngineInput, EngineOutput
 from pipeline.generation.finished_images import encode_image, perceptual_hash
+from pipeline.generation.results import Result, blank_record
 from pipeline.generation.scores import Score, scores_of
 from pipeline.generation.source_images import ImageError, open_image, read_source
-from pipeline.output.run_file import RunFile
+from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED, decide
+from pipeline.output.records import Record, to_row
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.retry_strategy import attempt_kind, next_attempt
-from pipeline.storage.remote import public
 
 DIGITS = 5
 """Decimals of stored scores."""
 
-FETCHED_AT_ONCE = 4
-"""Source images that a worker reads and decodes at a time; the largest that are allowed take much memory."""
+MAX_SOURCE_READERS = 4
+"""Source images that a worker reads and decodes at a time; the largest allowed take much memory."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """How one request ended.
+class Attempt:
+    """One attempt at a request: its record, filter scores, and encoded image if that is kept."""
 
-    Attributes:
-        record: the metadata, with the same fields for every request (see `pipeline.output.records`).
-        image: the encoded image of an accepted sample, and of a rejected one if those are kept; else None.
+    record: Record
+    scores: Mapping[str, float] | None = None
+    image: bytes | None = None
+
+
+class BatchMaker:
+    """Makes batches with an engine, and scores its images with the run's filters.
+
+    Args:
+        scores: the run's filters, by name.
+        shared: the columns that are the same for all samples of the run.
+        base: the folder that relative paths of source images refer to.
     """
-
-    record: dict[str, Any]
-    image: bytes | None
-
-
-def provenance(run: RunFile, config: Config) -> dict[str, Any]:
-    """What is the same for all samples of a run and needed to make one again."""
-    return {
-        "fingerprint": run.fingerprint,
-        "engine": config.engine,
-        "models": run.parts["models"],
-        "method": asdict(config.method),
-        "taxonomy": asdict(config.taxonomy),
-        "dtype": config.dtype,
-        "preview": config.preview,
-        "preview_side": config.preview_side,
-        "compile": config.compile,
-        "batch_size": config.batch_size,
-        "slots": config.slots,
-        "threads": config.threads,
-        "min_confidence": config.min_confidence,
-        # As text: its keys are the user's, and a struct without fields cannot be stored.
-        "label_map": json.dumps(config.label_map, sort_keys=True),
-        "versions": run.parts["versions"],
-    }
-
-
-def blank_record(request: PlannedRequest, batch: int, shared: Mapping[str, Any]) -> dict[str, Any]:
-    """A record as it is before anything was computed; `failed` fills in the reason."""
-    target = Target.of(request.emotion, Taxonomy.of(shared["taxonomy"]))
-    return {
-        "key": request.key,
-        "id": request.id or "",
-        "row": request.row,
-        "batch": batch,
-        "status": "",
-        "reason": "",
-        "task": "generate" if request.image is None else "edit",
-        "prompt": request.prompt,
-        "negative_prompt": request.negative_prompt,
-        "image": public(request.image) if isinstance(request.image, str) else "",
-        "image_sha256": "",
-        "emotion": target.members[0],
-        "target": list(target.weights),
-        "seed": request.seed,
-        "candidate": request.candidate,
-        **_nothing([0.0] * len(target.weights)),
-        "synthetic": True,
-        **shared,
-        "manifest": dict(request.extra),
-    }
-
-
-def _nothing(scores: list[float]) -> dict[str, Any]:
-    """The fields of a record that drawing fills in."""
-    return {
-        "rung": "",
-        "tried": 0,
-        "spent": 0,
-        "together": 0,
-        "judge": scores,
-        "judge_confidence": 0.0,
-        "guide": scores,
-        "guide_confidence": 0.0,
-        "similarity": 0.0,
-        "looks": "",
-        "inherent": "",
-        "start_step": -1,
-        "iterations": 0,
-        "gradients": 0,
-        "glances": 0,
-        "forwards": 0,
-        "trace_rungs": [],
-        "trace_costs": [],
-        "trace_similarity": [],
-        "trace_loss": [],
-        "trace_confidence": [],
-    }
-
-
-def failed(request: PlannedRequest, batch: int, shared: Mapping[str, Any], reason: str) -> Result:
-    record = blank_record(request, batch, shared)
-    return Result({**record, "status": filters.FAILED, "reason": reason}, None)
-
-
-def unwanted(record: Mapping[str, Any], reason: str) -> Result:
-    """The refusal of a request as if it had never been drawn, so that it is the same whether it was or not."""
-    scores = [0.0] * len(record["target"])
-    nothing = {**_nothing(scores), "seed": -1, "candidate": 0}
-    kept = {name: value for name, value in record.items() if name != "scores"}
-    return Result({**kept, **nothing, "status": filters.REJECTED, "reason": reason}, None)
-
-
-class Maker:
-    """Makes batches with an engine, and scores what it draws with the run's further filters."""
 
     def __init__(
         self,
@@ -141,139 +54,159 @@ class Maker:
         shared: Mapping[str, Any],
         base: str,
     ):
-        self.engine, self.scores, self.config, self.shared, self.base = (
-            engine,
-            scores,
-            config,
-            shared,
-            base,
-        )
+        self.engine, self.scores, self.config = engine, scores, config
+        self.shared, self.base = shared, base
 
     def make(self, batch: Batch) -> list[Result]:
-        """One result per request, in their order. A source image that cannot be read fails alone.
+        """One result for each request, in their order.
 
-        Rejected requests form the next, smaller batch, each tried as its strategy says, while candidates are left.
+        A source image that cannot be read fails alone. Rejected requests form the next, smaller
+        batch, with the next attempt of their retry strategy, while candidates are left.
         """
-        results: dict[str, Result] = {}
-        asked: list[EngineInput] = []
-        # They may lie far away, and wait for each other's answers otherwise.
-        with ThreadPoolExecutor(FETCHED_AT_ONCE) as threads:
-            for planned, opened in zip(
-                batch.requests, threads.map(self._open, batch.requests), strict=True
-            ):
-                if isinstance(opened, EngineInput):
-                    asked.append(opened)
-                else:
-                    results[planned.key] = failed(planned, batch.number, self.shared, str(opened))
-        first = {planned.key: planned.seed for planned in batch.requests}
-        for _ in range(self.config.candidates if asked else 0):
-            for each, drawn in zip(asked, self.engine.draw(asked), strict=True):
-                key, new = each.planned.key, self._finish(batch.number, each, drawn, len(asked))
-                results[key] = better(results[key], new) if key in results else new
-            rejected = [
-                each
-                for each in asked
-                if results[each.planned.key].record["status"] == filters.REJECTED
-            ]
-            asked = [
-                replace(
-                    each,
-                    planned=next_attempt(each.planned, first[each.planned.key], self.config.seed),
-                )
-                for each in rejected
-            ]
-            if not asked:
+        first_seeds = {planned.key: planned.seed for planned in batch.requests}
+        attempts: dict[str, Attempt] = {}
+        inputs: list[EngineInput] = []
+        for planned, opened in self._open_all(batch):
+            if isinstance(opened, EngineInput):
+                inputs.append(opened)
+            else:
+                record = blank_record(planned, batch.number, self.config.taxonomy)
+                attempts[planned.key] = Attempt(replace(record, reason=str(opened)))
+        for _ in range(self.config.candidates):
+            if not inputs:
                 break
-        return [results[planned.key] for planned in batch.requests]
+            for request, output in zip(inputs, self.engine.draw(inputs), strict=True):
+                key = request.planned.key
+                attempt = self._finish(batch.number, request, output, len(inputs))
+                attempts[key] = better(attempts[key], attempt) if key in attempts else attempt
+            rejected = [r for r in inputs if attempts[r.planned.key].record.status == REJECTED]
+            inputs = [self._next_attempt(r, first_seeds[r.planned.key]) for r in rejected]
+        return [self._result(planned, attempts[planned.key]) for planned in batch.requests]
+
+    def _open_all(self, batch: Batch) -> Iterator[tuple[PlannedRequest, EngineInput | ImageError]]:
+        """Every request with its opened source image, or with the error of opening it.
+
+        On threads: the images may be far away, and would wait for each other otherwise.
+        """
+        with ThreadPoolExecutor(MAX_SOURCE_READERS) as threads:
+            yield from zip(batch.requests, threads.map(self._open, batch.requests), strict=True)
 
     def _open(self, planned: PlannedRequest) -> EngineInput | ImageError:
-        """The request with its source image, or what is wrong with that."""
-        image, digest = None, ""
+        image, digest = None, None
         if planned.image is not None:
+            limits, timeout_s = self.config.images, self.config.store_timeout_s
             try:
-                data = read_source(
-                    planned.image, self.base, self.config.images, self.config.store_timeout_s
-                )
-                image = open_image(data, self.engine.side, self.config.images).image
+                data = read_source(planned.image, self.base, limits, timeout_s)
+                image = open_image(data, self.engine.side, limits).image
             except ImageError as error:
                 return error
             digest = hashlib.sha256(data).hexdigest()
         return EngineInput(planned, Target.of(planned.emotion, self.config.taxonomy), image, digest)
 
+    def _next_attempt(self, request: EngineInput, first_seed: int) -> EngineInput:
+        following = next_attempt(request.planned, first_seed, self.config.seed)
+        return replace(request, planned=following)
+
     def _finish(
-        self, number: int, asked: EngineInput, drawn: EngineOutput, together: int
-    ) -> Result:
-        """The verdict and the record of one request that was drawn with others, `together` in all."""
-        blind = _unreadable(drawn)
-        if drawn.image is None or blind:
-            result = failed(asked.planned, number, self.shared, drawn.failure or blind)
-            return replace(result, record={**result.record, **_tried(asked.planned, 0)})
-        trace = drawn.trace
-        record = blank_record(asked.planned, number, self.shared) | {
-            **_tried(asked.planned, trace["nfe"] if trace else 0),
-            "image_sha256": asked.source,
-            "judge": _rounded(drawn.judge.probabilities),
-            "judge_confidence": round(drawn.judge.confidence, DIGITS),
-            "guide": _rounded(drawn.guide.probabilities),
-            "guide_confidence": round(drawn.guide.confidence, DIGITS),
-            "similarity": round(drawn.similarity, DIGITS),
-            "looks": perceptual_hash(drawn.image),
-            "together": together,
-        }
-        if trace:
-            record |= {
-                "inherent": trace["inherent"] or "",
-                "start_step": -1 if trace["start_step"] is None else trace["start_step"],
-                "iterations": trace["updates"],
-                "gradients": trace["guide_gradients"],
-                "glances": trace["guide_forwards"],
-                "forwards": trace["nfe"],
-                "trace_similarity": _rounded(trace["similarity"]),
-                "trace_loss": _rounded(trace["loss"]),
-                "trace_confidence": _rounded(trace["confidence"]),
-            }
+        self, number: int, request: EngineInput, output: EngineOutput, micro_batch_size: int
+    ) -> Attempt:
+        """The record and the verdict of one request.
+
+        Args:
+            number: of the batch.
+            micro_batch_size: requests that were drawn together.
+        """
+        nfe = output.trace.nfe if output.trace else 0
+        strategy = attempt_kind(request.planned.strategy, request.planned.candidate)
+        record = replace(
+            blank_record(request.planned, number, self.config.taxonomy),
+            strategy=strategy,
+            attempts=1,
+            trace_strategies=(strategy,),
+        )
+        if failure := output.failure or _invalid_score(output):
+            return Attempt(replace(record, reason=failure, trace_nfe=(0,)))
+        assert output.image is not None, "an engine gave neither an image nor a failure"
+        record = replace(
+            record,
+            image_sha256=request.source_sha256,
+            total_nfe=nfe,
+            trace_nfe=(nfe,),
+            micro_batch_size=micro_batch_size,
+            phash=perceptual_hash(output.image),
+            **_score_columns(output),
+            **_trace_columns(output),
+        )
+        row = to_row(record, self.shared, request.planned.extra)
+        scores = scores_of(self.scores, output.image, row) if self.scores else None
+        verdict = decide(row | {"scores": scores}, self.config)
+        record = replace(record, status=verdict.status, reason=verdict.reason)
+        if verdict.status != ACCEPTED and not self.config.keep_rejected:
+            return Attempt(record, scores)
+        return Attempt(record, scores, encode_image(output.image, self.config.image_format))
+
+    def _result(self, planned: PlannedRequest, attempt: Attempt) -> Result:
+        row = to_row(attempt.record, self.shared, planned.extra)
         if self.scores:
-            record["scores"] = scores_of(self.scores, drawn.image, record)
-        verdict = filters.decide(record, self.config)
-        record |= {"status": verdict.status, "reason": verdict.reason}
-        kept = verdict.status == filters.ACCEPTED or self.config.keep_rejected
-        return Result(record, encode_image(drawn.image, self.config.image_format) if kept else None)
+            row["scores"] = attempt.scores
+        return Result(row, attempt.image)
 
 
-def _unreadable(drawn: EngineOutput) -> str:
-    """Which score of an image is no number; empty if all are."""
-    seen = {
-        "judge": drawn.judge.probabilities,
-        "guide": drawn.guide.probabilities,
-        "similarity": (drawn.similarity,),
+def better(kept: Attempt, new: Attempt) -> Attempt:
+    """The better of two attempts, by verdict, then by the judge; with the cost of both."""
+    total = {
+        name: getattr(kept.record, name) + getattr(new.record, name)
+        for name in ("attempts", "total_nfe", "trace_strategies", "trace_nfe")
     }
-    for name, values in seen.items():
+    best = max(kept, new, key=_rank)
+    return replace(best, record=replace(best.record, **total))
+
+
+def _rank(attempt: Attempt) -> tuple[int, float]:
+    order = (FAILED, REJECTED, ACCEPTED)
+    return order.index(attempt.record.status), attempt.record.judge_confidence or 0.0
+
+
+def _score_columns(output: EngineOutput) -> dict[str, Any]:
+    return {
+        "judge": _rounded(output.judge.probabilities),
+        "judge_confidence": round(output.judge.confidence, DIGITS),
+        "guide": _rounded(output.guide.probabilities),
+        "guide_confidence": round(output.guide.confidence, DIGITS),
+        "similarity": round(output.similarity, DIGITS),
+    }
+
+
+def _trace_columns(output: EngineOutput) -> dict[str, Any]:
+    """What an engine with a model notes of how an image was made; nothing of the null engine."""
+    trace = output.trace
+    if trace is None:
+        return {}
+    return {
+        "inherent": trace.inherent,
+        "start_step": trace.start_step,
+        "updates": trace.updates,
+        "guide_gradients": trace.guide_gradients,
+        "guide_forwards": trace.guide_forwards,
+        "nfe": trace.nfe,
+        "trace_similarity": _rounded(trace.similarity),
+        "trace_loss": _rounded(trace.loss),
+        "trace_confidence": _rounded(trace.confidence),
+    }
+
+
+def _invalid_score(output: EngineOutput) -> str:
+    """Which score of an image is not finite; empty if all are."""
+    scores = {
+        "judge": output.judge.probabilities,
+        "guide": output.guide.probabilities,
+        "similarity": (output.similarity,),
+    }
+    for name, values in scores.items():
         if not all(map(math.isfinite, values)):
-            return f"the {name} gave a score that is no number"
+            return f"the {name} gave a score that is not a finite number"
     return ""
 
 
-def _tried(planned: PlannedRequest, cost: int) -> dict[str, Any]:
-    """What a record tells of a single try, at so many forwards."""
-    rung = attempt_kind(planned.strategy, planned.candidate)
-    return {"rung": rung, "tried": 1, "spent": cost, "trace_rungs": [rung], "trace_costs": [cost]}
-
-
-def better(kept: Result, new: Result) -> Result:
-    """The better of two candidates of a request: by its verdict, then by the judge. It tells the cost of both."""
-    told = {
-        name: kept.record[name] + new.record[name]
-        for name in ("tried", "spent", "trace_rungs", "trace_costs")
-    }
-    best = max(kept, new, key=lambda result: _rank(result.record))
-    return replace(best, record={**best.record, **told})
-
-
-def _rank(record: Mapping[str, Any]) -> tuple[int, float]:
-    return (filters.FAILED, filters.REJECTED, filters.ACCEPTED).index(record["status"]), record[
-        "judge_confidence"
-    ]
-
-
-def _rounded(values: Sequence[float]) -> list[float]:
-    return [round(float(value), DIGITS) for value in values]
+def _rounded(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(float(value), DIGITS) for value in values)

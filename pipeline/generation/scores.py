@@ -1,6 +1,6 @@
-"""Scores of further filters: functions that installed packages offer, and image classifiers from folders.
+"""Scores of the run's filters: functions of installed packages, and image classifiers from folders.
 
-A score is made as an image is drawn, and stored; what it decides is in `pipeline.generation.verdicts`.
+A score is computed as an image is made, and stored. `pipeline.generation.verdicts` decides by it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from muse.classifiers.spec import read_spec
 from muse.images import to_tensor
 from pipeline.config import Config, folder_and_label
 from pipeline.errors import UserError
-from pipeline.models.locate import Model, filter_role, on_this_node
+from pipeline.models.locate import Model, filter_role
+from pipeline.models.node import on_this_node
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,7 +27,9 @@ Score = Callable[["Image", Mapping[str, Any]], float]
 
 
 def providers(config: Config) -> dict[str, str]:
-    """What gives each filter its score, for the fingerprint; a model's content is hashed beside it, by its role.
+    """What computes the score of each filter, for the fingerprint.
+
+    The content of a filter's model is hashed beside it, by its role.
 
     Raises:
         UserError: no installed package offers a filter of that name.
@@ -35,30 +38,32 @@ def providers(config: Config) -> dict[str, str]:
 
 
 def load_scores(config: Config, models: Mapping[str, Model], on_gpu: bool) -> dict[str, Score]:
-    """The filters' scores by name, their models loaded."""
-    return {
-        name: _by_model(name, config, models[filter_role(name)], on_gpu)
-        if name in config.filter_models
-        else _entry_point(name).load()
-        for name in sorted(config.filters)
-    }
+    """The filters' scores by name, with their models in memory."""
+    scores: dict[str, Score] = {}
+    for name in sorted(config.filters):
+        if name in config.filter_models:
+            scores[name] = _classifier_score(name, config, models[filter_role(name)], on_gpu)
+        else:
+            scores[name] = _entry_point(name).load()
+    return scores
 
 
 def scores_of(
     filters: Mapping[str, Score], image: Image, record: Mapping[str, Any]
 ) -> dict[str, float]:
-    """
+    """The score of an image by each filter.
+
     Raises:
-        ValueError: a filter gave something that is no finite number.
+        ValueError: a filter gave something that is not a finite number.
     """
-    found = {name: float(score(image, record)) for name, score in filters.items()}
-    for name, value in found.items():
+    scores = {name: float(score(image, record)) for name, score in filters.items()}
+    for name, value in scores.items():
         if not math.isfinite(value):
             raise ValueError(f"filter {name} gave {value}")
-    return found
+    return scores
 
 
-def _by_model(name: str, config: Config, model: Model, on_gpu: bool) -> Score:
+def _classifier_score(name: str, config: Config, model: Model, on_gpu: bool) -> Score:
     """The probability of the filter's label.
 
     Images are scored one by one: a score is then the same whatever the image is made together with.
@@ -95,6 +100,6 @@ def _entry_point(name: str) -> Any:
         return point
     known = ", ".join(sorted(entry_points(group=ENTRY_POINTS).names)) or "none"
     raise UserError(
-        f"filters.{name}: no installed package offers it in its entry points {ENTRY_POINTS!r} (there: {known}), and "
-        f"filter_models.{name} names no model for it"
+        f"filters.{name}: no installed package offers it in its entry points {ENTRY_POINTS!r} "
+        f"(there: {known}), and filter_models.{name} names no model for it"
     )

@@ -12,9 +12,11 @@ import pyarrow as pa
 
 from pipeline.config import Config
 from pipeline.errors import RunStopped
-from pipeline.generation.samples import Maker, Result, failed
+from pipeline.generation.load import import_libraries, load_engine
+from pipeline.generation.results import Result, failed
+from pipeline.generation.samples import BatchMaker
 from pipeline.generation.scores import load_scores
-from pipeline.models.locate import Model, import_libraries, load
+from pipeline.models.locate import Model
 from pipeline.output.batches import Report, report, write_batch
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.scheduling.bisection import KILLED, Task
@@ -70,7 +72,7 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
-def make_robustly(maker: Maker, batch: Batch, piece: int = 0) -> tuple[list[Result], int]:
+def make_robustly(maker: BatchMaker, batch: Batch, piece: int = 0) -> tuple[list[Result], int]:
     """Make a batch, in pieces of at most `piece` requests (0: at once), in its order.
 
     Out of memory, it is made again in pieces of half the size. Which size fits depends only on the
@@ -89,7 +91,7 @@ def make_robustly(maker: Maker, batch: Batch, piece: int = 0) -> tuple[list[Resu
     return results, size if size < len(batch.requests) else 0
 
 
-def _in_pieces(maker: Maker, batch: Batch, size: int) -> list[Result] | None:
+def _in_pieces(maker: BatchMaker, batch: Batch, size: int) -> list[Result] | None:
     """The results of a batch, made `size` requests at a time; None if memory is too short."""
     results: list[Result] = []
     for start in range(0, len(batch.requests), size):
@@ -106,7 +108,7 @@ def _in_pieces(maker: Maker, batch: Batch, size: int) -> list[Result] | None:
     return results
 
 
-def _alone(maker: Maker, number: int, request: PlannedRequest) -> Result:
+def _alone(maker: BatchMaker, number: int, request: PlannedRequest) -> Result:
     try:
         return maker.make(Batch(number, (request,)))[0]
     except RunStopped:
@@ -131,7 +133,7 @@ def _free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def make_task(maker: Maker, task: Task) -> tuple[list[Result], int]:
+def make_task(maker: BatchMaker, task: Task) -> tuple[list[Result], int]:
     """The results of a task in the order of its batch, and the pieces (see `make_robustly`)."""
     wanted = set(task.keys)
     live = tuple(request for request in task.batch.requests if request.key in wanted)
@@ -161,9 +163,9 @@ class BatchWorker:
         config, began = self.job.config, time.monotonic()
         import_libraries(config)
         imported = time.monotonic()
-        engine = load(self.job.models, config, on_gpu)
+        engine = load_engine(self.job.models, config, on_gpu)
         scores = load_scores(config, self.job.models, on_gpu)
-        self.maker = Maker(engine, scores, config, self.job.shared, self.job.base)
+        self.maker = BatchMaker(engine, scores, config, self.job.shared, self.job.base)
         return Ready(os.getpid(), imported - began, time.monotonic() - imported)
 
     def run(self, task: Task) -> Report | None:

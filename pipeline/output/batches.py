@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.generation.samples import Result
+from pipeline.generation.results import Result
 from pipeline.generation.verdicts import ACCEPTED
 from pipeline.output.records import from_parquet
 from pipeline.storage.files import Location, listing, write_bytes

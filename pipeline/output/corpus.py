@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from pipeline.config import Config, as_dict
 from pipeline.errors import UserError
-from pipeline.generation.samples import Result
-from pipeline.output.index import conclude, read_table
+from pipeline.generation.results import Result
+from pipeline.output.index import conclude
 from pipeline.output.markers import (
     REJECTED_FOLDER,
     Marker,
@@ -23,6 +23,7 @@ from pipeline.output.markers import (
     shard_folder,
     shard_name,
 )
+from pipeline.output.metadata import read_table
 from pipeline.output.run_file import RunFile, as_stored, examine_output, read_run, write_run
 from pipeline.output.shards import publisher_of
 from pipeline.planning.fingerprint import fingerprint

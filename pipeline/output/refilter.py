@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.config import Config, as_dict, decisive
 from pipeline.errors import UserError
-from pipeline.generation.samples import Result
+from pipeline.generation.results import Result
 from pipeline.generation.verdicts import ACCEPTED, FAILED, decide, unscored
 from pipeline.output.corpus import (
     NumberedResults,
@@ -55,7 +55,7 @@ class _Redecision:
     def decide(self, result: Result) -> Result:
         """The result under the new thresholds; as it is where there is nothing to decide."""
         record = result.record
-        if record["status"] == FAILED or not record["tried"]:
+        if record["status"] == FAILED or not record["attempts"]:
             return result
         self.unscored.update(unscored(record, self.config))
         verdict = decide(record, self.config)

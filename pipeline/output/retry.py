@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from pipeline.generation.samples import Result
+from pipeline.generation.results import Result
 from pipeline.generation.verdicts import FAILED
 from pipeline.output import batches
 from pipeline.output.corpus import finished_run, read_results, schema_of

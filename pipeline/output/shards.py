@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config import Config
-from pipeline.generation.samples import Result, blank_record, unwanted
+from pipeline.generation.results import Result, blank_row, quota_rejection
 from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED, NearDuplicates, Quota
 from pipeline.output import batches
 from pipeline.output.markers import (
@@ -100,10 +100,10 @@ class Publisher:
         self.output, self.size, self.image_format, self.schema = output, size, image_format, schema
         self.keep = keep
         known = read_markers(output)
-        looks = (
-            (row["key"], row["looks"]) for row in accepted_rows(output, known, ["key", "looks"])
+        hashes = (
+            (row["key"], row["phash"]) for row in accepted_rows(output, known, ["key", "phash"])
         )
-        self.seen = NearDuplicates(near, looks) if near >= 0 else None
+        self.seen = NearDuplicates(near, hashes) if near >= 0 else None
         column = "emotion" if by == "emotion" else "manifest"
         self.quota = Quota(quota, by, accepted_rows(output, known, [column])) if quota else None
         self.shard = len(known)
@@ -135,10 +135,13 @@ class Publisher:
         """
         if self.quota is None:
             return []
-        records = [blank_record(request, batch.number, shared) for request in batch.requests]
+        records = [blank_row(request, batch.number, shared) for request in batch.requests]
         reasons = [self.quota.reason(record) for record in records]
         return (
-            [unwanted(record, reason) for record, reason in zip(records, reasons, strict=True)]
+            [
+                quota_rejection(record, reason)
+                for record, reason in zip(records, reasons, strict=True)
+            ]
             if all(reasons)
             else []
         )
@@ -147,14 +150,14 @@ class Publisher:
         """The result, or its refusal because its cell is full or because it is a near-duplicate."""
         record = result.record
         if self.quota and (reason := self.quota.reason(record)):
-            return unwanted(record, reason)
+            return quota_rejection(record, reason)
         if record["status"] != ACCEPTED:
             return result
-        if self.seen and (reason := self.seen.reason(record["looks"])):
+        if self.seen and (reason := self.seen.reason(record["phash"])):
             refusal = {**record, "status": REJECTED, "reason": reason}
             return Result(refusal, result.image if self.keep else None)
         if self.seen:
-            self.seen.add(record["key"], record["looks"])
+            self.seen.add(record["key"], record["phash"])
         if self.quota:
             self.quota.add(record)
         return result

@@ -12,8 +12,8 @@ import pyarrow as pa
 from PIL import Image
 
 from pipeline.generation.verdicts import ACCEPTED, STATUSES
-from pipeline.output.index import read_table
 from pipeline.output.markers import Marker, changed_files, read_markers, shard_folder, shard_name
+from pipeline.output.metadata import read_table
 from pipeline.output.records import to_json
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.planning.fingerprint import fingerprint

@@ -127,9 +127,9 @@ def choose_strategies(records: Iterable[Mapping[str, Any]], taxonomy: Taxonomy) 
     kinds = (FIRST, REFINE, RESEED)
     counts = {emotion: {kind: AttemptCounts() for kind in kinds} for emotion in taxonomy.labels}
     for record in records:
-        attempts = zip(record["trace_rungs"][:2], record["trace_costs"][:2], strict=True)
+        attempts = zip(record["trace_strategies"][:2], record["trace_nfe"][:2], strict=True)
         for number, (kind, nfe) in enumerate(attempts, 1):
-            accepted = record["status"] == ACCEPTED and record["tried"] == number
+            accepted = record["status"] == ACCEPTED and record["attempts"] == number
             # The images of the null engine take no forward pass.
             attempt = AttemptCounts(1, int(accepted), max(1, nfe))
             of_emotion = counts[record["emotion"]]

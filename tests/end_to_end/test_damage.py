@@ -34,7 +34,7 @@ def test_out_of_memory_is_met_with_smaller_pieces_and_a_warning(undisturbed, man
     assert done.returncode == 0, done.stderr
     assert "3 batch(es) were too large and were made in pieces of [2]" in done.stderr
     rows = drive.rows(out)
-    assert {row["together"] for row in rows} == {2}
+    assert {row["micro_batch_size"] for row in rows} == {2}
     assert [row["judge"] for row in rows] == [row["judge"] for row in drive.rows(undisturbed)]
 
 

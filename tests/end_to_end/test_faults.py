@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.generation.null_engine import BLIND, HANG, KILL, RAISE
+from pipeline.generation.null_engine import HANG, KILL, NAN, RAISE
 from pipeline.storage.log import entries
 from tests.support import drive
 
@@ -38,7 +38,7 @@ def undisturbed(manifest, tmp_path_factory) -> Path:
 
 def test_poison_fails_alone_and_for_any_number_of_workers(undisturbed, tmp_path):
     """Two requests kill whoever touches them, one raises, one is judged by NaN: three batches."""
-    faults = {2: KILL, 13: KILL, 20: RAISE, 21: BLIND}
+    faults = {2: KILL, 13: KILL, 20: RAISE, 21: NAN}
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", _with(faults))
     for name, workers in (("two", 2), ("one", 1)):
         done = drive.run_process(manifest, tmp_path / name, "--workers", workers, *FAULTS)
@@ -52,7 +52,7 @@ def test_poison_fails_alone_and_for_any_number_of_workers(undisturbed, tmp_path)
         2: killed,
         13: killed,
         20: raised,
-        21: "the judge gave a score that is no number",
+        21: "the judge gave a score that is not a finite number",
     }
     for row, before in zip(rows, drive.rows(undisturbed), strict=True):
         if row["row"] not in reasons:

@@ -14,13 +14,14 @@ from ray.cluster_utils import Cluster
 from pipeline.config import Config
 from pipeline.errors import RunStopped, UserError
 from pipeline.generation.worker import Job
-from pipeline.models import locate as models
+from pipeline.models.locate import Model, locate
 from pipeline.scheduling import ray_executor
+from pipeline.storage.files import sha256_folder
 
 
 def job(tmp_path, **settings) -> Job:
     config = Config(**{"engine": "null", "gpus_per_worker": 1.0, **settings})
-    return Job(tmp_path, config, models.locate(config), {}, pa.schema([]), "")
+    return Job(tmp_path, config, locate(config), {}, pa.schema([]), "")
 
 
 @pytest.fixture
@@ -159,14 +160,15 @@ def test_a_node_without_the_drivers_folder_uses_its_own_copy(tmp_path, monkeypat
     code = """
 import dataclasses, json, sys
 from pipeline.errors import RunStopped, UserError
-from pipeline.models.locate import Model, on_this_node
+from pipeline.models.locate import Model
+from pipeline.models.node import on_this_node
 try:
     print(on_this_node("guide", Model(*json.loads(sys.argv[1]))).path)
 except UserError as error:
     print("refused:", error)
 """
 
-    def elsewhere(model: models.Model) -> str:
+    def elsewhere(model: Model) -> str:
         environment = {
             "HF_HUB_CACHE": str(tmp_path / "cache"),
             "HF_HUB_OFFLINE": "1",
@@ -178,7 +180,7 @@ except UserError as error:
         ).stdout.strip()
 
     driver = hub_model(tmp_path / "driver", CLASSIFIER)
-    model = models.Model("owner/guide", str(driver), models.sha256_folder(driver))
+    model = Model("owner/guide", str(driver), sha256_folder(driver))
     assert elsewhere(model) == str(driver)
     shutil.rmtree(driver)
     assert elsewhere(model) == str(own)

@@ -98,7 +98,7 @@ def test_every_request_ends_with_a_status_and_a_reason(corpus):
     assert [row["key"] for row in rows] == [f"{n:09d}" for n in range(24)]
     for row in rows:
         assert row["status"] in ("accepted", "rejected", "failed")
-        assert (row["reason"] == "") == (row["status"] == "accepted")
+        assert (row["reason"] is None) == (row["status"] == "accepted")
         if row["status"] != "failed":
             assert sum(row["judge"]) == pytest.approx(1, abs=1e-3)
             assert (row["judge_confidence"] >= 0.3) == (row["status"] == "accepted")

@@ -10,13 +10,13 @@ def test_a_rejected_request_is_tried_again_with_the_next_seeds_and_the_best_is_k
     one, six = (rows_of(make_corpus(f"{k}", min_confidence=0.7, candidates=k)) for k in (1, 6))
     for few, many in zip(one, six, strict=True):
         assert many["judge_confidence"] >= few["judge_confidence"]
-        assert (few["tried"], few["candidate"]) == (1, 0)
+        assert (few["attempts"], few["candidate"]) == (1, 0)
         if few["status"] == "accepted":
-            assert (many["tried"], many["candidate"], many["seed"]) == (1, 0, few["seed"])
+            assert (many["attempts"], many["candidate"], many["seed"]) == (1, 0, few["seed"])
         if many["status"] == "accepted":
-            assert many["tried"] == many["candidate"] + 1
+            assert many["attempts"] == many["candidate"] + 1
         else:
-            assert many["tried"] == 6
+            assert many["attempts"] == 6
         assert many["seed"] == derive_seed(0, many["key"], many["candidate"])
     accepted = [sum(row["status"] == "accepted" for row in rows) for rows in (one, six)]
     assert accepted[0] < 15 < 22 < accepted[1]

@@ -83,11 +83,11 @@ def test_of_the_same_pictures_one_is_accepted_and_any_restart_refuses_the_same(m
     rows = rows_of(out)
     refused = [row for row in rows if row["status"] == "rejected"]
     assert 3 <= len(refused) <= 25
-    accepted = {row["key"]: int(row["looks"], 16) for row in rows if row["status"] == "accepted"}
+    accepted = {row["key"]: int(row["phash"], 16) for row in rows if row["status"] == "accepted"}
     for row in refused:
         original = row["reason"].removeprefix("near-duplicate of ").partition(":")[0]
         assert original < row["key"]
-        assert (accepted[original] ^ int(row["looks"], 16)).bit_count() <= 20
+        assert (accepted[original] ^ int(row["phash"], 16)).bit_count() <= 20
     for a, code in accepted.items():
         assert all((code ^ other).bit_count() > 20 for b, other in accepted.items() if a < b)
     before = contents_of(out)
@@ -114,7 +114,7 @@ def test_a_quota_is_met_in_the_order_of_the_plan_and_what_is_full_is_not_made(ma
         if counts[cell] == 4:
             assert asked["status"] == "rejected"
             assert asked["reason"] == f"quota: {by} {cell} has its 4 accepted before"
-            assert (asked["tried"], asked["seed"], asked["judge_confidence"]) == (0, -1, 0)
+            assert (asked["attempts"], asked["seed"], asked["judge_confidence"]) == (0, None, None)
         else:
             assert (asked["status"], asked["judge"]) == (free["status"], free["judge"])
             counts[cell] += asked["status"] == "accepted"

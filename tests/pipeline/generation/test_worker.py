@@ -8,7 +8,7 @@ import torch
 from muse.emotions import MIKELS
 from pipeline.config import Config, Null
 from pipeline.generation.null_engine import RAISE, NullEngine
-from pipeline.generation.samples import Maker
+from pipeline.generation.samples import BatchMaker
 from pipeline.generation.worker import make_robustly, make_task, out_of_memory
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.scheduling.bisection import Task
@@ -22,8 +22,8 @@ def _batch(*prompts: str) -> Batch:
     return Batch(0, tuple(made))
 
 
-def _maker(**settings) -> Maker:
-    return Maker(NullEngine(Null(**settings)), {}, Config(), {"taxonomy": asdict(MIKELS)}, "")
+def _maker(**settings) -> BatchMaker:
+    return BatchMaker(NullEngine(Null(**settings)), {}, Config(), {"taxonomy": asdict(MIKELS)}, "")
 
 
 def test_what_torch_raises_without_memory_is_known():
@@ -59,7 +59,7 @@ def test_poison_is_not_touched_and_keeps_its_place():
         True,
         False,
     ]
-    assert [result.record["together"] for result in results] == [2, 0, 2]
+    assert [result.record["micro_batch_size"] for result in results] == [2, None, 2]
 
 
 def test_a_batch_of_nothing_but_poison_needs_no_engine():

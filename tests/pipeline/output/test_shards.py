@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from muse.emotions import MIKELS
-from pipeline.generation.samples import Result, blank_record
+from pipeline.generation.results import Result, blank_row
 from pipeline.output.batches import batch_files, folder, read_batch, write_batch
 from pipeline.output.markers import changed_files, read_markers, shard_folder
 from pipeline.output.records import record_schema
@@ -37,8 +37,8 @@ def _results(statuses: str, batch_size: int) -> list[list[Result]]:
         planned = PlannedRequest(
             f"{n:09d}", n, None, f"prompt {n}", "", {"awe": 1.0}, None, n, 0, {"rating": n}
         )
-        reason = "" if letter == "a" else "why"
-        record = blank_record(planned, n // batch_size, SHARED) | {
+        reason = None if letter == "a" else "why"
+        record = blank_row(planned, n // batch_size, SHARED) | {
             "status": names[letter],
             "reason": reason,
         }

@@ -55,9 +55,9 @@ def _record(emotion, kind, won, cost=100):
     return {
         "emotion": emotion,
         "status": "accepted" if won else "rejected",
-        "tried": 2,
-        "trace_rungs": [FIRST, kind],
-        "trace_costs": [90, cost],
+        "attempts": 2,
+        "trace_strategies": [FIRST, kind],
+        "trace_nfe": [90, cost],
     }
 
 
@@ -78,17 +78,22 @@ def test_each_emotion_gets_the_strategy_that_is_accepted_more_often_for_its_cost
 def test_an_acceptance_counts_for_the_attempt_that_was_accepted():
     late = {
         **_record("awe", REFINE, True),
-        "tried": 3,
-        "trace_rungs": [FIRST, REFINE, RESEED],
-        "trace_costs": [90, 90, 90],
+        "attempts": 3,
+        "trace_strategies": [FIRST, REFINE, RESEED],
+        "trace_nfe": [90, 90, 90],
     }
     assert choose_strategies([late], MIKELS)["attempts"]["awe"][REFINE]["accepted"] == 0
-    first = choose_strategies([{**late, "tried": 1}], MIKELS)
+    first = choose_strategies([{**late, "attempts": 1}], MIKELS)
     assert first["attempts"]["awe"][FIRST]["accepted"] == 1
 
 
 def test_without_second_attempts_every_emotion_reseeds():
-    once = {**_record("awe", REFINE, True), "tried": 1, "trace_rungs": [FIRST], "trace_costs": [90]}
+    once = {
+        **_record("awe", REFINE, True),
+        "attempts": 1,
+        "trace_strategies": [FIRST],
+        "trace_nfe": [90],
+    }
     assert set(choose_strategies([once], MIKELS)["by_emotion"].values()) == {RESEED}
 
 
@@ -126,15 +131,15 @@ def test_a_strategy_is_chosen_once_and_changes_no_byte_with_the_number_of_worker
     assert chosen == same
     awe = chosen["attempts"]["awe"]
     rows = drive.rows(tmp_path / "1")
-    tried_again = [row for row in rows[:64] if row["tried"] > 1]
+    tried_again = [row for row in rows[:64] if row["attempts"] > 1]
     assert (
         awe[REFINE]["attempts"] + awe[RESEED]["attempts"] == len(tried_again) > 32
     )  # 70 % of the first attempts are rejected
     second = chosen["by_emotion"]["awe"]
-    assert {row["trace_rungs"][1] for row in rows[64:] if row["tried"] > 1} == {second}
+    assert {row["trace_strategies"][1] for row in rows[64:] if row["attempts"] > 1} == {second}
     for row in rows:
-        assert row["rung"] in row["trace_rungs"]
-        assert len(row["trace_rungs"]) == row["tried"]
+        assert row["strategy"] in row["trace_strategies"]
+        assert len(row["trace_strategies"]) == row["attempts"]
 
 
 def test_a_driver_killed_before_or_after_the_choice_resumes_to_the_same_bytes(retried, tmp_path):

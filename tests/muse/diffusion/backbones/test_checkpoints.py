@@ -18,7 +18,8 @@ from muse.mini import WEIGHTS
 from muse.request import Request
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.models.locate import load, locate
+from pipeline.generation.load import load_engine
+from pipeline.models.locate import locate
 from tests.support import originals
 from tests.support.families import FAMILIES, small_vae
 
@@ -205,7 +206,7 @@ def test_a_run_reads_through_the_decoder_that_its_model_brings_or_through_the_va
     config = Config(preview=preview)
     models = locate(config)
     assert "preview" not in models, "it is a part of the model, and of its hash"
-    codec = load(models, config, on_gpu=False).engine.setup.backbone.codec
+    codec = load_engine(models, config, on_gpu=False).engine.setup.backbone.codec
     assert (codec.tiny is not None) == tiny
 
 
@@ -214,7 +215,8 @@ import torch
 from muse.api import MusePipeline
 from muse.method import Method
 from pipeline.config import Config
-from pipeline.models.locate import load, locate
+from pipeline.generation.load import load_engine
+from pipeline.models.locate import locate
 
 method = Method(steps=2, max_updates_per_step=1, timing="fixed", timing_level=0.0)
 names = {"model": "small/diffusion", "guide": "small/feelings", "similarity": "small/clip", "vae": "small/vae"}
@@ -222,7 +224,7 @@ config = Config(**names, lora=("small/style",), method=method)
 models = locate(config)
 for role in (*names, "lora 0"):
     print(role, models[role].path)
-engine = load(models, config, on_gpu=False).engine
+engine = load_engine(models, config, on_gpu=False).engine
 print("worn", float(engine.setup.backbone.network.mid_block.attentions[0].transformer_blocks[0].attn2.to_k.weight.sum()))
 pipe = MusePipeline.from_pretrained(
     "small/diffusion", "small/feelings", "small/clip", method=method, vae="small/vae", lora=["small/style"]

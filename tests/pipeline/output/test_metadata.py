@@ -9,7 +9,7 @@ SCRIPT = """
 import os
 from pathlib import Path
 from manifests.read import check
-from pipeline.output.index import read_table
+from pipeline.output.metadata import read_table
 
 file, threads = Path({file!r}), lambda: len(os.listdir("/proc/self/task"))
 before = threads()

@@ -1,0 +1,66 @@
+"""Loads the engine of a run in a worker, through the same code whatever its models are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.config import Config
+from pipeline.generation.engine import Engine
+from pipeline.generation.muse_engine import ScoringMuseEngine
+from pipeline.generation.null_engine import NullEngine
+from pipeline.models.locate import CLASSIFIERS, Model
+from pipeline.models.node import on_this_node
+from pipeline.planning.retry_strategy import refined_method
+
+
+def import_libraries(config: Config) -> None:
+    """Import what `load_engine` needs, so that its time can be logged apart from the models'."""
+    if config.engine != "null":
+        # They import torch, and the models of diffusers and transformers.
+        from diffusers import AutoencoderKL  # noqa: F401
+        from transformers import CLIPModel  # noqa: F401
+
+
+def load_engine(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Engine:
+    """The engine of the run with its models in memory.
+
+    Raises:
+        UserError: a model is missing on this node, or differs from the driver's.
+    """
+    if config.engine == "null":
+        return NullEngine(config.null)
+    return _load_muse(models, config, on_gpu)
+
+
+def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> ScoringMuseEngine:
+    import torch
+
+    from muse.classifiers import load_classifier
+    from muse.classifiers.clip import ClipSimilarity
+    from muse.diffusion.backbones import load_backbone
+    from muse.engine import MuseEngine
+
+    torch.set_num_threads(config.threads)
+    device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
+    models = {role: on_this_node(role, model) for role, model in models.items()}
+    backbone = load_backbone(
+        models["model"].path,
+        device,
+        config.dtype,
+        models["vae"].path if "vae" in models else None,
+        [models[f"lora {number}"].path for number in range(len(config.lora))],
+        models["preview"].path if "preview" in models else config.preview,
+        config.preview_side,
+        config.compile,
+    )
+    guide, judge = (
+        load_classifier(models[role].path, config.taxonomy, config.label_map.get(role)).to(device)
+        for role in CLASSIFIERS
+    )
+    clip = ClipSimilarity.from_pretrained(models["similarity"].path).to(device)
+    side = backbone.latent_shape[-1] * backbone.codec.pixels_per_latent
+    engine, refining = (
+        MuseEngine(backbone, guide, clip, method, config.slots)
+        for method in (config.method, refined_method(config.method))
+    )
+    return ScoringMuseEngine(engine, refining, guide, judge, clip, device, side)

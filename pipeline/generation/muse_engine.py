@@ -1,0 +1,112 @@
+"""The engine of a real run, as a worker holds it: MUSE, and the models that score its images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from muse.images import to_tensor
+from pipeline.generation.engine import EngineInput, EngineOutput, Scores
+from pipeline.planning.retry_strategy import is_refinement
+
+if TYPE_CHECKING:
+    from muse.classifiers import EmotionClassifier
+    from muse.classifiers.clip import ClipSimilarity
+    from muse.emotions import Target
+    from muse.emotions.probabilities import Probabilities
+    from muse.engine import MuseEngine
+    from muse.request import Request, Sample
+
+
+@dataclass(frozen=True)
+class ScoredImage:
+    """The scores of one finished image."""
+
+    judge: Scores
+    guide: Scores
+    similarity: float
+
+
+@dataclass(frozen=True)
+class ScoringMuseEngine:
+    """MUSE with the models that score its images; an `Engine`.
+
+    Attributes:
+        engine: makes the images.
+        refining: makes those of the retry strategy that refines, with more updates.
+        guide, judge, clip: score what was made.
+        device: of all of them.
+        side: of images, in pixels.
+    """
+
+    engine: MuseEngine
+    refining: MuseEngine
+    guide: EmotionClassifier
+    judge: EmotionClassifier
+    clip: ClipSimilarity
+    device: str
+    side: int
+
+    def draw(self, requests: Sequence[EngineInput]) -> list[EngineOutput]:
+        """Make all requests as one batch, those that are refined as another, and score them."""
+        samples = self._make(requests)
+        made = [i for i, sample in enumerate(samples) if sample.pixels is not None]
+        scored = self._score([samples[i] for i in made], [requests[i] for i in made])
+        scores = dict(zip(made, scored, strict=True))
+        return [_output(sample, scores.get(i)) for i, sample in enumerate(samples)]
+
+    def _make(self, requests: Sequence[EngineInput]) -> list[Sample]:
+        samples: dict[int, Sample] = {}
+        for engine in (self.engine, self.refining):
+            refines = engine is self.refining
+            chosen = [i for i, r in enumerate(requests) if is_refinement(r.planned) == refines]
+            if chosen:
+                made = engine.run([_request(requests[i]) for i in chosen])
+                samples |= zip(chosen, made, strict=True)
+        return [samples[i] for i in range(len(requests))]
+
+    def _score(
+        self, samples: Sequence[Sample], requests: Sequence[EngineInput]
+    ) -> list[ScoredImage]:
+        """Scores of the rounded pixels, as they are stored, not of the decoder's floats."""
+        import torch
+
+        from muse.classifiers.clip import similarity
+
+        if not samples:
+            return []
+        with torch.inference_mode():
+            stack = torch.stack([sample.pixels for sample in samples]).to(self.device)
+            pixels = stack.permute(0, 3, 1, 2).float() / 255
+            targets = [request.target for request in requests]
+            judge = _scores(self.judge.probs(pixels), targets)
+            guide = _scores(self.guide.probs(pixels), targets)
+            texts = self.clip.text([request.planned.prompt for request in requests])
+            similarities = similarity(self.clip.image(pixels), texts).tolist()
+        return [ScoredImage(*scores) for scores in zip(judge, guide, similarities, strict=True)]
+
+
+def _scores(probabilities: Probabilities, targets: Sequence[Target]) -> list[Scores]:
+    """A classifier's scores of a batch; `probabilities.p` has shape (b, labels)."""
+    scores = []
+    for row, target in zip(probabilities.p.tolist(), targets, strict=True):
+        scores.append(Scores(row, target.confidence(row, probabilities.multi_label)))
+    return scores
+
+
+def _output(sample: Sample, scored: ScoredImage | None) -> EngineOutput:
+    from PIL import Image
+
+    if sample.pixels is None or scored is None:
+        return EngineOutput(None, failure=sample.failure or "no image")
+    image = Image.fromarray(sample.pixels.numpy())
+    return EngineOutput(image, scored.judge, scored.guide, scored.similarity, sample.trace)
+
+
+def _request(given: EngineInput) -> Request:
+    from muse.request import Request
+
+    planned = given.planned
+    image = None if given.image is None else to_tensor(given.image)
+    return Request(planned.prompt, given.target, planned.seed, planned.negative_prompt, image)

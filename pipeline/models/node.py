@@ -1,0 +1,37 @@
+"""A model as a node of the cluster has it. Weights never travel through Ray."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from pipeline.config import EMBEDDED
+from pipeline.errors import UserError
+from pipeline.models.hashing import hash_model
+from pipeline.models.locate import Model, is_classifier, local_path
+
+
+def on_this_node(role: str, model: Model) -> Model:
+    """The model with its path on this node: the driver's path if it exists here, else the node's
+    own copy of the embedded or hub model.
+
+    A hub model is fetched once for each node, however many workers the node has.
+
+    Raises:
+        UserError: the model is missing here, or its content differs from the driver's.
+    """
+    try:
+        if model.name != EMBEDDED and Path(model.path).exists():
+            path = Path(model.path)
+        else:
+            path = local_path(role, model.name)
+        is_other_path = str(path) != model.path
+        differs = is_other_path and hash_model(path, is_classifier(role)) != model.sha256
+    except ValueError as error:
+        raise UserError(f"{role} {model.name!r}: {error}") from None
+    if differs:
+        raise UserError(
+            f"{role} {model.name!r}: {path} on this node is another model than the driver's; "
+            "update it"
+        )
+    return dataclasses.replace(model, path=str(path))

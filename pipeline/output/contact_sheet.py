@@ -1,0 +1,82 @@
+"""The contact sheet of a corpus: the first accepted samples of each emotion."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image, ImageDraw, ImageFont
+
+from pipeline.generation.verdicts import ACCEPTED
+from pipeline.output.markers import read_markers, shard_folder
+from pipeline.output.metadata import METADATA_FILE, read_table
+from pipeline.storage.files import Location, write_bytes
+
+TILE, COLUMNS, MARGIN, LABEL, CAPTION = 128, 10, 6, 110, 16
+"""Pixels across a tile, tiles in a row, and pixels of the rest."""
+
+IMAGE_SUFFIXES = ("png", "jpg", "webp")
+
+
+def write_contact_sheet(output: Location, labels: Sequence[str]) -> None:
+    """Write `contact_sheet.png`: a row of images for each emotion, with the judge's confidence.
+
+    Args:
+        labels: the emotions, in the order of the rows; those that nobody asked for are left out.
+    """
+    columns = ["key", "status", "emotion", "judge_confidence", "task"]
+    table = read_table(output / METADATA_FILE, columns)
+    requested = set(pc.unique(table["emotion"]).to_pylist())
+    rows = {label: _first_accepted(table, label) for label in labels if label in requested}
+    keys = {sample["key"] for samples in rows.values() for sample in samples}
+    buffer = io.BytesIO()
+    _draw(rows, _images(output, keys)).save(buffer, "PNG", optimize=True)
+    write_bytes(output / "contact_sheet.png", buffer.getvalue())
+
+
+def _first_accepted(table: pa.Table, emotion: str) -> list[dict[str, Any]]:
+    accepted = pc.equal(table["status"], ACCEPTED)
+    chosen = pc.and_(accepted, pc.equal(table["emotion"], emotion))
+    return table.filter(chosen).slice(0, COLUMNS).to_pylist()
+
+
+def _images(output: Location, keys: Collection[str]) -> dict[str, Image.Image]:
+    """The images of those samples, by key."""
+    images: dict[str, Image.Image] = {}
+    for marker in read_markers(output):
+        path = shard_folder(output) / f"{marker.name}.tar"
+        with path.open("rb") as handle, tarfile.open(fileobj=handle) as archive:
+            for member in archive:
+                key, _, suffix = member.name.partition(".")
+                if key in keys and suffix in IMAGE_SUFFIXES:
+                    file = archive.extractfile(member)
+                    assert file is not None
+                    images[key] = Image.open(io.BytesIO(file.read())).convert("RGB")
+        if len(images) == len(keys):
+            break
+    return images
+
+
+def _draw(
+    rows: Mapping[str, Sequence[Mapping[str, Any]]], images: Mapping[str, Image.Image]
+) -> Image.Image:
+    row_height = TILE + MARGIN + CAPTION
+    width = LABEL + COLUMNS * (TILE + MARGIN) + MARGIN
+    sheet = Image.new("RGB", (width, MARGIN + max(1, len(rows)) * row_height), "white")
+    draw = ImageDraw.Draw(sheet)
+    label_font, caption_font = ImageFont.load_default(13), ImageFont.load_default(11)
+    for r, (emotion, samples) in enumerate(rows.items()):
+        y = MARGIN + r * row_height
+        draw.text((MARGIN, y + TILE // 2 - 8), emotion, "black", label_font)
+        for c, sample in enumerate(samples):
+            x = LABEL + c * (TILE + MARGIN)
+            tile = images[sample["key"]].resize((TILE, TILE), Image.Resampling.LANCZOS)
+            sheet.paste(tile, (x, y))
+            task = " edit" if sample["task"] == "edit" else ""
+            caption = f"{sample['judge_confidence']:.2f}{task}"
+            draw.text((x + 2, y + TILE), caption, "#555555", caption_font)
+    return sheet
