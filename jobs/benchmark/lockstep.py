@@ -102,8 +102,8 @@ class LockstepGuidance:
         if known.all():
             base = self.backbone.predict(state.latents, state.timesteps, self.negative)
             return apply_cfg(output, base, scale)
-        worded = self.backbone.embed(self.prompts, self.best_tokens)
-        context = chosen(self.started, worded, self.plain)
+        with_tokens = self.backbone.embed(self.prompts, self.best_tokens)
+        context = chosen(self.started, with_tokens, self.plain)
         conditional, base = self.backbone.predict(
             state.latents.repeat(2, 1, 1, 1),
             state.timesteps.repeat(2),

@@ -209,11 +209,11 @@ def test_a_guide_that_is_no_longer_confident_is_evaluated_with_a_gradient(make):
 
 def test_a_row_that_turns_non_finite_fails_alone(make):
     broken = torch.full((3, 64, 64), float("nan"))
-    sound, failed, also_sound = make([_request(1), _request(2, image=broken), _request(3)])
+    first, failed, last = make([_request(1), _request(2, image=broken), _request(3)])
     assert failed.pixels is None
     assert "non-finite" in failed.failure
     alone = make([_request(1), _request(2, image=torch.zeros(3, 64, 64)), _request(3)])
-    for row, sample in ((0, sound), (2, also_sound)):
+    for row, sample in ((0, first), (2, last)):
         # Two levels of 255: without the failed row a forward pass is smaller, and float sums
         # round differently.
         assert (sample.pixels.int() - alone[row].pixels.int()).abs().max() <= 2

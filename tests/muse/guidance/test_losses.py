@@ -137,7 +137,7 @@ def test_of_a_mixture_a_guide_that_sees_several_wants_every_member():
 
 
 def test_under_probabilities_that_sum_to_one_the_target_alone_decides():
-    """20,000 draws, many of one emotion nearly alone: what is asked of the rival never decides."""
+    """20,000 draws, many of one emotion nearly alone: the limit of the rival never decides."""
     torch.manual_seed(0)
     p = (
         torch.distributions.Dirichlet(torch.full((8,), 0.15, dtype=torch.float64))

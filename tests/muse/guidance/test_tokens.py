@@ -90,15 +90,15 @@ def test_splicing_the_words_own_embeddings_changes_nothing(random_backbone, toke
     )
     tokens = initial_tokens(tokenizer, table, targets, 1)
     with torch.no_grad():
-        worded = random_backbone.embed(prompts).context
-        assert torch.allclose(random_backbone.embed(prompts, tokens).context, worded, atol=1e-6)
+        expected = random_backbone.embed(prompts).context
+        assert torch.allclose(random_backbone.embed(prompts, tokens).context, expected, atol=1e-6)
         # Not by a constant: layer norm would take that away again.
         shift = torch.linspace(-1, 1, tokens.shape[-1])
         moved = random_backbone.embed(prompts, tokens + shift).context
     # The encoder is causal: what stands before the tokens cannot know of them.
     first = int(prompts.positions[0].min())
-    assert torch.allclose(moved[:, :first], worded[:, :first], atol=1e-6)
-    assert not torch.allclose(moved[:, first:], worded[:, first:], atol=1e-3)
+    assert torch.allclose(moved[:, :first], expected[:, :first], atol=1e-6)
+    assert not torch.allclose(moved[:, first:], expected[:, first:], atol=1e-3)
 
 
 def test_the_table_is_left_alone(table):

@@ -1,0 +1,36 @@
+"""The benchmark's plain loop makes the images of the reference, with all rows in every pass."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from jobs.benchmark.lockstep import lockstep
+from muse.reference import muse
+from tests.support.exact_models import METHOD, VARIANTS, ExactGuide, exact_models, exact_requests
+
+
+@pytest.fixture(scope="module")
+def models(tokenizer, random_clip):
+    with exact_models(tokenizer, random_clip) as models:
+        yield models
+
+
+@pytest.mark.parametrize("variant", [*VARIANTS, "no updates"])
+def test_lockstep_equals_the_reference(models, variant):
+    backbone, guide, clip = models
+    changes = VARIANTS.get(variant, {"max_updates_per_step": 0})
+    method = dataclasses.replace(METHOD, **changes)
+    requests = [request for request in exact_requests() if request.image is None]
+    widths = []
+
+    class Watched(ExactGuide):
+        def probs(self, pixels):
+            widths.append(len(pixels))
+            return guide.probs(pixels)
+
+    final = lockstep(backbone, Watched(), clip, method, requests)
+    assert set(widths) == (set() if variant == "never" else {len(requests)})
+    for latents, request in zip(final, requests, strict=True):
+        expected = muse(*models, method, request)[0]
+        assert torch.allclose(latents, expected, rtol=1e-6, atol=1e-6)
