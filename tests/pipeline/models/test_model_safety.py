@@ -1,0 +1,72 @@
+"""What must not be loaded is named with its file; what is safe has no problems."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from muse.mini import WEIGHTS
+from pipeline.models import model_safety
+from pipeline.models.model_safety import problems_of
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A diffusion model of one part, with sharded weights."""
+    part = tmp_path / "model" / "unet"
+    part.mkdir(parents=True)
+    (part / "config.json").write_text("{}")
+    save_file({"w": torch.ones(2)}, part / "model-1.safetensors")
+    index = {"weight_map": {"w": "model-1.safetensors"}}
+    (part / "model.safetensors.index.json").write_text(json.dumps(index))
+    parts = {"_class_name": "X", "unet": ["diffusers", "UNet"], "safety_checker": [None, None]}
+    (part.parent / "model_index.json").write_text(json.dumps(parts))
+    return part.parent
+
+
+def test_the_embedded_models_and_a_sharded_one_are_safe(model):
+    embedded = [path for path in WEIGHTS.iterdir() if path.is_dir()]
+    assert len(embedded) >= 4
+    for folder in (*embedded, model):
+        assert list(problems_of(folder)) == []
+
+
+def test_pickled_weights_beside_safetensors_are_no_problem_and_alone_they_are(model):
+    pickled = model / "unet" / "model.bin"
+    pickled.write_bytes(b"\x80\x04.")
+    assert list(problems_of(model)) == []
+    (model / "unet" / "model-1.safetensors").rename(model / "model.safetensors")
+    problems = list(problems_of(model))
+    assert problems[0].startswith("unet/model.bin is pickled")
+    assert any("names weights that do not lie beside it" in problem for problem in problems)
+
+
+def test_a_single_file_is_examined_with_the_folder_that_describes_it(model):
+    file = model.parent / "single.safetensors"
+    save_file({"w": torch.ones(2)}, file)
+    model.rename(model.parent / "single")
+    assert list(problems_of(file)) == []
+    (model.parent / "single" / "unet" / "config.json").write_text('{"auto_map": {"A": "b.C"}}')
+    (problem,) = problems_of(file)
+    assert problem.startswith("unet/config.json asks for code of its own")
+    file.write_bytes(file.read_bytes()[:-1])
+    assert next(iter(problems_of(file))).startswith("single.safetensors is damaged")
+
+
+def test_json_is_limited_by_size(model, monkeypatch):
+    monkeypatch.setattr(model_safety, "MAX_JSON_BYTES", 20)
+    problems = list(problems_of(model))
+    assert [problem.split()[0] for problem in problems] == [
+        "model_index.json",
+        "unet/model.safetensors.index.json",
+    ]
+
+
+def test_a_library_of_its_own_is_code_to_run(model):
+    parts = {"unet": ["diffusers", "UNet"], "vae": ["my_module", "Vae"], "x": ["diffusers"]}
+    (model / "model_index.json").write_text(json.dumps(parts))
+    problems = list(problems_of(model))
+    assert len(problems) == 2
+    assert "'vae'" in problems[0]
+    assert "'x'" in problems[1]

@@ -1,0 +1,58 @@
+"""Types of the samples' JSON: what Arrow stores, what JSON gives back, what `datasets` is told."""
+
+import datetime
+import decimal
+import json
+
+import pyarrow as pa
+import pytest
+from datasets import Features
+
+from pipeline.output.features import dataset_features
+from pipeline.output.records import json_schema, to_json
+
+COLUMNS = {
+    "text": (pa.string(), ["a", None]),
+    "whole": (pa.uint8(), [1, None]),
+    "real": (pa.float32(), [0.5, float("nan")]),
+    "flag": (pa.bool_(), [True, None]),
+    "nothing": (pa.null(), [None, None]),
+    "data": (pa.binary(), [b"\x00", None]),
+    "day": (pa.date32(), [datetime.date(2026, 1, 2), None]),
+    "price": (pa.decimal128(5, 2), [decimal.Decimal("1.50"), None]),
+    "words": (pa.list_(pa.string()), [["a"], []]),
+    "fixed": (pa.list_(pa.float64(), 2), [[1.0, 2.0], None]),
+    "rows": (pa.list_(pa.list_(pa.int32())), [[[1], []], None]),
+    "pairs": (pa.map_(pa.string(), pa.float64()), [[("x", 1.0)], []]),
+    "struct": (pa.struct({"a": pa.int8(), "b": pa.list_(pa.date32())}), [{"a": 1, "b": []}, None]),
+    "structs": (pa.list_(pa.struct({"a": pa.string()})), [[{"a": "x"}], []]),
+    "coded": (pa.dictionary(pa.int8(), pa.string()), ["a", None]),
+}
+
+
+@pytest.fixture
+def table():
+    schema = pa.schema([(name, kind) for name, (kind, _) in COLUMNS.items()])
+    rows = [{name: values[n] for name, (_, values) in COLUMNS.items()} for n in range(2)]
+    return pa.Table.from_pylist(rows, schema)
+
+
+def test_json_reads_back_as_the_types_that_are_promised(table):
+    rows = [json.loads(to_json(row)) for row in table.to_pylist()]
+    back = pa.Table.from_pylist(rows, json_schema(table.schema))
+    assert back.to_pylist() == rows
+    first, second = rows
+    assert first.keys() == second.keys() == COLUMNS.keys()
+    assert (first["data"], first["day"], first["price"]) == ("AA==", "2026-01-02", "1.50")
+    assert first["pairs"] == [{"key": "x", "value": 1.0}]
+    assert second["real"] is None
+
+
+def test_the_features_are_those_that_datasets_itself_would_write(table):
+    features = dataset_features(table.schema, "png", ["awe", "fear"])
+    by_name = {feature["name"]: feature for feature in features}
+    expected = Features.from_arrow_schema(json_schema(table.schema))._to_yaml_list()
+    assert by_name["json"]["struct"] == expected
+    loaded = Features._from_yaml_list(features)
+    assert loaded["cls"].names == ["awe", "fear"]
+    assert list(loaded) == ["cls", "json", "png", "txt", "__key__", "__url__"]
