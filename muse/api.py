@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,7 @@ class MusePipeline:
             "strength": strength,
         }
         given = {name: value for name, value in overrides.items() if value is not None}
-        method = replace(self.method, **given)
+        method = self.method.replace(**given)
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
         samples = engine.run(requests, self._on_step(engine, callback_on_step_end))
         return MuseOutput(

@@ -146,7 +146,7 @@ class BatchState:
         i, schedule = numbers_of(rows), self.setup.schedule
         alpha, sigma = schedule.level(steps_of(rows), self.latents)
         x0, _ = to_x0_eps(output[i], self.latents[i], alpha, sigma, schedule.prediction)
-        return self.setup.backbone.codec.preview(x0)
+        return self.setup.backbone.codec.decode_draft(x0)
 
     def samples(self) -> list[Sample]:
         """Decode all rows that have not failed; the samples in the order of the requests."""

@@ -136,9 +136,9 @@ def run(
     candidates: Annotated[
         Optional[int], typer.Option(help="Tries of a request at most, until one is accepted.")
     ] = None,
-    effort: Annotated[
+    retry_strategy: Annotated[
         Optional[str],
-        typer.Option(help="Tries are seeds; or ladder: what proves cheaper for an emotion."),
+        typer.Option(help="Later tries: reseed, another seed; or auto: what costs less."),
     ] = None,
     quota: Annotated[
         Optional[int], typer.Option(help="Accepted samples wanted of each emotion; then no more.")
@@ -181,7 +181,7 @@ def run(
             judge=judge,
             min_confidence=min_confidence,
             candidates=candidates,
-            effort=effort,
+            retry_strategy=retry_strategy,
             quota=quota,
             executor=executor,
             workers=workers,

@@ -1,14 +1,28 @@
-"""A run's settings: every key, its meaning, its default and its limits. How they are read: `pipeline.settings`."""
+"""A run's settings: every key with its type, limits, default and meaning, and the old names.
+
+How they are read: `pipeline.settings`; how they are printed: `pipeline.settings_reference`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
 
 from muse.emotions import MIKELS, Taxonomy
-from muse.method import Method, within
+from muse.emotions.taxonomies import load_taxonomy
+from muse.method import Method, Settings
 
 RENAMED = {
     "method.iterations": "method.max_updates_per_step",
@@ -21,234 +35,335 @@ RENAMED = {
 EMBEDDED = "embedded"
 """Names the embedded model, or the embedded classifier of a role."""
 
-FORMATS = ("png", "jpg", "webp")
-DTYPES = ("float32", "bfloat16", "float16")
-
 SAME_JUDGE = (
     "a judge that was optimised against confirms anything: give another classifier as --judge, "
     "or set allow_same_judge = true and do not believe its figures"
 )
 
-ENGINES = ("muse", "null")
-
-EXECUTORS = ("ray", "local")
-
-SEEDS, LADDER = "seeds", "ladder"
-EFFORTS = (SEEDS, LADDER)
+AUTO: Final = "auto"
+"""The `retry_strategy` that is chosen for each emotion."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Null:
-    """The null engine, which draws without a model (see `pipeline.generation.null_engine`).
-
-    Attributes:
-        delay: seconds that a request takes, [0, 3600].
-        failures: share of the requests that fail, [0, 1]; which ones, their seeds decide.
-        memory: requests drawn together at most, beyond which it runs out of memory; 0 for no limit.
-        faults: heed the prompts that ask for a fault.
-    """
-
-    delay: float = 0.0
-    failures: float = 0.0
-    memory: int = 0
-    faults: bool = False
-
-    def __post_init__(self) -> None:
-        within(self, {"delay": (0, 3600), "failures": (0, 1), "memory": (0, 1024)})
+def _as_tuple(value: Any) -> Any:
+    """A list, as TOML and JSON have it, as the tuple that the settings hold; stripped texts."""
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(part.strip() if isinstance(part, str) else part for part in value)
 
 
-@dataclasses.dataclass(frozen=True)
-class Images:
-    """What source images may be: manifests are not trusted.
-
-    Attributes:
-        schemes: of the URLs that are opened; `file` stands for paths, too.
-        private: whether http(s) may reach addresses that are not public (loopback, private, link-local).
-        bytes: of one encoded image, at most.
-        pixels: of one image, at most; told from its header, before it is decoded.
-        seconds: to fetch one image by http(s), at most.
-    """
-
-    schemes: tuple[str, ...] = ("file", "http", "https", "s3", "gs", "hf")
-    private: bool = False
-    bytes: int = 64_000_000
-    pixels: int = 64_000_000
-    seconds: float = 60.0
-
-    def __post_init__(self) -> None:
-        within(self, {"bytes": (1, 2**31), "pixels": (1, 2**31), "seconds": (0.1, 86_400)})
+def _as_taxonomy(value: Any) -> Any:
+    """A taxonomy from its name, the path of a TOML file, or a table."""
+    try:
+        if isinstance(value, str):
+            return load_taxonomy(value)
+        return Taxonomy.of(value) if isinstance(value, Mapping) else value
+    except ValueError as error:
+        raise ValueError(f"taxonomy: {error}") from None
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """Everything that decides a run. What the bytes do not depend on is listed in `PLACEMENT`.
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+"""A list of texts."""
 
-    Attributes:
-        engine: `muse`, or `null`: images from the seed alone, for dry runs and tests.
-        model: `embedded`, a local diffusers folder, a hub id, or a single `.safetensors` file, described by the
-            folder of its name beside it, if there is one.
-        guide, judge: `embedded`, a classifier folder or a hub id (see `muse.classifiers.spec`).
-        allow_same_judge: let guide and judge be the same classifier; the judge's figures then prove nothing.
-        similarity: `embedded`, a CLIP folder or a hub id.
-        dtype: of the diffusion model's weights: `float32`, `bfloat16` or `float16`.
-        vae: another VAE; empty for the model's own.
-        preview: a tiny decoder for what the guide reads on the way; `full` for the VAE itself, empty for the one in
-            the folder `preview/` of the model, if it has one. Its hash is then a part of the model's.
-        preview_side: pixels across, to which what the guide reads on the way is shrunk; 0 leaves its size.
-        compile: have torch compile the network as it is first used.
-        lora: LoRA files, folders or hub ids, fused in this order; needs peft.
-        taxonomy: the emotions that exist: `mikels-8`, `emotion6`, `artemis-9`, or a TOML file.
-        label_map: for `guide` and `judge`, what labels of theirs mean that the taxonomy does not name, as in
-            `[label_map.guide] happiness = "joy"`; "" leaves a label out.
-        emotions: what a row without an emotion asks for; empty for all of the taxonomy.
-        min_confidence: the judge's confidence in the target at which a sample is accepted, in [0, 1].
-        min_similarity: of image and prompt, at which a sample is accepted, in [-1, 1].
-        near_duplicates: bits of 64 by which a sample's look may differ from an earlier accepted one's and still be
-            refused as its duplicate, in [0, 64]; -1 accepts duplicates.
-        filters: the least score of further filters (see `pipeline.generation.scores`), by name.
-        filter_models: `FOLDER:LABEL` for those of `filters` whose score is the probability that an image classifier,
-            a folder or a hub id, gives a label of its own; the others are offered by installed packages.
-        candidates: tries of a request at most, one after the other, until one is accepted.
-        effort: what the later tries are: `seeds`, each with another seed; or `ladder`, for each emotion what proved
-            cheaper on the first requests of the plan (see `pipeline.planning.retry_strategy`).
-        quota: accepted samples wanted of each cell; 0 for as many as there are. Once a cell is full, in the order of
-            the plan, its later requests are not made any more, or dropped if they were in work.
-        quota_by: what makes a cell: `emotion`, or a further column of the manifest.
-        keep_rejected: keep the images of rejected samples, in `rejected/`, for thresholds that are lowered later.
-        batch_size: requests in a batch, the unit of work, of determinism and of durability.
-        slots: requests of a batch on their way at a time, which bounds the memory; 0 for all.
-        shard_size: accepted samples in a shard.
-        limit: only the first so many requests of the manifest; 0 for all.
-        seed: of the run; every request's own seed derives from it.
-        image_format: `png`, `webp` (both lossless) or `jpg` (quality 95).
-        threads: CPU threads of each worker. Float sums depend on it, so it is part of the plan.
-        executor: where workers run: `ray`, as processes of a Ray cluster; or `local`, one worker in this process, for
-            debugging.
-        workers: worker processes; 0 for one per GPU, or per core without any.
-        gpus_per_worker: GPUs of each worker; 0 runs on the CPU. -1 for 1 where there is a GPU.
-        store_timeout_s: seconds for which one call to an object store is tried again.
-        address: of a Ray cluster; empty starts one on this machine.
-        nodes: Ray labels of the nodes to use, as in `ray.io/accelerator-type=A100,ray.io/market-type=spot`; empty
-            for all.
-        request_timeout_s: that a request may take; a worker that is slower is taken to hang. 0 for no limit.
-        worker_start_timeout_s: that the cluster may take to give a first worker its place. Loading its models may take as long
-            as a request, and at least this.
-        method: the parameters of MUSE.
-        images: what source images may be.
-        null: of the null engine.
-    """
+TaxonomySetting = Annotated[
+    InstanceOf[Taxonomy],
+    BeforeValidator(_as_taxonomy),
+    PlainSerializer(dataclasses.asdict),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}], "default": MIKELS.name}),
+]
+"""A taxonomy, given as a name, the path of a TOML file, or a table."""
 
-    engine: str = "muse"
-    model: str = EMBEDDED
-    guide: str = EMBEDDED
-    judge: str = EMBEDDED
-    allow_same_judge: bool = False
-    similarity: str = EMBEDDED
-    dtype: str = "float32"
-    vae: str = ""
-    preview: str = ""
-    preview_side: int = 0
-    compile: bool = False
-    lora: tuple[str, ...] = ()
-    taxonomy: Taxonomy = MIKELS
-    label_map: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
-    emotions: tuple[str, ...] = ()
-    min_confidence: float = 0.5
-    min_similarity: float = -1.0
-    near_duplicates: int = -1
-    filters: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    filter_models: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    candidates: int = 1
-    effort: str = SEEDS
-    quota: int = 0
-    quota_by: str = "emotion"
-    keep_rejected: bool = False
-    batch_size: int = 8
-    slots: int = 0
-    shard_size: int = 1000
-    limit: int = 0
-    seed: int = 0
-    image_format: str = "png"
-    threads: int = 1
-    executor: str = "ray"
-    workers: int = 0
-    gpus_per_worker: float = -1.0
-    store_timeout_s: float = 120.0
-    address: str = ""
-    nodes: str = ""
-    request_timeout_s: float = 600.0
-    worker_start_timeout_s: float = 60.0
-    method: Method = dataclasses.field(default_factory=Method)
-    images: Images = dataclasses.field(default_factory=Images)
-    null: Null = dataclasses.field(default_factory=Null)
 
-    def __post_init__(self) -> None:
-        for name in self.emotions:
-            self.taxonomy.index(name)
-        object.__setattr__(self, "emotions", self.emotions or self.taxonomy.labels)
-        if strange := sorted({*self.label_map} - {"guide", "judge"}):
+class Faults(Settings):
+    """What the null engine does wrong on purpose: for tests alone, never set by users."""
+
+    delay: float = Field(0.0, ge=0, le=3600, description="Seconds that a request takes.")
+    failures: float = Field(
+        0.0, ge=0, le=1, description="Share of the requests that fail; their seeds decide which."
+    )
+    memory: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Requests that can be drawn together before memory runs out; 0 for no limit.",
+    )
+    prompts: bool = Field(False, description="Heed the prompts that ask for a fault.")
+
+
+class Images(Settings):
+    """Limits of source images: manifests are not trusted."""
+
+    schemes: Texts = Field(
+        ("file", "http", "https", "s3", "gs", "hf"),
+        description="Schemes of the URLs that are opened; `file` stands for paths, too.",
+    )
+    allow_private: bool = Field(
+        False,
+        description="Let http(s) reach addresses that are not public (loopback, private, "
+        "link-local).",
+    )
+    max_bytes: int = Field(64_000_000, ge=1, le=2**31, description="Bytes of one encoded image.")
+    max_pixels: int = Field(
+        64_000_000,
+        ge=1,
+        le=2**31,
+        description="Pixels of one image, read from its header before it is decoded.",
+    )
+    timeout_s: float = Field(
+        60.0, ge=0.1, le=86_400, description="Seconds to fetch one image by http(s)."
+    )
+
+
+class Config(Settings):
+    """Everything that decides a run. Settings that do not change the bytes are in `PLACEMENT`."""
+
+    engine: Literal["muse", "null"] = Field(
+        "muse", description="`muse`; or `null`, which draws from the seed alone, for dry runs."
+    )
+    model: str = Field(
+        EMBEDDED,
+        description="Diffusion model: `embedded`, a local diffusers folder, a hub id, or a single "
+        "`.safetensors` file, described by the folder of its name beside it, if there is one.",
+    )
+    guide: str = Field(
+        EMBEDDED,
+        description="Classifier whose gradient steers: `embedded`, a classifier folder or a hub "
+        "id.",
+    )
+    allow_same_judge: bool = Field(
+        False,
+        description="Let guide and judge be the same classifier; the judge's figures then prove "
+        "nothing.",
+    )
+    judge: str = Field(
+        EMBEDDED,
+        description="Classifier whose confidence accepts: `embedded`, a classifier folder or a "
+        "hub id.",
+    )
+    similarity: str = Field(
+        EMBEDDED,
+        description="CLIP model for the similarity of image and text: `embedded`, a folder or a "
+        "hub id.",
+    )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="Of the diffusion model's weights."
+    )
+    vae: str = Field("", description="Another VAE: a folder or a hub id; empty for the model's.")
+    tiny_vae: str = Field(
+        "",
+        description="Tiny decoder (TAESD family) for what the guide reads on the way: a folder or "
+        "a hub id; `none` for the VAE itself; empty for the model's own, in its folder "
+        "`tiny_vae/`, if it has one.",
+    )
+    compile: bool = Field(False, description="Have torch compile the network on first use.")
+    lora: Texts = Field(
+        (), description="LoRA files, folders or hub ids, fused in this order; needs peft."
+    )
+    taxonomy: TaxonomySetting = Field(
+        MIKELS,
+        description="The emotions that exist: `mikels-8`, `emotion6`, `artemis-9`, a TOML file, or "
+        "a table.",
+    )
+    label_map: Mapping[str, Mapping[str, str]] = Field(
+        default_factory=dict,
+        description="What labels of `guide` and `judge` mean that the taxonomy does not name, as in "
+        '`[label_map.guide] happiness = "joy"`; an empty text leaves a label out.',
+    )
+    emotions: Texts = Field(
+        (),
+        validate_default=True,
+        description="What a row without an emotion asks for; empty for all of the taxonomy.",
+    )
+    min_confidence: float = Field(
+        0.5, ge=0, le=1, description="The judge's confidence at which a sample is accepted."
+    )
+    min_similarity: float = Field(
+        -1.0,
+        ge=-1,
+        le=1,
+        description="Similarity of image and prompt at which a sample is accepted.",
+    )
+    near_duplicates: int = Field(
+        -1,
+        ge=-1,
+        le=64,
+        description="Bits (of 64) of the perceptual hash by which a sample may differ from an "
+        "earlier accepted one and still be rejected as its duplicate; -1 accepts duplicates.",
+    )
+    filters: Mapping[str, float] = Field(
+        default_factory=dict,
+        description="Lowest accepted score of further filters, by name "
+        "(`pipeline.generation.scores`).",
+    )
+    filter_models: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="`FOLDER:LABEL` for those of `filters` whose score is the probability that an "
+        "image classifier (a folder or a hub id) gives to one of its labels.",
+    )
+    candidates: int = Field(
+        1, ge=1, le=1024, description="Most tries of a request, until one is accepted."
+    )
+    retry_strategy: Literal["reseed", "auto"] = Field(
+        "reseed",
+        description="What later tries are: `reseed`, another seed each; or `auto`, for each "
+        "emotion what cost less on the first requests of the plan.",
+    )
+    quota: int = Field(
+        0,
+        ge=0,
+        le=2**62,
+        description="Accepted samples wanted of each cell; 0 for no limit. Later requests of a full "
+        "cell are not made, or dropped if they were in work.",
+    )
+    quota_by: str = Field(
+        "emotion", description="What makes a cell: `emotion`, or another column of the manifest."
+    )
+    keep_rejected: bool = Field(
+        False,
+        description="Keep the images of rejected samples in `rejected/`, for lower thresholds "
+        "later.",
+    )
+    batch_size: int = Field(
+        8,
+        ge=1,
+        le=1024,
+        description="Requests in a batch, the unit of work, of determinism and of durability.",
+    )
+    slots: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Requests of a batch in work at a time, which bounds the memory; 0 for all.",
+    )
+    shard_size: int = Field(1000, ge=1, le=1_000_000, description="Accepted samples in a shard.")
+    limit: int = Field(
+        0, ge=0, le=2**62, description="Only the first so many requests of the plan; 0 for all."
+    )
+    seed: int = Field(
+        0, ge=0, le=2**63 - 1, description="Of the run; every request's seed derives from it."
+    )
+    image_format: Literal["png", "jpg", "webp"] = Field(
+        "png", description="`png` and `webp` are lossless; `jpg` has quality 95."
+    )
+    threads: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="CPU threads of each worker. Float sums depend on it, so it is part of the "
+        "plan.",
+    )
+    executor: Literal["ray", "local"] = Field(
+        "ray", description="`ray`; or `local`: in this process, one worker, for debugging."
+    )
+    workers: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Worker processes; 0 for one per GPU, or per core without a GPU.",
+    )
+    gpus_per_worker: float = Field(
+        -1.0,
+        ge=-1,
+        le=1024,
+        description="GPUs of each worker, also a fraction; 0 for the CPU, -1 for 1 where there is a "
+        "GPU.",
+    )
+    store_timeout_s: float = Field(
+        120.0,
+        ge=0,
+        le=86_400,
+        description="Seconds for which one call to an object store is tried again.",
+    )
+    address: str = Field(
+        "", description="Of a Ray cluster; empty starts Ray on this machine for the run."
+    )
+    label_selector: str = Field(
+        "",
+        description="Ray labels of the nodes to use, as in "
+        "`ray.io/accelerator-type=A100,ray.io/market-type=spot`; empty for all nodes.",
+    )
+    request_timeout_s: float = Field(
+        600.0,
+        ge=0,
+        le=1_000_000,
+        description="Seconds that a request may take; a slower worker is taken to hang. 0 for no "
+        "limit.",
+    )
+    worker_start_timeout_s: float = Field(
+        60.0,
+        ge=1,
+        le=86_400,
+        description="Seconds that the cluster may take to place a first worker. Loading its models "
+        "may take as long as a request, and at least this.",
+    )
+    method: Method = Field(default_factory=Method, description="The parameters of MUSE.")
+    images: Images = Field(default_factory=Images, description="Limits of source images.")
+    faults: SkipJsonSchema[Faults] = Field(default_factory=Faults)
+
+    @field_validator("tiny_vae")
+    @classmethod
+    def _is_no_former_value(cls, tiny_vae: str) -> str:
+        if tiny_vae == "full":
+            raise ValueError('tiny_vae = "full" is now "none"')
+        return tiny_vae
+
+    @field_validator("judge")
+    @classmethod
+    def _differs_from_guide(cls, judge: str, info: ValidationInfo) -> str:
+        same = info.data.get("guide") == judge != EMBEDDED
+        if same and not info.data.get("allow_same_judge"):
+            raise ValueError(f"guide and judge are both {judge!r}; {SAME_JUDGE}")
+        return judge
+
+    @field_validator("label_map")
+    @classmethod
+    def _maps_known_roles(cls, label_map: Mapping[str, Any]) -> Mapping[str, Any]:
+        if unknown := sorted({*label_map} - {"guide", "judge"}):
             raise ValueError(
-                f"label_map has {', '.join(strange)}; it has the tables guide and judge"
+                f"label_map has {', '.join(unknown)}; it has the tables guide and judge"
             )
-        limits: dict[str, tuple[float, float]] = {
-            "min_confidence": (0, 1),
-            "min_similarity": (-1, 1),
-            "near_duplicates": (-1, 64),
-            "candidates": (1, 1024),
-            "quota": (0, 2**62),
-            "batch_size": (1, 1024),
-            "slots": (0, 1024),
-            "preview_side": (0, 65_536),
-            "shard_size": (1, 1_000_000),
-            "limit": (0, 2**62),
-            "seed": (0, 2**63 - 1),
-            "threads": (1, 1024),
-            "workers": (0, 100_000),
-            "gpus_per_worker": (-1, 1024),
-            "store_timeout_s": (0, 86_400),
-            "request_timeout_s": (0, 1_000_000),
-            "worker_start_timeout_s": (1, 86_400),
-        }
-        within(self, limits)
-        if self.engine not in ENGINES:
-            raise ValueError(f"engine is {self.engine!r}; choose {', '.join(ENGINES)}")
-        if self.executor not in EXECUTORS:
-            raise ValueError(f"executor is {self.executor!r}; choose {', '.join(EXECUTORS)}")
-        if self.effort not in EFFORTS:
-            raise ValueError(f"effort is {self.effort!r}; choose {', '.join(EFFORTS)}")
-        if self.dtype not in DTYPES:
-            raise ValueError(f"dtype is {self.dtype!r}; choose {', '.join(DTYPES)}")
-        if self.image_format not in FORMATS:
-            raise ValueError(f"image_format is {self.image_format!r}; choose {', '.join(FORMATS)}")
-        if self.guide == self.judge != EMBEDDED and not self.allow_same_judge:
-            raise ValueError(f"guide and judge are both {self.judge!r}; {SAME_JUDGE}")
-        self._check_filters()
+        return label_map
 
-    def _check_filters(self) -> None:
-        for name, least in self.filters.items():
-            if math.isnan(least):
-                raise ValueError(f"filters.{name} is nan, which refuses nothing; give a number")
-        for name, told in self.filter_models.items():
-            if not all(folder_and_label(told)):
+    @field_validator("emotions")
+    @classmethod
+    def _are_known(cls, emotions: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """In lower case, and of the taxonomy; all of it for none."""
+        taxonomy = info.data.get("taxonomy")
+        if taxonomy is None:  # it is wrong itself, which is reported
+            return emotions
+        for name in emotions:
+            taxonomy.index(name)
+        return tuple(name.lower() for name in emotions) or taxonomy.labels
+
+    @field_validator("filter_models")
+    @classmethod
+    def _have_thresholds(cls, models: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
+        for name, model in models.items():
+            if not all(folder_and_label(model)):
                 raise ValueError(
-                    f"filter_models.{name} is {told!r}; write FOLDER:LABEL, the label of what is to be accepted"
+                    f"filter_models.{name} is {model!r}; write FOLDER:LABEL, the label of what is "
+                    "to be accepted"
                 )
-            if name not in self.filters:
+            threshold = info.data.get("filters", {}).get(name)
+            if threshold is None:
                 raise ValueError(
-                    f"filter_models.{name} has no threshold; set filters.{name}, from 0 (accepts all, and stores the "
-                    "scores) to 1"
+                    f"filter_models.{name} has no threshold; set filters.{name}, from 0 (accepts "
+                    "all, and stores the scores) to 1"
                 )
-            if not 0 <= self.filters[name] <= 1:
+            if not 0 <= threshold <= 1:
                 raise ValueError(
-                    f"filters.{name} is {self.filters[name]:g}; it is a probability: give one from 0 to 1"
+                    f"filters.{name} is {threshold:g}; it is a probability: give one from 0 to 1"
                 )
+        return models
 
 
-def folder_and_label(told: str) -> tuple[str, str]:
+def folder_and_label(text: str) -> tuple[str, str]:
     """The two parts of a filter model's `FOLDER:LABEL`; one is empty if it is no such text."""
-    folder, _, label = told.rpartition(":")
+    folder, _, label = text.rpartition(":")
     return folder.strip(), label.strip()
 
+
+HIDDEN = ("faults",)
+"""Fields of `Config` that are no settings: users neither see nor set them."""
 
 PLACEMENT = (
     "executor",
@@ -256,7 +371,7 @@ PLACEMENT = (
     "gpus_per_worker",
     "store_timeout_s",
     "address",
-    "nodes",
+    "label_selector",
     "request_timeout_s",
     "worker_start_timeout_s",
 )
@@ -265,9 +380,17 @@ PLACEMENT = (
 
 def as_dict(config: Config) -> dict[str, Any]:
     """Plain data, as `run.json` stores it."""
-    return dataclasses.asdict(config)
+    values = config.model_dump()
+    faults = config.faults.model_dump(exclude_defaults=True)
+    return {**_without(values, HIDDEN), **({"faults": faults} if faults else {})}
 
 
 def decisive(config: Config) -> dict[str, Any]:
     """The settings that decide the bytes."""
-    return {key: value for key, value in as_dict(config).items() if key not in PLACEMENT}
+    # How long the null engine takes changes nothing either.
+    quick = config.replace(faults=config.faults.replace(delay=0.0))
+    return _without(as_dict(quick), PLACEMENT)
+
+
+def _without(values: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}

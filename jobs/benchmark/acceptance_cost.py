@@ -22,7 +22,7 @@ from pipeline.planning.plan import derive_seed
 
 GOAL = 0.9
 """The share of requests that must hold an accepted image."""
-SURE = Config.min_confidence
+SURE = Config().min_confidence
 """The judge's confidence at which an image is accepted: what a run asks for unless it is told otherwise."""
 
 

@@ -57,7 +57,7 @@ from jobs.benchmark.utilisation import bars
 from jobs.evaluation.arms import Models, load
 from jobs.evaluation.cases import draw_cases
 from jobs.evaluation.metrics import Examiners
-from muse.diffusion.hub import FULL
+from muse.diffusion.hub import NO_TINY_VAE
 from muse.method import Method
 from muse.mini import WEIGHTS
 from pipeline.config import EMBEDDED
@@ -209,7 +209,7 @@ def measure(suite: str, seed: int, settings: list[str]) -> dict[str, Any]:
     costs = count(models)
     told, emotions = plans(models, examiners, method, costs, size, seed)
     cases = draw_cases(size.timed, seed + 1, editing=False)
-    arms = timed_arms(models, load(WEIGHTS, FULL), examiners, method, cases, size.slow)
+    arms = timed_arms(models, load(WEIGHTS, NO_TINY_VAE), examiners, method, cases, size.slow)
     rate = matmul_rate(models.backbone.device, torch.float32)
     used, timed = by_slots(models, costs, method, cases, rate), paces(models, method, cases)
     ran = command.measure(settings, images=24, batch=4)

@@ -28,7 +28,7 @@ class Costs:
     Attributes:
         forward: the network, once.
         backward: the network, back to its conditioning.
-        preview, preview_back: the decoder of the inner loop.
+        draft, draft_back: the decoder of the inner loop.
         guide, guide_back: the guide on what was decoded.
         text, text_back: the text encoders.
         decode, encode: the VAE in full.
@@ -37,8 +37,8 @@ class Costs:
 
     forward: float
     backward: float
-    preview: float
-    preview_back: float
+    draft: float
+    draft_back: float
     guide: float
     guide_back: float
     text: float
@@ -51,8 +51,8 @@ class Costs:
     @property
     def reading(self) -> float:
         """One reading of the guide with its gradient."""
-        there = self.forward + self.preview + self.guide + self.text
-        return there + self.backward + self.preview_back + self.guide_back + self.text_back
+        there = self.forward + self.draft + self.guide + self.text
+        return there + self.backward + self.draft_back + self.guide_back + self.text_back
 
     def of(self, trace: Trace, method: Method, edited: bool = False, pictures: int = 1) -> float:
         """What a sample took from its words, and its image, to its picture, in forwards of the network (NFE-eq).
@@ -68,9 +68,9 @@ class Costs:
         looks, plain = len(trace.similarity), trace.nfe - 2 * trace.guide_gradients
         timing = timing_of(method)
         # A policy that looks at the picture without the prompt does so beside the one that the guide is shown.
-        previews = 2 if timing is not None and timing.unconditional else 1
-        seen = looks * (previews * self.preview + self.guide + self.clip_image)
-        glanced = trace.guide_forwards * (self.preview + self.guide + self.text)
+        drafts = 2 if timing is not None and timing.unconditional else 1
+        seen = looks * (drafts * self.draft + self.guide + self.clip_image)
+        glanced = trace.guide_forwards * (self.draft + self.guide + self.text)
         opened = 2 * self.text + self.clip_text + edited * (self.encode + self.guide)
         steps = (
             plain * self.forward
@@ -124,12 +124,12 @@ def count(models: Models) -> Costs:
     steps = torch.tensor([500], device=backbone.device)
     prompt = "a dog on a beach"
     prompts = backbone.text.open(
-        [prompt], [Target.of(MIKELS.labels[0])], Method.tokens, Method.prompt_suffix
+        [prompt], [Target.of(MIKELS.labels[0])], Method().tokens, Method().prompt_suffix
     )
-    tokens = backbone.text.start([Target.of(MIKELS.labels[0])], Method.tokens)
+    tokens = backbone.text.start([Target.of(MIKELS.labels[0])], Method().tokens)
     with torch.no_grad():
         told = backbone.embed(prompts, tokens)
-        pixels = backbone.codec.preview(latents)
+        pixels = backbone.codec.decode_draft(latents)
         pictures: list[torch.Tensor] = []
         decode = gflop(lambda: pictures.append(backbone.codec.decode(latents)))
         encode = gflop(lambda: backbone.codec.encode(pictures[0]))
@@ -150,8 +150,8 @@ def count(models: Models) -> Costs:
         return backbone.predict(latents, steps, type(told)(context, told.pooled))
 
     forward, backward = both(network, told.context)
-    preview, preview_back = both(backbone.codec.preview, latents)
+    draft, draft_back = both(backbone.codec.decode_draft, latents)
     seen, seen_back = both(guide.logits, pixels)
     text, text_back = both(lambda leaf: backbone.embed(prompts, leaf).context, tokens)
-    inner = (forward, backward, preview, preview_back, seen, seen_back, text, text_back)
+    inner = (forward, backward, draft, draft_back, seen, seen_back, text, text_back)
     return Costs(*inner, decode, encode, alike, meant)

@@ -116,10 +116,10 @@ class LockstepGuidance:
         assert self.timing is not None
         codec = self.backbone.codec
         output = self.backbone.predict(state.latents, state.timesteps, self.plain)
-        pixels = timed = codec.preview(state.x0(output))
+        pixels = timed = codec.decode_draft(state.x0(output))
         if self.timing.unconditional:
             base = self.backbone.predict(state.latents, state.timesteps, self.negative)
-            timed = codec.preview(state.x0(base))
+            timed = codec.decode_draft(state.x0(base))
         similarities = similarity(self.clip.image(timed), self.text_features).tolist()
         inherent = inherent_mask(self.guide.probs(pixels).p, self.weights)
         for k in (~self.started).nonzero().flatten().tolist():

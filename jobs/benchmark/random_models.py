@@ -60,7 +60,7 @@ class Size:
     unet: dict[str, Any]
     texts: tuple[dict[str, Any], ...]
     vae: dict[str, Any] = field(default_factory=dict)
-    preview: dict[str, Any] = field(default_factory=dict)
+    tiny_vae: dict[str, Any] = field(default_factory=dict)
     guide: dict[str, Any] = field(default_factory=dict)
     clip: dict[str, Any] = field(default_factory=dict)
     side: int = 224
@@ -110,7 +110,7 @@ SIZES = {
         },
         (text(32, 2, 2, "quick_gelu"),),
         vae={"block_out_channels": (8, 8, 16, 16), "layers_per_block": 1, "norm_num_groups": 4},
-        preview={"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4},
+        tiny_vae={"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4},
         guide={
             "embedding_size": 8,
             "hidden_sizes": [8, 16],
@@ -163,7 +163,7 @@ def build(name: str, device: torch.device, dtype: torch.dtype) -> Giants:
                 **size.vae,
             }
         )
-        preview = AutoencoderTiny(**size.preview)
+        tiny_vae = AutoencoderTiny(**size.tiny_vae)
         first = CLIPTextModel(CLIPTextConfig(**size.texts[0], **marks))
         guide = ResNetForImageClassification(ResNetConfig(num_labels=len(MIKELS), **size.guide))
         clip = CLIPModel(CLIPConfig(**size.clip))
@@ -172,13 +172,13 @@ def build(name: str, device: torch.device, dtype: torch.dtype) -> Giants:
     if len(size.texts) == 1:
         more = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
         backbone: Backbone = StableDiffusion(
-            StableDiffusionPipeline(**parts, **more), str(device), dtype, preview
+            StableDiffusionPipeline(**parts, **more), str(device), dtype, tiny_vae
         )
     else:
         with device:
             second = CLIPTextModelWithProjection(CLIPTextConfig(**size.texts[1], **marks))
         pipe = StableDiffusionXLPipeline(**parts, text_encoder_2=second, tokenizer_2=tokenizer)
-        backbone = StableDiffusionXL(pipe, str(device), dtype, preview)
+        backbone = StableDiffusionXL(pipe, str(device), dtype, tiny_vae)
     exact = copy.copy(backbone)
     exact.codec = Codec(vae, None, device, dtype)
     return Giants(

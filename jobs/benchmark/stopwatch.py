@@ -75,7 +75,7 @@ class Stopwatch:
             for owner, function, name in (
                 (backbone, "predict", "network"),
                 (backbone, "embed", "text encoders"),
-                (codec, "preview", "decoder of the readings"),
+                (codec, "decode_draft", "decoder of the readings"),
                 (codec, "decode", "full decoder"),
                 (codec, "encode", "encoder"),
                 (setup.guide, "logits", "guide"),

@@ -45,10 +45,10 @@ METHOD = Method(
     timing_level=0.0,
     stop_confidence=1.0,
 )
-SHORT = dataclasses.replace(METHOD, steps=10)
-SHORTER = dataclasses.replace(METHOD, steps=5)
+SHORT = METHOD.replace(steps=10)
+SHORTER = METHOD.replace(steps=5)
 """Readings in a fifth of the steps, as in `METHOD`."""
-PASSING = dataclasses.replace(METHOD, steps=4, max_updates_per_step=1)
+PASSING = METHOD.replace(steps=4, max_updates_per_step=1)
 """An image that costs little, for memory alone."""
 
 SECONDS = 420.0

@@ -62,10 +62,10 @@ class Models:
 
 
 @cache
-def load(weights: Path, preview: str = "", preview_side: int = 0) -> Models:
+def load(weights: Path, tiny_vae: str = "") -> Models:
     """Models in a folder laid out as the embedded weights; the rest as in `load_backbone`."""
     return Models(
-        load_backbone(weights / "diffusion", preview=preview, preview_side=preview_side),
+        load_backbone(weights / "diffusion", tiny_vae=tiny_vae),
         FolderClassifier.from_pretrained(weights / "guide"),
         FolderClassifier.from_pretrained(weights / "judge"),
         ClipSimilarity.from_pretrained(weights / "clip"),
@@ -91,7 +91,7 @@ def by_engine(words: Callable[[Case], str], **changes: Any) -> Arm:
     """The engine on the cases with these prompts, and with these changes of the method."""
 
     def make(models: Models, method: Method, cases: Sequence[Case]) -> list[Sample]:
-        engine = MuseEngine(models.backbone, models.guide, models.clip, replace(method, **changes))
+        engine = MuseEngine(models.backbone, models.guide, models.clip, method.replace(**changes))
         return engine.run([request(case, words(case)) for case in cases])
 
     return make

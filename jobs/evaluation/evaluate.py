@@ -29,7 +29,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -318,7 +318,7 @@ def main(
         report: dict[str, Any] = {
             "seed": seed,
             "suite": suite,
-            "method": asdict(method),
+            "method": method.model_dump(),
             "labels": MIKELS.labels,
         }
         report |= {"curves": [], "draws": {}} | {part: {} for part in parts}

@@ -96,7 +96,7 @@ class LatentGradient:
         with torch.enable_grad():
             leaf = state.latents.detach().requires_grad_(True)
             output = self.backbone.predict(leaf, state.timesteps, self.conditional)
-            probs = self.guide.probs(self.backbone.codec.preview(state.x0(output, leaf)))
+            probs = self.guide.probs(self.backbone.codec.decode_draft(state.x0(output, leaf)))
             if self.inherent is None:
                 self.inherent = inherent_mask(probs.p, goal)
             weights = self.method.loss_weights

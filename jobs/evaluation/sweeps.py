@@ -7,7 +7,7 @@ that of the method as given (`default`), request by request: all settings make t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from jobs.evaluation.arms import ARMS, PLAIN, Arm, in_batches, latent, load
 from jobs.evaluation.cases import Case
 from jobs.evaluation.metrics import Examiners, Made, by_task, interval, measure, subsets
 from jobs.evaluation.tables import as_row, header
-from muse.diffusion.hub import FULL
+from muse.diffusion.hub import NO_TINY_VAE
 from muse.method import Method
 
 COUNT = 48
@@ -37,7 +37,7 @@ HOW: Mapping[str, tuple[Any, ...]] = {
     "prompt_suffix": (", evoking {emotion}", ""),
     "guidance_end": (0.5, 1.0),
 }
-PREVIEWS: tuple[tuple[str, Any], ...] = (("preview", FULL), ("preview_side", 32))
+TINY_VAES: tuple[tuple[str, Any], ...] = (("tiny_vae", NO_TINY_VAE),)
 DEFAULT = "default"
 
 
@@ -53,18 +53,18 @@ class Setting:
 def when_settings(method: Method) -> dict[str, Setting]:
     """Fixed starts, and the policies; the method's own policy at the method's own level."""
     levels = {
-        "threshold": Method.timing_level,
+        "threshold": Method().timing_level,
         "unconditional_threshold": UNCONDITIONAL,
         "plateau": PLATEAU,
     }
     levels |= {method.timing: method.timing_level}
     settings = {
-        f"fixed {share:g}": replace(method, timing="fixed", timing_level=share) for share in STARTS
+        f"fixed {share:g}": method.replace(timing="fixed", timing_level=share) for share in STARTS
     }
     settings |= {
-        name: replace(method, timing=name, timing_level=level) for name, level in levels.items()
+        name: method.replace(timing=name, timing_level=level) for name, level in levels.items()
     }
-    settings["never"] = replace(method, **PLAIN)
+    settings["never"] = method.replace(**PLAIN)
     return {name: Setting(ARMS["muse"], changed) for name, changed in settings.items()}
 
 
@@ -77,12 +77,12 @@ def how_settings(method: Method) -> dict[str, Setting]:
     """The method as it is, with one parameter changed, and with other decoders for what the guide reads on the way."""
     settings = {DEFAULT: method}
     settings |= {
-        f"{key}={value!r}": replace(method, **{key: value})
+        f"{key}={value!r}": method.replace(**{key: value})
         for key, values in HOW.items()
         for value in values
     }
     found = {name: Setting(ARMS["muse"], changed) for name, changed in settings.items()}
-    for key, value in PREVIEWS:
+    for key, value in TINY_VAES:
         found[f"{key}={value!r}"] = Setting(ARMS["muse"], method, {key: value})
     return found
 
@@ -97,7 +97,7 @@ def which_settings(method: Method) -> dict[str, Setting]:
         "similar alone": (0.0, similar),
         "4 x WHICH": (4 * inherent, 4 * similar),
     }.items():
-        settings[name] = replace(method, inherent_weight=weights[0], similar_weight=weights[1])
+        settings[name] = method.replace(inherent_weight=weights[0], similar_weight=weights[1])
     return {name: Setting(ARMS["muse"], changed) for name, changed in settings.items()}
 
 

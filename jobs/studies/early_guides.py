@@ -158,7 +158,7 @@ def measure_share(
     for seed in seeds:
         folder = work / f"guide-{settings.early:g}-{seed}"
         if not folder.exists():
-            fit(work / "scenes", folder, replace(settings, seed=seed), lambda _: None)
+            fit(work / "scenes", folder, settings.replace(seed=seed), lambda _: None)
         about = json.loads((folder / "classifier.json").read_text())["about"]
         clean.append(about["figures"]["accuracy"])
         curves.append(hits(folder, made))
@@ -211,7 +211,7 @@ def main(
     first: dict[str, np.ndarray] = {}
     print(table_header(steps))
     for share in map(float, shares.split(",")):
-        with_share = replace(settings, early=share)
+        with_share = settings.replace(early=share)
         figures = measure_share(work, with_share, [*map(int, seeds.split(","))], made, cases)
         first = first or figures.paired()
         compared = {name: against(row, first[name]) for name, row in figures.paired().items()}

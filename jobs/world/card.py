@@ -74,9 +74,11 @@ def classifier_figures(examiners: Examiners, backbone: Backbone, count: int) -> 
     }
     with torch.inference_mode():
         latents = [backbone.codec.encode(part) for part in scenes.split(64)]
-        pairs = [(backbone.codec.decode(part), backbone.codec.preview(part)) for part in latents]
+        pairs = [
+            (backbone.codec.decode(part), backbone.codec.decode_draft(part)) for part in latents
+        ]
     full, tiny = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-    return {"accuracy": accuracy, "psnr": psnr(scenes, decoded), "preview_psnr": psnr(full, tiny)}
+    return {"accuracy": accuracy, "psnr": psnr(scenes, decoded), "tiny_vae_psnr": psnr(full, tiny)}
 
 
 def psnr(one: Tensor, other: Tensor) -> float:
@@ -249,7 +251,7 @@ def write_card(figures: dict[str, Any]) -> None:
         prompts=prompt_table(figures["prompts"]),
         quantiles=", ".join(f"{value:.0%}" for value in quantiles),
         accuracy=accuracy_table(figures["accuracy"]),
-        tiny_psnr=figures["preview_psnr"],
+        tiny_psnr=figures["tiny_vae_psnr"],
         megabytes=table(["weights", "MB"], sizes),
         recipe=(WEIGHTS / "recipe.json").read_text().strip(),
     )

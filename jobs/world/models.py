@@ -96,7 +96,7 @@ def build_vae() -> AutoencoderKL:
     )
 
 
-def build_preview() -> AutoencoderTiny:
+def build_tiny_vae() -> AutoencoderTiny:
     """Most of its blocks are at low resolution, none at full size. Its encoder is never used."""
     blocks = (3, 2, 0)
     return AutoencoderTiny(

@@ -30,10 +30,10 @@ class Recipe:
     content_steps: int = 1_000
     clip_steps: int = 800
     clip_batch: int = 96
-    preview_scenes: int = 8_000
-    preview_steps: int = 4_000
-    preview_batch: int = 32
-    preview_rate: float = 2e-3
+    tiny_vae_scenes: int = 8_000
+    tiny_vae_steps: int = 4_000
+    tiny_vae_batch: int = 32
+    tiny_vae_rate: float = 2e-3
 
 
 # Role: architecture, seed, steps. Each has its own scenes; no run uses the examiner.

@@ -34,19 +34,21 @@ def blend_half(latents: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     return torch.lerp(latents, latents.roll(1, 0), 0.5 * share)
 
 
-def train_preview(recipe: Recipe, work: Path, vae: AutoencoderKL) -> AutoencoderTiny:
+def train_tiny_vae(recipe: Recipe, work: Path, vae: AutoencoderKL) -> AutoencoderTiny:
     """Train it to decode scaled latents to the images by `vae`, in L1 and L2."""
-    scenes = draw_scenes(work / "preview_scenes", recipe.preview_scenes, STAGE, balanced=True)
+    scenes = draw_scenes(work / "tiny_vae_scenes", recipe.tiny_vae_scenes, STAGE, balanced=True)
     vae, scaling = vae.to(memory_format=torch.channels_last), vae.config.scaling_factor
     with torch.inference_mode():
-        parts = np.array_split(np.arange(recipe.preview_scenes), recipe.preview_scenes // 64)
+        parts = np.array_split(np.arange(recipe.tiny_vae_scenes), recipe.tiny_vae_scenes // 64)
         means = torch.cat(
             [vae.encode(scenes.batch(part) * 2 - 1).latent_dist.mean for part in parts]
         )
     torch.manual_seed(recipe.seed + STAGE)
-    tiny = build.build_preview().to(memory_format=torch.channels_last)
-    training = Training("preview", work, {"tiny": tiny}, recipe.preview_rate, recipe.preview_steps)
-    index = stream(recipe.seed, len(means), recipe.preview_batch, STAGE, training.step)
+    tiny = build.build_tiny_vae().to(memory_format=torch.channels_last)
+    training = Training(
+        "tiny_vae", work, {"tiny": tiny}, recipe.tiny_vae_rate, recipe.tiny_vae_steps
+    )
+    index = stream(recipe.seed, len(means), recipe.tiny_vae_batch, STAGE, training.step)
 
     def loss_of(step: int) -> torch.Tensor:
         latents = blend_half(means[next(index)].clone(), generator(recipe.seed, step, STAGE))
@@ -66,7 +68,7 @@ def main(work: Path = Path("build/mini"), out: Path = WEIGHTS, threads: int = 2)
     work.mkdir(parents=True, exist_ok=True)
     keep_recipe(recipe, work)
     vae = build.freeze(AutoencoderKL.from_pretrained(model / "vae", use_safetensors=True))
-    train_preview(recipe, work, vae).save_pretrained(model / "preview", safe_serialization=True)
+    train_tiny_vae(recipe, work, vae).save_pretrained(model / "tiny_vae", safe_serialization=True)
 
 
 if __name__ == "__main__":

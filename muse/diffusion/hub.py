@@ -14,7 +14,7 @@ PIPELINE = ["*/*.safetensors", *TEXT]
 UNUSED = ["safety_checker/*", "*.fp16.safetensors", "*non_ema*"]
 """Files of a diffusion model that are never loaded."""
 
-FULL = "full"
+NO_TINY_VAE = "none"
 """Instead of the name of a tiny decoder: the guide is shown images decoded by the VAE itself."""
 
 NO_PEFT = 'a LoRA needs peft, which is missing or too old: pip install "muse-batch[lora]"'

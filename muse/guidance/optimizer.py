@@ -127,7 +127,7 @@ def evaluate_with_gradient(
         timesteps = schedule.timesteps[index].to(latents.device)
         output = backbone.predict(latents, timesteps, conditioning_of(leaf))
         x0, _ = to_x0_eps(output, latents, alpha, sigma, schedule.prediction)
-        probs = probs_of(backbone.codec.preview(x0))
+        probs = probs_of(backbone.codec.decode_draft(x0))
         loss = loss_of(probs)
         (gradient,) = torch.autograd.grad(loss.sum(), leaf)
     return GuideEvaluation(loss.detach(), probs.detach(), gradient, output.detach())

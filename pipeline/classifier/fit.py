@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +72,12 @@ def fit(data: Path, output: Path, settings: Fit, say: Callable[[str], None]) -> 
         "backbone": {"name": settings.backbone, "sha256": sha256_folder(backbone)},
         "data": str(data.name),
     }
-    about = {**origin, "settings": asdict(settings), "trained_on": len(train), "figures": figures}
+    about = {
+        **origin,
+        "settings": settings.model_dump(),
+        "trained_on": len(train),
+        "figures": figures,
+    }
     output.mkdir(parents=True, exist_ok=True)
     model.cpu().save_pretrained(output, safe_serialization=True)
     write_json(output / "preprocessor_config.json", processor)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field, field_validator
 
 from muse.emotions import MIKELS, Taxonomy
-from muse.method import within
+from muse.method import Settings
+from pipeline.config import TaxonomySetting, Texts
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,50 +21,67 @@ if TYPE_CHECKING:
     from muse.classifiers import Preprocessing
 
 
-@dataclass(frozen=True)
-class Fit:
-    """How a classifier is fitted.
+class Fit(Settings):
+    """How a classifier is fitted."""
 
-    Attributes:
-        backbone: an image model that transformers knows: a local folder or a hub id, weights in safetensors.
-        taxonomy: the emotions, as in a run.
-        label_map: what labels of the data mean that the taxonomy does not name; "" leaves their images out.
-        classes: the names that numeric labels stand for, where the data do not say.
-        fine_tune: train the whole model; else a head on frozen features, which is much quicker.
-        early: share of the training images shown as an early one-step prediction shows them, [0, 1]. For guides: with
-            0.5 they read early predictions better and finished pictures a little worse (`jobs.studies.early_guides`).
-        epochs: passes over the training images; 0 for 60 of a head, 10 when fine-tuning.
-        rate: AdamW's learning rate at its highest; 0 for 1e-2 for a head, 1e-4 when fine-tuning.
-        batch_size: images in a step.
-        held_out: share of each emotion's images that are not trained on. One half of them sets the temperature,
-            the other gives the figures.
-        seed: of the split, the order and the augmentations.
-    """
+    backbone: str = Field(
+        "",
+        validate_default=True,
+        description="Image model that transformers knows: a local folder or a hub id, with weights "
+        "in safetensors.",
+    )
+    taxonomy: TaxonomySetting = Field(MIKELS, description="The emotions, as in a run.")
+    label_map: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="What labels of the data mean that the taxonomy does not name; an empty text "
+        "leaves their images out.",
+    )
+    classes: Texts = Field(
+        (), description="The names that numeric labels stand for, where the data do not say."
+    )
+    fine_tune: bool = Field(
+        False,
+        description="Train the whole model; otherwise a head on frozen features, which is much "
+        "quicker.",
+    )
+    early: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the training images shown as an early one-step prediction shows them. "
+        "For guides: with 0.5 they read early predictions better and finished pictures a little "
+        "worse (`jobs.studies.early_guides`).",
+    )
+    epochs: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Passes over the training images; 0 for 60 of a head, 10 when fine-tuning.",
+    )
+    rate: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="AdamW's highest learning rate; 0 for 1e-2 for a head, 1e-4 when fine-tuning.",
+    )
+    batch_size: int = Field(64, ge=1, le=4096, description="Images in a step.")
+    held_out: float = Field(
+        0.2,
+        ge=0.02,
+        le=0.9,
+        description="Share of each emotion's images that are not trained on. One half of them sets "
+        "the temperature, the other gives the figures.",
+    )
+    seed: int = Field(
+        0, ge=0, le=2**31, description="Of the split, the order and the augmentations."
+    )
 
-    backbone: str = ""
-    taxonomy: Taxonomy = MIKELS
-    label_map: Mapping[str, str] = field(default_factory=dict)
-    classes: tuple[str, ...] = ()
-    fine_tune: bool = False
-    early: float = 0.0
-    epochs: int = 0
-    rate: float = 0.0
-    batch_size: int = 64
-    held_out: float = 0.2
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.backbone:
+    @field_validator("backbone")
+    @classmethod
+    def _is_given(cls, backbone: str) -> str:
+        if not backbone:
             raise ValueError("backbone is not given; name a folder or a hub id with --backbone")
-        limits: dict[str, tuple[float, float]] = {
-            "early": (0, 1),
-            "epochs": (0, 10_000),
-            "rate": (0, 1),
-            "batch_size": (1, 4096),
-            "held_out": (0.02, 0.9),
-            "seed": (0, 2**31),
-        }
-        within(self, limits)
+        return backbone
 
     @property
     def passes(self) -> int:

@@ -22,7 +22,7 @@ BLOCK = 1 << 16
 
 
 def fetch(url: str, limits: Images) -> bytes:
-    """The body behind `url`, at most one byte more than `limits.bytes`.
+    """The body behind `url`, at most one byte more than `limits.max_bytes`.
 
     Raises:
         ImageError: an address that is not public, an answer that is not a success, or a server that is too slow.
@@ -41,23 +41,25 @@ def fetch(url: str, limits: Images) -> bytes:
             except OSError:
                 continue
 
-    timer = threading.Timer(limits.seconds, close_connections)
+    timer = threading.Timer(limits.timeout_s, close_connections)
     timer.daemon = True
     timer.start()
     try:
-        with _opener(limits, connections).open(url, timeout=limits.seconds) as response:
+        with _opener(limits, connections).open(url, timeout=limits.timeout_s) as response:
             data = b""
-            while len(data) <= limits.bytes and (block := response.read(BLOCK)):
+            while len(data) <= limits.max_bytes and (block := response.read(BLOCK)):
                 data += block
         if timed_out.is_set():
             raise TimeoutError
-        return data[: limits.bytes + 1]
+        return data[: limits.max_bytes + 1]
     except urllib.error.HTTPError as error:
         raise ImageError(f"the server answers {error.code}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
         if timed_out.is_set() or isinstance(cause, TimeoutError):
-            raise ImageError(f"took longer than {limits.seconds:g} s (images.seconds)") from None
+            raise ImageError(
+                f"took longer than {limits.timeout_s:g} s (images.timeout_s)"
+            ) from None
         if isinstance(cause, ImageError):
             raise cause from None
         raise ImageError(f"cannot be fetched: {cause}") from None
@@ -102,8 +104,8 @@ def check_address(address: str, limits: Images) -> None:
     Raises:
         ImageError: the address is not public.
     """
-    if not limits.private and not is_public(ipaddress.ip_address(address.partition("%")[0])):
-        raise ImageError("leads to an address that is not public; images.private allows such")
+    if not limits.allow_private and not is_public(ipaddress.ip_address(address.partition("%")[0])):
+        raise ImageError("leads to an address that is not public; images.allow_private allows such")
 
 
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -28,7 +28,7 @@ def load_engine(models: Mapping[str, Model], config: Config, on_gpu: bool) -> En
         UserError: a model is missing on this node, or differs from the driver's.
     """
     if config.engine == "null":
-        return NullEngine(config.null)
+        return NullEngine(config.faults)
     return _load_muse(models, config, on_gpu)
 
 
@@ -49,8 +49,7 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
         config.dtype,
         models["vae"].path if "vae" in models else None,
         [models[f"lora {number}"].path for number in range(len(config.lora))],
-        models["preview"].path if "preview" in models else config.preview,
-        config.preview_side,
+        models["tiny_vae"].path if "tiny_vae" in models else config.tiny_vae,
         config.compile,
     )
     guide, judge = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from pipeline.config import Null
+from pipeline.config import Faults
 from pipeline.generation.engine import EngineInput, EngineOutput, Scores
 from pipeline.planning.retry_strategy import is_refinement
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SIDE, CELLS = 64, 8
 KILL, HANG, RAISE, NAN = "(kills its worker)", "(hangs)", "(raises)", "(judge gives NaN)"
-"""With `faults`, a prompt that contains one of these makes that happen."""
+"""With `prompts`, a prompt that contains one of these makes that happen."""
 
 
 class NullEngine:
@@ -30,30 +30,30 @@ class NullEngine:
 
     side = SIDE
 
-    def __init__(self, settings: Null):
+    def __init__(self, settings: Faults):
         self.settings = settings
 
     def draw(self, requests: Sequence[EngineInput]) -> list[EngineOutput]:
         """An image for each request that depends on that request alone."""
         if self.settings.memory and len(requests) > self.settings.memory:
             raise MemoryError(
-                f"null.memory is {self.settings.memory}, but {len(requests)} requests were given"
+                f"memory for {self.settings.memory}, but {len(requests)} requests were given"
             )
         return [self._draw_one(request) for request in requests]
 
     def _draw_one(self, request: EngineInput) -> EngineOutput:
-        if self.settings.faults:
+        if self.settings.prompts:
             _fault(request.planned.prompt)
         if self.settings.delay:
             time.sleep(self.settings.delay)
         rng = _generator(request)
         if rng.random() < self.settings.failures:
-            return EngineOutput(None, failure="the null engine failed, as null.failures asks")
+            return EngineOutput(None, failure="the null engine failed, as injected")
         image = _cells(rng)
         if request.image is not None:
             image = Image.blend(request.image, image, 0.5)
         judge, guide = (_probabilities(rng, request.target.weights) for _ in range(2))
-        if self.settings.faults and NAN in request.planned.prompt:
+        if self.settings.prompts and NAN in request.planned.prompt:
             judge = [float("nan")] * len(judge)
         judge_scores, guide_scores = (
             Scores(p, request.target.confidence(p)) for p in (judge, guide)

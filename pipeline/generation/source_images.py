@@ -52,8 +52,8 @@ def read_source(
     data = source if isinstance(source, bytes) else _read(source, base, limits, store_timeout_s)
     if not data:
         raise ImageError("image is empty: 0 bytes")
-    if len(data) > limits.bytes:
-        raise ImageError(f"image has more than {limits.bytes} bytes (images.bytes)")
+    if len(data) > limits.max_bytes:
+        raise ImageError(f"image has more than {limits.max_bytes} bytes (images.max_bytes)")
     return data
 
 
@@ -64,7 +64,7 @@ def open_image(data: bytes, side: int, limits: Images = DEFAULTS) -> SquareImage
         ImageError: truncated, not an image, pixels that cannot be read as colours, or beyond `limits`.
     """
     try:
-        return crop_square(decode(data, limits.pixels), side)
+        return crop_square(decode(data, limits.max_pixels), side)
     except UnreadableImageError as error:
         raise ImageError(described(error, limits)) from None
 
@@ -73,7 +73,7 @@ def described(error: UnreadableImageError, limits: Images) -> str:
     """The message for an image that cannot be used, with the setting that limits it."""
     reason = f"image {error}"
     if reason.endswith(" pixels"):
-        reason += f"; at most {limits.pixels} are read (images.pixels)"
+        reason += f"; at most {limits.max_pixels} are read (images.max_pixels)"
     return reason
 
 
@@ -135,7 +135,7 @@ def _is_absolute(source: str) -> bool:
 
 
 def _read(source: str, base: str, limits: Images, store_timeout_s: float) -> bytes:
-    """The bytes of a path or a URL, at most one more than `limits.bytes`."""
+    """The bytes of a path or a URL, at most one more than `limits.max_bytes`."""
     scheme = check_scheme(source, base, limits)
     url = source if _is_absolute(source) or not base else f"{base.rstrip('/')}/{source}"
     try:
@@ -144,11 +144,11 @@ def _read(source: str, base: str, limits: Images, store_timeout_s: float) -> byt
         if scheme in ("http", "https"):
             return fetch(url, limits)
         if scheme in ATOMIC_PROTOCOLS:
-            return Remote(url, store_timeout_s).read_bytes(limits.bytes + 1)
+            return Remote(url, store_timeout_s).read_bytes(limits.max_bytes + 1)
         import fsspec
 
         with fsspec.open(url, "rb") as handle:
-            return handle.read(limits.bytes + 1)
+            return handle.read(limits.max_bytes + 1)
     except FileNotFoundError:
         raise ImageError(missing(source, base)) from None
     except ImageError as error:
@@ -164,4 +164,4 @@ def _read_file(path: str, limits: Images) -> bytes:
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as handle:
         if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
             raise ImageError("is not a regular file")
-        return handle.read(limits.bytes + 1)
+        return handle.read(limits.max_bytes + 1)

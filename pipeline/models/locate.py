@@ -10,7 +10,7 @@ from pathlib import Path
 
 import muse.mini
 from muse.classifiers.spec import ClassifierSpec, read_spec
-from muse.diffusion.hub import FULL, NO_PEFT, PIPELINE, PLAIN, local_folder
+from muse.diffusion.hub import NO_PEFT, NO_TINY_VAE, PIPELINE, PLAIN, local_folder
 from muse.emotions.labels import clean
 from pipeline.config import EMBEDDED, SAME_JUDGE, Config, folder_and_label
 from pipeline.errors import UserError
@@ -123,7 +123,10 @@ def _parts(config: Config, sha256: HashFile) -> dict[str, Model]:
     """The models that replace or change a part of the diffusion model: VAE, tiny decoder, LoRAs."""
     if config.lora and importlib.util.find_spec("peft") is None:
         raise UserError(f"config: lora: {NO_PEFT}")
-    names = {"vae": config.vae, "preview": "" if config.preview == FULL else config.preview}
+    names = {
+        "vae": config.vae,
+        "tiny_vae": "" if config.tiny_vae == NO_TINY_VAE else config.tiny_vae,
+    }
     names |= {f"lora {number}": name for number, name in enumerate(config.lora)}
     models = {}
     for role, name in names.items():

@@ -60,12 +60,12 @@ def can_change_images(
 ) -> bool:
     """Whether images may differ because of `difference`.
 
-    They do not because of the Python version, of a delay, or of another path to a model with the same hash.
+    They do not because of the Python version, or of another path to a model with the same hash.
 
     Args:
         old, new: the parts that were compared.
     """
-    if difference.key in ("versions.python", "config.null.delay"):
+    if difference.key == "versions.python":
         return False
     section, _, role = difference.key.removesuffix(".name").partition(".")
     if section not in ("config", "models"):

@@ -15,7 +15,7 @@ from typing import Any
 
 from muse.emotions import Target, Taxonomy
 from muse.method import Method
-from pipeline.config import SEEDS
+from pipeline.config import AUTO
 from pipeline.generation.verdicts import ACCEPTED
 from pipeline.planning.plan import Batch, PlannedRequest, derive_seed, next_candidate
 
@@ -55,8 +55,7 @@ def is_refinement(request: PlannedRequest) -> bool:
 
 def refined_method(method: Method) -> Method:
     """The method with twice the updates a step, over a fifth more of the steps, and half the doubt of the guide."""
-    return replace(
-        method,
+    return method.replace(
         max_updates_per_step=min(100, 2 * method.max_updates_per_step),
         guidance_end=min(1.0, method.guidance_end + 0.2),
         stop_confidence=(1 + method.stop_confidence) / 2,
@@ -83,7 +82,7 @@ def assign_strategies(
         batch_size: of the run; the last batch may hold fewer.
         chosen: the strategy of each emotion; may be empty while the batch is exploratory.
     """
-    if retry_strategy == SEEDS:
+    if retry_strategy != AUTO:
         return batch
     exploratory = is_exploratory(batch.number, batch_size)
     requests = []

@@ -224,17 +224,18 @@ def _check_reachable(address: str) -> None:
         ) from None
 
 
-def labels_of(nodes: str) -> dict[str, str]:
-    """The setting `nodes`, KEY=VALUE,KEY=VALUE, as Ray's label selector.
+def labels_of(label_selector: str) -> dict[str, str]:
+    """The setting `label_selector`, KEY=VALUE,KEY=VALUE, as Ray's label selector.
 
     Raises:
         UserError: a part that is not of that form.
     """
-    pairs = [part.strip().partition("=") for part in nodes.split(",") if part.strip()]
+    pairs = [part.strip().partition("=") for part in label_selector.split(",") if part.strip()]
     for key, equals, value in pairs:
         if not (key and equals and value):
             raise UserError(
-                f"config: nodes = {nodes!r}: write KEY=VALUE, as in ray.io/accelerator-type=A100"
+                f"label_selector = {label_selector!r}: write KEY=VALUE, as in "
+                "ray.io/accelerator-type=A100"
             )
     return {key: value for key, _, value in pairs}
 
@@ -246,7 +247,7 @@ def worker_options(config: Config) -> tuple[int, WorkerOptions]:
         UserError: more GPUs for a worker than the nodes with the asked labels have, or no such
             nodes.
     """
-    labels = labels_of(config.nodes)
+    labels = labels_of(config.label_selector)
     alive = [node for node in ray.nodes() if node["Alive"]]
     usable = [node for node in alive if labels.items() <= node["Labels"].items()]
     # Where the user says how many workers there should be, a cluster may still have to grow for
@@ -254,7 +255,7 @@ def worker_options(config: Config) -> tuple[int, WorkerOptions]:
     is_growing = bool(config.address and config.workers)
     if not usable and not is_growing:
         raise UserError(
-            f"config: nodes = {config.nodes!r}: the cluster has no node with these labels"
+            f"label_selector = {config.label_selector!r}: the cluster has no node with these labels"
         )
     gpus = sum(node["Resources"].get("GPU", 0) for node in usable)
     cores = sum(node["Resources"].get("CPU", 0) for node in usable)

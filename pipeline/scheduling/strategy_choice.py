@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from pipeline.config import LADDER, Config
+from pipeline.config import AUTO, Config
 from pipeline.errors import RunStopped
 from pipeline.output import batches
 from pipeline.output.run_file import RunFile, write_run
@@ -37,7 +37,7 @@ class StrategyChoice:
         self.exploratory = range(-(-retry_strategy.EXPLORED_REQUESTS // config.batch_size))
         # A plan that ends with the exploratory batches needs no choice.
         explored = len(self.exploratory) * config.batch_size
-        is_needed = config.effort == LADDER and explored < requests
+        is_needed = config.retry_strategy == AUTO and explored < requests
         self.is_made = not is_needed or run.retry_strategy is not None
         self.missing = set() if self.is_made else {*self.exploratory} - {*finished}
         # A run that stopped just before the choice makes it now.
@@ -72,5 +72,5 @@ class StrategyChoice:
         """The batch, each request with its strategy."""
         config, chosen = self.config, (self.run.retry_strategy or {}).get("by_emotion", {})
         return retry_strategy.assign_strategies(
-            batch, config.effort, config.batch_size, chosen, config.taxonomy, config.seed
+            batch, config.retry_strategy, config.batch_size, chosen, config.taxonomy, config.seed
         )

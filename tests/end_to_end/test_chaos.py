@@ -13,7 +13,9 @@ def test_a_sample_of_chaos_is_sound(tmp_path, kind, seed):
     """Seeded; the moments of the strikes are, what they hit depends on the machine."""
     prompts = [f"a dog, number {n}" for n in range(chaos.REQUESTS)]
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", prompts)
-    undisturbed = drive.run_process(manifest, tmp_path / "reference", *chaos.SETTINGS)
+    undisturbed = drive.run_process(
+        manifest, tmp_path / "reference", *chaos.SETTINGS, faults=chaos.FAULTS
+    )
     assert undisturbed.returncode == 1, (
         undisturbed.stderr
     )  # the null engine fails some, as it is told to

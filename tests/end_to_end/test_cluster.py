@@ -51,12 +51,10 @@ def test_a_lost_node_is_not_charged_to_the_request(cluster, tmp_path):
         "--batch-size",
         1,
         "--set",
-        "null.delay=8",
-        "--set",
         "worker_start_timeout_s=300",
     ]
     node = cluster.add_node(num_cpus=1)
-    with drive.started(manifest, tmp_path / "out", *slow) as going:
+    with drive.started(manifest, tmp_path / "out", *slow, faults={"delay": 8}) as going:
         for _ in range(3):
             drive.wait_until(_node_workers, going)
             lost, node = node, cluster.add_node(num_cpus=1)
@@ -92,12 +90,10 @@ def test_a_drained_node_is_not_charged_to_the_request(cluster, tmp_path, in_orde
         "--batch-size",
         1,
         "--set",
-        "null.delay=8",
-        "--set",
         "worker_start_timeout_s=300",
     ]
     node = cluster.add_node(num_cpus=1)
-    with drive.started(manifest, tmp_path / "out", *slow) as going:
+    with drive.started(manifest, tmp_path / "out", *slow, faults={"delay": 8}) as going:
         for times in (1, 2, 3):
             drive.wait_until(lambda times=times: _ready(tmp_path / "out") == times, going)
             drained, node = node, cluster.add_node(num_cpus=1)
@@ -162,9 +158,7 @@ def test_an_address_where_nobody_listens_is_told_at_once(tmp_path):
 
 def test_a_local_run_listens_on_loopback_alone(tmp_path):
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", [f"a dog {n}" for n in range(8)])
-    with drive.started(
-        manifest, tmp_path / "out", "--workers", 1, "--set", "null.delay=0.5"
-    ) as going:
+    with drive.started(manifest, tmp_path / "out", "--workers", 1, faults={"delay": 0.5}) as going:
         drive.wait_until(lambda: drive.batch_files(tmp_path / "out"), going)
         listening = set()
         for process in [

@@ -30,7 +30,7 @@ def undisturbed(manifest, tmp_path_factory) -> Path:
 
 def test_out_of_memory_is_met_with_smaller_pieces_and_a_warning(undisturbed, manifest, tmp_path):
     out = tmp_path / "out"
-    done = drive.run(manifest, out, "--batch-size", 8, "--set", "null.memory=2")
+    done = drive.run(manifest, out, "--batch-size", 8, faults={"memory": 2})
     assert done.returncode == 0, done.stderr
     assert "3 batch(es) were too large and were made in pieces of [2]" in done.stderr
     rows = drive.rows(out)

@@ -14,7 +14,8 @@ from pipeline.storage.log import entries
 from tests.support import drive
 
 PLAIN = [f"a dog, number {n}" for n in range(24)]
-FAULTS = ["--set", "null.faults=true"]
+FAULTS = {"prompts": True}
+SLOW = {"delay": 0.5}
 
 pytestmark = pytest.mark.faults
 
@@ -41,7 +42,7 @@ def test_poison_fails_alone_and_for_any_number_of_workers(undisturbed, tmp_path)
     faults = {2: KILL, 13: KILL, 20: RAISE, 21: NAN}
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", _with(faults))
     for name, workers in (("two", 2), ("one", 1)):
-        done = drive.run_process(manifest, tmp_path / name, "--workers", workers, *FAULTS)
+        done = drive.run_process(manifest, tmp_path / name, "--workers", workers, faults=FAULTS)
         assert done.returncode == 1, done.stderr
         assert "4 failed" in done.stdout
     rows = drive.rows(tmp_path / "two")
@@ -69,7 +70,9 @@ def test_a_whole_batch_of_poison_is_found_and_the_others_are_made(tmp_path):
     manifest = drive.write_manifest(
         tmp_path / "manifest.parquet", [f"a dog, number {n} {KILL}" for n in range(8)] + PLAIN
     )
-    done = drive.run_process(manifest, tmp_path / "out", "--workers", 1, "--batch-size", 8, *FAULTS)
+    done = drive.run_process(
+        manifest, tmp_path / "out", "--workers", 1, "--batch-size", 8, faults=FAULTS
+    )
     assert done.returncode == 1, done.stderr
     rows = drive.rows(tmp_path / "out")
     assert [row["row"] for row in rows if row["status"] == "failed"] == [*range(8)]
@@ -80,7 +83,7 @@ def test_a_request_that_hangs_is_found_and_fails_alone(tmp_path):
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", _with({5: HANG})[:8])
     # The limit is for each request of a task, and has to cover what a busy machine needs.
     done = drive.run_process(
-        manifest, tmp_path / "out", "--workers", 1, *FAULTS, "--set", "request_timeout_s=2"
+        manifest, tmp_path / "out", "--workers", 1, "--set", "request_timeout_s=2", faults=FAULTS
     )
     assert done.returncode == 1, done.stderr
     reasons = {
@@ -95,7 +98,7 @@ def test_a_worker_that_is_stopped_is_replaced(manifest, undisturbed, tmp_path):
     """SIGSTOP: the process is there, and does nothing, not even die when it is asked to."""
     out = tmp_path / "out"
     with drive.started(
-        manifest, out, "--workers", 1, "--set", "null.delay=0.3", "--set", "request_timeout_s=4"
+        manifest, out, "--workers", 1, "--set", "request_timeout_s=4", faults={"delay": 0.3}
     ) as going:
         drive.wait_until(lambda: drive.batch_files(out), going)
         (worker,) = drive.workers(going)
@@ -110,7 +113,7 @@ def test_a_worker_that_is_stopped_is_replaced(manifest, undisturbed, tmp_path):
 def test_workers_that_all_die_stop_the_run_and_it_resumes(manifest, undisturbed, tmp_path):
     """Every worker is killed as soon as it shows itself, until the run gives up."""
     out = tmp_path / "out"
-    with drive.started(manifest, out, "--workers", 2, "--set", "null.delay=0.5") as going:
+    with drive.started(manifest, out, "--workers", 2, faults=SLOW) as going:
         drive.wait_until(lambda: drive.batch_files(out), going)
         while going.poll() is None:
             for worker in drive.workers(going):
@@ -122,7 +125,7 @@ def test_workers_that_all_die_stop_the_run_and_it_resumes(manifest, undisturbed,
     assert "The same command resumes the run" in stderr
     assert "Traceback" not in stderr
     kept = {path.name for path in drive.batch_files(out)}
-    done = drive.run(manifest, out, "--set", "null.delay=0.5")
+    done = drive.run(manifest, out, faults=SLOW)
     assert done.returncode == 0, done.stderr
     assert kept
     assert [row["judge"] for row in drive.rows(out)] == [
@@ -132,22 +135,21 @@ def test_workers_that_all_die_stop_the_run_and_it_resumes(manifest, undisturbed,
 
 def test_the_second_driver_is_refused_and_a_dead_ones_place_is_taken(manifest, tmp_path):
     out = tmp_path / "out"
-    slow = ["--workers", 1, "--set", "null.delay=0.5"]
-    with drive.started(manifest, out, *slow) as going:
+    with drive.started(manifest, out, "--workers", 1, faults=SLOW) as going:
         drive.wait_until(lambda: drive.batch_files(out), going)
-        second = drive.run_process(manifest, out, *slow)
+        second = drive.run_process(manifest, out, "--workers", 1, faults=SLOW)
         assert second.returncode == 2
         assert f"another driver is at work on {out} (process {going.pid} on " in second.stderr
         drive.kill_all(going)
     lease = out / "_state" / "lease.json"
     assert lease.exists()
-    done = drive.run(manifest, out, *slow)
+    done = drive.run(manifest, out, "--workers", 1, faults=SLOW)
     assert done.returncode == 0, done.stderr
     assert not lease.exists()
 
 
 def _interrupted(manifest, out, *signals: int) -> tuple[int, str]:
-    with drive.started(manifest, out, "--workers", 2, "--set", "null.delay=0.5") as going:
+    with drive.started(manifest, out, "--workers", 2, faults=SLOW) as going:
         drive.wait_until(lambda: drive.batch_files(out), going)
         family = psutil.Process(going.pid).children(recursive=True)
         for number in signals:
@@ -166,7 +168,7 @@ def test_signals_end_the_run_in_order_with_nothing_left_behind(
     code, stderr = _interrupted(manifest, tmp_path / "out", *signals)
     assert code == 130
     assert "Traceback" not in stderr
-    done = drive.run(manifest, tmp_path / "out", "--set", "null.delay=0.5")
+    done = drive.run(manifest, tmp_path / "out", faults=SLOW)
     assert done.returncode == 0, done.stderr
     assert [row["judge"] for row in drive.rows(tmp_path / "out")] == [
         row["judge"] for row in drive.rows(undisturbed)

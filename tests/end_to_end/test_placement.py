@@ -95,22 +95,24 @@ def test_workers_go_to_the_nodes_with_the_labels(tmp_path, monkeypatch):
         cluster.wait_for_nodes()
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         actors = started(
-            job(tmp_path, nodes="ray.io/accelerator-type=A100, ray.io/market-type=spot")
+            job(tmp_path, label_selector="ray.io/accelerator-type=A100, ray.io/market-type=spot")
         )
         places = ray.get([actor.locate.remote() for actor in actors], timeout=240)
         assert [place.node for place in places] == [wanted.node_id] * 2
         assert ray_executor.worker_options(job(tmp_path).config)[0] == 3
         with pytest.raises(UserError, match="no node with these labels"):
-            ray_executor.worker_options(job(tmp_path, nodes="ray.io/accelerator-type=H100").config)
+            ray_executor.worker_options(
+                job(tmp_path, label_selector="ray.io/accelerator-type=H100").config
+            )
     finally:
         ray.shutdown()
         cluster.shutdown()
 
 
-@pytest.mark.parametrize("nodes", ["A100", "=A100", "type=", "a=b,c"])
-def test_labels_have_a_form(nodes):
+@pytest.mark.parametrize("selector", ["A100", "=A100", "type=", "a=b,c"])
+def test_labels_have_a_form(selector):
     with pytest.raises(UserError, match="write KEY=VALUE"):
-        ray_executor.labels_of(nodes)
+        ray_executor.labels_of(selector)
 
 
 def test_weights_never_travel_through_ray(tmp_path, monkeypatch):

@@ -51,10 +51,9 @@ def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
         "float32",
         4,
     )
-    assert (told["label_map"], told["preview"], told["preview_side"], told["compile"]) == (
+    assert (told["label_map"], told["tiny_vae"], told["compile"]) == (
         "{}",
         "",
-        0,
         False,
     )
 
@@ -68,7 +67,7 @@ def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
         target = Target(tuple(row["target"]), taxonomy)
         requests.append(Request(row["prompt"], target, row["seed"], row["negative_prompt"], source))
     engine = MuseEngine(
-        load_backbone(WEIGHTS / "diffusion", dtype=told["dtype"], preview=told["preview"]),
+        load_backbone(WEIGHTS / "diffusion", dtype=told["dtype"], tiny_vae=told["tiny_vae"]),
         load_classifier(WEIGHTS / "guide", taxonomy),
         ClipSimilarity.from_pretrained(WEIGHTS / "clip"),
         Method(**told["method"]),

@@ -253,7 +253,9 @@ def test_a_job_is_stopped_and_resumed(cluster, tmp_path):
     manifest, output = tmp_path / "m.parquet", tmp_path / "out"
     pq.write_table(pa.table({"prompt": ["a dog"] * 4}), manifest)
     flags = ["--engine", "null", "--batch-size", "1", "--workers", "2"]
-    slow = ["--set", "null.delay=5", "--set", "worker_start_timeout_s=300"]
+    environment = tmp_path / "environment.yaml"
+    environment.write_text("""env_vars: {MUSE_BATCH_TEST_FAULTS: '{"delay": 5}'}""")
+    slow = ["--runtime-env", environment, "--set", "worker_start_timeout_s=300"]
     arguments = [
         manifest,
         "--output",

@@ -1,6 +1,5 @@
 """The engine on random weights: what holds whatever the models are."""
 
-import dataclasses
 import statistics
 
 import pytest
@@ -92,7 +91,7 @@ def test_a_finished_request_leaves_its_slot_to_the_next(make):
     requests = [_request(1), _request(2, image=source), _request(3, "fear"), _request(4, "anger")]
     seen = []
     # Small steps: where Adam turns the sign of a tiny gradient into a step, rounding decides it.
-    method = dataclasses.replace(QUICK, learning_rate=0.01)
+    method = QUICK.replace(learning_rate=0.01)
     few = make(
         requests, method, slots=2, on_step=lambda row, latents: seen.append((row.number, row.step))
     )
@@ -119,7 +118,7 @@ def test_a_step_is_taken_with_the_tokens_of_the_lowest_loss(make):
         guidance_end=0.25,
         learning_rate=0.0,
     )
-    wild = dataclasses.replace(once, max_updates_per_step=2, learning_rate=10.0)
+    wild = once.replace(max_updates_per_step=2, learning_rate=10.0)
     pairs = (
         (make([_request(seed)], once)[0], make([_request(seed)], wild)[0]) for seed in range(10)
     )
@@ -134,16 +133,14 @@ def test_each_named_variant_changes_the_picture(make):
         {"prompt_suffix": ", evoking {emotion}"},
         {"sampler": "dpm++"},
     ):
-        assert not torch.equal(
-            make([_request()], dataclasses.replace(QUICK, **change))[0].pixels, base
-        ), change
+        assert not torch.equal(make([_request()], QUICK.replace(**change))[0].pixels, base), change
 
 
 def test_tokens_start_on_the_way_from_nothing_to_their_words(make):
     """From nothing, and never moved, they are the same for every emotion."""
     pictures = {}
     for scale in (0.0, 0.5, 1.0):
-        still = dataclasses.replace(QUICK, learning_rate=0.0, initial_scale=scale)
+        still = QUICK.replace(learning_rate=0.0, initial_scale=scale)
         pictures[scale] = [
             make([_request(emotion=emotion)], still)[0].pixels for emotion in ("awe", "fear")
         ]
@@ -155,8 +152,8 @@ def test_tokens_start_on_the_way_from_nothing_to_their_words(make):
 def test_without_warm_start_each_step_begins_with_the_words(make):
     """At one evaluation a step the tokens then are the words at every prediction."""
     cold, words = (
-        dataclasses.replace(QUICK, warm_start=False),
-        dataclasses.replace(QUICK, learning_rate=0.0),
+        QUICK.replace(warm_start=False),
+        QUICK.replace(learning_rate=0.0),
     )
     assert torch.equal(make([_request()], cold)[0].pixels, make([_request()], words)[0].pixels)
     assert not torch.equal(make([_request()])[0].pixels, make([_request()], words)[0].pixels)
@@ -178,7 +175,7 @@ def test_a_confident_guide_leaves_the_tokens_as_they_are_and_costs_no_gradient(m
 def test_each_emotion_of_a_mixture_has_its_updates(make):
     one, pair = make(
         [_request(), _request(emotion={"awe": 0.7, "fear": 0.3})],
-        dataclasses.replace(QUICK, stop_confidence=1.0),
+        QUICK.replace(stop_confidence=1.0),
     )
     assert (one.trace.updates, pair.trace.updates) == (4, 8)
 
@@ -192,10 +189,7 @@ def test_a_guide_that_is_no_longer_confident_is_evaluated_with_a_gradient(make):
     level = statistics.median(
         c for sample in make(requests, method) for c in sample.trace.confidence
     )
-    traces = [
-        sample.trace
-        for sample in make(requests, dataclasses.replace(method, stop_confidence=level))
-    ]
+    traces = [sample.trace for sample in make(requests, method.replace(stop_confidence=level))]
     repeated = [
         trace.guide_gradients + trace.guide_forwards - len(trace.confidence) for trace in traces
     ]

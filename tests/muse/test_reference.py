@@ -1,7 +1,5 @@
 """The engine equals the reference to rounding, for many requests at once."""
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -23,7 +21,7 @@ def models(tokenizer, random_clip):
 @pytest.mark.parametrize("variant", [*VARIANTS, "cold start"])
 def test_the_engine_equals_the_reference(models, variant, slots):
     changes = VARIANTS.get(variant, {"warm_start": False})
-    samples = _hold_to_the_reference(models, dataclasses.replace(METHOD, **changes), slots)
+    samples = _hold_to_the_reference(models, METHOD.replace(**changes), slots)
     if variant == "never":
         assert all(sample.trace.updates == 0 for sample in samples)
     if variant == "unconditional threshold":
@@ -35,7 +33,7 @@ def test_the_engine_equals_the_reference(models, variant, slots):
 def test_the_engine_equals_the_reference_under_a_multi_label_guide(models):
     """One request is optimised further only because the inherent emotion is still probable."""
     backbone, _, clip = models
-    method = dataclasses.replace(METHOD, stop_confidence=MULTI_LABEL_CONFIDENCE)
+    method = METHOD.replace(stop_confidence=MULTI_LABEL_CONFIDENCE)
     guide = ExactGuide(Probabilities.from_sigmoid)
     samples = _hold_to_the_reference((backbone, guide, clip), method, slots=2)
     assert any(

@@ -13,11 +13,12 @@ def call(*arguments):
     return done
 
 
-def test_commands_on_corpora_report_what_they_did(tmp_path, quick_storage):
+def test_commands_on_corpora_report_what_they_did(tmp_path, quick_storage, monkeypatch):
+    monkeypatch.setenv("MUSE_BATCH_TEST_FAULTS", '{"failures": 0.3}')
     manifest = write_rows(tmp_path / "m.parquet", 12)
     out, late, both = (tmp_path / name for name in ("out", "late", "both"))
     run = ["run", manifest, "--output", out, "--engine", "null", "--set", "executor=local"]
-    run += ["--batch-size", 4, "--set", "null.failures=0.3", "--set", "keep_rejected=true"]
+    run += ["--batch-size", 4, "--set", "keep_rejected=true"]
     assert call(*run).exit_code == 1
     done = call("refilter", out, "--min-confidence", 0.1, "--output", late)
     assert done.exit_code == 0, done.output

@@ -1,8 +1,12 @@
+import pickle
+
 import pytest
 
-from pipeline.config import decisive
+from muse.emotions import MIKELS
+from muse.emotions.taxonomies import EMOTION6
+from pipeline.config import Config, as_dict, decisive
 from pipeline.errors import UserError
-from pipeline.settings import load_config
+from pipeline.settings import load_config, revised
 
 
 def _load(*assignments, file=None, **flags):
@@ -20,23 +24,35 @@ def test_flags_beat_set_beats_file_beats_defaults(tmp_path):
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("sed=1", "unknown key sed; did you mean seed?"),
+        ("sed=1", "--set: unknown key sed; did you mean seed?"),
         ("method.step=1", "did you mean method.steps?"),
-        ("seed=high", "seed = 'high' is not of type int"),
-        ("batch_size=0", "batch_size is 0; give a number from 1"),
-        ("method.strength=2.0", "method.strength is 2.0"),
-        ("method.timing=soon", "choose fixed, threshold, settled, plateau, never"),
+        ("steps=30", "unknown key steps; did you mean method.steps?"),
+        ("private=true", "did you mean images.allow_private?"),
+        ("metod.steps=30", "unknown key metod; did you mean method?"),
+        ("happiness=1", "unknown key happiness; `muse-batch config` prints all settings"),
+        ("seed=high", "seed is 'high'; give a whole number from 0"),
+        ("batch_size=0", "batch_size is 0; give a whole number from 1 to 1024"),
+        ("batch_size=true", "batch_size is True; give a whole number from 1 to 1024"),
+        ("method.strength=2.0", "method.strength is 2.0; give a number from 0 to 1"),
+        ("method.timing=soon", "method.timing is 'soon'; give one of fixed, threshold"),
         ("emotions=['joy']", "unknown emotion 'joy'"),
-        ("executor=slurm", "choose ray, local"),
-        ("image_format=bmp", "choose png, jpg, webp"),
+        ("emotions='awe'", "emotions is 'awe'; give a list of texts"),
+        ("lora=[1]", "lora.0 is 1; give text"),
+        ("executor=slurm", "give one of ray, local"),
+        ("image_format=bmp", "give one of png, jpg, webp"),
+        ("taxonomy=mikel", "taxonomy: unknown taxonomy 'mikel'; did you mean 'mikels-8'?"),
+        ("taxonomy=3", "taxonomy is 3; give the name of a taxonomy, a .toml file or a table"),
+        ("label_map.giude.x=joy", "label_map has giude; it has the tables guide and judge"),
+        ("label_map.guide.x=3", "label_map.guide.x is 3; give text"),
         ("seed", "write key=value"),
-        ("min_confidence=nan", "min_confidence is nan"),
-        ("filters.beauty=nan", "filters.beauty is nan, which refuses nothing"),
+        ("min_confidence=nan", "min_confidence is nan; give a number from 0 to 1"),
+        ("filters.beauty=nan", "filters.beauty is nan; give a number"),
         (
             "filter_models.safety=/models/safety",
             "filter_models.safety is '/models/safety'; write FOLDER:LABEL",
         ),
         ("filter_models.safety=/models/safety:normal", "has no threshold; set filters.safety"),
+        ("faults.delay=1", "unknown key faults"),
     ],
 )
 def test_mistakes_are_named_with_their_remedy(assignment, message):
@@ -68,3 +84,51 @@ def test_where_a_run_computes_does_not_decide_its_bytes():
         _load(workers=4, address="ray://x", gpus_per_worker=0.5, executor="local")
     )
     assert decisive(_load(seed=1)) != decisive(_load(seed=2))
+
+
+def test_all_problems_are_reported_at_once_each_with_where_it_came_from(tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text("shard_size = 0\n[method]\nstrength = 2.0\nfoo = 1\n")
+    with pytest.raises(UserError) as caught:
+        _load("seed=high", file=file, batch_size=7000)
+    assert set(str(caught.value).split("\n")) == {
+        f"--config {file}: shard_size is 0; give a whole number from 1 to 1000000",
+        f"--config {file}: method.strength is 2.0; give a number from 0 to 1",
+        f"--config {file}: unknown key method.foo; `muse-batch config` prints all settings",
+        "--set: seed is 'high'; give a whole number from 0",
+        "--batch-size: batch_size is 7000; give a whole number from 1 to 1024",
+    }
+
+
+def test_settings_survive_a_trip_to_a_worker_and_cannot_be_changed():
+    config = _load("method.steps=30", "lora=['a', ' b']", "filters.beauty=1")
+    assert pickle.loads(pickle.dumps(config)) == config
+    assert (config.lora, config.filters) == (("a", "b"), {"beauty": 1.0})
+    with pytest.raises(ValueError, match="frozen"):
+        config.seed = 3
+    with pytest.raises(ValueError, match="greater than or equal to 2"):
+        config.method.replace(steps=1)
+
+
+def test_what_a_row_asks_for_follows_the_taxonomy():
+    config = Config()
+    assert config.emotions == MIKELS.labels
+    assert config.replace(taxonomy="emotion6").emotions == EMOTION6.labels
+    assert _load("emotions=['Awe']").emotions == ("awe",)
+
+
+@pytest.mark.parametrize(
+    ("faults", "stored"),
+    [('{"delay": 0.5, "failures": 0.1}', {"delay": 0.5, "failures": 0.1}), ("{}", None)],
+)
+def test_faults_come_from_the_environment_alone_and_leave_no_trace_unless_given(
+    monkeypatch, faults, stored
+):
+    monkeypatch.setenv("MUSE_BATCH_TEST_FAULTS", faults)
+    config = _load()
+    assert as_dict(config).get("faults") == stored
+    assert "delay" not in decisive(config).get("faults", {}), "it changes no byte"
+    assert revised(as_dict(config), ["min_confidence=0.1"], {}).faults == config.faults
+    monkeypatch.setenv("MUSE_BATCH_TEST_FAULTS", '{"delay": -1}')
+    with pytest.raises(UserError, match="MUSE_BATCH_TEST_FAULTS"):
+        _load()

@@ -41,12 +41,10 @@ SETTINGS = (
     "--workers",
     2,
     "--set",
-    "null.delay=0.15",
-    "--set",
-    "null.failures=0.1",
-    "--set",
     "request_timeout_s=5",
 )
+FAULTS = {"delay": 0.15, "failures": 0.1}
+"""Of the null engine, in every run."""
 MOST_KILLS = 5
 """In one run: as many as can all fall on the same batch and leave no trace (tests/pipeline/scheduling/test_bisection.py). Of more, a run may
 rightly conclude that a request kills."""
@@ -155,7 +153,7 @@ def _finish(
     """Run, under `go` up to `most` times and then undisturbed, until it ends by itself; gives faults and complaint."""
     faults = 0
     for attempt in range(most + 3):
-        with drive.started(manifest, out, *SETTINGS, **options) as process:
+        with drive.started(manifest, out, *SETTINGS, faults=FAULTS, **options) as process:
             if attempt < most:
                 faults += go(process)
             try:
@@ -181,7 +179,7 @@ def _on_small_disk(manifest: Path, out: Path, rng: random.Random) -> tuple[int, 
         left = rng.randrange(560_000, 690_000)
         while True:
             ballast.write_bytes(bytes(left))
-            done = drive.run_process(manifest, where / "out", *SETTINGS)
+            done = drive.run_process(manifest, where / "out", *SETTINGS, faults=FAULTS)
             if "No space left on device" not in done.stderr:
                 break
             if "bytes were to be written to" not in done.stderr or "Traceback" in done.stderr:
@@ -216,7 +214,7 @@ def _on_a_store(manifest: Path, out: Path, rng: random.Random) -> tuple[int, str
         )
         bucket.create()
         proxy.rates = STORE_FAULTS
-        environment = drive.environment() | environment
+        environment = drive.environment(FAULTS) | environment
         _, wrong = _finish(manifest, f"s3://{bucket.name}/out", lambda _: 0, 0, env=environment)
         for item in bucket.objects.all():
             (path := out.parent / item.key).parent.mkdir(parents=True, exist_ok=True)
@@ -273,7 +271,9 @@ def chaos(
     ):
         prompts = [f"a dog, number {n}" for n in range(REQUESTS)]
         manifest = drive.write_manifest(Path(folder) / "manifest.parquet", prompts)
-        undisturbed = drive.run_process(manifest, Path(folder) / "reference", *SETTINGS)
+        undisturbed = drive.run_process(
+            manifest, Path(folder) / "reference", *SETTINGS, faults=FAULTS
+        )
         if (
             "stopped" in undisturbed.stderr
             or not (Path(folder) / "reference" / "metadata.parquet").exists()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,10 @@ TIMEOUT_S = 300
 """How long anything may take here: far longer than it should, for the machine may be busy."""
 
 
+Faults = Mapping[str, object] | None
+"""Faults of the null engine, by the fields of `pipeline.config.Faults`."""
+
+
 def write_manifest(path: Path, prompts: Sequence[str], **columns: Sequence) -> Path:
     """One request per prompt, all of them for awe."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,14 +34,19 @@ def write_manifest(path: Path, prompts: Sequence[str], **columns: Sequence) -> P
     return path
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+def injected(faults: Faults) -> dict[str, str]:
+    """The environment variable through which a command gets the faults."""
+    return {} if faults is None else {"MUSE_BATCH_TEST_FAULTS": json.dumps(faults)}
+
+
+def command(*arguments: object, faults: Faults = None) -> subprocess.CompletedProcess[str]:
     """Any command, within this process."""
     from typer.testing import CliRunner
 
     from jobs.cli import app
 
     words = [str(argument) for argument in arguments]
-    result = CliRunner().invoke(app, words)
+    result = CliRunner().invoke(app, words, env=injected(faults))
     stderr = result.stderr
     if result.exception and not isinstance(result.exception, SystemExit):
         stderr += "".join(traceback.format_exception(result.exception))
@@ -50,27 +59,29 @@ def run_arguments(manifest: Path, out: Path | str, *more: object) -> list[str]:
     return [str(word) for word in ["run", manifest, "--output", out, *sizes, *more]]
 
 
-def run(manifest: Path, out: Path | str, *more: object) -> subprocess.CompletedProcess[str]:
+def run(
+    manifest: Path, out: Path | str, *more: object, faults: Faults = None
+) -> subprocess.CompletedProcess[str]:
     """A run with the null engine, within this process and without Ray."""
-    return command(*run_arguments(manifest, out, "--executor", "local", *more))
+    return command(*run_arguments(manifest, out, "--executor", "local", *more), faults=faults)
 
 
-def environment() -> dict[str, str]:
+def environment(faults: Faults = None) -> dict[str, str]:
     """The environment of a command that is started as a process.
 
     It is read anew at each start: a Ray that this process has started notes its way of
     authentication there, and who joins its cluster needs that.
     """
     # By default, Ray's workers yield to all other processes, which starves them on a busy machine.
-    return {**os.environ, "RAY_worker_niceness": "0"}
+    return {**os.environ, "RAY_worker_niceness": "0", **injected(faults)}
 
 
 def run_process(
-    manifest: Path, out: Path | str, *more: object, **options
+    manifest: Path, out: Path | str, *more: object, faults: Faults = None, **options
 ) -> subprocess.CompletedProcess[str]:
     """A run with the null engine as a process of its own, on Ray unless the arguments differ."""
     words = [sys.executable, "-m", "pipeline", *run_arguments(manifest, out, *more)]
-    options = {"env": environment(), **options}
+    options = {"env": environment(faults), **options}
     return subprocess.run(
         words, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, **options
     )
@@ -78,12 +89,12 @@ def run_process(
 
 @contextmanager
 def started(
-    manifest: Path, out: Path | str, *more: object, **options
+    manifest: Path, out: Path | str, *more: object, faults: Faults = None, **options
 ) -> Iterator[subprocess.Popen[str]]:
     """Such a process while it works. In the end, all that is left of it is killed."""
     words = [sys.executable, "-m", "pipeline", *run_arguments(manifest, out, *more)]
     defaults = {
-        "env": environment(),
+        "env": environment(faults),
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
         "text": True,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from muse.diffusion.backbones.base import Backbone, Codec, Conditioning, Prompts, TextEncoders
-from muse.diffusion.backbones.checkpoints import fuse_loras, open_pipeline, open_preview, open_vae
+from muse.diffusion.backbones.checkpoints import fuse_loras, open_pipeline, open_tiny_vae, open_vae
 from muse.diffusion.backbones.stable_diffusion import StableDiffusion
 from muse.diffusion.backbones.stable_diffusion_3 import StableDiffusion3
 from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
@@ -32,8 +32,7 @@ def load_backbone(
     dtype: str = "float32",
     vae: str | None = None,
     lora: Sequence[str] = (),
-    preview: str = "",
-    preview_side: int = 0,
+    tiny_vae: str = "",
     compiled: bool = False,
 ) -> Backbone:
     """Load a diffusion model from safetensors; code in its folder is never run.
@@ -44,11 +43,9 @@ def load_backbone(
         dtype: of the weights; tokens, loss and optimiser stay float32.
         vae: another VAE's folder, hub id or single file.
         lora: LoRA files, folders or hub ids, each fused at full strength; needs peft.
-        preview: a tiny decoder's (`AutoencoderTiny`) folder or hub id, for what the guide reads on
-            the way; `full` for the VAE itself. By default the one in the folder `preview/` of a
-            model that is a folder, if it has one.
-        preview_side: pixels across, to which that is shrunk before it is decoded; 0 leaves its
-            size.
+        tiny_vae: a tiny decoder's (`AutoencoderTiny`) folder or hub id, for what the guide reads
+            on the way; `none` for the VAE itself. By default the one in the folder `tiny_vae/` of
+            a model that is a folder, if it has one.
         compiled: have torch compile the network, once for any number of rows, as it is first used.
 
     Raises:
@@ -63,9 +60,8 @@ def load_backbone(
         pipe.vae = open_vae(vae)
     fuse_loras(pipe, lora)
     backbone: Backbone = FAMILIES[family](
-        pipe, device, DTYPES[dtype], open_preview(preview, str(path))
+        pipe, device, DTYPES[dtype], open_tiny_vae(tiny_vae, str(path))
     )
-    backbone.codec.preview_side = preview_side
     if compiled:
         backbone.network.compile(dynamic=True)
     return backbone

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muse.emotions import Target
@@ -160,18 +159,15 @@ class TextEncoders:
 
 
 class Codec:
-    """Between pixels in [0, 1] and latents, through a frozen VAE; and a cheap decoder to look at
-    predictions.
+    """Between pixels in [0, 1] and latents, through a frozen VAE.
 
-    `preview` is a tiny decoder (`AutoencoderTiny`, the TAESD family) for the inner loop and for
-    WHEN. With a `preview_side` what is decoded there are latents shrunk to pictures so many pixels
-    wide; 0 leaves their size. Both are approximations.
+    Args:
+        tiny_vae: an approximate decoder (`AutoencoderTiny`, the TAESD family) for the inner loop
+            and for WHEN; None for the VAE there, too.
     """
 
-    preview_side = 0
-
     def __init__(
-        self, vae: nn.Module, preview: nn.Module | None, device: torch.device, dtype: torch.dtype
+        self, vae: nn.Module, tiny_vae: nn.Module | None, device: torch.device, dtype: torch.dtype
     ):
         # SDXL's first VAE overflows in half precision; its config says so.
         exact = (
@@ -182,8 +178,8 @@ class Codec:
         self.vae = frozen(vae, device, exact).to(memory_format=torch.channels_last)
         self.tiny = (
             None
-            if preview is None
-            else frozen(preview, device, dtype).to(memory_format=torch.channels_last)
+            if tiny_vae is None
+            else frozen(tiny_vae, device, dtype).to(memory_format=torch.channels_last)
         )
         self.pixels_per_latent = 2 ** (len(vae.config.block_out_channels) - 1)
         self.shift = getattr(vae.config, "shift_factor", None) or 0.0
@@ -194,11 +190,8 @@ class Codec:
         scaled = latents / self.vae.config.scaling_factor + self.shift
         return at_least_float32(self.vae.decode(scaled.to(self.dtype)).sample) / 2 + 0.5
 
-    def preview(self, latents: Tensor) -> Tensor:
-        """As `decode`, cheaper where it may be: at a smaller size, by the tiny decoder."""
-        cells = self.preview_side // self.pixels_per_latent or latents.shape[-1]
-        if latents.shape[-1] > cells:
-            latents = F.interpolate(latents, size=(cells, cells), mode="bilinear", antialias=True)
+    def decode_draft(self, latents: Tensor) -> Tensor:
+        """As `decode`, by the tiny decoder if there is one."""
         if self.tiny is not None:
             return at_least_float32(self.tiny.decode(latents.to(self.tiny.dtype)).sample) / 2 + 0.5
         return self.decode(latents)

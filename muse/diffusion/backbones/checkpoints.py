@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from muse.diffusion.hub import FULL, NO_PEFT, configs_beside, local_folder
+from muse.diffusion.hub import NO_PEFT, NO_TINY_VAE, configs_beside, local_folder
 
 UNFILTERED = {"safety_checker": None, "requires_safety_checker": False}
 """Filtering is the pipeline's; the safety checker would only cost memory here."""
@@ -54,17 +54,21 @@ def open_vae(path: str) -> Any:
     return AutoencoderKL.from_pretrained(path, use_safetensors=True)
 
 
-def open_preview(name: str, model: str) -> Any:
+def open_tiny_vae(name: str, model: str) -> Any:
     """The tiny decoder in the folder or under the hub id `name`; for "" the one in the folder
-    `preview/` of `model`.
+    `tiny_vae/` of `model`.
 
-    None for `FULL`, and where the model brings none.
+    None for `NO_TINY_VAE`, and where the model brings none.
     """
     from diffusers import AutoencoderTiny
 
-    own = Path(model) / "preview"
-    place = name or (str(own) if own.is_dir() else FULL)
-    return None if place == FULL else AutoencoderTiny.from_pretrained(place, use_safetensors=True)
+    own = Path(model) / "tiny_vae"
+    place = name or (str(own) if own.is_dir() else NO_TINY_VAE)
+    return (
+        None
+        if place == NO_TINY_VAE
+        else AutoencoderTiny.from_pretrained(place, use_safetensors=True)
+    )
 
 
 def fuse_loras(pipe: Any, names: Sequence[str]) -> None:

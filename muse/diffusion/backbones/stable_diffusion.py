@@ -23,11 +23,11 @@ class StableDiffusion:
         pipe,
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
-        preview: nn.Module | None = None,
+        tiny_vae: nn.Module | None = None,
     ):
         self.device, self.dtype = torch.device(device), dtype
         self.text = TextEncoders([(pipe.tokenizer, pipe.text_encoder)], self.device, dtype)
-        self.codec = Codec(pipe.vae, preview, self.device, dtype)
+        self.codec = Codec(pipe.vae, tiny_vae, self.device, dtype)
         self.network = frozen(pipe.unet, self.device, dtype).to(memory_format=torch.channels_last)
         self.scheduler_config = pipe.scheduler.config
         cells = self.network.config.sample_size

@@ -29,7 +29,7 @@ class StableDiffusion3:
         pipe,
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
-        preview: nn.Module | None = None,
+        tiny_vae: nn.Module | None = None,
     ):
         self.device, self.dtype = torch.device(device), dtype
         pairs = [(pipe.tokenizer, pipe.text_encoder), (pipe.tokenizer_2, pipe.text_encoder_2)]
@@ -37,7 +37,7 @@ class StableDiffusion3:
         if pipe.text_encoder_3 is not None:
             t5 = pipe.tokenizer_3, frozen(pipe.text_encoder_3, self.device, dtype)
         self.text = ClipsAndT5(pairs, t5, self.device, dtype)
-        self.codec = Codec(pipe.vae, preview, self.device, dtype)
+        self.codec = Codec(pipe.vae, tiny_vae, self.device, dtype)
         self.network = frozen(pipe.transformer, self.device, dtype)
         self.scheduler_config = pipe.scheduler.config
         config = self.network.config

@@ -23,12 +23,12 @@ class StableDiffusionXL:
         pipe,
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
-        preview: nn.Module | None = None,
+        tiny_vae: nn.Module | None = None,
     ):
         self.device, self.dtype = torch.device(device), dtype
         pairs = [(pipe.tokenizer, pipe.text_encoder), (pipe.tokenizer_2, pipe.text_encoder_2)]
         self.text = TextEncoders(pairs, self.device, dtype)
-        self.codec = Codec(pipe.vae, preview, self.device, dtype)
+        self.codec = Codec(pipe.vae, tiny_vae, self.device, dtype)
         self.network = frozen(pipe.unet, self.device, dtype).to(memory_format=torch.channels_last)
         self.scheduler_config = pipe.scheduler.config
         cells = self.network.config.sample_size

@@ -1,6 +1,5 @@
 """The benchmark: its stopwatch, the split of a run's start, its plain loops; and random weights, end to end, small."""
 
-import dataclasses
 import json
 import time
 
@@ -123,7 +122,7 @@ def test_forwards_are_the_rows_that_the_network_saw(
         Request("a cat by a pond", Target.of("fear"), 2, image=image),
         Request("a car in a city", Target.of({"fear": 0.5, "sadness": 0.5}), 3),
     ]
-    method = dataclasses.replace(method, stop_confidence=enough)
+    method = method.replace(stop_confidence=enough)
     samples = MuseEngine(random_backbone, random_guide, random_clip, method, slots).run(requests)
     traces = [sample.trace for sample in samples]
     assert sum(rows * (2 if read else 1) for rows, read in seen) == sum(
@@ -215,7 +214,7 @@ def bench():
 
 def test_operations_of_all_steps_lie_in_a_line_with_those_of_few(bench, monkeypatch):
     # Fewer steps than are measured on a GPU: they are counted one by one.
-    monkeypatch.setattr(utilisation, "METHOD", dataclasses.replace(utilisation.METHOD, steps=20))
+    monkeypatch.setattr(utilisation, "METHOD", utilisation.METHOD.replace(steps=20))
     guessed = utilisation.tflop(bench, "tiny decoder")[utilisation.METHOD.steps]
     counted = gflop(lambda: bench.make("tiny decoder", utilisation.METHOD, 1)) / 1000
     assert guessed == pytest.approx(counted, rel=1e-6)
@@ -243,7 +242,7 @@ def test_no_measurement_begins_that_would_end_too_late(bench, monkeypatch):
 
 def test_random_weights_end_to_end(tmp_path, monkeypatch):
     # Fewer steps than are measured on a GPU, and all the time that a busy machine may need.
-    monkeypatch.setattr(utilisation, "METHOD", dataclasses.replace(utilisation.METHOD, steps=20))
+    monkeypatch.setattr(utilisation, "METHOD", utilisation.METHOD.replace(steps=20))
     monkeypatch.setattr(utilisation, "SECONDS", 10_000.0)
     file = tmp_path / "report.json"
     benchmark.main(file, model="tiny", threads=1)

@@ -1,7 +1,5 @@
 """The benchmark's plain loop makes the images of the reference, with all rows in every pass."""
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -20,7 +18,7 @@ def models(tokenizer, random_clip):
 def test_lockstep_equals_the_reference(models, variant):
     backbone, guide, clip = models
     changes = VARIANTS.get(variant, {"max_updates_per_step": 0})
-    method = dataclasses.replace(METHOD, **changes)
+    method = METHOD.replace(**changes)
     requests = [request for request in exact_requests() if request.image is None]
     widths = []
 

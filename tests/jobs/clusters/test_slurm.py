@@ -77,7 +77,7 @@ def slurm(tmp_path):
         "PATH": SEARCHED,
         "RAY_raylet_start_wait_time_s": "300",
     }
-    environment = {**drive.environment(), **more, "PYTHONPATH": str(Path.cwd())}
+    environment = {**drive.environment({"delay": 0.3}), **more, "PYTHONPATH": str(Path.cwd())}
     munge = [
         "munged",
         "--foreground",
@@ -129,8 +129,8 @@ def test_a_job_runs_on_all_its_nodes_comes_back_when_requeued_and_stays_away_whe
     manifest = drive.write_manifest(
         tmp_path / "manifest.parquet", [f"a dog {n}" for n in range(60)]
     )
-    settings = ["--engine", "null", "--batch-size", 4, "--shard-size", 5, "--set", "null.delay=0.3"]
-    assert drive.run(manifest, tmp_path / "reference", "--set", "null.delay=0.3").returncode == 0
+    settings = ["--engine", "null", "--batch-size", 4, "--shard-size", 5]
+    assert drive.run(manifest, tmp_path / "reference").returncode == 0
     log = tmp_path / "job.log"
     sbatch = ["sbatch", "--parsable", "--gpus-per-node=0", "--cpus-per-task=1", f"--output={log}"]
     command = [SCRIPT, manifest, "--output", tmp_path / "out", *settings]

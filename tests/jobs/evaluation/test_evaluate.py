@@ -1,7 +1,7 @@
 """The evaluation on the embedded model, at few steps: its report, its arms, what they cost."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -167,7 +167,7 @@ def test_draws_cost_at_least_what_muse_does(muse, draws):
 )
 def test_costs_are_the_operations_that_torch_counts(arm, task, margin, cases, edits, monkeypatch):
     """All that one request takes, against the sum of its parts. Four steps, of which the last is after `until`."""
-    models, method = load(WEIGHTS), replace(SHORT, steps=4)
+    models, method = load(WEIGHTS), SHORT.replace(steps=4)
     predict = models.backbone.predict
     # Torch's counter cannot follow a gradient to what a module was given itself.
     monkeypatch.setattr(
@@ -228,7 +228,7 @@ def test_rejection_keeps_the_best_draw_of_each_case(cases, monkeypatch):
 
 def test_the_plain_loops_start_from_the_engines_noise(cases, edits):
     """Without a push `latent` is the engine's plain sampling; at full strength `sdedit` forgets its source."""
-    unpushed = replace(SHORT, guidance_end=0.0)
+    unpushed = SHORT.replace(guidance_end=0.0)
     for some in (cases, edits):
         ours, theirs = (run_arm(WEIGHTS, unpushed, arm, some)[0] for arm in ("latent", "plain"))
         # Two levels of 255: batches of another make-up sum floats in another order.
@@ -258,10 +258,10 @@ def test_a_latent_push_moves_the_guide(cases):
 
 def test_without_when_guidance_starts_at_once_and_without_which_nothing_is_lowered(cases):
     started = run_arm(
-        WEIGHTS, replace(SHORT, timing_level=1.0, timing_latest=0.5), "muse-no-when", cases
+        WEIGHTS, SHORT.replace(timing_level=1.0, timing_latest=0.5), "muse-no-when", cases
     )[1]
     assert [sample.trace.start_step for sample in started] == [0, 0]
-    bare = replace(SHORT, inherent_weight=0.0, similar_weight=0.0, balance=1.0)
+    bare = SHORT.replace(inherent_weight=0.0, similar_weight=0.0, balance=1.0)
     dropped, same = (
         run_arm(WEIGHTS, m, arm, cases) for m, arm in ((SHORT, "muse-no-which"), (bare, "muse"))
     )
@@ -289,11 +289,11 @@ def test_a_sweep_knows_where_each_setting_started(tmp_path):
 
 def test_the_sweep_of_how_changes_one_thing_at_a_time():
     settings = {
-        name: asdict(one.method) | dict(one.backbone)
+        name: one.method.model_dump() | dict(one.backbone)
         for name, one in how_settings(Method()).items()
     }
     default = settings.pop(DEFAULT)
-    assert default == asdict(Method())
+    assert default == Method().model_dump()
     for name, changed in settings.items():
         assert {key for key, value in changed.items() if value != default.get(key)} == {
             name.split("=")[0]
@@ -301,7 +301,7 @@ def test_the_sweep_of_how_changes_one_thing_at_a_time():
 
 
 def test_the_sweep_of_which_changes_its_weights_alone():
-    settings = {name: asdict(one.method) for name, one in which_settings(SHORT).items()}
+    settings = {name: one.method.model_dump() for name, one in which_settings(SHORT).items()}
     default = settings.pop(DEFAULT)
     weights = {
         name: (told.pop("inherent_weight"), told.pop("similar_weight"))
@@ -316,7 +316,7 @@ def test_the_sweep_of_which_changes_its_weights_alone():
 
 def test_a_gain_is_paired_with_the_default(cases):
     settings = how_settings(SHORT)
-    names = (DEFAULT, "tokens=1", "preview='full'")
+    names = (DEFAULT, "tokens=1", "tiny_vae='none'")
     told = sweep(WEIGHTS, {name: settings[name] for name in names}, {"generation": cases})
     one, other, full = (told[name]["generation"] for name in names)
     assert full["forwards"]["mean"] > one["forwards"]["mean"], "its readings are dearer"

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from muse.emotions import MIKELS
-from pipeline.config import Config, Null
+from pipeline.config import Config, Faults
 from pipeline.generation.null_engine import NullEngine
 from pipeline.generation.results import blank_row, failed, quota_rejection
 from pipeline.generation.samples import BatchMaker
@@ -22,7 +22,7 @@ def request_():
 
 
 def test_a_rejection_by_quota_is_the_same_whether_the_request_was_computed_or_not(request_):
-    maker = BatchMaker(NullEngine(Null()), {}, Config(candidates=3), SHARED, "")
+    maker = BatchMaker(NullEngine(Faults()), {}, Config(candidates=3), SHARED, "")
     (made,) = maker.make(Batch(0, (request_,)))
     assert made.record["phash"]
     rejected = quota_rejection(made.record, "full")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from muse.emotions import MIKELS
-from pipeline.config import Config, Null
+from pipeline.config import Config, Faults
 from pipeline.generation.null_engine import RAISE, NullEngine
 from pipeline.generation.samples import BatchMaker
 from pipeline.generation.worker import make_robustly, make_task, out_of_memory
@@ -23,7 +23,9 @@ def _batch(*prompts: str) -> Batch:
 
 
 def _maker(**settings) -> BatchMaker:
-    return BatchMaker(NullEngine(Null(**settings)), {}, Config(), {"taxonomy": asdict(MIKELS)}, "")
+    return BatchMaker(
+        NullEngine(Faults(**settings)), {}, Config(), {"taxonomy": asdict(MIKELS)}, ""
+    )
 
 
 def test_what_torch_raises_without_memory_is_known():
@@ -47,7 +49,7 @@ def test_pieces_are_halved_until_they_fit(memory, piece):
 
 
 def test_only_the_guilty_fails():
-    results, _ = make_robustly(_maker(faults=True), _batch("a", f"b {RAISE}", "c"))
+    results, _ = make_robustly(_maker(prompts=True), _batch("a", f"b {RAISE}", "c"))
     assert [result.record["status"] == "failed" for result in results] == [False, True, False]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from muse.emotions import MIKELS
 from muse.method import Method
-from pipeline.config import LADDER, SEEDS
+from pipeline.config import AUTO
 from pipeline.output.verify import verify
 from pipeline.planning.plan import Batch, PlannedRequest, derive_seed
 from pipeline.planning.retry_strategy import (
@@ -99,11 +99,11 @@ def test_without_second_attempts_every_emotion_reseeds():
 
 def test_the_first_requests_use_either_strategy_and_later_ones_the_chosen_one():
     first = Batch(0, tuple(_planned(n, emotion=MIKELS.labels[n % 8]) for n in range(40)))
-    assert assign_strategies(first, SEEDS, 40, {}, MIKELS, 0) is first
-    explored = assign_strategies(first, LADDER, 40, {}, MIKELS, 0)
+    assert assign_strategies(first, RESEED, 40, {}, MIKELS, 0) is first
+    explored = assign_strategies(first, AUTO, 40, {}, MIKELS, 0)
     assert {request.strategy for request in explored.requests} == {REFINE, RESEED}
     chosen = dict.fromkeys(MIKELS.labels, RESEED) | {"fear": REFINE}
-    later = assign_strategies(Batch(2, first.requests), LADDER, 40, chosen, MIKELS, 0)
+    later = assign_strategies(Batch(2, first.requests), AUTO, 40, chosen, MIKELS, 0)
     for request in later.requests:
         (emotion,) = request.emotion
         assert request.strategy == chosen[emotion]
@@ -113,7 +113,7 @@ def test_the_first_requests_use_either_strategy_and_later_ones_the_chosen_one():
 def retried(tmp_path):
     """The run command with `auto` on 100 requests, of which the first 64 explore; its arguments without output."""
     manifest = drive.write_manifest(tmp_path / "m.parquet", [f"a dog {n}" for n in range(100)])
-    options = ["--candidates", 4, "--min-confidence", 0.7, "--effort", "ladder"]
+    options = ["--candidates", 4, "--min-confidence", 0.7, "--retry-strategy", "auto"]
     return lambda name, *more: (manifest, tmp_path / name, *options, *more)
 
 
@@ -143,13 +143,13 @@ def test_a_strategy_is_chosen_once_and_changes_no_byte_with_the_number_of_worker
 
 
 def test_a_driver_killed_before_or_after_the_choice_resumes_to_the_same_bytes(retried, tmp_path):
-    slow = ["--set", "null.delay=0.02", "--workers", 2]
-    assert drive.run(*retried("undisturbed", *slow)).returncode == 0
+    slow = {"faults": {"delay": 0.02}}
+    assert drive.run(*retried("undisturbed", "--workers", 2), **slow).returncode == 0
     for name, finished in (("before", 5), ("after", 18)):
-        with drive.started(*retried(name, *slow)) as going:
+        with drive.started(*retried(name, "--workers", 2), **slow) as going:
             drive.wait_until(lambda name=name, n=finished: _finished(tmp_path / name) >= n, going)
         assert ("retry_strategy" in read_json(tmp_path / name / "run.json")) == (name == "after")
-        done = drive.run(*retried(name, *slow))
+        done = drive.run(*retried(name, "--workers", 2), **slow)
         assert done.returncode == 0, done.stderr
         assert drive.published(tmp_path / name) == drive.published(tmp_path / "undisturbed")
 

@@ -10,7 +10,7 @@ from diffusers import AutoencoderTiny
 from jobs.world.card import psnr
 from muse.diffusion.backbones import load_backbone
 from muse.diffusion.backbones.stable_diffusion_3 import StableDiffusion3
-from muse.diffusion.hub import FULL
+from muse.diffusion.hub import NO_TINY_VAE
 from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.images import to_tensor
@@ -130,12 +130,12 @@ def test_a_tiny_decoder_serves_the_inner_loop_and_the_vae_the_picture(
         num_decoder_blocks=(1, 1),
     )
     tiny.save_pretrained(tmp_path / "tiny", safe_serialization=True)
-    backbone = load_backbone(folders["sd1"], preview=str(tmp_path / "tiny"))
+    backbone = load_backbone(folders["sd1"], tiny_vae=str(tmp_path / "tiny"))
     latents = torch.randn(1, 4, 16, 16)
     with torch.no_grad():
-        assert backbone.codec.preview(latents).shape == (1, 3, 32, 32)
+        assert backbone.codec.decode_draft(latents).shape == (1, 3, 32, 32)
         assert not torch.allclose(
-            backbone.codec.preview(latents), backbone.codec.decode(latents), atol=1e-2
+            backbone.codec.decode_draft(latents), backbone.codec.decode(latents), atol=1e-2
         )
     (sample,) = MuseEngine(backbone, random_guide, random_clip, QUICK).run(
         [Request("a dog", Target.of("awe"), 1)]
@@ -144,23 +144,17 @@ def test_a_tiny_decoder_serves_the_inner_loop_and_the_vae_the_picture(
 
 
 def test_a_model_may_bring_its_own_tiny_decoder():
-    """As the embedded one does, which makes nearly what the VAE makes; `full` asks for the VAE all the same."""
-    own, full = (load_backbone(WEIGHTS / "diffusion", preview=name).codec for name in ("", FULL))
+    """As the embedded one does, which makes nearly what the VAE makes; `none` asks for the VAE all the same."""
+    own, full = (
+        load_backbone(WEIGHTS / "diffusion", tiny_vae=name).codec for name in ("", NO_TINY_VAE)
+    )
     picture = to_tensor(render(sample_scene(Random(0), "beach", "dog", "awe")))
     with torch.no_grad():
         latents = own.encode(picture[None])
         assert own.tiny is not None
-        assert torch.equal(full.preview(latents), full.decode(latents))
-        alike = psnr(own.preview(latents), own.decode(latents))
+        assert torch.equal(full.decode_draft(latents), full.decode(latents))
+        alike = psnr(own.decode_draft(latents), own.decode(latents))
     assert 23 < alike < 60
-
-
-def test_latents_are_previewed_as_small_as_asked(folders):
-    backbone, whole = load_backbone(folders["sd1"], preview_side=16), load_backbone(folders["sd1"])
-    latents = torch.randn(1, 4, 16, 16)
-    with torch.no_grad():
-        assert backbone.codec.preview(latents).shape == (1, 3, 16, 16)
-        assert torch.equal(whole.codec.preview(latents), whole.codec.decode(latents))
 
 
 @pytest.mark.slow

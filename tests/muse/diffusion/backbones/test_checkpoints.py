@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from muse.diffusion.backbones import load_backbone
-from muse.diffusion.hub import FULL
+from muse.diffusion.hub import NO_TINY_VAE
 from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.method import Method
@@ -197,15 +197,15 @@ def test_a_run_knows_a_single_file_by_its_weights_and_its_configurations(folders
     os.truncate(file, 5000)
     with pytest.raises(UserError, match=r"model.safetensors is damaged"):
         locate(Config(model=str(file)))
-    with pytest.raises(UserError, match=r"preview .* give the folder"):
-        locate(Config(preview=str(WEIGHTS / "guide" / "model.safetensors")))
+    with pytest.raises(UserError, match=r"tiny_vae .* give the folder"):
+        locate(Config(tiny_vae=str(WEIGHTS / "guide" / "model.safetensors")))
 
 
-@pytest.mark.parametrize(("preview", "tiny"), [("", True), (FULL, False)])
-def test_a_run_reads_through_the_decoder_that_its_model_brings_or_through_the_vae(preview, tiny):
-    config = Config(preview=preview)
+@pytest.mark.parametrize(("tiny_vae", "tiny"), [("", True), (NO_TINY_VAE, False)])
+def test_a_run_reads_through_the_decoder_that_its_model_brings_or_through_the_vae(tiny_vae, tiny):
+    config = Config(tiny_vae=tiny_vae)
     models = locate(config)
-    assert "preview" not in models, "it is a part of the model, and of its hash"
+    assert "tiny_vae" not in models, "it is a part of the model, and of its hash"
     codec = load_engine(models, config, on_gpu=False).engine.setup.backbone.codec
     assert (codec.tiny is not None) == tiny
 

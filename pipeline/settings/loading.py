@@ -1,0 +1,171 @@
+"""Settings as they are given: defaults, a TOML file, `--set` and flags, validated by a model.
+
+Every problem is reported with where the value came from, its key, the value, and what to write.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from muse.method import Settings
+from pipeline.config import HIDDEN, Config, Faults
+from pipeline.errors import UserError
+from pipeline.settings.problems import describe, unknown
+
+S = TypeVar("S", bound=Settings)
+
+MAX_BYTES = 1_000_000
+"""Of a config file."""
+
+FAULTS_VARIABLE = "MUSE_BATCH_TEST_FAULTS"
+"""Environment variable with the faults of the null engine as JSON; for tests alone."""
+
+
+class Given:
+    """The values that a user gave, and where each of them came from.
+
+    Attributes:
+        values: nested tables, as a TOML file has them.
+        sources: dotted keys to the option that gave them last.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.sources: dict[str, str] = {}
+
+    def add(self, values: Mapping[str, Any], source: str) -> None:
+        """Whole entries, each of which replaces the one before."""
+        for key, value in values.items():
+            self.values[key] = value
+            self.sources[key] = source
+
+    def assign(self, assignment: str) -> None:
+        """One `--set key=value`; the value is TOML, bare words are text.
+
+        Raises:
+            UserError: no such form.
+        """
+        key, mark, text = assignment.partition("=")
+        if not mark or not key.strip():
+            raise UserError(f"--set {assignment!r}: write key=value, as in --set method.steps=30")
+        *tables, leaf = key.strip().split(".")
+        values = self.values
+        for table in tables:
+            values = values.setdefault(table, {})
+            if not isinstance(values, dict):
+                raise UserError(f"--set {assignment!r}: {table} is not a table")
+        values[leaf] = _parsed(text)
+        self.sources[key.strip()] = "--set"
+
+    def source_of(self, key: str) -> str:
+        """The option that gave a dotted key, or the table that holds it."""
+        # A problem with a table is a problem with what was given in it.
+        inside = [source for name, source in self.sources.items() if name.startswith(f"{key}.")]
+        while key:
+            if key in self.sources:
+                return self.sources[key]
+            key = key.rpartition(".")[0]
+        return inside[0] if inside else "settings"
+
+
+def load_config(file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> Config:
+    """The run's settings. `flags` that are None were not given.
+
+    Raises:
+        UserError: see `load`.
+    """
+    config = load(Config, file, assignments, flags)
+    faults = os.environ.get(FAULTS_VARIABLE)
+    return config if faults is None else config.replace(faults=_faults(faults))
+
+
+def load(
+    schema: type[S], file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]
+) -> S:
+    """Settings from a TOML file, then assignments, then flags; the later ones win.
+
+    Raises:
+        UserError: an unreadable file; or all unknown keys (with the nearest known one), wrong types
+            and values out of range at once, a line each.
+    """
+    given = Given()
+    if file is not None:
+        given.add(_read(file), f"--config {file}")
+    return _build(schema, given, assignments, flags)
+
+
+def revised(
+    stored: Mapping[str, Any], assignments: Sequence[str], flags: Mapping[str, Any]
+) -> Config:
+    """Settings as `run.json` stores them, with some of them changed.
+
+    Raises:
+        UserError: as `load`.
+    """
+    given = Given()
+    given.add(copy.deepcopy(dict(stored)), "run.json")
+    return _build(Config, given, assignments, flags, hidden=())
+
+
+def _build(
+    schema: type[S],
+    given: Given,
+    assignments: Sequence[str],
+    flags: Mapping[str, Any],
+    hidden: Sequence[str] = HIDDEN,
+) -> S:
+    for assignment in assignments:
+        given.assign(assignment)
+    for name, value in flags.items():
+        if value is not None:
+            given.add({name: value}, f"--{name.replace('_', '-')}")
+    # Hidden fields would be accepted by the schema; to users they are unknown.
+    values = {key: value for key, value in given.values.items() if key not in hidden}
+    errors = [unknown(schema, key, given.values[key]) for key in given.values.keys() - values]
+    try:
+        settings = schema.model_validate(values)
+    except ValidationError as error:
+        errors += [describe(schema, details) for details in error.errors()]
+    if errors:
+        lines = [f"{given.source_of(key)}: {text}" for key, text in errors]
+        raise UserError("\n".join(dict.fromkeys(lines)))
+    return settings
+
+
+def _parsed(text: str) -> Any:
+    """The value of an assignment: TOML, or text without quotes."""
+    try:
+        parsed = tomllib.loads(f"v = {text}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text.strip()
+    return parsed["v"] if len(parsed) == 1 else text.strip()
+
+
+def _faults(text: str) -> Faults:
+    try:
+        return Faults.model_validate(json.loads(text))
+    except ValueError as error:
+        raise UserError(f"{FAULTS_VARIABLE}: {error}") from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        if not file.is_file():
+            raise OSError("there is no such file")
+        if file.stat().st_size > MAX_BYTES:
+            raise OSError(f"it has more than {MAX_BYTES:,} bytes")
+        return tomllib.loads(file.read_text())
+    except RecursionError:
+        raise UserError(f"--config {file}: nested too deeply") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--config {file}: cannot be read ({error})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"--config {file}: not valid TOML: {error}") from None
