@@ -57,7 +57,7 @@ def measured(figures: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def write_manifest(path: Path, rows: int, named: bool) -> Path:
-    """A manifest of `rows` rows: each with an id and an emotion of its own, or with a prompt alone."""
+    """A manifest of `rows` rows with a prompt each; `named` gives each an id and an emotion, too."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -80,7 +80,7 @@ def write_manifest(path: Path, rows: int, named: bool) -> Path:
 def plan(
     requests: int = 10_000_000, named: bool = False, folder: Folder = Path("build/scale")
 ) -> None:
-    """Check a manifest and count its plan. --named: a row with an id for each request, not for 8."""
+    """Check a manifest and count its plan. --named: a row with an id for each request."""
     from pipeline.config import Config
     from pipeline.planning.dry_run import dry_run
 

@@ -134,7 +134,7 @@ def make_job(
 
 
 def _complete_before(output: Location, run: RunFile, warn: Warn) -> Outcome:
-    """The outcome of a run that was complete before this call; what is damaged in it is warned of."""
+    """The outcome of a run that was complete before this call; damage to it is warned of."""
     for line in damaged_shards(output):
         warn(
             f"{line}; `muse-batch verify {output}` lists all damage; another --output makes it anew"

@@ -26,7 +26,7 @@ IMAGE = "encoded_image"
 
 @dataclass(frozen=True)
 class Report:
-    """A finished batch, as the driver hears of it.
+    """A finished batch, as its worker reports it.
 
     Attributes:
         accepted: accepted samples per emotion.

@@ -76,9 +76,9 @@ def publisher_of(output: Location, config: Config, schema: pa.Schema) -> Publish
 class Publisher:
     """Packs finished batches, in plan order, into shards of exactly `size` accepted samples.
 
-    A shard also carries the records of the requests between its samples that were refused. It closes
-    when the first sample beyond it arrives, so that trailing refusals belong to the last shard. Here the order
-    is fixed, so that here near-duplicates of earlier samples are refused.
+    A shard also has the records of the requests between its samples that were not accepted. It
+    closes when the first sample beyond it arrives, so that the last shard has the trailing ones.
+    Near-duplicates of earlier samples are rejected here, because here the order is fixed.
 
     Args:
         near: see `near_duplicates` in the config.
@@ -100,9 +100,8 @@ class Publisher:
         self.output, self.size, self.image_format, self.schema = output, size, image_format, schema
         self.keep = keep
         known = read_markers(output)
-        hashes = (
-            (row["key"], row["phash"]) for row in accepted_rows(output, known, ["key", "phash"])
-        )
+        earlier = accepted_rows(output, known, ["key", "phash"])
+        hashes = ((row["key"], row["phash"]) for row in earlier)
         self.seen = NearDuplicates(near, hashes) if near >= 0 else None
         column = "emotion" if by == "emotion" else "manifest"
         self.quota = Quota(quota, by, accepted_rows(output, known, [column])) if quota else None
@@ -129,9 +128,9 @@ class Publisher:
         self.next = Cursor(self.next.batch + 1, 0)
 
     def all_refused(self, batch: Batch, shared: Mapping[str, Any]) -> list[Result]:
-        """The refusals of a batch that lies ahead, if every cell that it asks for is full; else nothing.
+        """The rejections of a batch that lies ahead if all its cells are full; else nothing.
 
-        Cells only fill up, so that its place in the order would refuse them all the same.
+        Cells only fill up, so that each request would be rejected in its turn as well.
         """
         if self.quota is None:
             return []
@@ -185,7 +184,7 @@ class Publisher:
             yield f"{REJECTED_FOLDER}/{name}.tar", tar_bytes(members)
 
     def _files(self, name: str) -> Iterator[tuple[str, bytes]]:
-        """The files of the shard, marker excepted, in the order of writing; named as `file_of` reads them."""
+        """The files of the shard but its marker, in the order in which they are written."""
         samples = [result for result in self.pending if result.record["status"] == ACCEPTED]
         members = [
             member for sample in samples for member in sample_members(sample, self.image_format)

@@ -76,7 +76,7 @@ class Attempts:
         """
         case = self._cases.setdefault(task.batch.number, _Case())
         case.deaths += 1
-        # Splitting a group condemns nobody, so one death is enough for it. A lone request gets
+        # Splitting a group fails no request, so one death is enough for it. A lone request gets
         # every chance.
         if len(task.probe) > 1:
             case.suspects += _halves(task.probe)

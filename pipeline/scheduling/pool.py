@@ -23,7 +23,7 @@ from pipeline.scheduling.executor import Event, Executor, Outcome
 from pipeline.scheduling.stop_rules import StopRules
 
 TICK_SECONDS = 1.0
-"""How often the loop wakes without an event, to look for workers that hang."""
+"""How often the loop wakes without an event, to find workers that hang."""
 
 
 class WorkerState(Enum):
@@ -74,7 +74,7 @@ class Pool:
     ):
         """
         Args:
-            size: how many workers to start.
+            size: workers to start.
             on_event: is called, for the log, when a worker has been placed, is ready, or has ended.
             clock: seconds, for the deadlines.
         """
@@ -239,10 +239,7 @@ class Pool:
         self._set_state(worker, WorkerState.LOADING, limit and max(limit, at_least))
 
     def _on_raised(self, worker: WorkerHandle, cause: str) -> None:
-        """A call raised.
-
-        The method's own errors end as failed requests: what arrives here is ours or the disk's.
-        """
+        """A call raised; not for a request's sake, since those errors end as failed requests."""
         if worker.task is not None:
             number = worker.task.batch.number
             raise RunStopped(f"batch {number} could not be stored: {cause}")
@@ -252,10 +249,7 @@ class Pool:
         self._on_failed_start(cause, may_retry=False)
 
     def _on_failed_start(self, cause: str, may_retry: bool, is_charged: bool = True) -> None:
-        """A worker ended before it had its models.
-
-        Others may do its work; without any, the run ends.
-        """
+        """A worker ended before it had its models. Without any other worker, the run ends."""
         if is_charged:
             self.rules.on_failed_start()
         if not is_charged or (may_retry and self.rules.may_start_another()):
@@ -279,11 +273,8 @@ class Pool:
         return self.config.request_timeout_s * max(1, requests) or None
 
     def _log_end(self, worker: WorkerHandle, cause: str) -> None:
-        entry: dict[str, Any] = {
-            "event": "ended",
-            "pid": worker.placement and worker.placement.pid,
-            "cause": cause,
-        }
+        pid = worker.placement and worker.placement.pid
+        entry: dict[str, Any] = {"event": "ended", "pid": pid, "cause": cause}
         if worker.task is not None:
             entry |= {"held": worker.task.batch.number, "requests": len(worker.task.keys)}
         self.on_event(entry)

@@ -1,4 +1,5 @@
-"""What a run shows while it goes, as its user sees it: plain lines in a file, a live display on a terminal."""
+"""What a run shows while it goes, as its user sees it: plain lines in a file, a live display on a
+terminal."""
 
 import contextlib
 import os
@@ -72,12 +73,12 @@ def test_on_a_terminal_it_shows_a_live_display_up_to_the_last_image(manifest, tm
         os.close(theirs)
         watching.join()
         os.close(ours)
-    told = shown.decode()
-    assert done.returncode == 0, told
-    assert "\x1b[" in told
-    assert "starting workers" in told
+    display = shown.decode()
+    assert done.returncode == 0, display
+    assert "\x1b[" in display
+    assert "starting workers" in display
     *_, last = (
-        line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told).splitlines() if line.strip()
+        line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", display).splitlines() if line.strip()
     )
     assert "8/8" in last
     assert COUNTS.search(last)[0] == COUNTS.search(done.stdout)[0]
@@ -93,10 +94,10 @@ def test_plain_lines_come_no_faster_than_their_pace_and_the_last_one_always(
     with Progress(10, before) as display:
         display.add(Report(1, {"accepted": 1, "failed": 2}, {"fear": 1}))
         display.add(Report(2, {"rejected": 3}))
-    first, *told = capsys.readouterr().err.splitlines()
+    first, *later = capsys.readouterr().err.splitlines()
     assert first == "muse-batch: 4 of 10 done, starting workers"
-    assert len(told) == lines
-    assert told[-1].startswith(
+    assert len(later) == lines
+    assert later[-1].startswith(
         "muse-batch: 10/10 | 4 accepted, 3 rejected, 3 failed | awe 3 fear 1 | "
     )
 

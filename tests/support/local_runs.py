@@ -1,4 +1,4 @@
-"""Runs of the null engine within this process: no Ray, seeded order of completion, injected faults."""
+"""Runs of the null engine within this process: seeded order of completion, injected faults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULTS = {"engine": "null", "batch_size": 4, "shard_size": 5, "emotions": ("aw
 
 
 def write_rows(path: Path, count: int = 30, **columns: list) -> Path:
-    """A manifest of `count` rows, each for awe unless `columns` say otherwise."""
+    """A manifest of `count` rows, each for awe unless `columns` has emotions."""
     path.parent.mkdir(parents=True, exist_ok=True)
     prompts = [f"a dog {number}" for number in range(count)]
     pq.write_table(pa.table({"prompt": prompts, "emotion": ["awe"] * count} | columns), path)
@@ -47,7 +47,7 @@ def published(output: Path) -> dict[str, bytes]:
 
 
 class Killer:
-    """Ends the worker of some tasks, each as often as its batch number is listed; for `before_task`."""
+    """For `before_task`: ends a batch's worker as often as the batch's number is listed."""
 
     def __init__(self, *batches: int, fault: type[WorkerFault] | Callable = WorkerFault):
         self.left, self.fault = [*batches], fault

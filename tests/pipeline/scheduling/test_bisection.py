@@ -44,8 +44,8 @@ def test_a_death_or_two_by_chance_change_nothing():
 @pytest.mark.parametrize("size", [2, 3, 4, 8])
 def test_five_deaths_by_chance_leave_no_trace(size):
     """However they fall. Three on the batch and three on one request alone would condemn it, and
-    three on the batch and three on it again, with nobody found guilty, would have it made in
-    pieces."""
+    three on the batch and three on it again, without any request found to kill, would have it made
+    in pieces."""
     assert all(task == Task(_batch(size)) for task in _under_deaths(size, 5))
     assert not all(task == Task(_batch(size)) for task in _under_deaths(size, 6))
 
@@ -64,20 +64,20 @@ def _under_deaths(size: int, most: int) -> Iterator[Task]:
 
 @pytest.mark.parametrize("seed", range(30))
 def test_exactly_the_poison_is_found(seed):
-    """Seeded: batches of 1 to 16, up to 3 guilty requests; the rest is made at once, as if they had
+    """Seeded: batches of 1 to 16, up to 3 that kill; the rest is made at once, as if they had
     never been."""
     rng = random.Random(seed)
     batch = _batch(rng.randint(1, 16))
     keys = [request.key for request in batch.requests]
-    guilty = set(rng.sample(keys, min(len(keys), rng.randint(1, 3))))
-    task, _ = _work_off(batch, lambda task: guilty & set(task.keys))
-    assert task.poison == guilty
-    assert set(task.keys) == set(keys) - guilty
+    killers = set(rng.sample(keys, min(len(keys), rng.randint(1, 3))))
+    task, _ = _work_off(batch, lambda task: killers & set(task.keys))
+    assert task.poison == killers
+    assert set(task.keys) == set(keys) - killers
     assert task.piece == 0
 
 
 @pytest.mark.parametrize("position", range(8))
-def test_one_guilty_of_eight_costs_few_workers(position):
+def test_one_killer_of_eight_costs_few_workers(position):
     """Three for the batch, one each for 8 > 4 > 2 > 1, three for the lone request: nine at most."""
     task, deaths = _work_off(_batch(8), lambda task: f"{position:09d}" in task.keys)
     assert task.poison == {f"{position:09d}"}
@@ -85,7 +85,7 @@ def test_one_guilty_of_eight_costs_few_workers(position):
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_deaths_by_chance_condemn_nobody(seed):
+def test_deaths_by_chance_condemn_no_request(seed):
     """Seeded: every task dies with probability 0.25. A request is condemned only if it dies alone
     three times running, which 30 seeds of 8 requests see in 1 of 64 probes; the seeds here see
     none."""

@@ -1,0 +1,148 @@
+"""The way of a run: the same bytes for any workers and any order, and through any interruption."""
+
+import contextlib
+import json
+
+import pytest
+
+from pipeline.errors import RunStopped, UserError
+from pipeline.output import batches
+from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.storage.log import reports
+from tests.support.corpora import rows_of
+from tests.support.local_runs import published, run_locally, stop_at, write_rows
+
+pytestmark = pytest.mark.usefixtures("quick_storage")
+
+SETTINGS = {
+    "plain": {},
+    "candidates": {"candidates": 3, "min_confidence": 0.7},
+    "quota": {"quota": 6},
+    "near-duplicates": {"near_duplicates": 24, "keep_rejected": True},
+    "quota and near-duplicates": {"quota": 4, "near_duplicates": 24, "candidates": 2},
+    "nothing accepted": {"min_confidence": 1.0, "keep_rejected": True},
+}
+EMOTIONS = ["awe", "fear", "contentment"]
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    emotions = [EMOTIONS[number % 3] for number in range(40)]
+    return write_rows(tmp_path_factory.mktemp("run") / "m.parquet", 40, emotion=emotions)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(manifest, tmp_path_factory):
+    """What a run publishes under each of the settings, with one worker and in the plan's order."""
+    expected = {}
+    for name, settings in SETTINGS.items():
+        output = tmp_path_factory.mktemp("undisturbed") / "out"
+        run_locally(manifest, output, **settings)
+        expected[name] = published(output)
+    return expected
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_settings_do_what_they_are_here_for(manifest, tmp_path, name):
+    """Or the tests below would compare runs in which nothing happened."""
+    run_locally(manifest, tmp_path / "out", **SETTINGS[name])
+    rows = rows_of(tmp_path / "out")
+    reasons = " ".join(row["reason"] or "" for row in rows)
+    assert ("quota" in reasons) == ("quota" in name)
+    assert ("near-duplicate of" in reasons) == ("near" in name)
+    assert any(row["status"] == "accepted" for row in rows) == (name != "nothing accepted")
+    assert [row["row"] for row in rows] == [*range(40)]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(("workers", "seed"), [(2, 0), (4, 1), (4, 2)])
+def test_workers_and_the_order_of_completion_change_no_byte(
+    manifest, undisturbed, tmp_path, name, workers, seed
+):
+    run_locally(manifest, tmp_path / "out", LocalExecutor(workers, seed), **SETTINGS[name])
+    assert published(tmp_path / "out") == undisturbed[name]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("seed", range(2))
+def test_a_run_that_stops_again_and_again_gives_the_same_bytes(
+    manifest, undisturbed, tmp_path, name, seed
+):
+    """Stopped at several batches, with other workers each time. No batch is made twice."""
+    output = tmp_path / "out"
+    for number in (0, 3, 4, 8, None):
+        executor = LocalExecutor(3, seed, before_task=stop_at(number))
+        with contextlib.suppress(RunStopped):
+            run_locally(manifest, output, executor, **SETTINGS[name])
+    assert published(output) == undisturbed[name]
+    made = [report["batch"] for report in reports(output)]
+    assert sorted(made) == [*range(10)]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_damaged_batch_file_is_made_again(manifest, undisturbed, tmp_path, damage, number):
+    output = tmp_path / "out"
+    with contextlib.suppress(RunStopped):
+        run_locally(manifest, output, LocalExecutor(4, 1, before_task=stop_at(5)), shard_size=100)
+    (file,) = batches.batch_files(output, number)
+    data = file.read_bytes()
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(data[:-9] if damage == "cut" else data[:50] + b"?" + data[51:])
+    run_locally(manifest, output, shard_size=100)
+    expected = tmp_path / "expected"
+    run_locally(manifest, expected, shard_size=100)
+    assert published(output) == published(expected)
+
+
+def test_a_batch_file_that_is_damaged_while_the_run_goes_on_is_made_again(
+    manifest, undisturbed, tmp_path
+):
+    """Batch 1 is damaged while its shard waits for batch 0, which the third worker gets last."""
+    output, damaged = tmp_path / "out", []
+
+    def damage(task):
+        if task.batch.number == 3 and not damaged:
+            damaged.extend(batches.batch_files(output, 1))
+            damaged[0].write_bytes(b"")
+
+    executor = LocalExecutor(4, seed=5, before_task=damage)
+    run_locally(manifest, output, executor)
+    assert published(output) == undisturbed["plain"]
+
+
+def test_a_finished_run_is_left_as_it_is(manifest, undisturbed, tmp_path):
+    first = run_locally(manifest, tmp_path / "out")
+    again = run_locally(manifest, tmp_path / "out")
+    assert (first.already_done, again.already_done) == (False, True)
+    assert again.counts == first.counts
+    assert published(tmp_path / "out") == undisturbed["plain"]
+
+
+def test_nothing_of_the_work_is_left_behind(manifest, tmp_path):
+    run_locally(manifest, tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert not {name for name in names if name.startswith(".") or name.endswith(".part")}
+    assert not batches.finished_batches(tmp_path / "out")
+    assert not (tmp_path / "out" / "_state" / "lease.json").exists()
+
+
+def test_other_settings_are_refused_with_the_difference(manifest, undisturbed, tmp_path):
+    run_locally(manifest, tmp_path / "out")
+    with pytest.raises(UserError, match=r"config.seed: 0 -> 5"):
+        run_locally(manifest, tmp_path / "out", seed=5)
+    assert published(tmp_path / "out") == undisturbed["plain"]
+
+
+def test_a_run_with_a_damaged_shard_is_not_resumed(manifest, tmp_path):
+    output = tmp_path / "out"
+    with contextlib.suppress(RunStopped):
+        run_locally(manifest, output, LocalExecutor(before_task=stop_at(8)))
+    (output / "shards" / "00000.parquet").write_bytes(b"")
+    before = sorted(path.name for path in (output / "shards").iterdir())
+    with pytest.raises(UserError, match=r"shards/00000.parquet: has 0 bytes where"):
+        run_locally(manifest, output)
+    assert sorted(path.name for path in (output / "shards").iterdir()) == before
+    assert not json.loads((output / "run.json").read_text())["complete"]
