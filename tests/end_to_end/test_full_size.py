@@ -66,7 +66,7 @@ def stable_diffusion_15(tokenizer, cells):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.research
 @pytest.mark.timeout(3600)
 def test_stable_diffusion_15_at_full_size(tokenizer, random_guide, random_clip, monkeypatch):
     """One request, two steps of two readings each. On a GPU at 512 px, without at 128: 39 seconds of a core, 5.6 GB."""

@@ -1,4 +1,4 @@
-"""Google Cloud Storage: the same code against an emulator of it on loopback, with faults on the way (seed 0)."""
+"""Output on an emulator of Google Cloud Storage, with seeded faults on the way."""
 
 import json
 import os
@@ -16,13 +16,14 @@ import pytest
 from pipeline.errors import RunStopped
 from pipeline.storage.remote import Remote
 from tests.end_to_end.test_object_store import FAULTY, ROWS, SIZES
-from tests.end_to_end.test_run import IMAGES, _shards, muse_batch
+from tests.support import drive
+from tests.support.drive import IMAGES
 from tests.support.stores import Proxy
 
 
 @pytest.fixture
 def gs(monkeypatch):
-    """A proxy before the emulator, with an empty bucket `corpora`; the environment names it to whoever speaks GCS."""
+    """A proxy before the emulator, with an empty bucket `corpora`; the environment names it."""
     from gcp_storage_emulator.server import create_server
 
     server = create_server("127.0.0.1", 0, in_memory=True, default_bucket="corpora")
@@ -39,7 +40,7 @@ def gs(monkeypatch):
 
 
 def _objects() -> dict[str, bytes]:
-    """What stands where `_shards` finds its files on a disk."""
+    """What stands where `drive.published` finds its files on a disk."""
     fs = fsspec.filesystem("gs", use_listings_cache=False)
     names = [*fs.find("corpora/out/shards"), "corpora/out/metadata.parquet"]
     return {name.rpartition("/")[2]: fs.cat_file(name) for name in names}
@@ -64,12 +65,10 @@ def test_objects_are_whole_and_faults_are_outlived(gs):
 
 def test_refused_credentials_are_told_at_once_with_the_remedy(gs):
     gs.rates = {"expired": 1.0}
-    began = time.monotonic()
     with pytest.raises(
         RunStopped, match=r"gs://corpora/file: access refused .* give valid credentials"
     ):
         Remote("gs://corpora/file").put(b"1")
-    assert time.monotonic() - began < 60
 
 
 def test_a_bucket_that_is_not_there_is_named(gs):
@@ -79,17 +78,18 @@ def test_a_bucket_that_is_not_there_is_named(gs):
         Remote("gs://none/file").put(b"1")
 
 
+@pytest.mark.faults
 def test_run_killed_resumed_and_verified_it_is_what_a_disk_holds(gs, tmp_path):
     local, there = tmp_path / "manifest.parquet", "gs://corpora/in/manifest.parquet"
     pq.write_table(pa.Table.from_pylist(ROWS), local)
     (tmp_path / "railroad.png").write_bytes((IMAGES / "railroad.png").read_bytes())
     for name in ("manifest.parquet", "railroad.png"):
         Remote(f"gs://corpora/in/{name}").put((tmp_path / name).read_bytes())
-    done = muse_batch("run", local, "--output", tmp_path / "out", *SIZES)
+    done = drive.command("run", local, "--output", tmp_path / "out", *SIZES)
     assert done.returncode == 0, done.stderr
     gs.rates = FAULTY
     command = ["run", there, "--output", "gs://corpora/out", *SIZES]
-    started = [sys.executable, "-m", "pipeline.cli", *map(str, command)]
+    started = [sys.executable, "-m", "pipeline", *map(str, command)]
     with subprocess.Popen(started, start_new_session=True) as process:
         deadline = time.monotonic() + 300
         while not list(Remote("gs://corpora/out/_state/batches").iterdir()):
@@ -97,12 +97,12 @@ def test_run_killed_resumed_and_verified_it_is_what_a_disk_holds(gs, tmp_path):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGKILL)
-    again = muse_batch(*command)
+    again = drive.command(*command)
     assert again.returncode == 0, again.stderr
     gs.rates = {}
-    assert _objects() == _shards(tmp_path / "out")
-    verified = muse_batch("verify", "gs://corpora/out")
+    assert _objects() == drive.published(tmp_path / "out")
+    verified = drive.command("verify", "gs://corpora/out")
     assert verified.returncode == 0, verified.stderr
-    state = json.loads(muse_batch("status", "gs://corpora/out", "--json").stdout)
+    state = json.loads(drive.command("status", "gs://corpora/out", "--json").stdout)
     assert state["complete"]
     assert state["done"] == state["requests"] == 24

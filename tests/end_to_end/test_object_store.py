@@ -1,4 +1,4 @@
-"""End to end on S3: the real command, manifest, image and output on a real server, faults on the way (seed 0)."""
+"""Manifest, image and output on a server that speaks S3, with seeded faults on the way."""
 
 import json
 import os
@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.end_to_end.test_run import IMAGES, _shards, muse_batch
 from tests.support import drive
+from tests.support.drive import IMAGES
 
 ROWS = [
     *(
@@ -22,7 +22,7 @@ ROWS = [
     {"prompt": "a boat by a pond", "image": "railroad.png", "emotion": ["awe", "fear", "sadness"]},
 ]
 FAULTY = {"500": 0.03, "503": 0.05, "cut upload": 0.03, "cut download": 0.03, "delay": 0.02}
-SIZES = ["--engine", "null", "--batch-size", 3, "--shard-size", 4, "--workers", 1]
+SIZES = ["--engine", "null", "--batch-size", 3, "--shard-size", 4, "--executor", "local"]
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def manifests(tmp_path, s3):
 
 
 def _objects(s3) -> dict[str, bytes]:
-    """What stands where `_shards` finds its files on a disk."""
+    """What stands where `drive.published` finds its files on a disk."""
     objects = {
         item.key.removeprefix("out/"): item for item in s3.bucket.objects.filter(Prefix="out/")
     }
@@ -52,11 +52,11 @@ def test_run_killed_resumed_verified_and_read_back_it_is_what_a_disk_holds(
     manifests, s3, tmp_path, monkeypatch
 ):
     local, there = manifests
-    done = muse_batch("run", local, "--output", tmp_path / "out", *SIZES)
+    done = drive.command("run", local, "--output", tmp_path / "out", *SIZES)
     assert done.returncode == 0, done.stderr
     s3.rates = FAULTY
     command = ["run", there, "--output", "s3://corpora/out", *SIZES]
-    started = [sys.executable, "-m", "pipeline.cli", *map(str, command)]
+    started = [sys.executable, "-m", "pipeline", *map(str, command)]
     with subprocess.Popen(started, start_new_session=True) as process:
         deadline = time.monotonic() + 300
         while not list(s3.bucket.objects.filter(Prefix="out/_state/batches/")):
@@ -64,13 +64,13 @@ def test_run_killed_resumed_verified_and_read_back_it_is_what_a_disk_holds(
             assert time.monotonic() < deadline
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGKILL)
-    again = muse_batch(*command)
+    again = drive.command(*command)
     assert again.returncode == 0, again.stderr
-    assert _objects(s3) == _shards(tmp_path / "out")
+    assert _objects(s3) == drive.published(tmp_path / "out")
     assert sum(s3.counts.values()) > 5
-    verified = muse_batch("verify", "s3://corpora/out")
+    verified = drive.command("verify", "s3://corpora/out")
     assert verified.returncode == 0, verified.stderr
-    state = json.loads(muse_batch("status", "s3://corpora/out", "--json").stdout)
+    state = json.loads(drive.command("status", "s3://corpora/out", "--json").stdout)
     assert state["complete"]
     assert state["done"] == state["requests"] == 24
     for item in s3.bucket.objects.all():
@@ -96,8 +96,8 @@ def _keys_by_webdataset(s3) -> list[str]:
         for item in s3.bucket.objects.filter(Prefix="out/shards/")
         if item.key.endswith(".tar")
     )
-    told = "import fsspec, sys; sys.stdout.buffer.write(fsspec.open(sys.argv[1]).open().read())"
-    reader = f'pipe:{sys.executable} -c "{told}" s3://corpora/{{}}'
+    code = "import fsspec, sys; sys.stdout.buffer.write(fsspec.open(sys.argv[1]).open().read())"
+    reader = f'pipe:{sys.executable} -c "{code}" s3://corpora/{{}}'
     data = webdataset.WebDataset([reader.format(key) for key in keys], shardshuffle=False).decode(
         "pil"
     )
@@ -108,7 +108,7 @@ def _keys_by_webdataset(s3) -> list[str]:
 
 def test_a_store_that_stays_away_stops_the_command_with_the_place_and_exit_code_1(manifests, s3):
     s3.rates = {"503": 1.0}
-    done = muse_batch(
+    done = drive.command(
         "run", manifests[0], "--output", "s3://corpora/out", *SIZES, "--set", "store_timeout_s=1"
     )
     assert done.returncode == 1
@@ -116,6 +116,7 @@ def test_a_store_that_stays_away_stops_the_command_with_the_place_and_exit_code_
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.faults
 def test_the_second_driver_is_refused_there_and_a_dead_ones_place_is_taken(manifests, s3):
     slow = {"faults": {"delay": 0.5}}
     with drive.started(manifests[0], "s3://corpora/out", "--workers", 1, **slow) as going:
@@ -139,7 +140,7 @@ def test_the_second_driver_is_refused_there_and_a_dead_ones_place_is_taken(manif
 
 
 def test_a_manifest_that_is_not_there_is_named(s3):
-    done = muse_batch("run", "s3://corpora/none.parquet", "--output", "s3://corpora/out")
+    done = drive.command("run", "s3://corpora/none.parquet", "--output", "s3://corpora/out")
     assert done.returncode == 2
     assert "s3://corpora/none.parquet" in done.stderr
     assert "Traceback" not in done.stderr

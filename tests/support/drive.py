@@ -25,6 +25,10 @@ Faults = Mapping[str, object] | None
 """Faults of the null engine, by the fields of `pipeline.config.Faults`."""
 
 
+IMAGES = Path("manifests/examples/images").resolve()
+"""The source images of the examples."""
+
+
 def write_manifest(path: Path, prompts: Sequence[str], **columns: Sequence) -> Path:
     """One request per prompt, all of them for awe."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from pipeline.classifier.fit import fit
 from pipeline.classifier.training import Fit
 from pipeline.errors import UserError
 from pipeline.settings import load
-from tests.end_to_end.test_run import muse_batch
+from tests.support import drive
 
 COUNT = 160
 
@@ -182,7 +182,7 @@ def test_the_temperature_undoes_a_known_scale():
 
 def test_a_run_with_a_guide_and_a_judge_that_were_fitted(scenes, tmp_path):
     for role, seed in (("place", 0), ("subject", 1)):
-        fitted = muse_batch("classifier", "fit", scenes, "--output", tmp_path / role, "--backbone", WEIGHTS / role,
+        fitted = drive.command("classifier", "fit", scenes, "--output", tmp_path / role, "--backbone", WEIGHTS / role,
                             "--set", f"seed={seed}", "--set", "epochs=5")  # fmt: skip
         assert fitted.returncode == 0, fitted.stderr
         assert "held-out images" in fitted.stdout
@@ -190,6 +190,8 @@ def test_a_run_with_a_guide_and_a_judge_that_were_fitted(scenes, tmp_path):
     kind = pa.schema([("prompt", pa.string()), ("emotion", pa.map_(pa.string(), pa.float64()))])
     pq.write_table(pa.Table.from_pylist(rows, kind), tmp_path / "manifest.parquet")
     quick = [
+        "--executor",
+        "local",
         "--set",
         "method.steps=3",
         "--set",
@@ -199,9 +201,9 @@ def test_a_run_with_a_guide_and_a_judge_that_were_fitted(scenes, tmp_path):
     ]
     guide, judge, out = tmp_path / "place", tmp_path / "subject", tmp_path / "out"
     models = ["--guide", guide, "--judge", judge]
-    done = muse_batch("run", tmp_path / "manifest.parquet", "--output", out, *models, *quick)
+    done = drive.command("run", tmp_path / "manifest.parquet", "--output", out, *models, *quick)
     assert done.returncode == 0, done.stderr
-    assert muse_batch("verify", out).returncode == 0
+    assert drive.command("verify", out).returncode == 0
     (row,) = pq.read_table(out / "metadata.parquet").to_pylist()
     assert row["models"]["guide"]["name"] == str(guide)
     assert row["taxonomy"]["labels"] == list(MIKELS.labels)
@@ -221,18 +223,31 @@ def test_another_taxonomy_runs_through_to_the_contact_sheet_and_a_copied_guide_i
     config = tmp_path / "run.toml"
     config.write_text("\n".join(lines))
     pq.write_table(pa.table({"prompt": ["a dog on a beach"]}), tmp_path / "manifest.parquet")
-    command = ["run", tmp_path / "manifest.parquet", "--output", tmp_path / "out", "--config", config,
-               "--set", "method.steps=2", "--set", "method.max_updates_per_step=1", "--min-confidence", "0"]  # fmt: skip
-    refused = muse_batch(*command)
+    command = [
+        "run",
+        tmp_path / "manifest.parquet",
+        "--output",
+        tmp_path / "out",
+        "--config",
+        config,
+        "--set",
+        "method.steps=2",
+        "--set",
+        "method.max_updates_per_step=1",
+        "--min-confidence",
+        "0",
+    ]
+    command += ["--executor", "local"]  # fmt: skip
+    refused = drive.command(*command)
     assert refused.returncode == 2
     assert "have the same weights" in refused.stderr
     assert "allow_same_judge = true" in refused.stderr
     config.write_text(
         config.read_text().replace("allow_same_judge = false", "allow_same_judge = true")
     )
-    done = muse_batch(*command)
+    done = drive.command(*command)
     assert done.returncode == 0, done.stderr
-    assert muse_batch("verify", tmp_path / "out").returncode == 0
+    assert drive.command("verify", tmp_path / "out").returncode == 0
     card = (tmp_path / "out" / "README.md").read_text()
     assert "the judge is the guide" in card
     assert "anger, disgust, fear, joy, sadness, surprise, neutral" in card
@@ -249,9 +264,9 @@ def test_another_taxonomy_runs_through_to_the_contact_sheet_and_a_copied_guide_i
     with tarfile.open(tmp_path / "out" / "shards" / "00000.tar") as archive:
         numbers = [archive.extractfile(m).read() for m in archive if m.name.endswith(".cls")]
     assert numbers == [str(i).encode() for i in range(7)]
-    unmapped = muse_batch(*command[:-6], "--set", "taxonomy=emotion6")
+    unmapped = drive.command(*command[:-8], "--set", "taxonomy=emotion6")
     assert unmapped.returncode == 2
-    other = muse_batch(
+    other = drive.command(
         "run",
         tmp_path / "manifest.parquet",
         "--output",

@@ -1,0 +1,58 @@
+"""A node uses its own copy of a model if it does not have the driver's folder."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+
+from pipeline.models.locate import Model
+from pipeline.storage.files import sha256_folder
+
+CLASSIFIER = '{"id2label": {"0": "awe", "1": "fear"}}'
+
+
+def hub_model(folder, text):
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(text)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+def test_a_node_without_the_drivers_folder_uses_its_own_copy(tmp_path, monkeypatch):
+    """The hub's cache of a node, as `snapshot_download` finds it without asking the network."""
+    commit = "0" * 40
+    cache = tmp_path / "cache" / "models--owner--guide"
+    own = hub_model(cache / "snapshots" / commit, CLASSIFIER)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(commit)
+    code = """
+import dataclasses, json, sys
+from pipeline.errors import RunStopped, UserError
+from pipeline.models.locate import Model
+from pipeline.models.node import on_this_node
+try:
+    print(on_this_node("guide", Model(*json.loads(sys.argv[1]))).path)
+except UserError as error:
+    print("refused:", error)
+"""
+
+    def elsewhere(model: Model) -> str:
+        environment = {
+            "HF_HUB_CACHE": str(tmp_path / "cache"),
+            "HF_HUB_OFFLINE": "1",
+            "PYTHONPATH": ":".join(sys.path),
+        }
+        arguments = [sys.executable, "-c", code, json.dumps(dataclasses.astuple(model))]
+        return subprocess.run(
+            arguments, env=environment, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    driver = hub_model(tmp_path / "driver", CLASSIFIER)
+    model = Model("owner/guide", str(driver), sha256_folder(driver))
+    assert elsewhere(model) == str(driver)
+    shutil.rmtree(driver)
+    assert elsewhere(model) == str(own)
+    assert "is another model than the driver's" in elsewhere(
+        dataclasses.replace(model, sha256="0" * 64)
+    )
