@@ -1,6 +1,7 @@
-"""Write `manifests/examples/`: `python -m jobs.make_examples [--parti PartiPrompts.tsv]`.
+"""Write the examples: `python -m jobs.make_examples [--parti PartiPrompts.tsv]`.
 
-The demo mixes generation and editing on the embedded world; its source images are drawn by our own renderer.
+The demo has requests for generation and editing with the embedded model; its source images are
+rendered scenes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ EDITED = [("snowy mountain", "boat"), ("amusement park", "cat"), ("railroad", "h
 
 
 def write_demo(folder: Path) -> None:
-    """64 requests: five contents generated, and three source images edited, toward all eight emotions."""
+    """64 requests: five contents to generate and three images to edit, for all eight emotions."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     everything = list(MIKELS.labels)
     rows = [
@@ -45,10 +46,9 @@ def write_demo(folder: Path) -> None:
     rng = Random(4)
     for place, subject in EDITED:
         name = f"images/{place.replace(' ', '-')}.png"
-        # A source shows what its content evokes by itself.
-        render(sample_scene(rng, place, subject, leaning(place, subject))).save(
-            folder / name, optimize=True
-        )
+        # A source image has the emotion that its content evokes by itself.
+        scene = sample_scene(rng, place, subject, leaning(place, subject))
+        render(scene).save(folder / name, optimize=True)
         edit_id = f"edit-{place.replace(' ', '-')}"
         rows.append(
             {"id": edit_id, "prompt": content_prompt(place, subject), "image": name, "place": place}
@@ -69,7 +69,7 @@ def write_demo(folder: Path) -> None:
 
 
 def write_parti(table: Path, folder: Path) -> None:
-    """PartiPrompts as a manifest, for real Stable Diffusion; every prompt toward the emotions of the run."""
+    """PartiPrompts as a manifest, for real Stable Diffusion; emotions are those of the run."""
     with open(table, newline="") as handle:
         rows = [
             {
@@ -84,6 +84,7 @@ def write_parti(table: Path, folder: Path) -> None:
 
 
 def main(parti: Path | None = None, folder: Path = EXAMPLES) -> None:
+    """Write the demo and, given their TSV file, PartiPrompts."""
     write_demo(folder)
     if parti is not None:
         write_parti(parti, folder)

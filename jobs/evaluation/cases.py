@@ -1,4 +1,4 @@
-"""What the arms of an evaluation are asked to make: contents of the embedded world with a target emotion."""
+"""The cases of an evaluation: contents of the embedded world with a target emotion."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ SIGN = dict(zip(MIKELS.labels, MIKELS.polarity, strict=True))
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to make, in the terms of every arm.
+    """One image to make, in the terms of every arm.
 
     Attributes:
         place, subject: the content.
         emotion: the target.
         seed: of the starting noise.
-        oracle: the content with the target's visual factors in words.
+        oracle: a prompt with the content and visual factors of the target.
         source: float (3, h, w) in [0, 1] to edit, or None to generate.
-        second: of a mixture in equal parts, the other emotion; else empty.
+        second: the other emotion of a mixture in equal parts; else empty.
     """
 
     place: str
@@ -54,29 +54,29 @@ class Case:
 
     @property
     def hard(self) -> bool:
-        """The content by itself evokes the other polarity."""
+        """Whether the content by itself evokes the other polarity."""
         return SIGN[leaning(self.place, self.subject)] != SIGN[self.emotion]
 
     @property
     def inherent(self) -> str:
-        """How the emotion that the content evokes by itself stands to the target: `same`, `polarity` or `opposite`."""
+        """The content's own emotion against the target: `same`, same `polarity` or `opposite`."""
         if leaning(self.place, self.subject) == self.emotion:
             return "same"
         return "opposite" if self.hard else "polarity"
 
 
 def draw_cases(count: int, seed: int, editing: bool) -> list[Case]:
-    """`count` cases, emotions in turn, contents and seeds drawn; for editing each with a source scene."""
+    """`count` cases: emotions in turn, contents and seeds drawn; for editing with source scenes."""
     rng, cases = Random(seed), []
     for i in range(count):
         place, subject = rng.choice(list(PLACES)), rng.choice(list(SUBJECTS))
         emotion = MIKELS.labels[i % len(MIKELS)]
-        told = factor_prompt(sample_scene(rng, place, subject, emotion))
+        oracle = factor_prompt(sample_scene(rng, place, subject, emotion))
         source = None
         if editing:
             scene = sample_scene(rng, place, subject, leaning(place, subject))
             source = to_tensor(render(scene))
-        cases.append(Case(place, subject, emotion, rng.getrandbits(48), told, source))
+        cases.append(Case(place, subject, emotion, rng.getrandbits(48), oracle, source))
     return cases
 
 
@@ -86,7 +86,7 @@ def sources_of(cases: Sequence[Case]) -> Tensor:
 
 
 def draw_mixtures(count: int, seed: int) -> list[Case]:
-    """`count` cases with two emotions each; every pair comes up before any comes up twice."""
+    """`count` cases with two emotions each; every pair comes once before any comes twice."""
     rng = Random(seed)
     pairs: list[tuple[str, str]] = []
     while len(pairs) < count:
@@ -100,23 +100,24 @@ def draw_mixtures(count: int, seed: int) -> list[Case]:
 
 
 def mixed_scene(rng: Random, place: str, subject: str, emotions: Sequence[str]) -> Scene:
-    """A scene of two emotions: light and a prop of the one, sky and a prop of the other."""
+    """A scene of two emotions: light and a prop of one, sky and a prop of the other."""
     one, other = (sample_scene(rng, place, subject, name) for name in rng.sample(emotions, 2))
     second = next(prop for prop in other.props if prop != one.props[0])
     return replace(one, sky=other.sky, props=(one.props[0], second))
 
 
 def mixed_scenes(cases: Sequence[Case], seed: int) -> Tensor:
-    """Such scenes of two-emotion cases, rendered, (b, 3, h, w) in [0, 1]."""
+    """A `mixed_scene` of each two-emotion case, rendered: (b, 3, h, w) in [0, 1]."""
     rng = Random(seed)
-    drawn = (
-        mixed_scene(rng, case.place, case.subject, (case.emotion, case.second)) for case in cases
-    )
-    return torch.stack([to_tensor(render(scene)) for scene in drawn])
+    images = []
+    for case in cases:
+        scene = mixed_scene(rng, case.place, case.subject, (case.emotion, case.second))
+        images.append(to_tensor(render(scene)))
+    return torch.stack(images)
 
 
 def manifest_cases(path: str) -> dict[str, list[Case]]:
-    """The requests of a manifest of the embedded world, with the seeds that a run gives them, by task."""
+    """The requests of a manifest of the embedded world by task, with the seeds of a run."""
     config = Config()
     contents = {
         content_prompt(place, subject): (place, subject) for place in PLACES for subject in SUBJECTS
@@ -126,10 +127,10 @@ def manifest_cases(path: str) -> dict[str, list[Case]]:
     for planned in plan_requests(rows_of(manifest, MIKELS.labels), config):
         place, subject = contents[planned.prompt]
         (emotion,) = planned.emotion
-        told = factor_prompt(sample_scene(Random(planned.seed), place, subject, emotion))
+        oracle = factor_prompt(sample_scene(Random(planned.seed), place, subject, emotion))
         source = None
         if planned.image is not None:
             source = to_tensor(open_source(planned.image, folder_of(path), SIZE).image)
         task = "generation" if source is None else "editing"
-        cases[task].append(Case(place, subject, emotion, planned.seed, told, source))
+        cases[task].append(Case(place, subject, emotion, planned.seed, oracle, source))
     return cases

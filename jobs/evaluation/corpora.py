@@ -1,4 +1,4 @@
-"""Labelled images to train a classifier on: rendered scenes, and the corpora of the `muse-batch run` command."""
+"""Labelled images to train a classifier on: rendered scenes, and corpora of `muse-batch run`."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ CONTENTS = [(place, subject) for place in PLACES for subject in SUBJECTS]
 
 
 @dataclass(frozen=True)
-class Images:
-    """Labelled images: pixels float (n, 3, 64, 64) in [0, 1], and the case of each."""
+class LabelledImages:
+    """Pixels float (n, 3, 64, 64) in [0, 1], and the case of each."""
 
     pixels: Tensor
     cases: list[Case]
@@ -40,26 +40,33 @@ class Images:
     def labels(self) -> Tensor:
         return torch.tensor([MIKELS.index(case.emotion) for case in self.cases])
 
-    def take(self, index: Sequence[int]) -> Images:
-        return Images(self.pixels[list(index)], [self.cases[i] for i in index])
+    def take(self, index: Sequence[int]) -> LabelledImages:
+        return LabelledImages(self.pixels[list(index)], [self.cases[i] for i in index])
 
 
-def draw_scenes(count: int, seed: int, natural: bool) -> Images:
-    """`count` rendered scenes, emotions in turn; `natural`: contents drawn by how much they evoke the emotion."""
+def draw_scenes(count: int, seed: int, natural: bool) -> LabelledImages:
+    """`count` rendered scenes, emotions in turn.
+
+    Args:
+        natural: whether contents are drawn by how much they evoke the emotion, else uniformly.
+    """
     rng, cases, pixels = Random(seed), list[Case](), list[Tensor]()
     for i in range(count):
         emotion = MIKELS.labels[i % len(MIKELS)]
-        probs = (
-            [inherent(*content)[MIKELS.index(emotion)] for content in CONTENTS] if natural else None
-        )
+        column = MIKELS.index(emotion)
+        probs = [inherent(*content)[column] for content in CONTENTS] if natural else None
         place, subject = rng.choices(CONTENTS, probs)[0]
         pixels.append(to_tensor(render(sample_scene(rng, place, subject, emotion))))
         cases.append(Case(place, subject, emotion, seed, ""))
-    return Images(torch.stack(pixels), cases)
+    return LabelledImages(torch.stack(pixels), cases)
 
 
 def write_manifest(file: Path, per_emotion: int, seed: int, named: bool) -> None:
-    """Contents at random, every emotion equally often; `named`: with the emotion in the prompt."""
+    """Write a manifest of random contents, every emotion equally often.
+
+    Args:
+        named: whether the prompt names the emotion.
+    """
     rng, rows = Random(seed), list[dict[str, str]]()
     for i in range(per_emotion * len(MIKELS)):
         (place, subject), emotion = rng.choice(CONTENTS), MIKELS.labels[i % len(MIKELS)]
@@ -73,61 +80,47 @@ def write_manifest(file: Path, per_emotion: int, seed: int, named: bool) -> None
 def make_corpus(
     work: Path, name: str, per_emotion: int, seed: int, settings: Sequence[str]
 ) -> Path:
-    """Run `muse-batch run` on a manifest of its own; a run that was finished before is only checked."""
+    """Run `muse-batch run` on a manifest of its own; a finished run is only checked."""
     manifest, out = work / f"{name}.parquet", work / name
     write_manifest(manifest, per_emotion, seed, named=name == "prompted")
-    command = [
-        sys.executable,
-        "-m",
-        "pipeline.cli",
-        "run",
-        str(manifest),
-        "--output",
-        str(out),
-        "--seed",
-        str(seed),
-    ]
-    done = subprocess.run(
-        [*command, *(part for one in settings for part in ("--set", one))], check=False
-    )
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(manifest)]
+    command += ["--output", str(out), "--seed", str(seed)]
+    for setting in settings:
+        command += ["--set", setting]
+    done = subprocess.run(command, check=False)
     if done.returncode:
         raise typer.Exit(done.returncode)
     return out
 
 
-def read_corpus(out: Path, least: float = 0.0) -> Images:
-    """The accepted samples of a run whose judge's confidence reaches `least`."""
+def read_corpus(out: Path, min_confidence: float = 0.0) -> LabelledImages:
+    """The accepted samples of a run whose judge's confidence is at least `min_confidence`."""
     pixels, cases = list[Tensor](), list[Case]()
     for shard in sorted((out / "shards").glob("*.tar")):
         with tarfile.open(shard) as archive:
             files = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
         for name in sorted(name for name in files if name.endswith(".json")):
-            told = json.loads(files[name])
-            if told["judge_confidence"] >= least:
-                picture = files[name.removesuffix("json") + "png"]
-                pixels.append(to_tensor(Image.open(io.BytesIO(picture)).convert("RGB")))
-                content = told["manifest"]
-                cases.append(
-                    Case(content["place"], content["subject"], told["emotion"], told["seed"], "")
-                )
-    return Images(torch.stack(pixels) if pixels else torch.empty(0), cases)
+            record = json.loads(files[name])
+            if record["judge_confidence"] >= min_confidence:
+                image = files[name.removesuffix("json") + "png"]
+                pixels.append(to_tensor(Image.open(io.BytesIO(image)).convert("RGB")))
+                place, subject = (record["manifest"][key] for key in ("place", "subject"))
+                cases.append(Case(place, subject, record["emotion"], record["seed"], ""))
+    return LabelledImages(torch.stack(pixels) if pixels else torch.empty(0), cases)
 
 
-def halves(corpus: Images, seed: int) -> dict[str, Images]:
-    """Half of a corpus, balanced over the emotions and, of the same size, as contents and emotions occur together."""
+def halves(corpus: LabelledImages, seed: int) -> dict[str, LabelledImages]:
+    """Two halves of a corpus of one size: balanced over the emotions, and with natural contents."""
     rng = np.random.default_rng(seed)
     labels = corpus.labels.numpy()
-    each = max(
-        1,
-        min(len(labels) // 2 // len(MIKELS), int(np.bincount(labels, minlength=len(MIKELS)).min())),
-    )
-    balanced = [
-        i
-        for label in np.unique(labels)
-        for i in rng.permutation(np.flatnonzero(labels == label))[:each]
+    rarest = int(np.bincount(labels, minlength=len(MIKELS)).min())
+    per_emotion = max(1, min(len(labels) // 2 // len(MIKELS), rarest))
+    balanced: list[int] = []
+    for label in np.unique(labels):
+        balanced += rng.permutation(np.flatnonzero(labels == label))[:per_emotion].tolist()
+    weights = [
+        inherent(case.place, case.subject)[MIKELS.index(case.emotion)] for case in corpus.cases
     ]
-    probs = np.array(
-        [inherent(case.place, case.subject)[MIKELS.index(case.emotion)] for case in corpus.cases]
-    )
+    probs = np.array(weights)
     natural = rng.choice(len(labels), len(balanced), replace=False, p=probs / probs.sum())
     return {"balanced": corpus.take(balanced), "natural": corpus.take(natural.tolist())}

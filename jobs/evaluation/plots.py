@@ -15,20 +15,19 @@ import numpy as np
 
 
 def scatter(report: Mapping[str, Any], across: str, label: str, file: Path) -> None:
-    """Success by the examiner against another metric, a point an arm with its intervals, a panel a task."""
+    """Success by the examiner against another metric: a point an arm, a panel a task."""
     arms = report["arms"]
-    tasks = [
-        t
-        for t in ("generation", "hard", "editing")
-        if any(across in told.get(t, {}) for told in arms.values())
-    ]
+    tasks = []
+    for task in ("generation", "hard", "editing"):
+        if any(across in figures.get(task, {}) for figures in arms.values()):
+            tasks.append(task)
     size = (4.5 * len(tasks) + 1.8, 4.2)
     figure, panels = plt.subplots(1, len(tasks), figsize=size, squeeze=False, layout="constrained")
-    # Points often coincide: every arm has its colour and its mark, and the legend names them.
-    looks = {arm: (f"C{i % 10}", "os^Dv<>pPX"[(i + i // 10) % 10]) for i, arm in enumerate(arms)}
+    # Points often coincide, so every arm has its colour and marker.
+    styles = {arm: (f"C{i % 10}", "os^Dv<>pPX"[(i + i // 10) % 10]) for i, arm in enumerate(arms)}
     points = {}
     for panel, task in zip(panels[0], tasks, strict=True):
-        for arm, (color, mark) in looks.items():
+        for arm, (color, mark) in styles.items():
             if across not in arms[arm].get(task, {}):
                 continue
             x, y = arms[arm][task][across], arms[arm][task]["success_examiner"]
@@ -49,19 +48,16 @@ def scatter(report: Mapping[str, Any], across: str, label: str, file: Path) -> N
 
 
 def curves(report: Mapping[str, Any], file: Path) -> None:
-    """Image-text similarity along the plain denoising path, a line a request, a dot where `muse` started."""
+    """Image-text similarity along the plain denoising path; a dot where `muse` started guidance."""
     figure, panel = plt.subplots(figsize=(9, 4.2), layout="constrained")
-    panel.set_prop_cycle(
-        color=plt.get_cmap("viridis")(np.linspace(0, 0.95, max(1, len(report["curves"]))))
-    )
-    for told in report["curves"]:
-        (line,) = panel.plot(
-            told["similarity"], linewidth=1, label=f"{told['prompt']}, {told['emotion']}"
-        )
-        if told["start"] is not None:
-            panel.plot(
-                told["start"], told["similarity"][told["start"]], "o", color=line.get_color()
-            )
+    shades = np.linspace(0, 0.95, max(1, len(report["curves"])))
+    panel.set_prop_cycle(color=plt.get_cmap("viridis")(shades))
+    for curve in report["curves"]:
+        similarity, start = curve["similarity"], curve["start"]
+        label = f"{curve['prompt']}, {curve['emotion']}"
+        (line,) = panel.plot(similarity, linewidth=1, label=label)
+        if start is not None:
+            panel.plot(start, similarity[start], "o", color=line.get_color())
     panel.set(xlabel="denoising step", ylabel="similarity of the one-step image to its prompt")
     figure.legend(loc="outside right upper", fontsize=7)
     figure.savefig(file, dpi=110)
@@ -69,13 +65,15 @@ def curves(report: Mapping[str, Any], file: Path) -> None:
 
 
 def draw_plots(report: Mapping[str, Any], stem: Path) -> None:
-    """Write the plots beside the report: `STEM-cost.png`, `-content`, `-ssim` where there are edits, `-curves`."""
+    """Write `STEM-cost.png`, `-content`, `-ssim` where there are edits, and `-curves`."""
+
+    def file(name: str) -> Path:
+        return stem.with_name(f"{stem.name}-{name}.png")
+
     if report["arms"]:
-        scatter(
-            report, "forwards", "cost, in U-Net forwards", stem.with_name(f"{stem.name}-cost.png")
-        )
-        scatter(report, "content", "content kept", stem.with_name(f"{stem.name}-content.png"))
-    if any("editing" in told for told in report["arms"].values()):
-        scatter(report, "ssim", "SSIM to the source", stem.with_name(f"{stem.name}-ssim.png"))
+        scatter(report, "cost", "cost, in U-Net forwards", file("cost"))
+        scatter(report, "content", "content kept", file("content"))
+    if any("editing" in tasks for tasks in report["arms"].values()):
+        scatter(report, "ssim", "SSIM to the source", file("ssim"))
     if report["curves"]:
-        curves(report, stem.with_name(f"{stem.name}-curves.png"))
+        curves(report, file("curves"))

@@ -1,4 +1,4 @@
-"""The tables of an evaluation, made of its report alone."""
+"""The tables of an evaluation, from its report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN = (
     "place",
     "subject",
     "clip_t",
-    "forwards",
+    "cost",
     "seconds",
 )
 EDITS = ("emo_s", "ssim", "psnr", "feature_distance", "clip_i")
@@ -27,34 +27,21 @@ COMPARED = (
     "inherent_left",
     "moved",
     "clip_t",
-    "forwards",
+    "cost",
 )
-SCALES = {"clip_t": 1000, "forwards": 1}
+SCALES = {"clip_t": 1000, "cost": 1}
 RELATIONS = ("same", "polarity", "opposite")
 
 
 def as_row(arm: str, task: str, found: Mapping[str, Mapping[str, float]]) -> str:
-    """A line of progress, under `header`."""
-    return row(
-        arm, task, *(f"{found[name]['mean']:.3f}" if name in found else "" for name in SHOWN)
-    )
+    """A row of progress, below `header`."""
+    cells = (f"{found[name]['mean']:.3f}" if name in found else "" for name in SHOWN)
+    return row(arm, task, *cells)
 
 
 def header() -> str:
-    return "\n".join(
-        head(
-            "arm",
-            "task",
-            "examiner",
-            "judge",
-            "guide",
-            "place",
-            "subject",
-            "clip_t",
-            "forwards",
-            "s/image",
-        )
-    )
+    names = ("examiner", "judge", "guide", "place", "subject", "clip_t", "cost", "s/image")
+    return "\n".join(head("arm", "task", *names))
 
 
 def row(*cells: str) -> str:
@@ -78,71 +65,66 @@ def arms_table(arms: Mapping[str, Any]) -> Iterator[str]:
     shares = ("success_judge", "success_guide", "content", "place", "subject")
     yield from head(
         *("task", "arm", "success", "judge", "guide", "content", "place", "subject"),
-        *("CLIP-T", "Sem-D", "forwards", "seconds"),
+        *("CLIP-T", "Sem-D", "cost", "seconds"),
     )
     for task in TASKS:
-        for arm, told in arms.items():
-            if task in told:
-                one = told[task]
+        for arm, tasks in arms.items():
+            if task in tasks:
+                figures = tasks[task]
                 yield row(
                     task,
                     arm,
-                    percent(one["success_examiner"]),
-                    *(f"{one[name]['mean']:.0%}" for name in shares),
-                    f"{one['clip_t']['mean']:.3f}",
-                    f"{one['sem_d']['mean']:.3f}" if "sem_d" in one else "",
-                    f"{one['forwards']['mean']:.0f}",
-                    f"{one['seconds']['mean']:.2f}" if "seconds" in one else "",
+                    percent(figures["success_examiner"]),
+                    *(f"{figures[name]['mean']:.0%}" for name in shares),
+                    f"{figures['clip_t']['mean']:.3f}",
+                    f"{figures['sem_d']['mean']:.3f}" if "sem_d" in figures else "",
+                    f"{figures['cost']['mean']:.0f}",
+                    f"{figures['seconds']['mean']:.2f}" if "seconds" in figures else "",
                 )
 
 
 def differences_table(differences: Mapping[str, Any]) -> Iterator[str]:
-    """`muse` minus each arm, in points (CLIP-T in thousandths, forwards as they are)."""
+    """`muse` minus each arm, in points (CLIP-T in thousandths, cost in forwards)."""
     yield from head("task", "muse minus", *(name.replace("success_", "") for name in COMPARED))
     for task in TASKS:
-        for arm, told in differences.items():
-            if task in told:
-                one = told[task]
-                yield row(
-                    task, arm, *(points(one[name], SCALES.get(name, 100)) for name in COMPARED)
-                )
+        for arm, tasks in differences.items():
+            if task in tasks:
+                figures = tasks[task]
+                cells = (points(figures[name], SCALES.get(name, 100)) for name in COMPARED)
+                yield row(task, arm, *cells)
 
 
 def edits_table(report: Mapping[str, Any]) -> Iterator[str]:
-    """What edits keep of their source."""
+    """Similarity of edits to their sources."""
     yield from head("edits", "success", "content", *EDITS)
-    for arm, told in report["arms"].items():
-        if "editing" in told:
-            one = told["editing"]
-            shares = (f"{one[name]['mean']:.0%}" for name in ("success_examiner", "content"))
-            yield row(arm, *shares, *(f"{one[name]['mean']:.3f}" for name in EDITS))
+    for arm, tasks in report["arms"].items():
+        if "editing" in tasks:
+            figures = tasks["editing"]
+            shares = (f"{figures[name]['mean']:.0%}" for name in ("success_examiner", "content"))
+            yield row(arm, *shares, *(f"{figures[name]['mean']:.3f}" for name in EDITS))
     if "sdedit_at_equal_success" in report:
         same = report["sdedit_at_equal_success"]
         if same is None:
-            yield row("sdedit is at no strength as successful as muse", *[""] * (2 + len(EDITS)))
+            yield row("sdedit: no strength with the success of muse", *[""] * (2 + len(EDITS)))
             return
         shares = (f"{same[name]:.0%}" for name in ("success_examiner", "content"))
-        yield row("sdedit as successful as muse", *shares, *(f"{same[name]:.3f}" for name in EDITS))
+        yield row("sdedit at the success of muse", *shares, *(f"{same[name]:.3f}" for name in EDITS))
 
 
 def split_table(
     part: Mapping[str, Any], task: str, kinds: Sequence[str], title: str
 ) -> Iterator[str]:
-    """Success apart for each emotion, or for each relation of the content's own emotion to the target."""
+    """Success for each emotion, or for each relation of the content's own emotion to the target."""
     yield from head(f"success, {task}, {title}", *kinds)
-    for arm, told in part.items():
-        if task in told:
-            yield row(
-                arm,
-                *(
-                    f"{told[task][kind]['mean']:.0%}" if kind in told[task] else ""
-                    for kind in kinds
-                ),
-            )
+    for arm, tasks in part.items():
+        if task in tasks:
+            figures = tasks[task]
+            cells = (f"{figures[kind]['mean']:.0%}" if kind in figures else "" for kind in kinds)
+            yield row(arm, *cells)
 
 
 def confusion_table(counts: Sequence[Sequence[int]], task: str) -> Iterator[str]:
-    yield from head(f"muse, {task}: target / seen", *MIKELS.labels)
+    yield from head(f"muse, {task}: target / examiner", *MIKELS.labels)
     for label, line in zip(MIKELS.labels, counts, strict=True):
         yield row(label, *map(str, line))
 
@@ -150,43 +132,24 @@ def confusion_table(counts: Sequence[Sequence[int]], task: str) -> Iterator[str]
 def mixtures_table(runs: Mapping[str, Any]) -> Iterator[str]:
     names = list(runs["mixture"])
     yield from head("two-emotion targets", *names)
-    for run, told in runs.items():
-        yield row(run, *(percent(told[name]) for name in names))
+    for run, figures in runs.items():
+        yield row(run, *(percent(figures[name]) for name in names))
 
 
 def sweep_table(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Success and content of each setting, where guidance set in, and success minus the default's, in points."""
-    yield from head(
-        "task",
-        "setting",
-        "start",
-        "success",
-        "judge",
-        "guide",
-        "content",
-        "right",
-        "forwards",
-        "gain",
-    )
+    """Figures of each setting, the start of guidance, and success minus the default's, in points."""
+    names = ("success", "judge", "guide", "content", "right", "cost", "gain")
+    yield from head("task", "setting", "start", *names)
+    shares = ("success_examiner", "success_judge", "success_guide", "content", "right")
     for task in TASKS:
-        for name, told in settings.items():
-            if task in told:
-                one = told[task]
-                shares = (
-                    percent(one[f"success_{role}"]) for role in ("examiner", "judge", "guide")
-                )
-                start = f"{one['start']['mean']:.2f}" if "start" in one else ""
-                gain = percent(one["gain"]) if "gain" in one else ""
-                cost = f"{one['forwards']['mean']:.0f}"
-                yield row(
-                    task,
-                    name,
-                    start,
-                    *shares,
-                    *(percent(one[key]) for key in ("content", "right")),
-                    cost,
-                    gain,
-                )
+        for name, tasks in settings.items():
+            if task in tasks:
+                figures = tasks[task]
+                start = f"{figures['start']['mean']:.2f}" if "start" in figures else ""
+                gain = percent(figures["gain"]) if "gain" in figures else ""
+                cost = f"{figures['cost']['mean']:.0f}"
+                cells = (percent(figures[key]) for key in shares)
+                yield row(task, name, start, *cells, cost, gain)
 
 
 def as_markdown(report: Mapping[str, Any]) -> str:
@@ -196,10 +159,10 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         tables.append(arms_table(report["arms"]))
     if report["differences"]:
         tables.append(differences_table(report["differences"]))
-    if any("editing" in told for told in report["arms"].values()):
+    if any("editing" in tasks for tasks in report["arms"].values()):
         tables.append(edits_table(report))
     for task in ("generation", "editing"):
-        if any(task in told for told in report["emotions"].values()):
+        if any(task in tasks for tasks in report["emotions"].values()):
             tables.append(split_table(report["emotions"], task, MIKELS.labels, "by target"))
             tables.append(
                 split_table(report["inherent"], task, RELATIONS, "by the content's own emotion")
@@ -210,6 +173,6 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         tables.append(mixtures_table(report["mixtures"]))
     if report["sweep"]:
         tables.append(sweep_table(report["sweep"]))
-    told = f"Seed {report['seed']}, suite {report['suite']}, {report['minutes']} minutes."
-    opening = f"# Evaluation\n\n{told} Success is the examiner's, in brackets its 95 % interval.\n"
+    run = f"Seed {report['seed']}, suite {report['suite']}, {report['minutes']} minutes."
+    opening = f"# Evaluation\n\n{run} Success is by the examiner, with 95 % intervals in brackets.\n"
     return "\n".join([opening, *("\n".join(table) + "\n" for table in tables)])

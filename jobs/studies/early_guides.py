@@ -25,7 +25,8 @@ from PIL import Image
 from jobs.benchmark.cost import count as count_costs
 from jobs.evaluation.arms import ARMS, in_batches, load
 from jobs.evaluation.cases import Case, draw_cases
-from jobs.evaluation.metrics import Examiners, interval
+from jobs.evaluation.intervals import interval
+from jobs.evaluation.metrics import Examiners
 from jobs.world.data import draw
 from muse.classifiers import load_classifier
 from muse.emotions import MIKELS

@@ -8,7 +8,7 @@ import torch
 
 from jobs import utility
 from jobs.evaluation.cases import Case
-from jobs.evaluation.corpora import CONTENTS, Images, draw_scenes, halves, make_corpus, read_corpus
+from jobs.evaluation.corpora import CONTENTS, LabelledImages, draw_scenes, halves, make_corpus, read_corpus
 from jobs.utility import Suite, augment, hits, train, two_way
 from muse.emotions import MIKELS
 from muse.mini.world.contents import leaning
@@ -28,7 +28,7 @@ def test_natural_scenes_pair_contents_with_what_they_evoke():
 def test_halves_are_of_one_size_and_mixed_as_they_say():
     """A corpus of every content under every emotion."""
     cases = [Case(p, s, emotion, 0, "") for p, s in CONTENTS for emotion in MIKELS.labels]
-    mixes = halves(Images(torch.zeros(len(cases), 1), cases), 0)
+    mixes = halves(LabelledImages(torch.zeros(len(cases), 1), cases), 0)
     balanced, natural = mixes["balanced"], mixes["natural"]
     assert len(balanced.cases) == len(natural.cases) == len(cases) // 2
     assert len(set(np.bincount(balanced.labels))) == 1
@@ -110,7 +110,7 @@ def test_corpora_are_read_with_their_labels(experiment):
         (c.place, c.subject, c.seed) for c in asked.cases
     ]
     assert not torch.equal(muse.pixels, asked.pixels)
-    assert len(read_corpus(work / "prompted", least=1.1).cases) == 0
+    assert len(read_corpus(work / "prompted", min_confidence=1.1).cases) == 0
 
 
 def test_a_finished_corpus_is_used_again(experiment):

@@ -1,0 +1,102 @@
+"""What one arm made of one task's cases, with every figure that a report has of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from jobs.evaluation.cases import Case, sources_of
+from jobs.evaluation.intervals import interval
+from jobs.evaluation.metrics import Examiners, Values
+from muse.request import Sample
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """The images of one arm and task as measured: `values` an image, `seconds` for all together."""
+
+    cases: Sequence[Case]
+    values: Values
+    probs: np.ndarray
+    variety: dict[str, Any] | None
+    samples: Sequence[Sample]
+    seconds: float
+
+    def figures(self) -> dict[str, Any]:
+        """Of all cases. `seconds` an image has no interval, since only whole batches are timed."""
+        found = {name: interval(values) for name, values in self.values.items()}
+        found["seconds"] = {"mean": round(self.seconds / len(self.cases), 4), "n": len(self.cases)}
+        return found | ({"sem_d": self.variety} if self.variety else {})
+
+
+def measure(
+    examiners: Examiners,
+    cases: Sequence[Case],
+    run: tuple[Tensor, list[Sample], float],
+    costs: Sequence[float],
+) -> ArmResult:
+    """Measure the result of `jobs.evaluation.arms.run_arm`.
+
+    Args:
+        costs: of each image, in forwards of the network (`jobs.benchmark.cost`).
+    """
+    pixels, samples, seconds = run
+    values = examiners.measure(pixels, cases)
+    if cases[0].source is not None:
+        values |= examiners.compare(pixels, sources_of(cases), cases)
+    values["cost"] = np.array(costs)
+    variety = examiners.variety(pixels, cases)
+    return ArmResult(cases, values, examiners.probs("examiner", pixels), variety, samples, seconds)
+
+
+def split_figures(result: ArmResult, name: str) -> dict[str, Any]:
+    """Success by the examiner for each value of the cases' attribute `name`."""
+    kinds = np.array([getattr(case, name) for case in result.cases])
+    success = result.values["success_examiner"]
+    return {str(kind): interval(success[kinds == kind]) for kind in dict.fromkeys(kinds.tolist())}
+
+
+def subsets(result: ArmResult) -> dict[str, Values]:
+    """The values by the name of their task, those of the hard cases also by themselves."""
+    is_editing = result.cases[0].source is not None
+    found = {"editing" if is_editing else "generation": result.values}
+    hard = np.array([case.hard for case in result.cases])
+    if hard.any():
+        name_of_hard = "hard_edits" if is_editing else "hard"
+        found[name_of_hard] = {name: values[hard] for name, values in result.values.items()}
+    return found
+
+
+def by_task(result: ArmResult) -> dict[str, dict[str, Any]]:
+    """The figures of an arm by task, those of the hard cases apart."""
+    (task, _), *hard = subsets(result).items()
+    found = {task: result.figures()}
+    for name, values in hard:
+        found[name] = {metric: interval(row) for metric, row in values.items()}
+    return found
+
+
+def at_equal_success(curve: Sequence[dict[str, float]], success: float) -> dict[str, float] | None:
+    """The figures of a family of settings at the given `success`, by linear interpolation.
+
+    None where the success of all settings is lower, or of all higher.
+
+    Args:
+        curve: the means of each setting, weakest first, with `success_examiner`. A setting that does
+            not succeed more often than a weaker one is left out.
+    """
+    rising = [curve[0]]
+    for means in curve[1:]:
+        if means["success_examiner"] > rising[-1]["success_examiner"]:
+            rising.append(means)
+    at = [means["success_examiner"] for means in rising]
+    if not at[0] <= success <= at[-1]:
+        return None
+    return {
+        name: round(float(np.interp(success, at, [means[name] for means in rising])), 4)
+        for name in rising[0]
+    }
