@@ -1,23 +1,24 @@
 """Does a corpus help to train a classifier? `python -m jobs.utility --json build/utility.json`.
 
 A small emotion classifier is trained from scratch on a few rendered scenes an emotion (`few`), with
-contents as they occur with it (a cemetery with sadness), so that contents are a shortcut. Then it is
-trained on the same scenes and a corpus, half of each batch from either, for as many steps. The tests
-are held-out scenes: `balanced` (every emotion over every content) and `natural` (contents as in
-training). The corpora are made by the command `muse-batch run`:
+contents as they occur with it (a cemetery with sadness), so that contents are a shortcut. Then it
+is trained on the same scenes and a corpus, half of each batch from either, for as many steps. The
+tests are held-out scenes: `balanced` (every emotion over every content) and `natural` (contents as
+in training). The corpora are made by the command `muse-batch run`:
 
 - `muse`: the accepted images of a run.
 - `prompted`: as many requests with the emotion in the prompt, no guidance and no judge;
   `prompted-accepted`: those of them that the judge would have accepted.
-- `muse-balanced`, `muse-natural`: a half of `muse`, with every emotion equally often, or drawn by how
-  much the content evokes the emotion by itself.
+- `muse-balanced`, `muse-natural`: a half of `muse`, with every emotion equally often, or drawn by
+  how much the content evokes the emotion by itself.
 - `scenes`: as many rendered scenes as `muse` has images, with random contents: a perfect corpus.
 
-Keys of the report, for each number N of scenes an emotion: `few.N.arms.ARM.TEST`, accuracy as {mean,
-low, high, n}, with an interval over seeds and held-out scenes; `few.N.differences.A-minus-B.TEST`,
-paired by seed; `few.N.emotions.ARM.EMOTION` and `few.N.inherent.ARM.RELATION` (see
-`jobs.evaluation.evaluate`), accuracy on `balanced`. `corpora.NAME`: number of images, images an
-emotion, share whose label the examiner confirms, share with the requested content, `sem_d`.
+Keys of the report, for each number N of scenes an emotion: `few.N.arms.ARM.TEST`, accuracy as
+{mean, low, high, n}, with an interval over seeds and held-out scenes;
+`few.N.differences.A-minus-B.TEST`, paired by seed; `few.N.emotions.ARM.EMOTION` and
+`few.N.inherent.ARM.RELATION` (see `jobs.evaluation.evaluate`), accuracy on `balanced`.
+`corpora.NAME`: number of images, images an emotion, share whose label the examiner confirms, share
+with the requested content, `sem_d`.
 """
 
 from __future__ import annotations
@@ -263,7 +264,11 @@ def run(
 
 
 def train_all(
-    plan: Suite, few: int, seed: int, corpora: Mapping[str, LabelledImages], tests: Mapping[str, LabelledImages]
+    plan: Suite,
+    few: int,
+    seed: int,
+    corpora: Mapping[str, LabelledImages],
+    tests: Mapping[str, LabelledImages],
 ) -> dict[str, Any]:
     """Train and test every arm on `few` scenes an emotion with every seed, and compare them."""
     right: dict[str, dict[str, list[np.ndarray]]] = {}

@@ -1,7 +1,7 @@
-"""What it costs until a balanced plan is satisfied: draw, keep what the judge accepts, draw again for the rest.
+"""The cost of one accepted image for most requests of a balanced plan.
 
-`rejection` draws with the emotion in words; `muse` draws with the method. Both go in rounds, each with
-the next seed of the request, and stop at `most` candidates a request.
+Arms draw in rounds: every request without an accepted image is drawn again with its next seed, up
+to a number of candidates. `rejection` draws with the emotion in the prompt, `muse` with the method.
 """
 
 from __future__ import annotations
@@ -21,124 +21,133 @@ from pipeline.config import Config
 from pipeline.planning.plan import derive_seed
 
 GOAL = 0.9
-"""The share of requests that must hold an accepted image."""
-SURE = Config().min_confidence
-"""The judge's confidence at which an image is accepted: what a run asks for unless it is told otherwise."""
+"""Share of the requests that must have an accepted image."""
+MIN_CONFIDENCE = Config().min_confidence
+"""The judge's confidence at which an image is accepted: the default of a run."""
+
+Curve = Sequence[Sequence[float]]
+"""Points (cost a request, share of requests with an accepted image)."""
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """One candidate: which request's, what it cost (NFE-eq), whether the judge accepts and the examiner agrees."""
+class Candidate:
+    """One image of a request.
+
+    Attributes:
+        case: index of the request.
+        cost: in forwards of the network.
+        accepted: by the judge.
+        confirmed: whether the examiner's strongest emotion is the target.
+    """
 
     case: int
     cost: float
     accepted: bool
-    agreed: bool
+    confirmed: bool
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all arms draw and measure with."""
+
+    models: Models
+    examiners: Examiners
+    costs: Costs
+    method: Method
 
 
 @torch.inference_mode()
-def _draw(
-    models: Models,
-    examiners: Examiners,
-    costs: Costs,
-    method: Method,
-    arm: str,
-    cases: Sequence[tuple[int, Case]],
-) -> list[Drawn]:
-    found = []
+def _draw(bench: Bench, arm: str, cases: Sequence[tuple[int, Case]]) -> list[Candidate]:
+    candidates = []
     for start in range(0, len(cases), BATCH):
-        some = cases[start : start + BATCH]
+        numbers, batch = zip(*cases[start : start + BATCH], strict=True)
         with torch.inference_mode(False):
-            samples = ARMS[arm](models, method, [case for _, case in some])
+            samples = ARMS[arm](bench.models, bench.method, batch)
         pixels = pixels_of(samples)
-        goal = torch.tensor([case.target.weights for _, case in some])
-        sure = verdicts(models, [case for _, case in some], pixels) >= SURE
-        right = examiners.emotion["examiner"].logits(pixels).argmax(-1) == goal.argmax(-1)
-        for (number, _), sample, yes, agreed in zip(
-            some, samples, sure.tolist(), right.tolist(), strict=True
-        ):
-            found.append(Drawn(number, costs.of(sample.trace, method), yes, agreed))
-    return found
+        targets = torch.tensor([case.target.weights for case in batch]).argmax(-1)
+        accepted = verdicts(bench.models, batch, pixels) >= MIN_CONFIDENCE
+        confirmed = bench.examiners.emotion["examiner"].logits(pixels).argmax(-1) == targets
+        for row, (number, sample) in enumerate(zip(numbers, samples, strict=True)):
+            cost = bench.costs.of(sample.trace, bench.method)
+            candidates.append(Candidate(number, cost, bool(accepted[row]), bool(confirmed[row])))
+    return candidates
 
 
-def satisfy(
-    models: Models,
-    examiners: Examiners,
-    costs: Costs,
-    method: Method,
-    arm: str,
-    cases: Sequence[Case],
-    most: int,
-) -> list[Drawn]:
-    """Every candidate in the order drawn, until `GOAL` of the requests, and of the hard ones, are satisfied, or `most`
-    rounds are done."""
-    drawn: list[Drawn] = []
-    open_ = dict(enumerate(cases))
-    groups = [{*open_}, {i for i, case in open_.items() if case.hard}]
-    for number in range(most):
-        if all(len(group & {*open_}) <= (1 - GOAL) * len(group) for group in groups):
+def draw_until_accepted(
+    bench: Bench, arm: str, cases: Sequence[Case], max_candidates: int
+) -> list[Candidate]:
+    """All candidates, in the order drawn.
+
+    Ends when `GOAL` of all requests and `GOAL` of the hard ones have an accepted image, or after
+    `max_candidates` rounds.
+    """
+    candidates: list[Candidate] = []
+    pending = dict(enumerate(cases))
+    groups = [{*pending}, {i for i, case in pending.items() if case.hard}]
+    for number in range(max_candidates):
+        if all(len(group & {*pending}) <= (1 - GOAL) * len(group) for group in groups):
             break
-        # The first candidate has the request's own noise, as in every other arm.
-        again = [
-            (i, case if number == 0 else replace(case, seed=derive_seed(case.seed, arm, number)))
-            for i, case in open_.items()
-        ]
-        found = _draw(models, examiners, costs, method, arm, again)
-        drawn += found
+        drawn = []
+        for i, case in pending.items():
+            # The first candidate has the request's own noise, as in every other arm.
+            seed = case.seed if number == 0 else derive_seed(case.seed, arm, number)
+            drawn.append((i, replace(case, seed=seed)))
+        found = _draw(bench, arm, drawn)
+        candidates += found
         for candidate in found:
             if candidate.accepted:
-                del open_[candidate.case]
-        done = 1 - len(open_) / len(cases)
-        print(
-            f"{arm}: candidate {number + 1}, {done:.0%} of {len(cases)} requests satisfied",
-            flush=True,
-        )
-    return drawn
+                del pending[candidate.case]
+        share = 1 - len(pending) / len(cases)
+        progress = f"{share:.0%} of {len(cases)} requests have an accepted image"
+        print(f"{arm}: candidate {number + 1}, {progress}", flush=True)
+    return candidates
 
 
-def summary(drawn: Sequence[Drawn], requests: int) -> dict[str, Any]:
-    """The curve of satisfied share against cost, and the cost at `GOAL` (of what was spent, if it was not reached)."""
-    curve, cost, satisfied, agreed = [], 0.0, 0, 0
-    at_goal = None
-    for candidate in drawn:
+def summary(candidates: Sequence[Candidate], requests: int) -> dict[str, Any]:
+    """The curve of accepted share against cost, and the cost at `GOAL` (in total, if not
+    reached).
+    """
+    curve, cost, accepted, confirmed = [], 0.0, 0, 0
+    cost_at_goal = None
+    for candidate in candidates:
         cost += candidate.cost
-        satisfied += candidate.accepted
-        agreed += candidate.accepted and candidate.agreed
-        curve.append([round(cost / requests, 1), round(satisfied / requests, 4)])
-        if at_goal is None and satisfied >= GOAL * requests:
-            at_goal = cost / requests
+        accepted += candidate.accepted
+        confirmed += candidate.accepted and candidate.confirmed
+        curve.append([round(cost / requests, 1), round(accepted / requests, 4)])
+        if cost_at_goal is None and accepted >= GOAL * requests:
+            cost_at_goal = cost / requests
     return {
         "requests": requests,
-        "cost_per_request": round(cost / requests if at_goal is None else at_goal, 1),
-        "reached": at_goal is not None,
-        "satisfied": round(satisfied / requests, 4),
-        "examiner_agrees": round(agreed / max(1, satisfied), 4),
-        "candidates": len(drawn),
+        "cost_per_request": round(cost / requests if cost_at_goal is None else cost_at_goal, 1),
+        "reached": cost_at_goal is not None,
+        "accepted": round(accepted / requests, 4),
+        "confirmed": round(confirmed / max(1, accepted), 4),
+        "candidates": len(candidates),
         "curve": curve,
     }
 
 
-def by_emotion(drawn: Sequence[Drawn], cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
-    """All that was spent on the requests of each emotion, how many of them were satisfied by it, and its curve."""
-    found = {}
+def by_emotion(candidates: Sequence[Candidate], cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
+    """For the requests of each emotion: total cost, accepted share and curve."""
+    report = {}
     for emotion in dict.fromkeys(case.emotion for case in cases):
-        own = [candidate for candidate in drawn if cases[candidate.case].emotion == emotion]
-        told = summary(own, sum(case.emotion == emotion for case in cases))
-        kept = {name: told[name] for name in ("requests", "satisfied", "curve")}
-        found[emotion] = kept | {"cost_per_request": told["curve"][-1][0]}
-    return found
+        own = [candidate for candidate in candidates if cases[candidate.case].emotion == emotion]
+        figures = summary(own, sum(case.emotion == emotion for case in cases))
+        kept = {name: figures[name] for name in ("requests", "accepted", "curve")}
+        report[emotion] = kept | {"cost_per_request": figures["curve"][-1][0]}
+    return report
 
 
 def gain(rejection: Mapping[str, Any], muse: Mapping[str, Any]) -> float | None:
-    """Cost of rejection over that of the method, both until the share of requests that the method satisfied.
+    """Cost of rejection over that of the method, both up to the method's accepted share.
 
-    Of more than `GOAL` it is `GOAL`. Where rejection satisfied fewer, all that it spent is held against the method: a
-    lower bound. Where the method satisfied fewer than `GOAL`, neither is charged for what it tried in vain beyond.
-    None where the method satisfied nothing.
+    At most up to `GOAL`. Where rejection stays below that share, its total cost counts, so that the
+    ratio is a lower bound. Where the method stays below `GOAL`, its cost after the last accepted
+    image does not count. None where the method has no accepted image.
     """
-    share = min(GOAL, muse["satisfied"])
+    share = min(GOAL, muse["accepted"])
 
-    def cost(curve: Sequence[Sequence[float]]) -> float:
-        return next((spent for spent, satisfied in curve if satisfied >= share), curve[-1][0])
+    def cost(curve: Curve) -> float:
+        return next((spent for spent, accepted in curve if accepted >= share), curve[-1][0])
 
     return cost(rejection["curve"]) / cost(muse["curve"]) if share else None

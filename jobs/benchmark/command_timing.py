@@ -1,21 +1,25 @@
-"""`muse-batch run` timed from outside, and beside it the engine in a plain loop: `python -m jobs.benchmark.command_timing`.
+"""`muse-batch run` against a plain loop of the engine: `python -m jobs.benchmark.command_timing`.
 
-Start-up, in seconds from the command to its first image, by what the run logs (pipeline/storage/log.py):
+Start-up, in seconds from the command to its first image, by the log of the run
+(`pipeline.storage.log`):
 
-- `checks`: Python, imports, the manifest, the models' hashes, the lease; `imports` is a part of it, timed by itself;
-- `ray`: until Ray is up; `worker`: until a worker has a process;
+- `checks`: Python, imports, the manifest, the hashes of models, the lease; `imports` is a part of
+  it, timed by itself;
+- `ray`: until Ray has started; `worker`: until a worker has a process;
 - `libraries`: torch, diffusers and transformers in the worker; `models`: the weights;
-- `first_batch`: until its images are on disk. A batch is durable as a whole, so its first image comes with its last.
+- `first_batch`: until its images are on disk. A batch is written as a whole.
 
 Steady state, from the end of the first batch to the end of the last, with one worker:
 
-- `steady`: seconds of that time; `worker`: what the worker spent in it (the rest it waited for its next batch);
-- `loop`: the same requests in the same batches with the same settings and threads, in this process and without Ray:
-  `engine`, `scoring` (judge, guide and similarity on what came out), `records` (verdicts, encoding, image hashes) and
-  `writing` (the batch's file). The first batch warms up, and is not counted.
+- `steady`: its seconds; `worker`: of these, the worker's (the rest it waited for the next batch);
+- `loop`: the same requests in the same batches with the same settings and threads, in this process
+  and without Ray: `engine`, `scoring` (judge, guide and similarity of the images), `records`
+  (verdicts, encoding, image hashes) and `writing` (the batch file). The first batch warms up and is
+  not counted.
 
-`overhead` is `steady` over engine and scoring; `overhead_over_engine` is `steady` over the engine alone. `accepted`
-counts the images of the run, and `same_images` is whether the loop made these and no others, byte for byte.
+`overhead` is `steady` over engine and scoring, `overhead_over_engine` is `steady` over the engine
+alone. `accepted` counts the images of the run, and `same_images` says whether the loop made the
+same images, byte for byte.
 """
 
 from __future__ import annotations
@@ -65,7 +69,11 @@ def quickest(command: Sequence[str], times: int = 3) -> float:
 
 
 def startup(lines: Iterable[Mapping[str, Any]], began: float) -> dict[str, float]:
-    """The split of a run's start, by its log; `began` is when the command was given. [s since 1970]"""
+    """Seconds of each part of a run's start, by its log.
+
+    Args:
+        began: the time of the command, in seconds since 1970.
+    """
     lines = list(lines)
     start, placed, ready = (
         next(line for line in lines if line.get("event") == event)
@@ -82,7 +90,7 @@ def startup(lines: Iterable[Mapping[str, Any]], began: float) -> dict[str, float
     }
 
 
-def pictures_in(output: Path) -> dict[str, str]:
+def images_in(output: Path) -> dict[str, str]:
     """SHA-256 of each image in a corpus's shards, by its key."""
     found = {}
     for shard in sorted((output / "shards").glob("*.tar")):
@@ -95,10 +103,11 @@ def pictures_in(output: Path) -> dict[str, str]:
 
 
 def run(settings: Sequence[str], images: int, batch: int) -> dict[str, Any]:
-    """A run of the demo's first `images` requests with one worker: its start-up, its steady state and its pictures.
+    """A run of the demo's first `images` requests with one worker: start-up, steady state and
+    images.
 
     Raises:
-        RuntimeError: the run did not end well, with what it said.
+        RuntimeError: the run failed, with its messages.
     """
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "out"
@@ -108,8 +117,8 @@ def run(settings: Sequence[str], images: int, batch: int) -> dict[str, Any]:
         command = [*MUSE_BATCH, "run", str(DEMO), "--output", str(output), *options, *assigned]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
-            raise RuntimeError(f"the run ended with {done.returncode}: {done.stderr}")
-        lines, pictures = list(entries(output)), pictures_in(output)
+            raise RuntimeError(f"the run exited with code {done.returncode}: {done.stderr}")
+        lines, hashes = list(entries(output)), images_in(output)
         status_seconds = quickest([*MUSE_BATCH, "status", str(output)])
     reports = [line for line in lines if "batch" in line]
     return {
@@ -117,25 +126,24 @@ def run(settings: Sequence[str], images: int, batch: int) -> dict[str, Any]:
         "steady": reports[-1]["at"] - reports[0]["at"],
         "worker": sum(report["seconds"] for report in reports[1:]),
         "status_seconds": status_seconds,
-        "pictures": pictures,
+        "images": hashes,
     }
 
 
 def loop(config: Config) -> tuple[dict[str, float], dict[str, str]]:
-    """The same work without a pipeline around it: seconds of each part, over all batches but the first; its pictures.
+    """The same work without a pipeline.
 
-    These are the accepted ones, as in `pictures_in`.
+    Returns:
+        Seconds of each part, over all batches but the first; and the images, as `images_in`.
     """
-    manifest, models = (
-        check(str(DEMO), config.taxonomy.labels, len(config.emotions)),
-        locate(config),
-    )
+    manifest = check(str(DEMO), config.taxonomy.labels, len(config.emotions))
+    models = locate(config)
     shared = provenance(describe(manifest, content_hash(str(DEMO)), config, models), config)
     schema = record_schema(shared, manifest.extra)
     loaded = load_engine(models, config, on_gpu=torch.cuda.is_available())
     assert isinstance(loaded, ScoringMuseEngine)
     maker, watch = BatchMaker(loaded, {}, config, shared, folder_of(str(DEMO))), Stopwatch()
-    pictures: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
         watch.watch(ScoringMuseEngine, "draw", "scoring"),
@@ -150,40 +158,40 @@ def loop(config: Config) -> tuple[dict[str, float], dict[str, str]]:
                 write_batch(Path(folder), batch.number, results, schema)
             for made in results:
                 if made.record["status"] == ACCEPTED and made.image is not None:
-                    pictures[made.record["key"]] = hashlib.sha256(made.image).hexdigest()
-    return dict(watch.seconds), pictures
+                    hashes[made.record["key"]] = hashlib.sha256(made.image).hexdigest()
+    return dict(watch.seconds), hashes
 
 
 def measure(settings: Sequence[str], images: int, batch: int) -> dict[str, Any]:
-    """All that this module tells, of runs with these `--set` assignments. Takes about a minute for 24 images."""
-    ran = run(settings, images, batch)
+    """All figures of this module, with these `--set` settings. Takes a minute for 24 images."""
+    command = run(settings, images, batch)
     threads = torch.get_num_threads()
-    parts, pictures = loop(
-        load_config(None, list(settings), {"limit": images, "batch_size": batch})
-    )
+    config = load_config(None, list(settings), {"limit": images, "batch_size": batch})
+    parts, hashes = loop(config)
     torch.set_num_threads(threads)
-    beside = {name: parts.get(name, 0.0) for name in ("scoring", "records", "writing")}
-    engine = sum(parts.values()) - sum(beside.values())
+    others = {name: parts.get(name, 0.0) for name in ("scoring", "records", "writing")}
+    engine = sum(parts.values()) - sum(others.values())
     return {
         "help_seconds": quickest([*MUSE_BATCH, "--help"]),
-        "status_seconds": ran["status_seconds"],
-        "first_image_seconds": sum(ran["startup"].values()),
+        "status_seconds": command["status_seconds"],
+        "first_image_seconds": sum(command["startup"].values()),
         "startup": {
             "imports": quickest([sys.executable, "-c", "import pipeline.run"]),
-            **ran["startup"],
+            **command["startup"],
         },
-        "steady": ran["steady"],
-        "worker": ran["worker"],
-        "loop": {"engine": engine, **beside},
+        "steady": command["steady"],
+        "worker": command["worker"],
+        "loop": {"engine": engine, **others},
         "parts": parts,
-        "overhead": ran["steady"] / (engine + beside["scoring"]) - 1,
-        "overhead_over_engine": ran["steady"] / engine - 1,
-        "accepted": len(ran["pictures"]),
-        "same_images": ran["pictures"] == pictures,
+        "overhead": command["steady"] / (engine + others["scoring"]) - 1,
+        "overhead_over_engine": command["steady"] / engine - 1,
+        "accepted": len(command["images"]),
+        "same_images": command["images"] == hashes,
     }
 
 
 def main(images: int = 24, batch: int = 4) -> None:
+    """Time a run of the demo and the same work in a plain loop."""
     print(json.dumps(measure([], images, batch), indent=2))
 
 

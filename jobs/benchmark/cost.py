@@ -1,7 +1,7 @@
-"""What a sample costs, in forwards of the network: floating-point operations counted by torch, part by part.
+"""The cost of a sample in forwards of the network, by operations that torch counts for each part.
 
-Torch counts convolutions, matrix products and attention. Norms, activations, resizing, samplers and the optimiser
-have no such products and are left out.
+Torch counts convolutions, matrix products and attention. Norms, activations, resizing, samplers and
+the optimiser have none of these and are left out.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from jobs.evaluation.arms import Models
+from muse.diffusion.backbones import Conditioning
 from muse.emotions import MIKELS, Target
 from muse.guidance.timing import timing_of
 from muse.method import Method
@@ -29,7 +30,7 @@ class Costs:
         forward: the network, once.
         backward: the network, back to its conditioning.
         draft, draft_back: the decoder of the inner loop.
-        guide, guide_back: the guide on what was decoded.
+        guide, guide_back: the guide on a decoded prediction.
         text, text_back: the text encoders.
         decode, encode: the VAE in full.
         clip_image, clip_text: the model of image-text similarity.
@@ -49,49 +50,46 @@ class Costs:
     clip_text: float
 
     @property
-    def reading(self) -> float:
-        """One reading of the guide with its gradient."""
-        there = self.forward + self.draft + self.guide + self.text
-        return there + self.backward + self.draft_back + self.guide_back + self.text_back
+    def guide_gradient(self) -> float:
+        """One evaluation of the guide with its gradient."""
+        forward = self.forward + self.draft + self.guide + self.text
+        return forward + self.backward + self.draft_back + self.guide_back + self.text_back
 
-    def of(self, trace: Trace, method: Method, edited: bool = False, pictures: int = 1) -> float:
-        """What a sample took from its words, and its image, to its picture, in forwards of the network (NFE-eq).
+    def of(self, trace: Trace, method: Method, edited: bool = False, images: int = 1) -> float:
+        """The cost of a sample from prompt and source to image, in forwards of the network.
 
-        Left out are the verdicts on the picture: on the embedded model the judge's is 0.05 forwards. An arm that asks
-        neither guide nor CLIP (`jobs.evaluation.arms.sdedit`) is charged for the one look at its source and the one prompt that
-        the engine asks them for, 0.05 forwards too much.
+        Left out is the scoring of the image: the judge costs 0.05 forwards on the embedded model.
+        An arm without guide and CLIP (`jobs.evaluation.arms.sdedit`) is charged 0.05 forwards too
+        much: for a prompt and a source, as the engine needs them.
 
         Args:
-            edited: whether it began as an image.
-            pictures: that were begun and decoded under this trace, if it is the sum of several.
+            edited: whether it has a source image.
+            images: the images made under this trace, if it is a sum of several.
         """
-        looks, plain = len(trace.similarity), trace.nfe - 2 * trace.guide_gradients
+        checks, plain = len(trace.similarity), trace.nfe - 2 * trace.guide_gradients
         timing = timing_of(method)
-        # A policy that looks at the picture without the prompt does so beside the one that the guide is shown.
+        # An unconditional policy decodes a second prediction beside the one for the guide.
         drafts = 2 if timing is not None and timing.unconditional else 1
-        seen = looks * (drafts * self.draft + self.guide + self.clip_image)
-        glanced = trace.guide_forwards * (self.draft + self.guide + self.text)
-        opened = 2 * self.text + self.clip_text + edited * (self.encode + self.guide)
-        steps = (
-            plain * self.forward
-            + trace.guide_gradients * self.reading
-            + unread(trace, method) * self.text
-        )
-        return (steps + seen + glanced + pictures * (opened + self.decode)) / self.forward
+        timed = checks * (drafts * self.draft + self.guide + self.clip_image)
+        guided = trace.guide_gradients * self.guide_gradient
+        guided += trace.guide_forwards * (self.draft + self.guide + self.text)
+        steps = plain * self.forward + steps_without_guide(trace, method) * self.text
+        start = 2 * self.text + self.clip_text + edited * (self.encode + self.guide)
+        return (steps + timed + guided + images * (start + self.decode)) / self.forward
 
-    def each(
-        self, samples: Sequence[Sample], method: Method, edited: bool = False, pictures: int = 1
+    def of_all(
+        self, samples: Sequence[Sample], method: Method, edited: bool = False, images: int = 1
     ) -> list[float]:
         """`of` every sample."""
-        return [self.of(sample.trace, method, edited, pictures) for sample in samples]
+        return [self.of(sample.trace, method, edited, images) for sample in samples]
 
 
-def unread(trace: Trace, method: Method) -> int:
-    """The steps that were told the emotional tokens without a reading of the guide: those after `guidance_end`."""
+def steps_without_guide(trace: Trace, method: Method) -> int:
+    """Steps with emotional tokens but without the guide: those after `guidance_end`."""
     if trace.start_step is None:
         return 0
-    until = math.ceil(method.guidance_end * method.steps) if method.max_updates_per_step else 0
-    return max(0, method.steps - max(until, trace.start_step))
+    end = math.ceil(method.guidance_end * method.steps) if method.max_updates_per_step else 0
+    return max(0, method.steps - max(end, trace.start_step))
 
 
 def _attention(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> int:
@@ -108,17 +106,21 @@ ON_CPU = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_back,
 }
-"""Attention as a CPU computes it; the counter knows the kernels of GPUs alone."""
+"""Attention on a CPU; the counter of torch only knows the kernels of GPUs."""
 
 
 def gflop(work: Callable[[], Any]) -> float:
+    """Operations of a call, in GFLOP."""
     with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
         work()
     return float(counter.get_total_flops()) / 1e9
 
 
 def count(models: Models) -> Costs:
-    """Count each part on one row. A part's backward pass is counted to its inputs, as the frozen loop runs it."""
+    """Count the operations of each part on one row.
+
+    Backward passes are those to the inputs of a part, since its weights are frozen.
+    """
     backbone, guide = models.backbone, models.guide
     latents = torch.randn(1, *backbone.latent_shape, device=backbone.device)
     steps = torch.tensor([500], device=backbone.device)
@@ -128,30 +130,29 @@ def count(models: Models) -> Costs:
     )
     tokens = backbone.text.start([Target.of(MIKELS.labels[0])], Method().tokens)
     with torch.no_grad():
-        told = backbone.embed(prompts, tokens)
+        conditioning = backbone.embed(prompts, tokens)
         pixels = backbone.codec.decode_draft(latents)
-        pictures: list[torch.Tensor] = []
-        decode = gflop(lambda: pictures.append(backbone.codec.decode(latents)))
-        encode = gflop(lambda: backbone.codec.encode(pictures[0]))
-        alike, meant = (
-            gflop(lambda: models.clip.image(pixels)),
-            gflop(lambda: models.clip.text([prompt])),
-        )
+        decoded = backbone.codec.decode(latents)
+        decode = gflop(lambda: backbone.codec.decode(latents))
+        encode = gflop(lambda: backbone.codec.encode(decoded))
+        clip_image = gflop(lambda: models.clip.image(pixels))
+        clip_text = gflop(lambda: models.clip.text([prompt]))
 
     def both(
         work: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor
     ) -> tuple[float, float]:
         leaf = start.detach().requires_grad_(True)
-        made: list[torch.Tensor] = []
-        there = gflop(lambda: made.append(work(leaf)))
-        return there, gflop(lambda: torch.autograd.grad(made[0].float().square().sum(), leaf))
+        outputs: list[torch.Tensor] = []
+        forward = gflop(lambda: outputs.append(work(leaf)))
+        loss = outputs[0].float().square().sum()
+        return forward, gflop(lambda: torch.autograd.grad(loss, leaf))
 
     def network(context: torch.Tensor) -> torch.Tensor:
-        return backbone.predict(latents, steps, type(told)(context, told.pooled))
+        return backbone.predict(latents, steps, Conditioning(context, conditioning.pooled))
 
-    forward, backward = both(network, told.context)
+    forward, backward = both(network, conditioning.context)
     draft, draft_back = both(backbone.codec.decode_draft, latents)
-    seen, seen_back = both(guide.logits, pixels)
+    guided, guided_back = both(guide.logits, pixels)
     text, text_back = both(lambda leaf: backbone.embed(prompts, leaf).context, tokens)
-    inner = (forward, backward, draft, draft_back, seen, seen_back, text, text_back)
-    return Costs(*inner, decode, encode, alike, meant)
+    inner = (forward, backward, draft, draft_back, guided, guided_back, text, text_back)
+    return Costs(*inner, decode, encode, clip_image, clip_text)

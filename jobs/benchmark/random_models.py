@@ -1,7 +1,8 @@
-"""Models of random weights at full size: what they cost to run does not depend on what they have learnt.
+"""Models of full size with random weights, to measure speed, which does not depend on the weights.
 
-`sd15` is Stable Diffusion 1.5 at 512 pixels, `sdxl` Stable Diffusion XL at 1024; each with the decoder of the TAESD
-family, a ResNet-50 as the guide and a CLIP ViT-B/32. `tiny` has the layers of `sd15` at sizes for a test on a CPU.
+`sd15` is Stable Diffusion 1.5 at 512 pixels, `sdxl` Stable Diffusion XL at 1024; both with a
+decoder of the TAESD family, a ResNet-50 as the guide and a CLIP ViT-B/32. `tiny` has the layers of
+`sd15` at sizes for a test on a CPU.
 """
 
 from __future__ import annotations
@@ -50,11 +51,12 @@ HALVES = [0.5] * 3
 
 @dataclass(frozen=True)
 class Size:
-    """The settings of every part, as its configuration class names them; defaults are those of `sd15`.
+    """Settings of every part, by the names of its configuration class; defaults are those of
+    `sd15`.
 
     Attributes:
         texts: of one text encoder, or of two.
-        side: of what the guide and the CLIP see, in pixels.
+        side: of the inputs of guide and CLIP, in pixels.
     """
 
     unet: dict[str, Any]
@@ -66,7 +68,7 @@ class Size:
     side: int = 224
 
 
-def text(width: int, layers: int, heads: int, act: str) -> dict[str, Any]:
+def text_config(width: int, layers: int, heads: int, act: str) -> dict[str, Any]:
     return {
         "hidden_size": width,
         "intermediate_size": 4 * width,
@@ -77,7 +79,7 @@ def text(width: int, layers: int, heads: int, act: str) -> dict[str, Any]:
     }
 
 
-CLIP_L = text(768, 12, 12, "quick_gelu")
+CLIP_L = text_config(768, 12, 12, "quick_gelu")
 SIZES = {
     "sd15": Size(
         {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}, (CLIP_L,)
@@ -96,7 +98,7 @@ SIZES = {
             "addition_time_embed_dim": 256,
             "projection_class_embeddings_input_dim": 2816,
         },
-        (CLIP_L, text(1280, 32, 20, "gelu")),
+        (CLIP_L, text_config(1280, 32, 20, "gelu")),
         vae={"scaling_factor": 0.13025},
     ),
     "tiny": Size(
@@ -108,7 +110,7 @@ SIZES = {
             "attention_head_dim": 2,
             "norm_num_groups": 8,
         },
-        (text(32, 2, 2, "quick_gelu"),),
+        (text_config(32, 2, 2, "quick_gelu"),),
         vae={"block_out_channels": (8, 8, 16, 16), "layers_per_block": 1, "norm_num_groups": 4},
         tiny_vae={"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4},
         guide={
@@ -118,8 +120,9 @@ SIZES = {
             "layer_type": "basic",
         },
         clip={
-            "text_config": text(32, 1, 2, "quick_gelu"),
-            "vision_config": text(32, 1, 2, "quick_gelu") | {"image_size": 64, "patch_size": 16},
+            "text_config": text_config(32, 1, 2, "quick_gelu"),
+            "vision_config": text_config(32, 1, 2, "quick_gelu")
+            | {"image_size": 64, "patch_size": 16},
             "projection_dim": 32,
         },
         side=64,
@@ -128,8 +131,8 @@ SIZES = {
 
 
 @dataclass(frozen=True)
-class Giants:
-    """What the engine needs. `exact` is the backbone with its VAE where `backbone` has a tiny decoder."""
+class RandomModels:
+    """The models of an engine. `exact` is the backbone without its tiny decoder."""
 
     backbone: Backbone
     exact: Backbone
@@ -137,15 +140,15 @@ class Giants:
     clip: ClipSimilarity
 
 
-def build(name: str, device: torch.device, dtype: torch.dtype) -> Giants:
-    """The models of that size, drawn from seed 0 on the device itself: on a CPU that would take minutes."""
+def build(name: str, device: torch.device, dtype: torch.dtype) -> RandomModels:
+    """Models of that size with random weights of seed 0, initialised on the device for speed."""
     size = SIZES[name]
     torch.manual_seed(0)
     tokenizer = CLIPTokenizer.from_pretrained(
         WEIGHTS / "diffusion" / "tokenizer", model_max_length=77
     )
-    # The ids are the embedded tokenizer's, the table is as large as CLIP's.
-    marks = {
+    # The ids are those of the embedded tokenizer, but the table has the size of CLIP's.
+    special_ids = {
         "eos_token_id": tokenizer.eos_token_id,
         "bos_token_id": tokenizer.bos_token_id,
         "pad_token_id": 1,
@@ -164,24 +167,25 @@ def build(name: str, device: torch.device, dtype: torch.dtype) -> Giants:
             }
         )
         tiny_vae = AutoencoderTiny(**size.tiny_vae)
-        first = CLIPTextModel(CLIPTextConfig(**size.texts[0], **marks))
+        first = CLIPTextModel(CLIPTextConfig(**size.texts[0], **special_ids))
         guide = ResNetForImageClassification(ResNetConfig(num_labels=len(MIKELS), **size.guide))
         clip = CLIPModel(CLIPConfig(**size.clip))
     parts = {"vae": vae, "text_encoder": first, "tokenizer": tokenizer, "unet": unet}
     parts["scheduler"] = DDIMScheduler(**SCHEDULER, clip_sample=False)
     if len(size.texts) == 1:
-        more = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+        unused: dict[str, Any] = {"safety_checker": None, "feature_extractor": None}
+        unused["requires_safety_checker"] = False
         backbone: Backbone = StableDiffusion(
-            StableDiffusionPipeline(**parts, **more), str(device), dtype, tiny_vae
+            StableDiffusionPipeline(**parts, **unused), str(device), dtype, tiny_vae
         )
     else:
         with device:
-            second = CLIPTextModelWithProjection(CLIPTextConfig(**size.texts[1], **marks))
+            second = CLIPTextModelWithProjection(CLIPTextConfig(**size.texts[1], **special_ids))
         pipe = StableDiffusionXLPipeline(**parts, text_encoder_2=second, tokenizer_2=tokenizer)
         backbone = StableDiffusionXL(pipe, str(device), dtype, tiny_vae)
     exact = copy.copy(backbone)
     exact.codec = Codec(vae, None, device, dtype)
-    return Giants(
+    return RandomModels(
         backbone,
         exact,
         FolderClassifier(guide, Preprocessing(size.side, HALVES, HALVES), MIKELS.labels, MIKELS).to(

@@ -1,4 +1,6 @@
-"""The embedded model's images and their seconds: one by one, in lockstep, in slots; and what the machine can do."""
+"""Seconds of the embedded model: one by one, in lockstep and in slots; and the machine's peak
+rate.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jobs.benchmark.acceptance_cost import SURE
+from jobs.benchmark.acceptance_cost import MIN_CONFIDENCE
 from jobs.benchmark.cost import Costs, count
 from jobs.benchmark.lockstep import lockstep
-from jobs.evaluation.arms import ARMS, Models, finished, pixels_of, plain, request, verdicts
+from jobs.evaluation.arms import ARMS, Arm, Models, finished, pixels_of, plain, request, verdicts
 from jobs.evaluation.cases import Case
 from jobs.evaluation.metrics import ROLES, Examiners
 from muse.engine import MuseEngine
@@ -21,18 +23,19 @@ from muse.reference import muse as reference
 from muse.request import Sample
 
 
-def settle(device: torch.device) -> None:
-    """Wait until the device has done all that it was told."""
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def seconds(work: Callable[[], Any], device: torch.device | None = None) -> float:
+    """Seconds of a call, with all the work that it starts on the device."""
     device = device or torch.device("cpu")
-    settle(device)
+    synchronize(device)
     began = time.perf_counter()
     work()
-    settle(device)
+    synchronize(device)
     return time.perf_counter() - began
 
 
@@ -52,60 +55,65 @@ def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
 def by_slots(
     models: Models, costs: Costs, method: Method, cases: Sequence[Case], rate: float
 ) -> list[dict[str, float]]:
-    """The engine on the same cases with one slot, two, four, ... all: `slots`, `seconds_per_image`, and
-    `fraction_of_matmul`, its operations a second over `rate` (TFLOP/s)."""
-    asked, found = [request(case, plain(case)) for case in cases], list[dict[str, float]]()
+    """The engine on the same cases with one slot, two, four, ... all.
+
+    Returns:
+        For each: `slots`, `seconds_per_image`, and `fraction_of_matmul`, its operations a second
+        over `rate` (TFLOP/s).
+    """
+    requests, lines = [request(case, plain(case)) for case in cases], list[dict[str, float]]()
     parts = (models.backbone, models.guide, models.clip, method)
-    MuseEngine(*parts).run(asked[:1])  # the first run pays for allocations
-    for slots in sorted({*(2**n for n in range(len(asked).bit_length())), len(asked)}):
+    count = len(requests)
+    MuseEngine(*parts).run(requests[:1])  # the first run pays for allocations
+    for slots in sorted({*(2**n for n in range(count.bit_length())), count}):
         began = time.perf_counter()
-        samples = MuseEngine(*parts, slots).run(asked)
+        samples = MuseEngine(*parts, slots).run(requests)
         taken = time.perf_counter() - began
-        share = sum(costs.each(samples, method)) * costs.forward / taken / (1000 * rate)
-        found.append(
-            {"slots": slots, "seconds_per_image": taken / len(asked), "fraction_of_matmul": share}
-        )
-    return found
+        gflops = sum(costs.of_all(samples, method)) * costs.forward / taken
+        share = gflops / (1000 * rate)
+        line = {"slots": slots, "seconds_per_image": taken / count, "fraction_of_matmul": share}
+        lines.append(line)
+    return lines
 
 
 def paces(models: Models, method: Method, cases: Sequence[Case]) -> dict[str, float]:
-    """Seconds for each image, a quarter of the cases at a time.
+    """Seconds an image, with a quarter of the cases at a time.
 
-    `refilled` (a finished request leaves its slot to the next), `batches` (the same engine batch after batch) and
-    `lockstep` (batch after batch by the plain loop of jobs/lockstep).
+    `refilled` (a finished request leaves its slot to the next one), `batches` (the same engine
+    batch after batch) and `lockstep` (batch after batch by the plain loop).
     """
-    images, asked = len(cases), [request(case, plain(case)) for case in cases]
+    images, requests = len(cases), [request(case, plain(case)) for case in cases]
     slots = max(2, images // 4)
     parts = (models.backbone, models.guide, models.clip, method)
 
-    def engine(requests: Sequence[Any], slots: int = 0) -> None:
-        MuseEngine(*parts, slots).run(requests)
+    def by_engine(batch: Sequence[Any], slots: int = 0) -> None:
+        MuseEngine(*parts, slots).run(batch)
 
     def in_batches(make: Callable[[Sequence[Any]], Any]) -> None:
         for start in range(0, images, slots):
-            make(asked[start : start + slots])
+            make(requests[start : start + slots])
 
     @torch.no_grad()
-    def in_step(requests: Sequence[Any]) -> None:
-        models.backbone.codec.decode(lockstep(*parts, requests))
+    def by_lockstep(batch: Sequence[Any]) -> None:
+        models.backbone.codec.decode(lockstep(*parts, batch))
 
-    engine(asked[:1])  # the first run pays for allocations
+    by_engine(requests[:1])  # the first run pays for allocations
     return {
-        "lockstep": seconds(lambda: in_batches(in_step)) / images,
-        "batches": seconds(lambda: in_batches(engine)) / images,
-        "refilled": seconds(lambda: engine(asked, slots)) / images,
+        "lockstep": seconds(lambda: in_batches(by_lockstep)) / images,
+        "batches": seconds(lambda: in_batches(by_engine)) / images,
+        "refilled": seconds(lambda: by_engine(requests, slots)) / images,
     }
 
 
 @torch.no_grad()
 def one_by_one(models: Models, method: Method, cases: Sequence[Case]) -> list[Sample]:
-    """The reference loop, which keeps no trace."""
+    """Samples of the reference loop, without traces."""
     parts = (models.backbone, models.guide, models.clip, method)
-    return [
-        sample
-        for case in cases
-        for sample in finished(models, reference(*parts, request(case, plain(case))), nfe=0)
-    ]
+    samples = []
+    for case in cases:
+        latents = reference(*parts, request(case, plain(case)))
+        samples += finished(models, latents, nfe=0)
+    return samples
 
 
 def timed_arms(
@@ -116,18 +124,22 @@ def timed_arms(
     cases: Sequence[Case],
     slow: int,
 ) -> dict[str, dict[str, Any]]:
-    """What a user may do, each way timed and its images judged: words and the engine on all cases, and on the first
-    `slow` ones the reference loop, the engine (`engine_same`), and the engine with `exact` models (`exact_same`).
+    """Arms that are timed, with figures of their images.
 
-    Keys: `requests`, `seconds_per_image`; `accepted`, the judge's share; `seconds_per_accepted`, null where there is
-    none, and `accepted_images_per_hour`; shares and means as in `jobs.evaluation.metrics`; `forwards` as there, and for
-    those on the same requests `feature_distance` to the reference's images.
+    The emotion in the prompt and the engine on all cases; on the first `slow` ones also the
+    reference loop, the engine (`engine_same`), and the engine with `exact` models (`exact_same`).
+
+    Returns:
+        By arm: `requests`, `seconds_per_image`; `accepted`, the share by the judge;
+        `seconds_per_accepted`, None where there is none, and `accepted_images_per_hour`; metrics as
+        in `jobs.evaluation.metrics`; `cost` (`jobs.benchmark.cost`), and where the requests are the
+        same, `feature_distance` to the images of the reference loop.
 
     Args:
-        exact: the models, the guide reading through the VAE itself.
+        exact: the models without a tiny decoder for the guide.
     """
     few = cases[:slow]
-    ways = {
+    arms: dict[str, tuple[Arm, Models, Sequence[Case]]] = {
         "prompted": (ARMS["prompted"], models, cases),
         "engine": (ARMS["muse"], models, cases),
         "reference": (one_by_one, exact, few),
@@ -135,28 +147,27 @@ def timed_arms(
         "engine_same": (ARMS["muse"], models, few),
     }
     found: dict[str, dict[str, Any]] = {}
-    pictures: dict[str, Tensor] = {}
-    for name, (make, those, some) in ways.items():
-        began = time.perf_counter()
-        samples = make(those, method, some)
+    images: dict[str, Tensor] = {}
+    for name, (arm, own_models, own_cases) in arms.items():
+        began, total = time.perf_counter(), len(own_cases)
+        samples = arm(own_models, method, own_cases)
         taken = time.perf_counter() - began
-        pictures[name] = pixels = pixels_of(samples)
-        accepted = int((verdicts(models, some, pixels) >= SURE).sum())
-        values = examiners.measure(pixels, some)
+        images[name] = pixels = pixels_of(samples)
+        accepted = int((verdicts(models, own_cases, pixels) >= MIN_CONFIDENCE).sum())
         found[name] = {
-            "requests": len(some),
-            "seconds_per_image": taken / len(some),
-            "accepted": accepted / len(some),
+            "requests": total,
+            "seconds_per_image": taken / total,
+            "accepted": accepted / total,
             "seconds_per_accepted": taken / accepted if accepted else None,
             "accepted_images_per_hour": 3600 * accepted / taken,
-            **{
-                key: float(values[key].mean())
-                for key in (*(f"success_{role}" for role in ROLES), "clip_t")
-            },
         }
+        values = examiners.measure(pixels, own_cases)
+        for key in (*(f"success_{role}" for role in ROLES), "clip_t"):
+            found[name][key] = float(values[key].mean())
+        # The reference loop keeps no trace to count by.
         if name != "reference":
-            found[name]["forwards"] = sum(count(those).each(samples, method)) / len(some)
+            found[name]["cost"] = sum(count(own_models).of_all(samples, method)) / total
     for name in ("exact_same", "engine_same"):
-        apart = examiners.feature_distance(pictures[name], pictures["reference"])
-        found[name]["feature_distance"] = float(apart.mean())
+        distances = examiners.feature_distance(images[name], images["reference"])
+        found[name]["feature_distance"] = float(distances.mean())
     return found

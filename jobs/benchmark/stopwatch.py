@@ -1,4 +1,4 @@
-"""Where the seconds go: a stopwatch over parts of a program, each charged with its own time alone."""
+"""A stopwatch for parts of a program; each part has only its own time."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ import torch
 
 from muse.engine import MuseEngine
 
-ENGINE = "the engine's own"
-"""What the engine does itself: samplers, schedules, optimiser, bookkeeping."""
+ENGINE = "engine itself"
+"""Samplers, schedules, optimiser and bookkeeping."""
 
 
 class Stopwatch:
-    """Seconds by part. A part inside another stops the other's clock, so that all parts add up to what was watched.
+    """Seconds by part. A part inside another stops the other's clock, so the parts add up to the
+    total.
 
     Args:
-        settle: called whenever the clock is read; on a GPU it waits for the device.
+        synchronize: called whenever the clock is read; on a GPU it waits for the device.
     """
 
-    def __init__(self, settle: Callable[[], None] = lambda: None):
+    def __init__(self, synchronize: Callable[[], None] = lambda: None):
         self.seconds: dict[str, float] = defaultdict(float)
-        self.settle = settle
+        self.synchronize = synchronize
         self.open: list[str] = []
         self.since = 0.0
 
@@ -41,7 +42,7 @@ class Stopwatch:
             self.open.pop()
 
     def _charge(self) -> None:
-        self.settle()
+        self.synchronize()
         now = time.perf_counter()
         if self.open:
             self.seconds[self.open[-1]] += now - self.since
@@ -50,10 +51,10 @@ class Stopwatch:
     def watch(
         self, owner: Any, function: str, name: str, inside: str = ""
     ) -> AbstractContextManager[Any]:
-        """Charge calls of `owner.function` to the part `name`, for as long as the context lasts.
+        """Time calls of `owner.function` as the part `name`, while the context lasts.
 
         Args:
-            inside: only calls that come from this part itself, not from another one within it.
+            inside: only time calls that come directly from this part.
         """
         plain = getattr(owner, function)
 
@@ -67,7 +68,9 @@ class Stopwatch:
 
     @contextmanager
     def engine(self, engine: MuseEngine) -> Iterator[None]:
-        """Watch an engine and what it asks of its models. The gradient is one part, through whatever it goes."""
+        """Watch an engine and its calls of models. The gradient is one part, whatever it goes
+        through.
+        """
         setup = engine.setup
         backbone, codec = setup.backbone, setup.backbone.codec
         with ExitStack() as watched:
@@ -75,7 +78,7 @@ class Stopwatch:
             for owner, function, name in (
                 (backbone, "predict", "network"),
                 (backbone, "embed", "text encoders"),
-                (codec, "decode_draft", "decoder of the readings"),
+                (codec, "decode_draft", "decoder for the guide"),
                 (codec, "decode", "full decoder"),
                 (codec, "encode", "encoder"),
                 (setup.guide, "logits", "guide"),

@@ -1,16 +1,17 @@
-"""How much of a device the engine uses: `python -m jobs.benchmark --model sd15` (or `sdxl`), on a CUDA device.
+"""Utilisation of a CUDA device: `python -m jobs.benchmark --model sd15` (or `sdxl`).
 
-The method on random weights at full size: 50 steps, five readings in each of the first ten, 50 iterations in all, a
-guide that is never convinced, so that every image costs the same. Arms:
+The method on random weights at full size: 50 steps, five updates in each of the first ten, and a
+guide that is never confident, so that every image costs the same. Arms:
 
-- `reference`: muse/reference.py, one image at a time, the full decoder in every reading;
-- `exact`: the engine with the full decoder in every reading, which makes the same images to rounding;
-- `tiny decoder`: the engine with a decoder of the TAESD family in the readings, and the full one for the image.
+- `reference`: `muse.reference`, one image at a time, the full decoder for the guide;
+- `exact`: the engine with the full decoder for the guide, which makes the same images to rounding;
+- `tiny decoder`: the engine with a decoder of the TAESD family for the guide.
 
-`sweep` is made with a fifth of the steps, in the same proportions: what share of the measured matmul rate each number
-of rows reaches. It goes up until memory or the device's rate is at its end. `full` is one batch of each arm with all
-steps, at the best of those sizes. Operations are counted by torch's counter on single images of two lengths; they are
-linear in the length. `flat` is the memory after each of many short batches. `parts` is where the seconds of a batch go.
+`sweep` takes a fifth of the steps in the same proportions and measures the share of the matmul rate
+by the number of rows, up to the limit of memory or speed. `full` is one batch of each arm with all
+steps, at the best number of rows. Operations are counted by torch on single images of two lengths;
+they are linear in the length. `flat` is the memory after each of many short batches. `parts` are
+the seconds of a batch by part.
 """
 
 from __future__ import annotations
@@ -21,14 +22,13 @@ import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from jobs.benchmark.cost import gflop
-from jobs.benchmark.random_models import Giants, build
-from jobs.benchmark.speeds import matmul_rate, seconds, settle
+from jobs.benchmark.random_models import RandomModels, build
+from jobs.benchmark.speeds import matmul_rate, seconds, synchronize
 from jobs.benchmark.stopwatch import Stopwatch
 from muse.diffusion.backbones import Backbone
 from muse.emotions import MIKELS, Target
@@ -47,21 +47,21 @@ METHOD = Method(
 )
 SHORT = METHOD.replace(steps=10)
 SHORTER = METHOD.replace(steps=5)
-"""Readings in a fifth of the steps, as in `METHOD`."""
+"""Updates in a fifth of the steps, as in `METHOD`."""
 PASSING = METHOD.replace(steps=4, max_updates_per_step=1)
-"""An image that costs little, for memory alone."""
+"""A cheap image, to measure memory."""
 
-SECONDS = 420.0
-"""That all measurements may take."""
+BUDGET_S = 420.0
+"""Seconds for all measurements."""
 SHARE = 3
-"""No measurement that can be made smaller takes more than the time that is left over this."""
-GAIN = 1.03
+"""A measurement that can be shortened takes at most the remaining time divided by this."""
+MIN_GAIN = 1.03
 """The sweep ends where twice the rows are not this much faster."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Extent:
-    """How far a measurement goes: rows of the sweep, images for the memory."""
+    """Rows of the sweep, and images for the memory."""
 
     rows: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128)
     images: int = 512
@@ -71,26 +71,26 @@ EXTENTS = {"tiny": Extent((1, 2), 8)}
 
 
 class Bench:
-    """A device, the models on it, and the time that is left."""
+    """A device, the models on it and the remaining time."""
 
     def __init__(self, name: str, device: torch.device, dtype: torch.dtype):
         self.device, self.dtype = device, dtype
         self.began = time.monotonic()
-        self.giants: Giants = build(name, device, dtype)
+        self.models: RandomModels = build(name, device, dtype)
         self.extent = EXTENTS.get(name, Extent())
         self.rate = matmul_rate(device, dtype)
         self.arms: dict[str, Backbone] = {
-            "tiny decoder": self.giants.backbone,
-            "exact": self.giants.exact,
+            "tiny decoder": self.models.backbone,
+            "exact": self.models.exact,
         }
 
     def engine(self, arm: str, method: Method) -> MuseEngine:
-        return MuseEngine(self.arms[arm], self.giants.guide, self.giants.clip, method)
+        return MuseEngine(self.arms[arm], self.models.guide, self.models.clip, method)
 
     def make(self, arm: str, method: Method, rows: int) -> None:
         """
         Raises:
-            RuntimeError: an image failed, so that what was timed is less than what was asked.
+            RuntimeError: an image failed, so that the time is not that of all images.
         """
         for sample in self.engine(arm, method).run(requests(rows)):
             if sample.failure:
@@ -98,16 +98,16 @@ class Bench:
 
     def reference(self, method: Method) -> None:
         with torch.no_grad():
-            parts = (self.giants.exact, self.giants.guide, self.giants.clip, method)
-            self.giants.exact.codec.decode(reference(*parts, requests(1)[0]))
+            parts = (self.models.exact, self.models.guide, self.models.clip, method)
+            self.models.exact.codec.decode(reference(*parts, requests(1)[0]))
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Seconds."""
-        return SECONDS - (time.monotonic() - self.began)
+        return BUDGET_S - (time.monotonic() - self.began)
 
     def timed(self, work: Callable[[], Any], expected: float = 0.0) -> float | None:
-        """Seconds; None without the memory for it, or without the time that it is expected to take."""
-        if self.left() < expected:
+        """Seconds of a call; None if memory is too small, or less time remains than `expected`."""
+        if self.remaining() < expected:
             return None
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
@@ -115,13 +115,13 @@ class Bench:
             return seconds(work, self.device)
         except torch.OutOfMemoryError:
             pass
-        # Not within `except`: the error keeps the memory of its frames.
+        # Outside `except`: the error keeps the memory of its frames.
         gc.collect()
         torch.cuda.empty_cache()
         return None
 
     def peak(self) -> float:
-        """GiB, at most so far; on a GPU since the last measurement began."""
+        """Peak memory in GiB; on a GPU since the last measurement began."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device) / 2**30
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -133,48 +133,49 @@ def requests(rows: int) -> list[Request]:
 
 
 def tflop(bench: Bench, arm: str) -> dict[int, float]:
-    """TFLOP of an image, by the steps of the method: two counted, the full length in a line with them."""
-    short, shorter = (
-        gflop(partial(bench.make, arm, method, 1)) / 1000 for method in (SHORT, SHORTER)
-    )
+    """TFLOP of an image by number of steps; that of all steps is extrapolated from two counts."""
+    counts = [gflop(partial(bench.make, arm, method, 1)) for method in (SHORT, SHORTER)]
+    short, shorter = (count / 1000 for count in counts)
     slope = (short - shorter) / (SHORT.steps - SHORTER.steps)
     return {SHORT.steps: short, METHOD.steps: short + slope * (METHOD.steps - SHORT.steps)}
 
 
-def row_of(bench: Bench, arm: str, rows: int, taken: float, work: float) -> dict[str, Any]:
+def line_of(bench: Bench, arm: str, rows: int, taken: float, work: float) -> dict[str, Any]:
     """A line of the report: `taken` seconds for `rows` images of `work` TFLOP each."""
-    reached = rows * work / taken
+    tflops = rows * work / taken
     return {
         "arm": arm,
         "rows": rows,
         "seconds_per_image": taken / rows,
         "images_per_hour": 3600 * rows / taken,
-        "tflops": reached,
-        "fraction_of_matmul": reached / bench.rate,
+        "tflops": tflops,
+        "fraction_of_matmul": tflops / bench.rate,
         "peak_gib": bench.peak(),
     }
 
 
 def sweep(bench: Bench, arm: str, work: float) -> list[dict[str, Any]]:
-    """The engine at ever more rows, until twice as many are not faster, do not fit, or the time is over."""
-    found: list[dict[str, Any]] = []
+    """The engine with more and more rows, until they are not faster, do not fit, or time is
+    over.
+    """
+    lines: list[dict[str, Any]] = []
     taken: float | None = 0.0
     for rows in bench.extent.rows:
         # A first pass pays for allocations and for the choice of kernels.
         warm = bench.timed(partial(bench.make, arm, PASSING, rows), 2 * (taken or 0.0))
         if warm is None or (taken := bench.timed(partial(bench.make, arm, SHORT, rows))) is None:
             break
-        found.append(row_of(bench, arm, rows, taken, work))
-        if len(found) > 1 and found[-1]["tflops"] < GAIN * found[-2]["tflops"]:
+        lines.append(line_of(bench, arm, rows, taken, work))
+        if len(lines) > 1 and lines[-1]["tflops"] < MIN_GAIN * lines[-2]["tflops"]:
             break
-    return found
+    return lines
 
 
 def flat(bench: Bench, rows: int) -> dict[str, Any] | None:
     """Memory in GiB after each of many short batches; None without the time for it."""
     held: list[float] = []
-    until = bench.left() * (1 - 1 / SHARE)
-    while bench.left() > until and len(held) * rows < bench.extent.images:
+    end = bench.remaining() * (1 - 1 / SHARE)
+    while bench.remaining() > end and len(held) * rows < bench.extent.images:
         if bench.timed(partial(bench.make, "tiny decoder", PASSING, rows)) is None:
             break
         on_gpu = bench.device.type == "cuda"
@@ -190,104 +191,61 @@ def flat(bench: Bench, rows: int) -> dict[str, Any] | None:
 
 
 def parts_of(bench: Bench, rows: int) -> dict[str, float]:
-    """Seconds of a short batch by part. Waiting for the device at each part makes the whole a little slower."""
+    """Seconds of a short batch by part. Synchronising at each part makes it a little slower."""
     engine = bench.engine("tiny decoder", SHORT)
-    watch = Stopwatch(lambda: settle(bench.device))
+    watch = Stopwatch(lambda: synchronize(bench.device))
     with watch.engine(engine):
         engine.run(requests(rows))
     return dict(watch.seconds)
 
 
+def best_rows(bench: Bench, lines: Sequence[Mapping[str, Any]]) -> int | None:
+    """The number of rows at the highest rate whose batch with all steps fits the remaining time."""
+    longer = METHOD.steps / SHORT.steps
+    limit = bench.remaining() / SHARE
+    fits = [row for row in lines if longer * row["rows"] * row["seconds_per_image"] < limit]
+    return max(fits, key=lambda row: row["tflops"])["rows"] if fits else None
+
+
 def measure(name: str, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
-    """The report of one size of models; null where memory or time did not suffice."""
+    """The report of one size of models; None where memory or time was too short."""
     bench = Bench(name, device, dtype)
-    work = {arm: tflop(bench, arm) for arm in bench.arms}  # warms up, too
+    work = {arm: tflop(bench, arm) for arm in bench.arms}  # also warms up
     bench.reference(SHORTER)
     alone = bench.timed(partial(bench.reference, METHOD))
     found: dict[str, Any] = {"sweep": [], "full": [], "flat": None, "parts": None}
     for arm in bench.arms:
-        swept = sweep(bench, arm, work[arm][SHORT.steps])
-        found["sweep"] += swept
-        # All steps take as many times longer as there are more of them.
-        longer = METHOD.steps / SHORT.steps
-        fits = [
-            row
-            for row in swept
-            if longer * row["rows"] * row["seconds_per_image"] < bench.left() / SHARE
-        ]
-        if not fits:
+        lines = sweep(bench, arm, work[arm][SHORT.steps])
+        found["sweep"] += lines
+        rows = best_rows(bench, lines)
+        if rows is None:
             continue
-        rows = max(fits, key=lambda row: row["tflops"])["rows"]
         if (taken := bench.timed(partial(bench.make, arm, METHOD, rows))) is not None:
-            found["full"].append(row_of(bench, arm, rows, taken, work[arm][METHOD.steps]))
+            found["full"].append(line_of(bench, arm, rows, taken, work[arm][METHOD.steps]))
         if arm == "tiny decoder":
             found |= {"flat": flat(bench, rows), "parts": parts_of(bench, rows)}
-    full = {row["arm"]: row for row in found["full"]}
-    ours = full.get("tiny decoder")
     return {
         "model": name,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "dtype": str(dtype).removeprefix("torch."),
         "seconds": time.monotonic() - bench.began,
-        "ratios": {
-            "seconds_vs_reference": alone / ours["seconds_per_image"] if alone and ours else None,
-            "gpu_fraction_of_matmul": ours["fraction_of_matmul"]
-            if ours and device.type == "cuda"
-            else None,
-        },
+        "ratios": ratios(found["full"], alone, device),
         "matmul_tflops": bench.rate,
-        "tflop_per_image": {arm: each[METHOD.steps] for arm, each in work.items()},
+        "tflop_per_image": {arm: by_steps[METHOD.steps] for arm, by_steps in work.items()},
         "reference_seconds_per_image": alone,
         **found,
     }
 
 
-def as_markdown(report: Mapping[str, Any]) -> str:
-    lines = [
-        f"{report['model']}, {report['dtype']}, on {report['device']}: {report['matmul_tflops']:.1f} TFLOP/s of a "
-        f"matrix product; the reference loop takes {shown(report['reference_seconds_per_image'], 's')} for an image.",
-        "",
-        "| arm | steps | rows | images an hour | of the matmul rate | peak |",
-        "|---|---|---|---|---|---|",
-    ]
-    for kind, steps in (("full", METHOD.steps), ("sweep", SHORT.steps)):
-        for row in report[kind]:
-            speed = f"{row['images_per_hour']:,.0f} | {row['fraction_of_matmul']:.1%} | {row['peak_gib']:.1f} GiB"
-            lines.append(f"| {row['arm']} | {steps} | {row['rows']} | {speed} |")
-    if held := report["flat"]:
-        span = f"{held['after_first_gib']:.3f} GiB after the first batch, {held['after_last_gib']:.3f} after the last"
-        lines += ["", f"Memory over {held['images']} images: {span}."]
-    lines += [
-        "",
-        f"The reference loop over the engine: {shown(report['ratios']['seconds_vs_reference'], 'x')}.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def shown(value: float | None, unit: str) -> str:
-    return "(not measured)" if value is None else f"{value:.1f} {unit}"
-
-
-def draw(report: Mapping[str, Any], file: Path) -> None:
-    """Utilisation against rows, and where the seconds of a batch go."""
-    import matplotlib.pyplot as plt
-
-    figure, panels = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-    for arm in dict.fromkeys(row["arm"] for row in report["sweep"]):
-        rows = [row for row in report["sweep"] if row["arm"] == arm]
-        shares = [row["fraction_of_matmul"] for row in rows]
-        panels[0].plot([row["rows"] for row in rows], shares, marker="o", label=arm)
-    panels[0].set(
-        xlabel="rows", ylabel="share of the measured matmul rate", xscale="log", ylim=(0, None)
-    )
-    panels[0].legend(fontsize=8)
-    bars(panels[1], report["parts"] or {}, "seconds of a short batch")
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
-
-
-def bars(panel: Any, parts: Mapping[str, float], label: str) -> None:
-    """A bar a part, the longest on top."""
-    ordered: Sequence[str] = sorted(parts, key=lambda name: parts[name])
-    panel.barh(ordered, [parts[name] for name in ordered])
-    panel.set(xlabel=label)
+def ratios(
+    full: Sequence[Mapping[str, Any]], reference: float | None, device: torch.device
+) -> dict[str, float | None]:
+    """The ratios of the arm `tiny decoder`; None where something was not measured."""
+    engine = next((line for line in full if line["arm"] == "tiny decoder"), None)
+    if engine is None:
+        return {"seconds_vs_reference": None, "gpu_fraction_of_matmul": None}
+    on_gpu = device.type == "cuda"
+    return {
+        "seconds_vs_reference": reference / engine["seconds_per_image"] if reference else None,
+        "gpu_fraction_of_matmul": engine["fraction_of_matmul"] if on_gpu else None,
+    }

@@ -1,13 +1,12 @@
 """Metrics of finished images, one figure an image.
 
-Only evaluations use the examiner: no image is made or chosen by its output. Places and subjects have
-classifiers of their own.
+Only evaluations use the examiner: no image is made or chosen by its output. Places and subjects
+have classifiers of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ import torch.nn.functional as F
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from jobs.evaluation.cases import Case, sources_of
+from jobs.evaluation.cases import Case
+from jobs.evaluation.intervals import pair_interval
 from muse.classifiers import FolderClassifier, load_image_model
 from muse.classifiers.clip import ClipSimilarity, similarity
 from muse.emotions import MIKELS
 from muse.mini.world.contents import leaning
-from muse.request import Sample
 
 ROLES = ("guide", "judge", "examiner")
 
@@ -52,15 +51,16 @@ class Examiners:
     def measure(self, pixels: Tensor, cases: Sequence[Case]) -> dict[str, np.ndarray]:
         """Figures of each image of pixels (b, 3, h, w) in [0, 1].
 
-        - `success_ROLE`: 1 where the classifier's strongest emotion is the target (by the examiner: Emo-A).
+        - `success_ROLE`: 1 where the classifier's strongest emotion is the target (by the examiner:
+          Emo-A).
         - `confidence_ROLE`: its probability of the target.
         - `gap`: success by the guide minus success by the examiner; above 0 the guide was fooled.
         - `place`, `subject`: 1 where the content classifier finds it; `content`: both.
         - `right`: 1 where both `success_examiner` and `content` are.
         - `inherent_left`: 1 where the examiner gives the content's own emotion a probability of 0.5
           or more, and the target is another.
-        - `moved`: 1 where `success_examiner` is and `inherent_left` is not; differs from success only
-          with a multi-label examiner.
+        - `moved`: 1 where `success_examiner` is and `inherent_left` is not; differs from success
+          only with a multi-label examiner.
         - `clip_t`: cosine of the image and the plain prompt.
         """
         goal = np.array([MIKELS.index(case.emotion) for case in cases])
@@ -118,9 +118,9 @@ class Examiners:
     def feature_distance(self, pixels: Tensor, others: Tensor) -> np.ndarray:
         """Distance (b,) in [0, 4] in the hidden layers of the place and the subject classifier.
 
-        As LPIPS (Zhang et al., arXiv 1801.03924) but without learned weights and on our networks: at
-        every layer the squared distance of unit feature vectors, averaged over positions, then over
-        layers and networks. Not comparable with published LPIPS.
+        As LPIPS (Zhang et al., arXiv 1801.03924) but without learned weights and on our networks:
+        at every layer the squared distance of unit feature vectors, averaged over positions, then
+        over layers and networks. Not comparable with published LPIPS.
         """
         layers = []
         for name, (model, *_) in self.content.items():
@@ -146,23 +146,3 @@ class Examiners:
         return pair_interval(
             (1 - vectors @ vectors.T).numpy(), emotions[:, None] == emotions[None, :]
         )
-
-
-def confusion(probs: np.ndarray, cases: Sequence[Case]) -> list[list[int]]:
-    """Counts [target][strongest emotion], both in the order of `MIKELS.labels`."""
-    table = np.zeros((len(MIKELS), len(MIKELS)), int)
-    np.add.at(
-        table, (np.array([MIKELS.index(case.emotion) for case in cases]), probs.argmax(-1)), 1
-    )
-    return table.tolist()
-
-
-def pair_figures(probs: np.ndarray, cases: Sequence[Case]) -> dict[str, np.ndarray]:
-    """For two-emotion targets: a classifier's probability `mass` on the pair (the sum of the
-    two, which a multi-label classifier may have above 1), and whether both are in its `top3`."""
-    members = np.array([[MIKELS.index(case.emotion), MIKELS.index(case.second)] for case in cases])
-    rank = (-probs).argsort(-1).argsort(-1)
-    return {
-        "mass": np.take_along_axis(probs, members, 1).sum(1),
-        "top3": (np.take_along_axis(rank, members, 1) < 3).all(1).astype(float),
-    }

@@ -12,6 +12,7 @@ from torch import Tensor
 from jobs.evaluation.cases import Case, sources_of
 from jobs.evaluation.intervals import interval
 from jobs.evaluation.metrics import Examiners, Values
+from muse.emotions import MIKELS
 from muse.request import Sample
 
 
@@ -86,8 +87,8 @@ def at_equal_success(curve: Sequence[dict[str, float]], success: float) -> dict[
     None where the success of all settings is lower, or of all higher.
 
     Args:
-        curve: the means of each setting, weakest first, with `success_examiner`. A setting that does
-            not succeed more often than a weaker one is left out.
+        curve: the means of each setting, weakest first, with `success_examiner`. A setting that
+            does not succeed more often than a weaker one is left out.
     """
     rising = [curve[0]]
     for means in curve[1:]:
@@ -99,4 +100,26 @@ def at_equal_success(curve: Sequence[dict[str, float]], success: float) -> dict[
     return {
         name: round(float(np.interp(success, at, [means[name] for means in rising])), 4)
         for name in rising[0]
+    }
+
+
+def confusion(probs: np.ndarray, cases: Sequence[Case]) -> list[list[int]]:
+    """Counts [target][strongest emotion], both in the order of `MIKELS.labels`."""
+    table = np.zeros((len(MIKELS), len(MIKELS)), int)
+    targets = np.array([MIKELS.index(case.emotion) for case in cases])
+    np.add.at(table, (targets, probs.argmax(-1)), 1)
+    return table.tolist()
+
+
+def pair_figures(probs: np.ndarray, cases: Sequence[Case]) -> dict[str, np.ndarray]:
+    """For two-emotion targets, by the probabilities (n, 8) of a classifier.
+
+    - `mass`: the sum of the pair's probabilities; may exceed 1 with a multi-label classifier.
+    - `top3`: 1 where both are among the three strongest.
+    """
+    members = np.array([[MIKELS.index(case.emotion), MIKELS.index(case.second)] for case in cases])
+    rank = (-probs).argsort(-1).argsort(-1)
+    return {
+        "mass": np.take_along_axis(probs, members, 1).sum(1),
+        "top3": (np.take_along_axis(rank, members, 1) < 3).all(1).astype(float),
     }

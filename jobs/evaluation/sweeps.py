@@ -1,7 +1,8 @@
-"""Settings of one arm against each other: when, how and toward what `muse` optimises, how far `latent` steps.
+"""Settings of one arm compared: timing and parameters of `muse`, step sizes of `latent`.
 
-`--sweep how` and `which` change one parameter of the method at a time. Their `gain` is the examiner's success minus
-that of the method as given (`default`), request by request: all settings make the same requests from the same noise.
+The sweeps `how` and `which` change one parameter of the method at a time. Their `gain` is the
+examiner's success minus that of the given method (`default`), paired by request: all settings make
+the same requests from the same noise.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import numpy as np
 from jobs.benchmark.cost import count
 from jobs.evaluation.arms import ARMS, PLAIN, Arm, in_batches, latent, load
 from jobs.evaluation.cases import Case
-from jobs.evaluation.metrics import Examiners, Made, by_task, interval, measure, subsets
+from jobs.evaluation.intervals import interval
+from jobs.evaluation.metrics import Examiners
+from jobs.evaluation.results import ArmResult, by_task, measure, subsets
 from jobs.evaluation.tables import as_row, header
 from muse.diffusion.hub import NO_TINY_VAE
 from muse.method import Method
@@ -43,7 +46,7 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Setting:
-    """An arm with a method, and what its models are loaded with."""
+    """An arm, its method and the arguments of `load`."""
 
     arm: Arm
     method: Method
@@ -51,19 +54,18 @@ class Setting:
 
 
 def when_settings(method: Method) -> dict[str, Setting]:
-    """Fixed starts, and the policies; the method's own policy at the method's own level."""
+    """Fixed starts, and the policies; that of the method at its own level."""
     levels = {
         "threshold": Method().timing_level,
         "unconditional_threshold": UNCONDITIONAL,
         "plateau": PLATEAU,
     }
     levels |= {method.timing: method.timing_level}
-    settings = {
-        f"fixed {share:g}": method.replace(timing="fixed", timing_level=share) for share in STARTS
-    }
-    settings |= {
-        name: method.replace(timing=name, timing_level=level) for name, level in levels.items()
-    }
+    settings = {}
+    for share in STARTS:
+        settings[f"fixed {share:g}"] = method.replace(timing="fixed", timing_level=share)
+    for name, level in levels.items():
+        settings[name] = method.replace(timing=name, timing_level=level)
     settings["never"] = method.replace(**PLAIN)
     return {name: Setting(ARMS["muse"], changed) for name, changed in settings.items()}
 
@@ -74,13 +76,11 @@ def latent_settings(method: Method) -> dict[str, Setting]:
 
 
 def how_settings(method: Method) -> dict[str, Setting]:
-    """The method as it is, with one parameter changed, and with other decoders for what the guide reads on the way."""
+    """The given method, with one parameter changed, and with another decoder for the guide."""
     settings = {DEFAULT: method}
-    settings |= {
-        f"{key}={value!r}": method.replace(**{key: value})
-        for key, values in HOW.items()
-        for value in values
-    }
+    for key, values in HOW.items():
+        for value in values:
+            settings[f"{key}={value!r}"] = method.replace(**{key: value})
     found = {name: Setting(ARMS["muse"], changed) for name, changed in settings.items()}
     for key, value in TINY_VAES:
         found[f"{key}={value!r}"] = Setting(ARMS["muse"], method, {key: value})
@@ -88,7 +88,7 @@ def how_settings(method: Method) -> dict[str, Setting]:
 
 
 def which_settings(method: Method) -> dict[str, Setting]:
-    """The two weights of the multi-emotion loss, and neither, one or both of them several times as heavy."""
+    """The two weights of the multi-emotion loss: none, one, both, and both times four."""
     inherent, similar = method.inherent_weight, method.similar_weight
     settings = {DEFAULT: method}
     for name, weights in {
@@ -112,31 +112,36 @@ SWEEPS = {
 def sweep(
     weights: Path, settings: Mapping[str, Setting], tasks: Mapping[str, Sequence[Case]]
 ) -> dict[str, Any]:
-    """The figures of each setting, `start`, the mean share of the steps done where guidance set in, and `gain`."""
-    examiners, found = Examiners(weights), dict[str, Any]()
-    default: dict[str, Made] = {}
+    """The figures of each setting, with `start`, the mean share of steps before guidance, and
+    `gain`.
+    """
+    examiners, report = Examiners(weights), dict[str, Any]()
+    default: dict[str, ArmResult] = {}
     print(header(), flush=True)
     for name, setting in settings.items():
         models, method = load(weights, **setting.backbone), setting.method
         costs = count(models)
         for task, cases in tasks.items():
-            ran = in_batches(setting.arm, models, method, cases)
-            done = measure(examiners, cases, ran, costs.each(ran[1], method, task == "editing"))
-            starts = [
-                s.trace.start_step / method.steps
-                for s in done.samples
-                if s.trace.start_step is not None
-            ]
+            run = in_batches(setting.arm, models, method, cases)
+            spent = costs.of_all(run[1], method, task == "editing")
+            result = measure(examiners, cases, run, spent)
             if name == DEFAULT:
-                default[task] = done
-            for apart, told in by_task(done).items():
-                if starts and apart == task:
-                    told["start"] = interval(np.array(starts))
-                if task in default and name != DEFAULT:
-                    mine, others = (
-                        subsets(made)[apart]["success_examiner"] for made in (done, default[task])
-                    )
-                    told["gain"] = interval(mine - others)
-                found.setdefault(name, {})[apart] = told
-                print(as_row(name, apart, told), flush=True)
-    return found
+                default[task] = result
+            figures = by_task(result)
+            if starts := starts_of(result, method):
+                figures[task]["start"] = interval(np.array(starts))
+            if task in default and name != DEFAULT:
+                base = subsets(default[task])
+                for subset, values in subsets(result).items():
+                    gain = values["success_examiner"] - base[subset]["success_examiner"]
+                    figures[subset]["gain"] = interval(gain)
+            report[name] = report.get(name, {}) | figures
+            for subset, row in figures.items():
+                print(as_row(name, subset, row), flush=True)
+    return report
+
+
+def starts_of(result: ArmResult, method: Method) -> list[float]:
+    """The share of steps before guidance, of the samples that were guided."""
+    steps = [sample.trace.start_step for sample in result.samples]
+    return [step / method.steps for step in steps if step is not None]

@@ -108,7 +108,9 @@ def edits_table(report: Mapping[str, Any]) -> Iterator[str]:
             yield row("sdedit: no strength with the success of muse", *[""] * (2 + len(EDITS)))
             return
         shares = (f"{same[name]:.0%}" for name in ("success_examiner", "content"))
-        yield row("sdedit at the success of muse", *shares, *(f"{same[name]:.3f}" for name in EDITS))
+        yield row(
+            "sdedit at the success of muse", *shares, *(f"{same[name]:.3f}" for name in EDITS)
+        )
 
 
 def split_table(
@@ -137,7 +139,9 @@ def mixtures_table(runs: Mapping[str, Any]) -> Iterator[str]:
 
 
 def sweep_table(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Figures of each setting, the start of guidance, and success minus the default's, in points."""
+    """Figures of each setting, the start of guidance, and success minus the default's, in
+    points.
+    """
     names = ("success", "judge", "guide", "content", "right", "cost", "gain")
     yield from head("task", "setting", "start", *names)
     shares = ("success_examiner", "success_judge", "success_guide", "content", "right")
@@ -174,5 +178,7 @@ def as_markdown(report: Mapping[str, Any]) -> str:
     if report["sweep"]:
         tables.append(sweep_table(report["sweep"]))
     run = f"Seed {report['seed']}, suite {report['suite']}, {report['minutes']} minutes."
-    opening = f"# Evaluation\n\n{run} Success is by the examiner, with 95 % intervals in brackets.\n"
+    opening = (
+        f"# Evaluation\n\n{run} Success is by the examiner, with 95 % intervals in brackets.\n"
+    )
     return "\n".join([opening, *("\n".join(table) + "\n" for table in tables)])

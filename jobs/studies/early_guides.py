@@ -113,7 +113,7 @@ def guided_runs(
     """Of the method with that guide, for each case: success by the examiner (0 or 1), and cost."""
     models, method = replace(load(WEIGHTS), guide=load_classifier(guide)), Method()
     pixels, samples, _ = in_batches(ARMS["muse"], models, method, cases)
-    costs = count_costs(models).each(samples, method)
+    costs = count_costs(models).of_all(samples, method)
     return examiners.measure(pixels, cases)["success_examiner"], np.array(costs)
 
 

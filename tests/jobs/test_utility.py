@@ -1,4 +1,4 @@
-"""The utility experiment: its scenes, its statistics, and a tiny one end to end through the real run command."""
+"""The utility experiment: its scenes and statistics, and a small one through the real command."""
 
 import json
 
@@ -8,14 +8,21 @@ import torch
 
 from jobs import utility
 from jobs.evaluation.cases import Case
-from jobs.evaluation.corpora import CONTENTS, LabelledImages, draw_scenes, halves, make_corpus, read_corpus
+from jobs.evaluation.corpora import (
+    CONTENTS,
+    LabelledImages,
+    draw_scenes,
+    halves,
+    make_corpus,
+    read_corpus,
+)
 from jobs.utility import Suite, augment, hits, train, two_way
 from muse.emotions import MIKELS
 from muse.mini.world.contents import leaning
 
 
 def test_natural_scenes_pair_contents_with_what_they_evoke():
-    """In natural draws a content's own emotion is common, in balanced ones chance: 1 in 8, margin 3 deviations."""
+    """A content's own emotion is common in natural draws, 1 in 8 in balanced ones (3 sigma)."""
     share = {}
     for natural in (True, False):
         scenes = draw_scenes(160, 5, natural)
@@ -48,6 +55,7 @@ def test_augmenting_moves_and_mirrors_but_keeps_the_light():
     assert torch.equal(augment(flat, torch.Generator().manual_seed(0)), flat)
 
 
+@pytest.mark.research
 def test_training_learns_its_few_scenes_and_is_the_same_again():
     few = draw_scenes(16, 1, natural=True)
     first, again = (train(few, None, 60, 0) for _ in range(2))
@@ -58,7 +66,7 @@ def test_training_learns_its_few_scenes_and_is_the_same_again():
 
 
 def test_the_interval_counts_seeds_and_scenes():
-    """Independent throws over 10 seeds and 100 scenes: little wider than a mean of 1000. All seeds alike: as of 100."""
+    """10 independent seeds and 100 scenes: about as a mean of 1000. Equal seeds: as of 100."""
     rng = np.random.default_rng(0)
     thrown = rng.integers(0, 2, (10, 100)).astype(float)
     alike = np.tile(thrown[:1], (10, 1))
@@ -71,13 +79,14 @@ def test_the_interval_counts_seeds_and_scenes():
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory):
-    """One request an emotion, two seeds; both corpora by `muse-batch run`, at two steps, everything accepted."""
+    """One request an emotion, two seeds, two steps; both corpora by `muse-batch run`."""
     work = tmp_path_factory.mktemp("utility")
     tiny = Suite(few=(2,), requests=1, seeds=2, steps=3, held_out=16)
     short = ["method.steps=2", "method.max_updates_per_step=1", "min_confidence=0.0"]
     return utility.run(tiny, work, 3, 2, short), work, (tiny, short)
 
 
+@pytest.mark.research
 def test_the_report_compares_every_corpus(experiment):
     report, _, _ = experiment
     found = report["few"]["2"]
@@ -87,9 +96,9 @@ def test_the_report_compares_every_corpus(experiment):
     assert {"muse-minus-few", "muse-minus-prompted", "muse-balanced-minus-muse-natural"} <= set(
         found["differences"]
     )
-    for told in (*found["arms"].values(), *found["differences"].values()):
-        assert set(told) == {"balanced", "natural"}
-        for figure in told.values():
+    for tests in (*found["arms"].values(), *found["differences"].values()):
+        assert set(tests) == {"balanced", "natural"}
+        for figure in tests.values():
             assert figure["n"] == 2
             assert figure["low"] <= figure["mean"] <= figure["high"]
     assert report["corpora"]["muse"]["images"] == report["corpora"]["prompted"]["images"] == 8
@@ -100,19 +109,21 @@ def test_the_report_compares_every_corpus(experiment):
     json.dumps(report)
 
 
+@pytest.mark.research
 def test_corpora_are_read_with_their_labels(experiment):
     _, work, _ = experiment
-    muse, asked = read_corpus(work / "muse"), read_corpus(work / "prompted")
+    muse, prompted = read_corpus(work / "muse"), read_corpus(work / "prompted")
     assert muse.pixels.shape == (8, 3, 64, 64)
     assert muse.emotions.labels.tolist() == list(range(8))
     # The same contents and seeds in both, so that only the images differ.
     assert [(c.place, c.subject, c.seed) for c in muse.cases] == [
-        (c.place, c.subject, c.seed) for c in asked.cases
+        (c.place, c.subject, c.seed) for c in prompted.cases
     ]
-    assert not torch.equal(muse.pixels, asked.pixels)
+    assert not torch.equal(muse.pixels, prompted.pixels)
     assert len(read_corpus(work / "prompted", min_confidence=1.1).cases) == 0
 
 
+@pytest.mark.research
 def test_a_finished_corpus_is_used_again(experiment):
     """The run command itself sees that nothing is left to make."""
     _, work, (tiny, short) = experiment

@@ -1,0 +1,89 @@
+"""Costs are counted from the calls that the engine makes."""
+
+import pytest
+import torch
+
+from jobs.benchmark.cost import count, gflop
+from jobs.evaluation.arms import ARMS, best_of, load
+from jobs.evaluation.cases import draw_cases
+from muse.emotions import Target
+from muse.engine import MuseEngine
+from muse.method import Method
+from muse.mini import WEIGHTS
+from muse.request import Request
+
+SHORT = Method(steps=3, max_updates_per_step=1)
+
+
+@pytest.mark.parametrize("enough", [0.0, 0.125, 1.0])
+@pytest.mark.parametrize("slots", [0, 2])
+def test_nfe_is_the_number_of_rows_that_the_network_evaluated(
+    enough, slots, random_backbone, random_guide, random_clip, monkeypatch
+):
+    """A row with a gradient counts twice. Generation, an edit and a mixture together."""
+    calls, predict = [], random_backbone.predict
+
+    def watched(latents, timesteps, conditioning):
+        calls.append((len(latents), conditioning.context.requires_grad))
+        return predict(latents, timesteps, conditioning)
+
+    monkeypatch.setattr(random_backbone, "predict", watched)
+    method = Method(
+        steps=5,
+        max_updates_per_step=2,
+        guidance_end=0.8,
+        timing="threshold",
+        timing_level=1.0,
+        timing_latest=0.2,
+    )
+    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    requests = [
+        Request("a dog in a forest", Target.of("awe"), 1),
+        Request("a cat by a pond", Target.of("fear"), 2, image=image),
+        Request("a car in a city", Target.of({"fear": 0.5, "sadness": 0.5}), 3),
+    ]
+    method = method.replace(stop_confidence=enough)
+    samples = MuseEngine(random_backbone, random_guide, random_clip, method, slots).run(requests)
+    traces = [sample.trace for sample in samples]
+    assert sum(rows * (2 if read else 1) for rows, read in calls) == sum(
+        trace.nfe for trace in traces
+    )
+    assert sum(rows for rows, read in calls if read) == sum(
+        trace.guide_gradients for trace in traces
+    )
+    if enough != 0.125:
+        assert all((trace.guide_forwards > 0) == (enough == 0.0) for trace in traces)
+
+
+@pytest.mark.parametrize(
+    ("arm", "task", "margin"),
+    # `latent` has another gradient than `muse`, and `sdedit` needs neither guide nor CLIP.
+    [
+        ("prompted", "generation", 0.002),
+        ("muse", "generation", 0.002),
+        ("muse", "editing", 0.002),
+        ("latent", "generation", 0.01),
+        ("sdedit-0.9", "editing", 0.01),
+    ],
+)
+def test_costs_are_the_operations_that_torch_counts(arm, task, margin, monkeypatch):
+    """One request against the sum of its parts. The last of four steps is after `guidance_end`."""
+    models, method = load(WEIGHTS), SHORT.replace(steps=4)
+    predict = models.backbone.predict
+    # Torch's counter cannot follow a gradient to what a module was given itself.
+    monkeypatch.setattr(
+        models.backbone, "predict", lambda latents, *rest: predict(latents.clone(), *rest)
+    )
+    costs, some, made = count(models), draw_cases(2, 3, task == "editing")[:1], []
+    counted = gflop(lambda: made.extend(ARMS[arm](models, method, some))) / costs.forward
+    assert costs.of_all(made, method, task == "editing") == [pytest.approx(counted, rel=margin)]
+
+
+def test_costs_of_several_draws_add_up():
+    cases = draw_cases(2, 3, editing=False)
+    models = load(WEIGHTS)
+    costs = count(models)
+    once, thrice = (
+        costs.of_all(best_of(models, SHORT, cases, draws), SHORT, images=draws) for draws in (1, 3)
+    )
+    assert thrice == pytest.approx([3 * cost for cost in once])
