@@ -1,6 +1,6 @@
 """The whole command line: the pipeline's commands, and those that know of clusters.
 
-`pipeline` knows nothing of `jobs`; so it is here that they come together, and this is what `muse-batch` starts.
+`pipeline` does not import `jobs`, so they are joined here. This is what `muse-batch` starts.
 """
 
 from __future__ import annotations

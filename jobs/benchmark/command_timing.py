@@ -55,7 +55,7 @@ from pipeline.settings import load_config
 from pipeline.storage.log import entries
 
 DEMO = Path(__file__).parents[2] / "manifests" / "examples" / "demo.parquet"
-MUSE_BATCH = [sys.executable, "-m", "pipeline.cli"]
+MUSE_BATCH = [sys.executable, "-m", "pipeline"]
 
 
 def quickest(command: Sequence[str], times: int = 3) -> float:

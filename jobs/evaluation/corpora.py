@@ -83,7 +83,7 @@ def make_corpus(
     """Run `muse-batch run` on a manifest of its own; a finished run is only checked."""
     manifest, out = work / f"{name}.parquet", work / name
     write_manifest(manifest, per_emotion, seed, named=name == "prompted")
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(manifest)]
+    command = [sys.executable, "-m", "pipeline", "run", str(manifest)]
     command += ["--output", str(out), "--seed", str(seed)]
     for setting in settings:
         command += ["--set", setting]

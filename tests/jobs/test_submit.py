@@ -201,7 +201,7 @@ def test_a_job_survives_its_node_and_its_driver(cluster, tmp_path):
     local = [
         sys.executable,
         "-m",
-        "pipeline.cli",
+        "pipeline",
         "run",
         manifest,
         "--output",

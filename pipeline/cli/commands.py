@@ -1,0 +1,56 @@
+"""The commands together. Each imports what it needs when it is called: `--help` answers at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import classifiers, corpora, runs, settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Emotion-augmented image corpora: a manifest in, a sharded WebDataset out.",
+)
+
+for command in (
+    runs.run,
+    runs.plan,
+    runs.status,
+    runs.verify,
+    corpora.refilter,
+    corpora.merge,
+    corpora.retry,
+    settings.config,
+):
+    app.command()(command)
+
+classifier = typer.Typer(no_args_is_help=True, help="Guides and judges of your own.")
+classifier.command()(classifiers.fit)
+app.add_typer(classifier, name="classifier")
+
+
+@classifier.callback()
+def _keep_the_name_of_its_only_command() -> None:
+    pass
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from pipeline import __version__
+
+        typer.echo(f"muse-batch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Options of the command itself."""

@@ -1,0 +1,77 @@
+"""How commands end: errors as one message with an exit code, and signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+FAILED, USER_MISTAKE, INTERRUPTED = 1, 2, 130
+"""Exit codes: the command could not do all of it; the user has to change something; a signal."""
+
+RESUMES = "The same command resumes the run."
+
+
+def warn(text: str) -> None:
+    typer.echo(f"warning: {text}", err=True)
+
+
+@contextmanager
+def reported_errors(resumes: bool = False) -> Iterator[None]:
+    """Turn expected errors into one message and an exit code.
+
+    Args:
+        resumes: whether the same command goes on where it ended.
+    """
+    from manifests.check import ManifestError
+    from pipeline.errors import RunStopped, UserError
+
+    hint = f"\n{RESUMES}" if resumes else ""
+    try:
+        yield
+    except (UserError, ManifestError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(USER_MISTAKE) from None
+    except RunStopped as error:
+        typer.echo(f"stopped: {error}{hint}", err=True)
+        raise typer.Exit(FAILED) from None
+    except OSError as error:
+        file = f" {error.filename}" if error.filename else ""
+        typer.echo(f"stopped: {error.strerror or error}{file}{hint}", err=True)
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        saved = "; what was finished is saved" if resumes else ""
+        typer.echo(f"interrupted{saved}{hint}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the command in order, within seconds; a third one ends it at once.
+
+    All that is finished is on disk at any time. The orderly end also ends Ray's processes.
+    """
+    calls = 0
+
+    def on_signal(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise KeyboardInterrupt
+        if calls == 2:
+            # Not by print, which may have been what was interrupted.
+            os.write(2, b"ending already; once more ends at once and leaves Ray's processes\n")
+        else:
+            os._exit(INTERRUPTED)
+
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,38 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+Manifest = Annotated[str, typer.Argument(help="Parquet file (path or URL) with a prompt column.")]
+Corpus = Annotated[str, typer.Argument(help="Folder of a run (path or URL of an object store).")]
+NewCorpus = Annotated[
+    str, typer.Option("--output", "-o", help="Folder of the new corpus (path or URL).")
+]
+ConfigFile = Annotated[
+    Optional[Path], typer.Option("--config", help="TOML file with any of the settings.")
+]
+Set = Annotated[
+    Optional[list[str]],
+    typer.Option("--set", help="One setting, as in method.steps=30. May be repeated."),
+]
+Emotions = Annotated[
+    Optional[str],
+    typer.Option(help="Comma-separated; for rows without an emotion. All by default."),
+]
+MinConfidence = Annotated[
+    Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")
+]
+Limit = Annotated[Optional[int], typer.Option(help="Only the first so many requests.")]
+Seed = Annotated[Optional[int], typer.Option(help="Seed of the run.")]
+BatchSize = Annotated[Optional[int], typer.Option(help="Requests computed together.")]
+ShardSize = Annotated[Optional[int], typer.Option(help="Accepted samples in a shard.")]
+
+
+def flags(emotions: str | None, **others: Any) -> dict[str, Any]:
+    """Flags as `pipeline.settings.load_config` takes them."""
+    names = [part for part in (emotions or "").split(",") if part.strip()]
+    return {**others, "emotions": names or None}

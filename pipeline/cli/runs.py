@@ -1,0 +1,166 @@
+"""The commands on one run: make, plan, inspect and verify it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Optional
+
+import typer
+
+from pipeline.cli import options
+from pipeline.cli.console import FAILED, interruptible, reported_errors, warn
+
+
+def run(
+    manifest: options.Manifest,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", help="Folder to write (path or URL); resumes what is there."
+        ),
+    ] = "out",
+    engine: Annotated[
+        Optional[str], typer.Option(help="muse; or null, which draws without a model.")
+    ] = None,
+    model: Annotated[
+        Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder, file or hub id.")
+    ] = None,
+    guide: Annotated[
+        Optional[str], typer.Option(help="Classifier (folder or hub id) whose gradient steers.")
+    ] = None,
+    judge: Annotated[
+        Optional[str], typer.Option(help="Classifier (folder or hub id) whose confidence accepts.")
+    ] = None,
+    emotions: options.Emotions = None,
+    min_confidence: options.MinConfidence = None,
+    candidates: Annotated[
+        Optional[int], typer.Option(help="Most tries of a request, until one is accepted.")
+    ] = None,
+    retry_strategy: Annotated[
+        Optional[str],
+        typer.Option(help="Later tries: reseed, another seed; or auto: what costs less."),
+    ] = None,
+    quota: Annotated[
+        Optional[int], typer.Option(help="Accepted samples wanted of each emotion; then no more.")
+    ] = None,
+    executor: Annotated[
+        Optional[str],
+        typer.Option(help="ray; or local: in this process, one worker, for debugging."),
+    ] = None,
+    workers: Annotated[
+        Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")
+    ] = None,
+    gpus_per_worker: Annotated[
+        Optional[float], typer.Option(help="May be a fraction; 0 for the CPU.")
+    ] = None,
+    batch_size: options.BatchSize = None,
+    shard_size: options.ShardSize = None,
+    limit: options.Limit = None,
+    seed: options.Seed = None,
+    address: Annotated[
+        Optional[str], typer.Option(help="Ray cluster; this machine by default.")
+    ] = None,
+    adopt: Annotated[
+        bool,
+        typer.Option(
+            "--adopt", help="Resume in spite of differences that cannot change the images."
+        ),
+    ] = False,
+    config: options.ConfigFile = None,
+    set_: options.Set = None,
+) -> None:
+    """Make the corpus that MANIFEST asks for. The same command again resumes it."""
+    with reported_errors(resumes=True), interruptible():
+        from pipeline.settings import load_config
+
+        flags = options.flags(
+            emotions,
+            engine=engine,
+            model=model,
+            guide=guide,
+            judge=judge,
+            min_confidence=min_confidence,
+            candidates=candidates,
+            retry_strategy=retry_strategy,
+            quota=quota,
+            executor=executor,
+            workers=workers,
+            gpus_per_worker=gpus_per_worker,
+            batch_size=batch_size,
+            shard_size=shard_size,
+            limit=limit,
+            seed=seed,
+            address=address,
+        )
+        settings = load_config(config, set_ or [], flags)
+        from pipeline.run import execute
+        from pipeline.storage.files import location
+
+        where = location(output, settings.store_timeout_s)
+        outcome = execute(manifest, where, settings, warn, adopt)
+    counts = outcome.counts
+    before = "was complete already; " if outcome.already_done else ""
+    typer.echo(
+        f"{output}: {before}{counts['requests']} requests: {counts['accepted']} accepted, "
+        f"{counts['rejected']} rejected, {counts['failed']} failed"
+    )
+    if counts["failed"]:
+        typer.echo(f"reasons: status and reason in {output}/metadata.parquet", err=True)
+        raise typer.Exit(FAILED)
+
+
+def plan(
+    manifest: options.Manifest,
+    output: Annotated[
+        Optional[str], typer.Option("--output", "-o", help="Write each request to this parquet.")
+    ] = None,
+    emotions: options.Emotions = None,
+    batch_size: options.BatchSize = None,
+    shard_size: options.ShardSize = None,
+    limit: options.Limit = None,
+    seed: options.Seed = None,
+    config: options.ConfigFile = None,
+    set_: options.Set = None,
+) -> None:
+    """Check MANIFEST and print what a run would make, without loading a model."""
+    with reported_errors():
+        from pipeline.planning.dry_run import dry_run
+        from pipeline.settings import load_config
+        from pipeline.storage.files import location
+
+        flags = options.flags(
+            emotions, batch_size=batch_size, shard_size=shard_size, limit=limit, seed=seed
+        )
+        numbers = dry_run(
+            manifest, load_config(config, set_ or [], flags), location(output) if output else None
+        )
+    typer.echo(json.dumps(numbers, indent=2))
+
+
+def status(
+    output: options.Corpus,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Print how far the run in OUTPUT is, from its files alone."""
+    with reported_errors():
+        from pipeline.output.status import as_text
+        from pipeline.output.status import status as state_of
+        from pipeline.storage.files import location
+
+        state = state_of(location(output))
+    typer.echo(json.dumps(state, indent=2) if as_json else as_text(state))
+
+
+def verify(output: options.Corpus) -> None:
+    """Read the corpus in OUTPUT again and compare it with its index and its plan."""
+    with reported_errors():
+        from pipeline.output.verify import verify as problems_of
+        from pipeline.storage.files import location
+
+        problems = problems_of(location(output))
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        typer.echo(f"{output}: {len(problems)} problem(s)", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{output}: sound")
