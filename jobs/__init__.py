@@ -1,0 +1,1 @@
+"""Everything that is submitted: clusters, training, evaluation, benchmarks and examples."""

@@ -1,0 +1,1 @@
+"""Diffusion models: samplers, schedules, inversion, backbones and their loading."""

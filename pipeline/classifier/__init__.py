@@ -1,0 +1,1 @@
+"""Fitting of classifiers: data sets, training and calibration."""

@@ -73,7 +73,7 @@ def test_without_tokens_it_is_what_diffusers_makes(
     noise = torch.randn(1, *backbone.latent_shape, generator=torch.Generator().manual_seed(seed))
     # How far the T5 is padded.
     more = {"max_sequence_length": backbone.text.LONG} if family == "sd3" else {}
-    told = pipe(
+    output = pipe(
         prompt,
         num_inference_steps=20,
         guidance_scale=4.0,
@@ -83,9 +83,9 @@ def test_without_tokens_it_is_what_diffusers_makes(
         output_type="pt",
         **more,
     )
-    theirs = told.images[0].permute(1, 2, 0) * 255
+    theirs = output.images[0].permute(1, 2, 0) * 255
     assert float((theirs - sample.pixels).abs().mean()) < 1.5
-    assert float(theirs.std()) > 3, "a picture without contrast would equal anything"
+    assert float(theirs.std()) > 3, "a image without contrast would equal anything"
 
 
 @pytest.mark.parametrize("family", ["sdxl", "sd3"])
@@ -120,7 +120,7 @@ def test_half_precision_weights_keep_tokens_and_loss_in_float32(
     assert all(0 < loss < 100 for loss in sample.trace.loss)
 
 
-def test_a_tiny_decoder_serves_the_inner_loop_and_the_vae_the_picture(
+def test_a_tiny_decoder_serves_the_inner_loop_and_the_vae_the_image(
     folders, tmp_path, random_guide, random_clip
 ):
     tiny = AutoencoderTiny(
@@ -144,13 +144,13 @@ def test_a_tiny_decoder_serves_the_inner_loop_and_the_vae_the_picture(
 
 
 def test_a_model_may_bring_its_own_tiny_decoder():
-    """As the embedded one does, which makes nearly what the VAE makes; `none` asks for the VAE all the same."""
+    """The embedded one does; `none` uses the VAE all the same."""
     own, full = (
         load_backbone(WEIGHTS / "diffusion", tiny_vae=name).codec for name in ("", NO_TINY_VAE)
     )
-    picture = to_tensor(render(sample_scene(Random(0), "beach", "dog", "awe")))
+    image = to_tensor(render(sample_scene(Random(0), "beach", "dog", "awe")))
     with torch.no_grad():
-        latents = own.encode(picture[None])
+        latents = own.encode(image[None])
         assert own.tiny is not None
         assert torch.equal(full.decode_draft(latents), full.decode(latents))
         alike = psnr(own.decode_draft(latents), own.decode(latents))
@@ -178,11 +178,11 @@ def test_another_vae_is_taken(folders, tmp_path):
     assert not torch.allclose(own, other)
 
 
-def test_what_is_no_known_model_is_refused(folders, tmp_path):
+def test_an_unknown_model_is_refused(folders, tmp_path):
     index = folders["sd1"] / "model_index.json"
     (tmp_path / "odd").mkdir()
-    told = {**json.loads(index.read_text()), "_class_name": "NoSuchPipeline"}
-    (tmp_path / "odd" / "model_index.json").write_text(json.dumps(told))
+    config = {**json.loads(index.read_text()), "_class_name": "NoSuchPipeline"}
+    (tmp_path / "odd" / "model_index.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match="NoSuchPipeline"):
         load_backbone(tmp_path / "odd")
     with pytest.raises(ValueError, match="float8"):

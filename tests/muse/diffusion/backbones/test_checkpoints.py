@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import subprocess
 import sys
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from muse.api import MusePipeline
 from muse.diffusion.backbones import load_backbone
 from muse.diffusion.hub import NO_TINY_VAE
 from muse.emotions import Target
@@ -33,7 +33,7 @@ WEIGHTLESS = shutil.ignore_patterns("*.safetensors")
 
 @pytest.fixture(scope="module")
 def folders(tokenizer, tmp_path_factory):
-    """Of each family with single files a folder, and beside it the same model in one file, `NAME-file.safetensors`."""
+    """A folder of each family with single files, and the model in `NAME-file.safetensors`."""
     root = tmp_path_factory.mktemp("models")
     for name in SINGLE:
         torch.manual_seed(0)
@@ -131,8 +131,8 @@ def test_a_vae_in_a_single_file_is_taken(folders, tmp_path):
 
 
 def test_a_lora_changes_the_network_by_its_own_product(folders, lora):
-    plain, worn = load_backbone(folders / "sd1"), load_backbone(folders / "sd1", lora=[str(lora)])
-    before, after = plain.network.state_dict(), worn.network.state_dict()
+    plain, fused = load_backbone(folders / "sd1"), load_backbone(folders / "sd1", lora=[str(lora)])
+    before, after = plain.network.state_dict(), fused.network.state_dict()
     assert before.keys() == after.keys(), "nothing of peft is left in the network"
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     layers = load_file(lora)
@@ -141,7 +141,7 @@ def test_a_lora_changes_the_network_by_its_own_product(folders, lora):
     name = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k"
     down, up = (layers[f"unet.{name}.lora.{which}.weight"] for which in ("down", "up"))
     assert torch.allclose(after[f"{name}.weight"], before[f"{name}.weight"] + up @ down, atol=1e-5)
-    assert not torch.allclose(_predicted(plain)[0], _predicted(worn)[0], atol=1e-3)
+    assert not torch.allclose(_predicted(plain)[0], _predicted(fused)[0], atol=1e-3)
 
 
 def test_loras_add_up(folders, lora):
@@ -160,11 +160,11 @@ def test_a_lora_that_fits_nothing_is_refused(folders, lora, tmp_path):
         for name, value in load_file(lora).items()
     }
     save_file(wide, tmp_path / "wide.safetensors")
-    strange = {
+    foreign = {
         name.replace("unet.", "transformer."): value for name, value in load_file(lora).items()
     }
-    save_file(strange, tmp_path / "strange.safetensors")
-    for name in ("wide", "strange"):
+    save_file(foreign, tmp_path / "foreign.safetensors")
+    for name in ("wide", "foreign"):
         with pytest.raises(ValueError, match=f"the LoRA .*{name}.safetensors"):
             load_backbone(folders / "sd1", lora=[str(tmp_path / f"{name}.safetensors")])
 
@@ -202,7 +202,7 @@ def test_a_run_knows_a_single_file_by_its_weights_and_its_configurations(folders
 
 
 @pytest.mark.parametrize(("tiny_vae", "tiny"), [("", True), (NO_TINY_VAE, False)])
-def test_a_run_reads_through_the_decoder_that_its_model_brings_or_through_the_vae(tiny_vae, tiny):
+def test_a_run_uses_the_tiny_decoder_of_its_model_or_the_vae(tiny_vae, tiny):
     config = Config(tiny_vae=tiny_vae)
     models = locate(config)
     assert "tiny_vae" not in models, "it is a part of the model, and of its hash"
@@ -210,31 +210,11 @@ def test_a_run_reads_through_the_decoder_that_its_model_brings_or_through_the_va
     assert (codec.tiny is not None) == tiny
 
 
-HUB = """
-import torch
-from muse.api import MusePipeline
-from muse.method import Method
-from pipeline.config import Config
-from pipeline.generation.load import load_engine
-from pipeline.models.locate import locate
-
-method = Method(steps=2, max_updates_per_step=1, timing="fixed", timing_level=0.0)
-names = {"model": "small/diffusion", "guide": "small/feelings", "similarity": "small/clip", "vae": "small/vae"}
-config = Config(**names, lora=("small/style",), method=method)
-models = locate(config)
-for role in (*names, "lora 0"):
-    print(role, models[role].path)
-engine = load_engine(models, config, on_gpu=False).engine
-print("worn", float(engine.setup.backbone.network.mid_block.attentions[0].transformer_blocks[0].attn2.to_k.weight.sum()))
-pipe = MusePipeline.from_pretrained(
-    "small/diffusion", "small/feelings", "small/clip", method=method, vae="small/vae", lora=["small/style"]
-)
-print("made", pipe("a dog in a forest", "awe", generator=torch.Generator().manual_seed(0)).images[0].size)
-"""
-
-
-def test_hub_ids_are_found_in_the_cache_without_a_network(folders, lora, tmp_path):
-    """A diffusion model, a classifier, a CLIP, a VAE and a LoRA, by a run and in a script."""
+@pytest.fixture
+def hub(folders, lora, tmp_path, monkeypatch):
+    """The folders of models in a cache of the hub, by their names after `small/`; no network."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     small_vae().save_pretrained(tmp_path / "vae")
     sources = {
         "diffusion": folders / "sd1",
@@ -243,32 +223,45 @@ def test_hub_ids_are_found_in_the_cache_without_a_network(folders, lora, tmp_pat
         "vae": tmp_path / "vae",
         "style": lora.parent,
     }
+    snapshots = {}
     for name, source in sources.items():
         repository = tmp_path / "hub" / f"models--small--{name}"
-        shutil.copytree(source, repository / "snapshots" / COMMIT)
+        snapshots[name] = repository / "snapshots" / COMMIT
+        shutil.copytree(source, snapshots[name])
         (repository / "refs").mkdir()
         (repository / "refs" / "main").write_text(COMMIT)
-    hub = {
-        "HF_HUB_CACHE": str(tmp_path / "hub"),
-        "HF_HUB_OFFLINE": "1",
-        "PYTHONPATH": ":".join(sys.path),
-    }
-    command = [sys.executable, "-c", HUB]
-    done = subprocess.run(
-        command, env={**os.environ, **hub}, capture_output=True, text=True, check=False
+    return snapshots
+
+
+ONE_STEP = Method(steps=2, max_updates_per_step=1, timing="fixed", timing_level=0.0)
+HUB_IDS = {
+    "model": "small/diffusion",
+    "guide": "small/feelings",
+    "similarity": "small/clip",
+    "vae": "small/vae",
+}
+
+
+def test_a_run_finds_hub_ids_in_the_cache_without_a_network(hub, folders, lora):
+    config = Config(**HUB_IDS, lora=("small/style",), method=ONE_STEP)
+    models = locate(config)
+    for role, name in {**HUB_IDS, "lora 0": "small/style"}.items():
+        assert models[role].path == str(hub[name.removeprefix("small/")])
+    engine = load_engine(models, config, on_gpu=False).engine
+    ours = engine.setup.backbone.network.state_dict()
+    theirs = load_backbone(folders / "sd1", lora=[str(lora)]).network.state_dict()
+    key = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"
+    assert torch.allclose(ours[key], theirs[key], atol=1e-6)
+
+
+def test_a_script_finds_hub_ids_in_the_cache_without_a_network(hub):
+    pipe = MusePipeline.from_pretrained(
+        HUB_IDS["model"],
+        HUB_IDS["guide"],
+        HUB_IDS["similarity"],
+        method=ONE_STEP,
+        vae=HUB_IDS["vae"],
+        lora=["small/style"],
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    told = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines() if " " in line)
-    roles = {
-        "model": "diffusion",
-        "guide": "feelings",
-        "similarity": "clip",
-        "vae": "vae",
-        "lora 0": "style",
-    }
-    for role, name in roles.items():
-        assert told[role] == str(tmp_path / "hub" / f"models--small--{name}" / "snapshots" / COMMIT)
-    key = load_backbone(folders / "sd1", lora=[str(lora)]).network.state_dict()
-    expected = float(key["mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"].sum())
-    assert float(told["worn"]) == pytest.approx(expected, abs=1e-5)
-    assert "made (32, 32)" in done.stdout
+    made = pipe("a dog in a forest", "awe", generator=torch.Generator().manual_seed(0))
+    assert made.images[0].size == (32, 32)
