@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -16,6 +17,8 @@ from pathlib import Path
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from pipeline.output.run_file import read_run, write_run
 
 TIMEOUT_S = 300
 """How long anything may take here: far longer than it should, for the machine may be busy."""
@@ -169,8 +172,7 @@ def copy_unfinished(output: Path, folder: Path) -> Path:
     """A copy of a finished run that lacks its index: all shards are there, but it is not complete."""
     copy = folder / "out"
     shutil.copytree(output, copy)
-    run = json.loads((copy / "run.json").read_text())
-    (copy / "run.json").write_text(json.dumps({**run, "complete": False}))
+    write_run(copy, dataclasses.replace(read_run(copy), complete=False, counts=None))
     return copy
 
 
