@@ -104,9 +104,7 @@ def draw_until_accepted(
 
 
 def summary(candidates: Sequence[Candidate], requests: int) -> dict[str, Any]:
-    """The curve of accepted share against cost, and the cost at `GOAL` (in total, if not
-    reached).
-    """
+    """The curve of accepted share against cost, and the cost at `GOAL` (else in total)."""
     curve, cost, accepted, confirmed = [], 0.0, 0, 0
     cost_at_goal = None
     for candidate in candidates:

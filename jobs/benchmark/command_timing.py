@@ -103,8 +103,7 @@ def images_in(output: Path) -> dict[str, str]:
 
 
 def run(settings: Sequence[str], images: int, batch: int) -> dict[str, Any]:
-    """A run of the demo's first `images` requests with one worker: start-up, steady state and
-    images.
+    """A run of the demo's first `images` requests with one worker.
 
     Raises:
         RuntimeError: the run failed, with its messages.

@@ -51,8 +51,7 @@ HALVES = [0.5] * 3
 
 @dataclass(frozen=True)
 class Size:
-    """Settings of every part, by the names of its configuration class; defaults are those of
-    `sd15`.
+    """Settings of every part by the names of its configuration class; defaults: `sd15`.
 
     Attributes:
         texts: of one text encoder, or of two.

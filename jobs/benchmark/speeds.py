@@ -1,6 +1,4 @@
-"""Seconds of the embedded model: one by one, in lockstep and in slots; and the machine's peak
-rate.
-"""
+"""Seconds of the embedded model in several loops, and the peak rate of the machine."""
 
 from __future__ import annotations
 

@@ -18,8 +18,7 @@ ENGINE = "engine itself"
 
 
 class Stopwatch:
-    """Seconds by part. A part inside another stops the other's clock, so the parts add up to the
-    total.
+    """Seconds by part. An inner part stops the clock of the outer one, so parts add up.
 
     Args:
         synchronize: called whenever the clock is read; on a GPU it waits for the device.
@@ -68,9 +67,7 @@ class Stopwatch:
 
     @contextmanager
     def engine(self, engine: MuseEngine) -> Iterator[None]:
-        """Watch an engine and its calls of models. The gradient is one part, whatever it goes
-        through.
-        """
+        """Watch an engine and its calls of models. The whole gradient is one part."""
         setup = engine.setup
         backbone, codec = setup.backbone, setup.backbone.codec
         with ExitStack() as watched:

@@ -155,9 +155,7 @@ def line_of(bench: Bench, arm: str, rows: int, taken: float, work: float) -> dic
 
 
 def sweep(bench: Bench, arm: str, work: float) -> list[dict[str, Any]]:
-    """The engine with more and more rows, until they are not faster, do not fit, or time is
-    over.
-    """
+    """The engine with doubling rows, until they are not faster, do not fit, or time is over."""
     lines: list[dict[str, Any]] = []
     taken: float | None = 0.0
     for rows in bench.extent.rows:

@@ -17,9 +17,7 @@ from muse.method import Method
 
 
 def evaluate_mixtures(weights: Path, method: Method, count: int, seed: int) -> dict[str, Any]:
-    """The report's entry `mixtures`: equal mixtures, and runs from the same noise to compare
-    with.
-    """
+    """The report's entry `mixtures`: equal mixtures, and other runs from the same noise."""
     cases, examiners = draw_mixtures(count, seed), Examiners(weights)
     first = [replace(case, second="") for case in cases]
     second = [replace(case, emotion=case.second, second="") for case in cases]

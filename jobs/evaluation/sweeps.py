@@ -112,9 +112,7 @@ SWEEPS = {
 def sweep(
     weights: Path, settings: Mapping[str, Setting], tasks: Mapping[str, Sequence[Case]]
 ) -> dict[str, Any]:
-    """The figures of each setting, with `start`, the mean share of steps before guidance, and
-    `gain`.
-    """
+    """Figures of each setting, also `gain` and `start`, the share of steps before guidance."""
     examiners, report = Examiners(weights), dict[str, Any]()
     default: dict[str, ArmResult] = {}
     print(header(), flush=True)

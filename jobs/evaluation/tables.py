@@ -139,9 +139,7 @@ def mixtures_table(runs: Mapping[str, Any]) -> Iterator[str]:
 
 
 def sweep_table(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Figures of each setting, the start of guidance, and success minus the default's, in
-    points.
-    """
+    """Figures of each setting, with the start of guidance and the gain in points."""
     names = ("success", "judge", "guide", "content", "right", "cost", "gain")
     yield from head("task", "setting", "start", *names)
     shares = ("success_examiner", "success_judge", "success_guide", "content", "right")

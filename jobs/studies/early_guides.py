@@ -152,9 +152,7 @@ class Figures:
 def measure_share(
     work: Path, settings: Fit, seeds: Sequence[int], made: Predictions, cases: Sequence[Case]
 ) -> Figures:
-    """Fit guides with these settings, one a seed (or take those fitted before), and measure
-    them.
-    """
+    """Fit guides with these settings, one a seed (unless done before), and measure them."""
     examiners, clean, curves, runs = Examiners(WEIGHTS), [], [], []
     for seed in seeds:
         folder = work / f"guide-{settings.early:g}-{seed}"

@@ -73,8 +73,8 @@ def train_classifier(
 
     def loss_of(step: int) -> torch.Tensor:
         chosen = next(index)
-        seen = degrade(pixels[chosen].float() / 255, generator(recipe.seed, step, seed))
-        logits = model(pixel_values=(seen * 2 - 1).to(memory_format=torch.channels_last)).logits
+        inputs = degrade(pixels[chosen].float() / 255, generator(recipe.seed, step, seed))
+        logits = model(pixel_values=(inputs * 2 - 1).to(memory_format=torch.channels_last)).logits
         return F.cross_entropy(logits.float(), known[chosen], label_smoothing=0.05)
 
     training.run(loss_of)
@@ -95,8 +95,8 @@ def train_clip(recipe: Recipe, work: Path, pixels: torch.Tensor, scenes: Scenes)
         chosen = next(index)
         texts = [plain[i] if k % 2 else scenes.captions[i] for k, i in enumerate(chosen)]
         ids = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
-        seen = degrade(pixels[chosen].float() / 255, generator(recipe.seed, step, 21)) * 2 - 1
-        scores = model(pixel_values=seen, **ids).logits_per_image.float()
+        inputs = degrade(pixels[chosen].float() / 255, generator(recipe.seed, step, 21)) * 2 - 1
+        scores = model(pixel_values=inputs, **ids).logits_per_image.float()
         same = torch.tensor([[a == b for b in texts] for a in texts], dtype=torch.float32)
         goal = same / same.sum(1, keepdim=True)
         return (F.cross_entropy(scores, goal) + F.cross_entropy(scores.T, goal)) / 2

@@ -67,7 +67,5 @@ class ClipSimilarity(nn.Module):
 
 
 def similarity(images: Tensor, texts: Tensor) -> Tensor:
-    """Cosines (b,) of unit vectors, row by row: cos = <i, t> (CLIP, Radford et al., arXiv
-    2103.00020).
-    """
+    """Cosines (b,) of unit vectors, row by row (CLIP, Radford et al., arXiv 2103.00020)."""
     return (images * texts).sum(-1)

@@ -12,8 +12,7 @@ from muse.emotions.probabilities import Probabilities
 
 
 class EnsembleClassifier(nn.Module):
-    """The normalised geometric mean of the members' probabilities (the mean of log P, then
-    softmax).
+    """The normalised geometric mean of the members' probabilities.
 
     If any member is multi-label, so is the ensemble: then it is the mean of the log-odds,
     log P - log(1 - P).

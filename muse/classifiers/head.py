@@ -93,8 +93,7 @@ def _natural(name: str) -> list[int | str]:
 
 
 def read_head(file: Path, activation: type[nn.Module]) -> nn.Sequential:
-    """The layers of a head: every two-dimensional `*.weight` of the file, in the natural order of
-    names.
+    """The layers of a head: every 2-d `*.weight` of the file, in natural order of the names.
 
     Raises:
         ValueError: no such layer, or layers that do not fit each other.

@@ -22,9 +22,7 @@ PROMPT = "a picture evoking {}"
 
 
 def projected(features) -> Tensor:
-    """Projected features: a tensor in some releases of transformers, the pooled output in
-    others.
-    """
+    """Projected features: a tensor or the pooled output, by release of transformers."""
     return features if isinstance(features, Tensor) else features.pooler_output
 
 

@@ -21,8 +21,7 @@ NO_PEFT = 'a LoRA needs peft, which is missing or too old: pip install "muse-bat
 
 
 def local_folder(name: str, files: Sequence[str] = PLAIN) -> Path:
-    """The folder at the path `name`, or that of the hub id `name` (owner/name), downloaded if need
-    be.
+    """The folder at the path `name`, or the (downloaded) one of the hub id owner/name.
 
     Args:
         files: patterns of the files to download.

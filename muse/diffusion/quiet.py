@@ -13,9 +13,7 @@ HARMLESS = {
     # Every saved AutoencoderTiny has this attribute, which its own class does not expect.
     "diffusers.configuration_utils": ("were passed to AutoencoderTiny",),
 }
-"""Parts of messages that say nothing about the model that is loaded, by the name of their
-logger.
-"""
+"""Parts of messages that are not about the loaded model, by the name of their logger."""
 
 
 class _DropHarmless(logging.Filter):

@@ -37,9 +37,7 @@ def _known() -> frozenset[str]:
 
 
 def unknown_words(prompt: str) -> list[str]:
-    """The words of a prompt that the embedded model does not know, in order, without
-    repetitions.
-    """
+    """The distinct words of a prompt that the embedded model does not know, in order."""
     return list(dict.fromkeys(word for word in words(prompt) if word not in _known()))
 
 

@@ -1,5 +1,4 @@
-"""What keeps a large run cheap: skipping, counting and resuming without reading the plan; the scale
-commands."""
+"""Large runs: skipping, counting and resuming without reading the plan."""
 
 import json
 import subprocess

@@ -20,9 +20,7 @@ from muse.emotions import Target
 
 
 class StableDiffusion3:
-    """Emotional tokens go to both CLIPs (Esser et al., arXiv 2403.03206); a T5, if any, gets the
-    words.
-    """
+    """Emotional tokens go to both CLIPs, words to the T5 (Esser et al., arXiv 2403.03206)."""
 
     def __init__(
         self,
@@ -67,9 +65,7 @@ class ClipsAndT5(TextEncoders):
     """Two CLIPs that take emotional tokens; the T5's ids are a third entry of the prompts."""
 
     LONG = 256
-    """Length of the T5's part of the context; zeros without a T5, as in training with it
-    dropped.
-    """
+    """Length of the T5's part of the context; zeros without a T5, as in its training."""
 
     def __init__(
         self, pairs, t5: tuple[Any, nn.Module] | None, device: torch.device, dtype: torch.dtype

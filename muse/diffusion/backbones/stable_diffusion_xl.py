@@ -50,9 +50,7 @@ class StableDiffusionXL:
         return Conditioning(context, pooled)
 
     def _not_empty(self, prompts: Prompts) -> Tensor:
-        """Bool (b,): whether a prompt has words. This family was trained with zeros for empty
-        ones.
-        """
+        """Bool (b,): whether a prompt has words; the family was trained with zeros if not."""
         # An empty prompt has its end token right after the start token.
         return (prompts.ids[0][:, 1] != self.text.tokenizers[0].eos_token_id).to(self.device)
 

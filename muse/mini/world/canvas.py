@@ -26,9 +26,7 @@ SUPERSAMPLE = 4
 
 
 class Pen:
-    """Draws on an RGBA image; `at` gives a pen in local coordinates (origin, unit, mirrored or
-    not).
-    """
+    """Draws on an RGBA image; `at` gives a pen in local coordinates."""
 
     def __init__(
         self,

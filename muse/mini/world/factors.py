@@ -1,5 +1,4 @@
-"""The visual factors of emotion in the embedded world, and the distribution of each emotion over
-them.
+"""The visual factors of emotion, and the distribution of each emotion over them.
 
 There are three kinds: light (palette, saturation, brightness), sky (weather) and props. The
 distributions of emotions overlap: night belongs to awe and to fear, lightning to anger and to fear,

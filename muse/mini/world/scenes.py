@@ -84,9 +84,7 @@ def emotion_prompt(prompt: str, emotion: str) -> str:
 def factor_prompt(
     scene: Scene, light: bool = True, sky: bool = True, props: tuple[bool, bool] = (True, True)
 ) -> str:
-    """Content and the chosen factors; the emotion is not named. With all it is the oracle
-    prompt.
-    """
+    """Content and chosen factors, without the emotion. With all: the oracle prompt."""
     parts = [content_prompt(scene.place, scene.subject)]
     if light:
         parts.append(LIGHTS[scene.light].words)

@@ -23,8 +23,7 @@ def test_a_content_evokes_an_emotion_by_its_share_of_labels():
 
 
 def test_only_captions_with_an_emotion_are_wrong_and_nine_of_ten_of_them_about_either_content():
-    """4,000 pairs, seed 0. The named content was drawn uniformly, so a new draw equals it by
-    chance.
+    """4,000 pairs, seed 0. Contents were drawn uniformly, so a new draw may be the same.
 
     About 1,100 captions name an emotion: a share of them has a standard deviation of 1.2 points,
         and

@@ -20,9 +20,7 @@ def _minutes_fly(monkeypatch):
 
 
 def _train(work, seed: int, stop_at: int = STEPS) -> dict[str, torch.Tensor]:
-    """Weights after a training of a tiny net with noise and a running mean, or stopped in the
-    middle of a step.
-    """
+    """Weights of a tiny net with noise and a running mean, trained until `stop_at`."""
     torch.manual_seed(seed)  # fresh weights, which a checkpoint replaces
     net, mean = nn.Linear(3, 2), nn.Linear(3, 2)
     mean.load_state_dict(net.state_dict())

@@ -31,9 +31,7 @@ def write_spec():
 
 @pytest.fixture
 def multi_label_copy():
-    """A function that copies the guide, with a config.json that allows several emotions an
-    image.
-    """
+    """A function that copies the guide as a multi-label classifier."""
 
     def copy(folder):
         shutil.copytree(WEIGHTS / "guide", folder)

@@ -25,9 +25,7 @@ POOLFORMER = {"size": {"shortest_edge": 64}, "crop_pct": 0.9, **CROP}
     ],
 )
 def test_preprocessing_is_that_of_transformers(settings, kind):
-    """On a smooth picture, to 2.5 of 255 levels in the mean: theirs rounds to whole levels in
-    between.
-    """
+    """On a smooth image, to 2.5 of 255 levels: theirs rounds to whole levels."""
     transformers = pytest.importorskip("transformers")
     name = kind if "torchvision" in sys.modules else f"{kind}Pil"
     processor = getattr(transformers, name, None) or getattr(transformers, kind)

@@ -111,11 +111,11 @@ def test_half_precision_weights_keep_tokens_and_loss_in_float32(
 ):
     backbone = load_backbone(folders["sd1"], dtype=dtype)
     assert next(backbone.network.parameters()).dtype == getattr(torch, dtype)
-    seen = []
+    dtypes = []
     engine = MuseEngine(backbone, random_guide, random_clip, QUICK)
     request = Request("a dog in a forest", Target.of("awe"), 1)
-    (sample,) = engine.run([request], lambda row, latents: seen.append(latents.dtype))
-    assert set(seen) == {torch.float32}
+    (sample,) = engine.run([request], lambda row, latents: dtypes.append(latents.dtype))
+    assert set(dtypes) == {torch.float32}
     assert sample.failure is None
     assert all(0 < loss < 100 for loss in sample.trace.loss)
 
