@@ -140,11 +140,14 @@ def tflop(bench: Bench, arm: str) -> dict[int, float]:
     return {SHORT.steps: short, METHOD.steps: short + slope * (METHOD.steps - SHORT.steps)}
 
 
-def line_of(bench: Bench, arm: str, rows: int, taken: float, work: float) -> dict[str, Any]:
+def line_of(
+    bench: Bench, arm: str, steps: int, rows: int, taken: float, work: float
+) -> dict[str, Any]:
     """A line of the report: `taken` seconds for `rows` images of `work` TFLOP each."""
     tflops = rows * work / taken
     return {
         "arm": arm,
+        "steps": steps,
         "rows": rows,
         "seconds_per_image": taken / rows,
         "images_per_hour": 3600 * rows / taken,
@@ -163,7 +166,7 @@ def sweep(bench: Bench, arm: str, work: float) -> list[dict[str, Any]]:
         warm = bench.timed(partial(bench.make, arm, PASSING, rows), 2 * (taken or 0.0))
         if warm is None or (taken := bench.timed(partial(bench.make, arm, SHORT, rows))) is None:
             break
-        lines.append(line_of(bench, arm, rows, taken, work))
+        lines.append(line_of(bench, arm, SHORT.steps, rows, taken, work))
         if len(lines) > 1 and lines[-1]["tflops"] < MIN_GAIN * lines[-2]["tflops"]:
             break
     return lines
@@ -219,7 +222,9 @@ def measure(name: str, device: torch.device, dtype: torch.dtype) -> dict[str, An
         if rows is None:
             continue
         if (taken := bench.timed(partial(bench.make, arm, METHOD, rows))) is not None:
-            found["full"].append(line_of(bench, arm, rows, taken, work[arm][METHOD.steps]))
+            tflop_per_image = work[arm][METHOD.steps]
+            line = line_of(bench, arm, METHOD.steps, rows, taken, tflop_per_image)
+            found["full"].append(line)
         if arm == "tiny decoder":
             found |= {"flat": flat(bench, rows), "parts": parts_of(bench, rows)}
     return {
