@@ -1,4 +1,4 @@
-"""Everything wrong with a manifest, found before the first model is loaded, all of it at once."""
+"""One row of a manifest from its raw values, and everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import math
 import unicodedata
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,38 +15,41 @@ import numpy as np
 from manifests import schema
 from manifests.schema import Row
 
-MOST = 50
-"""Problems listed at most; the rest are counted."""
+MAX_PROBLEMS = 50
+"""Problems that are listed; the rest are counted."""
 
-
-MOST_OF_A_TEXT, MOST_OF_AN_ID, MOST_OF_A_NAME = 10_000, 512, 4_096
+MAX_PROMPT, MAX_ID, MAX_NAME = 10_000, 512, 4_096
 """Characters of a prompt, of an id, and of a path or URL."""
 
 NO_CONTROL = ("Cc",)
 NO_FORMAT = ("Cc", "Cf", "Zl", "Zp", "Co", "Cn")
-"""Unicode's categories that are refused: control characters; for names also those that hide or reorder others."""
+"""Unicode categories that are refused: control characters; for names also those that hide or reorder others."""
 
 # column: (most characters, categories that are refused). White space is part of a prompt.
 TEXTS = {
-    schema.PROMPT: (MOST_OF_A_TEXT, NO_CONTROL),
-    schema.NEGATIVE: (MOST_OF_A_TEXT, NO_CONTROL),
-    schema.ID: (MOST_OF_AN_ID, NO_FORMAT),
+    schema.PROMPT: (MAX_PROMPT, NO_CONTROL),
+    schema.NEGATIVE: (MAX_PROMPT, NO_CONTROL),
+    schema.ID: (MAX_ID, NO_FORMAT),
 }
+
+REPORT = Callable[[str, str], None]
+"""Takes note of a problem: its column and the message."""
 
 
 def text_problem(text: str, most: int, categories: Sequence[str]) -> str | None:
-    """What is wrong with a text from a stranger, or None. Tabs and line ends pass where only control is refused."""
+    """What is wrong with a text that is not trusted, or None.
+
+    Where only control characters are refused, tabs and line ends are allowed.
+    """
     if len(text) > most:
-        return f"has {len(text)} characters; at most {most} are taken"
+        return f"has {len(text)} characters; at most {most} are allowed"
     allowed = "\t\n\r" if categories == NO_CONTROL else ""
     for place, letter in enumerate(text):
-        # Nearly all text is printable, and told to be without looking at the letter's category.
-        if (
-            not letter.isprintable()
-            and letter not in allowed
-            and unicodedata.category(letter) in categories
-        ):
-            return f"has the character U+{ord(letter):04X} at place {place}, which cannot be seen; remove it"
+        # Nearly every letter is printable, which is quicker to find out than its category.
+        if letter.isprintable() or letter in allowed:
+            continue
+        if unicodedata.category(letter) in categories:
+            return f"has the invisible character U+{ord(letter):04X} at place {place}; remove it"
     return None
 
 
@@ -54,6 +57,11 @@ def shown(value: object) -> str:
     """A value as a message quotes it: escaped, and cut."""
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:100]}..."
+
+
+def normalized(name: str) -> str:
+    """A name as names of emotions are compared: composed (NFC), lower case, no spaces around."""
+    return unicodedata.normalize("NFC", name).strip().lower()
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Problem:
 
 
 class ManifestError(Exception):
-    """The manifest cannot be used; `problems` says why, `more` counts those beyond the first `MOST`."""
+    """The manifest cannot be used; `problems` says why, `more` counts those beyond the first `MAX_PROBLEMS`."""
 
     def __init__(self, path: str, problems: Sequence[Problem], more: int = 0):
         self.path, self.problems, self.more = path, list(problems), more
@@ -113,106 +121,128 @@ def parse_row(
 
     Args:
         labels: the emotions that exist.
-        ids: takes note of the row's id, where duplicates shall be found.
+        ids: the row's id is added to these, where duplicates shall be found.
     """
     problems: list[Problem] = []
 
-    def wrong(column: str, message: str) -> None:
+    def report(column: str, message: str) -> None:
         problems.append(Problem(number, column, message))
 
-    for column, (most, kinds) in TEXTS.items():
+    for column, (most, categories) in TEXTS.items():
         text = values.get(column)
-        if isinstance(text, str) and (why := text_problem(text, most, kinds)):
-            wrong(column, why)
+        if isinstance(text, str) and (problem := text_problem(text, most, categories)):
+            report(column, problem)
     prompt = values.get(schema.PROMPT) or ""
     if values.get(schema.PROMPT) is None:
-        wrong(schema.PROMPT, "is missing; say in words what the picture shows")
+        report(schema.PROMPT, "is missing; describe what the picture shows")
     elif not prompt.strip():
-        wrong(schema.PROMPT, "is empty; say in words what the picture shows")
-    image = values.get(schema.IMAGE)
-    if isinstance(image, Mapping):
-        image = image["bytes"] or image["path"]
-    if isinstance(image, str) and (why := text_problem(image, MOST_OF_A_NAME, NO_CONTROL)):
-        wrong(schema.IMAGE, why)
-    if image is not None and len(image) == 0:
-        wrong(schema.IMAGE, "is empty; give a path, a URL or the bytes, or null to generate")
+        report(schema.PROMPT, "is empty; describe what the picture shows")
+    image = _image(values.get(schema.IMAGE), report)
     seed = values.get(schema.SEED)
     if seed is not None and not 0 <= seed < 2**63:
-        wrong(schema.SEED, f"is {seed}; give an integer from 0 to 2^63 - 1")
+        report(schema.SEED, f"is {seed}; give an integer from 0 to 2^63 - 1")
     own = values.get(schema.ID)
     if own is not None and not str(own).strip():
-        wrong(schema.ID, "is empty; give a name, or leave the column out")
+        report(schema.ID, "is empty; give a name, or leave the column out")
     elif own is not None and ids is not None:
         ids.add(str(own), number)
-    emotions = tuple(_emotions(values.get(schema.EMOTION), labels, wrong))
+    emotions = tuple(_emotions(values.get(schema.EMOTION), labels, report))
     if problems:
         return None, problems
-    extra = {name: value for name, value in values.items() if name not in schema.COLUMNS}
-    negative = values.get(schema.NEGATIVE) or ""
-    return Row(
-        number, prompt, image, emotions, None if own is None else str(own), seed, negative, extra
-    ), []
+    row = Row(
+        number=number,
+        prompt=prompt,
+        image=image,
+        emotions=emotions,
+        id=None if own is None else str(own),
+        seed=seed,
+        negative_prompt=values.get(schema.NEGATIVE) or "",
+        extra={name: value for name, value in values.items() if name not in schema.COLUMNS},
+    )
+    return row, []
 
 
-def _emotions(value: Any, labels: Sequence[str], wrong) -> Iterator[Mapping[str, float]]:
+def _image(value: Any, report: REPORT) -> str | bytes | None:
+    """A source image as a path, a URL or bytes; None if the row has none."""
+    remedy = "give a path, a URL or the bytes, or null to generate"
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        # Bytes that are there but empty are a download that failed, whatever the path says.
+        data, path = value["bytes"], value["path"]
+        value = data if data is not None else path
+        if value is None:
+            report(schema.IMAGE, f"has neither bytes nor a path; {remedy}")
+            return None
+    if len(value) == 0 or (isinstance(value, str) and not value.strip()):
+        report(schema.IMAGE, f"is empty; {remedy}")
+    elif isinstance(value, str) and (problem := text_problem(value, MAX_NAME, NO_CONTROL)):
+        report(schema.IMAGE, problem)
+    return value
+
+
+def _emotions(value: Any, labels: Sequence[str], report: REPORT) -> Iterator[Mapping[str, float]]:
+    """The targets that a row asks for, one a request."""
     if value is None:
         return
     if isinstance(value, str):
-        yield from _named([value], labels, wrong)
+        yield from _single_emotions([value], labels, report)
     elif isinstance(value, Mapping):
-        yield from _mixture(
-            [(name, weight) for name, weight in value.items() if weight is not None], labels, wrong
-        )
+        given = [(name, weight) for name, weight in value.items() if weight is not None]
+        yield from _mixture(given, labels, report)
     elif value and isinstance(value[0], tuple):
-        yield from _mixture(value, labels, wrong)
+        yield from _mixture(value, labels, report)
     elif not value:
-        wrong(schema.EMOTION, "is empty; name an emotion, or use null for every emotion")
+        report(schema.EMOTION, "is empty; name an emotion, or use null for every emotion")
     else:
-        yield from _named(value, labels, wrong)
+        yield from _single_emotions(value, labels, report)
 
 
-def _known(name: str | None, labels: Sequence[str], wrong) -> str | None:
-    key = (name or "").strip().lower()[:100]
-    if key in labels:
-        return key
-    near = difflib.get_close_matches(key, labels, n=1, cutoff=0.0)
-    wrong(
-        schema.EMOTION,
-        f"unknown emotion {shown(name)}; did you mean {near[0]!r}? Known: {', '.join(labels)}",
-    )
+def _label(name: str | None, labels: Sequence[str], report: REPORT) -> str | None:
+    """The emotion of that name."""
+    key = normalized((name or "")[:200])
+    for label in labels:
+        if key == normalized(label):
+            return label
+    # Nothing near is better than a guess that is far off.
+    near = difflib.get_close_matches(key, labels, n=1, cutoff=0.7)
+    remedy = f"did you mean {near[0]!r}? " if near else ""
+    if "," in key or "+" in key:
+        remedy = "several emotions are a list, and a mixture is a map of weights. "
+    report(schema.EMOTION, f"unknown emotion {shown(name)}; {remedy}Known: {', '.join(labels)}")
     return None
 
 
-def _named(names: Sequence[str], labels: Sequence[str], wrong) -> Iterator[Mapping[str, float]]:
+def _single_emotions(
+    names: Sequence[str], labels: Sequence[str], report: REPORT
+) -> Iterator[Mapping[str, float]]:
     seen: set[str] = set()
     for name in names:
-        known = _known(name, labels, wrong)
-        if known in seen:
-            wrong(schema.EMOTION, f"names {known!r} twice; name it once")
-        elif known is not None:
-            seen.add(known)
-            yield {known: 1.0}
+        label = _label(name, labels, report)
+        if label in seen:
+            report(schema.EMOTION, f"names {label!r} twice; name it once")
+        elif label is not None:
+            seen.add(label)
+            yield {label: 1.0}
 
 
 def _mixture(
-    parts: Iterable[tuple[str, float]], labels: Sequence[str], wrong
+    parts: Iterable[tuple[str, float]], labels: Sequence[str], report: REPORT
 ) -> Iterator[Mapping[str, float]]:
     weights: dict[str, float] = {}
-    clean = True
+    valid = True
     for name, weight in parts:
-        known = _known(name, labels, wrong)
-        if known is None:
-            clean = False
+        label = _label(name, labels, report)
+        if label is None:
+            valid = False
         elif weight is None or not math.isfinite(weight) or weight < 0:
-            wrong(
-                schema.EMOTION,
-                f"the weight of {shown(name)} is {weight}; give a number from 0 to 1",
-            )
-            clean = False
+            message = f"the weight of {shown(name)} is {weight}; give a number from 0 to 1"
+            report(schema.EMOTION, message)
+            valid = False
         elif weight > 0:
-            weights[known] = weights.get(known, 0.0) + float(weight)
+            weights[label] = weights.get(label, 0.0) + float(weight)
     total = sum(weights.values())
-    if clean and abs(total - 1.0) > 1e-3:
-        wrong(schema.EMOTION, f"the weights sum to {total:g}; they must sum to 1")
-    elif clean:
+    if valid and abs(total - 1.0) > 1e-3:
+        report(schema.EMOTION, f"the weights sum to {total:g}; they must sum to 1")
+    elif valid:
         yield {name: weight / total for name, weight in weights.items()}

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from manifests import schema
-from manifests.check import (
-    MOST,
-    MOST_OF_AN_ID,
-    NO_FORMAT,
-    Ids,
-    ManifestError,
-    Problem,
-    parse_row,
-    shown,
-    text_problem,
-)
+from manifests import arrow_types, schema
+from manifests.check import MAX_PROBLEMS, Ids, ManifestError, Problem, parse_row, shown
+from manifests.file import open_file, opened
 from manifests.schema import Row
 
 ROWS_AT_ONCE = 512
@@ -39,22 +27,13 @@ class Manifest:
         path: a local path or an fsspec URL.
         rows: how many rows it has.
         requests: how many requests they ask for.
-        extra: names and types of the further columns, which travel into the metadata.
+        extra: names and plain types of the further columns, which are stored with the samples.
     """
 
     path: str
     rows: int
     requests: int
     extra: pa.Schema
-
-
-def _handle(path: str) -> fsspec.core.OpenFile:
-    try:
-        return fsspec.open(path, "rb").open()
-    except (OSError, ValueError, ImportError) as error:
-        raise ManifestError(
-            path, [Problem(None, None, f"cannot be opened ({error}); check the path")]
-        ) from None
 
 
 def content_hash(path: str) -> str:
@@ -64,39 +43,55 @@ def content_hash(path: str) -> str:
         ManifestError: no such file.
     """
     digest = hashlib.sha256()
-    with _handle(path) as handle:
+    with open_file(path) as handle:
         while block := handle.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
 
 
-@contextmanager
-def _opened(path: str) -> Iterator[pq.ParquetFile]:
-    """The manifest as a parquet file whose columns have the right types.
+def check(
+    path: str,
+    labels: Sequence[str],
+    default_emotions: int,
+    on_row: Callable[[Row], None] | None = None,
+    allow_columns: bool = False,
+) -> Manifest:
+    """Read the whole manifest once and report everything that is wrong with it.
+
+    Args:
+        labels: the emotions that exist.
+        default_emotions: how many requests a row without an emotion asks for.
+        on_row: called with every valid row, in order.
+        allow_columns: accept further columns whose names look like a mistake for one of ours.
 
     Raises:
-        ManifestError: no such file, not parquet, a column of a wrong type, or no `prompt` column.
+        ManifestError: with all problems, by row and column.
     """
-    with _handle(path) as handle:
-        try:
-            # No reading ahead, here and below: Arrow's threads may outlive the interpreter, which then aborts.
-            file = pq.ParquetFile(handle, pre_buffer=False)
-        except (pa.ArrowInvalid, OSError):
-            hint = "is not a parquet file; write one with pandas.DataFrame.to_parquet or pyarrow"
-            raise ManifestError(path, [Problem(None, None, hint)]) from None
-        problems = [
-            Problem(None, field.name, why)
-            for field in file.schema_arrow
-            if (why := _type_problem(field))
-        ]
-        problems += _name_problems(file.schema_arrow.names)
-        if schema.PROMPT not in file.schema_arrow.names:
-            problems.append(
-                Problem(None, schema.PROMPT, "is missing; every manifest has a prompt column")
-            )
-        if problems:
-            raise ManifestError(path, problems)
-        yield file
+    problems: list[Problem] = []
+    more = rows = requests = 0
+    ids = Ids()
+    with opened(path) as file:
+        extra = _further(file.plain)
+        problems += [] if allow_columns else _intended_columns(file.plain.names)
+    for number, row, found in read_rows(path, labels, ids):
+        rows = number + 1
+        if row is not None:
+            requests += len(row.emotions) or default_emotions
+            if on_row is not None:
+                on_row(row)
+        room = max(0, MAX_PROBLEMS - len(problems))
+        problems += found[:room]
+        more += max(0, len(found) - room)
+    if repeated := ids.repeated():
+        problems += _repetitions(path, repeated)
+        problems.sort(key=lambda problem: problem.row or 0)
+        more += max(0, len(repeated) - MAX_PROBLEMS) + max(0, len(problems) - MAX_PROBLEMS)
+        del problems[MAX_PROBLEMS:]
+    if rows == 0:
+        problems.append(Problem(None, None, "has no rows; there is nothing to make"))
+    if problems:
+        raise ManifestError(path, problems, more)
+    return Manifest(path, rows, requests, extra)
 
 
 def read_rows(
@@ -105,105 +100,45 @@ def read_rows(
     """Every row of the manifest from number `start` on with its number, as parsed or with its problems.
 
     Args:
-        ids: takes note of the rows' ids.
+        ids: the rows' ids are added to these.
 
     Raises:
         ManifestError: the file as a whole cannot be used.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
+        metadata = file.file.metadata
         group = number = 0
-        while (
-            group < file.num_row_groups
-            and number + file.metadata.row_group(group).num_rows <= start
-        ):
-            number += file.metadata.row_group(group).num_rows
+        while group < metadata.num_row_groups:
+            if number + metadata.row_group(group).num_rows > start:
+                break
+            number += metadata.row_group(group).num_rows
             group += 1
-        for batch in _batches(path, file, row_groups=range(group, file.num_row_groups)):
-            passed = min(batch.num_rows, max(0, start - number))
-            number += passed
-            for values in _values(path, batch.slice(passed), number):
-                row, wrong = parse_row(number, values, labels, ids)
-                yield number, row, wrong
+        groups = range(group, metadata.num_row_groups)
+        for batch in file.batches(ROWS_AT_ONCE, row_groups=groups):
+            skipped = min(batch.num_rows, max(0, start - number))
+            number += skipped
+            for values in _values(path, batch.slice(skipped), file.classes, number):
+                row, problems = parse_row(number, values, labels, ids)
+                yield number, row, problems
                 number += 1
 
 
-def _batches(
-    path: str, file: pq.ParquetFile, size: int = ROWS_AT_ONCE, **which: Any
-) -> Iterator[pa.RecordBatch]:
-    """The row groups and columns of the manifest that `which` names, `size` rows at a time."""
-    try:
-        yield from file.iter_batches(batch_size=size, use_threads=False, **which)
-    except (OSError, pa.ArrowException) as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ManifestError(
-            path, [Problem(None, None, f"is damaged ({shown(why)}); write it again")]
-        ) from None
+def rows_of(manifest: Manifest, labels: Sequence[str], start: int = 0) -> Iterator[Row]:
+    """The rows of a checked manifest from number `start` on, in order.
 
-
-def _values(path: str, batch: pa.RecordBatch, number: int) -> list[dict[str, Any]]:
-    """The rows of a batch whose first is row `number`; what Python cannot hold is told by its column."""
-    try:
-        return batch.to_pylist()
-    except Exception:
-        problems = []
-        for name in batch.schema.names:
-            try:
-                batch.column(name).to_pylist()
-            except (
-                Exception
-            ) as error:  # bad UTF-8, dates out of range, ...: each has an error of its own
-                where = f"cannot be read between rows {number} and {number + batch.num_rows - 1}"
-                problems.append(Problem(None, name, f"{where} ({shown(str(error))})"))
-        raise ManifestError(
-            path, problems or [Problem(None, None, "has rows that cannot be read")]
-        ) from None
-
-
-def _travel_problems(path: str) -> list[Problem]:
-    """Further columns whose values cannot be written as they were read: tried on the first rows."""
-    problems = []
-    extra = extra_columns(path)
-    if not len(extra):
-        return []
-    with _opened(path) as file:
-        for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, use_threads=False):
-            for field in extra:
-                column = [{field.name: value} for value in batch.column(field.name).to_pylist()]
-                try:
-                    pq.write_table(
-                        pa.Table.from_pylist(column, pa.schema([field])), pa.BufferOutputStream()
-                    )
-                except (pa.ArrowException, ValueError, TypeError) as error:
-                    why = f"its type {field.type} cannot travel into the metadata ({shown(str(error))}); drop or cast it"
-                    problems.append(Problem(None, field.name, why))
-            break
-    return problems
+    Raises:
+        ManifestError: the file has changed since it was checked.
+    """
+    for _, row, problems in read_rows(manifest.path, labels, start=start):
+        if row is None:
+            raise ManifestError(manifest.path, problems)
+        yield row
 
 
 def extra_columns(path: str) -> pa.Schema:
-    """The columns that are not ours, with their types."""
-    with _opened(path) as file:
-        return pa.schema([field for field in file.schema_arrow if field.name not in schema.COLUMNS])
-
-
-def _name_problems(names: Sequence[str]) -> list[Problem]:
-    problems = []
-    for name in dict.fromkeys(names):
-        if names.count(name) > 1:
-            problems.append(
-                Problem(
-                    None, name[:100], f"is there {names.count(name)} times; names must be unique"
-                )
-            )
-        if not name.strip():
-            problems.append(Problem(None, None, "has a column without a name; name it, or drop it"))
-        elif why := text_problem(name, MOST_OF_AN_ID, NO_FORMAT):
-            problems.append(Problem(None, name[:100], f"its name {why}"))
-    return problems
-
-
-def _type_problem(field: pa.Field) -> str | None:
-    return schema.type_problem(field.name, field.type)
+    """The columns that are not ours, with their plain types."""
+    with opened(path) as file:
+        return _further(file.plain)
 
 
 def find_request(path: str, request: int, default_emotions: int) -> tuple[int, int]:
@@ -211,18 +146,16 @@ def find_request(path: str, request: int, default_emotions: int) -> tuple[int, i
 
     Reads the column of emotions alone, and nothing of it into Python: a run of millions is resumed in seconds.
     """
-    with _opened(path) as file:
-        if schema.EMOTION not in file.schema_arrow.names:
+    with opened(path) as file:
+        if schema.EMOTION not in file.plain.names:
             return divmod(request, default_emotions)
         row = 0
-        for batch in _batches(path, file, 1 << 16, columns=[schema.EMOTION]):
+        for batch in file.batches(1 << 16, columns=[schema.EMOTION]):
             column = batch.column(0)
-            is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
-            asked = (
-                pc.list_value_length(column)
-                if is_list
-                else pc.if_else(pc.is_valid(column), 1, None)
-            )
+            if pa.types.is_list(column.type):
+                asked = pc.list_value_length(column)
+            else:
+                asked = pc.if_else(pc.is_valid(column), 1, None)
             sums = np.cumsum(pc.fill_null(asked, default_emotions).to_numpy(zero_copy_only=False))
             if request < sums[-1]:
                 inside = int(np.searchsorted(sums, request, side="right"))
@@ -232,71 +165,70 @@ def find_request(path: str, request: int, default_emotions: int) -> tuple[int, i
     return row, 0
 
 
-def check(
-    path: str,
-    labels: Sequence[str],
-    default_emotions: int,
-    on_row: Callable[[Row], None] | None = None,
-) -> Manifest:
-    """Read the whole manifest once and report everything that is wrong with it.
+def _intended_columns(names: Sequence[str]) -> list[Problem]:
+    """Further columns whose names look like a mistake for one of ours."""
+    problems = []
+    for name in names:
+        if column := schema.intended_column(name, names):
+            message = (
+                f"is not read, and looks like {column!r}; rename it, or drop it, "
+                "or give --allow-columns to store it with the samples"
+            )
+            problems.append(Problem(None, name, message))
+    return problems
 
-    Args:
-        labels: the emotions that exist.
-        default_emotions: how many requests a row without an emotion asks for.
-        on_row: called with every valid row, in order.
+
+def _further(plain: pa.Schema) -> pa.Schema:
+    return pa.schema([field for field in plain if field.name not in schema.COLUMNS])
+
+
+def _values(
+    path: str, batch: pa.RecordBatch, classes: Sequence[str], number: int
+) -> Iterator[dict[str, Any]]:
+    """The rows of a batch whose first is row `number`, with the names of classes.
 
     Raises:
-        ManifestError: with all problems, by row and column.
+        ManifestError: a column has values that Python cannot hold or write back.
     """
-    problems: list[Problem] = []
-    more = rows = requests = 0
-    ids = Ids()
-    for number, row, wrong in read_rows(path, labels, ids):
-        rows = number + 1
-        if row is not None:
-            requests += len(row.emotions) or default_emotions
-            if on_row is not None:
-                on_row(row)
-        room = MOST - len(problems)
-        problems += wrong[:room]
-        more += max(0, len(wrong) - room)
-    if repeated := ids.repeated():
-        problems += _repetitions(path, repeated)
-        problems.sort(key=lambda problem: problem.row or 0)
-        more += max(0, len(repeated) - MOST) + max(0, len(problems) - MOST)
-        del problems[MOST:]
-    problems += _travel_problems(path)
-    if rows == 0:
-        problems.append(Problem(None, None, "has no rows; there is nothing to make"))
+    names, columns, problems = batch.schema.names, [], []
+    where = f"cannot be read between rows {number} and {number + batch.num_rows - 1}"
+    for field, array in zip(batch.schema, batch.columns, strict=True):
+        try:
+            values = array.to_pylist()
+            if not arrow_types.can_hold_all_values(field.type):
+                pa.array(values, field.type)
+        except (
+            Exception
+        ) as error:  # bad UTF-8, dates out of range, ...: each has an error of its own
+            problems.append(Problem(None, field.name, f"{where} ({shown(str(error))})"))
+            continue
+        if classes and field.name == schema.EMOTION:
+            values = [_class_name(value, classes) for value in values]
+        columns.append(values)
     if problems:
-        raise ManifestError(path, problems, more)
-    return Manifest(path, rows, requests, extra_columns(path))
+        raise ManifestError(path, problems)
+    for values in zip(*columns, strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def _class_name(value: Any, classes: Sequence[str]) -> Any:
+    """The name of a class, or of a list of them; the number itself, as text, where there is no such class."""
+    if isinstance(value, list):
+        return [_class_name(item, classes) for item in value]
+    if not isinstance(value, int):
+        return value
+    return classes[value] if 0 <= value < len(classes) else f"class {value}"
 
 
 def _repetitions(path: str, repeated: Mapping[int, int]) -> Iterator[Problem]:
     """The first of the problems with rows whose id an earlier row used."""
-    wanted = sorted(repeated)[:MOST]
-    with _opened(path) as file:
+    wanted = sorted(repeated)[:MAX_PROBLEMS]
+    with opened(path) as file:
         row = 0
-        for batch in _batches(path, file, 1 << 16, columns=[schema.ID]):
+        for batch in file.batches(1 << 16, columns=[schema.ID]):
             while wanted and wanted[0] < row + batch.num_rows:
                 number = wanted.pop(0)
                 own = batch.column(0)[number - row].as_py()
-                yield Problem(
-                    number,
-                    schema.ID,
-                    f"{shown(own)} was used by row {repeated[number]}; ids must be unique",
-                )
+                message = f"{shown(own)} was used by row {repeated[number]}; ids must be unique"
+                yield Problem(number, schema.ID, message)
             row += batch.num_rows
-
-
-def rows_of(manifest: Manifest, labels: Sequence[str], start: int = 0) -> Iterator[Row]:
-    """The rows of a checked manifest from number `start` on, in order.
-
-    Raises:
-        ManifestError: the file has changed since it was checked.
-    """
-    for _, row, wrong in read_rows(manifest.path, labels, start=start):
-        if row is None:
-            raise ManifestError(manifest.path, wrong)
-        yield row

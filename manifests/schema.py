@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import pyarrow as pa
 
 PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE = (
     "prompt",
@@ -18,6 +17,36 @@ PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE = (
 )
 COLUMNS = (PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE)
 
+SYNONYMS = {
+    "caption": PROMPT,
+    "text": PROMPT,
+    "img": IMAGE,
+    "picture": IMAGE,
+    "photo": IMAGE,
+    "imagepath": IMAGE,
+    "imageurl": IMAGE,
+    "imagefile": IMAGE,
+    "imagebytes": IMAGE,
+    "mood": EMOTION,
+    "feeling": EMOTION,
+    "sentiment": EMOTION,
+    "emotionlabel": EMOTION,
+    "targetemotion": EMOTION,
+    "negative": NEGATIVE,
+    "negprompt": NEGATIVE,
+}
+"""Names that other programs give to these columns, simplified as `_simplified` does."""
+
+SYNONYMS_IF_ABSENT = {
+    "label": EMOTION,
+    "class": EMOTION,
+    "url": IMAGE,
+    "path": IMAGE,
+    "file": IMAGE,
+    "filename": IMAGE,
+}
+"""Names that mean something else as often; they count only where the column itself is absent."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -27,11 +56,12 @@ class Row:
         number: position in the manifest, from 0.
         prompt: the content in words.
         image: None to generate; a path, a URL or the encoded bytes to edit.
-        emotions: a map of names to weights for each request that the row asks for; empty = every emotion of the run.
+        emotions: for each request that the row asks for a map of emotions to weights, which sum to 1; empty for every
+            emotion of the run.
         id: the user's own name for the row, or None.
         seed: the row's own seed, or None.
         negative_prompt: what to lead away from, possibly empty.
-        extra: every further column, untouched.
+        extra: every further column, as it was read.
     """
 
     number: int
@@ -44,51 +74,24 @@ class Row:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _is_text(kind.value_type)
-    return (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
+def intended_column(name: str, present: Sequence[str]) -> str | None:
+    """The column of ours that a further column's name looks like a mistake for, or None.
 
-
-def _is_weights(kind: pa.DataType) -> bool:
-    if pa.types.is_map(kind):
-        return _is_text(kind.key_type) and _is_number(kind.item_type)
-    return pa.types.is_struct(kind) and all(_is_number(child.type) for child in kind)
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)
-
-
-def _is_image(kind: pa.DataType) -> bool:
-    # `datasets` writes images as a struct of bytes and path.
-    if pa.types.is_struct(kind):
-        return {child.name for child in kind} == {"bytes", "path"}
-    return _is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-
-
-def _is_emotion(kind: pa.DataType) -> bool:
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _is_text(kind.value_type)
-    return _is_text(kind) or _is_weights(kind)
-
-
-# column: (test of its type, what it may be)
-TYPES = {
-    PROMPT: (_is_text, "string"),
-    IMAGE: (_is_image, "string (path or URL) or binary (the encoded image)"),
-    EMOTION: (_is_emotion, "string, list of strings, or map of string to number"),
-    ID: (lambda kind: _is_text(kind) or pa.types.is_integer(kind), "string or integer"),
-    SEED: (pa.types.is_integer, "integer"),
-    NEGATIVE: (_is_text, "string"),
-}
-
-
-def type_problem(name: str, kind: pa.DataType) -> str | None:
-    """What is wrong with the type of column `name`, or None. A column of nothing but nulls counts as absent."""
-    if name not in TYPES or pa.types.is_null(kind):
+    Args:
+        present: names of all columns.
+    """
+    if name in COLUMNS:
         return None
-    test, wanted = TYPES[name]
-    return None if test(kind) else f"its type is {kind}; make it {wanted}"
+    simple = _simplified(name)
+    for column in COLUMNS:
+        if simple == _simplified(column):
+            return column
+    if simple in SYNONYMS:
+        return SYNONYMS[simple]
+    column = SYNONYMS_IF_ABSENT.get(simple, "")
+    return column if column and column not in present else None
+
+
+def _simplified(name: str) -> str:
+    """Lower case, letters and digits alone, singular."""
+    return re.sub(r"[\W_]+", "", name.lower()).removesuffix("s")

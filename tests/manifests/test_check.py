@@ -1,10 +1,12 @@
-"""Manifests: every mistake is found at once, by row and column, with its remedy."""
+"""Rows of a manifest: every mistake is found at once, by row and column, with its remedy."""
+
+import unicodedata
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.check import ManifestError
+from manifests.check import ManifestError, parse_row
 from manifests.read import check, rows_of
 from muse.emotions import MIKELS
 
@@ -52,18 +54,8 @@ def test_a_name_a_list_a_map_and_nothing_are_all_targets(write):
     assert _check(absent).requests == 8
 
 
-def test_further_columns_travel_untouched(write):
-    path = write(
-        pa.table({"prompt": ["a dog"], "rating": [3], "tags": [["x", "y"]], "blob": [b"\x00\x01"]})
-    )
-    manifest = _check(path)
-    assert manifest.extra.names == ["rating", "tags", "blob"]
-    (row,) = rows_of(manifest, MIKELS.labels)
-    assert row.extra == {"rating": 3, "tags": ["x", "y"], "blob": b"\x00\x01"}
-
-
-def test_all_mistakes_are_told_at_once(write):
-    told = _problems(
+def test_all_mistakes_are_reported_at_once(write):
+    problems = _problems(
         write(
             pa.table(
                 {
@@ -75,17 +67,17 @@ def test_all_mistakes_are_told_at_once(write):
             )
         )
     )
-    assert "5 problem(s)" in told
-    assert "row 1, column 'prompt': is empty" in told
-    assert "row 2, column 'prompt': is missing" in told
-    assert "row 3, column 'emotion': unknown emotion 'sadnes'; did you mean 'sadness'?" in told
-    assert "row 4, column 'seed': is -5" in told
-    assert "row 4, column 'id': 'one' was used by row 0" in told
+    assert "5 problem(s)" in problems
+    assert "row 1, column 'prompt': is empty" in problems
+    assert "row 2, column 'prompt': is missing" in problems
+    assert "row 3, column 'emotion': unknown emotion 'sadnes'; did you mean 'sadness'?" in problems
+    assert "row 4, column 'seed': is -5" in problems
+    assert "row 4, column 'id': 'one' was used by row 0" in problems
 
 
 def test_duplicate_ids_name_both_rows(write):
-    told = _problems(write(pa.table({"prompt": ["a", "b", "c"], "id": ["x", "y", "x"]})))
-    assert "row 2, column 'id': 'x' was used by row 0" in told
+    problems = _problems(write(pa.table({"prompt": ["a", "b", "c"], "id": ["x", "y", "x"]})))
+    assert "row 2, column 'id': 'x' was used by row 0" in problems
 
 
 @pytest.mark.parametrize(
@@ -111,33 +103,63 @@ def test_bad_mixtures(write, weights, message):
         ({"prompt": ["a"], "seed": [0.5]}, "column 'seed': its type is double; make it integer"),
         (
             {"prompt": ["a"], "emotion": [3]},
-            "column 'emotion': its type is int64; make it string, list of strings",
+            "column 'emotion': its type is int64 (the file does not name the classes",
         ),
         ({"prompt": pa.array([], pa.string())}, "has no rows"),
         ({"prompt": ["a"], "emotion": [["awe", "awe"]]}, "names 'awe' twice"),
         ({"prompt": ["a"], "image": [""]}, "column 'image': is empty"),
+        ({"prompt": ["a"], "image": [b""]}, "column 'image': is empty"),
+        ({"prompt": ["a"], "image": ["  "]}, "column 'image': is empty"),
     ],
 )
 def test_wrong_columns(write, table, message):
     assert message in _problems(write(pa.table(table)))
 
 
-def test_what_is_not_parquet_or_not_there(tmp_path):
-    text = tmp_path / "manifest.csv"
-    text.write_text("prompt\na dog\n")
-    assert "is not a parquet file" in _problems(str(text))
-    assert "cannot be opened" in _problems(str(tmp_path / "missing.parquet"))
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-def test_a_flood_of_problems_is_cut_and_counted(write):
-    with pytest.raises(ManifestError) as caught:
-        _check(write(pa.table({"prompt": [""] * 120})))
-    assert len(caught.value.problems) == 50
-    assert caught.value.more == 70
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ({"bytes": b"", "path": None}, "is empty"),
+        ({"bytes": b"", "path": "a.png"}, "is empty"),
+        ({"bytes": None, "path": ""}, "is empty"),
+        ({"bytes": None, "path": None}, "has neither bytes nor a path"),
+    ],
+)
+def test_an_edit_never_becomes_a_generation(write, image, message):
+    images = pa.array([{"bytes": b"x", "path": None}, image], IMAGE)
+    problems = _problems(write(pa.table({"prompt": ["a", "b"], "image": images})))
+    assert f"row 1, column 'image': {message}" in problems
+    assert "row 0" not in problems
 
 
-def test_examples_are_sound():
-    demo = _check("manifests/examples/demo.parquet")
-    assert demo.requests == 64
-    assert {row.image is None for row in rows_of(demo, MIKELS.labels)} == {True, False}
-    assert _check("manifests/examples/parti_prompts.parquet").rows == 1632
+def test_images_of_datasets_are_bytes_or_else_a_path_or_else_none(write):
+    given = [{"bytes": b"x", "path": "a.png"}, {"bytes": None, "path": "a.png"}, None]
+    table = pa.table({"prompt": ["a", "b", "c"], "image": pa.array(given, IMAGE)})
+    rows = rows_of(_check(write(table)), MIKELS.labels)
+    assert [row.image for row in rows] == [b"x", "a.png", None]
+
+
+LABELS = ("s\u00e9r\u00e9nit\u00e9", "cole\u0300re")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_are_compared_in_one_form_of_unicode(form):
+    for label in LABELS:
+        row, problems = parse_row(
+            0, {"prompt": "a", "emotion": unicodedata.normalize(form, label.upper())}, LABELS
+        )
+        assert problems == []
+        assert row.emotions == ({label: 1.0},)
+
+
+def test_the_nearest_emotion_is_suggested_only_if_it_is_near():
+    def message(emotion):
+        (problem,) = parse_row(0, {"prompt": "a", "emotion": emotion}, MIKELS.labels)[1]
+        return problem.message
+
+    assert "did you mean 'sadness'?" in message("sadnes")
+    assert "did you mean" not in message("bliss")
+    assert "several emotions are a list" in message("awe, fear")

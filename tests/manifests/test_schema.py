@@ -1,0 +1,38 @@
+"""Columns of a manifest: which names look like a mistake for one of ours."""
+
+import pytest
+
+from manifests.schema import COLUMNS, intended_column
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Emotion", "emotion"),
+        (" emotion ", "emotion"),
+        ("emotions", "emotion"),
+        ("EMOTION", "emotion"),
+        ("prompts", "prompt"),
+        ("Caption", "prompt"),
+        ("negative-prompt", "negative_prompt"),
+        ("negativePrompt", "negative_prompt"),
+        ("image_url", "image"),
+        ("ID", "id"),
+        ("seeds", "seed"),
+        ("rating", None),
+        ("key", None),
+        ("emotional_range", None),
+    ],
+)
+def test_variants_and_synonyms_name_the_column_that_was_meant(name, expected):
+    assert intended_column(name, [name]) == expected
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_our_own_names_are_no_mistakes(name):
+    assert intended_column(name, [name]) is None
+
+
+def test_names_with_another_meaning_count_only_where_the_column_is_absent():
+    assert intended_column("label", ["prompt", "label"]) == "emotion"
+    assert intended_column("label", ["prompt", "emotion", "label"]) is None
