@@ -49,7 +49,7 @@ def text_problem(text: str, most: int, categories: Sequence[str]) -> str | None:
         if letter.isprintable() or letter in allowed:
             continue
         if unicodedata.category(letter) in categories:
-            return f"has the invisible character U+{ord(letter):04X} at place {place}; remove it"
+            return f"has the character U+{ord(letter):04X} at place {place}, which is invisible; remove it"
     return None
 
 

@@ -173,6 +173,11 @@ class Config(Settings):
         validate_default=True,
         description="What a row without an emotion asks for; empty for all of the taxonomy.",
     )
+    allow_columns: bool = Field(
+        False,
+        description="Accept further columns of the manifest whose names look like a mistake for "
+        "one of ours, as `emotions` or `caption`.",
+    )
     min_confidence: float = Field(
         0.5, ge=0, le=1, description="The judge's confidence at which a sample is accepted."
     )
@@ -374,8 +379,9 @@ PLACEMENT = (
     "label_selector",
     "request_timeout_s",
     "worker_start_timeout_s",
+    "allow_columns",
 )
-"""Settings that say where a run computes, not what."""
+"""Settings that do not change what is made: where a run computes, and what its manifest may hold."""
 
 
 def as_dict(config: Config) -> dict[str, Any]:

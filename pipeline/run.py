@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from manifests.read import Manifest, check, content_hash
+from manifests.read import Manifest, content_hash
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.generation.worker import Job
@@ -27,6 +27,7 @@ from pipeline.output.run_file import (
 from pipeline.output.shards import publisher_of
 from pipeline.planning.manifest_input import (
     check_quota_column,
+    checked_manifest,
     fetched_manifest,
     folder_of,
     vocabulary_warning,
@@ -77,7 +78,7 @@ def execute(
         # Check the manifest. One that was checked when this run began is not parsed again.
         sha256 = content_hash(local)
         known = known_manifest(local, sha256, config, output)
-        manifest = known or check(local, config.taxonomy.labels, len(config.emotions))
+        manifest = known or checked_manifest(local, config)
         check_quota_column(manifest, config)
 
         # Locate the models, and hash them.

@@ -23,6 +23,12 @@ Emotions = Annotated[
     Optional[str],
     typer.Option(help="Comma-separated; for rows without an emotion. All by default."),
 ]
+AllowColumns = Annotated[
+    bool,
+    typer.Option(
+        "--allow-columns", help="Accept columns whose names look like a mistake for one of ours."
+    ),
+]
 MinConfidence = Annotated[
     Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")
 ]

@@ -32,6 +32,7 @@ def run(
         Optional[str], typer.Option(help="Classifier (folder or hub id) whose confidence accepts.")
     ] = None,
     emotions: options.Emotions = None,
+    allow_columns: options.AllowColumns = False,
     min_confidence: options.MinConfidence = None,
     candidates: Annotated[
         Optional[int], typer.Option(help="Most tries of a request, until one is accepted.")
@@ -91,6 +92,7 @@ def run(
             limit=limit,
             seed=seed,
             address=address,
+            allow_columns=allow_columns or None,
         )
         settings = load_config(config, set_ or [], flags)
         from pipeline.run import execute
@@ -115,6 +117,7 @@ def plan(
         Optional[str], typer.Option("--output", "-o", help="Write each request to this parquet.")
     ] = None,
     emotions: options.Emotions = None,
+    allow_columns: options.AllowColumns = False,
     batch_size: options.BatchSize = None,
     shard_size: options.ShardSize = None,
     limit: options.Limit = None,
@@ -129,7 +132,12 @@ def plan(
         from pipeline.storage.files import location
 
         flags = options.flags(
-            emotions, batch_size=batch_size, shard_size=shard_size, limit=limit, seed=seed
+            emotions,
+            batch_size=batch_size,
+            shard_size=shard_size,
+            limit=limit,
+            seed=seed,
+            allow_columns=allow_columns or None,
         )
         numbers = dry_run(
             manifest, load_config(config, set_ or [], flags), location(output) if output else None

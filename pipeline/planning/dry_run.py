@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manifests.read import check, rows_of
+from manifests.read import rows_of
 from manifests.schema import Row
 from pipeline.config import Config
-from pipeline.planning.manifest_input import fetched_manifest
+from pipeline.planning.manifest_input import checked_manifest, fetched_manifest
 from pipeline.planning.plan import PlannedRequest, plan_requests, planned_requests
 from pipeline.storage.files import Location, write_bytes
 
@@ -55,7 +55,7 @@ def _dry_run(manifest_path: str, config: Config, output: Location | None) -> dic
         tasks["generate" if row.image is None else "edit"] += len(names)
         emotions.update(names)
 
-    manifest = check(manifest_path, labels, len(config.emotions), on_row=count)
+    manifest = checked_manifest(manifest_path, config, on_row=count)
     if output is not None:
         planned = plan_requests(rows_of(manifest, labels), config)
         write_bytes(output, _table(planned, config.batch_size))

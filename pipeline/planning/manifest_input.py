@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from manifests.check import ManifestError, Problem
-from manifests.read import Manifest, find_request, rows_of
+from manifests.read import Manifest, check, find_request, rows_of
+from manifests.schema import Row
 from pipeline.config import EMBEDDED, Config
 from pipeline.errors import UserError
 from pipeline.planning.plan import Batch, plan_batches, plan_requests
@@ -36,6 +37,21 @@ def fetched_manifest(path: str, store_timeout_s: float) -> Iterator[str]:
             raise
         message = f"cannot be opened ({public(str(error))}); check the URL"
         raise ManifestError(public(path), [Problem(None, None, message)]) from None
+
+
+def checked_manifest(
+    path: str, config: Config, on_row: Callable[[Row], None] | None = None
+) -> Manifest:
+    """The manifest in a local file, read once and checked as the settings say.
+
+    Args:
+        on_row: called with every valid row, in order.
+
+    Raises:
+        ManifestError: with all that is wrong with it.
+    """
+    labels, emotions = config.taxonomy.labels, len(config.emotions)
+    return check(path, labels, emotions, on_row, config.allow_columns)
 
 
 def folder_of(path: str) -> str:

@@ -226,7 +226,7 @@ NONE_OF = "it is none of PNG, JPEG, WEBP, GIF, BMP, TIFF"
             "http://[::ffff:169.254.169.254]/", "not public", id="metadata, mapped into IPv6"
         ),
         pytest.param(
-            "https://user:secret@host.example/a.png", "carries a name or a password", id="password"
+            "https://user:secret@host.example/a.png", "has a name or a password", id="password"
         ),
         pytest.param(
             "http://host.example:99999999/a.png", "cannot be fetched", id="port out of range"
