@@ -39,8 +39,10 @@ def tick(state: BatchState, rows: Sequence[Row], on_step: OnStep | None) -> None
         decide_start(state, timing)
     if checking:
         check(state, checking)
-    # Rows whose timing or check asks for no optimisation take their step with the same outputs.
-    if ready := [row for row in stepping + checking + timing if row.phase is Phase.STEP]:
+    # Rows whose timing or check asks for no optimisation take their step with the same outputs. One
+    # that has just started needs an output with its tokens first, which only the next pass has.
+    plain = [row for row in timing if not row.started]
+    if ready := [row for row in stepping + checking + plain if row.phase is Phase.STEP]:
         step(state, ready, on_step)
 
 
