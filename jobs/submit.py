@@ -1,7 +1,8 @@
 """`muse-batch submit`: a run as a job of a Ray cluster, by the `ray job submit` that it prints.
 
-A job is named after its output. The same command again therefore finds it: it follows the job while that runs, and
-submits the next attempt, which resumes, once it has ended. A job that was killed is submitted again by itself.
+A job is named after its output, so the same command finds it again: while the job runs, the command
+follows it; once the job has ended, the command submits the next attempt, which resumes the run. A
+job that was killed is submitted again automatically.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from pipeline.scheduling.authentication import token_problem
+
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
 
@@ -31,7 +34,7 @@ USER_MISTAKE, INTERRUPTED = 2, 130
 
 @dataclass(frozen=True)
 class Submission:
-    """One attempt at a run, as Ray is told of it.
+    """One attempt at a run, as it is submitted to Ray.
 
     Attributes:
         address: of the cluster's dashboard, http(s).
@@ -70,11 +73,13 @@ def plan(
         )
     if not is_lasting(output):
         raise ValueError(
-            f"--output {output!r} is relative to a folder that goes with the job: give a full path or URL"
+            f"--output {output!r} is relative to a folder that is removed with the job: give a "
+            "full path or URL"
         )
     if not is_lasting(manifest) and working_dir is None:
         raise ValueError(
-            f"manifest {manifest!r}: give a path or URL that the cluster sees, or --working-dir to send it"
+            f"manifest {manifest!r}: give a path or URL that the cluster sees, or --working-dir to "
+            "send it"
         )
     if any(flag == "--address" or flag.startswith("--address=") for flag in flags):
         raise ValueError("--address is the cluster's; the run joins it by itself")
@@ -102,7 +107,7 @@ def command(submission: Submission, wait: bool = True) -> list[str]:
 
 
 def attempts(jobs: Sequence[JobDetails], name: str) -> list[JobDetails]:
-    """The attempts at a run that the cluster knows of, the first one first."""
+    """The attempts at a run that the cluster knows, the first one first."""
     numbered = [(job.submission_id or "").rpartition("-") for job in jobs]
     ours = [
         (int(number), job)
@@ -113,7 +118,7 @@ def attempts(jobs: Sequence[JobDetails], name: str) -> list[JobDetails]:
 
 
 def was_killed(job: JobDetails) -> bool:
-    """Whether the job ended otherwise than by itself: by a signal, or with its node."""
+    """Whether the job was ended by a signal or by the loss of its node."""
     code = job.driver_exit_code
     return str(job.status) == "FAILED" and (code is None or code < 0 or code > 128)
 
@@ -122,7 +127,7 @@ def _ray(arguments: Sequence[str]) -> int:
     """Run Ray's own command line, the one that belongs to this Python."""
     beside = Path(sys.executable).with_name("ray")
     found = [str(beside)] if beside.exists() else ["ray"]
-    # Its own address, by which it would find a cluster of this machine, must not hide the one that is asked for.
+    # These variables would take precedence over the address on the command line.
     env = {
         key: value
         for key, value in os.environ.items()
@@ -132,16 +137,24 @@ def _ray(arguments: Sequence[str]) -> int:
 
 
 def _connect(address: str) -> JobSubmissionClient:
+    """A client of the cluster's dashboard.
+
+    Raises:
+        ValueError: no dashboard answers, or it requires another token.
+    """
+    from ray.exceptions import RayError
     from ray.job_submission import JobSubmissionClient
 
     try:
         return JobSubmissionClient(address)
-    except (ConnectionError, RuntimeError) as error:
-        raise ValueError(f"--address {address}: no Ray dashboard answers there ({error})") from None
+    # Something else that answers there raises anything from an HTTP to a JSON error.
+    except (OSError, RuntimeError, ValueError, KeyError, RayError) as error:
+        problem = token_problem(error) or f"no Ray dashboard answers there ({error})"
+        raise ValueError(f"--address {address}: {problem}") from None
 
 
-def work_off(client: JobSubmissionClient, first: Submission, wait: bool, retries: int) -> int:
-    """Submit the next attempt or join the one that runs, and follow it; submit again what was killed.
+def follow_to_end(client: JobSubmissionClient, first: Submission, wait: bool, retries: int) -> int:
+    """Submit the next attempt or follow the one that runs; submit again what was killed.
 
     Returns:
         The exit code of `muse-batch run`; 0 without `wait`.
@@ -158,14 +171,10 @@ def work_off(client: JobSubmissionClient, first: Submission, wait: bool, retries
                 "--follow",
                 str(known[-1].submission_id),
             ]
-            note = (
-                f"{known[-1].submission_id} runs already; following it"
-                if wait
-                else "it runs already"
-            )
-            typer.echo(note, err=True)
             if not wait:
+                typer.echo("it runs already", err=True)
                 return 0
+            typer.echo(f"{known[-1].submission_id} runs already; following it", err=True)
         else:
             number = int((known[-1].submission_id or "").rpartition("-")[2]) + 1 if known else 1
             arguments = command(replace(first, attempt=number), wait)
@@ -175,7 +184,7 @@ def work_off(client: JobSubmissionClient, first: Submission, wait: bool, retries
             return code
         known = attempts(client.list_jobs(), first.name)
         if not known:
-            return code  # Ray has refused it, and has said why
+            return code  # Ray refused it and printed why
         job = known[-1]
         if not was_killed(job):
             return code if job.driver_exit_code is None else job.driver_exit_code
@@ -215,11 +224,9 @@ def submit(
     ] = 3,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not follow the job.")] = False,
     stop_: Annotated[bool, typer.Option("--stop", help="Stop the job that makes OUTPUT.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the command, and that is all.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the command.")] = False,
 ) -> None:
-    """Run on a Ray cluster. All other flags are those of `run`. The same command again follows, or resumes."""
+    """Run on a Ray cluster. All other flags are those of `run`; the same command resumes it."""
     try:
         check_flags(context.args)
         first = plan(manifest, output, context.args, address, working_dir, _yaml(runtime_env))
@@ -231,10 +238,11 @@ def submit(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(USER_MISTAKE) from None
     try:
-        code = stop(client, first) if stop_ else work_off(client, first, not no_wait, retries)
+        code = stop(client, first) if stop_ else follow_to_end(client, first, not no_wait, retries)
     except KeyboardInterrupt:
         typer.echo(
-            "no longer following; the job goes on. The same command follows it again, --stop ends it",
+            "no longer following; the job goes on. The same command follows it again, --stop ends "
+            "it",
             err=True,
         )
         raise typer.Exit(INTERRUPTED) from None
@@ -242,7 +250,7 @@ def submit(
 
 
 def check_flags(flags: Sequence[str]) -> None:
-    """End as `run` would if it does not take these flags: better here than on the cluster."""
+    """Fail as `run` would if it does not take these flags, before anything is submitted."""
     from pipeline.cli import app
 
     group: Any = typer.main.get_command(app)

@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Settings(BaseModel):
-    """Immutable settings: every field has a type, limits and a sentence.
+    """Immutable settings; every field has a type, limits and a sentence.
 
     Raises:
-        pydantic.ValidationError: an unknown field, a wrong type, or a value out of range. It is a `ValueError`.
+        pydantic.ValidationError: an unknown field, a wrong type, or a value out of range. It is a
+            `ValueError`.
     """
 
     model_config = ConfigDict(

@@ -165,8 +165,8 @@ class Config(Settings):
     )
     label_map: Mapping[str, Mapping[str, str]] = Field(
         default_factory=dict,
-        description="What labels of `guide` and `judge` mean that the taxonomy does not name, as in "
-        '`[label_map.guide] happiness = "joy"`; an empty text leaves a label out.',
+        description="What labels of `guide` and `judge` mean that the taxonomy does not name, as "
+        'in `[label_map.guide] happiness = "joy"`; an empty text leaves a label out.',
     )
     emotions: Texts = Field(
         (),
@@ -216,8 +216,8 @@ class Config(Settings):
         0,
         ge=0,
         le=2**62,
-        description="Accepted samples wanted of each cell; 0 for no limit. Later requests of a full "
-        "cell are not made, or dropped if they were in work.",
+        description="Accepted samples wanted of each cell; 0 for no limit. Later requests of a "
+        "full cell are not made, or dropped if they were in work.",
     )
     quota_by: str = Field(
         "emotion", description="What makes a cell: `emotion`, or another column of the manifest."
@@ -269,8 +269,8 @@ class Config(Settings):
         -1.0,
         ge=-1,
         le=1024,
-        description="GPUs of each worker, also a fraction; 0 for the CPU, -1 for 1 where there is a "
-        "GPU.",
+        description="GPUs of each worker, also a fraction; 0 for the CPU, -1 for 1 where there is "
+        "a GPU.",
     )
     store_timeout_s: float = Field(
         120.0,

@@ -20,6 +20,7 @@ from pipeline.config import Config
 from pipeline.errors import RunStopped, UserError
 from pipeline.generation.worker import BatchWorker, Job, Placement, Ready
 from pipeline.output.batches import Report
+from pipeline.scheduling.authentication import token_problem
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.executor import Event, Outcome, last_line
 
@@ -175,11 +176,15 @@ def connect(address: str) -> None:
             if left and was_quick and isinstance(error, ConnectionError):
                 time.sleep(CONNECT_PAUSE_S)
                 continue
+            if problem := token_problem(error):
+                raise UserError(f"--address {address!r}: {problem}") from None
             # Ray wraps what happened in an error that says nothing.
             raise UserError(
                 f"--address {address!r}: no Ray cluster answers there ({error.__cause__ or error})"
             ) from None
         except Exception as error:
+            if problem := token_problem(error):
+                raise UserError(f"--address {address!r}: {problem}") from None
             # Ray throws a bare Exception if what it starts is not up in time, as on a busy machine.
             raise RunStopped(f"Ray did not start: {last_line(error)}") from None
     signal.signal(signal.SIGTERM, handler)

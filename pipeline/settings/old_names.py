@@ -51,5 +51,6 @@ def refusal(key: str, value: Any) -> str | None:
     old_value = (new, value) if isinstance(value, str) else None
     if old_value in OLD_VALUES:
         name = f"{key} is now {new}, and " if new != key else ""
-        return f'{name}the value {value!r} is now "{OLD_VALUES[old_value]}"; write {new} = "{OLD_VALUES[old_value]}"'
+        now = OLD_VALUES[old_value]
+        return f'{name}the value {value!r} is now "{now}"; write {new} = "{now}"'
     return f"{key} is now {new}; rename it" if new != key else None

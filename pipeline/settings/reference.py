@@ -48,10 +48,10 @@ def as_markdown() -> str:
 
     sections = [
         "# Settings",
-        "Of `muse-batch run` and `plan`: in a TOML file (`--config`), as `--set KEY=VALUE`, or as the "
-        "flag of that name where there is one; the later of these win. `muse-batch config` prints "
-        "this page as a TOML file, `muse-batch config --schema` as a JSON schema. This page is "
-        "generated: `python -m pipeline.settings.reference > docs/settings.md`.",
+        "Of `muse-batch run` and `plan`: in a TOML file (`--config`), as `--set KEY=VALUE`, or as "
+        "the flag of that name where there is one; the later of these win. `muse-batch config` "
+        "prints this page as a TOML file, `muse-batch config --schema` as a JSON schema. This page "
+        "is generated: `python -m pipeline.settings.reference > docs/settings.md`.",
     ]
     fields = dict(fields_of(Config))
     top = {name: field for name, field in fields.items() if "." not in name and not is_table(field)}

@@ -1,4 +1,4 @@
-"""`muse-batch submit`: what it hands to Ray, what it refuses; and a real job on a cluster that loses a node."""
+"""`muse-batch submit`: what it gives to Ray and what it refuses; a job whose node is lost."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def test_prints_the_command_with_the_flags_of_run(tmp_path):
         "--gpus-per-worker",
         0.5,
     ]
-    told = submit(
+    done = submit(
         "s3://b/m.parquet",
         "-o",
         "s3://b/out",
@@ -53,8 +53,8 @@ def test_prints_the_command_with_the_flags_of_run(tmp_path):
         "--dry-run",
         *more,
     )
-    assert told.returncode == 0, told.stderr
-    words = shlex.split(told.stdout)
+    assert done.returncode == 0, done.stderr
+    words = shlex.split(done.stdout)
     split = words.index("--")
     assert words[:5] == ["ray", "job", "submit", "--address", ADDRESS]
     assert json.loads(words[words.index("--runtime-env-json") + 1]) == {
@@ -99,10 +99,10 @@ def test_the_job_is_named_after_its_output():
     ],
 )
 def test_refuses_what_cannot_work(arguments, message):
-    told = submit(*arguments)
-    assert told.returncode == 2
-    assert message in " ".join(told.stderr.replace("│", " ").split())
-    assert "Traceback" not in told.stderr
+    done = submit(*arguments)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
 
 
 def job(number, status="FAILED", code=None):
@@ -117,7 +117,7 @@ def test_attempts_are_in_order_and_of_this_run_alone():
         for name in (None, "muse-batch-abd-4", "mine", "muse-batch-abc-x-1")
     ]
     found = submitting.attempts([job(10), *others, job(2), job(1)], "muse-batch-abc")
-    assert [each.submission_id[-2:] for each in found] == ["-1", "-2", "10"]
+    assert [one.submission_id[-2:] for one in found] == ["-1", "-2", "10"]
 
 
 @pytest.mark.parametrize(
@@ -161,10 +161,11 @@ def agent_port() -> dict[str, int]:
 
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
-    """A head without resources, which serves the dashboard, and two nodes with a core each; as on a real cluster."""
+    """A head node without resources, with the dashboard, and two nodes with a core each."""
     from ray.cluster_utils import Cluster
 
-    # Workers at nice 15 starve on a busy machine. The nodes' workers find the commands of this environment.
+    # Workers at nice 15 starve on a busy machine. The nodes' workers need this environment's
+    # commands.
     monkeypatch.setenv("RAY_worker_niceness", "0")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
@@ -194,7 +195,7 @@ def until(condition, seconds=300):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_job_survives_its_node_and_its_driver(cluster, tmp_path):
-    """A node is lost, then the driver is killed: the job is submitted again, resumes, and gives the same bytes."""
+    """A node is lost, then the driver is killed: the next attempt resumes to the same bytes."""
     manifest, output, plain = tmp_path / "m.parquet", tmp_path / "out", tmp_path / "plain"
     prompts = ["a dog on a beach", "a cat by a pond", "a car on a street"]
     pq.write_table(pa.table({"prompt": prompts}), manifest)
@@ -221,30 +222,35 @@ def test_a_job_survives_its_node_and_its_driver(cluster, tmp_path):
     try:
         finished = output / "_state" / "batches"
         until(lambda: finished.exists() and len(list(finished.glob("*.parquet"))) >= 1)
-        # With its raylet killed, every worker of the node goes: nobody says goodbye.
+        # With its raylet killed, every worker of the node ends without notice.
         cluster.remove_node(cluster.nodes[0], allow_graceful=False)
         until(lambda: len(list(reports(output))) >= 4)
         driver = next(
             process
             for process in psutil.process_iter(["cmdline"])
-            if str(output) in (line := process.info["cmdline"] or []) and "run" in line and "submit" not in line
-            and "python" in Path(line[0]).name
-        )  # fmt: skip
+            if _is_driver(process.info["cmdline"] or [], output)
+        )
         driver.send_signal(signal.SIGKILL)
-        told, _ = following.communicate(timeout=600)
+        stdout, _ = following.communicate(timeout=600)
     finally:
         following.kill()
-    assert following.returncode == 0, told
-    assert "was killed; 3 more attempt(s)" in told
+    assert following.returncode == 0, stdout
+    assert "was killed; 3 more attempt(s)" in stdout
     assert written(output) == written(plain)
     logged = [report["batch"] for report in reports(output)]
-    # At most what was in flight, twice: with the node's death none is reported, with the driver's two may be anew.
+    # What was in flight is made twice at most: none of it is reported when the node dies, and two
+    # batches may be made anew when the driver dies.
     assert set(logged) == set(range(12))
     assert len(logged) <= 14
 
     again = submit(*arguments)
     assert again.returncode == 0, again.stderr
     assert "was complete already" in again.stdout + again.stderr
+
+
+def _is_driver(words: list[str], output: Path) -> bool:
+    is_run = "run" in words and "submit" not in words
+    return is_run and str(output) in words and "python" in Path(words[0]).name
 
 
 @pytest.mark.slow
@@ -270,14 +276,14 @@ def test_a_job_is_stopped_and_resumed(cluster, tmp_path):
     until(lambda: finished.exists() and any(finished.glob("*.parquet")))
     # The same command finds the job that runs, instead of a second one on the same output.
     assert "it runs already" in submit(*arguments, "--no-wait").stderr
-    told = submit(*arguments, "--stop")
-    assert told.returncode == 0, told.stderr
+    done = submit(*arguments, "--stop")
+    assert done.returncode == 0, done.stderr
     assert "no job of this output is running" in submit(*arguments, "--stop").stdout
     made = {path.name for path in finished.glob("*.parquet")}
     assert 0 < len(made) < 32
     assert not json.loads((output / "run.json").read_text())["complete"]
-    told = submit(*arguments, "--no-wait")
-    assert "-2" in told.stderr, "the second attempt has a name of its own"
+    done = submit(*arguments, "--no-wait")
+    assert "-2" in done.stderr, "the second attempt has a name of its own"
     until(lambda: len(list(finished.glob("*.parquet"))) > len(made))
     assert made <= {path.name for path in finished.glob("*.parquet")}
     assert submit(*arguments, "--stop").returncode == 0

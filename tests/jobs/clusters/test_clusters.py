@@ -1,4 +1,4 @@
-"""The files for clusters, each by the tool or schema of those who will read it."""
+"""The files for clusters, validated by the tools and schemas of their readers."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 
 from pipeline.cli import app
 
-JOBS = Path("jobs").resolve()
+CLUSTERS = Path("jobs/clusters").resolve()
 TEXT, WHOLE = {"type": "string"}, {"type": "integer", "minimum": 0}
 STRINGS = {"type": "object", "additionalProperties": TEXT}
 
@@ -38,7 +38,7 @@ def flags_of_run(text: str) -> list[str]:
 
 @pytest.mark.parametrize("cloud", ["aws", "gcp"])
 def test_cluster_launcher_takes_it(cloud):
-    config = yaml.safe_load((JOBS / cloud / "cluster.yaml").read_text())
+    config = yaml.safe_load((CLUSTERS / cloud / "cluster.yaml").read_text())
     # As `ray up` does before it asks the cloud for anything.
     complete = prepare_config(config)
     validate_config(complete)
@@ -58,7 +58,7 @@ def test_cluster_launcher_takes_it(cloud):
 
 
 def test_cluster_launcher_would_refuse_an_unknown_key():
-    config = yaml.safe_load((JOBS / "aws" / "cluster.yaml").read_text())
+    config = yaml.safe_load((CLUSTERS / "aws" / "cluster.yaml").read_text())
     with pytest.raises(jsonschema.ValidationError):
         validate_config({**prepare_config(config), "head_node": {}})
 
@@ -142,8 +142,8 @@ RAYJOB = {
         },
     },
 }
-"""The part of KubeRay's RayJob that the file uses, written down from the types of its v1 API: not the CRD itself. The
-pods inside are held against the real schema of Kubernetes."""
+"""The part of KubeRay's RayJob that the file uses, taken from the types of its v1 API, not the CRD
+itself. The pods inside are validated against the real schema of Kubernetes."""
 
 
 def pods(job) -> list[dict]:
@@ -156,7 +156,7 @@ def pods(job) -> list[dict]:
 
 @pytest.fixture
 def rayjob():
-    return yaml.safe_load((JOBS / "kuberay" / "rayjob.yaml").read_text())
+    return yaml.safe_load((CLUSTERS / "kuberay" / "rayjob.yaml").read_text())
 
 
 def test_rayjob_has_the_form_of_its_kind(rayjob):
@@ -199,7 +199,7 @@ def test_rayjob_mounts_the_models_of_its_command_on_head_and_workers(rayjob):
 
 def test_folders_that_a_node_makes_are_given_to_the_user_of_the_image(rayjob):
     """A hostPath and a Docker volume are made as root's."""
-    image = (JOBS / "docker" / "Dockerfile").read_text()
+    image = (CLUSTERS / "docker" / "Dockerfile").read_text()
     (user,) = re.findall(r"^USER (\d+)$", image, re.MULTILINE)
     (cache,) = re.findall(r"HF_HOME=(\S+)", image)
     for spec in pods(rayjob):
@@ -212,7 +212,7 @@ def test_folders_that_a_node_makes_are_given_to_the_user_of_the_image(rayjob):
             assert container["securityContext"] == {"runAsUser": 0}
             assert container["command"] == ["chown", user, cache]
     for cloud in ("aws", "gcp"):
-        config = yaml.safe_load((JOBS / cloud / "cluster.yaml").read_text())
+        config = yaml.safe_load((CLUSTERS / cloud / "cluster.yaml").read_text())
         (volume,) = [
             option
             for option in config["docker"]["worker_run_options"]
@@ -229,7 +229,7 @@ def test_folders_that_a_node_makes_are_given_to_the_user_of_the_image(rayjob):
 def test_what_stands_for_something_of_the_users_is_marked(file):
     """A block of text cannot hold a comment: there its first line is marked."""
     key, found = "", 0
-    for line in (JOBS / file).read_text().splitlines():
+    for line in (CLUSTERS / file).read_text().splitlines():
         key = line if re.match(r" *(- )?[\w.-]+:( |$)", line) else key
         if re.search(
             r"\b(BUCKET|OWNER|STABLE-DIFFUSION|REGISTRY|ACCOUNT|PROJECT|CHANGE)\b",
@@ -246,16 +246,16 @@ def test_the_commands_in_the_files_know_their_flags(file):
 
     known = typer.main.get_command(app).commands["run"].params
     names = {option.lstrip("-") for parameter in known for option in parameter.opts}
-    flags = flags_of_run((JOBS / file).read_text())
+    flags = flags_of_run((CLUSTERS / file).read_text())
     assert len(flags) >= 4
     assert set(flags) <= names
 
 
 def test_sbatch_script_is_clean_and_may_be_requeued():
-    script = JOBS / "slurm" / "muse-batch.sbatch"
+    script = CLUSTERS / "slurm" / "muse-batch.sbatch"
     subprocess.run(["bash", "-n", script], check=True)
-    told = subprocess.run([tool("shellcheck"), script], capture_output=True, text=True, check=False)
-    assert told.returncode == 0, told.stdout
+    done = subprocess.run([tool("shellcheck"), script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
     lines = script.read_text().splitlines()
     directives = [line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH")]
     assert all(re.fullmatch(r"--[a-z-]+(=\S+)?", line) for line in directives)
@@ -266,12 +266,12 @@ def test_sbatch_script_is_clean_and_may_be_requeued():
 
 
 def test_dockerfile_is_clean():
-    file = JOBS / "docker" / "Dockerfile"
-    told = subprocess.run(
+    file = CLUSTERS / "docker" / "Dockerfile"
+    done = subprocess.run(
         [tool("hadolint"), "--no-color", file], capture_output=True, text=True, check=False
     )
-    assert told.returncode == 0, told.stdout
+    assert done.returncode == 0, done.stdout
     sources = re.findall(r"^COPY (.+) \S+$", file.read_text(), re.MULTILINE)
     for source in " ".join(sources).split():
-        assert (JOBS.parent / source).exists(), source
-        assert f"!{source}" in (JOBS.parent / ".dockerignore").read_text().splitlines()
+        assert (CLUSTERS.parents[1] / source).exists(), source
+        assert f"!{source}" in (CLUSTERS.parents[1] / ".dockerignore").read_text().splitlines()

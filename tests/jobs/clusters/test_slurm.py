@@ -1,4 +1,4 @@
-"""The Slurm script under a Slurm of two nodes, whose daemons are started here (Debian: `slurm-wlm`, `munge`)."""
+"""The Slurm script under a Slurm of two nodes, started here (Debian: `slurm-wlm`, `munge`)."""
 
 import getpass
 import os
@@ -61,17 +61,17 @@ def slurm(tmp_path):
     with ExitStack() as sockets:
         held = [sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
         ports = dict(
-            zip(("controller", "one", "two"), (each.getsockname()[1] for each in held), strict=True)
+            zip(("controller", "one", "two"), (one.getsockname()[1] for one in held), strict=True)
         )
-    told = CONF.format(
+    text = CONF.format(
         host=socket.gethostname(),
         user=getpass.getuser(),
         folder=folder,
         cores=os.cpu_count(),
         **ports,
     )
-    (folder / "slurm.conf").write_text(told)
-    # The packages' defaults leave a raylet half a minute to start, which two nodes on one busy machine may miss.
+    (folder / "slurm.conf").write_text(text)
+    # By default, a raylet has half a minute to start, too little for two nodes on a busy machine.
     more = {
         "SLURM_CONF": str(folder / "slurm.conf"),
         "PATH": SEARCHED,
@@ -119,8 +119,8 @@ def slurm(tmp_path):
 
 
 def _state(slurm, job: str) -> dict[str, str]:
-    told = slurm("scontrol", "show", "job", job, "--oneliner")
-    return dict(part.partition("=")[::2] for part in told.split() if "=" in part)
+    text = slurm("scontrol", "show", "job", job, "--oneliner")
+    return dict(part.partition("=")[::2] for part in text.split() if "=" in part)
 
 
 def test_a_job_runs_on_all_its_nodes_comes_back_when_requeued_and_stays_away_when_cancelled(
