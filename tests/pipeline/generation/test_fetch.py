@@ -1,10 +1,17 @@
 """Addresses that pass as public in one form or another; the downloads are tested in end_to_end/test_hostile.py."""
 
+import http.server
+import io
+import threading
+import time
+
 import pytest
+from PIL import Image
 
 from pipeline.config import Images
 from pipeline.errors import ImageError
 from pipeline.generation.fetch import check_address, fetch
+from pipeline.generation.source_images import open_source
 
 PRIVATE = ("127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "168.63.129.16")
 FORMS = {
@@ -61,3 +68,112 @@ def test_public_addresses_are_allowed(address):
 def test_no_connection_is_made_to_what_is_refused(host):
     with pytest.raises(ImageError, match="not public"):
         fetch(f"http://{host}:9/a.png", Images())
+
+
+def _png() -> bytes:
+    sink = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(sink, "PNG")
+    return sink.getvalue()
+
+
+class _Server(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/image.png":
+            self._answer(200, _png())
+        elif self.path == "/to-metadata":
+            self.send_response(302)
+            self.send_header("Location", "http://169.254.169.254/latest/meta-data/")
+            self.end_headers()
+        elif self.path == "/to-file":
+            self.send_response(302)
+            self.send_header("Location", "file:///etc/passwd")
+            self.end_headers()
+        elif self.path == "/in-circles":
+            self.send_response(302)
+            self.send_header("Location", "/in-circles")
+            self.end_headers()
+        elif self.path == "/endless":
+            self.send_response(200)
+            self.end_headers()
+            self._drip(b"x" * 65536, 0)
+        elif self.path == "/slow":
+            self.send_response(200)
+            self.end_headers()
+            self._drip(b"x", 0.05)
+        elif self.path == "/slow-headers":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            self._drip(b"X", 0.05)
+        elif self.path == "/nonsense":
+            self.wfile.write(b"\x00\xff\x00 what?\r\n\r\n")
+        else:
+            self._answer(404, b"")
+
+    def _answer(self, code: int, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _drip(self, piece: bytes, seconds: float) -> None:
+        try:
+            while True:
+                self.wfile.write(piece)
+                time.sleep(seconds)
+        except OSError:
+            return
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def server():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Server) as running:
+        running.daemon_threads = True
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+
+
+def test_a_server_inside_is_reached_if_the_config_allows_it(server):
+    assert open_source(f"{server}/image.png", "", 64, Images(allow_private=True)).image.size == (
+        64,
+        64,
+    )
+    # As a relative name in a manifest that itself lies on a server.
+    assert open_source("image.png", server, 64, Images(allow_private=True)).image.size == (64, 64)
+    with pytest.raises(ImageError, match=r"images\.schemes does not allow 'http'"):
+        open_source(f"{server}/image.png", "", 64, Images(allow_private=True, schemes=("https",)))
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/none.png", "the server answers 404"),
+        ("/endless", "more than 1000000 bytes"),
+        ("/slow", "took longer than 1 s"),
+        ("/slow-headers", "took longer than 1 s"),
+        ("/in-circles", "the server answers 302"),
+        ("/to-file", "the server answers 302"),
+        ("/nonsense", "cannot be fetched"),
+    ],
+)
+def test_servers(server, path, message):
+    with pytest.raises(ImageError) as caught:
+        open_source(
+            server + path, "", 64, Images(allow_private=True, max_bytes=1_000_000, timeout_s=1)
+        )
+    assert message in str(caught.value)
+
+
+def test_a_redirect_does_not_lead_inside(server, monkeypatch):
+    """The server passes for a public one; where it sends on to does not."""
+
+    def lenient(address, limits):
+        if address != "127.0.0.1":
+            check_address(address, limits)
+
+    monkeypatch.setattr("pipeline.generation.fetch.check_address", lenient)
+    assert fetch(f"{server}/image.png", Images())
+    with pytest.raises(ImageError, match="not public"):
+        fetch(f"{server}/to-metadata", Images())

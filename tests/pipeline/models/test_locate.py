@@ -1,0 +1,141 @@
+"""Model folders that are damaged, or that could run code, are refused before anything is loaded."""
+
+import json
+import os
+import shutil
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.models.locate import locate
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """A whole classifier folder."""
+    return Path(shutil.copytree("muse/mini/weights/guide", tmp_path / "model"))
+
+
+def _settings(model: Path, **more) -> None:
+    file = model / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **more}))
+
+
+def _pickle_only(model: Path) -> None:
+    (model / "model.safetensors").unlink()
+    (model / "pytorch_model.bin").write_bytes(b"\x80\x04cos\nsystem\n(S'touch /tmp/owned'\ntR.")
+
+
+def _huge_header(model: Path) -> None:
+    (model / "model.safetensors").write_bytes(struct.pack("<Q", 2**60) + b"{}")
+
+
+def _beyond_the_end(model: Path) -> None:
+    header = json.dumps(
+        {"w": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}}
+    ).encode()
+    (model / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+
+
+def _index(model: Path, name: str) -> None:
+    (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"w": name}}))
+
+
+def _custom_part(model: Path) -> None:
+    (model / "model_index.json").write_text(
+        json.dumps({"_class_name": "StableDiffusionPipeline", "unet": ["evil", "U"]})
+    )
+
+
+def _pickled_part(model: Path) -> None:
+    (model / "unet").mkdir()
+    (model / "unet" / "config.json").write_text("{}")
+    (model / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"\x80\x04.")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        pytest.param(
+            _pickle_only, "pytorch_model.bin is pickled, which can run any code", id="bin"
+        ),
+        pytest.param(
+            _pickled_part, "unet/diffusion_pytorch_model.bin is pickled", id="one part pickled"
+        ),
+        pytest.param(
+            lambda m: (m / "model.safetensors").unlink(),
+            "it has no .safetensors weights",
+            id="no weights",
+        ),
+        pytest.param(
+            lambda m: os.truncate(m / "model.safetensors", 5000),
+            "model.safetensors is damaged",
+            id="cut",
+        ),
+        pytest.param(
+            lambda m: (m / "model.safetensors").write_bytes(b""),
+            "model.safetensors is damaged",
+            id="empty",
+        ),
+        pytest.param(_huge_header, "model.safetensors is damaged", id="header of 2^60 bytes"),
+        pytest.param(_beyond_the_end, "model.safetensors is damaged", id="tensor beyond the end"),
+        pytest.param(
+            lambda m: _settings(m, auto_map={"AutoModelForImageClassification": "evil.Evil"}),
+            "config.json asks for code of its own",
+            id="remote code",
+        ),
+        pytest.param(
+            _custom_part, "asks for code of its own for 'unet'", id="remote code of a part"
+        ),
+        pytest.param(
+            lambda m: (m / "config.json").write_text("{"),
+            "config.json is not JSON",
+            id="broken JSON",
+        ),
+        pytest.param(
+            lambda m: (m / "config.json").write_text("[" * 99_999),
+            "config.json is not JSON",
+            id="deep JSON",
+        ),
+        pytest.param(
+            lambda m: (m / "config.json").write_text("[]"),
+            "is not a table of settings",
+            id="no table",
+        ),
+        pytest.param(
+            lambda m: (m / "config.json").write_bytes(b"\xff\xfe"),
+            "config.json is not JSON",
+            id="no UTF-8",
+        ),
+        pytest.param(
+            lambda m: _index(m, "../../secret.safetensors"),
+            "do not lie beside it",
+            id="index climbs up",
+        ),
+        pytest.param(
+            lambda m: _index(m, "/etc/passwd"), "do not lie beside it", id="index is absolute"
+        ),
+        pytest.param(
+            lambda m: _index(m, "gone.safetensors"),
+            "do not lie beside it",
+            id="part of the weights gone",
+        ),
+    ],
+)
+def test_model_folders(model, spoil, message):
+    spoil(model)
+    with pytest.raises(UserError) as caught:
+        locate(Config(guide=str(model)))
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("--guide ")
+
+
+def test_whole_folders_are_accepted(model):
+    (model / "training_args.bin").write_bytes(b"left over, and never read")
+    save_file({"w": np.zeros(3, np.float32)}, model / "more.safetensors")
+    assert locate(Config(guide=str(model)))["guide"].path == str(model)
