@@ -8,12 +8,15 @@ from typing import Any
 
 from manifests.read import Manifest, content_hash
 from pipeline.config import Config
-from pipeline.errors import UserError
 from pipeline.generation.worker import Job
 from pipeline.models.locate import Model, locate
 from pipeline.output.batches import remove_batches
 from pipeline.output.index import conclude
-from pipeline.output.markers import damaged_shards
+from pipeline.output.integrity import (
+    damaged_index,
+    damaged_shards,
+    refuse_damaged_shards,
+)
 from pipeline.output.provenance import provenance
 from pipeline.output.records import record_schema
 from pipeline.output.run_file import (
@@ -101,7 +104,7 @@ def execute(
                 return _complete_before(output, run, warn)
             write_run(output, run)
             clear_temporaries(output)
-            _refuse_damage(output)
+            refuse_damaged_shards(output)
 
             # Make the batches that are missing, and publish them in shards.
             job = make_job(output, config, models, run, manifest, folder_of(manifest_path))
@@ -136,21 +139,12 @@ def make_job(
 
 def _complete_before(output: Location, run: RunFile, warn: Warn) -> Outcome:
     """The outcome of a run that was complete before this call; damage to it is warned of."""
-    for line in damaged_shards(output):
+    for line in (*damaged_shards(output), *damaged_index(output, run)):
         warn(
             f"{line}; `muse-batch verify {output}` lists all damage; another --output makes it anew"
         )
     assert run.counts is not None
     return Outcome(run.counts, already_done=True)
-
-
-def _refuse_damage(output: Location) -> None:
-    if damage := list(damaged_shards(output)):
-        listed = "\n  ".join([f"{output} has damaged shards:", *damage])
-        raise UserError(
-            f"{listed}\nput them back from a copy; or remove the .json of the first: "
-            "it and those after it are then made again"
-        )
 
 
 def _pieces_warning(pieces: Mapping[int, int]) -> str:

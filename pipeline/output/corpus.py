@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import itertools
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,20 +17,22 @@ from pipeline.config import Config, as_dict
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
 from pipeline.output.index import conclude
+from pipeline.output.integrity import refuse_damage, refuse_damaged_shards
 from pipeline.output.markers import (
     REJECTED_FOLDER,
     Marker,
-    file_of,
     read_markers,
-    shard_folder,
+    relative_name,
     shard_name,
 )
-from pipeline.output.metadata import read_table
+from pipeline.output.records import from_parquet
 from pipeline.output.run_file import RunFile, as_stored, examine_output, read_run, write_run
 from pipeline.output.shards import publisher_of
 from pipeline.planning.fingerprint import fingerprint
-from pipeline.storage.files import Location
+from pipeline.storage.files import Location, clear_temporaries
 from pipeline.storage.lease import Lease
+
+METADATA = "metadata.parquet"
 
 NumberedResults = tuple[int, list[Result]]
 """The number of a batch, and its results in the order of the plan."""
@@ -46,46 +50,73 @@ def finished_run(output: Location) -> RunFile:
     return run
 
 
-def schema_of(output: Location) -> pa.Schema:
+def schema_of(output: Location, run: RunFile) -> pa.Schema:
     """The schema of the records of a complete corpus."""
-    with (output / "metadata.parquet").open("rb") as handle:
-        return pq.read_schema(handle).remove_metadata()
+    data = _read_committed(output, METADATA, (run.files or {})[METADATA])
+    return pq.read_schema(pa.BufferReader(data)).remove_metadata()
 
 
-def read_results(output: Location, first_shard: int = 0) -> Iterator[NumberedResults]:
-    """Every batch of a corpus in plan order, with all images that it still has.
+def read_results(output: Location, run: RunFile, first_shard: int = 0) -> Iterator[NumberedResults]:
+    """Every batch of a complete corpus in plan order, with all images that it still has.
+
+    Every file is compared with its committed hash as it is read.
 
     Args:
         first_shard: where to begin; its first batch may lack the requests of the shards before.
+
+    Raises:
+        UserError: a file is damaged.
     """
     markers = read_markers(output)
-    results = _read_shards(output, markers[first_shard:]) if markers else _read_unsharded(output)
+    if markers:
+        results = _read_shards(output, markers[first_shard:])
+    else:
+        results = _read_unsharded(output, run)
     for number, group in itertools.groupby(results, key=lambda result: result.record["batch"]):
         yield number, list(group)
 
 
 def _read_shards(output: Location, markers: Sequence[Marker]) -> Iterator[Result]:
     for marker in markers:
-        images = _read_images(output, f"{marker.name}.tar")
-        images |= _read_images(output, f"{REJECTED_FOLDER}/{marker.name}.tar")
-        for row in read_table(shard_folder(output) / f"{marker.name}.parquet").to_pylist():
+        images: dict[str, bytes] = {}
+        rows: list[dict[str, Any]] = []
+        for name, sha256 in marker.sha256.items():
+            data = _read_committed(output, relative_name(name), sha256)
+            if name.endswith(".parquet"):
+                rows = from_parquet(data).to_pylist()
+            else:
+                images |= _images_in(data)
+        for row in rows:
             yield Result(row, images.get(row["key"]))
 
 
-def _read_unsharded(output: Location) -> Iterator[Result]:
+def _read_unsharded(output: Location, run: RunFile) -> Iterator[Result]:
     """The results of a corpus in which nothing was accepted: it has its metadata, and no shard."""
-    images = _read_images(output, f"{REJECTED_FOLDER}/{shard_name(0)}.tar")
-    for row in read_table(output / "metadata.parquet").to_pylist():
+    files = run.files or {}
+    rejected = f"{REJECTED_FOLDER}/{shard_name(0)}.tar"
+    images: dict[str, bytes] = {}
+    if rejected in files:
+        images = _images_in(_read_committed(output, rejected, files[rejected]))
+    metadata = _read_committed(output, METADATA, files[METADATA])
+    for row in from_parquet(metadata).to_pylist():
         yield Result(row, images.get(row["key"]))
 
 
-def _read_images(output: Location, name: str) -> dict[str, bytes]:
-    """The encoded images of a tar by key; none if there is no such tar."""
-    path = file_of(output, name)
-    if not path.exists():
-        return {}
+def _read_committed(output: Location, name: str, sha256: str) -> bytes:
+    """The content of a file of the corpus, if it is what was committed."""
+    path = output / name
+    data = path.read_bytes() if path.exists() else b""
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise UserError(
+            f"{path} is damaged: its content is not what was committed; restore it from a copy"
+        )
+    return data
+
+
+def _images_in(tar: bytes) -> dict[str, bytes]:
+    """The encoded images of a tar by key."""
     images: dict[str, bytes] = {}
-    with path.open("rb") as handle, tarfile.open(fileobj=handle) as archive:
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
         for member in archive:
             key, _, suffix = member.name.partition(".")
             if suffix in ("cls", "json", "txt"):
@@ -117,20 +148,34 @@ def pack(
     described: RunFile,
     config: Config,
     schema: pa.Schema,
+    sources: Mapping[Location, RunFile],
     batches: Iterator[NumberedResults],
 ) -> Mapping[str, Any]:
     """Pack batches into a corpus; returns its counts. Interrupted, the same call goes on.
 
+    Args:
+        sources: the corpora that the batches come from, which are checked whole before anything
+            is written.
+
     Raises:
-        UserError: the output holds something else.
+        UserError: a source is damaged, or the output is, or it holds something else.
     """
     run = examine_output(output, described)
-    if run.counts is not None:
-        return run.counts
-    with Lease(output):
-        write_run(output, run)
-        publisher = publisher_of(output, config, schema)
-        for number, results in batches:
-            if number == publisher.next.batch:
-                publisher.take(results)
-        return conclude(output, run, schema, publisher.finish())
+    if not run.complete:
+        for source, source_run in sources.items():
+            refuse_damage(source, source_run)
+        with Lease(output):
+            # The driver that had the lease before may have finished meanwhile.
+            run = examine_output(output, described)
+            if not run.complete:
+                write_run(output, run)
+                clear_temporaries(output)
+                refuse_damaged_shards(output)
+                publisher = publisher_of(output, config, schema)
+                for number, results in batches:
+                    if number == publisher.next.batch:
+                        publisher.take(results)
+                return conclude(output, run, schema, publisher.finish())
+    assert run.counts is not None
+    refuse_damage(output, run)
+    return run.counts

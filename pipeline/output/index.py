@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from pipeline.output.card import write_card
 from pipeline.output.contact_sheet import write_contact_sheet
+from pipeline.output.markers import REJECTED_FOLDER, read_markers, shard_name
 from pipeline.output.metadata import count_samples, write_metadata
 from pipeline.output.run_file import RunFile, write_run
-from pipeline.storage.files import Location
+from pipeline.storage.files import Location, clear_temporaries, sha256_file
 
 
 def conclude(
@@ -29,5 +30,18 @@ def conclude(
     counts = count_samples(output, labels)
     write_card(output, run, counts, schema)
     write_contact_sheet(output, labels)
-    write_run(output, run.finished(counts))
+    files = {name: sha256_file(output / name) for name in _index_files(output)}
+    markers = read_markers(output)
+    clear_temporaries(output)
+    write_run(output, run.finished(counts, files, markers[-1].digest if markers else ""))
     return counts
+
+
+def _index_files(output: Location) -> list[str]:
+    """The files of the corpus that no marker names."""
+    names = ["metadata.parquet", "README.md", "contact_sheet.png"]
+    # A corpus without a shard may still have rejected images.
+    unsharded = f"{REJECTED_FOLDER}/{shard_name(0)}.tar"
+    if not read_markers(output) and (output / unsharded).exists():
+        names.append(unsharded)
+    return names

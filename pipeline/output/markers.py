@@ -1,19 +1,19 @@
-"""The marker of a shard: the small JSON file that commits it, and the names of the files it commits."""
+"""The marker of a shard: the small JSON file that commits it; the names of the files it commits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.storage.files import (
     Location,
+    json_bytes,
     listing,
-    read_json,
-    sha256_file,
-    size_of,
-    write_json,
+    write_bytes,
 )
 
 REJECTED_FOLDER = "rejected"
@@ -41,6 +41,7 @@ class Marker:
         emotions: accepted samples by emotion.
         sha256: hashes of its files by name (see `file_of`).
         bytes: their sizes by name.
+        previous: digest of the marker before this one; empty for the first.
     """
 
     shard: int
@@ -53,6 +54,12 @@ class Marker:
     emotions: Mapping[str, int]
     sha256: Mapping[str, str]
     bytes: Mapping[str, int]
+    previous: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its content. As the next one holds it, the markers of a corpus are a chain."""
+        return hashlib.sha256(json_bytes(_fields(self))).hexdigest()
 
     @property
     def name(self) -> str:
@@ -66,6 +73,12 @@ class Marker:
 def shard_name(number: int) -> str:
     """The common stem of a shard's files."""
     return f"{number:05d}"
+
+
+def shard_files(number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the files that a shard has, marker excepted, and of those that it may have."""
+    name = shard_name(number)
+    return (f"{name}.tar", f"{name}.parquet"), (f"{REJECTED_FOLDER}/{name}.tar",)
 
 
 def shard_folder(output: Location) -> Location:
@@ -89,12 +102,20 @@ def relative_name(name: str) -> str:
 
 def write_marker(output: Location, marker: Marker) -> None:
     """Commit a shard whose files are all written."""
-    fields = {
+    write_bytes(marker_file(output, marker.shard), _encode(marker))
+
+
+def _fields(marker: Marker) -> dict[str, Any]:
+    """The marker as JSON has it, without its digest."""
+    return {
         **vars(marker),
         "first": [marker.first.batch, marker.first.offset],
         "next": [marker.next.batch, marker.next.offset],
     }
-    write_json(marker_file(output, marker.shard), fields)
+
+
+def _encode(marker: Marker) -> bytes:
+    return json_bytes({**_fields(marker), "digest": marker.digest})
 
 
 def read_marker(path: Location) -> Marker:
@@ -102,17 +123,20 @@ def read_marker(path: Location) -> Marker:
     Raises:
         UserError: the file is damaged.
     """
-    fields = read_json(path)
+    data = path.read_bytes()
     try:
-        return _parse(fields)
-    except (AttributeError, KeyError, TypeError, ValueError):
+        marker = _parse(json.loads(data))
+        if data != _encode(marker):
+            raise ValueError("the digest is not that of the content")
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise UserError(
-            f"{path} is damaged: it is not the marker of a shard; restore it from a copy"
+            f"{path} is damaged: it is not the marker that was written; restore it from a copy"
         ) from None
+    return marker
 
 
 def _parse(fields: Any) -> Marker:
-    """The marker in parsed JSON; a `KeyError`, `TypeError` or `ValueError` if there is none."""
+    """The marker in parsed JSON; one of the errors of `read_marker` if there is none."""
     batch, offset = fields["first"]
     next_batch, next_offset = fields["next"]
     counts = {name: fields[name] for name in ("requests", "accepted", "rejected", "failed")}
@@ -120,10 +144,15 @@ def _parse(fields: Any) -> Marker:
     numbers += [*fields["emotions"].values(), *fields["bytes"].values()]
     if not all(type(number) is int and number >= 0 for number in numbers):
         raise ValueError("a count is not a whole number")
-    if not all(isinstance(digest, str) for digest in fields["sha256"].values()):
+    digests = [*fields["sha256"].values(), fields["previous"]]
+    if not all(isinstance(digest, str) for digest in digests):
         raise ValueError("a hash is not text")
     if fields["bytes"].keys() != fields["sha256"].keys():
         raise ValueError("the files with a size are not those with a hash")
+    # Names are joined to the output's path: nothing but a shard's own files may be named.
+    required, optional = shard_files(fields["shard"])
+    if not set(required) <= fields["sha256"].keys() <= {*required, *optional}:
+        raise ValueError("the files are not those of the shard")
     return Marker(
         shard=fields["shard"],
         first=Cursor(batch, offset),
@@ -132,6 +161,7 @@ def _parse(fields: Any) -> Marker:
         emotions=fields["emotions"],
         sha256=fields["sha256"],
         bytes=fields["bytes"],
+        previous=fields["previous"],
     )
 
 
@@ -139,42 +169,19 @@ def read_markers(output: Location) -> list[Marker]:
     """The markers of the committed shards, in order, up to the first gap.
 
     Raises:
-        UserError: one is damaged.
+        UserError: one is damaged, or does not follow the one before it.
     """
     present = {path.name for path in listing(shard_folder(output), "*.json")}
     markers: list[Marker] = []
     while f"{shard_name(len(markers))}.json" in present:
-        markers.append(read_marker(marker_file(output, len(markers))))
+        path = marker_file(output, len(markers))
+        marker = read_marker(path)
+        previous = markers[-1].digest if markers else ""
+        start = markers[-1].next if markers else Cursor()
+        if (marker.shard, marker.previous, marker.first) != (len(markers), previous, start):
+            raise UserError(
+                f"{path} is damaged: it does not follow the marker before it; restore both from a "
+                "copy"
+            )
+        markers.append(marker)
     return markers
-
-
-def changed_files(output: Location, marker: Marker) -> Iterator[str]:
-    """What is wrong with the content of a committed shard's files, a line for each problem."""
-    for name, expected in marker.sha256.items():
-        path = file_of(output, name)
-        if not path.exists():
-            yield f"{relative_name(name)}: is missing"
-        elif sha256_file(path) != expected:
-            yield f"{relative_name(name)}: its content is not what was committed (SHA-256 differs)"
-
-
-def damaged_shards(output: Location) -> Iterator[str]:
-    """What is wrong with the shards as far as names, sizes and the small files show.
-
-    Tars are not read here; `verify` reads them.
-    """
-    markers = read_markers(output)
-    for number, path in enumerate(listing(shard_folder(output), "*.json")):
-        if path.name != f"{shard_name(number)}.json":
-            yield f"shards/{shard_name(number)}.json: is missing, and later shards are there"
-            return
-    for marker in markers:
-        for name, expected in marker.sha256.items():
-            path, shown = file_of(output, name), relative_name(name)
-            size, planned = size_of(path), marker.bytes[name]
-            if size is None:
-                yield f"{shown}: is missing"
-            elif size != planned:
-                yield f"{shown}: has {size:,} bytes where {planned:,} were committed"
-            elif name.endswith(".parquet") and sha256_file(path) != expected:
-                yield f"{shown}: its content is not what was committed (SHA-256 differs)"

@@ -37,12 +37,15 @@ def merge(sources: Sequence[Location], output: Location) -> Mapping[str, Any]:
         UserError: not complete corpora, ones that do not fit together, or an output that holds
             another one.
     """
-    runs = [finished_run(source) for source in sources]
+    corpora = {source: finished_run(source) for source in sources}
+    runs = list(corpora.values())
+    if len({run.fingerprint for run in runs}) < len(sources):
+        raise UserError("two of the corpora are the same one (they have the same fingerprint)")
     for name in COMMON:
         values = [run.config.get(name) for run in runs]
         if any(value != values[0] for value in values):
             raise UserError(f"the corpora differ in {name}; only corpora that agree can be merged")
-    schema = _common_schema(sources)
+    schema = _common_schema(corpora)
     lowest = min(run.config["min_confidence"] for run in runs)
     config = revised(runs[0].config, [], {"min_confidence": lowest, "quota": 0})
     parts = {
@@ -53,12 +56,13 @@ def merge(sources: Sequence[Location], output: Location) -> Mapping[str, Any]:
     }
     requests = sum(run.requests for run in runs)
     described = derived_run(runs[0], parts, config, requests)
-    return pack(output, described, config, schema, _renumbered(sources, schema))
+    batches = _renumbered(corpora, schema)
+    return pack(output, described, config, schema, corpora, batches)
 
 
-def _common_schema(sources: Sequence[Location]) -> pa.Schema:
+def _common_schema(corpora: Mapping[Location, RunFile]) -> pa.Schema:
     """A schema that holds the columns of all corpora."""
-    schemas = [schema_of(source) for source in sources]
+    schemas = [schema_of(source, run) for source, run in corpora.items()]
     try:
         return pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -75,12 +79,14 @@ def _all_models(runs: Sequence[RunFile]) -> dict[str, Any]:
     return models
 
 
-def _renumbered(sources: Sequence[Location], schema: pa.Schema) -> Iterator[NumberedResults]:
-    """All batches, keys and numbers going on from corpus to corpus, every column in every record."""
+def _renumbered(
+    corpora: Mapping[Location, RunFile], schema: pa.Schema
+) -> Iterator[NumberedResults]:
+    """All batches, with keys and numbers that go on from corpus to corpus and with all columns."""
     keys = itertools.count()
     numbers = itertools.count()
-    for source in sources:
-        for _, results in read_results(source):
+    for source, run in corpora.items():
+        for _, results in read_results(source, run):
             number = next(numbers)
             records = [result.record for result in results]
             # Through the table, which fills in the columns that this corpus lacks.

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from pipeline.config import Config, as_dict, decisive
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
@@ -48,8 +50,8 @@ class _Redecision:
         self.without_image = 0
         self.unscored: Counter[str] = Counter()
 
-    def batches(self, source: Location) -> Iterator[NumberedResults]:
-        for number, results in read_results(source):
+    def batches(self, source: Location, run: RunFile) -> Iterator[NumberedResults]:
+        for number, results in read_results(source, run):
             yield number, [self.decide(result) for result in results]
 
     def decide(self, result: Result) -> Result:
@@ -106,17 +108,19 @@ def refilter(
     """
     run = finished_run(source)
     config = revised(run.config, assignments, flags)
-    _check_settings(source, run, config)
+    schema = schema_of(source, run)
+    _check_settings(source, run, config, schema)
     parts = {**run.parts, "config": decisive(config), "refiltered": run.fingerprint}
     described = derived_run(run, parts, config, run.requests)
     redecision = _Redecision(config)
-    counts = pack(output, described, config, schema_of(source), redecision.batches(source))
+    batches = redecision.batches(source, run)
+    counts = pack(output, described, config, schema, {source: run}, batches)
     for warning in redecision.warnings():
         warn(warning)
     return counts
 
 
-def _check_settings(source: Location, run: RunFile, config: Config) -> None:
+def _check_settings(source: Location, run: RunFile, config: Config, schema: pa.Schema) -> None:
     """Refuse settings that would need new images or scores that are not there."""
     stored = as_stored(as_dict(config))
     fixed = [key for key in stored if key not in LATE and stored[key] != run.config.get(key)]
@@ -129,4 +133,12 @@ def _check_settings(source: Location, run: RunFile, config: Config) -> None:
     if unknown:
         raise UserError(
             f"filters.{unknown[0]}: {source} has no scores of it; it was made without that filter"
+        )
+    columns = ["emotion"]
+    if "manifest" in schema.names:
+        columns += [field.name for field in schema.field("manifest").type]
+    if config.quota and config.quota_by not in columns:
+        raise UserError(
+            f"quota_by is {config.quota_by!r}, which is no further column of the manifest; choose "
+            f"{', '.join(columns)}"
         )

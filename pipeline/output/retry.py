@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.errors import UserError
 from pipeline.generation.results import Result
 from pipeline.generation.verdicts import FAILED
 from pipeline.output import batches
 from pipeline.output.corpus import finished_run, read_results, schema_of
+from pipeline.output.integrity import refuse_damage
 from pipeline.output.markers import Marker, file_of, marker_file, read_markers
-from pipeline.output.run_file import write_run
-from pipeline.storage.files import Location
+from pipeline.output.run_file import RunFile, write_run
+from pipeline.storage.files import Location, clear_temporaries
 from pipeline.storage.lease import Lease
+
+DERIVED_BY = {"merged": "merge", "refiltered": "refilter"}
+"""Commands that make corpora from corpora, by the part that they add to the fingerprint."""
 
 ORDER_DEPENDENT = ("near-duplicate of ", "quota: ")
 """Beginnings of the reasons that depend on which earlier samples were accepted."""
@@ -39,33 +45,53 @@ def reopen(output: Location) -> Reopened:
     batch files before a shard is removed, so that nothing is lost whenever this is interrupted.
 
     Raises:
-        UserError: not a complete corpus.
+        UserError: not a complete corpus, one made from other corpora, or a damaged one.
     """
     run = finished_run(output)
+    _refuse_derived(output, run)
     markers = read_markers(output)
     first = next((marker.shard for marker in markers if marker.failed), None)
     if markers and first is None:
         return Reopened()
-    near_duplicates = run.config["near_duplicates"] >= 0
+    first = first or 0
+    start = _shard_with_start_of(markers, first)
+    refuse_damage(output, run, start)
     with Lease(output):
-        reopened = _restore_batches(output, markers, first or 0, near_duplicates)
+        clear_temporaries(output)
+        reopened = _restore_batches(output, run, start, markers[first:])
         if not reopened.requests:
             return reopened
         write_run(output, run.reopened())
-        for marker in reversed(markers[first or 0 :]):
+        for marker in reversed(markers[first:]):
             _remove_shard(output, marker)
     return reopened
 
 
+def _refuse_derived(output: Location, run: RunFile) -> None:
+    """Refuse a corpus that no run can make again: what is removed of it would be lost."""
+    command = DERIVED_BY.get(next(iter(run.parts.keys() & DERIVED_BY.keys()), ""))
+    if command is not None:
+        raise UserError(
+            f"{output} was made by {command}, not by a run, so that its requests cannot be made "
+            f"again; retry the corpus that it came from, then {command} again"
+        )
+
+
 def _restore_batches(
-    output: Location, markers: list[Marker], first: int, near_duplicates: bool
+    output: Location, run: RunFile, start: int, reopened: Sequence[Marker]
 ) -> Reopened:
-    """Write the batches from shard `first` on back into files, except those to make again."""
-    schema = schema_of(output)
-    start = markers[first].first.batch if markers else 0
+    """Write the batches of shards back into files, except those to make again.
+
+    Args:
+        start: the shard in which the first of these batches begins.
+        reopened: the markers of the shards.
+    """
+    schema = schema_of(output, run)
+    first_batch = reopened[0].first.batch if reopened else 0
+    near_duplicates = run.config["near_duplicates"] >= 0
     failed = remade = 0
-    for number, results in read_results(output, _shard_with_start_of(markers, first)):
-        if number < start:
+    for number, results in read_results(output, run, start):
+        if number < first_batch:
             continue
         statuses = Counter(result.record["status"] for result in results)
         failed += statuses[FAILED]
@@ -81,8 +107,7 @@ def _restore_batches(
 
 def _is_displaced(result: Result) -> bool:
     """Whether a sample was rejected because of the samples accepted before it."""
-    reason: str = result.record["reason"]
-    return reason.startswith(ORDER_DEPENDENT)
+    return (result.record["reason"] or "").startswith(ORDER_DEPENDENT)
 
 
 def _shard_with_start_of(markers: list[Marker], first: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from pipeline.models.locate import Model, is_same_judge
 from pipeline.planning import plan
 from pipeline.planning.fingerprint import can_change_images, differences, fingerprint
 from pipeline.planning.software import versions
-from pipeline.storage.files import Location, is_temporary, read_json, write_json
+from pipeline.storage.files import Location, is_temporary, json_bytes, write_bytes
 
 RUN_FILE = "run.json"
 
@@ -37,6 +38,8 @@ class RunFile:
         retry_strategy: the strategy of each emotion and the counts it was chosen by, once it is (see
             `pipeline.planning.retry_strategy`).
         adopted: differences in spite of which the run was continued.
+        files: SHA-256 of the files of a complete corpus that belong to no shard, by name.
+        last_marker: digest of its last marker; empty without shards.
     """
 
     fingerprint: str
@@ -50,14 +53,18 @@ class RunFile:
     counts: Mapping[str, Any] | None = None
     retry_strategy: Mapping[str, Any] | None = None
     adopted: tuple[str, ...] = ()
+    files: Mapping[str, str] | None = None
+    last_marker: str | None = None
 
     def reopened(self) -> RunFile:
         """The same run with work to do."""
-        return replace(self, complete=False, counts=None)
+        return replace(self, complete=False, counts=None, files=None, last_marker=None)
 
-    def finished(self, counts: Mapping[str, Any]) -> RunFile:
+    def finished(
+        self, counts: Mapping[str, Any], files: Mapping[str, str], last_marker: str
+    ) -> RunFile:
         """The same run as a complete corpus."""
-        return replace(self, complete=True, counts=counts)
+        return replace(self, complete=True, counts=counts, files=files, last_marker=last_marker)
 
 
 _TYPES: dict[str, type] = {
@@ -70,16 +77,22 @@ _TYPES: dict[str, type] = {
     "requests": int,
     "complete": bool,
 }
-_OPTIONAL_TYPES: dict[str, type] = {"counts": dict, "retry_strategy": dict, "adopted": list}
+_OF_COMPLETE: dict[str, type] = {"counts": dict, "files": dict, "last_marker": str}
+_OPTIONAL: dict[str, type] = {"retry_strategy": dict, "adopted": list}
 
 
 def write_run(output: Location, run: RunFile) -> None:
-    """Write `run.json`; optional fields only where there is something to say."""
+    write_bytes(output / RUN_FILE, _encode(run))
+
+
+def _encode(run: RunFile) -> bytes:
+    """The content of `run.json`: the fields that have a value, and a digest of them."""
     fields = dict(vars(run))
-    for name in _OPTIONAL_TYPES:
-        if not fields[name]:
+    for name in (*_OF_COMPLETE, *_OPTIONAL):
+        if fields[name] is None or fields[name] == ():
             del fields[name]
-    write_json(output / RUN_FILE, fields)
+    digest = hashlib.sha256(json_bytes(fields)).hexdigest()
+    return json_bytes({**fields, "digest": digest})
 
 
 def read_run(output: Location) -> RunFile:
@@ -91,30 +104,36 @@ def read_run(output: Location) -> RunFile:
     file = output / RUN_FILE
     if not file.exists():
         raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
-    fields = read_json(file)
-    if not isinstance(fields, dict) or (problem := _mistyped(fields)):
-        reason = problem if isinstance(fields, dict) else "it is not a table"
-        raise UserError(f"{file} is damaged: {reason}; restore it from a copy")
-    known = {name: fields[name] for name in _TYPES}
+    data = file.read_bytes()
+    try:
+        run = _parse(json.loads(data))
+        if data != _encode(run):
+            raise ValueError("its digest is not that of its content")
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file} is damaged: {error}; restore it from a copy") from None
+    return run
+
+
+def _parse(fields: Any) -> RunFile:
+    """
+    Raises:
+        ValueError: a field is missing or of the wrong type.
+    """
+    if not isinstance(fields, dict):
+        raise ValueError("it is not a table")
+    required = _TYPES | (_OF_COMPLETE if fields.get("complete") else {})
+    for name, kind in required.items():
+        if type(fields.get(name)) is not kind:
+            raise ValueError(f"{name} is missing or is not of type {kind.__name__}")
+    for name, kind in _OPTIONAL.items():
+        if name in fields and type(fields[name]) is not kind:
+            raise ValueError(f"{name} is not of type {kind.__name__}")
+    values = {name: fields[name] for name in required}
     return RunFile(
-        **known,
-        counts=fields.get("counts"),
+        **values,
         retry_strategy=fields.get("retry_strategy"),
         adopted=tuple(fields.get("adopted", ())),
     )
-
-
-def _mistyped(fields: Mapping[str, Any]) -> str:
-    """Which field of a run file is missing or of the wrong type; empty if all are right."""
-    for name, kind in _TYPES.items():
-        if type(fields.get(name)) is not kind:
-            return f"{name} is missing or is not of type {kind.__name__}"
-    for name, kind in _OPTIONAL_TYPES.items():
-        if name in fields and type(fields[name]) is not kind:
-            return f"{name} is not of type {kind.__name__}"
-    if fields["complete"] != ("counts" in fields):
-        return "counts is there if, and only if, the run is complete"
-    return ""
 
 
 def as_stored(parts: Mapping[str, Any]) -> dict[str, Any]:

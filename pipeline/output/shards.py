@@ -107,6 +107,7 @@ class Publisher:
         self.quota = Quota(quota, by, accepted_rows(output, known, [column])) if quota else None
         self.shard = len(known)
         self.start = known[-1].next if known else Cursor()
+        self.previous = known[-1].digest if known else ""
         self.next = self.start
         self.pending: list[Result] = []
         self.accepted = 0
@@ -218,8 +219,10 @@ class Publisher:
             emotions=dict(emotions),
             sha256=hashes,
             bytes=sizes,
+            previous=self.previous,
         )
         write_marker(self.output, marker)
+        self.previous = marker.digest
         for number in range(self.start.batch, upto.batch):
             batches.remove_batch(self.output, number)
         self.shard, self.start, self.pending, self.accepted = self.shard + 1, upto, [], 0

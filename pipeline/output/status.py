@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.generation.verdicts import STATUSES
-from pipeline.output.markers import read_markers
-from pipeline.output.run_file import read_run
+from pipeline.output import batches
+from pipeline.output.markers import Cursor, Marker, read_markers
+from pipeline.output.run_file import RunFile, read_run
 from pipeline.storage.files import Location
-from pipeline.storage.log import reports
+from pipeline.storage.log import read_log
 
 
 def status(output: Location) -> dict[str, Any]:
@@ -19,24 +21,13 @@ def status(output: Location) -> dict[str, Any]:
         UserError: not the output of a run, or damaged.
     """
     run = read_run(output)
+    markers = read_markers(output)
+    statuses, accepted = _count(output, run, markers)
     # A batch that was made twice counts once.
-    last = {report["batch"]: report for report in reports(output)}
-    statuses: Counter[str] = Counter()
-    accepted: Counter[str] = Counter()
-    seconds = 0.0
-    for report in last.values():
-        statuses.update(report["statuses"])
-        accepted.update(report["accepted"])
-        seconds += report["seconds"]
-    computed = statuses.total()
-    if run.counts is not None:
-        # A corpus made from others has no log, and filters at publication change what workers
-        # reported.
-        counts = run.counts
-        statuses = Counter({name: counts[name] for name in STATUSES})
-        accepted = Counter()
-        for emotion, count in counts["emotions"].items():
-            accepted[emotion] = count["accepted"]
+    log = read_log(output)
+    made = {entry["batch"]: entry for entry in log.entries if "statuses" in entry}
+    seconds = sum(entry["seconds"] for entry in made.values())
+    computed = sum(sum(entry["statuses"].values()) for entry in made.values())
     return {
         "output": str(output),
         "fingerprint": run.fingerprint,
@@ -45,10 +36,37 @@ def status(output: Location) -> dict[str, Any]:
         "done": statuses.total(),
         **{name: statuses[name] for name in STATUSES},
         "accepted_per_emotion": dict(sorted((+accepted).items())),
-        "shards": len(read_markers(output)),
+        "shards": len(markers),
         "worker_seconds": round(seconds, 1),
         "images_per_worker_second": round(computed / seconds, 3) if seconds else None,
+        "damaged_log_lines": log.damaged,
     }
+
+
+def _count(
+    output: Location, run: RunFile, markers: Sequence[Marker]
+) -> tuple[Counter[str], Counter[str]]:
+    """The finished requests by status, and the accepted ones by emotion."""
+    statuses: Counter[str] = Counter()
+    accepted: Counter[str] = Counter()
+    if run.counts is not None:
+        statuses.update({name: run.counts[name] for name in STATUSES})
+        for emotion, count in run.counts["emotions"].items():
+            accepted[emotion] = count["accepted"]
+        return statuses, accepted
+    for marker in markers:
+        statuses.update({name: marker.count(name) for name in STATUSES})
+        accepted.update(marker.emotions)
+    # What is finished and in no shard yet lies in batch files. The first requests of the first
+    # batch may be in a shard already.
+    start = markers[-1].next if markers else Cursor()
+    for number in batches.finished_batches(output):
+        results = batches.read_batch(output, number) if number >= start.batch else None
+        published = start.offset if number == start.batch else 0
+        report = batches.report(number, (results or [])[published:])
+        statuses.update(report.statuses)
+        accepted.update(report.accepted)
+    return statuses, accepted
 
 
 def as_text(summary: dict[str, Any]) -> str:
@@ -66,4 +84,6 @@ def as_text(summary: dict[str, Any]) -> str:
         f"  shards    {summary['shards']}",
         f"  speed     {f'{speed} images per worker and second' if speed else 'not known yet'}",
     ]
+    if damaged := summary["damaged_log_lines"]:
+        lines.append(f"  log       {damaged} damaged line(s), which are not counted in the speed")
     return "\n".join(lines)

@@ -5,20 +5,33 @@ from __future__ import annotations
 import io
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import pyarrow as pa
 from PIL import Image
 
 from pipeline.generation.verdicts import ACCEPTED, STATUSES
-from pipeline.output.markers import Marker, changed_files, read_markers, shard_folder, shard_name
+from pipeline.output.integrity import (
+    CARD,
+    changed_files,
+    damaged_index,
+    is_card_edited,
+    missing_marker,
+)
+from pipeline.output.markers import (
+    REJECTED_FOLDER,
+    Marker,
+    read_markers,
+    relative_name,
+    shard_folder,
+)
 from pipeline.output.metadata import read_table
 from pipeline.output.records import to_json
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.planning.fingerprint import fingerprint
 from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location, listing
+from pipeline.storage.log import read_log
 
 Records = list[dict[str, Any]]
 
@@ -27,7 +40,7 @@ def verify(output: Location) -> list[str]:
     """Everything that is wrong with the corpus, a line for each problem; empty if it is sound.
 
     Raises:
-        UserError: not the output of a run.
+        UserError: not the output of a run, or its `run.json` or a marker is damaged.
     """
     run = read_run(output)
     markers = read_markers(output)
@@ -36,7 +49,8 @@ def verify(output: Location) -> list[str]:
         problems.append("run.json: the run is not complete; the same run command resumes it")
     if fingerprint(run.parts) != run.fingerprint:
         problems.append("run.json: its fingerprint is not that of its parts")
-    problems += _uncommitted_files(output, len(markers))
+    problems += missing_marker(output)
+    problems += _uncommitted_files(output, markers, run)
     records: Records = []
     for marker in markers:
         changed = list(changed_files(output, marker))
@@ -47,22 +61,33 @@ def verify(output: Location) -> list[str]:
             records += rows
         problems += _check_size(marker, run.config["shard_size"], marker is markers[-1])
     if run.complete:
-        problems += _check_index(output, run, records)
+        changed = list(damaged_index(output, run))
+        problems += changed
+        if not changed:
+            problems += _check_index(output, run, records)
     return problems
 
 
-def _uncommitted_files(output: Location, shards: int) -> Iterator[str]:
-    """Files in shards/ that belong to none of the first `shards` shards."""
-    committed = set()
-    for number in range(shards):
-        committed |= {f"{shard_name(number)}.{suffix}" for suffix in ("tar", "parquet", "json")}
-    for path in listing(shard_folder(output), "*.json"):
-        if path.stem.isdecimal() and int(path.stem) > shards:
-            yield f"shards/{shard_name(shards)}.json: is missing, and later shards are there"
-            break
-    for path in listing(shard_folder(output), "*"):
-        if path.name not in committed:
-            yield f"shards/{path.name}: belongs to no committed shard (is an earlier one missing?)"
+def notes(output: Location) -> list[str]:
+    """What is unusual about an output, and no problem, a line each."""
+    lines = []
+    if is_card_edited(output, read_run(output)):
+        lines.append(f"{CARD}: was edited after the run had written it")
+    if damaged := read_log(output).damaged:
+        lines.append(f"the log has {damaged} damaged line(s); no part of the corpus depends on it")
+    return lines
+
+
+def _uncommitted_files(output: Location, markers: Sequence[Marker], run: RunFile) -> Iterator[str]:
+    """Files in shards/ and rejected/ that belong to no committed shard."""
+    committed = {relative_name(f"{marker.name}.json") for marker in markers}
+    committed |= {relative_name(name) for marker in markers for name in marker.sha256}
+    committed |= (run.files or {}).keys()
+    for folder in (shard_folder(output), output / REJECTED_FOLDER):
+        for path in listing(folder, "*"):
+            name = f"{folder.name}/{path.name}"
+            if name not in committed:
+                yield f"{name}: belongs to no committed shard (is an earlier one missing?)"
 
 
 def _check_size(marker: Marker, size: int, last: bool) -> Iterator[str]:
@@ -130,12 +155,7 @@ def _check_sample(
 
 def _check_index(output: Location, run: RunFile, rows: Records) -> Iterator[str]:
     """The index against the shards' records (`rows`) and the plan."""
-    try:
-        table = read_table(output / "metadata.parquet")
-    except (OSError, pa.ArrowInvalid) as error:
-        yield f"metadata.parquet: cannot be read ({error})"
-        return
-    records = table.to_pylist()
+    records = read_table(output / "metadata.parquet").to_pylist()
     if [row["key"] for row in records] != [f"{n:0{KEY_DIGITS}d}" for n in range(run.requests)]:
         yield (
             f"metadata.parquet: its keys are not those of the plan's {run.requests} requests, "
@@ -147,9 +167,6 @@ def _check_index(output: Location, run: RunFile, rows: Records) -> Iterator[str]
     for row in records:
         if row["status"] not in STATUSES or (row["status"] != ACCEPTED and not row["reason"]):
             yield f"metadata.parquet: {row['key']} ends as {row['status']!r} without a reason"
-    for file in ("README.md", "contact_sheet.png"):
-        if not (output / file).exists():
-            yield f"{file}: is missing"
     counted = Counter(row["status"] for row in records)
     counts = {status: counted[status] for status in STATUSES}
     if run.counts is not None and any(run.counts[name] != counts[name] for name in STATUSES):

@@ -86,7 +86,7 @@ def _empty(path: Path) -> None:
         (
             "shards/00001.json",
             lambda path: path.write_text("{}"),
-            "00001.json is damaged: it is not the marker of a shard",
+            "00001.json is damaged: it is not the marker that was written",
         ),
         ("run.json", _edit, "run.json is damaged"),
         (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
@@ -172,7 +171,7 @@ def copy_unfinished(output: Path, folder: Path) -> Path:
     """A copy of a finished run that lacks its index: all shards are there, but it is not complete."""
     copy = folder / "out"
     shutil.copytree(output, copy)
-    write_run(copy, dataclasses.replace(read_run(copy), complete=False, counts=None))
+    write_run(copy, read_run(copy).reopened())
     return copy
 
 

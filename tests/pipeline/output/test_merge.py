@@ -35,3 +35,10 @@ def test_corpora_that_do_not_fit_are_not_merged(make_corpus, tmp_path):
     one, two = make_corpus("one"), make_corpus("two", image_format="webp")
     with pytest.raises(UserError, match="differ in image_format"):
         merge([one, two], tmp_path / "both")
+
+
+def test_the_same_corpus_is_not_merged_twice(make_corpus, tmp_path):
+    one, copy = make_corpus("one"), make_corpus("copy")
+    for sources in ([one, one], [one, copy]):
+        with pytest.raises(UserError, match="two of the corpora are the same one"):
+            merge(sources, tmp_path / "both")

@@ -86,3 +86,10 @@ def test_what_needs_new_images_is_refused(make_corpus, tmp_path):
         refilter(tmp_path, tmp_path / "late", [], {}, fail_on_warning)
     with pytest.raises(UserError, match="holds a run with other settings"):
         refilter(out, out, [], {"min_confidence": 0.9}, fail_on_warning)
+
+
+def test_a_quota_by_a_column_that_is_not_there_is_refused(make_corpus, tmp_path):
+    out = make_corpus()
+    with pytest.raises(UserError, match=r"quota_by is 'nosuch', .* choose emotion, rating"):
+        refilter(out, tmp_path / "late", ["quota=2", "quota_by=nosuch"], {}, fail_on_warning)
+    assert not (tmp_path / "late").exists()

@@ -5,11 +5,15 @@ import random
 import pytest
 from PIL import Image
 
+from pipeline.config import Null
+from pipeline.errors import UserError
 from pipeline.output import retry
+from pipeline.output.merge import merge
+from pipeline.output.refilter import refilter
 from pipeline.output.retry import Reopened, reopen
 from pipeline.output.verify import verify
 from pipeline.storage.files import read_json
-from tests.support.corpora import ROWS, contents_of, rows_of
+from tests.support.corpora import ROWS, contents_of, fail_on_warning, rows_of
 
 
 def _with_images(folder, missing=()):
@@ -96,3 +100,18 @@ def test_an_interrupted_retry_loses_nothing(make_corpus, tmp_path, monkeypatch, 
     reopen(out)
     make_corpus("out", rows)
     assert contents_of(out) == contents_of(make_corpus("undisturbed", rows))
+
+
+@pytest.mark.parametrize("command", ["merge", "refilter"])
+def test_a_corpus_made_from_others_cannot_be_reopened(make_corpus, tmp_path, command):
+    """No run makes its requests again: what a retry removes of it would be lost."""
+    out = make_corpus(count=24, null=Null(failures=0.2))
+    made = tmp_path / "made"
+    if command == "merge":
+        merge([out, make_corpus("other", count=7)], made)
+    else:
+        refilter(out, made, [], {"min_confidence": 0.6}, fail_on_warning)
+    before = {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=f"was made by {command}, not by a run"):
+        reopen(made)
+    assert {path: path.read_bytes() for path in made.rglob("*") if path.is_file()} == before

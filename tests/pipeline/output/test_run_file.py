@@ -1,13 +1,14 @@
 """The run file: what it takes for one, and which outputs a run may use."""
 
 import json
+import random
 from dataclasses import replace
 
 import pytest
 
 from pipeline.errors import UserError
 from pipeline.output.run_file import RUN_FILE, RunFile, examine_output, read_run, write_run
-from pipeline.planning.plan import fingerprint
+from pipeline.planning.fingerprint import fingerprint
 from pipeline.storage.files import temporary_name
 
 PARTS = {
@@ -34,9 +35,9 @@ def _run(**parts) -> RunFile:
 def test_it_comes_back_as_it_was_written(tmp_path):
     runs = [
         _run(),
-        _run().finished({"accepted": 3}),
-        _run().finished({"accepted": 3}).reopened(),
-        replace(_run(), ladder={"awe": "deep"}, adopted=("versions.python: 1 -> 2",)),
+        _run().finished({"accepted": 3}, {"README.md": "0"}, "1"),
+        _run().finished({"accepted": 3}, {}, "").reopened(),
+        replace(_run(), retry_strategy={"awe": "deep"}, adopted=("versions.python: 1 -> 2",)),
     ]
     for run in runs:
         write_run(tmp_path, run)
@@ -67,6 +68,20 @@ def test_a_wrong_type_is_reported_as_damage(tmp_path, change):
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
     with pytest.raises(UserError, match=r"run\.json is damaged: .*restore it from a copy"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_changed_byte_is_reported_as_damage(tmp_path, seed):
+    """One bit of every byte in turn."""
+    write_run(tmp_path, _run().finished({"accepted": 3}, {"README.md": "0"}, "1"))
+    rng, file = random.Random(seed), tmp_path / RUN_FILE
+    data = file.read_bytes()
+    for place in range(len(data)):
+        changed = bytearray(data)
+        changed[place] ^= 1 << rng.randrange(8)
+        file.write_bytes(changed)
+        with pytest.raises(UserError, match=r"run\.json is damaged"):
+            read_run(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 100_000])

@@ -14,7 +14,8 @@ from PIL import Image
 from muse.emotions import MIKELS
 from pipeline.generation.results import Result, blank_row
 from pipeline.output.batches import batch_files, folder, read_batch, write_batch
-from pipeline.output.markers import changed_files, read_markers, shard_folder
+from pipeline.output.integrity import changed_files
+from pipeline.output.markers import read_markers, shard_folder
 from pipeline.output.records import record_schema
 from pipeline.output.shards import Publisher, tar_bytes
 from pipeline.planning.plan import PlannedRequest

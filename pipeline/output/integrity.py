@@ -1,0 +1,128 @@
+"""Damage: what in an output is not as it was committed.
+
+The markers are a chain of digests, which hold the hashes of the shards' files; `run.json` holds the
+end of the chain and the hashes of the other files. Whoever relies on a file asks here first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.errors import UserError
+from pipeline.output.markers import (
+    Marker,
+    file_of,
+    read_markers,
+    relative_name,
+    shard_folder,
+    shard_name,
+)
+from pipeline.output.run_file import RUN_FILE, RunFile
+from pipeline.storage.files import Location, listing, sha256_file, size_of
+
+CARD = "README.md"
+"""The one file of a corpus that its users are meant to edit."""
+
+
+def damaged_shards(output: Location) -> Iterator[str]:
+    """What is wrong with the shards as far as names, sizes and the small files show.
+
+    Tars are not read here.
+
+    Raises:
+        UserError: a marker is damaged.
+    """
+    yield from missing_marker(output)
+    for marker in read_markers(output):
+        for name, sha256 in marker.sha256.items():
+            size, expected = size_of(file_of(output, name)), marker.bytes[name]
+            path = relative_name(name)
+            if size is None:
+                yield f"{path}: is missing"
+            elif size != expected:
+                yield f"{path}: has {size:,} bytes where {expected:,} were committed"
+            elif name.endswith(".parquet"):
+                yield from changed_file(output, path, sha256)
+
+
+def damaged_index(output: Location, run: RunFile) -> Iterator[str]:
+    """What is wrong with the files of a complete corpus that belong to no shard.
+
+    An edited card is no damage (see `is_card_edited`).
+    """
+    for name, sha256 in sorted((run.files or {}).items()):
+        if name != CARD:
+            yield from changed_file(output, name, sha256)
+        elif not (output / CARD).exists():
+            yield f"{CARD}: is missing"
+    markers = read_markers(output)
+    last = markers[-1].digest if markers else ""
+    if last != run.last_marker:
+        yield f"{RUN_FILE}: its last marker is not shards/{shard_name(len(markers) - 1)}.json"
+
+
+def damaged_corpus(output: Location, run: RunFile, first_shard: int = 0) -> Iterator[str]:
+    """What is wrong with a complete corpus; every byte of it is read.
+
+    Args:
+        first_shard: the files of the shards before it are not read.
+    """
+    yield from missing_marker(output)
+    for marker in read_markers(output)[first_shard:]:
+        yield from changed_files(output, marker)
+    yield from damaged_index(output, run)
+
+
+def refuse_damaged_shards(output: Location) -> None:
+    """
+    Raises:
+        UserError: an unfinished output is damaged, as far as `damaged_shards` shows.
+    """
+    damage = list(damaged_shards(output))
+    if damage:
+        listed = "\n  ".join([f"{output} has damaged shards:", *damage])
+        raise UserError(
+            f"{listed}\nRestore them from a copy; or remove the .json of the first one: "
+            "it and those after it are then made again."
+        )
+
+
+def refuse_damage(output: Location, run: RunFile, first_shard: int = 0) -> None:
+    """
+    Raises:
+        UserError: a complete corpus is damaged; all of it that is wrong.
+    """
+    damage = list(damaged_corpus(output, run, first_shard))
+    if damage:
+        listed = "\n  ".join([f"{output} is damaged:", *damage])
+        raise UserError(f"{listed}\nNothing was changed. Restore these files from a copy.")
+
+
+def is_card_edited(output: Location, run: RunFile) -> bool:
+    """Whether the card of a complete corpus is another one than the run wrote."""
+    expected = (run.files or {}).get(CARD)
+    card = output / CARD
+    return expected is not None and card.exists() and sha256_file(card) != expected
+
+
+def changed_files(output: Location, marker: Marker) -> Iterator[str]:
+    """What is wrong with the content of a committed shard's files, a line for each problem."""
+    for name, sha256 in marker.sha256.items():
+        yield from changed_file(output, relative_name(name), sha256)
+
+
+def changed_file(output: Location, name: str, sha256: str) -> Iterator[str]:
+    """What is wrong with the content of a file, given its path relative to the output."""
+    path = output / name
+    if not path.exists():
+        yield f"{name}: is missing"
+    elif sha256_file(path) != sha256:
+        yield f"{name}: its content is not what was committed (SHA-256 differs)"
+
+
+def missing_marker(output: Location) -> Iterator[str]:
+    """The first marker that is missing while there are later ones."""
+    for number, path in enumerate(listing(shard_folder(output), "*.json")):
+        if path.name != f"{shard_name(number)}.json":
+            yield f"shards/{shard_name(number)}.json: is missing, and later shards are there"
+            return
