@@ -24,14 +24,6 @@ from muse.emotions import MIKELS, Taxonomy
 from muse.emotions.taxonomies import load_taxonomy
 from muse.method import Method, Settings
 
-RENAMED = {
-    "method.iterations": "method.max_updates_per_step",
-    "method.until": "method.guidance_end",
-    "method.enough": "method.stop_confidence",
-    "method.lead": "method.prompt_suffix",
-}
-"""Settings that had another name before: the old name, and the new one."""
-
 EMBEDDED = "embedded"
 """Names the embedded model, or the embedded classifier of a role."""
 

@@ -5,12 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 
-from muse.emotions.taxonomy import Taxonomy
-
-
-def clean(label: object) -> str:
-    """A label as it is compared: in lower case, without spaces around it."""
-    return str(label).strip().lower()
+from muse.emotions.taxonomy import Taxonomy, clean
 
 
 def assignment(

@@ -6,9 +6,15 @@ Labels are always matched by name, never by index: public data sets order them d
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+
+def clean(label: object) -> str:
+    """A label as it is compared: in lower case, without spaces around it, in Unicode's form NFC."""
+    return unicodedata.normalize("NFC", str(label)).strip().lower()
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,10 @@ class Taxonomy:
     wheel: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        # An accent may be written as one code point or as two; both mean the same label.
+        for key in ("labels", "wheel"):
+            normalized = (unicodedata.normalize("NFC", name) for name in getattr(self, key))
+            object.__setattr__(self, key, tuple(normalized))
         if not self.name.strip():
             raise ValueError("name is empty; give the taxonomy a name")
         if len(self.labels) < 2:
@@ -80,12 +90,12 @@ class Taxonomy:
         return len(self.labels)
 
     def index(self, label: str) -> int:
-        """Position of `label` among the labels; upper case and spaces around it are ignored.
+        """Position of `label` among the labels, compared as `clean` writes it.
 
         Raises:
             ValueError: if the label is unknown; the message names the nearest known one.
         """
-        key = label.strip().lower()
+        key = clean(label)
         if key in self.labels:
             return self.labels.index(key)
         nearest = difflib.get_close_matches(key, self.labels, n=1, cutoff=0.0)

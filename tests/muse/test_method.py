@@ -1,39 +1,34 @@
-"""What the method is for, on the embedded world, by the examiner that no run ever asks."""
-
 import pytest
-import torch
 
-from jobs.evaluation.arms import run_arm
-from jobs.evaluation.cases import draw_cases
-from jobs.evaluation.metrics import Examiners
 from muse.method import Method
-from muse.mini import WEIGHTS
-
-COUNT = 32
-SEED = 5
 
 
-@pytest.fixture(scope="module")
-def arms():
-    torch.manual_seed(0)
-    cases = draw_cases(COUNT, SEED, editing=False)
-    examiners = Examiners(WEIGHTS)
-    return {
-        arm: examiners.measure(run_arm(WEIGHTS, Method(), arm, cases)[0], cases)
-        for arm in ("plain", "prompted", "oracle", "muse")
-    }
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 1}, "greater than or equal to 2"),
+        ({"guidance_end": 1.5}, "less than or equal to 1"),
+        ({"tokens": 2.5}, "valid integer"),
+        ({"sampler": "heun"}, "'model', 'ddim', 'euler', 'dpm"),
+        ({"iterations": 3}, "iterations"),
+    ],
+)
+def test_a_value_out_of_its_limits_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        Method(**change)
+    with pytest.raises(ValueError, match=message):
+        Method().replace(**change)
 
 
-def test_muse_succeeds_far_more_often_than_naming_the_emotion(arms):
-    """Same 32 requests and noise; a margin of over three deviations by the card's figures."""
-    muse, prompted = (arms[arm]["success_examiner"].mean() for arm in ("muse", "prompted"))
-    assert muse >= 1.5 * prompted
-    assert muse - prompted >= 0.2
+def test_a_copy_changes_what_it_is_given_alone_and_the_original_not_at_all():
+    method = Method(steps=8)
+    changed = method.replace(learning_rate=0.1)
+    assert (changed.steps, changed.learning_rate) == (8, 0.1)
+    assert method.learning_rate == Method().learning_rate
+    with pytest.raises(ValueError, match="frozen"):
+        method.steps = 9
 
 
-def test_muse_keeps_the_content(arms):
-    assert arms["muse"]["content"].mean() >= arms["plain"]["content"].mean() - 0.2
-
-
-def test_the_text_space_can_express_the_moods(arms):
-    assert arms["oracle"]["success_examiner"].mean() >= 0.75
+def test_the_weights_of_the_loss_stand_in_its_order():
+    method = Method(inherent_weight=0.1, similar_weight=0.2, balance=0.3)
+    assert method.loss_weights == (0.1, 0.2, 0.3)

@@ -1,6 +1,6 @@
 import pytest
 
-from muse.emotions import MIKELS
+from muse.emotions import MIKELS, Taxonomy
 from muse.emotions.labels import assignment
 from muse.emotions.taxonomies import load_taxonomy
 
@@ -40,3 +40,8 @@ def test_labels_that_do_not_match_are_refused_with_both_lists_or_the_culprit(
 ):
     with pytest.raises(ValueError, match=message):
         assignment(own, MIKELS, label_map)
+
+
+def test_labels_match_whichever_way_their_accents_are_written():
+    moods = Taxonomy("moods", ("s\u00e9r\u00e9nit\u00e9", "ennui"), (1, -1), ())
+    assert assignment(["ennui", "Se\u0301re\u0301nite\u0301"], moods) == (1, 0)

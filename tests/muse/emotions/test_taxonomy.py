@@ -1,6 +1,6 @@
 import pytest
 
-from muse.emotions import MIKELS
+from muse.emotions import MIKELS, Target, Taxonomy
 
 
 def test_labels_stand_in_emosets_order_and_split_by_polarity():
@@ -33,3 +33,15 @@ def test_unknown_emotion_names_the_nearest():
 )
 def test_similar_emotions_share_the_polarity(emotion, near):
     assert set(MIKELS.similar(emotion)) == set(near)
+
+
+def test_an_accent_in_two_code_points_is_the_same_label():
+    composed, decomposed = "s\u00e9r\u00e9nit\u00e9", "se\u0301re\u0301nite\u0301"
+    assert composed != decomposed
+    for written in (composed, decomposed):
+        moods = Taxonomy("moods", (written, "ennui"), (1, -1), ())
+        for asked in (composed, decomposed.upper()):
+            assert moods.index(asked) == 0
+        assert Target.of(decomposed, moods).members == (composed,)
+    with pytest.raises(ValueError, match="twice"):
+        Taxonomy("moods", (composed, decomposed), (1, -1), ())
