@@ -1,6 +1,8 @@
 """`python -m jobs.benchmark`."""
 
+import typer
+
 from jobs.benchmark.benchmark import main
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -1,6 +1,8 @@
 """`python -m jobs.evaluation`."""
 
+import typer
+
 from jobs.evaluation.evaluate import main
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

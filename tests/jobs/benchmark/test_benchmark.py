@@ -1,6 +1,7 @@
 """The benchmark end to end: random weights and the embedded model, at few steps."""
 
 import json
+import runpy
 
 import pytest
 import torch
@@ -100,3 +101,11 @@ def test_the_worst_emotion_decides_and_one_without_images_leaves_no_ratio():
     emotions["muse"]["fear"] = plan(20.0, 0.0)
     ratios = benchmark.acceptance_ratios(plans, emotions)
     assert ratios["acceptance_cost_vs_rejection_worst"] is None
+
+
+def test_the_package_is_the_command(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["jobs.benchmark", "--help"])
+    with pytest.raises(SystemExit) as done:
+        runpy.run_module("jobs.benchmark", run_name="__main__")
+    assert done.value.code == 0
+    assert "--model" in capsys.readouterr().out

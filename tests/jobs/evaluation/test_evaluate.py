@@ -1,6 +1,7 @@
 """The command of the evaluation: its report at few steps, and mistakes in its options."""
 
 import json
+import runpy
 
 import numpy as np
 import pytest
@@ -151,3 +152,11 @@ def test_a_mistake_gets_a_message_with_the_remedy(arguments, message):
     done = _cli(*arguments)
     assert done.exit_code == 2
     assert message in " ".join(done.output.replace("│", " ").split())
+
+
+def test_the_package_is_the_command(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["jobs.evaluation", "--help"])
+    with pytest.raises(SystemExit) as done:
+        runpy.run_module("jobs.evaluation", run_name="__main__")
+    assert done.value.code == 0
+    assert "--sweep" in capsys.readouterr().out
