@@ -10,7 +10,7 @@ from manifests.read import Manifest, content_hash
 from pipeline.config import Config
 from pipeline.generation.worker import Job
 from pipeline.models.locate import Model, locate
-from pipeline.output.batches import remove_batches
+from pipeline.output.batches import finished_batches, remove_batches
 from pipeline.output.index import conclude
 from pipeline.output.integrity import (
     damaged_index,
@@ -143,6 +143,11 @@ def _complete_before(output: Location, run: RunFile, warn: Warn) -> Outcome:
         warn(
             f"{line}; `muse-batch verify {output}` lists all damage; another --output makes it anew"
         )
+    # A driver that was killed after its last write may have left these.
+    if finished_batches(output):
+        with Lease(output):
+            clear_temporaries(output)
+            remove_batches(output)
     assert run.counts is not None
     return Outcome(run.counts, already_done=True)
 

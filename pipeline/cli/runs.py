@@ -162,10 +162,13 @@ def status(
 def verify(output: options.Corpus) -> None:
     """Read the corpus in OUTPUT again and compare it with its index and its plan."""
     with reported_errors():
+        from pipeline.output.verify import notes
         from pipeline.output.verify import verify as problems_of
         from pipeline.storage.files import location
 
         problems = problems_of(location(output))
+        for note in notes(location(output)):
+            typer.echo(f"note: {note}")
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
