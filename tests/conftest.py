@@ -1,9 +1,10 @@
-"""Fixtures that several files share: tiny random models, built once, and a server that speaks S3."""
+"""Fixtures that several files share: tiny random models, and a server that speaks S3."""
 
 import os
 import warnings
 
-# Test files run side by side: idle threads must not spin, and Ray's workers, which step back by default, not starve.
+# Several processes test at the same time: idle threads must not spin, and Ray's workers, which
+# yield to all others by default, must not starve.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("RAY_worker_niceness", "0")
 
@@ -54,7 +55,7 @@ def s3_server():
 
 @pytest.fixture
 def s3(s3_server, monkeypatch):
-    """A proxy before the server, with an empty bucket `corpora`; the environment names both to whoever speaks S3."""
+    """A proxy before the server, with an empty bucket `corpora`; the environment names it."""
     import boto3
     import fsspec
 

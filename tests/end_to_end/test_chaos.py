@@ -9,22 +9,20 @@ from tests.support import chaos, drive
 
 @pytest.mark.faults
 @pytest.mark.parametrize(("kind", "seed"), [("worker killed", 7), ("damaged files", 7)])
-def test_a_sample_of_chaos_is_sound(tmp_path, kind, seed):
+def test_a_sample_of_chaos_is_intact(tmp_path, kind, seed):
     """Seeded; the moments of the strikes are, what they hit depends on the machine."""
     prompts = [f"a dog, number {n}" for n in range(chaos.REQUESTS)]
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", prompts)
     undisturbed = drive.run_process(
         manifest, tmp_path / "reference", *chaos.SETTINGS, faults=chaos.FAULTS
     )
-    assert undisturbed.returncode == 1, (
-        undisturbed.stderr
-    )  # the null engine fails some, as it is told to
+    assert undisturbed.returncode == 1, undisturbed.stderr  # the injected failures
     reference = drive.published(tmp_path / "reference")
     (tmp_path / "round").mkdir()
     done = chaos.one_round(kind, seed, manifest, reference, tmp_path / "round")
     assert done.wrong == ""
     assert done.faults > 0
-    # Nothing is compared to itself: what was spoiled, is told.
+    # The comparison works: damage done here is reported.
     out = tmp_path / "round" / "out"
     (out / "shards" / "00001.tar").write_bytes(b"")
     assert chaos._compare(out, reference) == "other bytes: 00001.tar"
@@ -32,8 +30,8 @@ def test_a_sample_of_chaos_is_sound(tmp_path, kind, seed):
     assert chaos._compare(out, reference) == "lost: 00000.json"
 
 
-def test_every_kind_must_strike_its_share_and_what_is_unsound_is_told(monkeypatch):
-    """Rounds that only pretend: of the first kind one fault each, of the second forty."""
+def test_every_kind_must_strike_its_share_and_what_is_unintact_is_told(monkeypatch):
+    """Pretended rounds: of the first kind with one fault, of the second with forty."""
     struck = {"driver killed": 1, "object store": 40}
 
     def pretended(kind, seed, manifest, reference, folder):
@@ -44,11 +42,11 @@ def test_every_kind_must_strike_its_share_and_what_is_unsound_is_told(monkeypatc
     monkeypatch.setattr(chaos, "one_round", pretended)
     monkeypatch.setattr(chaos.drive, "published", lambda _: {})
     monkeypatch.setattr(chaos.drive, "run_process", _finished)
-    rounds = chaos.chaos(8, 5, tuple(struck), lambda _: None, side_by_side=2)
-    assert sorted(each.kind for each in rounds) == ["driver killed"] * 4 + ["object store"]
-    told = chaos.table(rounds)
-    assert "| driver killed | 4 | 4 | 3 |" in told
-    assert "| object store | 40 | 1 | 1 |" in told
+    rounds = chaos.chaos(8, 5, tuple(struck), lambda _: None, parallel=2)
+    assert sorted(one.kind for one in rounds) == ["driver killed"] * 4 + ["object store"]
+    table = chaos.table(rounds)
+    assert "| driver killed | 4 | 4 | 3 |" in table
+    assert "| object store | 40 | 1 | 1 |" in table
 
 
 def _finished(manifest, out, *_):

@@ -67,14 +67,14 @@ def _drain(cluster, node, seconds: int) -> None:
     reason = autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
     deadline = int((time.time() + seconds) * 1000)
     client = ray._raylet.GcsClient(address=cluster.address)
-    accepted, stderr = client.drain_node(node.node_id, reason, "spot instance reclaimed", deadline)
-    assert accepted, stderr
+    accepted, reason_not = client.drain_node(node.node_id, reason, "spot instance reclaimed", deadline)
+    assert accepted, reason_not
 
 
 @pytest.mark.parametrize("in_order", [True, False])
 @pytest.mark.parametrize("cluster", [QUICK_HEALTH], indirect=True)
 def test_a_drained_node_is_not_charged_to_the_request(cluster, tmp_path, in_order):
-    """Three nodes are drained under one request, and then end: by SIGTERM, or by SIGKILL if late."""
+    """Three nodes are drained under one request, then end: by SIGTERM, or by SIGKILL if late."""
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", ["a dog"])
     slow = [
         "--address",

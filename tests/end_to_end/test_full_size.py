@@ -15,7 +15,7 @@ from muse.request import Request
 
 
 def stable_diffusion_15(tokenizer, cells):
-    """The configurations of the published model; its vocabulary alone is that of the tests' tokenizer."""
+    """The published model's configurations, but for the vocabulary, which is the tests' own."""
     tokenizer = copy.deepcopy(tokenizer)
     tokenizer.model_max_length = 77
     unet = UNet2DConditionModel(
@@ -69,7 +69,7 @@ def stable_diffusion_15(tokenizer, cells):
 @pytest.mark.research
 @pytest.mark.timeout(3600)
 def test_stable_diffusion_15_at_full_size(tokenizer, random_guide, random_clip, monkeypatch):
-    """One request, two steps of two readings each. On a GPU at 512 px, without at 128: 39 seconds of a core, 5.6 GB."""
+    """One request of two steps; on a GPU at 512 px, else at 128 px (39 s of a core, 5.6 GB)."""
     torch.manual_seed(0)
     device, cells = ("cuda", 64) if torch.cuda.is_available() else ("cpu", 16)
     backbone = StableDiffusion(stable_diffusion_15(tokenizer, cells), device)

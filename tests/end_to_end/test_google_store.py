@@ -49,7 +49,8 @@ def _objects() -> dict[str, bytes]:
 def test_objects_are_whole_and_faults_are_outlived(gs):
     gs.rates = FAULTY
     for number in range(12):
-        # gcsfs ends a part with a bare line feed; the emulator takes a carriage return before it for part of that.
+        # gcsfs ends a part with a bare line feed. The emulator takes a carriage return before it
+        # for a part of that end.
         place, data = (
             Remote(f"gs://corpora/folder/{number}"),
             Random(number).randbytes(1000 * number) + b".",
@@ -57,7 +58,7 @@ def test_objects_are_whole_and_faults_are_outlived(gs):
         place.put(data)
         assert place.exists()
         assert place.read_bytes() == data
-        assert place.name in [each.name for each in place.parent.iterdir()]
+        assert place.name in [item.name for item in place.parent.iterdir()]
     place.unlink()
     assert not place.exists()
     assert sum(gs.counts.values()) > 0

@@ -1,4 +1,4 @@
-"""The package as users install it: its declarations, its content, and runs of it in plain environments."""
+"""The package as users install it: its metadata, its files, and runs in plain environments."""
 
 import ast
 import sys

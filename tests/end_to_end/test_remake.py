@@ -42,22 +42,22 @@ def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
     done = drive.run(manifest, tmp_path / "out", "--engine", "muse", "--workers", 1, *QUICK)
     assert done.returncode == 0, done.stderr
     rows = drive.rows(tmp_path / "out")
-    told = rows[0]
+    first = rows[0]
     for role, folder in ROLES.items():
-        assert told["models"][role]["sha256"] == sha256_folder(WEIGHTS / folder)
-    assert (told["threads"], told["slots"], told["dtype"], told["batch_size"]) == (
+        assert first["models"][role]["sha256"] == sha256_folder(WEIGHTS / folder)
+    assert (first["threads"], first["slots"], first["dtype"], first["batch_size"]) == (
         1,
         0,
         "float32",
         4,
     )
-    assert (told["label_map"], told["tiny_vae"], told["compile"]) == (
+    assert (first["label_map"], first["tiny_vae"], first["compile"]) == (
         "{}",
         "",
         False,
     )
 
-    taxonomy, requests = Taxonomy.of(told["taxonomy"]), []
+    taxonomy, requests = Taxonomy.of(first["taxonomy"]), []
     for row in rows:
         source = None
         if row["image"]:
@@ -67,11 +67,11 @@ def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
         target = Target(tuple(row["target"]), taxonomy)
         requests.append(Request(row["prompt"], target, row["seed"], row["negative_prompt"], source))
     engine = MuseEngine(
-        load_backbone(WEIGHTS / "diffusion", dtype=told["dtype"], tiny_vae=told["tiny_vae"]),
+        load_backbone(WEIGHTS / "diffusion", dtype=first["dtype"], tiny_vae=first["tiny_vae"]),
         load_classifier(WEIGHTS / "guide", taxonomy),
         ClipSimilarity.from_pretrained(WEIGHTS / "clip"),
-        Method(**told["method"]),
-        told["slots"],
+        Method(**first["method"]),
+        first["slots"],
     )
     with tarfile.open(tmp_path / "out" / "shards" / "00000.tar") as archive:
         for row, sample in zip(rows, engine.run(requests), strict=True):

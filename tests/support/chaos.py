@@ -1,14 +1,14 @@
-"""Chaos, counted: seeded faults against the real command, and the shards held against those of an undisturbed run.
+"""Seeded faults against the command, whose shards are compared with those of an undisturbed run.
 
     python tests/support/chaos.py --faults 200 --seed 1
 
-A round is one run of a manifest, resumed until it is finished, under faults of one kind at seeded random instants.
-Every fault that struck is counted; one that found nobody to strike is not. Each kind must strike its equal share: what
-one strikes beyond that counts for no other. A round is sound if nothing was lost, nothing made twice, and no byte of
-shards/ and metadata.parquet differs.
+A round is one run of a manifest under faults of one kind at seeded random instants, resumed until
+it is finished. A fault counts if it found something to strike. Each kind must strike an equal share
+of all faults: more strikes of one kind do not make up for another. A round is intact if nothing was
+lost, nothing was made twice, and no byte of shards/ and metadata.parquet differs.
 
-Most of the time goes into starting Ray, once a run and strike. Rounds have nothing in common but the machine, so that
-some may go side by side (`--rounds 2`); on a busy machine that brings little.
+Most of the time goes into starting Ray, once per run and strike. Rounds share only the machine, so
+that some can run at the same time (`--rounds 2`).
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ SETTINGS = (
     "request_timeout_s=5",
 )
 FAULTS = {"delay": 0.15, "failures": 0.1}
-"""Of the null engine, in every run."""
-MOST_KILLS = 5
-"""In one run: as many as can all fall on the same batch and leave no trace (tests/pipeline/scheduling/test_bisection.py). Of more, a run may
-rightly conclude that a request kills."""
+"""Faults of the null engine in every run."""
+MAX_KILLS = 5
+"""Per run: as many as may all hit the same batch and leave no trace
+(tests/pipeline/scheduling/test_bisection.py). More may make a run conclude that a request kills."""
 SMALL_DISK = "700k"
 
 
 @dataclass
 class Round:
-    """What came of one run under faults: how many struck, and what was wrong in the end (empty: nothing)."""
+    """The outcome of one run: how many faults struck, and what was wrong (empty for nothing)."""
 
     kind: str
     faults: int
@@ -61,9 +61,9 @@ class Round:
 
 
 def kill_workers(process: subprocess.Popen[str], _: Path, rng: random.Random) -> int:
-    """SIGKILL, or SIGSTOP to have it hang, to one worker after another for as long as the run goes."""
+    """SIGKILL, or SIGSTOP so that it hangs, to one worker after another while the run goes on."""
     struck = 0
-    while process.poll() is None and struck < MOST_KILLS:
+    while process.poll() is None and struck < MAX_KILLS:
         time.sleep(rng.uniform(0.2, 2.0))
         if found := drive.workers(process):
             how = signal.SIGSTOP if rng.random() < 0.1 else signal.SIGKILL
@@ -79,9 +79,9 @@ def _reached(out: Path) -> int:
 
 
 def await_moment(process: subprocess.Popen[str], out: Path, rng: random.Random) -> None:
-    """Until a moment at which to strike: mostly while batches are made and packed, however long Ray takes to start.
+    """Wait for a moment to strike: mostly while batches are made and packed.
 
-    By the clock alone nearly all strikes would fall into the start, where nothing is at stake.
+    By the clock alone, nearly all strikes would hit the start of Ray, where nothing can be lost.
     """
     if rng.random() < 0.2:
         time.sleep(rng.uniform(0.5, 8.0))
@@ -102,7 +102,7 @@ def kill_driver(process: subprocess.Popen[str], out: Path, rng: random.Random) -
 
 
 def interrupt(process: subprocess.Popen[str], out: Path, rng: random.Random) -> int:
-    """SIGTERM or SIGINT to the driver; not in its first two seconds, where Python itself is still starting."""
+    """SIGTERM or SIGINT to the driver, but not while Python itself is still starting."""
     time.sleep(2.0)
     await_moment(process, out, rng)
     if process.poll() is not None:
@@ -112,7 +112,7 @@ def interrupt(process: subprocess.Popen[str], out: Path, rng: random.Random) -> 
 
 
 def damage(process: subprocess.Popen[str], out: Path, rng: random.Random) -> int:
-    """Kill the driver, then spoil batches that wait for their shard: cut, flipped, emptied, gone, a stranger beside."""
+    """Kill the driver, then damage batches that wait for their shard, or add foreign ones."""
     struck = kill_driver(process, out, rng)
     process.wait()
     for path in drive.batch_files(out) if struck else []:
@@ -132,7 +132,7 @@ def damage(process: subprocess.Popen[str], out: Path, rng: random.Random) -> int
     return struck
 
 
-# How a kind strikes, and in how many of a round's runs.
+# How each kind strikes, and in how many runs of a round.
 STRIKES = {
     "worker killed": (kill_workers, 1),
     "driver killed": (kill_driver, 5),
@@ -150,25 +150,29 @@ def _finish(
     most: int,
     **options: Any,
 ) -> tuple[int, str]:
-    """Run, under `go` up to `most` times and then undisturbed, until it ends by itself; gives faults and complaint."""
+    """Run and resume until the run ends by itself: up to `most` times under `go`, then undisturbed.
+
+    Returns:
+        How many faults struck, and what was wrong.
+    """
     faults = 0
     for attempt in range(most + 3):
         with drive.started(manifest, out, *SETTINGS, faults=FAULTS, **options) as process:
             if attempt < most:
                 faults += go(process)
             try:
-                _, told = process.communicate(timeout=drive.TIMEOUT_S)
+                _, stderr = process.communicate(timeout=drive.TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 return faults, f"hangs: no end within {drive.TIMEOUT_S} s"
-        if "Traceback" in told:
-            return faults, f"a traceback: {told.splitlines()[-1]}"
-        if process.returncode in (0, 1) and "stopped: " not in told:
+        if "Traceback" in stderr:
+            return faults, f"a traceback: {stderr.splitlines()[-1]}"
+        if process.returncode in (0, 1) and "stopped: " not in stderr:
             return faults, ""
-    return faults, f"did not finish: {told.strip().splitlines()[-1]}"
+    return faults, f"did not finish: {stderr.strip().splitlines()[-1]}"
 
 
 def _on_small_disk(manifest: Path, out: Path, rng: random.Random) -> tuple[int, str]:
-    """Ballast leaves too little room at first; every time the run stops for that, some of it is taken away."""
+    """Ballast leaves too little space; whenever the run stops for that, some of it is removed."""
     where = out.parent / "disk"
     where.mkdir()
     subprocess.run(
@@ -193,7 +197,7 @@ def _on_small_disk(manifest: Path, out: Path, rng: random.Random) -> tuple[int, 
 
 
 def _on_a_store(manifest: Path, out: Path, rng: random.Random) -> tuple[int, str]:
-    """The output in a bucket behind a proxy that breaks requests; what lies there in the end is copied to `out`."""
+    """The output lies in a bucket behind a proxy that breaks requests; it is copied to `out`."""
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -258,8 +262,8 @@ def chaos(
     faults: int,
     seed: int,
     kinds: tuple[str, ...] = KINDS,
-    say: Callable[[str], None] = print,
-    side_by_side: int = 1,
+    log: Callable[[str], None] = print,
+    parallel: int = 1,
 ) -> list[Round]:
     """Rounds of each kind in turn, until each has struck its share of `faults`."""
     share = -(-faults // len(kinds))
@@ -267,7 +271,7 @@ def chaos(
     rounds: list[Round] = []
     with (
         tempfile.TemporaryDirectory(prefix="muse-chaos-") as folder,
-        ThreadPoolExecutor(side_by_side) as pool,
+        ThreadPoolExecutor(parallel) as pool,
     ):
         prompts = [f"a dog, number {n}" for n in range(REQUESTS)]
         manifest = drive.write_manifest(Path(folder) / "manifest.parquet", prompts)
@@ -283,8 +287,8 @@ def chaos(
         going: dict[Future[Round], str] = {}
         while True:
             short = [kind for kind in kinds if struck[kind] < share and kind not in going.values()]
-            # What a round does depends on its kind and its number of that kind, not on what goes beside it.
-            for kind in sorted(short, key=lambda kind: begun[kind])[: side_by_side - len(going)]:
+            # What a round does depends on its kind and number, not on the others that are running.
+            for kind in sorted(short, key=lambda kind: begun[kind])[: parallel - len(going)]:
                 (where := Path(folder) / f"{kind.replace(' ', '-')}-{begun[kind]}").mkdir()
                 going[
                     pool.submit(one_round, kind, seed + begun[kind], manifest, reference, where)
@@ -297,21 +301,22 @@ def chaos(
                 del going[done]
                 rounds.append(last)
                 struck[last.kind] += last.faults
-                told = f"{last.kind}: {last.faults} faults ({struck[last.kind]} of {share})"
-                say(f"round {len(rounds)}, {told}: {last.wrong or 'sound'}")
+                progress = f"{last.kind}: {last.faults} faults ({struck[last.kind]} of {share})"
+                log(f"round {len(rounds)}, {progress}: {last.wrong or 'intact'}")
 
 
 def table(rounds: list[Round]) -> str:
-    faults, sound, all_rounds = Counter[str](), Counter[str](), Counter[str]()
-    for each in rounds:
-        faults[each.kind] += each.faults
-        all_rounds[each.kind] += 1
-        sound[each.kind] += not each.wrong
-    lines = ["| fault | struck | runs | sound |", "|---|---|---|---|"]
+    """How often each kind struck, in how many runs, and how many of those stayed intact."""
+    faults, intact, all_rounds = Counter[str](), Counter[str](), Counter[str]()
+    for one in rounds:
+        faults[one.kind] += one.faults
+        all_rounds[one.kind] += 1
+        intact[one.kind] += not one.wrong
+    lines = ["| fault | struck | runs | intact |", "|---|---|---|---|"]
     lines += [
-        f"| {kind} | {faults[kind]} | {all_rounds[kind]} | {sound[kind]} |" for kind in all_rounds
+        f"| {kind} | {faults[kind]} | {all_rounds[kind]} | {intact[kind]} |" for kind in all_rounds
     ]
-    total = f"| **all** | **{faults.total()}** | **{all_rounds.total()}** | **{sound.total()}** |"
+    total = f"| **all** | **{faults.total()}** | **{all_rounds.total()}** | **{intact.total()}** |"
     return "\n".join([*lines, total])
 
 
@@ -322,7 +327,7 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", default=",".join(KINDS))
-    parser.add_argument("--rounds", type=int, default=1, help="that go side by side")
+    parser.add_argument("--rounds", type=int, default=1, help="that run at the same time")
     given = parser.parse_args()
     kinds = tuple(given.kinds.split(","))
     if os.geteuid() and "disk full" in kinds:
@@ -332,7 +337,7 @@ def main() -> None:
         given.faults, given.seed, kinds, lambda line: print(line, flush=True), given.rounds
     )
     print(table(rounds))
-    sys.exit(any(each.wrong for each in rounds))
+    sys.exit(any(one.wrong for one in rounds))
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ def wait_until(
 
 
 def copy_unfinished(output: Path, folder: Path) -> Path:
-    """A copy of a finished run that lacks its index: all shards are there, but it is not complete."""
+    """A copy of a finished run, but not marked as complete."""
     copy = folder / "out"
     shutil.copytree(output, copy)
     write_run(copy, read_run(copy).reopened())

@@ -1,4 +1,4 @@
-"""Checkpoints in the layout of Stable Diffusion's first releases: all weights in one file, under names of their own.
+"""Checkpoints in the layout of Stable Diffusion's first releases: one file, other names.
 
 The inverse of what `from_single_file` of diffusers reads.
 """
@@ -57,17 +57,19 @@ def _renamed(name, table):
 def unet(model):
     """Tensors of a U-Net under their original names."""
     layers = model.config.layers_per_block
-    told = {}
+    original = {}
     for name, tensor in model.state_dict().items():
         if found := re.match(
             r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.*)",
             name,
         ):
             way, block, kind, place, rest = found.groups()
-            # Down: a block has its layers and then a downsampler; up: one layer more, the upsampler within the last.
+            # Down, a block has its layers and then a downsampler. Up, it has one layer more, and
+            # the upsampler within the last.
             number = int(block) * (layers + 1) + int(place) + (way == "down")
             if kind == "downsamplers":
-                name = f"input_blocks.{(int(block) + 1) * (layers + 1)}.0.{rest.replace('conv.', 'op.')}"
+                last = (int(block) + 1) * (layers + 1)
+                name = f"input_blocks.{last}.0.{rest.replace('conv.', 'op.')}"
             elif kind == "upsamplers":
                 attends = bool(getattr(model.up_blocks[int(block)], "attentions", None))
                 name = f"output_blocks.{int(block) * (layers + 1) + layers}.{1 + attends}.{rest}"
@@ -78,14 +80,14 @@ def unet(model):
             name = _renamed(_renamed(name, UNET), RESNET)
         else:
             name = _renamed(name, UNET)
-        told[f"model.diffusion_model.{name}"] = tensor
-    return told
+        original[f"model.diffusion_model.{name}"] = tensor
+    return original
 
 
 def vae(model):
     """Tensors of a VAE under their original names, without a prefix."""
     blocks = len(model.config.block_out_channels)
-    told = {}
+    original = {}
     for name, tensor in model.state_dict().items():
         if ".attentions." in name and name.endswith("weight") and "group_norm" not in name:
             tensor = tensor[:, :, None, None]  # once convolutions
@@ -99,8 +101,8 @@ def vae(model):
             lambda m: f"up.{blocks - 1 - int(m[1])}.upsample.",
             name,
         )
-        told[_renamed(name, VAE)] = tensor.contiguous()
-    return told
+        original[_renamed(name, VAE)] = tensor.contiguous()
+    return original
 
 
 def clip(model, prefix):
@@ -113,28 +115,30 @@ def clip(model, prefix):
 
 
 def open_clip(model, prefix):
-    """Tensors of a CLIP text encoder under OpenCLIP's names: query, key and value are one tensor."""
+    """Tensors of a CLIP text encoder under OpenCLIP's names, where q, k and v are one tensor."""
     state = {
         name.removeprefix("text_model."): tensor for name, tensor in model.state_dict().items()
     }
-    told = {
+    original = {
         "token_embedding.weight": state["embeddings.token_embedding.weight"],
         "positional_embedding": state["embeddings.position_embedding.weight"],
         "ln_final.weight": state["final_layer_norm.weight"],
         "ln_final.bias": state["final_layer_norm.bias"],
     }
     if "text_projection.weight" in state:
-        told["text_projection"] = state["text_projection.weight"].T.contiguous()
+        original["text_projection"] = state["text_projection.weight"].T.contiguous()
     for name, tensor in state.items():
         if not (found := re.match(r"encoder\.layers\.(\d+)\.(.*)\.(weight|bias)", name)):
             continue
         block, part, kind = found.groups()
         if part == "self_attn.q_proj":
             three = [state[name.replace("q_proj", f"{which}_proj")] for which in "qkv"]
-            told[f"transformer.resblocks.{block}.attn.in_proj_{kind}"] = torch.cat(three)
+            original[f"transformer.resblocks.{block}.attn.in_proj_{kind}"] = torch.cat(three)
         elif not part.startswith("self_attn") or part.endswith("out_proj"):
-            told[f"transformer.resblocks.{block}.{_renamed(part + '.', OPEN_CLIP)}{kind}"] = tensor
-    return {prefix + name: tensor for name, tensor in told.items()}
+            original[f"transformer.resblocks.{block}.{_renamed(part + '.', OPEN_CLIP)}{kind}"] = (
+                tensor
+            )
+    return {prefix + name: tensor for name, tensor in original.items()}
 
 
 def _body(pipe):

@@ -36,7 +36,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 def _uv_environment() -> dict[str, str]:
-    """uv does not read where pip finds packages; it is told here."""
+    """uv does not read where pip finds packages, and gets it from here."""
     listing = call(sys.executable, "-m", "pip", "config", "list").stdout
     environment = dict(os.environ)
     for line in listing.splitlines():

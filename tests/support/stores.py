@@ -97,12 +97,12 @@ class Proxy:
             return
         body = self._body(handler)
         if fault in ("500", "503"):
-            told = _ERROR.format("SlowDown" if fault == "503" else "InternalError").encode()
-            self._answer(handler, int(fault), {"Content-Type": "application/xml"}, told, len(told))
+            body = _ERROR.format("SlowDown" if fault == "503" else "InternalError").encode()
+            self._answer(handler, int(fault), {"Content-Type": "application/xml"}, body, len(body))
             return
         if fault == "expired":
-            told = _ERROR.format("ExpiredToken").encode()
-            self._answer(handler, 403, {"Content-Type": "application/xml"}, told, len(told))
+            body = _ERROR.format("ExpiredToken").encode()
+            self._answer(handler, 403, {"Content-Type": "application/xml"}, body, len(body))
             return
         if fault == "delay":
             time.sleep(DELAY)

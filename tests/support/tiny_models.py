@@ -1,4 +1,4 @@
-"""Tiny models of random weights, built with the real configuration classes in the embedded model's sizes."""
+"""Models of random weights in the small sizes of the embedded model."""
 
 import torch
 
