@@ -30,7 +30,7 @@ def test_a_sample_of_chaos_is_intact(tmp_path, kind, seed):
     assert chaos._compare(out, reference) == "lost: 00000.json"
 
 
-def test_every_kind_must_strike_its_share_and_what_is_unintact_is_told(monkeypatch):
+def test_every_kind_must_strike_its_share_and_damage_is_reported(monkeypatch):
     """Pretended rounds: of the first kind with one fault, of the second with forty."""
     struck = {"driver killed": 1, "object store": 40}
 
@@ -49,7 +49,7 @@ def test_every_kind_must_strike_its_share_and_what_is_unintact_is_told(monkeypat
     assert "| object store | 40 | 1 | 1 |" in table
 
 
-def _finished(manifest, out, *_):
+def _finished(manifest, out, *_, **__):
     out.mkdir()
     (out / "metadata.parquet").touch()
     return subprocess.CompletedProcess([], 0, "", "")

@@ -67,8 +67,8 @@ def _drain(cluster, node, seconds: int) -> None:
     reason = autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
     deadline = int((time.time() + seconds) * 1000)
     client = ray._raylet.GcsClient(address=cluster.address)
-    accepted, reason_not = client.drain_node(node.node_id, reason, "spot instance reclaimed", deadline)
-    assert accepted, reason_not
+    accepted, refusal = client.drain_node(node.node_id, reason, "spot instance reclaimed", deadline)
+    assert accepted, refusal
 
 
 @pytest.mark.parametrize("in_order", [True, False])
