@@ -10,21 +10,18 @@ from typing import Any
 import torch
 from PIL import Image
 
+from muse.call import Emotion, Picture, method_of, requests_of
 from muse.classifiers import EmotionClassifier, load_classifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import load_backbone
 from muse.diffusion.backbones.base import Backbone
-from muse.emotions import MIKELS, Target, Taxonomy
+from muse.emotions import MIKELS, Taxonomy
 from muse.engine import MuseEngine
-from muse.images import crop_square, to_srgb, to_tensor
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.phases import OnStep
-from muse.request import Request, Trace
+from muse.request import Trace
 from muse.row import Row
-
-Emotion = str | Mapping[str, float]
-"""The name of an emotion, or the weights of a mixture by name."""
 
 Callback = Callable[["MusePipeline", int, int, dict[str, Any]], "dict[str, Any] | None"]
 """(pipeline, step, timestep, {"row", "latents"}) -> the latents to go on with, or None."""
@@ -103,8 +100,8 @@ class MusePipeline:
         self,
         prompt: str | Sequence[str],
         emotion: Emotion | Sequence[Emotion],
-        image: Image.Image | Sequence[Image.Image] | None = None,
-        negative_prompt: str = "",
+        image: Picture | Sequence[Picture] | None = None,
+        negative_prompt: str | Sequence[str] = "",
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         strength: float | None = None,
@@ -116,43 +113,34 @@ class MusePipeline:
         Args:
             emotion: a name (`"awe"`) or a mixture (`{"awe": 0.6, "fear": 0.4}`); one for all
                 prompts, or one for each.
-            image: if it is given, it is edited, and `prompt` describes it; one for all prompts, or
+            image: if it is given, it is edited, and `prompt` describes it: a PIL image or the path
+                of an image file; one for all prompts, or one for each. Its central square is
+                taken, read as a run of the command reads it (see `muse.images`).
+            negative_prompt: what classifier-free guidance leads away from; one for all prompts, or
                 one for each.
             strength: when editing, the share of the steps that is inverted and denoised again, in
                 [0, 1].
-            generator: source of the seeds; one for all prompts, or one for each.
+            generator: source of the seeds, on any device; one for all prompts, or one for each.
             callback_on_step_end: called as (pipeline, step, timestep, {"row", "latents"}) after
                 each denoising step of each image, with latents (1, c, h, w). Images may stand at
                 different steps. If it returns a dict with "latents", the image goes on with these.
 
         Raises:
-            ValueError: if an emotion is unknown (the message names the nearest known one), lists
-                have different lengths, or a parameter is out of its range.
+            ValueError: if an emotion is unknown (the message names the nearest known one), an
+                argument has a wrong type or length, an image cannot be read, or a parameter is out
+                of its limits.
         """
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-        count = len(prompts)
-        emotions = _broadcast("emotion", emotion, count, (str, Mapping))
-        images = _broadcast("image", image, count, (Image.Image, type(None)))
-        generators = _broadcast("generator", generator, count, (torch.Generator, type(None)))
         side = self.backbone.latent_shape[-1] * self.backbone.codec.pixels_per_latent
-        requests = [
-            Request(
-                prompts[k],
-                Target.of(emotions[k], self.guide.taxonomy),
-                _seed(generators[k]),
-                negative_prompt,
-                None if images[k] is None else _pixels(images[k], side),
-            )
-            for k in range(count)
-        ]
-        overrides: dict[str, Any] = {
-            "steps": num_inference_steps,
-            "guidance_scale": guidance_scale,
-            "edit_guidance_scale": guidance_scale,
-            "strength": strength,
-        }
-        given = {name: value for name, value in overrides.items() if value is not None}
-        method = self.method.replace(**given)
+        requests = requests_of(
+            prompt, emotion, image, negative_prompt, generator, self.guide.taxonomy, side
+        )
+        method = method_of(
+            self.method,
+            steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            edit_guidance_scale=guidance_scale,
+            strength=strength,
+        )
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
         samples = engine.run(requests, self._on_step(engine, callback_on_step_end))
         return MuseOutput(
@@ -173,24 +161,3 @@ class MusePipeline:
             return returned["latents"][0] if returned and "latents" in returned else None
 
         return on_step
-
-
-def _broadcast(name: str, value: Any, count: int, single: tuple[type, ...]) -> list[Any]:
-    """`value` for each of `count` prompts: repeated if it is a single one."""
-    if isinstance(value, single):
-        return [value] * count
-    if len(value) != count:
-        raise ValueError(
-            f"{name} has {len(value)} entries for {count} prompts; give one, or one for each"
-        )
-    return list(value)
-
-
-def _seed(generator: torch.Generator | None) -> int:
-    """A seed from the caller's generator; without one from torch's own, as in diffusers."""
-    return int(torch.randint(2**62, (1,), generator=generator))
-
-
-def _pixels(image: Image.Image, side: int) -> torch.Tensor:
-    """Float (3, side, side) in [0, 1]: the central square of the picture as a person sees it."""
-    return to_tensor(crop_square(to_srgb(image), side).image)

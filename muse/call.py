@@ -1,0 +1,152 @@
+"""The arguments of a call of `MusePipeline`, checked and turned into requests and a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from pydantic import ValidationError
+
+from muse.emotions import Target, Taxonomy
+from muse.images import UnreadableImageError, crop_square, decode, to_srgb, to_tensor
+from muse.method import Method
+from muse.request import Request
+
+Emotion = str | Mapping[str, float]
+"""The name of an emotion, or the weights of a mixture by name."""
+
+Picture = Image.Image | str | Path
+"""A PIL image, or the path of an image file."""
+
+EXPECTED: dict[str, tuple[tuple[type, ...], str]] = {
+    "prompt": ((str,), "a text"),
+    "emotion": ((str, Mapping), 'a name ("awe") or a mixture ({"awe": 0.6, "fear": 0.4})'),
+    "image": ((Image.Image, str, Path), "a PIL image or the path of an image file"),
+    "negative_prompt": ((str,), "a text"),
+    "generator": ((torch.Generator,), "a torch.Generator, as torch.Generator().manual_seed(0) is"),
+}
+"""For each argument that a call takes once or for each prompt: its types, and how to write it."""
+
+ARGUMENTS = {"steps": "num_inference_steps", "edit_guidance_scale": "guidance_scale"}
+"""Arguments of a call whose name differs from that of the method's parameter."""
+
+
+def requests_of(
+    prompt: str | Sequence[str],
+    emotion: Emotion | Sequence[Emotion],
+    image: Picture | Sequence[Picture] | None,
+    negative_prompt: str | Sequence[str],
+    generator: torch.Generator | Sequence[torch.Generator] | None,
+    taxonomy: Taxonomy,
+    side: int,
+) -> list[Request]:
+    """One request for each prompt; see `muse.api.MusePipeline.__call__`.
+
+    Args:
+        side: of the square that is cut out of an image, in pixels.
+
+    Raises:
+        ValueError: if an argument has a wrong type or length, an emotion is unknown, or an image
+            cannot be read.
+    """
+    prompts = [prompt] if isinstance(prompt, str) else _as_list("prompt", prompt)
+    count = len(prompts)
+    if count == 0:
+        raise ValueError("prompt is an empty list; give at least one prompt")
+    for position, text in enumerate(prompts):
+        _check("prompt", text, position)
+    emotions = _broadcast("emotion", emotion, count)
+    images = [None] * count if image is None else _broadcast("image", image, count)
+    negatives = _broadcast("negative_prompt", negative_prompt, count)
+    generators = [None] * count if generator is None else _broadcast("generator", generator, count)
+    requests = []
+    for k in range(count):
+        target, picture = Target.of(emotions[k], taxonomy), images[k]
+        pixels = None if picture is None else read_pixels(picture, side)
+        requests.append(Request(prompts[k], target, _seed(generators[k]), negatives[k], pixels))
+    return requests
+
+
+def method_of(method: Method, **overrides: Any) -> Method:
+    """The method with those parameters that a call has given, that is, those that are not None.
+
+    Raises:
+        ValueError: if one is out of its limits; the message has the name of the call's argument.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return method.replace(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        reason = first["msg"].removeprefix("Input should be ")
+        raise ValueError(
+            f"{ARGUMENTS.get(name, name)} is {first['input']!r}; it should be {reason}"
+        ) from None
+
+
+def read_pixels(picture: Picture, side: int) -> torch.Tensor:
+    """The central square of a picture as a run of the command reads it (see `muse.images`).
+
+    Returns:
+        Float32 (3, side, side) in [0, 1], RGB.
+
+    Raises:
+        ValueError: if there is no such file, or it is no image that can be read.
+    """
+    name = "image" if isinstance(picture, Image.Image) else f"image {str(picture)!r}"
+    try:
+        if isinstance(picture, Image.Image):
+            upright = to_srgb(picture)
+        else:
+            upright = decode(Path(picture).expanduser().read_bytes())
+    except OSError as error:
+        raise ValueError(f"{name} cannot be read: {error.strerror or error}") from None
+    except UnreadableImageError as error:
+        raise ValueError(f"{name} {error}") from None
+    return to_tensor(crop_square(upright, side).image)
+
+
+def _broadcast(name: str, value: Any, count: int) -> list[Any]:
+    """`value` for each of `count` prompts: repeated if it is a single one."""
+    types, _ = EXPECTED[name]
+    if isinstance(value, types):
+        return [value] * count
+    values = _as_list(name, value)
+    if len(values) != count:
+        raise ValueError(
+            f"{name} has {len(values)} entries for {count} prompts; give one, or one for each"
+        )
+    for position, item in enumerate(values):
+        _check(name, item, position)
+    return values
+
+
+def _as_list(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+        raise ValueError(_wrong(name, value))
+    return list(value)
+
+
+def _check(name: str, item: Any, position: int) -> None:
+    types, _ = EXPECTED[name]
+    if not isinstance(item, types):
+        raise ValueError(_wrong(f"{name}[{position}]", item))
+
+
+def _wrong(name: str, value: Any) -> str:
+    """The message for a value of a wrong type."""
+    _, expected = EXPECTED[name.split("[")[0]]
+    shown = (
+        repr(value) if isinstance(value, (int, float, str, type(None))) else type(value).__name__
+    )
+    return f"{name} is {shown}; give {expected}, or a list with one for each prompt"
+
+
+def _seed(generator: torch.Generator | None) -> int:
+    """A seed in [0, 2^62) from the caller's generator, or as in diffusers from torch's own."""
+    device = "cpu" if generator is None else generator.device
+    return int(torch.randint(2**62, (1,), generator=generator, device=device))

@@ -1,0 +1,154 @@
+"""The arguments of a call: what is accepted, read and refused."""
+
+import io
+
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from muse.call import method_of, read_pixels, requests_of
+from muse.emotions import MIKELS
+from muse.images import to_tensor
+from muse.method import Method
+from pipeline.generation.source_images import open_image
+
+SIDE = 64
+ORIENTATION = 0x0112
+
+
+def _requests(
+    prompt="a dog", emotion="awe", image=None, negative_prompt="", generator=None, taxonomy=MIKELS
+):
+    return requests_of(prompt, emotion, image, negative_prompt, generator, taxonomy, SIDE)
+
+
+def _photograph():
+    """A landscape whose corner and edges differ, so that a turn, a crop or a filter shows."""
+    image = Image.new("RGB", (150, 90), (90, 120, 160))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, 70, 30), fill=(200, 40, 40))
+    for x in range(0, 150, 3):
+        draw.line((x, 40, x, 89), fill=(x, 255 - x, 80))
+    return image
+
+
+def _sideways(image):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    return image, {"format": "JPEG", "exif": exif.tobytes(), "quality": 95}
+
+
+def _transparent(image):
+    image = image.copy()
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    return image, {"format": "PNG"}
+
+
+def _deep(image):
+    return image.convert("L").convert("I;16").point(lambda value: value * 200), {"format": "PNG"}
+
+
+@pytest.mark.parametrize("kind", [_sideways, _transparent, _deep], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("given", ["path", "text", "image"])
+def test_an_image_is_read_exactly_as_by_a_run_of_the_command(kind, given, tmp_path):
+    image, options = kind(_photograph())
+    path = tmp_path / "source"
+    image.save(path, **options)
+    pixels = read_pixels({"path": path, "text": str(path), "image": Image.open(path)}[given], SIDE)
+    expected = to_tensor(open_image(path.read_bytes(), SIDE).image)
+    assert pixels.shape == (3, SIDE, SIDE)
+    assert torch.equal(pixels, expected)
+
+
+def test_an_array_of_a_file_without_any_of_these_is_its_central_square():
+    """The test above would pass if both readers did nothing."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (100, 50), (255, 0, 51)).save(buffer, "PNG")
+    buffer.seek(0)
+    pixels = read_pixels(Image.open(buffer), SIDE)
+    assert torch.allclose(pixels.mean((1, 2)), torch.tensor([1.0, 0.0, 0.2]))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read: No such file"),
+        (b"", "is empty: 0 bytes"),
+        (b"no image", "cannot be decoded"),
+    ],
+)
+def test_a_file_that_is_no_image_is_refused_by_its_name(content, message, tmp_path):
+    path = tmp_path / "photo.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"photo.jpg' {message}"):
+        _requests(image=path)
+
+
+def test_a_single_value_is_for_all_prompts_and_a_list_for_each():
+    photograph = _photograph()
+    made = _requests(
+        ["a dog", "a cat"],
+        ["awe", {"fear": 0.5, "sadness": 0.5}],
+        image=photograph,
+        negative_prompt=["at night", ""],
+        generator=[torch.Generator().manual_seed(seed) for seed in (0, 0)],
+    )
+    assert [request.prompt for request in made] == ["a dog", "a cat"]
+    assert [request.target.members for request in made] == [("awe",), ("fear", "sadness")]
+    assert [request.negative_prompt for request in made] == ["at night", ""]
+    assert made[0].seed == made[1].seed
+    assert torch.equal(made[0].image, made[1].image)
+
+
+def test_one_generator_gives_each_prompt_a_seed_of_its_own():
+    first, second = (
+        [request.seed for request in _requests(["a dog", "a cat"], generator=generator)]
+        for generator in (torch.Generator().manual_seed(0), torch.Generator().manual_seed(0))
+    )
+    assert first == second
+    assert len(set(first)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"prompt": []}, "prompt is an empty list; give at least one"),
+        ({"prompt": None}, "prompt is None; give a text"),
+        ({"prompt": ["a dog", 3]}, r"prompt\[1\] is 3; give a text"),
+        ({"emotion": "aww"}, "did you mean 'awe'"),
+        ({"emotion": None}, "emotion is None; give a name"),
+        ({"prompt": ["a dog", "a cat"], "emotion": ["awe"]}, "emotion has 1 entries for 2 prompts"),
+        ({"emotion": ["awe", "fear"]}, "emotion has 2 entries for 1 prompts"),
+        ({"image": torch.zeros(3, 8, 8)}, "image is Tensor; give a PIL image or the path"),
+        ({"image": [None]}, r"image\[0\] is None; give a PIL image"),
+        ({"generator": 3}, "generator is 3; give a torch.Generator"),
+        ({"generator": [3]}, r"generator\[0\] is 3; give a torch.Generator"),
+        (
+            {"prompt": ["a dog", "a cat"], "generator": [torch.Generator()]},
+            "generator has 1 entries for 2 prompts",
+        ),
+        ({"negative_prompt": None}, "negative_prompt is None; give a text"),
+    ],
+)
+def test_a_mistake_is_named_with_its_remedy(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        _requests(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"steps": 1}, "num_inference_steps is 1; it should be greater than or equal to 2"),
+        ({"edit_guidance_scale": 0.5}, "guidance_scale is 0.5; it should be greater than"),
+        ({"strength": 1.5}, "strength is 1.5; it should be less than or equal to 1"),
+    ],
+)
+def test_a_parameter_out_of_its_limits_is_named_as_the_call_names_it(overrides, message):
+    with pytest.raises(ValueError, match=message):
+        method_of(Method(), **overrides)
+
+
+def test_a_parameter_that_is_not_given_keeps_the_methods_value():
+    method = method_of(Method(steps=7), steps=None, strength=0.5)
+    assert (method.steps, method.strength) == (7, 0.5)
