@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,12 +30,32 @@ class Manifest:
         rows: how many rows it has.
         requests: how many requests they ask for.
         extra: names and plain types of the further columns, which are stored with the samples.
+        identity: of the file that was checked, as `file_identity` gives it; None for any.
     """
 
     path: str
     rows: int
     requests: int
     extra: pa.Schema
+    identity: tuple[int, ...] | None = None
+
+    def refuse_change(self) -> None:
+        """
+        Raises:
+            OSError: the file is not the one that was checked any more.
+        """
+        if self.identity is not None and file_identity(self.path) != self.identity:
+            reason = "the manifest was changed while it was read; put it back as it was"
+            raise OSError(errno.ESTALE, reason, self.path)
+
+
+def file_identity(path: str) -> tuple[int, ...]:
+    """What changes with every change to a local file, unlike its name; empty if there is none."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return ()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def content_hash(path: str) -> str:

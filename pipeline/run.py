@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from manifests.read import Manifest, content_hash
+from manifests.read import Manifest, content_hash, file_identity
 from pipeline.config import Config
 from pipeline.generation.worker import Job
 from pipeline.models.locate import Model, locate
@@ -79,9 +79,11 @@ def execute(
     """
     with fetched_manifest(manifest_path, config.store_timeout_s) as local:
         # Check the manifest. One that was checked when this run began is not parsed again.
+        identity = file_identity(local)
         sha256 = content_hash(local)
         known = known_manifest(local, sha256, config, output)
-        manifest = known or checked_manifest(local, config)
+        manifest = replace(known or checked_manifest(local, config), identity=identity)
+        manifest.refuse_change()
         check_quota_column(manifest, config)
 
         # Locate the models, and hash them.

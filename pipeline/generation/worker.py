@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -17,10 +17,13 @@ from pipeline.generation.results import Result, failed
 from pipeline.generation.samples import BatchMaker
 from pipeline.generation.scores import load_scores
 from pipeline.models.locate import Model
+from pipeline.models.node import refuse_other_models
 from pipeline.output.batches import Report, report, write_batch
 from pipeline.planning.plan import Batch, PlannedRequest
+from pipeline.planning.software import refuse_other_versions, versions
 from pipeline.scheduling.bisection import KILLED, Task
 from pipeline.storage import files as storage
+from pipeline.storage.lease import machine
 from pipeline.storage.remote import public
 
 
@@ -33,6 +36,8 @@ class Job:
         shared: the columns that are the same for all samples of the run.
         schema: of the records.
         base: the folder that relative paths of source images refer to.
+        versions: of the driver's software.
+        machine: the driver's (see `pipeline.storage.lease`).
     """
 
     output: storage.Location
@@ -41,6 +46,8 @@ class Job:
     shared: Mapping[str, Any]
     schema: pa.Schema
     base: str
+    versions: Mapping[str, str] = field(default_factory=versions)
+    machine: str = field(default_factory=machine)
 
 
 @dataclass(frozen=True)
@@ -159,7 +166,14 @@ class BatchWorker:
         """
         Args:
             on_gpu: whether the models go to a GPU, if there is one.
+
+        Raises:
+            UserError: the software or a model on this node is not the driver's.
         """
+        refuse_other_versions(self.job.versions)
+        if machine() != self.job.machine:
+            # The driver has hashed those on its own machine.
+            refuse_other_models(self.job.models)
         config, began = self.job.config, time.monotonic()
         import_libraries(config)
         imported = time.monotonic()

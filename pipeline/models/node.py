@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.config import EMBEDDED
 from pipeline.errors import UserError
 from pipeline.models.hashing import hash_model
 from pipeline.models.locate import Model, is_classifier, local_path
+
+
+def refuse_other_models(models: Mapping[str, Model]) -> None:
+    """Hash the models that lie on this node where they lie on the driver's.
+
+    `on_this_node` compares the others.
+
+    Raises:
+        UserError: one has other content than the driver's.
+    """
+    for role, model in models.items():
+        path = Path(model.path)
+        # The null engine has no model.
+        if not model.sha256 or not path.exists():
+            continue
+        if hash_model(path, is_classifier(role)) != model.sha256:
+            raise _is_another(role, model, path)
 
 
 def on_this_node(role: str, model: Model) -> Model:
@@ -30,8 +49,12 @@ def on_this_node(role: str, model: Model) -> Model:
     except ValueError as error:
         raise UserError(f"{role} {model.name!r}: {error}") from None
     if differs:
-        raise UserError(
-            f"{role} {model.name!r}: {path} on this node is another model than the driver's; "
-            "update it"
-        )
+        raise _is_another(role, model, path)
     return dataclasses.replace(model, path=str(path))
+
+
+def _is_another(role: str, model: Model, path: Path) -> UserError:
+    return UserError(
+        f"{role} {model.name!r}: {path} on this node ({socket.gethostname()}) is another model "
+        "than the driver's; update it"
+    )

@@ -60,11 +60,19 @@ def folder_of(path: str) -> str:
 
 
 def batches_of(manifest: Manifest, config: Config, first: int = 0) -> Iterator[Batch]:
-    """The batches of the plan from number `first` on, read from the manifest in a stream."""
+    """The batches of the plan from number `first` on, read from the manifest in a stream.
+
+    Raises:
+        OSError: the manifest is not the one that was checked any more.
+    """
     before = first * config.batch_size
     row, passed = find_request(manifest.path, before, len(config.emotions)) if first else (0, 0)
     rows = rows_of(manifest, config.taxonomy.labels, row)
-    return plan_batches(plan_requests(rows, config, before, passed), config.batch_size, first)
+    requests = plan_requests(rows, config, before, passed)
+    for batch in plan_batches(requests, config.batch_size, first):
+        # Its rows have been read by now: if the file is still the same, they are those of the plan.
+        manifest.refuse_change()
+        yield batch
 
 
 def check_quota_column(manifest: Manifest, config: Config) -> None:

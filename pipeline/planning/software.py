@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import platform
+import socket
+from collections.abc import Mapping
 from importlib.metadata import version
 
 from pipeline import __version__
+from pipeline.errors import UserError
 
 PACKAGES = ("torch", "diffusers", "transformers", "pillow", "numpy", "pyarrow")
 
@@ -14,3 +17,21 @@ def versions() -> dict[str, str]:
     """Name to version, of this project, the interpreter and the packages that matter."""
     packages = {name: version(name) for name in PACKAGES}
     return {"muse-batch": __version__, "python": platform.python_version(), **packages}
+
+
+def refuse_other_versions(expected: Mapping[str, str]) -> None:
+    """Compare the software of this process with the driver's, which the samples name.
+
+    Raises:
+        UserError: a version differs.
+    """
+    found = versions()
+    different = []
+    for name in sorted(expected.keys() | found.keys()):
+        if found.get(name) != expected.get(name):
+            different.append(f"{name} {found.get(name)} where the driver has {expected.get(name)}")
+    if different:
+        raise UserError(
+            f"the software on this node ({socket.gethostname()}) is not the driver's: "
+            f"{'; '.join(different)}; install the same versions"
+        )

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -146,3 +147,38 @@ def test_a_run_with_a_damaged_shard_is_not_resumed(manifest, tmp_path):
         run_locally(manifest, output)
     assert sorted(path.name for path in (output / "shards").iterdir()) == before
     assert not json.loads((output / "run.json").read_text())["complete"]
+
+
+@pytest.mark.parametrize("renamed", [True, False])
+def test_a_manifest_that_changes_while_it_is_read_stops_the_run(tmp_path, quick_storage, renamed):
+    """Its rows would be made under the hash of other ones. Put back, it gives the same bytes."""
+    manifest, out = write_rows(tmp_path / "m.parquet", 30), tmp_path / "out"
+    original = manifest.read_bytes()
+    other = write_rows(tmp_path / "other.parquet", 30, prompt=[f"a cat {n}" for n in range(30)])
+
+    def change(task):
+        if task.batch.number == 2:
+            if renamed:
+                other.rename(manifest)
+            else:
+                manifest.write_bytes(other.read_bytes())
+
+    with pytest.raises(OSError, match="the manifest was changed while it was read"):
+        run_locally(manifest, out, LocalExecutor(before_task=change))
+    with pytest.raises(UserError, match=r"manifest\.sha256"):
+        run_locally(manifest, out)
+    manifest.write_bytes(original)
+    run_locally(manifest, out)
+    assert all(row["prompt"].startswith("a dog") for row in rows_of(out))
+
+
+def test_a_worker_of_other_software_is_refused(tmp_path, quick_storage):
+    """The versions as the driver's process sees them, then as the worker does."""
+    manifest = write_rows(tmp_path / "m.parquet", 4)
+
+    class Elsewhere(LocalExecutor):
+        def connect(self, job):
+            return super().connect(replace(job, versions={**job.versions, "torch": "1.0"}))
+
+    with pytest.raises(RunStopped, match=r"torch \S+ where the driver has 1\.0"):
+        run_locally(manifest, tmp_path / "out", Elsewhere())

@@ -6,7 +6,11 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
+from pipeline.errors import UserError
 from pipeline.models.locate import Model
+from pipeline.models.node import refuse_other_models
 from pipeline.storage.files import sha256_folder
 
 CLASSIFIER = '{"id2label": {"0": "awe", "1": "fear"}}'
@@ -29,7 +33,11 @@ def test_a_node_without_the_drivers_folder_uses_its_own_copy(tmp_path, monkeypat
     code = """
 import dataclasses, json, sys
 from pipeline.errors import RunStopped, UserError
+import pytest
+
+from pipeline.errors import UserError
 from pipeline.models.locate import Model
+from pipeline.models.node import refuse_other_models
 from pipeline.models.node import on_this_node
 try:
     print(on_this_node("guide", Model(*json.loads(sys.argv[1]))).path)
@@ -56,3 +64,18 @@ except UserError as error:
     assert "is another model than the driver's" in elsewhere(
         dataclasses.replace(model, sha256="0" * 64)
     )
+
+
+def test_a_model_at_the_drivers_path_is_refused_if_its_content_is_another(tmp_path):
+    folder = hub_model(tmp_path / "guide", CLASSIFIER)
+    models = {
+        "guide": Model("owner/guide", str(folder), sha256_folder(folder)),
+        "judge": Model("elsewhere", str(tmp_path / "none"), "0" * 64),
+        "model": Model("null", "", ""),
+    }
+    refuse_other_models(models)
+    (folder / "model.safetensors").write_bytes(b"Weights")
+    with pytest.raises(
+        UserError, match=r"guide 'owner/guide': .* is another model than the driver"
+    ):
+        refuse_other_models(models)
