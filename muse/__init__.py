@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from muse.method import Method
     from muse.request import Request, Sample, Trace
 
-# Imported when first asked for: `import muse` and `from muse import Method` leave torch alone.
+# Imported on first use: `import muse` and `from muse import Method` leave torch alone.
 _MODULES = {
     "MIKELS": "muse.emotions",
     "Method": "muse.method",

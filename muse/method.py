@@ -67,7 +67,7 @@ class Method(Settings):
         3,
         ge=0,
         le=100,
-        description="Most updates of the tokens in one denoising step, for each emotion of the "
+        description="Maximum updates of the tokens in one denoising step, for each emotion of the "
         "target.",
     )
     guidance_end: float = Field(

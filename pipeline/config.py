@@ -109,7 +109,7 @@ class Config(Settings):
     """Everything that decides a run. Settings that do not change the bytes are in `PLACEMENT`."""
 
     engine: Literal["muse", "null"] = Field(
-        "muse", description="`muse`; or `null`, which draws from the seed alone, for dry runs."
+        "muse", description="`muse`, or `null`: images without a model, for dry runs."
     )
     model: str = Field(
         EMBEDDED,
@@ -118,7 +118,7 @@ class Config(Settings):
     )
     guide: str = Field(
         EMBEDDED,
-        description="Classifier whose gradient steers: `embedded`, a classifier folder or a hub "
+        description="Classifier whose gradient guides: `embedded`, a classifier folder or a hub "
         "id.",
     )
     allow_same_judge: bool = Field(
@@ -128,8 +128,7 @@ class Config(Settings):
     )
     judge: str = Field(
         EMBEDDED,
-        description="Classifier whose confidence accepts: `embedded`, a classifier folder or a "
-        "hub id.",
+        description="Classifier that accepts samples: `embedded`, a classifier folder or a hub id.",
     )
     similarity: str = Field(
         EMBEDDED,
@@ -137,12 +136,12 @@ class Config(Settings):
         "hub id.",
     )
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="Of the diffusion model's weights."
+        "float32", description="Data type of the diffusion model's weights."
     )
     vae: str = Field("", description="Another VAE: a folder or a hub id; empty for the model's.")
     tiny_vae: str = Field(
         "",
-        description="Tiny decoder (TAESD family) for what the guide reads on the way: a folder or "
+        description="Tiny decoder (TAESD family) that shows predictions to the guide: a folder or "
         "a hub id; `none` for the VAE itself; empty for the model's own, in its folder "
         "`tiny_vae/`, if it has one.",
     )
@@ -157,18 +156,18 @@ class Config(Settings):
     )
     label_map: Mapping[str, Mapping[str, str]] = Field(
         default_factory=dict,
-        description="What labels of `guide` and `judge` mean that the taxonomy does not name, as "
-        'in `[label_map.guide] happiness = "joy"`; an empty text leaves a label out.',
+        description="Emotions of labels of `guide` and `judge` that are not in the taxonomy, as "
+        'in `[label_map.guide] happiness = "joy"`; an empty text drops the label.',
     )
     emotions: Texts = Field(
         (),
         validate_default=True,
-        description="What a row without an emotion asks for; empty for all of the taxonomy.",
+        description="Emotions of a row that names none; empty for all of the taxonomy.",
     )
     allow_columns: bool = Field(
         False,
-        description="Accept further columns of the manifest whose names look like a mistake for "
-        "one of ours, as `emotions` or `caption`.",
+        description="Accept further columns of the manifest whose names resemble one of ours, as "
+        "`emotions` or `caption`.",
     )
     min_confidence: float = Field(
         0.5, ge=0, le=1, description="The judge's confidence at which a sample is accepted."
@@ -197,19 +196,22 @@ class Config(Settings):
         "image classifier (a folder or a hub id) gives to one of its labels.",
     )
     candidates: int = Field(
-        1, ge=1, le=1024, description="Most tries of a request, until one is accepted."
+        1,
+        ge=1,
+        le=1024,
+        description="Maximum tries of a request; the first accepted one ends them.",
     )
     retry_strategy: Literal["reseed", "auto"] = Field(
         "reseed",
-        description="What later tries are: `reseed`, another seed each; or `auto`, for each "
-        "emotion what cost less on the first requests of the plan.",
+        description="`reseed`: later tries take another seed; `auto`: for each emotion the "
+        "strategy that cost less on the first requests of the plan.",
     )
     quota: int = Field(
         0,
         ge=0,
         le=2**62,
-        description="Accepted samples wanted of each cell; 0 for no limit. Later requests of a "
-        "full cell are not made, or dropped if they were in work.",
+        description="Maximum accepted samples of each cell; 0 for no limit. Later requests of a "
+        "full cell are not made, or dropped if already in work.",
     )
     quota_by: str = Field(
         "emotion", description="What makes a cell: `emotion`, or another column of the manifest."
@@ -233,10 +235,13 @@ class Config(Settings):
     )
     shard_size: int = Field(1000, ge=1, le=1_000_000, description="Accepted samples in a shard.")
     limit: int = Field(
-        0, ge=0, le=2**62, description="Only the first so many requests of the plan; 0 for all."
+        0, ge=0, le=2**62, description="Only this many first requests of the plan; 0 for all."
     )
     seed: int = Field(
-        0, ge=0, le=2**63 - 1, description="Of the run; every request's seed derives from it."
+        0,
+        ge=0,
+        le=2**63 - 1,
+        description="Seed of the run, from which those of all requests derive.",
     )
     image_format: Literal["png", "jpg", "webp"] = Field(
         "png", description="`png` and `webp` are lossless; `jpg` has quality 95."
@@ -249,7 +254,7 @@ class Config(Settings):
         "plan.",
     )
     executor: Literal["ray", "local"] = Field(
-        "ray", description="`ray`; or `local`: in this process, one worker, for debugging."
+        "ray", description="`ray`, or `local`: one worker in this process, for debugging."
     )
     workers: int = Field(
         0,
@@ -268,10 +273,10 @@ class Config(Settings):
         120.0,
         ge=0,
         le=86_400,
-        description="Seconds for which one call to an object store is tried again.",
+        description="Seconds for which a failing call to an object store is repeated.",
     )
     address: str = Field(
-        "", description="Of a Ray cluster; empty starts Ray on this machine for the run."
+        "", description="Address of a Ray cluster; empty starts Ray on this machine for the run."
     )
     label_selector: str = Field(
         "",
@@ -282,7 +287,7 @@ class Config(Settings):
         600.0,
         ge=0,
         le=1_000_000,
-        description="Seconds that a request may take; a slower worker is taken to hang. 0 for no "
+        description="Seconds that a request may take; a slower worker is considered hung. 0 for no "
         "limit.",
     )
     worker_start_timeout_s: float = Field(
@@ -373,7 +378,7 @@ PLACEMENT = (
     "worker_start_timeout_s",
     "allow_columns",
 )
-"""Settings that do not change what is made: where a run computes, and what its manifest may hold."""
+"""Settings that do not change the images: where a run computes, and which columns it accepts."""
 
 
 def as_dict(config: Config) -> dict[str, Any]:

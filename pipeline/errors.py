@@ -1,4 +1,4 @@
-"""What can go wrong in ways that a user can mend."""
+"""Errors that a user can fix."""
 
 
 class UserError(Exception):

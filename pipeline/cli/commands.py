@@ -26,7 +26,7 @@ for command in (
 ):
     app.command()(command)
 
-classifier = typer.Typer(no_args_is_help=True, help="Guides and judges of your own.")
+classifier = typer.Typer(no_args_is_help=True, help="Fit your own guides and judges.")
 classifier.command()(classifiers.fit)
 app.add_typer(classifier, name="classifier")
 

@@ -43,7 +43,7 @@ def merge(
 def retry(
     output: options.Corpus,
     status: Annotated[
-        str, typer.Option(help="Which requests; only failed ones can end otherwise.")
+        str, typer.Option(help="Which requests; only failed ones can be retried.")
     ] = "failed",
 ) -> None:
     """Reopen the failed requests of the complete corpus in OUTPUT, for the same run command."""

@@ -21,20 +21,18 @@ Set = Annotated[
 ]
 Emotions = Annotated[
     Optional[str],
-    typer.Option(help="Comma-separated; for rows without an emotion. All by default."),
+    typer.Option(help="For rows without one, comma-separated; all by default."),
 ]
 AllowColumns = Annotated[
     bool,
-    typer.Option(
-        "--allow-columns", help="Accept columns whose names look like a mistake for one of ours."
-    ),
+    typer.Option("--allow-columns", help="Accept columns whose names resemble one of ours."),
 ]
 MinConfidence = Annotated[
-    Optional[float], typer.Option(help="The judge's, to accept a sample. [0, 1]")
+    Optional[float], typer.Option(help="The judge's confidence to accept a sample, in [0, 1].")
 ]
-Limit = Annotated[Optional[int], typer.Option(help="Only the first so many requests.")]
+Limit = Annotated[Optional[int], typer.Option(help="Only this many first requests.")]
 Seed = Annotated[Optional[int], typer.Option(help="Seed of the run.")]
-BatchSize = Annotated[Optional[int], typer.Option(help="Requests computed together.")]
+BatchSize = Annotated[Optional[int], typer.Option(help="Requests in a batch.")]
 ShardSize = Annotated[Optional[int], typer.Option(help="Accepted samples in a shard.")]
 
 

@@ -20,33 +20,31 @@ def run(
         ),
     ] = "out",
     engine: Annotated[
-        Optional[str], typer.Option(help="muse; or null, which draws without a model.")
+        Optional[str], typer.Option(help="muse, or null: images without a model.")
     ] = None,
     model: Annotated[
         Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder, file or hub id.")
     ] = None,
     guide: Annotated[
-        Optional[str], typer.Option(help="Classifier (folder or hub id) whose gradient steers.")
+        Optional[str], typer.Option(help="Classifier (folder or hub id) whose gradient guides.")
     ] = None,
     judge: Annotated[
-        Optional[str], typer.Option(help="Classifier (folder or hub id) whose confidence accepts.")
+        Optional[str], typer.Option(help="Classifier (folder or hub id) that accepts samples.")
     ] = None,
     emotions: options.Emotions = None,
     allow_columns: options.AllowColumns = False,
     min_confidence: options.MinConfidence = None,
-    candidates: Annotated[
-        Optional[int], typer.Option(help="Most tries of a request, until one is accepted.")
-    ] = None,
+    candidates: Annotated[Optional[int], typer.Option(help="Maximum tries of a request.")] = None,
     retry_strategy: Annotated[
         Optional[str],
-        typer.Option(help="Later tries: reseed, another seed; or auto: what costs less."),
+        typer.Option(help="Later tries: reseed (another seed) or auto (the cheaper)."),
     ] = None,
     quota: Annotated[
-        Optional[int], typer.Option(help="Accepted samples wanted of each emotion; then no more.")
+        Optional[int], typer.Option(help="Maximum accepted samples of each emotion.")
     ] = None,
     executor: Annotated[
         Optional[str],
-        typer.Option(help="ray; or local: in this process, one worker, for debugging."),
+        typer.Option(help="ray, or local: one worker in this process, to debug."),
     ] = None,
     workers: Annotated[
         Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")
@@ -59,13 +57,11 @@ def run(
     limit: options.Limit = None,
     seed: options.Seed = None,
     address: Annotated[
-        Optional[str], typer.Option(help="Ray cluster; this machine by default.")
+        Optional[str], typer.Option(help="Address of a Ray cluster; this machine by default.")
     ] = None,
     adopt: Annotated[
         bool,
-        typer.Option(
-            "--adopt", help="Resume in spite of differences that cannot change the images."
-        ),
+        typer.Option("--adopt", help="Resume despite differences that cannot change the images."),
     ] = False,
     config: options.ConfigFile = None,
     set_: options.Set = None,
@@ -114,7 +110,8 @@ def run(
 def plan(
     manifest: options.Manifest,
     output: Annotated[
-        Optional[str], typer.Option("--output", "-o", help="Write each request to this parquet.")
+        Optional[str],
+        typer.Option("--output", "-o", help="Write the requests to this Parquet file."),
     ] = None,
     emotions: options.Emotions = None,
     allow_columns: options.AllowColumns = False,
@@ -147,7 +144,7 @@ def plan(
 
 def status(
     output: options.Corpus,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print how far the run in OUTPUT is, from its files alone."""
     with reported_errors():
@@ -174,4 +171,4 @@ def verify(output: options.Corpus) -> None:
     if problems:
         typer.echo(f"{output}: {len(problems)} problem(s)", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{output}: sound")
+    typer.echo(f"{output}: OK")

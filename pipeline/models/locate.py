@@ -96,7 +96,7 @@ def local_path(role: str, name: str) -> Path:
     file = Path(name).expanduser()
     if file.suffix == ".safetensors" and file.is_file():
         if role.split()[0] not in SINGLE_FILES:
-            raise ValueError("it is a single file; give the folder that it lies in")
+            raise ValueError("it is a single file; give its folder")
         return file.resolve()
     return local_folder(name, PIPELINE if role == "model" else PLAIN)
 

@@ -108,7 +108,7 @@ def _code_problems(content: Mapping[str, Any], path: Path, name: str) -> Iterato
     """Settings that name Python code to run."""
     if "auto_map" in content or "custom_pipelines" in content:
         yield (
-            f"{name} asks for code of its own, which is never run; "
+            f"{name} needs code of its own, which is never run; "
             "give a model of a class that transformers has"
         )
     if path.name != "model_index.json":
@@ -118,7 +118,7 @@ def _code_problems(content: Mapping[str, Any], path: Path, name: str) -> Iterato
             len(class_path) != 2 or class_path[0] not in LIBRARIES
         ):
             yield (
-                f"{name} asks for code of its own for {part!r}, which is never run; "
+                f"{name} needs code of its own for {part!r}, which is never run; "
                 "give a standard one"
             )
 
@@ -127,7 +127,7 @@ def _shard_index_problems(content: Mapping[str, Any], path: Path, name: str) -> 
     """An index of sharded weights whose files are elsewhere, or missing."""
     shards = content.get("weight_map")
     if not isinstance(shards, dict) or not all(_is_beside(path, s) for s in shards.values()):
-        yield f"{name} names weights that do not lie beside it; copy the folder again"
+        yield f"{name} names weights that are not in its folder; copy the folder again"
 
 
 def _is_beside(index: Path, shard: Any) -> bool:

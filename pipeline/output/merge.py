@@ -40,7 +40,7 @@ def merge(sources: Sequence[Location], output: Location) -> Mapping[str, Any]:
     corpora = {source: finished_run(source) for source in sources}
     runs = list(corpora.values())
     if len({run.fingerprint for run in runs}) < len(sources):
-        raise UserError("two of the corpora are the same one (they have the same fingerprint)")
+        raise UserError("two of the corpora are the same (they have the same fingerprint)")
     for name in COMMON:
         values = [run.config.get(name) for run in runs]
         if any(value != values[0] for value in values):
@@ -66,7 +66,7 @@ def _common_schema(corpora: Mapping[Location, RunFile]) -> pa.Schema:
     try:
         return pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise UserError(f"the corpora have columns of one name and two types: {error}") from None
+        raise UserError(f"the corpora have a column with two types: {error}") from None
 
 
 def _all_models(runs: Sequence[RunFile]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ Records = list[dict[str, Any]]
 
 
 def verify(output: Location) -> list[str]:
-    """Everything that is wrong with the corpus, a line for each problem; empty if it is sound.
+    """Everything that is wrong with the corpus, a line for each problem; empty if there are none.
 
     Raises:
         UserError: not the output of a run, or its `run.json` or a marker is damaged.

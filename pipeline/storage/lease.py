@@ -60,7 +60,7 @@ class Lease:
         """Take the lease.
 
         Raises:
-            UserError: another driver is at work on this output.
+            UserError: another driver is writing this output.
         """
         other = self._read()
         if other is not None and self._is_alive(other):
@@ -92,7 +92,7 @@ class Lease:
     def _refuse(self, other: dict[str, Any]) -> None:
         host = str(other.get("machine", "")).partition(" ")[0]
         raise UserError(
-            f"another driver is at work on {self.output} (process {other.get('pid')} on {host}); "
+            f"another driver is writing {self.output} (process {other.get('pid')} on {host}); "
             "wait for it, or give another --output"
         )
 

@@ -139,7 +139,7 @@ def test_the_second_driver_is_refused_and_a_dead_ones_place_is_taken(manifest, t
         drive.wait_until(lambda: drive.batch_files(out), going)
         second = drive.run_process(manifest, out, "--workers", 1, faults=SLOW)
         assert second.returncode == 2
-        assert f"another driver is at work on {out} (process {going.pid} on " in second.stderr
+        assert f"another driver is writing {out} (process {going.pid} on " in second.stderr
         drive.kill_all(going)
     lease = out / "_state" / "lease.json"
     assert lease.exists()

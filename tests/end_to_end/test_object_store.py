@@ -126,8 +126,7 @@ def test_the_second_driver_is_refused_there_and_a_dead_ones_place_is_taken(manif
         second = drive.run_process(manifests[0], "s3://corpora/out", "--workers", 1, **slow)
         assert second.returncode == 2
         assert (
-            f"another driver is at work on s3://corpora/out (process {going.pid} on "
-            in second.stderr
+            f"another driver is writing s3://corpora/out (process {going.pid} on " in second.stderr
         )
         assert going.poll() is None
         drive.kill_all(going)

@@ -114,7 +114,7 @@ def test_corpora_are_read_with_their_labels(experiment):
     _, work, _ = experiment
     muse, prompted = read_corpus(work / "muse"), read_corpus(work / "prompted")
     assert muse.pixels.shape == (8, 3, 64, 64)
-    assert muse.emotions.labels.tolist() == list(range(8))
+    assert muse.labels.tolist() == list(range(8))
     # The same contents and seeds in both, so that only the images differ.
     assert [(c.place, c.subject, c.seed) for c in muse.cases] == [
         (c.place, c.subject, c.seed) for c in prompted.cases

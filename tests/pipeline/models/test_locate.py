@@ -86,12 +86,10 @@ def _pickled_part(model: Path) -> None:
         pytest.param(_beyond_the_end, "model.safetensors is damaged", id="tensor beyond the end"),
         pytest.param(
             lambda m: _settings(m, auto_map={"AutoModelForImageClassification": "evil.Evil"}),
-            "config.json asks for code of its own",
+            "config.json needs code of its own",
             id="remote code",
         ),
-        pytest.param(
-            _custom_part, "asks for code of its own for 'unet'", id="remote code of a part"
-        ),
+        pytest.param(_custom_part, "needs code of its own for 'unet'", id="remote code of a part"),
         pytest.param(
             lambda m: (m / "config.json").write_text("{"),
             "config.json is not JSON",
@@ -114,15 +112,15 @@ def _pickled_part(model: Path) -> None:
         ),
         pytest.param(
             lambda m: _index(m, "../../secret.safetensors"),
-            "do not lie beside it",
+            "are not in its folder",
             id="index climbs up",
         ),
         pytest.param(
-            lambda m: _index(m, "/etc/passwd"), "do not lie beside it", id="index is absolute"
+            lambda m: _index(m, "/etc/passwd"), "are not in its folder", id="index is absolute"
         ),
         pytest.param(
             lambda m: _index(m, "gone.safetensors"),
-            "do not lie beside it",
+            "are not in its folder",
             id="part of the weights gone",
         ),
     ],

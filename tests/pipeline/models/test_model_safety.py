@@ -39,7 +39,7 @@ def test_pickled_weights_beside_safetensors_are_no_problem_and_alone_they_are(mo
     (model / "unet" / "model-1.safetensors").rename(model / "model.safetensors")
     problems = list(problems_of(model))
     assert problems[0].startswith("unet/model.bin is pickled")
-    assert any("names weights that do not lie beside it" in problem for problem in problems)
+    assert any("names weights that are not in its folder" in problem for problem in problems)
 
 
 def test_a_single_file_is_examined_with_the_folder_that_describes_it(model):
@@ -49,7 +49,7 @@ def test_a_single_file_is_examined_with_the_folder_that_describes_it(model):
     assert list(problems_of(file)) == []
     (model.parent / "single" / "unet" / "config.json").write_text('{"auto_map": {"A": "b.C"}}')
     (problem,) = problems_of(file)
-    assert problem.startswith("unet/config.json asks for code of its own")
+    assert problem.startswith("unet/config.json needs code of its own")
     file.write_bytes(file.read_bytes()[:-1])
     assert next(iter(problems_of(file))).startswith("single.safetensors is damaged")
 

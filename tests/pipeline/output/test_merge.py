@@ -40,5 +40,5 @@ def test_corpora_that_do_not_fit_are_not_merged(make_corpus, tmp_path):
 def test_the_same_corpus_is_not_merged_twice(make_corpus, tmp_path):
     one, copy = make_corpus("one"), make_corpus("copy")
     for sources in ([one, one], [one, copy]):
-        with pytest.raises(UserError, match="two of the corpora are the same one"):
+        with pytest.raises(UserError, match="two of the corpora are the same"):
             merge(sources, tmp_path / "both")
