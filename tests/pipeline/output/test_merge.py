@@ -12,7 +12,7 @@ def test_a_merged_corpus_holds_both_with_new_keys(make_corpus, tmp_path):
     one = make_corpus("one")
     two = make_corpus(
         "two",
-        rows=[{"prompt": f"a cat {n}", "emotion": "fear", "mood": "x"} for n in range(11)],
+        rows=[{"prompt": f"a cat {n}", "emotion": "fear", "season": "x"} for n in range(11)],
         seed=3,
         shard_size=2,
     )
@@ -25,8 +25,8 @@ def test_a_merged_corpus_holds_both_with_new_keys(make_corpus, tmp_path):
         assert {k: v for k, v in new.items() if k not in changed} == {
             k: v for k, v in old.items() if k not in changed
         }
-    assert rows[0]["manifest"] == {"rating": 0, "mood": None}
-    assert rows[40]["manifest"] == {"rating": None, "mood": "x"}
+    assert rows[0]["manifest"] == {"rating": 0, "season": None}
+    assert rows[40]["manifest"] == {"rating": None, "season": "x"}
     again = merge([one, two], tmp_path / "both")
     assert again == counts
 
