@@ -1,17 +1,17 @@
-"""The whole command line: the pipeline's commands, and those that know of clusters.
-
-`pipeline` does not import `jobs`, so they are joined here. This is what `muse-batch` starts.
-"""
+"""The command `muse-batch`. It imports the commands only once Ctrl-C is handled."""
 
 from __future__ import annotations
 
-from jobs import submit
-from pipeline.cli import app
-
-app.command("submit", context_settings=submit.PASSING)(submit.submit)
+import signal
 
 
 def main() -> None:
+    # While the commands are imported, nothing has begun: Ctrl-C ends the process without a
+    # traceback. A command that runs handles it itself.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from jobs.commands import app
+
     app(prog_name="muse-batch")
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from pipeline.cli.console import FAILED, INTERRUPTED, RESUMES, USER_MISTAKE, echo
 from pipeline.scheduling.authentication import token_problem
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ PASSING = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Flags that `submit` does not know are those of `run`."""
 
 LIVE = ("PENDING", "RUNNING")
-USER_MISTAKE, INTERRUPTED = 2, 130
 
 
 @dataclass(frozen=True)
@@ -172,13 +173,13 @@ def follow_to_end(client: JobSubmissionClient, first: Submission, wait: bool, re
                 str(known[-1].submission_id),
             ]
             if not wait:
-                typer.echo("it runs already", err=True)
+                echo("it runs already", err=True)
                 return 0
-            typer.echo(f"{known[-1].submission_id} runs already; following it", err=True)
+            echo(f"{known[-1].submission_id} runs already; following it", err=True)
         else:
             number = int((known[-1].submission_id or "").rpartition("-")[2]) + 1 if known else 1
             arguments = command(replace(first, attempt=number), wait)
-        typer.echo(shlex.join(arguments), err=True)
+        echo(shlex.join(arguments), err=True)
         code = _ray(arguments)
         if not wait:
             return code
@@ -188,8 +189,8 @@ def follow_to_end(client: JobSubmissionClient, first: Submission, wait: bool, re
         job = known[-1]
         if not was_killed(job):
             return code if job.driver_exit_code is None else job.driver_exit_code
-        typer.echo(f"{job.submission_id} was killed; {left or 'no'} more attempt(s)", err=True)
-    typer.echo("The same command resumes the run.", err=True)
+        echo(f"{job.submission_id} was killed; {left or 'no'} more attempt(s)", err=True)
+    echo(RESUMES, err=True)
     return 1
 
 
@@ -197,7 +198,7 @@ def stop(client: JobSubmissionClient, submission: Submission) -> int:
     """Stop the attempt that runs, if any. What it has finished is saved."""
     live = [job for job in attempts(client.list_jobs(), submission.name) if str(job.status) in LIVE]
     if not live:
-        typer.echo("no job of this output is running")
+        echo("no job of this output is running")
         return 0
     return _ray(
         ["ray", "job", "stop", "--address", submission.address, str(live[-1].submission_id)]
@@ -231,16 +232,26 @@ def submit(
         check_flags(context.args)
         first = plan(manifest, output, context.args, address, working_dir, _yaml(runtime_env))
         if dry_run:
-            typer.echo(shlex.join(command(first, not no_wait)))
+            echo(shlex.join(command(first, not no_wait)))
             return
         client = _connect(address)
     except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         raise typer.Exit(USER_MISTAKE) from None
+    from ray.exceptions import RayError
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code = stop(client, first) if stop_ else follow_to_end(client, first, not no_wait, retries)
+    except (OSError, RuntimeError, RayError) as error:
+        echo(
+            f"stopped: the cluster no longer answers ({error}); the job may go on. The same "
+            "command follows it again",
+            err=True,
+        )
+        raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
-        typer.echo(
+        echo(
             "no longer following; the job goes on. The same command follows it again, --stop ends "
             "it",
             err=True,

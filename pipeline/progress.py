@@ -14,6 +14,7 @@ from rich.progress import Progress as RichProgress
 
 from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED
 from pipeline.output.batches import Report
+from pipeline.terminal import printable
 
 LINE_SECONDS = 10.0
 """Seconds between two plain lines."""
@@ -89,6 +90,7 @@ class Progress:
         statuses = (ACCEPTED, REJECTED, FAILED)
         ended = ", ".join(f"{self.counts.statuses[status]} {status}" for status in statuses)
         by_emotion = " ".join(f"{name} {n}" for name, n in sorted(self.counts.accepted.items()))
+        by_emotion = printable(by_emotion)
         return f"{ended} | {by_emotion} | {self.images_per_second():.2f} images/s"
 
     def _start_bar(self) -> None:
@@ -97,7 +99,7 @@ class Progress:
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[summary]}"),
+            TextColumn("{task.fields[summary]}", markup=False),
         ]
         self.bar = RichProgress(*columns, console=self.console)
         self.bar.start()

@@ -53,7 +53,9 @@ def _check_complete(names: Sequence[str], emotions: Sequence[str], taxonomy: Tax
         raise ValueError(
             f"{mismatch}: none means {', '.join(missing)}; name in label_map the one that does"
         )
-    nearest = difflib.get_close_matches(unknown[0], taxonomy.labels, n=1, cutoff=0.0)[0]
+    # Another label that only looks similar would be wrong: `sadness` for `happiness`.
+    near = difflib.get_close_matches(unknown[0], taxonomy.labels, n=1, cutoff=0.65)
+    nearest = near[0] if near else "EMOTION"
     raise ValueError(
         f"{mismatch}; write in label_map what {', '.join(unknown)} means, "
         f'as in {unknown[0]!r} = {nearest!r}, or "" to leave a label out'

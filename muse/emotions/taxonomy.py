@@ -93,15 +93,16 @@ class Taxonomy:
         """Position of `label` among the labels, compared as `clean` writes it.
 
         Raises:
-            ValueError: if the label is unknown; the message names the nearest known one.
+            ValueError: if the label is unknown; the message names one that is spelled similarly.
         """
         key = clean(label)
         if key in self.labels:
             return self.labels.index(key)
-        nearest = difflib.get_close_matches(key, self.labels, n=1, cutoff=0.0)
+        # Below this similarity a suggestion would be a guess: `sadness` for `happiness`.
+        nearest = difflib.get_close_matches(key, self.labels, n=1, cutoff=0.65)
+        suggestion = f"did you mean {nearest[0]!r}? " if nearest else ""
         raise ValueError(
-            f"unknown emotion {label!r}; did you mean {nearest[0]!r}? "
-            f"{self.name} knows: {', '.join(self.labels)}"
+            f"unknown emotion {label!r}; {suggestion}{self.name} knows: {', '.join(self.labels)}"
         )
 
     def similar(self, label: str) -> tuple[str, ...]:

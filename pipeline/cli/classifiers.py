@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import reported_errors
+from pipeline.cli.console import echo, reported_errors
 
 
 def fit(
@@ -34,9 +34,9 @@ def fit(
         from pipeline.settings import load
 
         settings = load(Fit, config, set_ or [], {"backbone": backbone})
-        figures = fit_classifier(data, output, settings, typer.echo)
+        figures = fit_classifier(data, output, settings, echo)
     low, high = figures["interval"]
-    typer.echo(
+    echo(
         f"{output}: accuracy {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}) "
         f"on {figures['images']} held-out images"
     )

@@ -1,4 +1,4 @@
-"""How commands end: errors as one message with an exit code, and signals."""
+"""How commands talk and end: text without control characters, errors, exit codes, signals."""
 
 from __future__ import annotations
 
@@ -9,19 +9,29 @@ from contextlib import contextmanager
 
 import typer
 
+from pipeline.terminal import printable
+
 FAILED, USER_MISTAKE, INTERRUPTED = 1, 2, 130
 """Exit codes: the command could not do all of it; the user has to change something; a signal."""
 
 RESUMES = "The same command resumes the run."
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends a command in order."""
+
+
+def echo(text: str, err: bool = False) -> None:
+    """Print a line, or several; names in it cannot control the terminal."""
+    typer.echo(printable(text), err=err)
+
 
 def warn(text: str) -> None:
-    typer.echo(f"warning: {text}", err=True)
+    echo(f"warning: {text}", err=True)
 
 
 @contextmanager
 def reported_errors(resumes: bool = False) -> Iterator[None]:
-    """Turn expected errors into one message and an exit code.
+    """Turn expected errors and signals into one message and an exit code.
 
     Args:
         resumes: whether the same command goes on where it ended.
@@ -31,26 +41,27 @@ def reported_errors(resumes: bool = False) -> Iterator[None]:
 
     hint = f"\n{RESUMES}" if resumes else ""
     try:
-        yield
+        with _interruptible():
+            yield
     except (UserError, ManifestError) as error:
-        typer.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         raise typer.Exit(USER_MISTAKE) from None
     except RunStopped as error:
-        typer.echo(f"stopped: {error}{hint}", err=True)
+        echo(f"stopped: {error}{hint}", err=True)
         raise typer.Exit(FAILED) from None
     except OSError as error:
         file = f" {error.filename}" if error.filename else ""
-        typer.echo(f"stopped: {error.strerror or error}{file}{hint}", err=True)
+        echo(f"stopped: {error.strerror or error}{file}{hint}", err=True)
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         saved = "; what was finished is saved" if resumes else ""
-        typer.echo(f"interrupted{saved}{hint}", err=True)
+        echo(f"interrupted{saved}{hint}", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the command in order, within seconds; a third one ends it at once.
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP end the command in order, within seconds; a third ends it at once.
 
     All that is finished is on disk at any time. The orderly end also ends Ray's processes.
     """
@@ -68,8 +79,10 @@ def interruptible() -> Iterator[None]:
             os._exit(INTERRUPTED)
 
     before = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, on_signal)
+    for number in SIGNALS:
+        # `nohup` has SIGHUP ignored, and a background job of a script SIGINT: so it stays.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, on_signal)
     try:
         yield
     finally:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import interruptible, reported_errors, warn
+from pipeline.cli.console import echo, reported_errors, warn
 
 
 def refilter(
@@ -18,7 +18,7 @@ def refilter(
     set_: options.Set = None,
 ) -> None:
     """Apply other thresholds to the corpus in SOURCE, by its stored scores, without a model."""
-    with reported_errors(), interruptible():
+    with reported_errors():
         from pipeline.output.refilter import refilter as refilter_corpus
         from pipeline.storage.files import location
 
@@ -32,7 +32,7 @@ def merge(
     output: options.NewCorpus,
 ) -> None:
     """Make one corpus of several, with new keys."""
-    with reported_errors(), interruptible():
+    with reported_errors():
         from pipeline.output.merge import merge as merge_corpora
         from pipeline.storage.files import location
 
@@ -47,7 +47,7 @@ def retry(
     ] = "failed",
 ) -> None:
     """Reopen the failed requests of the complete corpus in OUTPUT, for the same run command."""
-    with reported_errors(), interruptible():
+    with reported_errors():
         from pipeline.errors import UserError
         from pipeline.output.retry import reopen
         from pipeline.storage.files import location
@@ -59,15 +59,15 @@ def retry(
             )
         reopened = reopen(location(output))
     if reopened.requests:
-        typer.echo(
+        echo(
             f"{output}: {reopened.requests} request(s) in {reopened.batches} batch(es) reopened; "
             "the same run command makes them"
         )
     else:
-        typer.echo(f"{output}: no request failed")
+        echo(f"{output}: no request failed")
 
 
 def print_counts(output: str, counts: Mapping[str, Any]) -> None:
     """One line: how many requests, and what became of them."""
     parts = [f"{counts[name]} {name}" for name in ("accepted", "rejected", "failed")]
-    typer.echo(f"{output}: {counts['requests']} requests: {', '.join(parts)}")
+    echo(f"{output}: {counts['requests']} requests: {', '.join(parts)}")

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import FAILED, interruptible, reported_errors, warn
+from pipeline.cli.console import FAILED, echo, reported_errors, warn
 
 
 def run(
@@ -67,7 +67,7 @@ def run(
     set_: options.Set = None,
 ) -> None:
     """Make the corpus that MANIFEST asks for. The same command again resumes it."""
-    with reported_errors(resumes=True), interruptible():
+    with reported_errors(resumes=True):
         from pipeline.settings import load_config
 
         flags = options.flags(
@@ -92,18 +92,19 @@ def run(
         )
         settings = load_config(config, set_ or [], flags)
         from pipeline.run import execute
+        from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
 
         where = location(output, settings.store_timeout_s)
-        outcome = execute(manifest, where, settings, warn, adopt)
+        outcome = execute(normalized(manifest), where, settings, warn, adopt)
     counts = outcome.counts
     before = "was complete already; " if outcome.already_done else ""
-    typer.echo(
+    echo(
         f"{output}: {before}{counts['requests']} requests: {counts['accepted']} accepted, "
         f"{counts['rejected']} rejected, {counts['failed']} failed"
     )
     if counts["failed"]:
-        typer.echo(f"reasons: status and reason in {output}/metadata.parquet", err=True)
+        echo(f"reasons: status and reason in {output}/metadata.parquet", err=True)
         raise typer.Exit(FAILED)
 
 
@@ -139,7 +140,7 @@ def plan(
         numbers = dry_run(
             manifest, load_config(config, set_ or [], flags), location(output) if output else None
         )
-    typer.echo(json.dumps(numbers, indent=2))
+    echo(json.dumps(numbers, indent=2))
 
 
 def status(
@@ -153,7 +154,7 @@ def status(
         from pipeline.storage.files import location
 
         state = state_of(location(output))
-    typer.echo(json.dumps(state, indent=2) if as_json else as_text(state))
+    echo(json.dumps(state, indent=2) if as_json else as_text(state))
 
 
 def verify(output: options.Corpus) -> None:
@@ -165,10 +166,10 @@ def verify(output: options.Corpus) -> None:
 
         problems = problems_of(location(output))
         for note in notes(location(output)):
-            typer.echo(f"note: {note}")
+            echo(f"note: {note}")
     for problem in problems:
-        typer.echo(problem, err=True)
+        echo(problem, err=True)
     if problems:
-        typer.echo(f"{output}: {len(problems)} problem(s)", err=True)
+        echo(f"{output}: {len(problems)} problem(s)", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{output}: OK")
+    echo(f"{output}: OK")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import reported_errors
+from pipeline.cli.console import echo, reported_errors
 
 
 def config(
@@ -28,4 +28,4 @@ def config(
             text = json.dumps(Config.model_json_schema(), indent=2)
         else:
             text = as_toml(load_config(config, set_ or [], {})).rstrip()
-    typer.echo(text)
+    echo(text)

@@ -195,6 +195,9 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
     before = read_run(output)
     if before.fingerprint == run.fingerprint:
         return before
+    if not _has_results(output):
+        # A run that was refused before it made anything does not bind the next one.
+        return run
     found = differences(before.parts, run.parts)
     lines = [str(difference) for difference in found]
     harmful = [
@@ -213,6 +216,20 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
         remedy = f"none of it can change the images: --adopt continues the run; or {remedy}"
     listed = "\n  ".join(lines)
     raise UserError(f"{output} holds a run with other settings:\n  {listed}\n{remedy}")
+
+
+def _has_results(output: Location) -> bool:
+    """Whether anything was made there: a batch, a shard, or what follows from them."""
+    others = (path for path in output.iterdir() if path.name not in (RUN_FILE, "_state"))
+    if any(not is_temporary(path) for path in others):
+        return True
+    return _has_files(output / "_state" / "batches")
+
+
+def _has_files(folder: Location) -> bool:
+    if not folder.exists():
+        return False
+    return any(_has_files(path) if path.is_dir() else True for path in folder.iterdir())
 
 
 def _holds_something_else(output: Location) -> bool:

@@ -158,8 +158,11 @@ def _faults(text: str) -> Faults:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        if not file.is_file():
+        if not file.exists():
             raise OSError("there is no such file")
+        if not file.is_file():
+            # To open a pipe could wait for ever.
+            raise OSError("it is not a regular file")
         if file.stat().st_size > MAX_BYTES:
             raise OSError(f"it has more than {MAX_BYTES:,} bytes")
         return tomllib.loads(file.read_text())

@@ -128,9 +128,16 @@ def _toml(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, str):
-        # JSON escapes what TOML forbids in a string, but for DEL.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
     return f"[{', '.join(map(_toml, value))}]"
+
+
+def _escaped(character: str) -> str:
+    """What JSON leaves as it is, though TOML forbids it (DEL) or it is invisible."""
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _key(name: str) -> str:

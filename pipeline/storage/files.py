@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pipeline.errors import UserError
+from pipeline.storage.addresses import normalized
 from pipeline.storage.remote import STORE_TIMEOUT_S, Remote, is_url, remote
 
 BLOCK = 1 << 20
@@ -31,20 +32,17 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.muse-part")
 
 
 def location(text: str, store_timeout_s: float = STORE_TIMEOUT_S) -> Location:
-    """The location that the user names: a path, `file://`, or an object store's URL.
+    """The location that the user names: a path, or the URL of a file or an object store.
 
     Args:
         store_timeout_s: seconds for which one call to an object store is retried.
 
     Raises:
-        UserError: a URL with credentials in it, or of a protocol that cannot write a file
+        UserError: an address that cannot be meant, a URL with credentials in it, or of a protocol that cannot write a file
             atomically.
     """
-    if not is_url(text):
-        return Path(text)
-    if text.startswith("file://"):
-        return Path(text.removeprefix("file://"))
-    return remote(text, store_timeout_s)
+    text = normalized(text)
+    return remote(text, store_timeout_s) if is_url(text) else Path(text)
 
 
 @contextmanager
@@ -54,20 +52,32 @@ def fetched(source: str, store_timeout_s: float = STORE_TIMEOUT_S) -> Iterator[s
     A path is given as it is; a URL is copied, and the copy lasts as long as the context.
 
     Raises:
+        UserError: an address that cannot be meant, or a pipe or a device.
         FileNotFoundError: there is nothing at the URL.
         RunStopped: access refused, or the timeout is over.
     """
+    source = normalized(source)
     if not is_url(source):
+        _refuse_special_file(source)
         yield source
-        return
-    if source.startswith("file://"):
-        yield source.removeprefix("file://")
         return
     with tempfile.NamedTemporaryFile(prefix="muse-batch-") as copy:
         for block in Remote(source, store_timeout_s).blocks():
             copy.write(block)
         copy.flush()
         yield copy.name
+
+
+def _refuse_special_file(path: str) -> None:
+    """
+    Raises:
+        UserError: a pipe, a socket or a device. To open one may wait for ever.
+    """
+    file = Path(path)
+    if file.exists() and not (file.is_file() or file.is_dir()):
+        raise UserError(
+            f"{path}: is not a regular file; it is read more than once, so save it to one"
+        )
 
 
 def write_bytes(path: Location, data: bytes) -> str:

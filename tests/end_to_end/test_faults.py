@@ -161,7 +161,9 @@ def _interrupted(manifest, out, *signals: int) -> tuple[int, str]:
     return going.returncode, stderr
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+@pytest.mark.parametrize(
+    "signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT], [signal.SIGHUP]]
+)
 def test_signals_end_the_run_in_order_with_nothing_left_behind(
     manifest, undisturbed, tmp_path, signals
 ):

@@ -278,7 +278,7 @@ def test_a_warning_names_unknown_words_and_those_that_the_embedded_model_knows(t
 
 def test_help_imports_nothing_that_is_slow():
     code = (
-        "import sys; from jobs.cli import app; app(['--help'], standalone_mode=False); "
+        "import sys; from jobs.commands import app; app(['--help'], standalone_mode=False); "
         "print(*{'torch', 'ray', 'numpy', 'pyarrow', 'diffusers'} & sys.modules.keys())"
     )
     command = [sys.executable, "-c", code]

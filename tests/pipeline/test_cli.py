@@ -1,6 +1,8 @@
 """The commands, as far as they need neither Ray nor a model."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -87,9 +89,56 @@ def test_only_a_run_is_resumed_by_the_same_command(tmp_path, monkeypatch, argume
     assert ("The same command resumes the run." in done.output) == resumes
 
 
+@pytest.mark.parametrize("name", ["\x1b]0;title\x07", "\x9b31m", "\u202egnp.exe", "a\u2028b"])
+def test_names_cannot_control_the_terminal(tmp_path, name):
+    done = call("status", tmp_path / name)
+    assert done.exit_code == 2
+    assert name not in done.output
+    assert name.encode("unicode_escape").decode() in done.output
+
+
+def test_ctrl_c_before_a_command_has_begun_ends_it_without_a_traceback(tmp_path):
+    """While typer is imported, which stands for all imports."""
+    (tmp_path / "typer.py").write_text(
+        "print('importing', flush=True)\nimport time\ntime.sleep(60)"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.getcwd()}"}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(
+        [sys.executable, "-m", "jobs.cli", "--help"], env=environment, **options
+    ) as process:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == -signal.SIGINT
+
+
+@pytest.mark.parametrize("form", ["s3:/b/m.parquet", "filecache::s3://b/m.parquet", "memory://m"])
+@pytest.mark.parametrize("place", ["manifest", "output"])
+def test_an_address_that_would_become_a_local_folder_is_refused(tmp_path, monkeypatch, form, place):
+    monkeypatch.chdir(tmp_path)
+    manifest = write_rows(tmp_path / "m.parquet", 1)
+    arguments = {"manifest": manifest, "output": tmp_path / "out", place: form}
+    done = call("run", arguments["manifest"], "--output", arguments["output"], "--engine", "null")
+    assert done.exit_code == 2
+    assert form in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["m.parquet"]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_pipe_as_manifest_or_config_is_refused(tmp_path, command):
+    os.mkfifo(tmp_path / "pipe")
+    manifest = write_rows(tmp_path / "m.parquet", 1)
+    for arguments in ([tmp_path / "pipe"], [manifest, "--config", tmp_path / "pipe"]):
+        done = call(command, *arguments)
+        assert done.exit_code == 2
+        assert "not a regular file" in done.output
+
+
 def test_help_imports_nothing_heavy():
     """Whatever is imported costs every `--help` and every shell completion."""
-    program = "import sys; from jobs.cli import app; app(['--help'], standalone_mode=False); "
+    program = "import sys; from jobs.commands import app; app(['--help'], standalone_mode=False); "
     program += (
         "print(sorted({'numpy', 'pydantic', 'pyarrow', 'ray', 'torch'} & sys.modules.keys()))"
     )

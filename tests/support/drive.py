@@ -49,7 +49,7 @@ def command(*arguments: object, faults: Faults = None) -> subprocess.CompletedPr
     """Any command, within this process."""
     from typer.testing import CliRunner
 
-    from jobs.cli import app
+    from jobs.commands import app
 
     words = [str(argument) for argument in arguments]
     result = CliRunner().invoke(app, words, env=injected(faults))

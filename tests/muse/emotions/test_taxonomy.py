@@ -23,6 +23,11 @@ def test_unknown_emotion_names_the_nearest():
         MIKELS.index("sadnes")
 
 
+def test_no_emotion_is_suggested_that_only_ends_alike():
+    with pytest.raises(ValueError, match="unknown emotion 'happiness'; mikels-8 knows: amusement"):
+        MIKELS.index("happiness")
+
+
 @pytest.mark.parametrize(
     ("emotion", "near"),
     [

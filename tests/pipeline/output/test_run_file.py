@@ -104,8 +104,28 @@ def test_an_output_may_be_new_empty_or_barely_begun(tmp_path):
         examine_output(tmp_path / "mine.txt", _run())
 
 
-def test_a_run_under_other_settings_is_refused_with_the_difference(tmp_path):
+BATCH, SHARD = "_state/batches/0/000000000.parquet", "shards/00000.tar"
+
+
+def _write_begun_run(output, made=BATCH):
+    write_run(output, _run())
+    (output / made).parent.mkdir(parents=True)
+    (output / made).touch()
+
+
+def test_a_run_that_has_made_nothing_does_not_bind_the_next_one(tmp_path):
+    """As one that was refused because there is no GPU."""
     write_run(tmp_path, _run())
+    (tmp_path / "_state" / "batches" / "0").mkdir(parents=True)
+    (tmp_path / "_state" / "log.jsonl").touch()
+    (tmp_path / temporary_name(RUN_FILE)).write_bytes(b"{")
+    other = _run(config={"seed": 1, "guide": "here"})
+    assert examine_output(tmp_path, other) == other
+
+
+@pytest.mark.parametrize("made", [BATCH, SHARD])
+def test_a_run_under_other_settings_is_refused_with_the_difference(tmp_path, made):
+    _write_begun_run(tmp_path, made)
     other = _run(config={"seed": 1, "guide": "here"})
     with pytest.raises(UserError, match=r"config\.seed: 0 -> 1") as caught:
         examine_output(tmp_path, other)
@@ -115,7 +135,7 @@ def test_a_run_under_other_settings_is_refused_with_the_difference(tmp_path):
 
 
 def test_a_harmless_difference_is_adopted_if_asked_for(tmp_path):
-    write_run(tmp_path, _run())
+    _write_begun_run(tmp_path)
     other = _run(versions={"python": "3.11.9"})
     with pytest.raises(UserError, match="--adopt continues the run"):
         examine_output(tmp_path, other)

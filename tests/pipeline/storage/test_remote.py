@@ -29,7 +29,7 @@ def store(request):
     import fsspec
 
     fsspec.filesystem("memory").store.clear()
-    return location("memory://corpora/out")
+    return remote.remote("memory://corpora/out")
 
 
 def test_it_is_named_listed_read_and_removed_like_a_path(store):

@@ -1,0 +1,26 @@
+import signal
+
+import pytest
+import typer
+
+from pipeline.cli.console import INTERRUPTED, reported_errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_in_order_and_its_handler_is_put_back(number, capsys):
+    before = signal.getsignal(number)
+    with pytest.raises(typer.Exit) as ended, reported_errors(resumes=True):
+        signal.raise_signal(number)
+    assert ended.value.exit_code == INTERRUPTED
+    assert "interrupted; what was finished is saved" in capsys.readouterr().err
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    """As SIGHUP is under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with reported_errors():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)

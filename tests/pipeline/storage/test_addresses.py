@@ -1,0 +1,61 @@
+import os
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.storage.addresses import normalized
+from pipeline.storage.files import fetched, location
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("out", "out"),
+        ("/data/a b", "/data/a b"),
+        ("a:b/c", "a:b/c"),
+        ("S3://Bucket/X", "s3://Bucket/X"),
+        ("GS://b/x", "gs://b/x"),
+        ("file:///x/y", "/x/y"),
+        ("FILE:///x/y", "/x/y"),
+        ("file://localhost/x/y", "/x/y"),
+        ("file://LOCALHOST/x/y", "/x/y"),
+        ("file:/x/y", "/x/y"),
+        ("file:///x%20y/%C3%A4", "/x y/ä"),
+        ("file:///x/a#1?.parquet", "/x/a#1?.parquet"),
+    ],
+)
+def test_every_form_of_an_address_means_the_same_place(text, expected):
+    assert normalized(text) == expected
+    assert normalized(expected) == expected
+    assert str(location(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("s3:/b/x", "write s3://b/x"),
+        ("S3:b/x", "write s3://b/x"),
+        ("https:/host/m.parquet", "write https://host/m.parquet"),
+        ("filecache::s3://b/x", "write s3://b/x"),
+        ("simplecache::memory://x", "write memory://x"),
+        ("file://server/share", "write file:///PATH"),
+        ("memory://x", "give a folder or an object store"),
+        ("Memory://x", "give a folder or an object store"),
+    ],
+)
+def test_what_would_become_a_local_folder_is_refused_with_the_remedy(text, remedy):
+    for read in (normalized, location):
+        with pytest.raises(UserError) as caught:
+            read(text)
+        assert str(caught.value).startswith(text)
+        assert remedy in str(caught.value)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_refused_instead_of_waiting_for_its_other_end(tmp_path):
+    os.mkfifo(tmp_path / "m.parquet")
+    with (
+        pytest.raises(UserError, match=r"m.parquet: is not a regular file; .* save it to one"),
+        fetched(str(tmp_path / "m.parquet")),
+    ):
+        pass
