@@ -36,7 +36,8 @@ from pipeline.planning.manifest_input import (
     vocabulary_warning,
 )
 from pipeline.scheduling.driver import make_batches
-from pipeline.scheduling.executor import Executor, executor_for
+from pipeline.scheduling.executor import Executor
+from pipeline.scheduling.executor_choice import executor_for
 from pipeline.storage.files import Location, clear_temporaries
 from pipeline.storage.lease import Lease
 from pipeline.storage.remote import public

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from pipeline.config import Config
 from pipeline.generation.worker import Job, Placement, Ready
 from pipeline.output.batches import Report
 from pipeline.scheduling.bisection import Task
@@ -110,21 +108,3 @@ def last_line(error: BaseException) -> str:
     text = str(getattr(error, "cause", None) or error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
-
-
-def executor_for(config: Config) -> Executor:
-    """The executor that the settings name."""
-    if config.executor == "local":
-        from pipeline.scheduling.local_executor import LocalExecutor
-
-        return LocalExecutor(workers=config.workers or 1)
-    if not config.address:
-        # Ray reads this when it is imported. Without clusters, its services listen on loopback
-        # only.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    else:
-        # So it does with this. While it cannot join a cluster, it would print a warning a second.
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
-    from pipeline.scheduling.ray_executor import RayExecutor
-
-    return RayExecutor()

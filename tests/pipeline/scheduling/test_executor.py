@@ -1,23 +1,6 @@
-"""Which executor the settings name; what is told of an error."""
-
 import pytest
 
-from pipeline.config import Config
-from pipeline.scheduling.executor import executor_for, last_line
-from pipeline.scheduling.local_executor import LocalExecutor
-
-
-@pytest.mark.parametrize(("workers", "expected"), [(0, 1), (3, 3)])
-def test_local_runs_in_this_process(workers, expected):
-    executor = executor_for(Config(engine="null", executor="local", workers=workers))
-    assert isinstance(executor, LocalExecutor)
-    assert executor.size == expected
-
-
-def test_ray_is_the_default():
-    from pipeline.scheduling.ray_executor import RayExecutor
-
-    assert isinstance(executor_for(Config(engine="null")), RayExecutor)
+from pipeline.scheduling.executor import last_line
 
 
 @pytest.mark.parametrize(
