@@ -174,6 +174,7 @@ def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")
     from pipeline.generation.samples import BatchMaker
     from pipeline.models.locate import locate
     from pipeline.output import batches
+    from pipeline.output.rows import layout_of
     from pipeline.output.run_file import describe
     from pipeline.output.shards import publisher_of
     from pipeline.planning.manifest_input import batches_of
@@ -187,7 +188,8 @@ def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")
     output = folder / f"pack-{os.getpid()}"
     run = describe(manifest, "", config, locate(config))
     job = make_job(output, config, {}, run, manifest, "")
-    maker = BatchMaker(load_engine({}, config, False), {}, config, job.shared, "")
+    engine = load_engine({}, config, False)
+    maker = BatchMaker(engine, {}, config, layout_of(job.schema), "")
     for batch in batches_of(manifest, config):
         results = [replace(result, image=os.urandom(kib * 1024)) for result in maker.make(batch)]
         batches.write_batch(output, batch.number, results, job.schema)

@@ -178,6 +178,12 @@ class Config(Settings):
         le=1,
         description="Similarity of image and prompt at which a sample is accepted.",
     )
+    min_source_similarity: float = Field(
+        -1.0,
+        ge=-1,
+        le=1,
+        description="Similarity of an edit and its source image at which a sample is accepted.",
+    )
     near_duplicates: int = Field(
         -1,
         ge=-1,

@@ -17,7 +17,6 @@ from pipeline.output.integrity import (
     damaged_shards,
     refuse_damaged_shards,
 )
-from pipeline.output.provenance import provenance
 from pipeline.output.records import record_schema
 from pipeline.output.run_file import (
     RunFile,
@@ -135,9 +134,8 @@ def make_job(
     Args:
         base: the folder that relative paths of source images refer to.
     """
-    shared = provenance(run, config)
-    schema = record_schema(shared, manifest.extra, config.filters)
-    return Job(output.resolve(), config, models, shared, schema, base)
+    schema = record_schema(config.taxonomy.labels, config.filters, manifest.extra)
+    return Job(output.resolve(), config, models, schema, base)
 
 
 def _complete_before(output: Location, run: RunFile, warn: Warn) -> Outcome:

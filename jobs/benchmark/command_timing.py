@@ -39,7 +39,7 @@ import torch
 import typer
 
 from jobs.benchmark.stopwatch import Stopwatch
-from manifests.read import check, content_hash
+from manifests.read import check
 from pipeline.config import Config
 from pipeline.generation.load import load_engine
 from pipeline.generation.muse_engine import ScoringMuseEngine
@@ -47,9 +47,8 @@ from pipeline.generation.samples import BatchMaker
 from pipeline.generation.verdicts import ACCEPTED
 from pipeline.models.locate import locate
 from pipeline.output.batches import write_batch
-from pipeline.output.provenance import provenance
 from pipeline.output.records import record_schema
-from pipeline.output.run_file import describe
+from pipeline.output.rows import layout_of
 from pipeline.planning.manifest_input import batches_of, folder_of
 from pipeline.settings import load_config
 from pipeline.storage.log import entries
@@ -137,11 +136,11 @@ def loop(config: Config) -> tuple[dict[str, float], dict[str, str]]:
     """
     manifest = check(str(DEMO), config.taxonomy.labels, len(config.emotions))
     models = locate(config)
-    shared = provenance(describe(manifest, content_hash(str(DEMO)), config, models), config)
-    schema = record_schema(shared, manifest.extra)
+    schema = record_schema(config.taxonomy.labels, config.filters, manifest.extra)
+    layout = layout_of(schema)
     loaded = load_engine(models, config, on_gpu=torch.cuda.is_available())
     assert isinstance(loaded, ScoringMuseEngine)
-    maker, watch = BatchMaker(loaded, {}, config, shared, folder_of(str(DEMO))), Stopwatch()
+    maker, watch = BatchMaker(loaded, {}, config, layout, folder_of(str(DEMO))), Stopwatch()
     hashes: dict[str, str] = {}
     with (
         tempfile.TemporaryDirectory() as folder,

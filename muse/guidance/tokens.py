@@ -70,6 +70,13 @@ def ids_with_tokens(
     return torch.tensor(ids), torch.tensor(positions)
 
 
+def lost_tokens(tokenizer, prompt: str, target: Target, count: int, prompt_suffix: str) -> int:
+    """How many tokens at the end of a prompt `ids_with_tokens` cuts off; 0 if it fits."""
+    suffix_ids = word_ids(tokenizer, prompt_suffix.replace("{emotion}", target.words()))
+    room = tokenizer.model_max_length - 2 - len(suffix_ids) - count
+    return max(0, len(word_ids(tokenizer, prompt)) - room)
+
+
 def initial_tokens(tokenizer, table: nn.Embedding, targets: list[Target], count: int) -> Tensor:
     """Tokens to start with, float32 (b, k, d): the word of the emotion that each stands for.
 

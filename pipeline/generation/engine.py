@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from PIL import Image
 
 from muse.emotions import Target
+from muse.images import SquareImage
 from pipeline.planning.plan import PlannedRequest
 
 if TYPE_CHECKING:
@@ -22,14 +23,19 @@ class EngineInput:
     Attributes:
         planned: the request of the plan.
         target: the emotion to evoke.
-        image: the opened source image of an edit; None to generate.
+        source: the opened source image of an edit; None to generate.
         source_sha256: of the source image as it was encoded, as hex; None to generate.
     """
 
     planned: PlannedRequest
     target: Target
-    image: Image.Image | None
+    source: SquareImage | None
     source_sha256: str | None = None
+
+    @property
+    def image(self) -> Image.Image | None:
+        """The square to edit; None to generate."""
+        return None if self.source is None else self.source.image
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class EngineOutput:
         image: RGB; None if it failed.
         judge, guide: the scores of either classifier.
         similarity: cosine of image and prompt, in [-1, 1].
+        source_similarity: cosine of an edit and its source image, in [-1, 1]; None if generated.
+        prompt_truncated: tokens of the prompt that the text encoder did not read; None if unknown.
         trace: how the image came about; None from an engine without a model.
         failure: why there is no image; empty if there is one.
     """
@@ -61,6 +69,8 @@ class EngineOutput:
     judge: Scores = Scores()
     guide: Scores = Scores()
     similarity: float = 0.0
+    source_similarity: float | None = None
+    prompt_truncated: int | None = None
     trace: Trace | None = None
     failure: str = ""
 

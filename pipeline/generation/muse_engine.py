@@ -11,6 +11,8 @@ from pipeline.generation.engine import EngineInput, EngineOutput, Scores
 from pipeline.planning.retry_strategy import is_refinement
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from muse.classifiers import EmotionClassifier
     from muse.classifiers.clip import ClipSimilarity
     from muse.emotions import Target
@@ -26,6 +28,7 @@ class ScoredImage:
     judge: Scores
     guide: Scores
     similarity: float
+    source_similarity: float | None
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,23 @@ class ScoringMuseEngine:
         made = [i for i, sample in enumerate(samples) if sample.pixels is not None]
         scored = self._score([samples[i] for i in made], [requests[i] for i in made])
         scores = dict(zip(made, scored, strict=True))
-        return [_output(sample, scores.get(i)) for i, sample in enumerate(samples)]
+        outputs = []
+        for i, (request, sample) in enumerate(zip(requests, samples, strict=True)):
+            lost = self._lost_tokens(request)
+            outputs.append(_output(sample, scores.get(i), lost))
+        return outputs
+
+    def _lost_tokens(self, request: EngineInput) -> int:
+        """Tokens of the prompt that the text encoder with the shortest context does not read."""
+        from muse.guidance.tokens import lost_tokens
+
+        setup = self.engine.setup
+        prompt, method = request.planned.prompt, setup.method
+        lost = 0
+        for tokenizer in setup.backbone.text.tokenizers:
+            count, suffix = method.tokens, method.prompt_suffix
+            lost = max(lost, lost_tokens(tokenizer, prompt, request.target, count, suffix))
+        return lost
 
     def _make(self, requests: Sequence[EngineInput]) -> list[Sample]:
         samples: dict[int, Sample] = {}
@@ -83,8 +102,29 @@ class ScoringMuseEngine:
             judge = _scores(self.judge.probs(pixels), targets)
             guide = _scores(self.guide.probs(pixels), targets)
             texts = self.clip.text([request.planned.prompt for request in requests])
-            similarities = similarity(self.clip.image(pixels), texts).tolist()
-        return [ScoredImage(*scores) for scores in zip(judge, guide, similarities, strict=True)]
+            embeddings = self.clip.image(pixels)
+            similarities = similarity(embeddings, texts).tolist()
+            to_sources = self._source_similarities(embeddings, requests)
+        scores = zip(judge, guide, similarities, to_sources, strict=True)
+        return [ScoredImage(*row) for row in scores]
+
+    def _source_similarities(
+        self, embeddings: Tensor, requests: Sequence[EngineInput]
+    ) -> list[float | None]:
+        """The cosine of each edit and its source image; `embeddings` (b, d) are unit vectors."""
+        import torch
+
+        from muse.classifiers.clip import similarity
+
+        sources = {i: r.image for i, r in enumerate(requests) if r.image is not None}
+        cosines: list[float | None] = [None] * len(requests)
+        if sources:
+            pixels = torch.stack([to_tensor(image) for image in sources.values()])
+            source_embeddings = self.clip.image(pixels.to(self.device))
+            edited = embeddings[list(sources)]
+            for i, cosine in zip(sources, similarity(edited, source_embeddings), strict=True):
+                cosines[i] = float(cosine)
+        return cosines
 
 
 def _scores(probabilities: Probabilities, targets: Sequence[Target]) -> list[Scores]:
@@ -95,13 +135,21 @@ def _scores(probabilities: Probabilities, targets: Sequence[Target]) -> list[Sco
     return scores
 
 
-def _output(sample: Sample, scored: ScoredImage | None) -> EngineOutput:
+def _output(sample: Sample, scored: ScoredImage | None, prompt_truncated: int) -> EngineOutput:
     from PIL import Image
 
     if sample.pixels is None or scored is None:
         return EngineOutput(None, failure=sample.failure or "no image")
     image = Image.fromarray(sample.pixels.numpy())
-    return EngineOutput(image, scored.judge, scored.guide, scored.similarity, sample.trace)
+    return EngineOutput(
+        image,
+        scored.judge,
+        scored.guide,
+        scored.similarity,
+        scored.source_similarity,
+        prompt_truncated,
+        sample.trace,
+    )
 
 
 def _request(given: EngineInput) -> Request:

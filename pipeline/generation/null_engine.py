@@ -58,7 +58,9 @@ class NullEngine:
         judge_scores, guide_scores = (
             Scores(p, request.target.confidence(p)) for p in (judge, guide)
         )
-        return EngineOutput(image, judge_scores, guide_scores, float(rng.random()))
+        similarity = float(rng.random())
+        source_similarity = None if request.image is None else float(rng.random())
+        return EngineOutput(image, judge_scores, guide_scores, similarity, source_similarity)
 
 
 def _generator(request: EngineInput) -> Generator:

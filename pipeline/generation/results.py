@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from muse.emotions import Target, Taxonomy
 from pipeline.generation.verdicts import FAILED, REJECTED
-from pipeline.output.records import DRAWN, Record, to_row
+from pipeline.output.records import Record
+from pipeline.output.rows import RowLayout
 from pipeline.planning.plan import PlannedRequest
 from pipeline.storage.remote import public
 
@@ -29,42 +30,41 @@ class Result:
 def blank_record(request: PlannedRequest, batch: int, taxonomy: Taxonomy) -> Record:
     """The record of a planned request before it is computed: failed, without a reason yet."""
     target = Target.of(request.emotion, taxonomy)
+    is_mixture = len(target.members) > 1
     return Record(
         key=request.key,
+        status=FAILED,
+        task="generate" if request.image is None else "edit",
         id=request.id,
         row=request.row,
         batch=batch,
-        status=FAILED,
-        reason=None,
-        task="generate" if request.image is None else "edit",
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,
-        image=public(request.image) if isinstance(request.image, str) else None,
-        emotion=target.members[0],
-        target=target.weights,
+        emotion=None if is_mixture else target.name,
+        mixture=target.name if is_mixture else None,
+        target=dict(zip(taxonomy.labels, target.weights, strict=True)),
+        source_image=public(request.image) if isinstance(request.image, str) else None,
         seed=request.seed,
         candidate=request.candidate,
+        manifest=request.extra,
     )
 
 
-def blank_row(request: PlannedRequest, batch: int, shared: Mapping[str, Any]) -> dict[str, Any]:
-    """`blank_record` as a row; `shared` are the columns that are the same for the whole run."""
-    record = blank_record(request, batch, Taxonomy.of(shared["taxonomy"]))
-    return to_row(record, shared, request.extra)
+def blank_row(
+    request: PlannedRequest, batch: int, taxonomy: Taxonomy, layout: RowLayout
+) -> dict[str, Any]:
+    """`blank_record` as a row of the metadata."""
+    return layout.row(blank_record(request, batch, taxonomy))
 
 
-def failed(request: PlannedRequest, batch: int, shared: Mapping[str, Any], reason: str) -> Result:
+def failed(
+    request: PlannedRequest, batch: int, taxonomy: Taxonomy, layout: RowLayout, reason: str
+) -> Result:
     """The result of a request for which there is no image."""
-    row = blank_row(request, batch, shared)
-    return Result({**row, "status": FAILED, "reason": reason}, None)
+    record = blank_record(request, batch, taxonomy)
+    return Result(layout.row(replace(record, reason=reason)), None)
 
 
-def quota_rejection(row: Mapping[str, Any], reason: str) -> Result:
+def quota_rejection(row: Mapping[str, Any], layout: RowLayout, reason: str) -> Result:
     """The rejection of a request whose cell is full: the same whether it was computed or not."""
-    planned = {name: value for name, value in row.items() if name != "scores"}
-    return Result({**planned, **undrawn(), "status": REJECTED, "reason": reason}, None)
-
-
-def undrawn() -> dict[str, Any]:
-    """The columns that describe an image, with their values where none was made."""
-    return {name: [*value] if isinstance(value, tuple) else value for name, value in DRAWN.items()}
+    return Result({**layout.undrawn(row), "status": REJECTED, "reason": reason}, None)

@@ -12,12 +12,14 @@ from typing import Any
 from muse.emotions import Target
 from pipeline.config import Config
 from pipeline.generation.engine import Engine, EngineInput, EngineOutput
-from pipeline.generation.finished_images import encode_image, perceptual_hash
-from pipeline.generation.results import Result, blank_record
+from pipeline.generation.finished_images import SyntheticSource, encode_image, perceptual_hash
+from pipeline.generation.results import Result, blank_record, failed
 from pipeline.generation.scores import Score, scores_of
 from pipeline.generation.source_images import ImageError, open_image, read_source
+from pipeline.generation.ssim import ssim
 from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED, decide
-from pipeline.output.records import Record, to_row
+from pipeline.output.records import Record
+from pipeline.output.rows import RowLayout
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.retry_strategy import attempt_kind, next_attempt
 
@@ -30,10 +32,9 @@ MAX_SOURCE_READERS = 4
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt at a request: its record, filter scores, and encoded image if that is kept."""
+    """One attempt at a request: its record, and its encoded image if that is kept."""
 
     record: Record
-    scores: Mapping[str, float] | None = None
     image: bytes | None = None
 
 
@@ -42,7 +43,7 @@ class BatchMaker:
 
     Args:
         scores: the run's filters, by name.
-        shared: the columns that are the same for all samples of the run.
+        layout: of the rows of the metadata.
         base: the folder that relative paths of source images refer to.
     """
 
@@ -51,11 +52,11 @@ class BatchMaker:
         engine: Engine,
         scores: Mapping[str, Score],
         config: Config,
-        shared: Mapping[str, Any],
+        layout: RowLayout,
         base: str,
     ):
         self.engine, self.scores, self.config = engine, scores, config
-        self.shared, self.base = shared, base
+        self.layout, self.base = layout, base
 
     def make(self, batch: Batch) -> list[Result]:
         """One result for each request, in their order.
@@ -81,7 +82,12 @@ class BatchMaker:
                 attempts[key] = better(attempts[key], attempt) if key in attempts else attempt
             rejected = [r for r in inputs if attempts[r.planned.key].record.status == REJECTED]
             inputs = [self._next_attempt(r, first_seeds[r.planned.key]) for r in rejected]
-        return [self._result(planned, attempts[planned.key]) for planned in batch.requests]
+        ended = [attempts[planned.key] for planned in batch.requests]
+        return [Result(self.layout.row(attempt.record), attempt.image) for attempt in ended]
+
+    def failed(self, request: PlannedRequest, batch: int, reason: str) -> Result:
+        """The result of a request for which there is no image."""
+        return failed(request, batch, self.config.taxonomy, self.layout, reason)
 
     def _open_all(self, batch: Batch) -> Iterator[tuple[PlannedRequest, EngineInput | ImageError]]:
         """Every request with its opened source image, or with the error of opening it.
@@ -92,16 +98,17 @@ class BatchMaker:
             yield from zip(batch.requests, threads.map(self._open, batch.requests), strict=True)
 
     def _open(self, planned: PlannedRequest) -> EngineInput | ImageError:
-        image, digest = None, None
+        source, digest = None, None
         if planned.image is not None:
             limits, timeout_s = self.config.images, self.config.store_timeout_s
             try:
                 data = read_source(planned.image, self.base, limits, timeout_s)
-                image = open_image(data, self.engine.side, limits).image
+                source = open_image(data, self.engine.side, limits)
             except ImageError as error:
                 return error
             digest = hashlib.sha256(data).hexdigest()
-        return EngineInput(planned, Target.of(planned.emotion, self.config.taxonomy), image, digest)
+        target = Target.of(planned.emotion, self.config.taxonomy)
+        return EngineInput(planned, target, source, digest)
 
     def _next_attempt(self, request: EngineInput, first_seed: int) -> EngineInput:
         following = next_attempt(request.planned, first_seed, self.config.seed)
@@ -129,27 +136,25 @@ class BatchMaker:
         assert output.image is not None, "an engine gave neither an image nor a failure"
         record = replace(
             record,
-            image_sha256=request.source_sha256,
             total_nfe=nfe,
             trace_nfe=(nfe,),
             micro_batch_size=micro_batch_size,
             phash=perceptual_hash(output.image),
-            **_score_columns(output),
+            prompt_truncated=output.prompt_truncated,
+            **_score_columns(output, self.config.taxonomy.labels),
+            **_source_columns(request, output),
             **_trace_columns(output),
         )
-        row = to_row(record, self.shared, request.planned.extra)
-        scores = scores_of(self.scores, output.image, row) if self.scores else None
-        verdict = decide(row | {"scores": scores}, self.config)
+        if self.scores:
+            scores = scores_of(self.scores, output.image, self.layout.row(record))
+            record = replace(record, scores=scores)
+        verdict = decide(self.layout.row(record), self.layout, self.config)
         record = replace(record, status=verdict.status, reason=verdict.reason)
         if verdict.status != ACCEPTED and not self.config.keep_rejected:
-            return Attempt(record, scores)
-        return Attempt(record, scores, encode_image(output.image, self.config.image_format))
-
-    def _result(self, planned: PlannedRequest, attempt: Attempt) -> Result:
-        row = to_row(attempt.record, self.shared, planned.extra)
-        if self.scores:
-            row["scores"] = attempt.scores
-        return Result(row, attempt.image)
+            return Attempt(record)
+        source = SyntheticSource(record.key, is_edit=request.source is not None)
+        image = encode_image(output.image, self.config.image_format, source)
+        return Attempt(record, image)
 
 
 def better(kept: Attempt, new: Attempt) -> Attempt:
@@ -167,13 +172,34 @@ def _rank(attempt: Attempt) -> tuple[int, float]:
     return order.index(attempt.record.status), attempt.record.judge_confidence or 0.0
 
 
-def _score_columns(output: EngineOutput) -> dict[str, Any]:
+def _score_columns(output: EngineOutput, labels: Sequence[str]) -> dict[str, Any]:
+    columns: dict[str, Any] = {"similarity": round(output.similarity, DIGITS)}
+    for name, scores in (("judge", output.judge), ("guide", output.guide)):
+        probabilities = dict(zip(labels, _rounded(scores.probabilities), strict=True))
+        columns[name] = probabilities
+        columns[f"{name}_emotion"] = max(probabilities, key=lambda label: probabilities[label])
+        columns[f"{name}_confidence"] = round(scores.confidence, DIGITS)
+    return columns
+
+
+def _source_columns(request: EngineInput, output: EngineOutput) -> dict[str, Any]:
+    """What is known of the source image of an edit, and how far the edit resembles it."""
+    source = request.source
+    if source is None:
+        return {}
+    assert output.image is not None
+    assert output.source_similarity is not None
+    left, top, right, bottom = source.crop
     return {
-        "judge": _rounded(output.judge.probabilities),
-        "judge_confidence": round(output.judge.confidence, DIGITS),
-        "guide": _rounded(output.guide.probabilities),
-        "guide_confidence": round(output.guide.confidence, DIGITS),
-        "similarity": round(output.similarity, DIGITS),
+        "source_sha256": request.source_sha256,
+        "source_width": source.width,
+        "source_height": source.height,
+        "source_crop_left": left,
+        "source_crop_top": top,
+        "source_crop_right": right,
+        "source_crop_bottom": bottom,
+        "source_similarity": round(output.source_similarity, DIGITS),
+        "source_ssim": round(ssim(source.image, output.image), DIGITS),
     }
 
 

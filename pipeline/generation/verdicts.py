@@ -7,16 +7,20 @@ thresholds can be applied later.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pipeline.config import Config
+from pipeline.output.rows import RowLayout, target_name
 
 ACCEPTED, REJECTED, FAILED = "accepted", "rejected", "failed"
 STATUSES = (ACCEPTED, REJECTED, FAILED)
+
+EMOTION = "emotion"
+"""In `quota_by`: the target of a request makes its cell."""
 
 
 @dataclass(frozen=True)
@@ -27,44 +31,53 @@ class Verdict:
     reason: str | None = None
 
 
-def judge(
-    confidence: float, probabilities: Sequence[float], labels: Sequence[str], min_confidence: float
-) -> Verdict:
-    """Accept a sample if the judge's confidence in its target is at least `min_confidence`.
+def decide(row: Mapping[str, Any], layout: RowLayout, config: Config) -> Verdict:
+    """The verdict on a sample from the scores in its row: the judge first, then the filters.
 
-    Args:
-        probabilities: of the judge, in the order of `labels`.
+    A filter that the row has no score of rejects nothing (see `unscored`).
     """
-    if confidence >= min_confidence:
-        return Verdict(ACCEPTED)
-    strongest = max(range(len(probabilities)), key=lambda i: probabilities[i])
-    sees = f"{labels[strongest]} {probabilities[strongest]:.2f}"
-    reason = f"judge's confidence {confidence:.2f} < {min_confidence:g}; it sees {sees}"
-    return Verdict(REJECTED, reason)
+    if row["judge_confidence"] < config.min_confidence:
+        return Verdict(REJECTED, _judge_reason(row, layout, config.min_confidence))
+    scores = [
+        ("similarity", row["similarity"], "min_similarity", config.min_similarity),
+        (
+            "source_similarity",
+            row["source_similarity"],
+            "min_source_similarity",
+            config.min_source_similarity,
+        ),
+    ]
+    filter_scores = layout.members(row, "scores")
+    for name, threshold in sorted(config.filters.items()):
+        scores.append((name, filter_scores.get(name), f"filters.{name}", threshold))
+    for name, score, setting, threshold in scores:
+        # Images that were not edited have no similarity to a source.
+        if score is not None and score < threshold:
+            return Verdict(REJECTED, f"{name} {_below(score, threshold)} < {setting} {threshold:g}")
+    return Verdict(ACCEPTED)
 
 
-def decide(record: Mapping[str, Any], config: Config) -> Verdict:
-    """The verdict on a sample from the scores in its record: the judge first, then the filters.
-
-    A filter that the record has no score of rejects nothing (see `unscored`).
-    """
-    verdict = judge(
-        record["judge_confidence"], record["judge"], config.taxonomy.labels, config.min_confidence
+def _judge_reason(row: Mapping[str, Any], layout: RowLayout, min_confidence: float) -> str:
+    strongest = row["judge_emotion"]
+    confidence = _below(row["judge_confidence"], min_confidence)
+    reason = (
+        f"judge confirms {target_name(row)} at {confidence} < min_confidence {min_confidence:g}"
     )
-    if verdict.status == REJECTED:
-        return verdict
-    scores = [("image-text similarity", record["similarity"], config.min_similarity)]
-    for name in sorted({*config.filters} - {*unscored(record, config)}):
-        scores.append((name, record["scores"][name], config.filters[name]))
-    for name, score, threshold in scores:
-        if score < threshold:
-            return Verdict(REJECTED, f"{name} {score:.2f} < {threshold:g}")
-    return verdict
+    if strongest == row["emotion"]:
+        return f"{reason}, though it finds no other emotion stronger"
+    probability = row[layout.column("judge", strongest)]
+    return f"{reason}; it finds {strongest} strongest, at {probability:.2f}"
 
 
-def unscored(record: Mapping[str, Any], config: Config) -> list[str]:
+def _below(score: float, threshold: float) -> str:
+    """The score with two decimals, or with all if two would hide that it is below the threshold."""
+    short = f"{score:.2f}"
+    return short if float(short) < threshold else f"{score:g}"
+
+
+def unscored(row: Mapping[str, Any], layout: RowLayout, config: Config) -> list[str]:
     """The filters that a sample has no score of: it was merged from a corpus made without them."""
-    scores = record.get("scores") or {}
+    scores = layout.members(row, "scores")
     return [name for name in sorted(config.filters) if scores.get(name) is None]
 
 
@@ -108,22 +121,35 @@ class Quota:
     Args:
         max_accepted: samples that a cell may have.
         by: what makes a cell: `emotion`, or a further column of the manifest.
-        earlier: the records of the samples that were accepted before.
+        layout: of the rows.
+        earlier: the rows of the samples that were accepted before, with the columns of `columns`.
     """
 
-    def __init__(self, max_accepted: int, by: str, earlier: Iterable[Mapping[str, Any]] = ()):
+    def __init__(
+        self,
+        max_accepted: int,
+        by: str,
+        layout: RowLayout,
+        earlier: Iterable[Mapping[str, Any]] = (),
+    ):
         self.max_accepted, self.by = max_accepted, by
-        self.counts: Counter[str] = Counter(self.cell(record) for record in earlier)
+        self.columns = quota_columns(by, layout)
+        self.counts: Counter[str] = Counter(self.cell(row) for row in earlier)
 
-    def cell(self, record: Mapping[str, Any]) -> str:
-        return str(record["emotion"] if self.by == "emotion" else record["manifest"][self.by])
+    def cell(self, row: Mapping[str, Any]) -> str:
+        return target_name(row) if self.by == EMOTION else str(row[self.columns[0]])
 
-    def add(self, record: Mapping[str, Any]) -> None:
-        self.counts[self.cell(record)] += 1
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.counts[self.cell(row)] += 1
 
-    def reason(self, record: Mapping[str, Any]) -> str:
+    def reason(self, row: Mapping[str, Any]) -> str:
         """Why another sample of this cell is rejected; empty while there is room."""
-        cell = self.cell(record)
+        cell = self.cell(row)
         if self.counts[cell] < self.max_accepted:
             return ""
         return f"quota: {self.by} {cell} has its {self.max_accepted} accepted before"
+
+
+def quota_columns(by: str, layout: RowLayout) -> list[str]:
+    """The columns that make a cell. A mixture is a cell of its own, none of its members'."""
+    return [EMOTION, "mixture"] if by == EMOTION else [layout.column("manifest", by)]

@@ -6,19 +6,19 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pyarrow as pa
 
 from pipeline.config import Config
 from pipeline.errors import RunStopped
 from pipeline.generation.load import import_libraries, load_engine
-from pipeline.generation.results import Result, failed
+from pipeline.generation.results import Result
 from pipeline.generation.samples import BatchMaker
 from pipeline.generation.scores import load_scores
 from pipeline.models.locate import Model
 from pipeline.models.node import refuse_other_models
 from pipeline.output.batches import Report, report, write_batch
+from pipeline.output.rows import layout_of
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.software import refuse_other_versions, versions
 from pipeline.scheduling.bisection import KILLED, Task
@@ -33,7 +33,6 @@ class Job:
 
     Attributes:
         models: by role.
-        shared: the columns that are the same for all samples of the run.
         schema: of the records.
         base: the folder that relative paths of source images refer to.
         versions: of the driver's software.
@@ -43,7 +42,6 @@ class Job:
     output: storage.Location
     config: Config
     models: Mapping[str, Model]
-    shared: Mapping[str, Any]
     schema: pa.Schema
     base: str
     versions: Mapping[str, str] = field(default_factory=versions)
@@ -127,7 +125,7 @@ def _alone(maker: BatchMaker, number: int, request: PlannedRequest) -> Result:
             if out_of_memory(error)
             else public(f"{type(error).__name__}: {error}")
         )
-        return failed(request, number, maker.shared, reason)
+        return maker.failed(request, number, reason)
 
 
 def _free_memory() -> None:
@@ -150,7 +148,7 @@ def make_task(maker: BatchMaker, task: Task) -> tuple[list[Result], int]:
     results = {result.record["key"]: result for result in made}
     for request in task.batch.requests:
         if request.key in task.poison:
-            results[request.key] = failed(request, task.batch.number, maker.shared, KILLED)
+            results[request.key] = maker.failed(request, task.batch.number, KILLED)
     return [
         results[request.key] for request in task.batch.requests if request.key in results
     ], piece
@@ -179,7 +177,8 @@ class BatchWorker:
         imported = time.monotonic()
         engine = load_engine(self.job.models, config, on_gpu)
         scores = load_scores(config, self.job.models, on_gpu)
-        self.maker = BatchMaker(engine, scores, config, self.job.shared, self.job.base)
+        layout = layout_of(self.job.schema)
+        self.maker = BatchMaker(engine, scores, config, layout, self.job.base)
         return Ready(os.getpid(), imported - began, time.monotonic() - imported)
 
     def run(self, task: Task) -> Report | None:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from pipeline.generation.results import Result
 from pipeline.generation.verdicts import ACCEPTED
 from pipeline.output.records import from_parquet
+from pipeline.output.sample_files import MIXTURE
 from pipeline.storage.files import Location, listing, write_bytes
 
 IMAGE = "encoded_image"
@@ -29,7 +30,7 @@ class Report:
     """A finished batch, as its worker reports it.
 
     Attributes:
-        accepted: accepted samples per emotion.
+        accepted: accepted samples by emotion; all mixtures as one.
         piece: requests drawn together at most, where memory or deaths forbade the whole batch; else
             0.
         seconds, host, pid: of this computation; they never enter a shard.
@@ -47,7 +48,9 @@ class Report:
 def report(batch: int, results: list[Result], seconds: float = 0.0) -> Report:
     statuses = Counter(result.record["status"] for result in results)
     accepted = Counter(
-        result.record["emotion"] for result in results if result.record["status"] == ACCEPTED
+        result.record["emotion"] or MIXTURE
+        for result in results
+        if result.record["status"] == ACCEPTED
     )
     return Report(
         batch, dict(statuses), dict(accepted), 0, seconds, socket.gethostname(), os.getpid()

@@ -9,7 +9,9 @@ import pyarrow as pa
 import yaml
 
 from pipeline.output.features import dataset_features
+from pipeline.output.rows import layout_of
 from pipeline.output.run_file import RunFile
+from pipeline.output.sample_files import class_names
 from pipeline.storage.files import Location, write_bytes
 
 READERS = """```python
@@ -37,7 +39,7 @@ def write_card(
 def card_text(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema) -> str:
     """The whole card, as Markdown."""
     parts = [
-        f"---\n{_header(run, schema)}---\n",
+        f"---\n{_header(run, counts, schema)}---\n",
         "# Emotion-augmented images\n",
         _origin(run),
         "![contact sheet](contact_sheet.png)\n",
@@ -55,10 +57,11 @@ def cell(text: str) -> str:
     return "".join(c if c.isprintable() and c not in "|`<>[]" else "?" for c in text)
 
 
-def _header(run: RunFile, schema: pa.Schema) -> str:
+def _header(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema) -> str:
     """YAML by which `datasets` and the Hugging Face hub know what the files are."""
     config = run.config
-    features = dataset_features(schema, config["image_format"], config["taxonomy"]["labels"])
+    classes = class_names(config["taxonomy"]["labels"], bool(counts["mixtures"]))
+    features = dataset_features(layout_of(schema), config["image_format"], classes)
     header = {
         "configs": [{"config_name": "default", "data_files": "shards/*.tar"}],
         "dataset_info": {"features": features},
@@ -104,9 +107,11 @@ def _counts_table(counts: Mapping[str, Any]) -> str:
 
 def _emotions_table(counts: Mapping[str, Any]) -> str:
     lines = ["| emotion | requests | accepted | share |", "|---|---|---|---|"]
-    for emotion, count in counts["emotions"].items():
+    for emotion, count in (counts["emotions"] | counts["mixtures"]).items():
         share = count["accepted"] / count["requests"]
-        lines.append(f"| {emotion} | {count['requests']} | {count['accepted']} | {share:.0%} |")
+        lines.append(
+            f"| {cell(emotion)} | {count['requests']} | {count['accepted']} | {share:.0%} |"
+        )
     return "\n".join(lines) + "\n"
 
 

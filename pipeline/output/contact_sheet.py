@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pipeline.generation.verdicts import ACCEPTED
 from pipeline.output.markers import read_markers, shard_folder
 from pipeline.output.metadata import METADATA_FILE, read_table
+from pipeline.output.sample_files import MIXTURE
 from pipeline.storage.files import Location, write_bytes
 
 TILE, COLUMNS, MARGIN, LABEL, CAPTION = 128, 10, 6, 110, 16
@@ -23,7 +24,9 @@ IMAGE_SUFFIXES = ("png", "jpg", "webp")
 
 
 def write_contact_sheet(output: Location, labels: Sequence[str]) -> None:
-    """Write `contact_sheet.png`: a row of images for each emotion, with the judge's confidence.
+    """Write `contact_sheet.png`: a row of images for each emotion, one for mixtures.
+
+    Below each image stands the judge's confidence in the target.
 
     Args:
         labels: the emotions, in the order of the rows; those that nobody asked for are left out.
@@ -32,15 +35,19 @@ def write_contact_sheet(output: Location, labels: Sequence[str]) -> None:
     table = read_table(output / METADATA_FILE, columns)
     requested = set(pc.unique(table["emotion"]).to_pylist())
     rows = {label: _first_accepted(table, label) for label in labels if label in requested}
+    if None in requested:
+        rows[MIXTURE] = _first_accepted(table, None)
     keys = {sample["key"] for samples in rows.values() for sample in samples}
     buffer = io.BytesIO()
     _draw(rows, _images(output, keys)).save(buffer, "PNG", optimize=True)
     write_bytes(output / "contact_sheet.png", buffer.getvalue())
 
 
-def _first_accepted(table: pa.Table, emotion: str) -> list[dict[str, Any]]:
-    accepted = pc.equal(table["status"], ACCEPTED)
-    chosen = pc.and_(accepted, pc.equal(table["emotion"], emotion))
+def _first_accepted(table: pa.Table, emotion: str | None) -> list[dict[str, Any]]:
+    """The first accepted samples of an emotion; of mixtures, which have none, if it is None."""
+    emotions, accepted = table["emotion"], pc.equal(table["status"], ACCEPTED)
+    matches = pc.is_null(emotions) if emotion is None else pc.equal(emotions, emotion)
+    chosen = pc.and_(accepted, pc.fill_null(matches, False))
     return table.filter(chosen).slice(0, COLUMNS).to_pylist()
 
 

@@ -12,21 +12,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pat
 
-from pipeline.output.records import json_schema
+from pipeline.output.rows import RowLayout
 
 
 def dataset_features(
-    schema: pa.Schema, image_format: str, classes: Sequence[str]
+    layout: RowLayout, image_format: str, classes: Sequence[str]
 ) -> list[dict[str, Any]]:
     """A YAML-ready entry for each file of a sample, and for the two keys that `datasets` adds.
 
     Args:
-        schema: of the rows of the metadata.
+        layout: of the rows of the metadata.
         image_format: the ending of the images.
         classes: the names of the class indices.
     """
     names = {str(index): name for index, name in enumerate(classes)}
-    keys = [_feature(field) for field in json_schema(schema)]
+    keys = [_feature(field) for field in layout.json_schema()]
     return [
         {"name": "cls", "dtype": {"class_label": {"names": names}}},
         {"name": "json", "struct": keys},

@@ -16,6 +16,11 @@ from pipeline.storage.files import Location, write_bytes
 
 METADATA_FILE = "metadata.parquet"
 
+MAX_MIXTURES = 100
+"""Mixtures that are counted by name."""
+
+OTHER_MIXTURES = "other mixtures"
+
 
 def write_metadata(output: Location, schema: pa.Schema, unsharded: list[dict[str, Any]]) -> None:
     """Write `metadata.parquet` in the order of the plan.
@@ -39,29 +44,59 @@ def read_table(path: Location, columns: list[str] | None = None) -> pa.Table:
 
 
 def count_samples(output: Location, labels: Sequence[str]) -> dict[str, Any]:
-    """Counts of the whole corpus: by status, by task, and accepted of requested for each emotion.
+    """Counts of the whole corpus: by status, by task, and accepted of requested for each target.
+
+    A mixture counts for none of its members. Of more than `MAX_MIXTURES` mixtures those that are
+    requested most are counted by name, the others together.
 
     Args:
         labels: the emotions, in the order in which they are listed.
     """
-    table = read_table(output / METADATA_FILE, ["status", "emotion", "task"])
-    statuses, tasks, requested = Counter[str](), Counter[str](), Counter[str]()
-    accepted = Counter[str]()
-    groups = table.group_by(table.column_names).aggregate([([], "count_all")])
+    columns = ["status", "task", "emotion", "mixture"]
+    table = read_table(output / METADATA_FILE, columns)
+    statuses, tasks = Counter[str](), Counter[str]()
+    emotions, mixtures = _TargetCounts(), _TargetCounts()
+    groups = table.group_by(columns).aggregate([([], "count_all")])
     for group in groups.to_pylist():
-        count = group["count_all"]
+        count, accepted = group["count_all"], group["status"] == ACCEPTED
         statuses[group["status"]] += count
         tasks[group["task"]] += count
-        requested[group["emotion"]] += count
-        if group["status"] == ACCEPTED:
-            accepted[group["emotion"]] += count
-    emotions = {}
-    for label in labels:
-        if requested[label]:
-            emotions[label] = {"requests": requested[label], "accepted": accepted[label]}
+        if group["emotion"] is None:
+            mixtures.add(group["mixture"], count, accepted)
+        else:
+            emotions.add(group["emotion"], count, accepted)
     return {
         "requests": table.num_rows,
         **{status: statuses[status] for status in STATUSES},
-        "emotions": emotions,
+        "emotions": emotions.table([label for label in labels if emotions.requested[label]]),
+        "mixtures": mixtures.most_requested(),
         "tasks": dict(sorted(tasks.items())),
     }
+
+
+class _TargetCounts:
+    """Requests and accepted samples by the name of their target."""
+
+    def __init__(self) -> None:
+        self.requested, self.accepted = Counter[str](), Counter[str]()
+
+    def add(self, name: str, count: int, accepted: bool) -> None:
+        self.requested[name] += count
+        if accepted:
+            self.accepted[name] += count
+
+    def table(self, names: Sequence[str]) -> dict[str, dict[str, int]]:
+        return {
+            name: {"requests": self.requested[name], "accepted": self.accepted[name]}
+            for name in names
+        }
+
+    def most_requested(self) -> dict[str, dict[str, int]]:
+        ranked = sorted(self.requested, key=lambda name: (-self.requested[name], name))
+        table = self.table(ranked[:MAX_MIXTURES])
+        if others := ranked[MAX_MIXTURES:]:
+            table[OTHER_MIXTURES] = {
+                "requests": sum(self.requested[name] for name in others),
+                "accepted": sum(self.accepted[name] for name in others),
+            }
+        return table

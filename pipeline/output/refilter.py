@@ -20,6 +20,7 @@ from pipeline.output.corpus import (
     read_results,
     schema_of,
 )
+from pipeline.output.rows import RowLayout, layout_of
 from pipeline.output.run_file import RunFile, as_stored
 from pipeline.settings import revised
 from pipeline.storage.files import Location
@@ -27,6 +28,7 @@ from pipeline.storage.files import Location
 LATE = (
     "min_confidence",
     "min_similarity",
+    "min_source_similarity",
     "near_duplicates",
     "filters",
     "quota",
@@ -45,8 +47,8 @@ class _Redecision:
         unscored: by filter, the samples that have no score of it.
     """
 
-    def __init__(self, config: Config):
-        self.config = config
+    def __init__(self, config: Config, layout: RowLayout):
+        self.config, self.layout = config, layout
         self.without_image = 0
         self.unscored: Counter[str] = Counter()
 
@@ -59,17 +61,13 @@ class _Redecision:
         record = result.record
         if record["status"] == FAILED or not record["attempts"]:
             return result
-        self.unscored.update(unscored(record, self.config))
-        verdict = decide(record, self.config)
+        self.unscored.update(unscored(record, self.layout, self.config))
+        verdict = decide(record, self.layout, self.config)
         accepted = verdict.status == ACCEPTED
         if accepted and result.image is None:
             self.without_image += 1
             return result
-        changed = {
-            "status": verdict.status,
-            "reason": verdict.reason,
-            "min_confidence": self.config.min_confidence,
-        }
+        changed = {"status": verdict.status, "reason": verdict.reason}
         kept = accepted or self.config.keep_rejected
         return Result({**record, **changed}, result.image if kept else None)
 
@@ -112,7 +110,7 @@ def refilter(
     _check_settings(source, run, config, schema)
     parts = {**run.parts, "config": decisive(config), "refiltered": run.fingerprint}
     described = derived_run(run, parts, config, run.requests)
-    redecision = _Redecision(config)
+    redecision = _Redecision(config, layout_of(schema))
     batches = redecision.batches(source, run)
     counts = pack(output, described, config, schema, {source: run}, batches)
     for warning in redecision.warnings():

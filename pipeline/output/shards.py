@@ -8,15 +8,24 @@ from __future__ import annotations
 import io
 import tarfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from muse.emotions import Taxonomy
 from pipeline.config import Config
 from pipeline.generation.results import Result, blank_row, quota_rejection
-from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED, NearDuplicates, Quota
+from pipeline.generation.verdicts import (
+    ACCEPTED,
+    FAILED,
+    REJECTED,
+    NearDuplicates,
+    Quota,
+    quota_columns,
+)
 from pipeline.output import batches
 from pipeline.output.markers import (
     REJECTED_FOLDER,
@@ -28,7 +37,9 @@ from pipeline.output.markers import (
     shard_name,
     write_marker,
 )
-from pipeline.output.records import from_parquet, to_json, to_table
+from pipeline.output.records import from_parquet, to_table
+from pipeline.output.rows import layout_of
+from pipeline.output.sample_files import MIXTURE, SampleFormat
 from pipeline.planning.plan import Batch
 from pipeline.storage.files import Location, write_bytes
 
@@ -54,23 +65,11 @@ def tar_bytes(members: list[tuple[str, bytes]]) -> bytes:
     return buffer.getvalue()
 
 
-def sample_members(result: Result, image_format: str) -> Iterator[tuple[str, bytes]]:
-    """The files of one sample: class index, metadata, image, prompt."""
-    record = result.record
-    assert result.image is not None
-    yield (
-        f"{record['key']}.cls",
-        str(record["taxonomy"]["labels"].index(record["emotion"])).encode(),
-    )
-    yield f"{record['key']}.json", to_json(record)
-    yield f"{record['key']}.{image_format}", result.image
-    yield f"{record['key']}.txt", record["prompt"].encode()
-
-
 def publisher_of(output: Location, config: Config, schema: pa.Schema) -> Publisher:
     """The publisher that a run's settings ask for."""
     rules = (config.near_duplicates, config.keep_rejected, config.quota, config.quota_by)
-    return Publisher(output, config.shard_size, config.image_format, schema, *rules)
+    form = SampleFormat(layout_of(schema), config.image_format, config.taxonomy.labels)
+    return Publisher(output, config.shard_size, form, *rules)
 
 
 class Publisher:
@@ -90,21 +89,23 @@ class Publisher:
         self,
         output: Location,
         size: int,
-        image_format: str,
-        schema: pa.Schema,
+        form: SampleFormat,
         near: int = -1,
         keep: bool = False,
         quota: int = 0,
         by: str = "emotion",
     ):
-        self.output, self.size, self.image_format, self.schema = output, size, image_format, schema
+        self.output, self.size, self.form = output, size, form
+        self.layout, self.schema = form.layout, form.layout.schema
         self.keep = keep
         known = read_markers(output)
         earlier = accepted_rows(output, known, ["key", "phash"])
         hashes = ((row["key"], row["phash"]) for row in earlier)
         self.seen = NearDuplicates(near, hashes) if near >= 0 else None
-        column = "emotion" if by == "emotion" else "manifest"
-        self.quota = Quota(quota, by, accepted_rows(output, known, [column])) if quota else None
+        self.quota = None
+        if quota:
+            cells = accepted_rows(output, known, quota_columns(by, self.layout))
+            self.quota = Quota(quota, by, self.layout, cells)
         self.shard = len(known)
         self.start = known[-1].next if known else Cursor()
         self.previous = known[-1].digest if known else ""
@@ -120,7 +121,9 @@ class Publisher:
     def take(self, results: list[Result]) -> None:
         """Take in the whole batch that is next in order."""
         for offset in range(self.next.offset, len(results)):
-            result = self._refused(results[offset])
+            # Samples that come from another corpus have a place there.
+            unplaced = {**results[offset].record, "shard": None, "file": None}
+            result = self._refused(replace(results[offset], record=unplaced))
             if result.record["status"] == ACCEPTED:
                 if self.accepted == self.size:
                     self._commit(Cursor(self.next.batch, offset))
@@ -128,18 +131,20 @@ class Publisher:
             self.pending.append(result)
         self.next = Cursor(self.next.batch + 1, 0)
 
-    def all_refused(self, batch: Batch, shared: Mapping[str, Any]) -> list[Result]:
+    def all_refused(self, batch: Batch, taxonomy: Taxonomy) -> list[Result]:
         """The rejections of a batch that lies ahead if all its cells are full; else nothing.
 
         Cells only fill up, so that each request would be rejected in its turn as well.
         """
         if self.quota is None:
             return []
-        records = [blank_row(request, batch.number, shared) for request in batch.requests]
+        records = [
+            blank_row(request, batch.number, taxonomy, self.layout) for request in batch.requests
+        ]
         reasons = [self.quota.reason(record) for record in records]
         return (
             [
-                quota_rejection(record, reason)
+                quota_rejection(record, self.layout, reason)
                 for record, reason in zip(records, reasons, strict=True)
             ]
             if all(reasons)
@@ -150,7 +155,7 @@ class Publisher:
         """The result, or its refusal because its cell is full or because it is a near-duplicate."""
         record = result.record
         if self.quota and (reason := self.quota.reason(record)):
-            return quota_rejection(record, reason)
+            return quota_rejection(record, self.layout, reason)
         if record["status"] != ACCEPTED:
             return result
         if self.seen and (reason := self.seen.reason(record["phash"])):
@@ -173,32 +178,32 @@ class Publisher:
 
     def _rejected(self, name: str) -> Iterator[tuple[str, bytes]]:
         """The tar of the rejected samples that have images, if there are any."""
-        kept = [
-            result
-            for result in self.pending
-            if result.record["status"] == REJECTED and result.image is not None
-        ]
-        if kept:
-            members = [
-                member for sample in kept for member in sample_members(sample, self.image_format)
-            ]
-            yield f"{REJECTED_FOLDER}/{name}.tar", tar_bytes(members)
+        tar = f"{REJECTED_FOLDER}/{name}.tar"
+        members = self._members(REJECTED, tar)
+        if members:
+            yield tar, tar_bytes(members)
 
     def _files(self, name: str) -> Iterator[tuple[str, bytes]]:
-        """The files of the shard but its marker, in the order in which they are written."""
-        samples = [result for result in self.pending if result.record["status"] == ACCEPTED]
-        members = [
-            member for sample in samples for member in sample_members(sample, self.image_format)
-        ]
-        yield f"{name}.tar", tar_bytes(members)
+        """Names (see `file_of`) and contents of the shard's files but the marker, in their order."""
+        yield f"{name}.tar", tar_bytes(self._members(ACCEPTED, f"shards/{name}.tar"))
         yield from self._rejected(name)
         sink = pa.BufferOutputStream()
-        pq.write_table(
-            to_table([result.record for result in self.pending], self.schema),
-            sink,
-            compression="zstd",
-        )
+        table = to_table([result.record for result in self.pending], self.schema)
+        pq.write_table(table, sink, compression="zstd")
         yield f"{name}.parquet", sink.getvalue().to_pybytes()
+
+    def _members(self, status: str, tar: str) -> list[tuple[str, bytes]]:
+        """The files of the pending samples of a status, whose rows learn here where they are."""
+        members: list[tuple[str, bytes]] = []
+        for number, result in enumerate(self.pending):
+            if result.record["status"] != status or result.image is None:
+                continue
+            place = {"shard": tar, "file": self.form.image_name(result.record["key"])}
+            result = replace(result, record={**result.record, **place})
+            assert result.image is not None
+            members += self.form.files(result.record, result.image)
+            self.pending[number] = result
+        return members
 
     def _commit(self, upto: Cursor) -> None:
         name = shard_name(self.shard)
@@ -207,7 +212,8 @@ class Publisher:
             hashes[file], sizes[file] = write_bytes(file_of(self.output, file), data), len(data)
         records = [result.record for result in self.pending]
         statuses = Counter(record["status"] for record in records)
-        emotions = Counter(record["emotion"] for record in records if record["status"] == ACCEPTED)
+        accepted = [record for record in records if record["status"] == ACCEPTED]
+        emotions = Counter(record["emotion"] or MIXTURE for record in accepted)
         marker = Marker(
             shard=self.shard,
             first=self.start,

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pyarrow as pa
 from PIL import Image
 
 from pipeline.generation.verdicts import ACCEPTED, STATUSES
@@ -26,8 +27,9 @@ from pipeline.output.markers import (
     shard_folder,
 )
 from pipeline.output.metadata import read_table
-from pipeline.output.records import to_json
+from pipeline.output.rows import layout_of, target_name
 from pipeline.output.run_file import RunFile, read_run
+from pipeline.output.sample_files import SampleFormat
 from pipeline.planning.fingerprint import fingerprint
 from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location, listing
@@ -56,8 +58,9 @@ def verify(output: Location) -> list[str]:
         changed = list(changed_files(output, marker))
         problems += changed
         if not changed:
-            rows = read_table(shard_folder(output) / f"{marker.name}.parquet").to_pylist()
-            problems += _check_shard(output, marker, rows, run)
+            table = read_table(shard_folder(output) / f"{marker.name}.parquet")
+            rows = table.to_pylist()
+            problems += _check_shard(output, marker, rows, table.schema, run)
             records += rows
         problems += _check_size(marker, run.config["shard_size"], marker is markers[-1])
     if run.complete:
@@ -97,7 +100,9 @@ def _check_size(marker: Marker, size: int, last: bool) -> Iterator[str]:
     yield f"shards/{marker.name}.json: {marker.accepted} samples where {size} were planned"
 
 
-def _check_shard(output: Location, marker: Marker, rows: Records, run: RunFile) -> Iterator[str]:
+def _check_shard(
+    output: Location, marker: Marker, rows: Records, schema: pa.Schema, run: RunFile
+) -> Iterator[str]:
     """A shard's tar against its parquet (`rows`) and its marker."""
     name = marker.name
     statuses = Counter(row["status"] for row in rows)
@@ -106,20 +111,18 @@ def _check_shard(output: Location, marker: Marker, rows: Records, run: RunFile) 
         if count != committed:
             yield f"shards/{name}.parquet: {count} {status}, the marker says {committed}"
     accepted = {row["key"]: row for row in rows if row["status"] == ACCEPTED}
-    image_format = run.config["image_format"]
+    layout = layout_of(schema)
+    form = SampleFormat(layout, run.config["image_format"], run.config["taxonomy"]["labels"])
     members = _read_members(shard_folder(output) / f"{name}.tar")
-    expected = [
-        f"{key}.{suffix}" for key in accepted for suffix in ("cls", "json", image_format, "txt")
-    ]
+    expected = [name for key in accepted for name in form.names(key)]
     if list(members) != expected:
         yield (
             f"shards/{name}.tar: its members are not the accepted samples of its parquet in their "
             "order"
         )
         return
-    labels = run.config["taxonomy"]["labels"]
     for key, row in accepted.items():
-        problems = _check_sample(key, row, members, image_format, labels)
+        problems = _check_sample(key, row, members, form)
         yield from (f"shards/{name}.tar: {problem}" for problem in problems)
 
 
@@ -137,20 +140,19 @@ def _check_sample(
     key: str,
     row: dict[str, Any],
     members: dict[str, bytes],
-    image_format: str,
-    labels: list[str],
+    form: SampleFormat,
 ) -> Iterator[str]:
     """The files of one sample against its row."""
-    if members[f"{key}.json"] != to_json(row):
+    if members[f"{key}.json"] != form.layout.to_json(row):
         yield f"{key}.json differs from its row in the parquet"
     if members[f"{key}.txt"] != row["prompt"].encode():
         yield f"{key}.txt is not its prompt"
-    if members[f"{key}.cls"] != str(labels.index(row["emotion"])).encode():
-        yield f"{key}.cls is not the index of {row['emotion']}"
+    if members[f"{key}.cls"] != str(form.class_index(row)).encode():
+        yield f"{key}.cls is not the index of {target_name(row)}"
     try:
-        Image.open(io.BytesIO(members[f"{key}.{image_format}"])).load()
+        Image.open(io.BytesIO(members[form.image_name(key)])).load()
     except Exception as error:  # any decoder error means the same here
-        yield f"{key}.{image_format} cannot be decoded ({error})"
+        yield f"{form.image_name(key)} cannot be decoded ({error})"
 
 
 def _check_index(output: Location, run: RunFile, rows: Records) -> Iterator[str]:

@@ -9,6 +9,7 @@ same for any number of workers, and nothing that was made is thrown away.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -126,12 +127,13 @@ def choose_strategies(records: Iterable[Mapping[str, Any]], taxonomy: Taxonomy) 
     kinds = (FIRST, REFINE, RESEED)
     counts = {emotion: {kind: AttemptCounts() for kind in kinds} for emotion in taxonomy.labels}
     for record in records:
-        attempts = zip(record["trace_strategies"][:2], record["trace_nfe"][:2], strict=True)
+        kinds_of_attempts = json.loads(record["trace_strategies"])[:2]
+        attempts = zip(kinds_of_attempts, json.loads(record["trace_nfe"])[:2], strict=True)
         for number, (kind, nfe) in enumerate(attempts, 1):
             accepted = record["status"] == ACCEPTED and record["attempts"] == number
             # The images of the null engine take no forward pass.
             attempt = AttemptCounts(1, int(accepted), max(1, nfe))
-            of_emotion = counts[record["emotion"]]
+            of_emotion = counts[_heaviest(record, taxonomy)]
             of_emotion[kind] = of_emotion[kind].add(attempt)
 
     pooled = {kind: AttemptCounts() for kind in (REFINE, RESEED)}
@@ -151,6 +153,11 @@ def choose_strategies(records: Iterable[Mapping[str, Any]], taxonomy: Taxonomy) 
         refines = acceptance_rate(emotion, REFINE) > acceptance_rate(emotion, RESEED)
         by_emotion[emotion] = REFINE if refines else RESEED
     return {"by_emotion": by_emotion, "attempts": _as_json(counts)}
+
+
+def _heaviest(record: Mapping[str, Any], taxonomy: Taxonomy) -> str:
+    """The target emotion; of a mixture the one with the largest weight, the first of equals."""
+    return max(taxonomy.labels, key=lambda label: record[f"target_{label}"])
 
 
 def _as_json(counts: Mapping[str, Mapping[str, AttemptCounts]]) -> dict[str, Any]:

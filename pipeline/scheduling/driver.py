@@ -103,7 +103,7 @@ class Driver:
             while not self.strategies.can_assign(batch):
                 yield None
             # No worker is needed for a batch whose cells are all full.
-            if results := self.publisher.all_refused(batch, job.shared):
+            if results := self.publisher.all_refused(batch, job.config.taxonomy):
                 batches.write_batch(job.output, batch.number, results, job.schema)
                 self._on_report(batches.report(batch.number, results))
             else:

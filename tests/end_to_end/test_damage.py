@@ -38,7 +38,9 @@ def test_out_of_memory_is_met_with_smaller_pieces_and_a_warning(undisturbed, man
     assert "with --batch-size 2 they cannot" in done.stderr
     rows = drive.rows(out)
     assert {row["micro_batch_size"] for row in rows} == {2}
-    assert [row["judge"] for row in rows] == [row["judge"] for row in drive.rows(undisturbed)]
+    assert [row["judge_confidence"] for row in rows] == [
+        row["judge_confidence"] for row in drive.rows(undisturbed)
+    ]
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -57,7 +57,10 @@ def test_poison_fails_alone_and_for_any_number_of_workers(undisturbed, tmp_path)
     }
     for row, before in zip(rows, drive.rows(undisturbed), strict=True):
         if row["row"] not in reasons:
-            assert (row["status"], row["judge"]) == (before["status"], before["judge"])
+            assert (row["status"], row["judge_confidence"]) == (
+                before["status"],
+                before["judge_confidence"],
+            )
     assert drive.published(tmp_path / "one") == drive.published(tmp_path / "two")
     # The log tells of each death which batch it was of, and why.
     ended = [entry for entry in entries(tmp_path / "two") if entry.get("event") == "ended"]
@@ -105,8 +108,8 @@ def test_a_worker_that_is_stopped_is_replaced(manifest, undisturbed, tmp_path):
         worker.send_signal(signal.SIGSTOP)
         _, stderr = going.communicate(timeout=drive.TIMEOUT_S)
     assert going.returncode == 0, stderr
-    assert [row["judge"] for row in drive.rows(out)] == [
-        row["judge"] for row in drive.rows(undisturbed)
+    assert [row["judge_confidence"] for row in drive.rows(out)] == [
+        row["judge_confidence"] for row in drive.rows(undisturbed)
     ]
 
 
@@ -128,8 +131,8 @@ def test_workers_that_all_die_stop_the_run_and_it_resumes(manifest, undisturbed,
     done = drive.run(manifest, out, faults=SLOW)
     assert done.returncode == 0, done.stderr
     assert kept
-    assert [row["judge"] for row in drive.rows(out)] == [
-        row["judge"] for row in drive.rows(undisturbed)
+    assert [row["judge_confidence"] for row in drive.rows(out)] == [
+        row["judge_confidence"] for row in drive.rows(undisturbed)
     ]
 
 
@@ -172,8 +175,8 @@ def test_signals_end_the_run_in_order_with_nothing_left_behind(
     assert "Traceback" not in stderr
     done = drive.run(manifest, tmp_path / "out", faults=SLOW)
     assert done.returncode == 0, done.stderr
-    assert [row["judge"] for row in drive.rows(tmp_path / "out")] == [
-        row["judge"] for row in drive.rows(undisturbed)
+    assert [row["judge_confidence"] for row in drive.rows(tmp_path / "out")] == [
+        row["judge_confidence"] for row in drive.rows(undisturbed)
     ]
 
 

@@ -1,7 +1,8 @@
-"""The metadata of a corpus are enough to make its samples again, without the run's own code."""
+"""run.json and KEY.json are enough to make a sample again, without the run's own code."""
 
 import hashlib
 import io
+import json
 import tarfile
 
 import pytest
@@ -11,13 +12,13 @@ from PIL import Image
 from muse.classifiers import load_classifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import load_backbone
-from muse.emotions import Target, Taxonomy
+from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.images import to_tensor
-from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.request import Request
 from pipeline.generation.source_images import open_image
+from pipeline.settings import revised
 from pipeline.storage.files import sha256_folder
 from tests.support import drive
 
@@ -41,39 +42,33 @@ def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
     manifest = drive.write_manifest(tmp_path / "manifest.parquet", prompts, **columns)
     done = drive.run(manifest, tmp_path / "out", "--engine", "muse", "--workers", 1, *QUICK)
     assert done.returncode == 0, done.stderr
-    rows = drive.rows(tmp_path / "out")
-    first = rows[0]
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    with tarfile.open(tmp_path / "out" / "shards" / "00000.tar") as archive:
+        names = [name for name in archive.getnames() if name.endswith(".json")]
+        samples = [json.load(archive.extractfile(name)) for name in names]
+    assert len(samples) == 3
     for role, folder in ROLES.items():
-        assert first["models"][role]["sha256"] == sha256_folder(WEIGHTS / folder)
-    assert (first["threads"], first["slots"], first["dtype"], first["batch_size"]) == (
-        1,
-        0,
-        "float32",
-        4,
-    )
-    assert (first["label_map"], first["tiny_vae"], first["compile"]) == (
-        "{}",
-        "",
-        False,
-    )
+        assert run["parts"]["models"][role]["sha256"] == sha256_folder(WEIGHTS / folder)
 
-    taxonomy, requests = Taxonomy.of(first["taxonomy"]), []
-    for row in rows:
+    config, requests = revised(run["config"], [], {}), []
+    for sample in samples:
         source = None
-        if row["image"]:
-            data = (tmp_path / row["image"]).read_bytes()
-            assert hashlib.sha256(data).hexdigest() == row["image_sha256"]
+        if sample["source_image"]:
+            data = (tmp_path / sample["source_image"]).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == sample["source_sha256"]
             source = to_tensor(open_image(data, 64).image)
-        target = Target(tuple(row["target"]), taxonomy)
-        requests.append(Request(row["prompt"], target, row["seed"], row["negative_prompt"], source))
+        target = Target.of({k: w for k, w in sample["target"].items() if w}, config.taxonomy)
+        prompts = (sample["prompt"], target, sample["seed"], sample["negative_prompt"])
+        requests.append(Request(*prompts, source))
     engine = MuseEngine(
-        load_backbone(WEIGHTS / "diffusion", dtype=first["dtype"], tiny_vae=first["tiny_vae"]),
-        load_classifier(WEIGHTS / "guide", taxonomy),
+        load_backbone(WEIGHTS / "diffusion", dtype=config.dtype, tiny_vae=config.tiny_vae),
+        load_classifier(WEIGHTS / "guide", config.taxonomy),
         ClipSimilarity.from_pretrained(WEIGHTS / "clip"),
-        Method(**first["method"]),
-        first["slots"],
+        config.method,
+        config.slots,
     )
     with tarfile.open(tmp_path / "out" / "shards" / "00000.tar") as archive:
-        for row, sample in zip(rows, engine.run(requests), strict=True):
-            stored = Image.open(io.BytesIO(archive.extractfile(f"{row['key']}.png").read()))
-            assert stored.tobytes() == sample.pixels.numpy().tobytes()
+        for sample, made in zip(samples, engine.run(requests), strict=True):
+            assert sample["micro_batch_size"] == len(requests)
+            stored = Image.open(io.BytesIO(archive.extractfile(sample["file"]).read()))
+            assert stored.tobytes() == made.pixels.numpy().tobytes()

@@ -93,12 +93,14 @@ def test_every_request_ends_with_a_status_and_a_reason(corpus):
         assert row["status"] in ("accepted", "rejected", "failed")
         assert (row["reason"] is None) == (row["status"] == "accepted")
         if row["status"] != "failed":
-            assert sum(row["judge"]) == pytest.approx(1, abs=1e-3)
+            assert sum(row[f"judge_{label}"] for label in MIKELS.labels) == pytest.approx(
+                1, abs=1e-3
+            )
             assert (row["judge_confidence"] >= 0.3) == (row["status"] == "accepted")
     (failed,) = [row for row in rows if row["status"] == "failed"]
     assert failed["prompt"] == "a boat"
     assert "does not exist" in failed["reason"]
-    assert [row["manifest"]["rating"] for row in rows[:4]] == [0, 0, 0, 1]
+    assert [row["rating"] for row in rows[:4]] == [0, 0, 0, 1]
     assert {row["task"] for row in rows} == {"generate", "edit"}
 
 

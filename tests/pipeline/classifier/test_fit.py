@@ -21,6 +21,7 @@ from pipeline.classifier.datasets import read_labelled
 from pipeline.classifier.fit import fit
 from pipeline.classifier.training import Fit
 from pipeline.errors import UserError
+from pipeline.output.run_file import read_run
 from pipeline.settings import load
 from tests.support import drive
 
@@ -205,9 +206,10 @@ def test_a_run_with_a_guide_and_a_judge_that_were_fitted(scenes, tmp_path):
     assert done.returncode == 0, done.stderr
     assert drive.command("verify", out).returncode == 0
     (row,) = pq.read_table(out / "metadata.parquet").to_pylist()
-    assert row["models"]["guide"]["name"] == str(guide)
-    assert row["taxonomy"]["labels"] == list(MIKELS.labels)
-    assert sum(row["judge"]) == pytest.approx(1, abs=1e-3)
+    run = read_run(out)
+    assert run.parts["models"]["guide"]["name"] == str(guide)
+    assert run.config["taxonomy"]["labels"] == list(MIKELS.labels)
+    assert sum(row[f"judge_{label}"] for label in MIKELS.labels) == pytest.approx(1, abs=1e-3)
 
 
 def test_another_taxonomy_runs_through_to_the_contact_sheet_and_a_copied_guide_is_no_judge(

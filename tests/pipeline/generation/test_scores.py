@@ -38,7 +38,7 @@ def test_a_filter_of_an_installed_package_scores_refuses_and_is_part_of_the_fing
     rows = rows_of(out)
     assert {row["status"] for row in rows} == {"accepted", "rejected"}
     for row in rows:
-        assert (row["status"] == "accepted") == (row["scores"]["redness"] >= 0.5)
+        assert (row["status"] == "accepted") == (row["score_redness"] >= 0.5)
         assert row["status"] == "accepted" or row["reason"].startswith("redness 0.")
     assert read_json(out / "run.json")["parts"]["filters"] == {
         "redness": "mine:redness of mine 1.0"
@@ -82,7 +82,7 @@ def test_a_filter_by_a_classifier_scores_its_label_and_its_threshold_is_applied_
         filter_models={"safety": f"{safety}:normal"},
         min_confidence=0.0,
     )
-    scores = [row["scores"]["safety"] for row in rows_of(every)]
+    scores = [row["score_safety"] for row in rows_of(every)]
     with tarfile.open(every / "shards" / "00000.tar") as archive:
         picture = Image.open(archive.extractfile("000000000.png")).convert("RGB")
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255
@@ -100,10 +100,10 @@ def test_a_filter_by_a_classifier_scores_its_label_and_its_threshold_is_applied_
         min_confidence=0,
         batch_size=7,
     )
-    assert [row["scores"]["safety"] for row in rows_of(early)] == scores
+    assert [row["score_safety"] for row in rows_of(early)] == scores
     for late, row in zip(rows_of(tmp_path / "late"), rows_of(early), strict=True):
         assert (row["status"], row["reason"]) == (late["status"], late["reason"])
-        assert (row["status"] == "accepted") == (row["scores"]["safety"] >= least)
+        assert (row["status"] == "accepted") == (row["score_safety"] >= least)
         assert row["status"] == "accepted" or row["reason"].startswith("safety 0.")
     assert {row["status"] for row in rows_of(early)} == {"accepted", "rejected"}
     with pytest.raises(UserError, match="filter_models: cannot be changed"):
@@ -168,7 +168,7 @@ def test_workers_load_a_filters_model_and_their_number_changes_no_byte(make_corp
     one = make_corpus("one", **settings)
     two = make_corpus("two", executor=LocalExecutor(workers=2, seed=1), **settings)
     assert contents_of(one) == contents_of(two)
-    assert all(0 < row["scores"]["safety"] < 1 for row in rows_of(one))
+    assert all(0 < row["score_safety"] < 1 for row in rows_of(one))
 
 
 def test_samples_merged_in_without_a_filters_scores_pass_it_and_are_told(

@@ -1,48 +1,91 @@
 """Verdicts by scores; near-duplicates and quotas, alone and in a run."""
 
 import random
+import re
 from collections import Counter
+from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from muse.emotions import MIKELS, Target
+from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.generation.verdicts import NearDuplicates, judge
+from pipeline.generation.results import blank_record
+from pipeline.generation.verdicts import NearDuplicates, Verdict, decide
 from pipeline.output.markers import marker_file, read_markers
+from pipeline.output.records import record_schema
+from pipeline.output.rows import layout_of
 from pipeline.output.run_file import read_run, write_run
+from pipeline.planning.plan import PlannedRequest
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.log import reports
 from tests.support.corpora import contents_of, rows_of
 
-
-def _odds(**weights):
-    return [weights.get(label, 0.0) for label in MIKELS.labels]
+LAYOUT = layout_of(record_schema(MIKELS.labels, ["safety"], pa.schema([])))
 
 
-def _judged(target, probabilities, least, multi_label=False):
-    return judge(target.confidence(probabilities, multi_label), probabilities, MIKELS.labels, least)
+def _decide(emotion, probabilities, multi_label=False, settings=None, **scores):
+    """The verdict on an image of which the judge has these probabilities."""
+    planned = PlannedRequest("000000000", 0, None, "a dog", "", emotion, None, 0, 0, {})
+    judge = {label: probabilities.get(label, 0.0) for label in MIKELS.labels}
+    target = Target.of(emotion)
+    record = replace(
+        blank_record(planned, 0, MIKELS),
+        judge=judge,
+        judge_emotion=max(judge, key=judge.get),
+        judge_confidence=target.confidence(list(judge.values()), multi_label),
+        similarity=0.5,
+    )
+    row = LAYOUT.row(replace(record, **scores))
+    return decide(row, LAYOUT, Config(**(settings or {})))
 
 
 def test_the_threshold_is_inclusive():
-    assert _judged(Target.of("awe"), _odds(awe=0.5, fear=0.5), 0.5).status == "accepted"
+    assert _decide({"awe": 1.0}, {"awe": 0.5, "fear": 0.5}) == Verdict("accepted")
 
 
-def test_a_refusal_says_what_the_judge_saw():
-    verdict = _judged(Target.of("awe"), _odds(awe=0.2, fear=0.8), 0.5)
-    assert verdict.status == "rejected"
-    assert verdict.reason == "judge's confidence 0.20 < 0.5; it sees fear 0.80"
+def test_a_rejection_names_the_target_and_what_the_judge_finds_instead():
+    assert _decide({"awe": 1.0}, {"awe": 0.2, "fear": 0.8}).reason == (
+        "judge confirms awe at 0.20 < min_confidence 0.5; it finds fear strongest, at 0.80"
+    )
 
 
-def test_a_mixture_needs_both_its_members():
-    target = Target.of({"awe": 0.5, "fear": 0.5})
-    assert _judged(target, _odds(awe=0.95, fear=0.05), 0.6).status == "rejected"
-    assert _judged(target, _odds(awe=0.6, fear=0.4), 0.6).status == "accepted"
+def test_a_rejection_with_the_target_strongest_does_not_name_it_as_another_emotion():
+    verdict = _decide({"fear": 1.0}, {"fear": 0.38, "awe": 0.3})
+    assert verdict.reason == (
+        "judge confirms fear at 0.38 < min_confidence 0.5, though it finds no other emotion stronger"
+    )
 
 
-def test_a_judge_that_sees_several_emotions_accepts_a_mixture_by_its_least_member():
-    target = Target.of({"awe": 0.8, "fear": 0.2})
-    assert _judged(target, _odds(awe=0.95, fear=0.4), 0.5, multi_label=True).status == "rejected"
-    assert _judged(target, _odds(awe=0.95, fear=0.6), 0.5, multi_label=True).status == "accepted"
+def test_rounding_does_not_hide_that_a_score_is_too_low():
+    reason = _decide({"fear": 1.0}, {"fear": 0.49999}).reason
+    assert reason.startswith("judge confirms fear at 0.49999 < min_confidence 0.5")
+
+
+def test_a_mixture_needs_both_its_members_and_is_named_as_a_mixture():
+    mixture, settings = {"awe": 0.5, "fear": 0.5}, {"min_confidence": 0.6}
+    verdict = _decide(mixture, {"awe": 0.95, "fear": 0.05}, settings=settings)
+    assert verdict.reason == (
+        "judge confirms awe 0.5 + fear 0.5 at 0.55 < min_confidence 0.6; "
+        "it finds awe strongest, at 0.95"
+    )
+    assert _decide(mixture, {"awe": 0.6, "fear": 0.4}, settings=settings).status == "accepted"
+
+
+def test_a_multi_label_judge_accepts_a_mixture_by_its_least_member():
+    mixture = {"awe": 0.8, "fear": 0.2}
+    assert _decide(mixture, {"awe": 0.95, "fear": 0.4}, True).status == "rejected"
+    assert _decide(mixture, {"awe": 0.95, "fear": 0.6}, True).status == "accepted"
+
+
+def test_filters_decide_after_the_judge_and_those_without_a_score_reject_nothing():
+    sure, settings = {"awe": 1.0}, {"filters": {"safety": 0.5}, "min_source_similarity": 0.7}
+    low = _decide({"awe": 1.0}, sure, settings=settings, scores={"safety": 0.2})
+    assert low.reason == "safety 0.20 < filters.safety 0.5"
+    source = _decide({"awe": 1.0}, sure, settings=settings, source_similarity=0.6)
+    assert source.reason == "source_similarity 0.60 < min_source_similarity 0.7"
+    assert _decide({"awe": 1.0}, sure, settings=settings).status == "accepted"
 
 
 def test_image_text_similarity_has_a_threshold_and_a_reason(make_corpus):
@@ -52,12 +95,12 @@ def test_image_text_similarity_has_a_threshold_and_a_reason(make_corpus):
             row["judge_confidence"] >= 0.2 and row["similarity"] >= 0.6
         )
         if row["judge_confidence"] >= 0.2 and row["status"] == "rejected":
-            assert row["reason"] == f"image-text similarity {row['similarity']:.2f} < 0.6"
+            assert re.fullmatch(r"similarity 0\.\d+ < min_similarity 0\.6", row["reason"])
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_near_duplicates_are_refused_by_hamming_distance_in_order(seed):
-    """Against the plain rule on random codes, a third of them one earlier code with up to 6 bits flipped."""
+    """Against the plain rule, on random codes of which a third are earlier ones with few flips."""
     rng, codes = random.Random(seed), []
     for _ in range(200):
         code = rng.getrandbits(64)
@@ -99,24 +142,24 @@ def test_of_the_same_pictures_one_is_accepted_and_any_restart_refuses_the_same(m
     assert contents_of(out) == before
 
 
-@pytest.mark.parametrize("by", ["emotion", "mood"])
+@pytest.mark.parametrize("by", ["emotion", "scene"])
 def test_a_quota_is_met_in_the_order_of_the_plan_and_what_is_full_is_not_made(make_corpus, by):
     """Against the plain rule: of a run without a quota, the first 4 accepted of each cell."""
     rows = [
-        {"prompt": f"a dog {n}", "emotion": ["awe", "fear", "awe"][n % 3], "mood": f"{n % 2}"}
+        {"prompt": f"a dog {n}", "emotion": ["awe", "fear", "awe"][n % 3], "scene": f"{n % 2}"}
         for n in range(60)
     ]
     every = rows_of(make_corpus("all", rows))
     some = rows_of(make_corpus("some", rows, quota=4, quota_by=by))
     counts: Counter[str] = Counter()
     for free, asked in zip(every, some, strict=True):
-        cell = free["emotion"] if by == "emotion" else free["manifest"]["mood"]
+        cell = free["emotion"] if by == "emotion" else free["scene"]
         if counts[cell] == 4:
             assert asked["status"] == "rejected"
             assert asked["reason"] == f"quota: {by} {cell} has its 4 accepted before"
             assert (asked["attempts"], asked["seed"], asked["judge_confidence"]) == (0, None, None)
         else:
-            assert (asked["status"], asked["judge"]) == (free["status"], free["judge"])
+            assert (asked["status"], asked["phash"]) == (free["status"], free["phash"])
             counts[cell] += asked["status"] == "accepted"
     assert set(counts.values()) == {4}
 

@@ -1,7 +1,6 @@
 """A batch in a worker's hands, without Ray: what throws, and what does not fit."""
 
-from dataclasses import asdict
-
+import pyarrow as pa
 import pytest
 import torch
 
@@ -10,6 +9,8 @@ from pipeline.config import Config, Faults
 from pipeline.generation.null_engine import RAISE, NullEngine
 from pipeline.generation.samples import BatchMaker
 from pipeline.generation.worker import make_robustly, make_task, out_of_memory
+from pipeline.output.records import record_schema
+from pipeline.output.rows import layout_of
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.scheduling.bisection import Task
 
@@ -23,9 +24,8 @@ def _batch(*prompts: str) -> Batch:
 
 
 def _maker(**settings) -> BatchMaker:
-    return BatchMaker(
-        NullEngine(Faults(**settings)), {}, Config(), {"taxonomy": asdict(MIKELS)}, ""
-    )
+    layout = layout_of(record_schema(MIKELS.labels, (), pa.schema([])))
+    return BatchMaker(NullEngine(Faults(**settings)), {}, Config(), layout, "")
 
 
 def test_what_torch_raises_without_memory_is_known():

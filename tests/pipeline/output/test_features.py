@@ -9,7 +9,8 @@ import pytest
 from datasets import Features
 
 from pipeline.output.features import dataset_features
-from pipeline.output.records import json_schema, to_json
+from pipeline.output.records import record_schema
+from pipeline.output.rows import json_type, json_value, layout_of
 
 COLUMNS = {
     "text": (pa.string(), ["a", None]),
@@ -38,9 +39,9 @@ def table():
 
 
 def test_json_reads_back_as_the_types_that_are_promised(table):
-    rows = [json.loads(to_json(row)) for row in table.to_pylist()]
-    back = pa.Table.from_pylist(rows, json_schema(table.schema))
-    assert back.to_pylist() == rows
+    rows = [json.loads(json.dumps(json_value(row))) for row in table.to_pylist()]
+    promised = pa.schema([(field.name, json_type(field.type)) for field in table.schema])
+    assert pa.Table.from_pylist(rows, promised).to_pylist() == rows
     first, second = rows
     assert first.keys() == second.keys() == COLUMNS.keys()
     assert (first["data"], first["day"], first["price"]) == ("AA==", "2026-01-02", "1.50")
@@ -49,10 +50,13 @@ def test_json_reads_back_as_the_types_that_are_promised(table):
 
 
 def test_the_features_are_those_that_datasets_itself_would_write(table):
-    features = dataset_features(table.schema, "png", ["awe", "fear"])
+    layout = layout_of(record_schema(["awe", "fear"], ["safety"], table.schema))
+    features = dataset_features(layout, "png", ["awe", "fear", "mixture"])
     by_name = {feature["name"]: feature for feature in features}
-    expected = Features.from_arrow_schema(json_schema(table.schema))._to_yaml_list()
+    expected = Features.from_arrow_schema(layout.json_schema())._to_yaml_list()
     assert by_name["json"]["struct"] == expected
     loaded = Features._from_yaml_list(features)
-    assert loaded["cls"].names == ["awe", "fear"]
+    assert loaded["cls"].names == ["awe", "fear", "mixture"]
     assert list(loaded) == ["cls", "json", "png", "txt", "__key__", "__url__"]
+    assert loaded["json"]["manifest"].keys() == COLUMNS.keys()
+    assert loaded["json"]["target"].keys() == {"awe", "fear"}

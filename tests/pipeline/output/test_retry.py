@@ -5,7 +5,7 @@ import random
 import pytest
 from PIL import Image
 
-from pipeline.config import Null
+from pipeline.config import Faults
 from pipeline.errors import UserError
 from pipeline.output import retry
 from pipeline.output.merge import merge
@@ -105,7 +105,7 @@ def test_an_interrupted_retry_loses_nothing(make_corpus, tmp_path, monkeypatch, 
 @pytest.mark.parametrize("command", ["merge", "refilter"])
 def test_a_corpus_made_from_others_cannot_be_reopened(make_corpus, tmp_path, command):
     """No run makes its requests again: what a retry removes of it would be lost."""
-    out = make_corpus(count=24, null=Null(failures=0.2))
+    out = make_corpus(count=24, faults=Faults(failures=0.2))
     made = tmp_path / "made"
     if command == "merge":
         merge([out, make_corpus("other", count=7)], made)

@@ -1,10 +1,8 @@
 """Packing and the commit protocol, on results made by hand."""
 
 import io
-import json
 import random
 import tarfile
-from dataclasses import asdict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,11 +15,13 @@ from pipeline.output.batches import batch_files, folder, read_batch, write_batch
 from pipeline.output.integrity import changed_files
 from pipeline.output.markers import read_markers, shard_folder
 from pipeline.output.records import record_schema
+from pipeline.output.rows import layout_of
+from pipeline.output.sample_files import SampleFormat
 from pipeline.output.shards import Publisher, tar_bytes
 from pipeline.planning.plan import PlannedRequest
 
-SHARED = {"fingerprint": "f", "taxonomy": json.loads(json.dumps(asdict(MIKELS)))}
-SCHEMA = record_schema(SHARED, pa.schema([("rating", pa.int64())]))
+SCHEMA = record_schema(MIKELS.labels, (), pa.schema([("rating", pa.int64())]))
+LAYOUT = layout_of(SCHEMA)
 
 
 def _png(shade: int) -> bytes:
@@ -39,7 +39,7 @@ def _results(statuses: str, batch_size: int) -> list[list[Result]]:
             f"{n:09d}", n, None, f"prompt {n}", "", {"awe": 1.0}, None, n, 0, {"rating": n}
         )
         reason = None if letter == "a" else "why"
-        record = blank_row(planned, n // batch_size, SHARED) | {
+        record = blank_row(planned, n // batch_size, MIKELS, LAYOUT) | {
             "status": names[letter],
             "reason": reason,
         }
@@ -48,7 +48,7 @@ def _results(statuses: str, batch_size: int) -> list[list[Result]]:
 
 
 def _publisher(out, size):
-    return Publisher(out, size, "png", SCHEMA)
+    return Publisher(out, size, SampleFormat(LAYOUT, "png", MIKELS.labels))
 
 
 def _files(out) -> dict[str, bytes]:
@@ -92,7 +92,7 @@ def test_every_request_has_its_row_in_one_shard(undisturbed):
     ]
     assert [row["key"] for row in rows] == [f"{n:09d}" for n in range(len(STATUSES))]
     assert [row["status"][0] for row in rows] == list(STATUSES)
-    assert [row["manifest"] for row in rows] == [{"rating": n} for n in range(len(STATUSES))]
+    assert [row["rating"] for row in rows] == list(range(len(STATUSES)))
 
 
 @pytest.mark.parametrize("seed", range(20))

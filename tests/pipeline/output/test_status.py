@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.config import Null
+from pipeline.config import Faults
 from pipeline.errors import UserError
 from pipeline.output.markers import marker_file, read_markers
 from pipeline.output.retry import reopen
@@ -29,7 +29,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 
 def test_a_reopened_corpus_lacks_what_is_to_be_made_again(make_corpus):
-    out = make_corpus(null=Null(failures=0.2))
+    out = make_corpus(faults=Faults(failures=0.2))
     rows = rows_of(out)
     reopened = {row["batch"] for row in rows if row["status"] == "failed"}
     reopen(out)

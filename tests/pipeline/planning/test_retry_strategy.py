@@ -1,5 +1,7 @@
 """Retry strategies: which attempt comes next, how a strategy is chosen, and that no byte depends on the workers."""
 
+import json
+
 import pytest
 
 from muse.emotions import MIKELS
@@ -53,11 +55,11 @@ def test_a_refined_method_updates_more_within_its_limits():
 
 def _record(emotion, kind, won, cost=100):
     return {
-        "emotion": emotion,
+        **{f"target_{label}": float(label == emotion) for label in MIKELS.labels},
         "status": "accepted" if won else "rejected",
         "attempts": 2,
-        "trace_strategies": [FIRST, kind],
-        "trace_nfe": [90, cost],
+        "trace_strategies": json.dumps([FIRST, kind]),
+        "trace_nfe": json.dumps([90, cost]),
     }
 
 
@@ -79,8 +81,8 @@ def test_an_acceptance_counts_for_the_attempt_that_was_accepted():
     late = {
         **_record("awe", REFINE, True),
         "attempts": 3,
-        "trace_strategies": [FIRST, REFINE, RESEED],
-        "trace_nfe": [90, 90, 90],
+        "trace_strategies": json.dumps([FIRST, REFINE, RESEED]),
+        "trace_nfe": json.dumps([90, 90, 90]),
     }
     assert choose_strategies([late], MIKELS)["attempts"]["awe"][REFINE]["accepted"] == 0
     first = choose_strategies([{**late, "attempts": 1}], MIKELS)
@@ -91,8 +93,8 @@ def test_without_second_attempts_every_emotion_reseeds():
     once = {
         **_record("awe", REFINE, True),
         "attempts": 1,
-        "trace_strategies": [FIRST],
-        "trace_nfe": [90],
+        "trace_strategies": json.dumps([FIRST]),
+        "trace_nfe": json.dumps([90]),
     }
     assert set(choose_strategies([once], MIKELS)["by_emotion"].values()) == {RESEED}
 
@@ -136,10 +138,13 @@ def test_a_strategy_is_chosen_once_and_changes_no_byte_with_the_number_of_worker
         awe[REFINE]["attempts"] + awe[RESEED]["attempts"] == len(tried_again) > 32
     )  # 70 % of the first attempts are rejected
     second = chosen["by_emotion"]["awe"]
-    assert {row["trace_strategies"][1] for row in rows[64:] if row["attempts"] > 1} == {second}
+    assert {json.loads(row["trace_strategies"])[1] for row in rows[64:] if row["attempts"] > 1} == {
+        second
+    }
     for row in rows:
-        assert row["strategy"] in row["trace_strategies"]
-        assert len(row["trace_strategies"]) == row["attempts"]
+        strategies = json.loads(row["trace_strategies"])
+        assert row["strategy"] in strategies
+        assert len(strategies) == row["attempts"]
 
 
 def test_a_driver_killed_before_or_after_the_choice_resumes_to_the_same_bytes(retried, tmp_path):

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from pipeline.config import Null
+from pipeline.config import Faults
 from pipeline.errors import RunStopped
 from pipeline.output.run_file import read_run
 from pipeline.planning.retry_strategy import EXPLORED_REQUESTS
@@ -32,7 +32,7 @@ def test_no_worker_gets_a_batch_whose_cells_are_full(manifest, tmp_path):
 
 def test_batches_made_in_pieces_are_warned_of(manifest, tmp_path):
     warnings = []
-    run_locally(manifest, tmp_path / "out", None, warnings.append, null=Null(memory=3))
+    run_locally(manifest, tmp_path / "out", None, warnings.append, faults=Faults(memory=3))
     (warning,) = warnings
     assert "10 batch(es) were too large" in warning
     assert "in pieces of [2] requests" in warning

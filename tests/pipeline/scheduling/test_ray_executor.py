@@ -55,7 +55,7 @@ def run_on(cluster, manifest, out, *more):
 
 def job(tmp_path, **settings) -> Job:
     config = Config(**{"engine": "null", "gpus_per_worker": 1.0, **settings})
-    return Job(tmp_path, config, locate(config), {}, pa.schema([]), "")
+    return Job(tmp_path, config, locate(config), pa.schema([]), "")
 
 
 def started(job: Job) -> list[ray.actor.ActorHandle]:
