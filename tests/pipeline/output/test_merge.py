@@ -20,7 +20,7 @@ def test_a_merged_corpus_holds_both_with_new_keys(make_corpus, tmp_path):
     assert verify(tmp_path / "both") == []
     rows = rows_of(tmp_path / "both")
     assert counts["requests"] == len(rows) == 41
-    changed = {"key", "batch", "manifest"}
+    changed = {"key", "batch", "shard", "file", "rating", "season"}
     for new, old in zip(rows, [*rows_of(one), *rows_of(two)], strict=True):
         assert {k: v for k, v in new.items() if k not in changed} == {
             k: v for k, v in old.items() if k not in changed
