@@ -1,0 +1,34 @@
+"""The contact sheet shows the first accepted samples of each requested emotion."""
+
+from PIL import Image
+
+from pipeline.output.contact_sheet import CAPTION, COLUMNS, MARGIN, TILE
+from tests.support.corpora import rows_of
+from tests.support.local_runs import run_locally, write_rows
+
+
+def sheet_of(tmp_path, emotions, **settings) -> Image.Image:
+    manifest = write_rows(tmp_path / "m.parquet", len(emotions), emotion=emotions)
+    run_locally(manifest, tmp_path / "out", **settings)
+    return Image.open(tmp_path / "out" / "contact_sheet.png")
+
+
+def test_it_has_a_row_for_each_requested_emotion_and_a_tile_for_each_sample(
+    tmp_path, quick_storage
+):
+    sheet = sheet_of(tmp_path, ["awe"] * 6 + ["fear"] * 6, min_confidence=0.0)
+    assert sheet.height == MARGIN + 2 * (TILE + MARGIN + CAPTION)
+    tiles = 0
+    for row in range(2):
+        y = MARGIN + row * (TILE + MARGIN + CAPTION)
+        for column in range(COLUMNS):
+            x = sheet.width - (COLUMNS - column) * (TILE + MARGIN) - MARGIN
+            box = sheet.crop((x, y, x + TILE, y + TILE))
+            tiles += len(box.getcolors(TILE * TILE) or []) > 8
+    assert tiles == sum(row["status"] == "accepted" for row in rows_of(tmp_path / "out")) == 12
+
+
+def test_without_accepted_samples_it_has_no_tiles(tmp_path, quick_storage):
+    sheet = sheet_of(tmp_path, ["awe"] * 3, min_confidence=1.0)
+    tile = sheet.crop((sheet.width - TILE, 0, sheet.width, TILE))
+    assert tile.convert("L").getextrema() == (255, 255)
