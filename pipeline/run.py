@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from manifests.read import Manifest, content_hash, file_identity
+from pipeline.classifier.quality import classifier_warnings
 from pipeline.config import Config
 from pipeline.generation.worker import Job
-from pipeline.models.locate import Model, locate
+from pipeline.models.locate import CLASSIFIERS, Model, locate
 from pipeline.output.batches import finished_batches, remove_batches
 from pipeline.output.index import conclude
 from pipeline.output.integrity import (
@@ -88,6 +89,8 @@ def execute(
 
         # Locate the models, and hash them.
         models = locate(config)
+        for problem in classifier_warnings(_classifier_folders(models)):
+            warn(problem)
         if known is None and (warning := vocabulary_warning(manifest, config)):
             warn(warning)
 
@@ -136,6 +139,10 @@ def make_job(
     """
     schema = record_schema(config.taxonomy.labels, config.filters, manifest.extra)
     return Job(output.resolve(), config, models, schema, base)
+
+
+def _classifier_folders(models: Mapping[str, Model]) -> dict[str, str]:
+    return {role: models[role].path for role in CLASSIFIERS if role in models}
 
 
 def _complete_before(output: Location, run: RunFile, warn: Warn) -> Outcome:

@@ -1,1 +1,1 @@
-"""Fitting of classifiers: data sets, training and calibration."""
+"""Fitting a classifier to labelled images: reading them, training, and figures that say how far to trust it."""

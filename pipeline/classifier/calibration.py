@@ -1,4 +1,4 @@
-"""Figures of a fitted classifier: who is held out, the temperature, the confusions, the card."""
+"""Figures of a fitted classifier: which images are held out, the temperature, the confusions, the card."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from pipeline.classifier.quality import exact_interval
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,34 +55,41 @@ def temperature_of(logits: Tensor, emotions: Tensor) -> float:
 
 def calibration_error(probabilities: np.ndarray, emotions: np.ndarray, bins: int = 10) -> float:
     """Expected calibration error: the gap between confidence and accuracy over bins of equal width, weighted."""
-    confidence, hit = probabilities.max(1), probabilities.argmax(1) == emotions
+    confidence, correct = probabilities.max(1), probabilities.argmax(1) == emotions
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = (
-        (place == b).mean() * abs(hit[place == b].mean() - confidence[place == b].mean())
-        for b in {*place.tolist()}
-    )
-    return float(sum(gaps))
+    error = 0.0
+    for number in {*place.tolist()}:
+        inside = place == number
+        error += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
+    return float(error)
 
 
 def examine(
     logits: np.ndarray, emotions: np.ndarray, temperature: float, labels: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The figures of held-out logits: accuracy with its 95 % interval, calibration before and after, confusions."""
+    """The figures of held-out logits: accuracy with its exact 95 % interval, calibration, confusions.
 
-    def probs(t: float) -> np.ndarray:
-        scaled = np.exp((logits - logits.max(1, keepdims=True)) / t)
+    Args:
+        logits: (n, k), before the temperature.
+        emotions: the true ones, int (n,).
+    """
+
+    def probabilities(divisor: float) -> np.ndarray:
+        scaled = np.exp((logits - logits.max(1, keepdims=True)) / divisor)
         return scaled / scaled.sum(1, keepdims=True)
 
-    hits = (logits.argmax(1) == emotions).astype(float)
-    means = np.random.default_rng(0).choice(hits, (2000, len(hits))).mean(1)
+    predicted = logits.argmax(1)
+    correct = int((predicted == emotions).sum())
     confusion = np.zeros((len(labels), len(labels)), int)
-    np.add.at(confusion, (emotions, logits.argmax(1)), 1)
+    np.add.at(confusion, (emotions, predicted), 1)
+    low, high = exact_interval(correct, len(emotions))
+    after, before = probabilities(temperature), probabilities(1.0)
     return {
         "images": len(emotions),
-        "accuracy": round(float(hits.mean()), 4),
-        "interval": [round(float(q), 4) for q in np.quantile(means, [0.025, 0.975])],
-        "calibration_error": round(calibration_error(probs(temperature), emotions), 4),
-        "calibration_error_before": round(calibration_error(probs(1.0), emotions), 4),
+        "accuracy": round(correct / len(emotions), 4),
+        "interval": [round(low, 4), round(high, 4)],
+        "calibration_error": round(calibration_error(after, emotions), 4),
+        "calibration_error_before": round(calibration_error(before, emotions), 4),
         "labels": list(labels),
         "confusion": confusion.tolist(),
     }
@@ -90,31 +99,49 @@ def card(about: Mapping[str, Any], temperature: float) -> str:
     """The folder's README.md."""
     figures, settings = about["figures"], about["settings"]
     labels = figures["labels"]
-    rows = "\n".join(
-        f"| {label} | {' | '.join(map(str, row))} | {row[i] / max(1, sum(row)):.0%} |"
-        for i, (label, row) in enumerate(zip(labels, figures["confusion"], strict=True))
-    )
+    rows = []
+    for i, (label, counts) in enumerate(zip(labels, figures["confusion"], strict=True)):
+        cells = " | ".join(map(str, counts))
+        rows.append(f"| {label} | {cells} | {counts[i] / max(1, sum(counts)):.0%} |")
     how = "the whole model fine-tuned" if settings["fine_tune"] else "a head on its frozen features"
-    early = (
-        f"A share of {settings['early']:g} was blurred as an early prediction is.\n"
-        if settings["early"]
-        else ""
-    )
+    early = ""
+    if settings["early"]:
+        early = f"A share of {settings['early']:g} was blurred as an early prediction is.\n"
+    warnings = "".join(f"\n**Do not rely on it:** {text}.\n" for text in figures["problems"])
     low, high = figures["interval"]
     plain = json.dumps({key: value for key, value in settings.items() if key != "taxonomy"})
-    return f"""# Emotion classifier over {settings["taxonomy"]["name"]}
+    return CARD.format(
+        taxonomy=settings["taxonomy"]["name"],
+        about=about,
+        sha256=about["backbone"]["sha256"][:16],
+        how=how,
+        early=early,
+        warnings=warnings,
+        figures=figures,
+        low=low,
+        high=high,
+        temperature=temperature,
+        header=" | ".join(labels),
+        line="---|" * (len(labels) + 2),
+        rows="\n".join(rows),
+        settings=plain,
+    )
 
-Fitted by `muse-batch classifier fit` on {about["trained_on"]} images of `{about["data"]}`: {how}
-(`{about["backbone"]["name"]}`, SHA-256 `{about["backbone"]["sha256"][:16]}`).
-{early}On {figures["images"]} held-out images its accuracy is {figures["accuracy"]:.1%} (95 %: {low:.1%} to {high:.1%}).
-Its temperature is {temperature:g}, set on other held-out images and applied when it is loaded; it takes the expected
-calibration error from {figures["calibration_error_before"]:.3f} to {figures["calibration_error"]:.3f}.
 
-Rows are the true emotion, columns what it sees, in the same order; the last column is the share that is right.
+CARD = """# Emotion classifier over {taxonomy}
 
-| | {" | ".join(labels)} | |
-|{"---|" * (len(labels) + 2)}
+Fitted by `muse-batch classifier fit` on {about[trained_on]} images of `{about[data]}`: {how}
+(`{about[backbone][name]}`, SHA-256 `{sha256}`).
+{early}On {figures[images]} held-out images its accuracy is {figures[accuracy]:.1%} (95 %: {low:.1%} to {high:.1%}).
+{warnings}
+Its temperature is {temperature:g}, set on other held-out images and applied when it is loaded. It takes the
+expected calibration error from {figures[calibration_error_before]:.3f} to {figures[calibration_error]:.3f}.
+
+Rows are the true emotion, columns the predicted one, in the same order; the last column is the share that is right.
+
+| | {header} | |
+|{line}
 {rows}
 
-Settings: `{plain}`
+Settings: `{settings}`
 """

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from muse.classifiers.spec import SPEC_FILE, safe_config
 from muse.diffusion.hub import local_folder
 from muse.emotions.labels import assignment, clean
+from muse.images import UnreadableImageError, decode, to_tensor
 from pipeline.classifier.calibration import card, examine, split, temperature_of
-from pipeline.classifier.datasets import read_labelled
+from pipeline.classifier.datasets import Findings, read_labelled
+from pipeline.classifier.quality import problems_of
 from pipeline.classifier.training import Fit, Images, build, predict, train_head, tune
 from pipeline.errors import UserError
 from pipeline.storage.files import sha256_folder, write_bytes, write_json
@@ -23,11 +24,19 @@ from pipeline.storage.files import sha256_folder, write_bytes, write_json
 if TYPE_CHECKING:
     from muse.classifiers import Preprocessing
 
+MAX_BROKEN_SHOWN = 20
+"""Broken images that a message lists."""
 
-def fit(data: Path, output: Path, settings: Fit, say: Callable[[str], None]) -> dict[str, Any]:
-    """Fit a classifier to `data` and write it to `output`; returns its figures. `say` hears of the progress.
+
+def fit(
+    data: Path, output: Path, settings: Fit, on_progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Fit a classifier to `data` and write it to `output`; returns its figures.
 
     The images lie beside `output` while it works, side x side x 3 bytes each (150 kB at 224 pixels).
+
+    Args:
+        on_progress: called with what is done next, and what was ignored.
 
     Raises:
         UserError: data, a backbone or a folder that cannot be used.
@@ -42,38 +51,36 @@ def fit(data: Path, output: Path, settings: Fit, say: Callable[[str], None]) -> 
         backbone = local_folder(settings.backbone)
         safe_config(backbone)
         processor = read_settings(backbone)
-        looks = Preprocessing.of(processor)
+        preprocessing = Preprocessing.of(processor)
     except ValueError as error:
         raise UserError(f"--backbone {settings.backbone!r}: {error}") from None
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fit-", dir=output.parent) as work:
-        images = gather(data, Path(work) / "pixels", settings, looks)
+        images = gather(data, Path(work) / "pixels", settings, preprocessing, on_progress)
         try:
             train, calibrate, held = split(images.emotions, settings.held_out, settings.seed)
         except ValueError as error:
             raise UserError(f"{data}: an emotion has {error}; each needs three at least") from None
-        say(
-            f"{len(train)} images to train on, {len(calibrate)} to calibrate on, {len(held)} to examine on"
+        on_progress(
+            f"{len(train)} images to train on, {len(calibrate)} to calibrate on, "
+            f"{len(held)} to examine on"
         )
         torch.manual_seed(settings.seed)
         model = build(backbone, settings.taxonomy)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         teach = tune if settings.fine_tune else train_head
-        teach(model.to(device), looks.to(device), images, train, settings, say)
-        logits = {
-            name: predict(model, looks, images, rows)
-            for name, rows in (("c", calibrate), ("e", held))
-        }
-    temperature = temperature_of(logits["c"], torch.from_numpy(images.emotions[calibrate]))
-    figures = examine(
-        logits["e"].numpy(), images.emotions[held], temperature, settings.taxonomy.labels
-    )
-    origin = {
+        teach(model.to(device), preprocessing.to(device), images, train, settings, on_progress)
+        logits_calibrate = predict(model, preprocessing, images, calibrate)
+        logits_held = predict(model, preprocessing, images, held)
+    temperature = temperature_of(logits_calibrate, torch.from_numpy(images.emotions[calibrate]))
+    labels = settings.taxonomy.labels
+    counts = Counter(images.emotions[train].tolist())
+    figures = examine(logits_held.numpy(), images.emotions[held], temperature, labels)
+    figures["trained_on"] = {label: counts[i] for i, label in enumerate(labels)}
+    figures["problems"] = problems_of(figures)
+    about = {
         "backbone": {"name": settings.backbone, "sha256": sha256_folder(backbone)},
         "data": str(data.name),
-    }
-    about = {
-        **origin,
         "settings": settings.model_dump(),
         "trained_on": len(train),
         "figures": figures,
@@ -86,7 +93,13 @@ def fit(data: Path, output: Path, settings: Fit, say: Callable[[str], None]) -> 
     return figures
 
 
-def gather(data: Path, file: Path, settings: Fit, looks: Preprocessing) -> Images:
+def gather(
+    data: Path,
+    file: Path,
+    settings: Fit,
+    preprocessing: Preprocessing,
+    on_progress: Callable[[str], None],
+) -> Images:
     """Decode every image once, at the model's size, into a file that need not fit in memory.
 
     Raises:
@@ -96,31 +109,39 @@ def gather(data: Path, file: Path, settings: Fit, looks: Preprocessing) -> Image
 
     dropped = {clean(label) for label, emotion in settings.label_map.items() if not emotion}
     labels: list[str] = []
-    broken: list[str] = []
+    findings = Findings()
     with open(file, "wb") as sink, torch.inference_mode():
-        for item in read_labelled(data, settings.classes):
+        for item in read_labelled(data, settings.classes, findings):
             label = clean(item.label)
             if label in dropped:
                 labels.append(label)
                 continue
             try:
-                image = ImageOps.exif_transpose(Image.open(io.BytesIO(item.image))).convert("RGB")
-            except Exception as error:  # decoders raise nearly anything on broken input
-                broken.append(f"{item.name}: cannot be decoded ({error})")
+                pixels = to_tensor(decode(item.image))[None]
+            except UnreadableImageError as error:
+                findings.broken.append(f"{item.name}: {error}")
                 continue
-            pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
-            sink.write((looks.shape(pixels)[0].clamp(0, 1) * 255).round().byte().numpy().tobytes())
+            shaped = preprocessing.shape(pixels)[0].clamp(0, 1)
+            sink.write((shaped * 255).round().byte().numpy().tobytes())
             labels.append(label)
-    if broken:
-        more = f"\n  and {len(broken) - 20} more" if len(broken) > 20 else ""
-        raise UserError(f"{data}: mend or remove\n  " + "\n  ".join(broken[:20]) + more)
+    if ignored := findings.summary():
+        on_progress(f"ignored: {ignored}")
+    _refuse_broken(data, findings.broken)
     known = sorted({*labels})
     try:
-        meaning = dict(
-            zip(known, assignment(known, settings.taxonomy, settings.label_map), strict=True)
-        )
+        emotions = assignment(known, settings.taxonomy, settings.label_map)
     except ValueError as error:
         raise UserError(f"{data}: {error}") from None
+    meaning = dict(zip(known, emotions, strict=True))
     kept = [emotion for label in labels if (emotion := meaning[label]) is not None]
-    shape = (len(kept), 3, looks.side, looks.side)
+    shape = (len(kept), 3, preprocessing.side, preprocessing.side)
     return Images(np.memmap(file, np.uint8, "r", shape=shape), np.array(kept))
+
+
+def _refuse_broken(data: Path, broken: list[str]) -> None:
+    if not broken:
+        return
+    more = len(broken) - MAX_BROKEN_SHOWN
+    lines = [*broken[:MAX_BROKEN_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+    listed = "\n  ".join(lines)
+    raise UserError(f"{data}: {len(broken)} image(s) cannot be used; fix or remove\n  {listed}")

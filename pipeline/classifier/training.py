@@ -134,7 +134,7 @@ def build(backbone: Path, taxonomy: Taxonomy) -> nn.Module:
     return model.float()
 
 
-def _looked_at(pixels: Tensor, share: float, generator: Any) -> Tensor:
+def _with_early_predictions(pixels: Tensor, share: float, generator: Any) -> Tensor:
     """A share of the images as an early prediction shows them."""
     import torch
 
@@ -147,7 +147,11 @@ def _looked_at(pixels: Tensor, share: float, generator: Any) -> Tensor:
 
 
 def _steps(
-    model: nn.Module, count: int, settings: Fit, loss_of: Callable[[Tensor, Any], Tensor], say
+    model: nn.Module,
+    count: int,
+    settings: Fit,
+    loss_of: Callable[[Tensor, Any], Tensor],
+    on_progress: Callable[[str], None],
 ) -> None:
     """AdamW over the parameters that want a gradient; the rate rises over 5 % of the steps, then falls to nothing."""
     import torch
@@ -170,16 +174,16 @@ def _steps(
             losses.append(loss.item())
             step += 1
         if settings.fine_tune or epoch == settings.passes - 1:
-            say(f"epoch {epoch + 1} of {settings.passes}: loss {np.mean(losses):.4f}")
+            on_progress(f"epoch {epoch + 1} of {settings.passes}: loss {np.mean(losses):.4f}")
 
 
 def train_head(
     model: nn.Module,
-    looks: Preprocessing,
+    preprocessing: Preprocessing,
     images: Images,
     rows: np.ndarray,
     settings: Fit,
-    say: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> None:
     """Train `model.classifier` on what reaches it from the frozen rest, computed once."""
     import torch
@@ -192,64 +196,74 @@ def train_head(
         lambda _, given: features.append(given[0].cpu())
     )
     goals = torch.from_numpy(images.emotions[rows])
-    # With early looks every image is seen once as it is, and once more where the draw says so.
+    # With early predictions every image is used once as it is, and once more, blurred where it is drawn.
     views = [goals]
     with torch.inference_mode():
         for part in np.array_split(rows, -(-len(rows) // settings.batch_size)):
-            model(pixel_values=looks.normalise(images.batch(part).to(looks.mean.device)))
+            model(
+                pixel_values=preprocessing.normalise(
+                    images.batch(part).to(preprocessing.mean.device)
+                )
+            )
         if settings.early:
             for part in np.array_split(rows, -(-len(rows) // settings.batch_size)):
-                seen = _looked_at(images.batch(part), settings.early, generator)
-                model(pixel_values=looks.normalise(seen.to(looks.mean.device)))
+                seen = _with_early_predictions(images.batch(part), settings.early, generator)
+                model(pixel_values=preprocessing.normalise(seen.to(preprocessing.mean.device)))
             views.append(goals)
     hook.remove()
     known, goals = torch.cat(features), torch.cat(views)
     head = model.classifier.requires_grad_(True)
-    device = looks.mean.device
+    device = preprocessing.mean.device
 
     def loss_of(chosen: Tensor, _: Any) -> Tensor:
         return F.cross_entropy(head(known[chosen].to(device)), goals[chosen].to(device))
 
-    _steps(head, len(known), settings, loss_of, say)
+    _steps(head, len(known), settings, loss_of, on_progress)
     head.requires_grad_(False)
 
 
 def tune(
     model: nn.Module,
-    looks: Preprocessing,
+    preprocessing: Preprocessing,
     images: Images,
     rows: np.ndarray,
     settings: Fit,
-    say: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> None:
     """Train the whole model, on images mirrored at random."""
     import torch
     import torch.nn.functional as F
 
     model.train().requires_grad_(True)
-    goals, device = torch.from_numpy(images.emotions[rows]), looks.mean.device
+    goals, device = torch.from_numpy(images.emotions[rows]), preprocessing.mean.device
 
     def loss_of(chosen: Tensor, generator: Any) -> Tensor:
         pixels = images.batch(rows[chosen.numpy()])
         mirrored = torch.rand(len(pixels), generator=generator) < 0.5
         pixels[mirrored] = pixels[mirrored].flip(-1)
-        seen = looks.normalise(_looked_at(pixels, settings.early, generator).to(device))
+        seen = preprocessing.normalise(
+            _with_early_predictions(pixels, settings.early, generator).to(device)
+        )
         return F.cross_entropy(
             model(pixel_values=seen).logits, goals[chosen].to(device), label_smoothing=0.05
         )
 
-    _steps(model, len(rows), settings, loss_of, say)
+    _steps(model, len(rows), settings, loss_of, on_progress)
     model.eval().requires_grad_(False)
 
 
-def predict(model: nn.Module, looks: Preprocessing, images: Images, rows: np.ndarray) -> Tensor:
+def predict(
+    model: nn.Module, preprocessing: Preprocessing, images: Images, rows: np.ndarray
+) -> Tensor:
     """Logits (len(rows), n), on the CPU."""
     import torch
 
     with torch.inference_mode():
         parts = [
             model(
-                pixel_values=looks.normalise(images.batch(part).to(looks.mean.device))
+                pixel_values=preprocessing.normalise(
+                    images.batch(part).to(preprocessing.mean.device)
+                )
             ).logits.cpu()
             for part in np.array_split(rows, -(-len(rows) // 64))
         ]

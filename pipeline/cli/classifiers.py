@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import echo, reported_errors
+from pipeline.cli.console import echo, reported_errors, warn
 
 
 def fit(
@@ -40,3 +40,5 @@ def fit(
         f"{output}: accuracy {figures['accuracy']:.1%} ({low:.1%} to {high:.1%}) "
         f"on {figures['images']} held-out images"
     )
+    for problem in figures["problems"]:
+        warn(f"do not rely on {output}: {problem}")

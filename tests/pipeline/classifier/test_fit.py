@@ -1,4 +1,4 @@
-"""`classifier fit`: the same scenes in every shape a data set has, and a run with what was fitted."""
+"""`classifier fit`: the same scenes in every form of a data set, and a run with the classifier that was fitted."""
 
 import io
 import json
@@ -16,7 +16,6 @@ from jobs.studies.early_guides import write_scenes
 from muse.classifiers import load_classifier
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
-from pipeline.classifier.calibration import calibration_error, split, temperature_of
 from pipeline.classifier.datasets import read_labelled
 from pipeline.classifier.fit import fit
 from pipeline.classifier.training import Fit
@@ -56,7 +55,7 @@ def test_the_same_images_are_read_from_every_shape(items, tmp_path):
 
     assert len(items) == COUNT
     alphabetical = sorted(MIKELS.labels)
-    for folder in ("named", "told", "table", "saved"):
+    for folder in ("named", "numbered", "table", "saved"):
         (tmp_path / folder).mkdir()
     _tar(
         tmp_path / "named" / "0.tar",
@@ -64,7 +63,7 @@ def test_the_same_images_are_read_from_every_shape(items, tmp_path):
         lambda item: {"json": json.dumps({"emotion": item.label}).encode()},
     )
     _tar(
-        tmp_path / "told" / "0.tar",
+        tmp_path / "numbered" / "0.tar",
         items,
         lambda item: {"cls": str(alphabetical.index(item.label)).encode()},
     )
@@ -77,24 +76,24 @@ def test_the_same_images_are_read_from_every_shape(items, tmp_path):
     data.to_parquet(tmp_path / "table" / "train.parquet")
     data.save_to_disk(str(tmp_path / "saved"))
     expected = [(item.image, item.label) for item in items]
-    for folder in ("named", "told", "table", "saved"):
-        found = list(read_labelled(tmp_path / folder, alphabetical if folder == "told" else ()))
+    for folder in ("named", "numbered", "table", "saved"):
+        found = list(read_labelled(tmp_path / folder, alphabetical if folder == "numbered" else ()))
         assert [(item.image, item.label) for item in found] == expected, folder
     with pytest.raises(
         UserError, match="label is 0, and the data do not say which emotion that is"
     ):
-        list(read_labelled(tmp_path / "told"))
+        list(read_labelled(tmp_path / "numbered"))
 
 
 def test_a_head_learns_its_figures_are_true_and_the_folder_is_a_classifier(scenes, items, tmp_path):
-    """The place classifier's features: it never heard of emotions. Chance is 1/8; 16 held-out images."""
+    """The place classifier's features: it was not trained on emotions. Chance is 1/8; 16 held-out images."""
     settings = Fit(backbone=str(WEIGHTS / "place"), held_out=0.2, early=0.5)
     figures = fit(scenes, tmp_path / "out", settings, lambda _: None)
     assert figures["images"] == 16
     assert np.trace(figures["confusion"]) / 16 == pytest.approx(figures["accuracy"], abs=1e-4)
     classifier = load_classifier(tmp_path / "out")
-    told = json.loads((tmp_path / "out" / "classifier.json").read_text())
-    assert classifier.temperature == told["temperature"] != 1.0
+    spec = json.loads((tmp_path / "out" / "classifier.json").read_text())
+    assert classifier.temperature == spec["temperature"] != 1.0
     images = [Image.open(io.BytesIO(item.image)) for item in items]
     pixels = torch.stack(
         [torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255 for image in images]
@@ -121,23 +120,26 @@ def test_labels_of_the_data_are_mapped_and_left_out(scenes, tmp_path):
     shutil.copytree(scenes / "disgust", data / "junk")
     moods = tmp_path / "moods.toml"
     moods.write_text('name = "two"\nlabels = ["good", "bad"]\npolarity = [1, -1]\nwheel = []\n')
-    told = {"fun": "good", "awe": "good", "wrath": "bad", "fear": "bad"}
+    meanings = {"fun": "good", "awe": "good", "wrath": "bad", "fear": "bad"}
     given = {"backbone": str(WEIGHTS / "place"), "taxonomy": str(moods), "epochs": 2}
-    with pytest.raises(UserError, match=r"are not those of two .*say in label_map what .*junk"):
+    with pytest.raises(UserError, match=r"are not those of two .*in label_map what .*junk"):
         fit(
-            data, tmp_path / "out", load(Fit, None, [], given | {"label_map": told}), lambda _: None
+            data,
+            tmp_path / "out",
+            load(Fit, None, [], given | {"label_map": meanings}),
+            lambda _: None,
         )
-    settings = load(Fit, None, [], given | {"label_map": told | {"junk": ""}})
+    settings = load(Fit, None, [], given | {"label_map": meanings | {"junk": ""}})
     figures = fit(data, tmp_path / "out", settings, lambda _: None)
     assert figures["labels"] == ["good", "bad"]
     assert figures["images"] == 8
 
 
 def test_fine_tuning_lowers_the_loss(scenes, tmp_path):
-    said = []
+    messages = []
     settings = Fit(backbone=str(WEIGHTS / "subject"), fine_tune=True, epochs=3, rate=2e-3)
-    fit(scenes, tmp_path / "out", settings, said.append)
-    losses = [float(line.split()[-1]) for line in said[1:]]
+    fit(scenes, tmp_path / "out", settings, messages.append)
+    losses = [float(line.split()[-1]) for line in messages[1:]]
     assert len(losses) == 3
     assert losses[-1] < losses[0] - 0.1
 
@@ -158,27 +160,6 @@ def test_broken_data_is_refused_by_name(scenes, tmp_path):
     with pytest.raises(UserError, match=r"--backbone '.*': .* has no config\.json"):
         fit(scenes, tmp_path / "out", Fit(backbone=str(tmp_path / "empty")), lambda _: None)
     assert not (tmp_path / "out").exists()
-
-
-def test_the_split_keeps_every_emotion_in_every_part():
-    emotions = np.array([0] * 50 + [1] * 5 + [2] * 3)
-    parts = split(emotions, 0.2, seed=0)
-    assert sorted(np.concatenate(parts)) == list(range(58))
-    assert all({*emotions[part]} == {0, 1, 2} for part in parts)
-    with pytest.raises(ValueError, match=r"2 image\(s\)"):
-        split(np.array([0, 0, 0, 1, 1]), 0.2, seed=0)
-
-
-def test_the_temperature_undoes_a_known_scale():
-    """Labels drawn from softmax(logits): logits three times as large want a temperature of three, within 10 %."""
-    generator = torch.Generator().manual_seed(0)
-    logits = 2 * torch.randn(4000, 8, generator=generator)
-    labels = torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
-    assert temperature_of(3 * logits, labels) == pytest.approx(3, rel=0.1)
-    over, fair = (
-        calibration_error((s * logits).softmax(-1).numpy(), labels.numpy()) for s in (3, 1)
-    )
-    assert fair < 0.03 < over
 
 
 def test_a_run_with_a_guide_and_a_judge_that_were_fitted(scenes, tmp_path):
@@ -218,10 +199,18 @@ def test_another_taxonomy_runs_through_to_the_contact_sheet_and_a_copied_guide_i
     """Emotion6 by a label map for both roles; the judge is a copy of the guide, by another name."""
     shutil.copytree(WEIGHTS / "guide", tmp_path / "copy")
     (tmp_path / "copy" / "README.md").write_text("not the guide at all")
-    told = {"amusement": "joy", "awe": "surprise", "contentment": "neutral", "excitement": "joy"}
+    meanings = {
+        "amusement": "joy",
+        "awe": "surprise",
+        "contentment": "neutral",
+        "excitement": "joy",
+    }
     lines = ["allow_same_judge = false", f'judge = "{tmp_path / "copy"}"', 'taxonomy = "emotion6"']
     for role in ("guide", "judge"):
-        lines += [f"[label_map.{role}]", *(f'{theirs} = "{ours}"' for theirs, ours in told.items())]
+        lines += [
+            f"[label_map.{role}]",
+            *(f'{theirs} = "{ours}"' for theirs, ours in meanings.items()),
+        ]
     config = tmp_path / "run.toml"
     config.write_text("\n".join(lines))
     pq.write_table(pa.table({"prompt": ["a dog on a beach"]}), tmp_path / "manifest.parquet")

@@ -1,0 +1,70 @@
+"""Samples from tar archives, as WebDataset names them, and whether an archive is whole."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.errors import UserError
+
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+
+MEMBER = re.compile(r"^((?:.*/|)[^.]+)[.]([^/]*)$")
+"""The key of a sample and its member's suffix: split at the first dot of the base name, as webdataset 1.0 does."""
+
+
+def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Every sample of an archive: its key, and its members by suffix in lower case.
+
+    The members of a sample stand together in it, as WebDataset requires.
+
+    Args:
+        ignored: members that belong to no sample are counted here.
+
+    Raises:
+        UserError: the archive is damaged or cut off.
+    """
+    key, parts = "", dict[str, bytes]()
+    try:
+        with tarfile.open(file) as archive:
+            for member in archive:
+                match = MEMBER.match(member.name)
+                if member.isdir():
+                    continue
+                if match is None or "/__MACOSX/" in f"/{member.name}":
+                    ignored["hidden members, or members without a suffix"] += 1
+                    continue
+                handle = archive.extractfile(member)
+                if handle is None:
+                    ignored["members that are no files"] += 1
+                    continue
+                if match[1] != key:
+                    if parts:
+                        yield key, parts
+                    key, parts = match[1], {}
+                parts[match[2].lower()] = handle.read()
+            _check_end(archive)
+    except (tarfile.TarError, EOFError, OSError, KeyError, zlib.error) as error:
+        raise UserError(
+            f"{file}: not a whole tar file ({error}); fetch or write it again"
+        ) from None
+    if parts:
+        yield key, parts
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Whether a block of zeros ends the archive; `tarfile` takes a file that is cut or damaged for a shorter one.
+
+    Raises:
+        tarfile.ReadError: it does not.
+    """
+    assert archive.fileobj is not None
+    archive.fileobj.seek(archive.offset)
+    block = archive.fileobj.read(tarfile.BLOCKSIZE)
+    if block != bytes(tarfile.BLOCKSIZE):
+        where = "it ends" if len(block) < tarfile.BLOCKSIZE else "its next member is damaged"
+        raise tarfile.ReadError(f"{where} at byte {archive.offset}, without the end of an archive")

@@ -1,0 +1,75 @@
+"""Samples from tar archives: names as tar and WebDataset write them, and archives that are not whole."""
+
+import io
+import tarfile
+from collections import Counter
+
+import pytest
+
+from pipeline.classifier.tars import read_samples
+from pipeline.errors import UserError
+
+
+def _write(path, names, mode="w"):
+    with tarfile.open(path, mode) as archive:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size = 600
+            archive.addfile(info, io.BytesIO(name.encode().ljust(600)))
+    return path
+
+
+def _read(path, ignored=None):
+    return list(read_samples(path, Counter() if ignored is None else ignored))
+
+
+@pytest.mark.parametrize("prefix", ["", "./", "v1.0/", "./a.b/c.d/"])
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_folders_and_dots_in_names(tmp_path, prefix, suffix):
+    names = [f"{prefix}{n:04d}.{end}" for n in range(3) for end in ("JPG", "cls", "left.png")]
+    path = _write(tmp_path / f"x.{suffix}", names, "w:gz" if suffix == "tar.gz" else "w")
+    samples = _read(path)
+    assert [key for key, _ in samples] == [f"{prefix}{n:04d}" for n in range(3)]
+    assert all(set(parts) == {"jpg", "cls", "left.png"} for _, parts in samples)
+    assert samples[1][1]["jpg"].strip().decode() == f"{prefix}0001.JPG"
+
+
+def test_the_same_name_in_two_folders_is_two_samples(tmp_path):
+    path = _write(tmp_path / "x.tar", ["a/1.jpg", "b/1.jpg"])
+    assert [key for key, _ in _read(path)] == ["a/1", "b/1"]
+
+
+def test_hidden_members_are_ignored_and_counted(tmp_path):
+    ignored = Counter()
+    names = ["._1.jpg", "1.jpg", "./._1.cls", "1.cls", "__MACOSX/1.jpg", "README"]
+    (sample,) = _read(_write(tmp_path / "x.tar", names), ignored)
+    assert set(sample[1]) == {"jpg", "cls"}
+    assert ignored.total() == 4
+
+
+def _damaged(data: bytes, how: str) -> bytes:
+    if how == "header":
+        return data[: 2 * 1536] + b"x" * 512 + data[2 * 1536 + 512 :]
+    cut = {"in a member": 1536 + 700, "at a member": 3 * 1536, "in a header": 1536 + 100}[how]
+    return data[:cut]
+
+
+@pytest.mark.parametrize("how", ["in a member", "at a member", "in a header", "header"])
+def test_an_archive_that_is_not_whole_is_refused_by_name(tmp_path, how):
+    path = _write(tmp_path / "x.tar", [f"{n}.jpg" for n in range(8)])
+    path.write_bytes(_damaged(path.read_bytes(), how))
+    with pytest.raises(UserError, match=r"x\.tar: not a whole tar file"):
+        _read(path)
+
+
+def test_a_compressed_archive_that_is_cut_is_refused(tmp_path):
+    path = _write(tmp_path / "x.tar.gz", [f"{n}.jpg" for n in range(8)], "w:gz")
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UserError, match="not a whole tar file"):
+        _read(path)
+
+
+def test_what_is_no_archive_is_refused(tmp_path):
+    (tmp_path / "x.tar").write_bytes(b"no archive at all")
+    with pytest.raises(UserError, match="not a whole tar file"):
+        _read(tmp_path / "x.tar")
