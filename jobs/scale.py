@@ -22,7 +22,7 @@ import typer
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
-Folder = Annotated[Path, typer.Option(help="Where to make what is measured; it is not removed.")]
+Folder = Annotated[Path, typer.Option(help="Work folder; it is not removed.")]
 MIB = 1 << 20
 SAMPLE_SECONDS = 0.05
 """How often the memory is measured."""

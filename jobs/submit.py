@@ -83,7 +83,9 @@ def plan(
             "send it"
         )
     if any(flag == "--address" or flag.startswith("--address=") for flag in flags):
-        raise ValueError("--address is the cluster's; the run joins it by itself")
+        raise ValueError(
+            "--address is given twice; the run connects to the cluster of the job by itself"
+        )
     entrypoint = ("muse-batch", "run", manifest, "--output", output, "--address", "auto", *flags)
     runtime_env = dict(env or {})
     if working_dir is not None:
@@ -173,9 +175,9 @@ def follow_to_end(client: JobSubmissionClient, first: Submission, wait: bool, re
                 str(known[-1].submission_id),
             ]
             if not wait:
-                echo("it runs already", err=True)
+                echo("the job is already running", err=True)
                 return 0
-            echo(f"{known[-1].submission_id} runs already; following it", err=True)
+            echo(f"{known[-1].submission_id} is already running; following it", err=True)
         else:
             number = int((known[-1].submission_id or "").rpartition("-")[2]) + 1 if known else 1
             arguments = command(replace(first, attempt=number), wait)
@@ -215,14 +217,13 @@ def submit(
     ],
     address: Annotated[str, typer.Option(help="The cluster's dashboard, as in http://HEAD:8265.")],
     working_dir: Annotated[
-        Optional[Path], typer.Option(help="Folder to send along; relative paths mean files in it.")
+        Optional[Path],
+        typer.Option(help="Folder to send to the cluster; relative paths mean files in it."),
     ] = None,
     runtime_env: Annotated[
         Optional[Path], typer.Option(help="YAML file with Ray's runtime environment.")
     ] = None,
-    retries: Annotated[
-        int, typer.Option(help="Times that a killed job is submitted again.", min=0)
-    ] = 3,
+    retries: Annotated[int, typer.Option(help="Maximum resubmissions of a killed job.", min=0)] = 3,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not follow the job.")] = False,
     stop_: Annotated[bool, typer.Option("--stop", help="Stop the job that makes OUTPUT.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the command.")] = False,

@@ -218,7 +218,7 @@ def step(state: BatchState, rows: Sequence[Row], on_step: OnStep | None) -> None
     sums = _to_lists(state.latents[i].flatten(1).abs().sum(1))
     for row, (value,) in zip(rows, sums, strict=True):
         if not math.isfinite(value):
-            row.fail(f"the latents turned {value} at step {row.step} of {len(setup.schedule)}")
+            row.fail(f"the latents became {value} at step {row.step} of {len(setup.schedule)}")
             continue
         if on_step is not None:
             replaced = on_step(row, state.latents[row.number])

@@ -158,8 +158,8 @@ def make_schedule(config: Mapping[str, Any], steps: int, sampler: str = "model")
     if sampler == "model":
         if own not in NATIVE:
             raise ValueError(
-                f"the model's scheduler {own} cannot be used: its steps are not known here as "
-                f"functions of x0; choose another with method.sampler: {', '.join(SAMPLERS)}"
+                f"the model's scheduler {own} cannot be used; choose another with "
+                f"method.sampler: {', '.join(SAMPLERS)}"
             )
         sampler = NATIVE[own]
     if sampler not in SAMPLERS:

@@ -21,7 +21,7 @@ Set = Annotated[
 ]
 Emotions = Annotated[
     Optional[str],
-    typer.Option(help="For rows without one, comma-separated; all by default."),
+    typer.Option(help="Of rows that name none, comma-separated; all by default."),
 ]
 AllowColumns = Annotated[
     bool,

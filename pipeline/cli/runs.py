@@ -50,7 +50,7 @@ def run(
         Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")
     ] = None,
     gpus_per_worker: Annotated[
-        Optional[float], typer.Option(help="May be a fraction; 0 for the CPU.")
+        Optional[float], typer.Option(help="GPUs of a worker, also a fraction; 0 for the CPU.")
     ] = None,
     batch_size: options.BatchSize = None,
     shard_size: options.ShardSize = None,
@@ -66,7 +66,7 @@ def run(
     config: options.ConfigFile = None,
     set_: options.Set = None,
 ) -> None:
-    """Make the corpus that MANIFEST asks for. The same command again resumes it."""
+    """Make the corpus of MANIFEST. The same command resumes it."""
     with reported_errors(resumes=True):
         from pipeline.settings import load_config
 
@@ -147,7 +147,7 @@ def status(
     output: options.Corpus,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print how far the run in OUTPUT is, from its files alone."""
+    """Print the progress of the run in OUTPUT, from its files."""
     with reported_errors():
         from pipeline.output.status import as_text
         from pipeline.output.status import status as state_of

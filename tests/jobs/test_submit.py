@@ -275,7 +275,7 @@ def test_a_job_is_stopped_and_resumed(cluster, tmp_path):
     finished = output / "_state" / "batches"
     until(lambda: finished.exists() and any(finished.glob("*.parquet")))
     # The same command finds the job that runs, instead of a second one on the same output.
-    assert "it runs already" in submit(*arguments, "--no-wait").stderr
+    assert "the job is already running" in submit(*arguments, "--no-wait").stderr
     done = submit(*arguments, "--stop")
     assert done.returncode == 0, done.stderr
     assert "no job of this output is running" in submit(*arguments, "--stop").stdout

@@ -22,6 +22,6 @@ def test_a_new_step_forgets_what_belongs_to_the_last_one():
 
 def test_a_failed_row_is_done():
     row = _row()
-    row.fail("the latents turned nan at step 3 of 20")
+    row.fail("the latents became nan at step 3 of 20")
     assert row.phase is Phase.DONE
-    assert row.failure == "the latents turned nan at step 3 of 20"
+    assert row.failure == "the latents became nan at step 3 of 20"

@@ -69,8 +69,8 @@ def test_the_phase_of_a_step_follows_from_timing_confidence_and_the_end_of_guida
 @torch.no_grad()
 def test_failed_rows_are_not_decoded(state_of):
     state = state_of([_request(1), _request(2)])
-    state.rows[0].fail("the latents turned nan at step 1 of 4")
+    state.rows[0].fail("the latents became nan at step 1 of 4")
     first, second = state.samples()
-    assert (first.pixels, first.failure) == (None, "the latents turned nan at step 1 of 4")
+    assert (first.pixels, first.failure) == (None, "the latents became nan at step 1 of 4")
     assert second.pixels.shape == (64, 64, 3)
     assert second.pixels.dtype == torch.uint8
