@@ -143,11 +143,13 @@ class MusePipeline:
         )
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
         samples = engine.run(requests, self._on_step(engine, callback_on_step_end))
-        return MuseOutput(
-            [None if s.pixels is None else Image.fromarray(s.pixels.numpy()) for s in samples],
-            [s.trace for s in samples],
-            [s.failure for s in samples],
-        )
+        output = MuseOutput([], [], [])
+        for sample in samples:
+            pixels = sample.pixels
+            output.images.append(None if pixels is None else Image.fromarray(pixels.numpy()))
+            output.traces.append(sample.trace)
+            output.failures.append(sample.failure)
+        return output
 
     def _on_step(self, engine: MuseEngine, callback: Callback | None) -> OnStep | None:
         """The engine's hook that calls a user's callback."""

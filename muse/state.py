@@ -52,13 +52,16 @@ class BatchState:
         self.setup = setup
         backbone, method, text = setup.backbone, setup.method, setup.backbone.text
         device = backbone.device
-        prompts, targets = [r.prompt for r in requests], [r.target for r in requests]
+        prompts = [request.prompt for request in requests]
+        targets = [request.target for request in requests]
         self.target = torch.tensor([target.weights for target in targets], device=device)
         self.similar = torch.tensor([similar_mask(target) for target in targets], device=device)
         self.inherent = torch.zeros_like(self.target)
 
         self.plain = backbone.embed(text.plain(prompts))
-        self.negative = backbone.embed(text.plain([r.negative_prompt for r in requests]))
+        self.negative = backbone.embed(
+            text.plain([request.negative_prompt for request in requests])
+        )
         self.prompts = text.open(prompts, targets, method.tokens, method.prompt_suffix)
         self.text_features = setup.clip.text(prompts)
         self.initial_tokens = method.initial_scale * text.start(targets, method.tokens)

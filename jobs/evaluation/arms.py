@@ -194,11 +194,12 @@ def latent(
     """
     schedule, editing = ddim_schedule(models, method), cases[0].source is not None
     noise, generators = noise_of(models, cases)
+    targets = [case.target for case in cases]
     hooks = LatentGradient(
         models.backbone,
         models.guide,
         method,
-        [case.target for case in cases],
+        targets,
         embed(models, [plain(case) for case in cases]),
         embed(models, [""] * len(cases)),
         method.edit_guidance_scale if editing else method.guidance_scale,
