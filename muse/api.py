@@ -111,8 +111,8 @@ class MusePipeline:
         """Make one image, or one for each prompt of a list. The images do not affect each other.
 
         Args:
-            emotion: a name (`"awe"`) or a mixture (`{"awe": 0.6, "fear": 0.4}`); one for all
-                prompts, or one for each.
+            emotion: a name (`"awe"`), a mixture (`{"awe": 0.6, "fear": 0.4}`) or a `Target`; one
+                for all prompts, or one for each.
             image: if it is given, it is edited, and `prompt` describes it: a PIL image or the path
                 of an image file; one for all prompts, or one for each. Its central square is
                 taken, read as a run of the command reads it (see `muse.images`).

@@ -15,15 +15,15 @@ from muse.images import UnreadableImageError, crop_square, decode, to_srgb, to_t
 from muse.method import Method
 from muse.request import Request
 
-Emotion = str | Mapping[str, float]
-"""The name of an emotion, or the weights of a mixture by name."""
+Emotion = str | Mapping[str, float] | Target
+"""The name of an emotion, the weights of a mixture by name, or a target."""
 
 Picture = Image.Image | str | Path
 """A PIL image, or the path of an image file."""
 
 EXPECTED: dict[str, tuple[tuple[type, ...], str]] = {
     "prompt": ((str,), "a text"),
-    "emotion": ((str, Mapping), 'a name ("awe") or a mixture ({"awe": 0.6, "fear": 0.4})'),
+    "emotion": ((str, Mapping, Target), 'a name ("awe") or a mixture ({"awe": 0.6, "fear": 0.4})'),
     "image": ((Image.Image, str, Path), "a PIL image or the path of an image file"),
     "negative_prompt": ((str,), "a text"),
     "generator": ((torch.Generator,), "a torch.Generator, as torch.Generator().manual_seed(0) is"),
@@ -64,7 +64,7 @@ def requests_of(
     generators = [None] * count if generator is None else _broadcast("generator", generator, count)
     requests = []
     for k in range(count):
-        target, picture = Target.of(emotions[k], taxonomy), images[k]
+        target, picture = _target(emotions[k], taxonomy), images[k]
         pixels = None if picture is None else read_pixels(picture, side)
         requests.append(Request(prompts[k], target, _seed(generators[k]), negatives[k], pixels))
     return requests
@@ -108,6 +108,18 @@ def read_pixels(picture: Picture, side: int) -> torch.Tensor:
     except UnreadableImageError as error:
         raise ValueError(f"{name} {error}") from None
     return to_tensor(crop_square(upright, side).image)
+
+
+def _target(emotion: Emotion, taxonomy: Taxonomy) -> Target:
+    """The target of an emotion in the guide's taxonomy."""
+    if not isinstance(emotion, Target):
+        return Target.of(emotion, taxonomy)
+    if emotion.taxonomy != taxonomy:
+        raise ValueError(
+            f"the target {emotion.name!r} is of the taxonomy {emotion.taxonomy.name}, "
+            f"but the guide has {taxonomy.name}; make it with Target.of(..., pipe.guide.taxonomy)"
+        )
+    return emotion
 
 
 def _broadcast(name: str, value: Any, count: int) -> list[Any]:

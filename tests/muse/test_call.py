@@ -7,7 +7,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from muse.call import method_of, read_pixels, requests_of
-from muse.emotions import MIKELS
+from muse.emotions import MIKELS, Target
+from muse.emotions.taxonomies import load_taxonomy
 from muse.images import to_tensor
 from muse.method import Method
 from pipeline.generation.source_images import open_image
@@ -83,6 +84,14 @@ def test_a_file_that_is_no_image_is_refused_by_its_name(content, message, tmp_pa
         path.write_bytes(content)
     with pytest.raises(ValueError, match=f"photo.jpg' {message}"):
         _requests(image=path)
+
+
+def test_a_target_is_taken_as_it_is_if_it_is_of_the_guides_taxonomy():
+    target = Target.of({"awe": 0.5, "fear": 0.5})
+    (request,) = _requests(emotion=target)
+    assert request.target is target
+    with pytest.raises(ValueError, match="of the taxonomy emotion6, but the guide has mikels-8"):
+        _requests(emotion=Target.of("joy", load_taxonomy("emotion6")))
 
 
 def test_a_single_value_is_for_all_prompts_and_a_list_for_each():
