@@ -275,6 +275,9 @@ def _yaml(file: Path | None) -> Any:
     if file is None:
         return {}
     try:
+        if file.exists() and not file.is_file():
+            # To open a pipe could wait for ever.
+            raise OSError("it is not a regular file")
         value = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"--runtime-env {file}: cannot be read ({error})") from None

@@ -1,8 +1,13 @@
 """How a manifest becomes a corpus: plan, batches, shards, index."""
 
-from importlib.metadata import PackageNotFoundError, version
 
-try:
-    __version__ = version("muse-batch")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0.0.0"
+def __getattr__(name: str) -> str:
+    """`__version__`, read from the installed package when it is asked for: that takes a while."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("muse-batch")
+    except PackageNotFoundError:  # a checkout that was never installed
+        return "0.0.0"

@@ -61,6 +61,9 @@ def load_taxonomy(name: str) -> Taxonomy:
             f"Known: {', '.join(TAXONOMIES)}, or a .toml file"
         )
     try:
+        if file.exists() and not file.is_file():
+            # To open a pipe could wait for ever.
+            raise OSError("it is not a regular file")
         return Taxonomy.of(tomllib.loads(file.read_text()))
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: cannot be read ({error})") from None
