@@ -1,0 +1,24 @@
+"""Plots are drawn from a report alone, and only where it has figures."""
+
+from PIL import Image
+
+from jobs.evaluation.plots import draw_plots
+
+FIGURE = {"mean": 0.5, "low": 0.4, "high": 0.6}
+GENERATION = {"success_examiner": FIGURE, "cost": FIGURE, "content": FIGURE}
+
+
+def test_each_plot_is_a_picture(tmp_path):
+    editing = {**GENERATION, "ssim": FIGURE}
+    curve = {"prompt": "a dog", "emotion": "awe", "similarity": [0.1, 0.2, 0.3], "start": 1}
+    report = {"arms": {"muse": {"generation": GENERATION, "editing": editing}}, "curves": [curve]}
+    draw_plots(report, tmp_path / "report")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {f"report-{name}.png" for name in ("cost", "content", "ssim", "curves")}
+    for name in names:
+        assert len(Image.open(tmp_path / name).convert("RGB").getcolors(2**24)) > 10
+
+
+def test_without_edits_and_curves_there_are_two(tmp_path):
+    draw_plots({"arms": {"muse": {"generation": GENERATION}}, "curves": []}, tmp_path / "report")
+    assert {path.name for path in tmp_path.iterdir()} == {"report-cost.png", "report-content.png"}
