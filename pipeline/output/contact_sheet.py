@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.generation.verdicts import ACCEPTED
-from pipeline.output.markers import read_markers, shard_folder
+from pipeline.output.integrity import read_shard_file
+from pipeline.output.markers import read_markers
 from pipeline.output.metadata import METADATA_FILE, read_table
 from pipeline.output.sample_files import MIXTURE
 from pipeline.storage.files import Location, write_bytes
@@ -55,8 +56,8 @@ def _images(output: Location, keys: Collection[str]) -> dict[str, Image.Image]:
     """The images of those samples, by key."""
     images: dict[str, Image.Image] = {}
     for marker in read_markers(output):
-        path = shard_folder(output) / f"{marker.name}.tar"
-        with path.open("rb") as handle, tarfile.open(fileobj=handle) as archive:
+        data = read_shard_file(output, marker, "tar")
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:
                 key, _, suffix = member.name.partition(".")
                 if key in keys and suffix in IMAGE_SUFFIXES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import itertools
 import tarfile
@@ -17,7 +16,7 @@ from pipeline.config import Config, as_dict
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
 from pipeline.output.index import conclude
-from pipeline.output.integrity import refuse_damage, refuse_damaged_shards
+from pipeline.output.integrity import read_committed, refuse_damage, refuse_damaged_shards
 from pipeline.output.markers import (
     REJECTED_FOLDER,
     Marker,
@@ -52,7 +51,7 @@ def finished_run(output: Location) -> RunFile:
 
 def schema_of(output: Location, run: RunFile) -> pa.Schema:
     """The schema of the records of a complete corpus."""
-    data = _read_committed(output, METADATA, (run.files or {})[METADATA])
+    data = read_committed(output, METADATA, (run.files or {})[METADATA])
     return pq.read_schema(pa.BufferReader(data)).remove_metadata()
 
 
@@ -81,7 +80,7 @@ def _read_shards(output: Location, markers: Sequence[Marker]) -> Iterator[Result
         images: dict[str, bytes] = {}
         rows: list[dict[str, Any]] = []
         for name, sha256 in marker.sha256.items():
-            data = _read_committed(output, relative_name(name), sha256)
+            data = read_committed(output, relative_name(name), sha256)
             if name.endswith(".parquet"):
                 rows = from_parquet(data).to_pylist()
             else:
@@ -96,21 +95,10 @@ def _read_unsharded(output: Location, run: RunFile) -> Iterator[Result]:
     rejected = f"{REJECTED_FOLDER}/{shard_name(0)}.tar"
     images: dict[str, bytes] = {}
     if rejected in files:
-        images = _images_in(_read_committed(output, rejected, files[rejected]))
-    metadata = _read_committed(output, METADATA, files[METADATA])
+        images = _images_in(read_committed(output, rejected, files[rejected]))
+    metadata = read_committed(output, METADATA, files[METADATA])
     for row in from_parquet(metadata).to_pylist():
         yield Result(row, images.get(row["key"]))
-
-
-def _read_committed(output: Location, name: str, sha256: str) -> bytes:
-    """The content of a file of the corpus, if it is what was committed."""
-    path = output / name
-    data = path.read_bytes() if path.exists() else b""
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise UserError(
-            f"{path} is damaged: its content is not what was committed; restore it from a copy"
-        )
-    return data
 
 
 def _images_in(tar: bytes) -> dict[str, bytes]:

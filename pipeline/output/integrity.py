@@ -6,6 +6,7 @@ end of the chain and the hashes of the other files. Whoever relies on a file ask
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 from pipeline.errors import UserError
@@ -17,7 +18,7 @@ from pipeline.output.markers import (
     shard_folder,
     shard_name,
 )
-from pipeline.output.run_file import RUN_FILE, RunFile
+from pipeline.output.run_file import RunFile
 from pipeline.storage.files import Location, listing, sha256_file, size_of
 
 CARD = "README.md"
@@ -55,10 +56,7 @@ def damaged_index(output: Location, run: RunFile) -> Iterator[str]:
             yield from changed_file(output, name, sha256)
         elif not (output / CARD).exists():
             yield f"{CARD}: is missing"
-    markers = read_markers(output)
-    last = markers[-1].digest if markers else ""
-    if last != run.last_marker:
-        yield f"{RUN_FILE}: its last marker is not shards/{shard_name(len(markers) - 1)}.json"
+    yield from missing_end(output, run)
 
 
 def damaged_corpus(output: Location, run: RunFile, first_shard: int = 0) -> Iterator[str]:
@@ -105,6 +103,31 @@ def is_card_edited(output: Location, run: RunFile) -> bool:
     return expected is not None and card.exists() and sha256_file(card) != expected
 
 
+def read_committed(output: Location, name: str, sha256: str) -> bytes:
+    """The content of a file, given its path relative to the output, if it is what was committed.
+
+    Raises:
+        UserError: it is not.
+    """
+    path = output / name
+    data = path.read_bytes() if path.exists() else b""
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise UserError(
+            f"{path} is damaged: its content is not what was committed; restore it from a copy"
+        )
+    return data
+
+
+def read_shard_file(output: Location, marker: Marker, suffix: str) -> bytes:
+    """The content of a shard's `tar` or `parquet`, if it is what was committed.
+
+    Raises:
+        UserError: it is not.
+    """
+    name = f"{marker.name}.{suffix}"
+    return read_committed(output, relative_name(name), marker.sha256[name])
+
+
 def changed_files(output: Location, marker: Marker) -> Iterator[str]:
     """What is wrong with the content of a committed shard's files, a line for each problem."""
     for name, sha256 in marker.sha256.items():
@@ -118,6 +141,15 @@ def changed_file(output: Location, name: str, sha256: str) -> Iterator[str]:
         yield f"{name}: is missing"
     elif sha256_file(path) != sha256:
         yield f"{name}: its content is not what was committed (SHA-256 differs)"
+
+
+def missing_end(output: Location, run: RunFile) -> Iterator[str]:
+    """Whether shards are missing from the end of a complete corpus."""
+    markers = read_markers(output)
+    last = markers[-1].digest if markers else ""
+    if run.complete and last != run.last_marker:
+        name = f"{shard_name(len(markers))}.json"
+        yield f"shards/{name}: is missing, or a marker before it is not that of this corpus"
 
 
 def missing_marker(output: Location) -> Iterator[str]:

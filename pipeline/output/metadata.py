@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.generation.verdicts import ACCEPTED, STATUSES
-from pipeline.output.markers import read_markers, shard_folder
+from pipeline.output.integrity import read_shard_file
+from pipeline.output.markers import read_markers
 from pipeline.output.records import from_parquet
 from pipeline.storage.files import Location, write_bytes
 
@@ -31,8 +32,8 @@ def write_metadata(output: Location, schema: pa.Schema, unsharded: list[dict[str
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
         for marker in read_markers(output):
-            path = shard_folder(output) / f"{marker.name}.parquet"
-            writer.write_table(read_table(path).cast(schema))
+            rows = from_parquet(read_shard_file(output, marker, "parquet"))
+            writer.write_table(rows.cast(schema))
         if unsharded:
             writer.write_table(pa.Table.from_pylist(unsharded, schema=schema))
     write_bytes(output / METADATA_FILE, sink.getvalue().to_pybytes())

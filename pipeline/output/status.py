@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.generation.verdicts import STATUSES
 from pipeline.output import batches
+from pipeline.output.integrity import missing_end, missing_marker
 from pipeline.output.markers import Cursor, Marker, read_markers
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.storage.files import Location
@@ -40,6 +41,7 @@ def status(output: Location) -> dict[str, Any]:
         "worker_seconds": round(seconds, 1),
         "images_per_worker_second": round(computed / seconds, 3) if seconds else None,
         "damaged_log_lines": log.damaged,
+        "damage": [*missing_marker(output), *missing_end(output, run)],
     }
 
 
@@ -84,6 +86,7 @@ def as_text(summary: dict[str, Any]) -> str:
         f"  shards    {summary['shards']}",
         f"  speed     {f'{speed} images per worker and second' if speed else 'not known yet'}",
     ]
+    lines += [f"  damage    {line}" for line in summary["damage"]]
     if damaged := summary["damaged_log_lines"]:
         lines.append(f"  log       {damaged} damaged line(s), which are not counted in the speed")
     return "\n".join(lines)
