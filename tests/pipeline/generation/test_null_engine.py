@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from muse.emotions import Target
+from muse.images import SquareImage
 from pipeline.config import Faults
 from pipeline.generation.engine import EngineInput
 from pipeline.generation.null_engine import NAN, RAISE, SIDE, NullEngine
@@ -17,7 +18,8 @@ def planned(number: int = 0, prompt: str = "a dog", seed: int = 7) -> PlannedReq
 
 
 def request(number: int = 0, image: Image.Image | None = None, **more) -> EngineInput:
-    return EngineInput(planned(number, **more), Target.of("awe"), image)
+    source = None if image is None else SquareImage(image, SIDE, SIDE, (0, 0, SIDE, SIDE))
+    return EngineInput(planned(number, **more), Target.of("awe"), source)
 
 
 def pixels(output) -> bytes:

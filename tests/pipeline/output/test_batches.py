@@ -1,7 +1,5 @@
 """The results of a batch come back from its file as they were, or not at all."""
 
-from dataclasses import asdict
-
 import pyarrow as pa
 import pytest
 
@@ -9,16 +7,17 @@ from muse.emotions import MIKELS
 from pipeline.generation.results import Result, blank_row
 from pipeline.output import batches
 from pipeline.output.records import record_schema
+from pipeline.output.rows import layout_of
 from pipeline.planning.plan import PlannedRequest
 
-SHARED = {"taxonomy": asdict(MIKELS)}
-SCHEMA = record_schema(SHARED, pa.schema([]))
+SCHEMA = record_schema(MIKELS.labels, [], pa.schema([]))
+LAYOUT = layout_of(SCHEMA)
 
 
 def result(number: int, status: str, image: bytes | None) -> Result:
     key, emotion = f"{number:09d}", {"awe": 1.0}
     planned = PlannedRequest(key, number, None, "a dog", "", emotion, None, number, 0, {})
-    return Result(blank_row(planned, 4, SHARED) | {"status": status}, image)
+    return Result(blank_row(planned, 4, MIKELS, LAYOUT) | {"status": status}, image)
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def results() -> list[Result]:
 
 
 def planned_part(one: Result) -> list:
-    return [one.record[name] for name in ("key", "batch", "status", "prompt", "target", "seed")]
+    return [one.record[name] for name in ("key", "batch", "status", "prompt", "target_awe", "seed")]
 
 
 def test_results_come_back_as_they_were(tmp_path, results):

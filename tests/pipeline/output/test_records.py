@@ -1,67 +1,60 @@
-"""One dataclass defines the columns, their types and the JSON of a sample."""
-
-import dataclasses
-import datetime
-import json
-import math
+"""One dataclass defines the columns, their types and their descriptions."""
 
 import pyarrow as pa
 import pytest
 
-from pipeline.output.records import DRAWN, Record, json_schema, record_schema, to_json, to_table
+from pipeline.output.columns_page import columns_page
+from pipeline.output.records import FIELDS, GROUP, KIND, as_read, record_schema, to_table
+from tests.support.packages import ROOT
 
 EXTRA = pa.schema([("rating", pa.int64()), ("weights", pa.map_(pa.string(), pa.float64()))])
 
 
-def test_every_column_has_a_type_and_a_description():
-    schema = record_schema({}, pa.schema([]))
-    for field in dataclasses.fields(Record):
+def test_every_field_has_a_description_and_all_but_the_manifests_a_type():
+    for field in FIELDS:
         assert field.metadata["description"].endswith("."), field.name
-        assert schema.field(field.name).type
+        assert (field.metadata["arrow_type"] is None) == (field.name == "manifest")
 
 
-def test_what_describes_an_image_is_empty_where_there_is_none():
-    assert DRAWN["judge"] is None
-    assert DRAWN["attempts"] == 0
-    assert "key" not in DRAWN
+def test_the_page_of_columns_is_made_from_the_record():
+    assert (ROOT / "docs" / "columns.md").read_text() == columns_page()
 
 
-def test_shared_values_scores_and_manifest_columns_are_added_to_the_schema():
-    schema = record_schema({"threads": 1}, EXTRA, ["safety", "beauty"])
-    assert schema.field("threads").type == pa.int64()
-    assert [field.name for field in schema.field("scores").type] == ["beauty", "safety"]
-    assert schema.field("manifest").type.field("rating").type == pa.int64()
+def test_probabilities_scores_and_manifest_columns_are_flat_and_named():
+    schema = record_schema(["awe", "fear"], ["safety", "beauty"], EXTRA)
+    for column in ("target_awe", "judge_fear", "guide_awe", "score_beauty", "score_safety"):
+        assert schema.field(column).type == pa.float64()
+    assert schema.field("rating").type == pa.int64()
+    assert pa.types.is_map(schema.field("weights").type)
+    assert not any(pa.types.is_nested(field.type) for field in schema if field.name != "weights")
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (math.nan, None),
-        (math.inf, None),
-        (b"\x00\xff", "AP8="),
-        (datetime.date(2026, 1, 2), "2026-01-02"),
-        ([("awe", 0.5)], [{"key": "awe", "value": 0.5}]),
-        ({"b": 1, "a": math.nan}, {"a": None, "b": 1}),
-    ],
-)
-def test_json_holds_any_value_in_a_form_that_every_reader_takes(value, expected):
-    assert json.loads(to_json({"key": "k", "value": value}))["value"] == expected
+@pytest.mark.parametrize("name", ["key", "Prompt", "judge_awe", "manifest_key"])
+def test_a_manifest_column_is_renamed_only_where_its_name_is_taken(name):
+    columns = ("key", "free", name)
+    extra = pa.schema([(column, pa.int8()) for column in columns])
+    schema = record_schema(["awe"], [], extra)
+    names = [column.casefold() for column in schema.names]
+    assert len(set(names)) == len(names)
+    assert "free" in schema.names
+    assert "manifest_key" in schema.names
 
 
-def test_json_is_sorted_and_leaves_traces_out():
-    text = to_json({"seed": 1, "key": "k", "trace_nfe": [1, 2]}).decode()
-    assert text == '{"key": "k", "seed": 1}'
+def test_a_label_that_is_the_name_of_another_column_has_a_column_of_its_own():
+    schema = record_schema(["awe", "confidence", "emotion"], [], pa.schema([]))
+    groups = [(f.metadata or {}).get(GROUP.encode()) for f in schema]
+    assert groups.count(b"judge") == 3
+    assert schema.field("judge_emotion").type == pa.string()
+    assert schema.field("judge_judge_emotion").type == pa.float64()
 
 
-def test_the_types_of_the_json_are_those_that_arrow_reads_from_it():
-    schema = record_schema({}, EXTRA)
-    types = json_schema(schema)
-    assert "trace_nfe" not in types.names
-    assert types.names == sorted(types.names)
-    assert pa.types.is_list(types.field("manifest").type.field("weights").type)
+def test_the_schema_survives_a_parquet_file_with_what_its_columns_mean():
+    schema = record_schema(["awe"], ["safety"], EXTRA)
+    assert as_read(schema).equals(schema, check_metadata=True)
 
 
 def test_rows_become_a_table_of_the_schema():
-    schema = record_schema({}, pa.schema([]))
+    schema = record_schema(["awe"], [], pa.schema([]))
     row = dict.fromkeys(schema.names) | {"key": "k", "attempts": 0}
     assert to_table([row], schema).schema == schema
+    assert len([f for f in FIELDS if f.metadata[KIND] != GROUP]) + 3 == len(schema)

@@ -1,5 +1,7 @@
 """The retry strategies are chosen once, as soon as the exploratory batches are finished."""
 
+import json
+
 import pytest
 
 from pipeline.output import batches
@@ -32,7 +34,7 @@ def test_later_batches_wait_for_the_exploratory_ones_and_use_what_was_chosen(
     strategies = set()
     for row in rows_of(tmp_path / "out"):
         if row["row"] >= 64:
-            strategies |= {*row["trace_strategies"][1:2]}
+            strategies |= {*json.loads(row["trace_strategies"])[1:2]}
     assert strategies == {chosen}
 
 
