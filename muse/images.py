@@ -9,7 +9,7 @@ import io
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
@@ -59,22 +59,27 @@ def decode(data: bytes, max_pixels: int | None = None) -> Image.Image:
     Raises:
         UnreadableImageError: empty, truncated, none of `FORMATS`, too large, or see `to_srgb`.
     """
-    with _open(data, max_pixels) as file:
-        return to_srgb(file)
+    if not data:
+        raise UnreadableImageError("is empty: 0 bytes")
+    with _open(io.BytesIO(data), max_pixels) as image:
+        return to_srgb(image)
 
 
-def upright_size(data: bytes, max_pixels: int | None = None) -> tuple[int, int]:
+def upright_size(file: BinaryIO, max_pixels: int | None = None) -> tuple[int, int]:
     """Width and height of an encoded image after it is turned upright, from its header alone.
+
+    Args:
+        file: opened to read bytes; at its beginning.
 
     Raises:
         UnreadableImageError: as `decode`, but for what only decoding the pixels can find.
     """
-    with _open(data, max_pixels) as file:
+    with _open(file, max_pixels) as image:
         try:
-            orientation = file.getexif().get(0x0112, 1)
+            orientation = image.getexif().get(0x0112, 1)
         except Exception as error:
             raise UnreadableImageError(f"cannot be decoded: {error}") from None
-        return (file.height, file.width) if orientation in (5, 6, 7, 8) else file.size
+        return (image.height, image.width) if orientation in (5, 6, 7, 8) else image.size
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -112,12 +117,10 @@ def crop_square(image: Image.Image, side: int) -> SquareImage:
     return SquareImage(square, image.width, image.height, crop)
 
 
-def _open(data: bytes, max_pixels: int | None) -> Image.Image:
+def _open(file: BinaryIO, max_pixels: int | None) -> Image.Image:
     """The image with its header read and its size checked."""
-    if not data:
-        raise UnreadableImageError("is empty: 0 bytes")
     try:
-        file = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(file, formats=FORMATS)
     except Image.DecompressionBombError:
         raise UnreadableImageError("has far too many pixels") from None
     except Image.UnidentifiedImageError:
@@ -125,9 +128,9 @@ def _open(data: bytes, max_pixels: int | None) -> Image.Image:
         raise UnreadableImageError(f"cannot be decoded: it is none of {kinds}") from None
     except Exception as error:  # decoders raise nearly anything on broken input
         raise UnreadableImageError(f"cannot be decoded: {error}") from None
-    if max_pixels is not None and file.width * file.height > max_pixels:
-        raise UnreadableImageError(f"has {file.width} x {file.height} pixels")
-    return file
+    if max_pixels is not None and image.width * image.height > max_pixels:
+        raise UnreadableImageError(f"has {image.width} x {image.height} pixels")
+    return image
 
 
 def _to_8_bit(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:

@@ -35,6 +35,7 @@ from pipeline.planning.manifest_input import (
     folder_of,
     vocabulary_warning,
 )
+from pipeline.planning.prompt_check import PromptCheck
 from pipeline.scheduling.driver import make_batches
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.executor_choice import executor_for
@@ -83,7 +84,9 @@ def execute(
         identity = file_identity(local)
         sha256 = content_hash(local)
         known = known_manifest(local, sha256, config, output)
-        manifest = replace(known or checked_manifest(local, config), identity=identity)
+        prompts = PromptCheck.of(config)
+        checked = known or checked_manifest(local, config, on_row=prompts.add)
+        manifest = replace(checked, identity=identity)
         manifest.refuse_change()
         check_quota_column(manifest, config)
 
@@ -91,6 +94,8 @@ def execute(
         models = locate(config)
         for problem in classifier_warnings(_classifier_folders(models)):
             warn(problem)
+        if prompts.warning:
+            warn(prompts.warning)
         if known is None and (warning := vocabulary_warning(manifest, config)):
             warn(warning)
 

@@ -54,9 +54,13 @@ class ClipSimilarity(nn.Module):
     @torch.no_grad()
     def text(self, prompts: list[str]) -> Tensor:
         """Unit vectors (b, d) of prompts."""
-        ids = self.tokenizer(prompts, padding=True, truncation=True, return_tensors="pt").to(
-            self.mean.device
-        )
+        ids = self.tokenizer(
+            prompts,
+            padding=True,
+            truncation=True,
+            split_special_tokens=True,
+            return_tensors="pt",
+        ).to(self.mean.device)
         return F.normalize(projected(self.model.get_text_features(**ids)), dim=-1)
 
     @torch.no_grad()

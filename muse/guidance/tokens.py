@@ -17,8 +17,11 @@ from muse.emotions import Target
 
 
 def word_ids(tokenizer, text: str) -> list[int]:
-    """Token ids of `text` without the markers of its start and end."""
-    return list(tokenizer(text, add_special_tokens=False).input_ids)
+    """Token ids of `text` without the markers of its start and end.
+
+    Names of special tokens in it, as `<|endoftext|>`, are plain text.
+    """
+    return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
 
 
 def shares(target: Target, count: int) -> list[tuple[str, ...]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import FAILED, echo, reported_errors, warn
+from pipeline.cli.console import FAILED, USER_MISTAKE, echo, reported_errors, warn
 
 
 def run(
@@ -91,6 +91,7 @@ def run(
             allow_columns=allow_columns or None,
         )
         settings = load_config(config, set_ or [], flags)
+        from pipeline.output.failures import failure_summary
         from pipeline.run import execute
         from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
@@ -104,7 +105,9 @@ def run(
         f"{counts['rejected']} rejected, {counts['failed']} failed"
     )
     if counts["failed"]:
-        echo(f"reasons: status and reason in {output}/metadata.parquet", err=True)
+        for line in failure_summary(where):
+            echo(f"  {line}", err=True)
+        echo(f"  every one: columns status and reason of {output}/metadata.parquet", err=True)
         raise typer.Exit(FAILED)
 
 
@@ -127,6 +130,7 @@ def plan(
     with reported_errors():
         from pipeline.planning.dry_run import dry_run
         from pipeline.settings import load_config
+        from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
 
         flags = options.flags(
@@ -137,10 +141,17 @@ def plan(
             seed=seed,
             allow_columns=allow_columns or None,
         )
-        numbers = dry_run(
-            manifest, load_config(config, set_ or [], flags), location(output) if output else None
-        )
-    echo(json.dumps(numbers, indent=2))
+        settings = load_config(config, set_ or [], flags)
+        planned = dry_run(normalized(manifest), settings, location(output) if output else None)
+    for text in planned.warnings:
+        warn(text)
+    echo(json.dumps(planned.numbers, indent=2))
+    if planned.problems:
+        count = planned.numbers["images"]["unusable"]
+        echo(f"{manifest}: {count} image(s) cannot be used; a run fails their requests", err=True)
+        for problem in planned.problems:
+            echo(f"  {problem}", err=True)
+        raise typer.Exit(USER_MISTAKE)
 
 
 def status(

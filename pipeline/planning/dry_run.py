@@ -6,6 +6,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -14,9 +15,17 @@ import pyarrow.parquet as pq
 from manifests.read import rows_of
 from manifests.schema import Row
 from pipeline.config import Config
-from pipeline.planning.manifest_input import checked_manifest, fetched_manifest
+from pipeline.planning.image_check import ImageCheck
+from pipeline.planning.manifest_input import (
+    checked_manifest,
+    fetched_manifest,
+    folder_of,
+    vocabulary_warning,
+)
 from pipeline.planning.plan import PlannedRequest, plan_requests, planned_requests
+from pipeline.planning.prompt_check import PromptCheck
 from pipeline.storage.files import Location, write_bytes
+from pipeline.storage.remote import public
 
 SCHEMA = pa.schema(
     [
@@ -31,8 +40,23 @@ SCHEMA = pa.schema(
 ROWS_AT_ONCE = 1 << 16
 
 
-def dry_run(manifest_path: str, config: Config, output: Location | None) -> dict[str, Any]:
-    """How many requests, batches and shards a run would make, by task and emotion.
+@dataclass(frozen=True)
+class DryRun:
+    """What a run would make.
+
+    Attributes:
+        numbers: requests, batches and shards, by task and emotion; images, as far as they were looked at.
+        warnings: of prompts.
+        problems: source images that cannot be used; their requests would fail.
+    """
+
+    numbers: dict[str, Any]
+    warnings: list[str]
+    problems: list[str]
+
+
+def dry_run(manifest_path: str, config: Config, output: Location | None) -> DryRun:
+    """Check a manifest, its prompts and its images, and count what a run would make.
 
     Args:
         output: a parquet file to which every request is written as a row (see `SCHEMA`).
@@ -41,11 +65,12 @@ def dry_run(manifest_path: str, config: Config, output: Location | None) -> dict
         ManifestError: the manifest cannot be used; with all its problems.
     """
     with fetched_manifest(manifest_path, config.store_timeout_s) as local:
-        return _dry_run(local, config, output)
+        return _dry_run(local, folder_of(manifest_path), config, output)
 
 
-def _dry_run(manifest_path: str, config: Config, output: Location | None) -> dict[str, Any]:
+def _dry_run(local: str, base: str, config: Config, output: Location | None) -> DryRun:
     labels = config.taxonomy.labels
+    images, prompts = ImageCheck(base, config.images), PromptCheck.of(config)
     tasks: Counter[str] = Counter(generate=0, edit=0)
     emotions: Counter[str] = Counter()
 
@@ -54,13 +79,17 @@ def _dry_run(manifest_path: str, config: Config, output: Location | None) -> dic
         names = [" + ".join(emotion) for emotion in row.emotions[:left]] or config.emotions[:left]
         tasks["generate" if row.image is None else "edit"] += len(names)
         emotions.update(names)
+        if names:
+            images.add(row)
+            prompts.add(row)
 
-    manifest = checked_manifest(manifest_path, config, on_row=count)
+    manifest = checked_manifest(local, config, on_row=count)
+    images.finish()
     if output is not None:
         planned = plan_requests(rows_of(manifest, labels), config)
         write_bytes(output, _table(planned, config.batch_size))
     requests = planned_requests(manifest, config)
-    return {
+    numbers: dict[str, Any] = {
         "rows": manifest.rows,
         "requests": requests,
         "batches": -(-requests // config.batch_size),
@@ -68,6 +97,23 @@ def _dry_run(manifest_path: str, config: Config, output: Location | None) -> dic
         "tasks": dict(tasks),
         "emotions": dict(emotions),
     }
+    if images.local or images.remote:
+        numbers["images"] = {
+            "local": images.local,
+            "remote": images.remote,
+            "remote_fetched": images.fetched,
+            "unusable": images.unusable,
+            "relative_to": public(base),
+        }
+    warnings = [vocabulary_warning(manifest, config), prompts.warning]
+    return DryRun(numbers, [text for text in warnings if text], _image_problems(images))
+
+
+def _image_problems(images: ImageCheck) -> list[str]:
+    problems = [str(problem) for problem in images.problems]
+    if (more := images.unusable - len(problems)) > 0:
+        problems.append(f"and {more} more")
+    return problems
 
 
 def _table(requests: Iterator[PlannedRequest], batch_size: int) -> bytes:

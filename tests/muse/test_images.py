@@ -121,7 +121,7 @@ def test_a_photograph_is_turned_upright_whether_encoded_or_opened():
     exif = Image.Exif()
     exif[0x0112] = 6
     data = _encoded(image, exif=exif)
-    assert upright_size(data) == decode(data).size == (20, 40)
+    assert upright_size(io.BytesIO(data)) == decode(data).size == (20, 40)
     assert decode(data).getpixel((0, 0)) == (255, 0, 0)
     with Image.open(io.BytesIO(data)) as opened:
         assert to_srgb(opened).tobytes() == decode(data).tobytes()

@@ -119,7 +119,13 @@ class TextEncoders:
 
     def plain(self, prompts: list[str]) -> Prompts:
         ids = [
-            tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+            tokenizer(
+                prompts,
+                padding="max_length",
+                truncation=True,
+                split_special_tokens=True,
+                return_tensors="pt",
+            ).input_ids
             for tokenizer in self.tokenizers
         ]
         return Prompts(

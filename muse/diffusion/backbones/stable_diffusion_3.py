@@ -94,6 +94,7 @@ class ClipsAndT5(TextEncoders):
             padding="max_length",
             max_length=self.LONG,
             truncation=True,
+            split_special_tokens=True,
             return_tensors="pt",
         )
         return Prompts((*clips.ids, tokenized.input_ids), (*clips.positions, no_positions))

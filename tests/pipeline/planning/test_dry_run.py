@@ -5,6 +5,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from pipeline.config import Config
 from pipeline.planning.dry_run import dry_run
@@ -13,13 +14,14 @@ from pipeline.planning.dry_run import dry_run
 @pytest.mark.parametrize("limit", [0, 1, 9, 20, 1000])
 def test_a_dry_run_counts_what_it_would_list(tmp_path, limit):
     path, out = tmp_path / "m.parquet", tmp_path / "plan.parquet"
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
     rows = {
         "prompt": ["a", "b", "c"],
         "emotion": [["awe", "fear"], None, ["anger"]],
         "image": [None, "x.png", None],
     }
     pq.write_table(pa.table(rows), path)
-    numbers = dry_run(str(path), Config(limit=limit), out)
+    numbers = dry_run(str(path), Config(limit=limit), out).numbers
     listed = pq.read_table(out).to_pylist()
     assert (
         numbers["requests"]
@@ -30,3 +32,31 @@ def test_a_dry_run_counts_what_it_would_list(tmp_path, limit):
     for name, count in numbers["emotions"].items():
         assert count == sum(name in json.loads(row["emotion"]) for row in listed)
     assert numbers["tasks"]["edit"] == sum(row["row"] == 1 for row in listed)
+
+
+def _manifest(tmp_path, **columns) -> str:
+    count = len(next(iter(columns.values())))
+    rows = {"prompt": ["a dog"] * count, "emotion": ["awe"] * count} | columns
+    pq.write_table(pa.table(rows), tmp_path / "m.parquet")
+    return str(tmp_path / "m.parquet")
+
+
+def test_images_that_cannot_be_used_are_named_by_row(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
+    planned = dry_run(_manifest(tmp_path, image=["x.png", "gone.png", None]), Config(), None)
+    assert planned.problems == [
+        f"row 1, column 'image': image 'gone.png' does not exist in {tmp_path}; "
+        "relative paths refer to the folder of the manifest"
+    ]
+    assert planned.numbers["images"] == {
+        "local": 2, "remote": 0, "remote_fetched": 0, "unusable": 1, "relative_to": str(tmp_path),
+    }  # fmt: skip
+
+
+def test_a_prompt_that_is_cut_is_warned_of_by_row(tmp_path):
+    prompts = ["a dog on a beach", "a dog on a beach " * 40]
+    planned = dry_run(_manifest(tmp_path, prompt=prompts), Config(), None)
+    (warning,) = planned.warnings
+    assert "1 prompt(s) are longer than the text encoder reads" in warning
+    assert "row 1: " in warning
+    assert dry_run(_manifest(tmp_path, prompt=prompts), Config(engine="null"), None).warnings == []

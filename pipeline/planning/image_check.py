@@ -1,0 +1,156 @@
+"""The source images of a manifest, before a run: every local one by its header, and a sample of remote ones."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from random import Random
+
+from manifests import schema
+from manifests.check import MAX_PROBLEMS, Problem
+from manifests.schema import Row
+from muse.images import UnreadableImageError, upright_size
+from pipeline.config import Images
+from pipeline.errors import ImageError, RunStopped
+from pipeline.generation.source_images import (
+    check_scheme,
+    described,
+    local_path,
+    missing,
+    read_source,
+    shown,
+)
+
+REMOTE_SAMPLE = 16
+"""Remote images that are fetched."""
+
+AT_ONCE = 8
+"""Images that are opened at a time: they may lie on a network."""
+
+CHUNK = 512
+"""Rows that are gathered before their images are opened."""
+
+
+@dataclass
+class ImageCheck:
+    """Checks the images of the rows it is given.
+
+    Attributes:
+        base: the folder or URL that relative paths refer to.
+        local, remote: how many rows name an image of either kind; bytes within the manifest are local.
+        fetched: how many remote ones were fetched.
+        unusable: how many images cannot be used, of those that were looked at.
+        problems: the first of them.
+    """
+
+    base: str
+    limits: Images
+    local: int = 0
+    remote: int = 0
+    fetched: int = 0
+    unusable: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    _chunk: list[tuple[int, str | bytes]] = field(default_factory=list)
+    _sample: list[tuple[int, str]] = field(default_factory=list)
+    _random: Random = field(default_factory=lambda: Random(0))
+
+    def add(self, row: Row) -> None:
+        """Check the image of a row, if it has one; now, or together with later ones."""
+        if row.image is None:
+            return
+        if isinstance(row.image, str) and self._is_remote(row.image):
+            self._sample_remote(row.number, row.image)
+            return
+        self.local += 1
+        self._chunk.append((row.number, row.image))
+        if len(self._chunk) == CHUNK:
+            self._check_chunk()
+
+    def finish(self) -> None:
+        """Check what is left, and the sample of remote images."""
+        self._check_chunk()
+        self.fetched = len(self._sample)
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            reasons = list(threads.map(self._remote_problem, sorted(self._sample)))
+        self._report(reasons)
+        self.problems.sort(key=lambda problem: problem.row or 0)
+
+    def _is_remote(self, source: str) -> bool:
+        try:
+            return local_path(source, self.base) is None
+        except ImageError:
+            # A file URL of another host: the local check refuses it.
+            return False
+
+    def _sample_remote(self, row: int, source: str) -> None:
+        """Reservoir sampling: every remote image is as likely to be in the sample."""
+        self.remote += 1
+        if len(self._sample) < REMOTE_SAMPLE:
+            self._sample.append((row, source))
+        elif (place := self._random.randrange(self.remote)) < REMOTE_SAMPLE:
+            self._sample[place] = (row, source)
+
+    def _check_chunk(self) -> None:
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            self._report(threads.map(self._local_problem, self._chunk))
+        self._chunk.clear()
+
+    def _report(self, problems: Iterable[Problem | None]) -> None:
+        for problem in problems:
+            if problem is None:
+                continue
+            self.unusable += 1
+            if len(self.problems) < MAX_PROBLEMS:
+                self.problems.append(problem)
+
+    def _local_problem(self, item: tuple[int, str | bytes]) -> Problem | None:
+        row, source = item
+        try:
+            if isinstance(source, bytes):
+                self._check_header(io.BytesIO(source), len(source))
+            else:
+                self._check_file(source)
+        except (ImageError, OSError) as error:
+            return Problem(row, schema.IMAGE, str(error))
+        return None
+
+    def _check_file(self, source: str) -> None:
+        check_scheme(source, self.base, self.limits)
+        path = local_path(source, self.base)
+        assert path is not None
+        try:
+            # Opening a pipe could wait for ever.
+            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+                about = os.fstat(file.fileno())
+                if not stat.S_ISREG(about.st_mode):
+                    raise ImageError(f"image {shown(source)}: is not a regular file")
+                self._check_header(file, about.st_size)
+        except FileNotFoundError:
+            raise ImageError(missing(source, self.base)) from None
+        except OSError as error:
+            raise ImageError(f"image {shown(source)}: cannot be read: {error.strerror}") from None
+
+    def _check_header(self, file: io.BufferedReader | io.BytesIO, size: int) -> None:
+        if size == 0:
+            raise ImageError("image is empty: 0 bytes")
+        if size > self.limits.max_bytes:
+            raise ImageError(
+                f"image has {size} bytes; at most {self.limits.max_bytes} are read (images.max_bytes)"
+            )
+        try:
+            upright_size(file, self.limits.max_pixels)
+        except UnreadableImageError as error:
+            raise ImageError(described(error, self.limits)) from None
+
+    def _remote_problem(self, item: tuple[int, str]) -> Problem | None:
+        row, source = item
+        try:
+            data = read_source(source, self.base, self.limits)
+            self._check_header(io.BytesIO(data), len(data))
+        except (ImageError, RunStopped) as error:
+            return Problem(row, schema.IMAGE, str(error))
+        return None

@@ -1,0 +1,95 @@
+"""The check of source images before a run: local ones by their headers, remote ones by a sample."""
+
+import io
+import os
+
+import pytest
+from PIL import Image
+
+from manifests.schema import Row
+from pipeline.config import Images
+from pipeline.planning import image_check
+from pipeline.planning.image_check import CHUNK, REMOTE_SAMPLE, ImageCheck
+
+
+def _png(side=8) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _row(number, image):
+    return Row(number, "a dog", image, ({"awe": 1.0},), None, None, "")
+
+
+def _check(images, base, **limits) -> ImageCheck:
+    check = ImageCheck(str(base), Images(**limits))
+    for number, image in enumerate(images):
+        check.add(_row(number, image))
+    check.finish()
+    return check
+
+
+def test_good_images_have_no_problems(tmp_path):
+    (tmp_path / "a b.png").write_bytes(_png())
+    images = ["a b.png", (tmp_path / "a b.png").as_uri(), _png(), None]
+    check = _check(images, tmp_path)
+    assert (check.local, check.remote, check.problems) == (3, 0, [])
+
+
+def _pipe(path):
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "does not exist in"),
+        (lambda path: path.write_bytes(b""), "is empty"),
+        (lambda path: path.write_bytes(b"no image"), "cannot be decoded"),
+        (lambda path: path.write_bytes(_png(200)), "at most 10000 are read (images.max_pixels)"),
+        (lambda path: path.write_bytes(_png() + bytes(5000)), "(images.max_bytes)"),
+        (lambda path: path.mkdir(), "Is a directory"),
+        (_pipe, "is not a regular file"),
+    ],
+)
+def test_what_a_run_would_fail_is_found_from_the_header(tmp_path, make, message):
+    make(tmp_path / "x.png")
+    check = _check(["x.png"], tmp_path, max_pixels=10_000, max_bytes=4000)
+    (problem,) = check.problems
+    assert problem.row == 0
+    assert message in problem.message
+
+
+def test_bytes_within_the_manifest_are_checked(tmp_path):
+    check = _check([_png(), b"no image"], tmp_path)
+    assert [problem.row for problem in check.problems] == [1]
+
+
+def test_every_row_is_checked_and_the_first_problems_are_listed(tmp_path):
+    check = _check(["gone.png"] * (CHUNK + 3), tmp_path)
+    assert check.unusable == CHUNK + 3
+    assert len(check.problems) == 50
+
+
+def test_schemes_and_hosts_that_are_refused_need_no_connection(tmp_path):
+    check = _check(["file://server/x.png"], tmp_path)
+    assert "another host" in check.problems[0].message
+    check = _check(["x.png"], tmp_path, schemes=("https",))
+    assert "does not allow 'file'" in check.problems[0].message
+
+
+def test_a_sample_of_remote_images_is_fetched(tmp_path, monkeypatch):
+    fetched = []
+
+    def read(source, base, limits):
+        fetched.append(source)
+        return _png() if source.endswith("0.png") else b"no image"
+
+    monkeypatch.setattr(image_check, "read_source", read)
+    images = [f"https://host.example/{number}.png" for number in range(200)]
+    check = _check(images, tmp_path)
+    assert check.remote == 200
+    assert check.fetched == len(set(fetched)) == REMOTE_SAMPLE
+    assert check.unusable == sum(not source.endswith("0.png") for source in fetched)
+    assert max(int(problem.row) for problem in check.problems) > REMOTE_SAMPLE
