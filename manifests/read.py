@@ -175,10 +175,10 @@ def find_request(path: str, request: int, default_emotions: int) -> tuple[int, i
         for batch in file.batches(1 << 16, columns=[schema.EMOTION]):
             column = batch.column(0)
             if pa.types.is_list(column.type):
-                asked = pc.list_value_length(column)
+                wanted = pc.list_value_length(column)
             else:
-                asked = pc.if_else(pc.is_valid(column), 1, None)
-            sums = np.cumsum(pc.fill_null(asked, default_emotions).to_numpy(zero_copy_only=False))
+                wanted = pc.if_else(pc.is_valid(column), 1, None)
+            sums = np.cumsum(pc.fill_null(wanted, default_emotions).to_numpy(zero_copy_only=False))
             if request < sums[-1]:
                 inside = int(np.searchsorted(sums, request, side="right"))
                 return row + inside, request - (int(sums[inside - 1]) if inside else 0)
@@ -188,12 +188,12 @@ def find_request(path: str, request: int, default_emotions: int) -> tuple[int, i
 
 
 def _intended_columns(names: Sequence[str]) -> list[Problem]:
-    """Further columns whose names look like a mistake for one of ours."""
+    """Problems of further columns whose names resemble one of ours."""
     problems = []
     for name in names:
         if column := schema.intended_column(name, names):
             message = (
-                f"is not read, and looks like {column!r}; rename it, or drop it, "
+                f"is not read, but resembles {column!r}; rename it, drop it, "
                 "or give --allow-columns to store it with the samples"
             )
             problems.append(Problem(None, name, message))

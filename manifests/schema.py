@@ -75,7 +75,7 @@ class Row:
 
 
 def intended_column(name: str, present: Sequence[str]) -> str | None:
-    """The column of ours that a further column's name looks like a mistake for, or None.
+    """The column of ours that the name of a further column resembles, or None.
 
     Args:
         present: names of all columns.

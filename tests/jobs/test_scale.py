@@ -25,7 +25,7 @@ def test_a_request_is_found_by_its_number(tmp_path):
     assert [find_request(str(path), n, 8) for n in range(13)] == places
 
 
-def test_repeated_ids_are_told_by_row_whatever_else_is_wrong(tmp_path):
+def test_repeated_ids_are_reported_by_row_beside_other_problems(tmp_path):
     path = tmp_path / "m.parquet"
     ids = ["a", "b", "a", "c", "b", "a"]
     pq.write_table(
@@ -35,7 +35,7 @@ def test_repeated_ids_are_told_by_row_whatever_else_is_wrong(tmp_path):
         check(str(path), MIKELS.labels, 8)
     assert [(problem.row, problem.message[:20]) for problem in caught.value.problems] == [
         (2, "'a' was used by row "),
-        (3, "is empty; say in wor"),
+        (3, "is empty; describe w"),
         (4, "'b' was used by row "),
         (5, "'a' was used by row "),
     ]

@@ -226,6 +226,6 @@ def test_a_type_that_arrow_cannot_read_is_refused_by_its_column(tmp_path):
 def test_columns_that_look_like_ours_are_refused_unless_allowed(write, name):
     path = write(_prompts(**{name: ["x"]}))
     problems = _problems(path)
-    assert f"column {name!r}: is not read, and looks like" in problems
+    assert f"column {name!r}: is not read, but resembles" in problems
     assert "--allow-columns" in problems
     assert _check(path, allow_columns=True).extra.names == [name]

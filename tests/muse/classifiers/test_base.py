@@ -31,7 +31,7 @@ def test_labels_of_one_emotion_add_up_and_a_dropped_label_is_normalised_away(tmp
     assert torch.allclose(q[:, 2], (p[:, 0] + p[:, 1]) / rest, atol=1e-5)
     assert torch.allclose(q[:, 0], p[:, 7] / rest, atol=1e-5)
     with pytest.raises(
-        ValueError, match=r"joy, glee, blur.*are not those of moods.*say in label_map"
+        ValueError, match=r"joy, glee, blur.*are not those of moods.*write in label_map"
     ):
         load_classifier(folder, moods)
 

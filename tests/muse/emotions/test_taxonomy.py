@@ -45,8 +45,8 @@ def test_an_accent_in_two_code_points_is_the_same_label():
     assert composed != decomposed
     for written in (composed, decomposed):
         moods = Taxonomy("moods", (written, "ennui"), (1, -1), ())
-        for asked in (composed, decomposed.upper()):
-            assert moods.index(asked) == 0
+        for name in (composed, decomposed.upper()):
+            assert moods.index(name) == 0
         assert Target.of(decomposed, moods).members == (composed,)
     with pytest.raises(ValueError, match="twice"):
         Taxonomy("moods", (composed, decomposed), (1, -1), ())

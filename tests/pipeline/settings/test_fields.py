@@ -1,4 +1,4 @@
-"""What the settings say of themselves."""
+"""What the settings know of themselves: types, limits and sentences."""
 
 import pytest
 
