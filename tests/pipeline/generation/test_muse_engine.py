@@ -9,12 +9,8 @@ from muse.engine import MuseEngine
 from muse.images import to_tensor
 from muse.method import Method
 from muse.request import Request
-from pipeline.config import Config
 from pipeline.generation.engine import EngineInput
-from pipeline.generation.load import import_libraries, load_engine
 from pipeline.generation.muse_engine import ScoringMuseEngine
-from pipeline.generation.null_engine import NullEngine
-from pipeline.models.locate import locate
 from pipeline.planning.plan import PlannedRequest
 
 METHOD = Method(steps=3, max_updates_per_step=1)
@@ -46,17 +42,3 @@ def test_scores_are_those_of_the_rounded_pixels(engine):
         expected = engine.judge.probs(to_tensor(output.image)[None]).p[0].tolist()
     assert output.judge.probabilities == pytest.approx(expected, abs=1e-6)
     assert output.judge.confidence == pytest.approx(expected[Target.of("awe").weights.index(1.0)])
-
-
-def test_the_null_engine_needs_no_model():
-    config = Config(engine="null")
-    import_libraries(config)
-    assert isinstance(load_engine(locate(config), config, on_gpu=False), NullEngine)
-
-
-def test_the_embedded_models_load_by_role():
-    config = Config(method=METHOD)
-    loaded = load_engine(locate(config), config, on_gpu=False)
-    assert isinstance(loaded, ScoringMuseEngine)
-    assert (loaded.side, loaded.device) == (64, "cpu")
-    assert loaded.guide is not loaded.judge
