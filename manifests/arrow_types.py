@@ -1,7 +1,8 @@
 """Arrow types of a manifest's columns: what each may be, and the plain type that it is read as.
 
-Programs write the same values in many types: dictionaries, views, lists of fixed size, extension types. They are read as
-one plain type each, so whatever is accepted here can be stored with the samples. Other types are refused by name.
+Programs write the same values in many types: dictionaries, views, lists of fixed size, extension
+types. They are read as one plain type each, so whatever is accepted here can be stored with the
+samples. Other types are refused by name.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def to_plain(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def type_problem(name: str, kind: pa.DataType, classes: Sequence[str] = ()) -> str | None:
-    """What is wrong with the plain type of the column `name`, or None. A column of nulls alone counts as absent.
+    """What is wrong with the plain type of the column `name`, or None. A column of nulls alone
+    counts as absent.
 
     Args:
         classes: the names of the column's classes, where the file has them.
@@ -78,7 +80,8 @@ def type_problem(name: str, kind: pa.DataType, classes: Sequence[str] = ()) -> s
 
 
 def class_names(of: pa.Schema, column: str) -> list[str]:
-    """The names of a column of `ClassLabel`, or of lists of them, that `datasets` keeps in a schema; else empty."""
+    """The names of a column of `ClassLabel`, or of lists of them, that `datasets` keeps in a
+    schema; else empty."""
     try:
         about = json.loads((of.metadata or {}).get(b"huggingface", b"{}"))
         feature: Any = about["info"]["features"][column]

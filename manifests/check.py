@@ -23,7 +23,8 @@ MAX_PROMPT, MAX_ID, MAX_NAME = 10_000, 512, 4_096
 
 NO_CONTROL = ("Cc",)
 NO_FORMAT = ("Cc", "Cf", "Zl", "Zp", "Co", "Cn")
-"""Unicode categories that are refused: control characters; for names also those that hide or reorder others."""
+"""Unicode categories that are refused: control characters; for names also those that hide or
+reorder others."""
 
 # column: (most characters, categories that are refused). White space is part of a prompt.
 TEXTS = {
@@ -49,7 +50,8 @@ def text_problem(text: str, most: int, categories: Sequence[str]) -> str | None:
         if letter.isprintable() or letter in allowed:
             continue
         if unicodedata.category(letter) in categories:
-            return f"has the character U+{ord(letter):04X} at place {place}, which is invisible; remove it"
+            character = f"U+{ord(letter):04X} at place {place}"
+            return f"has the character {character}, which is invisible; remove it"
     return None
 
 
@@ -79,7 +81,8 @@ class Problem:
 
 
 class ManifestError(Exception):
-    """The manifest cannot be used; `problems` says why, `more` counts those beyond the first `MAX_PROBLEMS`."""
+    """The manifest cannot be used; `problems` says why, `more` counts those beyond the first
+    `MAX_PROBLEMS`."""
 
     def __init__(self, path: str, problems: Sequence[Problem], more: int = 0):
         self.path, self.problems, self.more = path, list(problems), more
@@ -93,7 +96,8 @@ class ManifestError(Exception):
 
 
 class Ids:
-    """The ids of the rows so far, as 64-bit hashes: 16 bytes each, so that ten million of them are 160 MB."""
+    """The ids of the rows so far, as 64-bit hashes: 16 bytes each, so that ten million of them are
+    160 MB."""
 
     def __init__(self) -> None:
         self._hashes, self._rows = array("q"), array("q")

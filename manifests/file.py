@@ -34,7 +34,8 @@ class ManifestFile:
     classes: Sequence[str]
 
     def batches(self, size: int, **selection: Any) -> Iterator[pa.RecordBatch]:
-        """The row groups and columns that `selection` names, `size` rows at a time, in their plain types.
+        """The row groups and columns that `selection` names, `size` rows at a time, in their plain
+        types.
 
         Raises:
             ManifestError: the file is damaged, or has values that its plain types cannot hold.
@@ -50,12 +51,13 @@ class ManifestFile:
             if batch is None:
                 return
             arrays = []
-            for field, array in zip(batch.schema, batch.columns, strict=True):
+            for name, array in zip(batch.schema.names, batch.columns, strict=True):
+                kind = self.plain.field(name).type
                 try:
-                    arrays.append(arrow_types.to_plain(array, self.plain.field(field.name).type))
+                    arrays.append(arrow_types.to_plain(array, kind))
                 except (pa.ArrowException, ValueError) as error:
-                    message = f"cannot be read as {self.plain.field(field.name).type}: {shown(str(error))}"
-                    raise ManifestError(self.path, [Problem(None, field.name, message)]) from None
+                    message = f"cannot be read as {kind}: {shown(str(error))}"
+                    raise ManifestError(self.path, [Problem(None, name, message)]) from None
             yield pa.RecordBatch.from_arrays(arrays, batch.schema.names)
 
 
@@ -68,7 +70,8 @@ def opened(path: str) -> Iterator[ManifestFile]:
     """
     with open_file(path) as handle:
         try:
-            # No reading ahead, here and below: Arrow's threads may outlive the interpreter, which then aborts.
+            # No reading ahead, here and below: Arrow's threads may outlive the interpreter, which
+            # then aborts.
             file = pq.ParquetFile(handle, pre_buffer=False)
             of_file = file.schema_arrow
         except (pa.ArrowInvalid, OSError):

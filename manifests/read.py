@@ -119,7 +119,8 @@ def check(
 def read_rows(
     path: str, labels: Sequence[str], ids: Ids | None = None, start: int = 0
 ) -> Iterator[tuple[int, Row | None, list[Problem]]]:
-    """Every row of the manifest from number `start` on with its number, as parsed or with its problems.
+    """Every row of the manifest from number `start` on with its number, as parsed or with its
+    problems.
 
     Args:
         ids: the rows' ids are added to these.
@@ -164,9 +165,11 @@ def extra_columns(path: str) -> pa.Schema:
 
 
 def find_request(path: str, request: int, default_emotions: int) -> tuple[int, int]:
-    """The row that asks for request number `request` of a checked manifest, and how many it asks for before that.
+    """The row that asks for request number `request` of a checked manifest, and how many it asks
+    for before that.
 
-    Reads the column of emotions alone, and nothing of it into Python: a run of millions is resumed in seconds.
+    Reads the column of emotions alone, and nothing of it into Python: a run of millions is resumed
+    in seconds.
     """
     with opened(path) as file:
         if schema.EMOTION not in file.plain.names:
@@ -234,7 +237,8 @@ def _values(
 
 
 def _class_name(value: Any, classes: Sequence[str]) -> Any:
-    """The name of a class, or of a list of them; the number itself, as text, where there is no such class."""
+    """The name of a class, or of a list of them; the number itself, as text, where there is no such
+    class."""
     if isinstance(value, list):
         return [_class_name(item, classes) for item in value]
     if not isinstance(value, int):

@@ -56,8 +56,8 @@ class Row:
         number: position in the manifest, from 0.
         prompt: the content in words.
         image: None to generate; a path, a URL or the encoded bytes to edit.
-        emotions: for each request that the row asks for a map of emotions to weights, which sum to 1; empty for every
-            emotion of the run.
+        emotions: for each request that the row asks for a map of emotions to weights, which sum to
+            1; empty for every emotion of the run.
         id: the user's own name for the row, or None.
         seed: the row's own seed, or None.
         negative_prompt: what to lead away from, possibly empty.

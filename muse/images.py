@@ -1,6 +1,7 @@
-"""Pictures as a person sees them: any encoded image or PIL image becomes upright 8-bit sRGB without transparency.
+"""Pictures as a person sees them: upright 8-bit sRGB without transparency, from any image.
 
-Pillow's `convert("RGB")` alone cuts 16-bit values off at 255, drops transparency, and ignores colour profiles.
+Pillow's `convert("RGB")` alone cuts 16-bit values off at 255, drops transparency, and ignores
+colour profiles.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ WHITE = (255, 255, 255)
 BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
 """TIFF tags and values (TIFF 6.0, sections 4 and 8)."""
 
-# Sizes are limited by `max_pixels`, and images are opened on threads, where no filter of warnings is safe.
+# Sizes are limited by `max_pixels`, and images are opened on threads, where no filter of warnings
+# is safe.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class UnreadableImageError(ValueError):
-    """An image that cannot be decoded, or whose pixels have no clear meaning as colours; says why."""
+    """An image that cannot be decoded, or whose pixels have no clear meaning as colours; says
+    why."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class SquareImage:
     Attributes:
         image: RGB, side x side.
         width, height: of the whole picture after it was turned upright, in pixels.
-        crop: the part that was kept, in pixels of the upright picture: left, top, right, bottom. Edges may lie on half
-            pixels.
+        crop: the part that was kept, in pixels of the upright picture: left, top, right, bottom.
+            Edges may lie on half pixels.
     """
 
     image: Image.Image
@@ -85,11 +88,12 @@ def upright_size(file: BinaryIO, max_pixels: int | None = None) -> tuple[int, in
 def to_srgb(image: Image.Image) -> Image.Image:
     """An image as a person sees it: RGB, 8 bits, in sRGB.
 
-    It is turned upright by its EXIF orientation; 16-bit and float values are scaled; its ICC profile is converted to
-    sRGB; what is transparent shows a white ground.
+    It is turned upright by its EXIF orientation; 16-bit and float values are scaled; its ICC
+    profile is converted to sRGB; what is transparent shows a white ground.
 
     Raises:
-        UnreadableImageError: truncated, pixels whose white is unknown, or a colour profile that cannot be used.
+        UnreadableImageError: truncated, pixels whose white is unknown, or a colour profile that
+            cannot be used.
     """
     try:
         image.load()
@@ -109,7 +113,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def crop_square(image: Image.Image, side: int) -> SquareImage:
-    """The central square of an upright picture, resized to `side` x `side` pixels with a Lanczos filter."""
+    """The central square of an upright picture, resized to `side` x `side` pixels with a Lanczos
+    filter."""
     shorter = min(image.size)
     left, top = (image.width - shorter) / 2, (image.height - shorter) / 2
     crop = (left, top, left + shorter, top + shorter)
@@ -134,7 +139,8 @@ def _open(file: BinaryIO, max_pixels: int | None) -> Image.Image:
 
 
 def _to_8_bit(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
-    """The image with 8 bits a channel: grey of 16 bits or of floats scaled so that white stays white.
+    """The image with 8 bits a channel: grey of 16 bits or of floats scaled so that white stays
+    white.
 
     Args:
         tags: of a TIFF, else empty.
@@ -150,11 +156,13 @@ def _to_8_bit(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
         bits = tags.get(BITS_PER_SAMPLE, 16)
         bits = bits[0] if isinstance(bits, tuple) else bits
         white = 2.0**bits - 1
-    # What the greatest value means is not written in such a file: of these only one reading is customary.
+    # What the greatest value means is not written in such a file: of these only one reading is
+    # customary.
     if white > 65535 or values.min() < 0 or values.max() > white:
         span = f"{values.min():g} to {values.max():g}"
         raise UnreadableImageError(
-            f"has pixels from {span}, of which white is unknown; scale them to 0..1 (float) or to 8 or 16 bits"
+            f"has pixels from {span}, of which white is unknown; "
+            "scale them to 0..1 (float) or to 8 or 16 bits"
         )
     scaled = values / white
     if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
@@ -205,7 +213,8 @@ def _convert_profile(image: Image.Image, profile: bytes) -> Image.Image:
         )
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
         raise UnreadableImageError(
-            f"has a colour profile that cannot be used ({error}); remove the profile, or save the image as sRGB"
+            f"has a colour profile that cannot be used ({error}); "
+            "remove the profile, or save the image as sRGB"
         ) from None
     assert converted is not None
     return converted

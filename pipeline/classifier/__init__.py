@@ -1,1 +1,2 @@
-"""Fitting a classifier to labelled images: reading them, training, and figures that say how far to trust it."""
+"""Fitting a classifier to labelled images: reading them, training, and figures that say how far to
+trust it."""

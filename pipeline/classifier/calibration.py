@@ -1,4 +1,5 @@
-"""Figures of a fitted classifier: which images are held out, the temperature, the confusions, the card."""
+"""Figures of a fitted classifier: which images are held out, the temperature, the confusions, the
+card."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 def split(
     emotions: np.ndarray, share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows to train on, to calibrate on and to examine on, each emotion in the same shares; at least one of each.
+    """Rows to train on, to calibrate on and to examine on, each emotion in the same shares; at
+    least one of each.
 
     Raises:
         ValueError: an emotion with fewer than three images.
@@ -38,7 +40,8 @@ def split(
 
 
 def temperature_of(logits: Tensor, emotions: Tensor) -> float:
-    """The temperature under which held-out emotions are likeliest (Guo et al., arXiv 1706.04599), in [0.05, 20]."""
+    """The temperature under which held-out emotions are likeliest (Guo et al., arXiv 1706.04599),
+    in [0.05, 20]."""
     import torch
     import torch.nn.functional as F
 
@@ -54,7 +57,8 @@ def temperature_of(logits: Tensor, emotions: Tensor) -> float:
 
 
 def calibration_error(probabilities: np.ndarray, emotions: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error: the gap between confidence and accuracy over bins of equal width, weighted."""
+    """Expected calibration error: the gap between confidence and accuracy over bins of equal width,
+    weighted."""
     confidence, correct = probabilities.max(1), probabilities.argmax(1) == emotions
     place = np.minimum((confidence * bins).astype(int), bins - 1)
     error = 0.0
@@ -67,7 +71,8 @@ def calibration_error(probabilities: np.ndarray, emotions: np.ndarray, bins: int
 def examine(
     logits: np.ndarray, emotions: np.ndarray, temperature: float, labels: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The figures of held-out logits: accuracy with its exact 95 % interval, calibration, confusions.
+    """The figures of held-out logits: accuracy with its exact 95 % interval, calibration,
+    confusions.
 
     Args:
         logits: (n, k), before the temperature.
@@ -132,12 +137,15 @@ CARD = """# Emotion classifier over {taxonomy}
 
 Fitted by `muse-batch classifier fit` on {about[trained_on]} images of `{about[data]}`: {how}
 (`{about[backbone][name]}`, SHA-256 `{sha256}`).
-{early}On {figures[images]} held-out images its accuracy is {figures[accuracy]:.1%} (95 %: {low:.1%} to {high:.1%}).
+{early}On {figures[images]} held-out images its accuracy is {figures[accuracy]:.1%}
+(95 %: {low:.1%} to {high:.1%}).
 {warnings}
-Its temperature is {temperature:g}, set on other held-out images and applied when it is loaded. It takes the
-expected calibration error from {figures[calibration_error_before]:.3f} to {figures[calibration_error]:.3f}.
+Its temperature is {temperature:g}, set on other held-out images and applied when it is loaded.
+It takes the expected calibration error from {figures[calibration_error_before]:.3f}
+to {figures[calibration_error]:.3f}.
 
-Rows are the true emotion, columns the predicted one, in the same order; the last column is the share that is right.
+Rows are the true emotion, columns the predicted one, in the same order.
+The last column is the share that is right.
 
 | | {header} | |
 |{line}

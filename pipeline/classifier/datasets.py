@@ -1,4 +1,4 @@
-"""Labelled images from an image folder, a WebDataset or a `datasets` set, one at a time, labels as names."""
+"""Labelled images, one at a time, from an image folder, a WebDataset or a `datasets` set."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ SPLITS = ("train", "training", "val", "valid", "validation", "dev", "test", "tes
 SYSTEM_FILES = ("thumbs.db", "desktop.ini", "__macosx")
 """What file managers leave behind, in lower case; names that begin with a dot are hidden, too."""
 
-FORMS = "a folder with a subfolder of images for each emotion, tar shards, parquet files, or a saved `datasets` set"
+FORMS = (
+    "a folder with a subfolder of images for each emotion, tar shards, parquet files, "
+    "or a saved `datasets` set"
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class LabelledImage:
 
 @dataclass
 class Findings:
-    """What was not read: what was ignored, counted by kind, and what is broken, by name with the reason."""
+    """What was not read: what was ignored, counted by kind, and what is broken, by name with the
+    reason."""
 
     ignored: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
@@ -56,15 +60,15 @@ def read_labelled(
     """Every labelled image of `data`, in a fixed order.
 
     Args:
-        data: a folder with a subfolder of images for each class; tar shards (a file, a folder of them, or the output of
-            a run) whose samples have a .json with an `emotion` or `label`, or a .cls; a parquet file, a folder of them,
-            or what `Dataset.save_to_disk` wrote.
+        data: a folder with a subfolder of images for each class; tar shards (a file, a folder of
+            them, or the output of a run) whose samples have a .json with an `emotion` or `label`,
+            or a .cls; a parquet file, a folder of them, or what `Dataset.save_to_disk` wrote.
         classes: the names that numbers stand for, where the data do not say themselves.
         findings: what was ignored or is broken is added to these.
 
     Raises:
-        UserError: nothing that can be read, data in several forms at once, a damaged archive, or a label that is a
-            number without a name.
+        UserError: nothing that can be read, data in several forms at once, a damaged archive, or a
+            label that is a number without a name.
     """
     findings = findings if findings is not None else Findings()
     if not data.exists():
@@ -246,7 +250,8 @@ def _from_table(file: Path, classes: Sequence[str]) -> Iterator[LabelledImage]:
             data = image.get("bytes") if isinstance(image, Mapping) else image
             if not isinstance(data, bytes):
                 raise UserError(
-                    f"{name}: column 'image' holds no encoded image; embed them (`datasets` does by default)"
+                    f"{name}: column 'image' holds no encoded image; embed them "
+                    "(`datasets` does by default)"
                 )
             yield LabelledImage(name, data, _label_name(name, label, names_of_classes))
             number += 1
@@ -265,7 +270,8 @@ def _batches(file: Path) -> Iterator[Any]:
 
 
 def _label_name(name: str, label: Any, classes: Sequence[str]) -> str:
-    """A label as a name. Numbers are never guessed at: data sets order the same emotions differently."""
+    """A label as a name. Numbers are never guessed at: data sets order the same emotions
+    differently."""
     text = str(label).strip()
     if not re.fullmatch(r"-?\d+", text):
         return text

@@ -1,4 +1,5 @@
-"""`muse-batch classifier fit`: labelled images in, a calibrated classifier folder out, with its figures."""
+"""`muse-batch classifier fit`: labelled images in, a calibrated classifier folder out, with its
+figures."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def fit(
 ) -> dict[str, Any]:
     """Fit a classifier to `data` and write it to `output`; returns its figures.
 
-    The images lie beside `output` while it works, side x side x 3 bytes each (150 kB at 224 pixels).
+    The images lie beside `output` while it works, side x side x 3 bytes each (150 kB at 224
+    pixels).
 
     Args:
         on_progress: called with what is done next, and what was ignored.
@@ -103,7 +105,8 @@ def gather(
     """Decode every image once, at the model's size, into a file that need not fit in memory.
 
     Raises:
-        UserError: images that cannot be decoded, labels that are not the taxonomy's, or an emotion without images.
+        UserError: images that cannot be decoded, labels that are not the taxonomy's, or an emotion
+            without images.
     """
     import torch
 

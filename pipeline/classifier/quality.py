@@ -24,8 +24,8 @@ def exact_interval(successes: int, trials: int, level: float = LEVEL) -> tuple[f
     """The exact interval of a proportion (Clopper and Pearson, Biometrika 26, 1934).
 
     Returns:
-        The lowest and the highest proportion, in [0, 1], of which so many successes, or more, or fewer, are not less
-        likely than half of what `level` leaves.
+        The lowest and the highest proportion, in [0, 1], of which so many successes, or more, or
+        fewer, are not less likely than half of what `level` leaves.
     """
     half = (1 - level) / 2
     low = _solve(lambda p: _at_least(successes, trials, p) < half) if successes else 0.0
@@ -38,7 +38,8 @@ def problems_of(figures: Mapping[str, Any]) -> list[str]:
     """What speaks against relying on a classifier; empty if nothing does.
 
     Args:
-        figures: of `pipeline.classifier.calibration.examine`, with the training images of each emotion, if known.
+        figures: of `pipeline.classifier.calibration.examine`, with the training images of each
+            emotion, if known.
     """
     confusion, labels = figures["confusion"], figures["labels"]
     images = sum(map(sum, confusion))
@@ -50,12 +51,14 @@ def problems_of(figures: Mapping[str, Any]) -> list[str]:
     chance = sum(confusion[frequent]) / images
     if low <= chance:
         problems.append(
-            f"it may be no better than guessing: its accuracy is {correct / images:.1%} ({low:.1%} to {high:.1%}), "
-            f"and always naming {labels[frequent]!r} is right for {chance:.1%}"
+            "it may be no better than guessing: its accuracy is "
+            f"{correct / images:.1%} ({low:.1%} to {high:.1%}), and "
+            f"always naming {labels[frequent]!r} is right for {chance:.1%}"
         )
     if high - low > WIDEST_INTERVAL:
         problems.append(
-            f"it was examined on {images} images only: its accuracy lies between {low:.1%} and {high:.1%}"
+            f"it was examined on {images} images only: "
+            f"its accuracy lies between {low:.1%} and {high:.1%}"
         )
     few = {
         label: count
@@ -69,7 +72,8 @@ def problems_of(figures: Mapping[str, Any]) -> list[str]:
 
 
 def classifier_warnings(folders: Mapping[str, str | Path]) -> Iterator[str]:
-    """A warning for each classifier of a run, or member of an ensemble, whose own figures speak against it.
+    """A warning for each classifier of a run, or member of an ensemble, whose own figures speak
+    against it.
 
     Args:
         folders: of the classifiers, by role.
@@ -92,7 +96,8 @@ def _with_members(spec: ClassifierSpec) -> Iterator[ClassifierSpec]:
 
 
 def _at_least(successes: int, trials: int, p: float) -> float:
-    """The probability of so many successes or more in independent trials, each of probability `p` in (0, 1)."""
+    """The probability of so many successes or more in independent trials, each of probability `p`
+    in (0, 1)."""
     log_factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, trials + 1)))])
     k = np.arange(successes, trials + 1)
     log_ways = log_factorials[trials] - log_factorials[k] - log_factorials[trials - k]

@@ -14,7 +14,8 @@ from pipeline.errors import UserError
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
 MEMBER = re.compile(r"^((?:.*/|)[^.]+)[.]([^/]*)$")
-"""The key of a sample and its member's suffix: split at the first dot of the base name, as webdataset 1.0 does."""
+"""The key of a sample and its member's suffix: split at the first dot of the base name, as
+webdataset 1.0 does."""
 
 
 def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -57,7 +58,8 @@ def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[
 
 
 def _check_end(archive: tarfile.TarFile) -> None:
-    """Whether a block of zeros ends the archive; `tarfile` takes a file that is cut or damaged for a shorter one.
+    """Whether a block of zeros ends the archive; `tarfile` takes a file that is cut or damaged for
+    a shorter one.
 
     Raises:
         tarfile.ReadError: it does not.

@@ -48,9 +48,9 @@ class Fit(Settings):
         0.0,
         ge=0,
         le=1,
-        description="Share of the training images shown as an early one-step prediction shows them. "
-        "For guides: with 0.5 they read early predictions better and finished pictures a little "
-        "worse (`jobs.studies.early_guides`).",
+        description="Share of the training images shown as an early one-step prediction shows "
+        "them. For guides: with 0.5 they read early predictions better and finished pictures a "
+        "little worse (`jobs.studies.early_guides`).",
     )
     epochs: int = Field(
         0,
@@ -94,7 +94,8 @@ class Fit(Settings):
 
 @dataclass(frozen=True)
 class Images:
-    """All images at the model's size, on disk: uint8 (n, 3, side, side); their emotions, int64 (n,)."""
+    """All images at the model's size, on disk: uint8 (n, 3, side, side); their emotions, int64
+    (n,)."""
 
     pixels: np.ndarray
     emotions: np.ndarray
@@ -107,7 +108,8 @@ class Images:
 
 
 def build(backbone: Path, taxonomy: Taxonomy) -> nn.Module:
-    """The backbone as an image classifier over the taxonomy; its head new where it had none of that size."""
+    """The backbone as an image classifier over the taxonomy; its head new where it had none of that
+    size."""
     from transformers import AutoModelForImageClassification
     from transformers.utils import logging
 
@@ -129,7 +131,8 @@ def build(backbone: Path, taxonomy: Taxonomy) -> nn.Module:
         raise UserError(f"--backbone {backbone}: cannot be made a classifier: {error}") from None
     if getattr(model, "classifier", None) is None:
         raise UserError(
-            f"--backbone {backbone}: {type(model).__name__} has no `classifier` to train; take another model"
+            f"--backbone {backbone}: {type(model).__name__} has no `classifier` to train; "
+            "use another model"
         )
     return model.float()
 
@@ -153,7 +156,8 @@ def _steps(
     loss_of: Callable[[Tensor, Any], Tensor],
     on_progress: Callable[[str], None],
 ) -> None:
-    """AdamW over the parameters that want a gradient; the rate rises over 5 % of the steps, then falls to nothing."""
+    """AdamW over the parameters that want a gradient; the rate rises over 5 % of the steps, then
+    falls to nothing."""
     import torch
 
     generator = torch.Generator().manual_seed(settings.seed)
@@ -196,7 +200,8 @@ def train_head(
         lambda _, given: features.append(given[0].cpu())
     )
     goals = torch.from_numpy(images.emotions[rows])
-    # With early predictions every image is used once as it is, and once more, blurred where it is drawn.
+    # With early predictions every image is used once as it is, and once more, blurred where it is
+    # drawn.
     views = [goals]
     with torch.inference_mode():
         for part in np.array_split(rows, -(-len(rows) // settings.batch_size)):

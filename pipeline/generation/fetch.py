@@ -1,7 +1,9 @@
-"""Images over http(s), from URLs that are not trusted: public addresses only, with limits on size and time.
+"""Images over http(s), from URLs that are not trusted: public addresses only, with limits on size
+and time.
 
-The address is checked where the connection is made. So neither a redirect nor a name that resolves to something else
-the second time leads into a private network. Proxies are not used: behind one, the address cannot be checked.
+The address is checked where the connection is made. So neither a redirect nor a name that resolves
+to something else the second time leads into a private network. Proxies are not used: behind one,
+the address cannot be checked.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ def fetch(url: str, limits: Images) -> bytes:
     """The body behind `url`, at most one byte more than `limits.max_bytes`.
 
     Raises:
-        ImageError: an address that is not public, an answer that is not a success, or a server that is too slow.
+        ImageError: an address that is not public, an answer that is not a success, or a server that
+            is too slow.
     """
     if "@" in urlsplit(url).netloc:
         raise ImageError("has a name or a password in its URL, which would end up in the metadata")
@@ -33,7 +36,8 @@ def fetch(url: str, limits: Images) -> bytes:
     timed_out = threading.Event()
 
     def close_connections() -> None:
-        # One limit for the whole download: a server that sends a byte now and then never meets a socket's timeout.
+        # One limit for the whole download: a server that sends a byte now and then never meets a
+        # socket's timeout.
         timed_out.set()
         for connection in connections:
             try:
@@ -85,8 +89,8 @@ REFUSED_NETWORKS = tuple(
 """Not public, though `ipaddress` takes some of them for it, depending on the version of Python."""
 
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-"""All IPv6 addresses that are assigned so far (RFC 4291). It leaves out every way of writing an IPv4 address in ::/8,
-NAT64 of local use (64:ff9b:1::/48), and site-local fec0::/10."""
+"""All IPv6 addresses that are assigned so far (RFC 4291). It leaves out every way of writing an
+IPv4 address in ::/8, NAT64 of local use (64:ff9b:1::/48), and site-local fec0::/10."""
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """How public IPv4 servers are reached from networks that have IPv6 alone (RFC 6052)."""
@@ -109,7 +113,8 @@ def check_address(address: str, limits: Images) -> None:
 
 
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether an address, and any IPv4 address that it is a form of, can be reached by everybody."""
+    """Whether an address, and any IPv4 address that it is a form of, can be reached by
+    everybody."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
@@ -128,7 +133,8 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 def _opener(limits: Images, connections: list[socket.socket]) -> urllib.request.OpenerDirector:
-    """Opens http(s) and nothing else, without proxies; each connection that it makes is added to `connections`."""
+    """Opens http(s) and nothing else, without proxies; each connection that it makes is added to
+    `connections`."""
 
     def connect(host: tuple[str, int], timeout: Any = None, source: Any = None) -> socket.socket:
         error: Exception = OSError("the name has no address")

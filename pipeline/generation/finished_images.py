@@ -23,7 +23,8 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 </rdf:RDF>
 </x:xmpmeta>
 <?xpacket end="r"?>"""
-"""XMP (ISO 16684-1) with the property DigitalSourceType of the IPTC Photo Metadata Standard 2025.1."""
+"""XMP (ISO 16684-1) with the property DigitalSourceType of the IPTC Photo Metadata Standard
+2025.1."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Source images: their encoded bytes, from wherever a manifest says, and the picture in them.
 
-Manifests are not trusted: what is opened, and how much of it, has limits (`pipeline.config.Images`).
+Manifests are not trusted: what is opened, and how much of it, has limits
+(`pipeline.config.Images`).
 """
 
 from __future__ import annotations
@@ -58,10 +59,12 @@ def read_source(
 
 
 def open_image(data: bytes, side: int, limits: Images = DEFAULTS) -> SquareImage:
-    """The central square of an encoded image as a person sees it (see `muse.images`), `side` pixels across.
+    """The central square of an encoded image as a person sees it (see `muse.images`), `side` pixels
+    across.
 
     Raises:
-        ImageError: truncated, not an image, pixels that cannot be read as colours, or beyond `limits`.
+        ImageError: truncated, not an image, pixels that cannot be read as colours, or beyond
+            `limits`.
     """
     try:
         return crop_square(decode(data, limits.max_pixels), side)
@@ -109,9 +112,8 @@ def check_scheme(source: str, base: str, limits: Images) -> str:
         scheme = url.partition("://")[0].lower()
     if scheme not in limits.schemes:
         allowed = ", ".join(limits.schemes) or "none"
-        raise ImageError(
-            f"image {shown(source)}: images.schemes does not allow {scheme[:20]!r} (allowed: {allowed})"
-        )
+        refused = f"images.schemes does not allow {scheme[:20]!r} (allowed: {allowed})"
+        raise ImageError(f"image {shown(source)}: {refused}")
     return scheme
 
 
@@ -127,7 +129,10 @@ def missing(source: str, base: str) -> str:
     if _is_absolute(source):
         return f"image {shown(source)} does not exist"
     folder = base or os.getcwd()
-    return f"image {shown(source)} does not exist in {public(folder)}; relative paths refer to the folder of the manifest"
+    return (
+        f"image {shown(source)} does not exist in {public(folder)}; "
+        "relative paths refer to the folder of the manifest"
+    )
 
 
 def _is_absolute(source: str) -> bool:

@@ -20,7 +20,8 @@ VARIABLE = re.compile(r"'[^']*'|\d+")
 
 @dataclass
 class _Group:
-    """Requests that failed for the same reason: one of the messages, whether all are the same, and the rows."""
+    """Requests that failed for the same reason: one of the messages, whether all are the same, and
+    the rows."""
 
     example: str
     same: bool = True
@@ -29,7 +30,8 @@ class _Group:
 
 
 def failure_summary(output: Location) -> list[str]:
-    """A line for each reason, the most frequent first: how many requests, why, and the manifest's rows.
+    """A line for each reason, the most frequent first: how many requests, why, and the manifest's
+    rows.
 
     Args:
         output: a complete corpus.

@@ -1,1 +1,2 @@
-"""What a run is going to make: requests and their keys and seeds, the fingerprint, and what a retry changes."""
+"""What a run is going to make: requests and their keys and seeds, the fingerprint, and what a retry
+changes."""

@@ -45,7 +45,8 @@ class DryRun:
     """What a run would make.
 
     Attributes:
-        numbers: requests, batches and shards, by task and emotion; images, as far as they were looked at.
+        numbers: requests, batches and shards, by task and emotion; images, as far as they were
+            looked at.
         warnings: of prompts.
         problems: source images that cannot be used; their requests would fail.
     """

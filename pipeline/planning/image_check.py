@@ -1,4 +1,5 @@
-"""The source images of a manifest, before a run: every local one by its header, and a sample of remote ones."""
+"""The source images of a manifest, before a run: every local one by its header, and a sample of
+remote ones."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ class ImageCheck:
 
     Attributes:
         base: the folder or URL that relative paths refer to.
-        local, remote: how many rows name an image of either kind; bytes within the manifest are local.
+        local, remote: how many rows name an image of either kind; bytes within the manifest are
+            local.
         fetched: how many remote ones were fetched.
         unusable: how many images cannot be used, of those that were looked at.
         problems: the first of them.
@@ -139,7 +141,8 @@ class ImageCheck:
             raise ImageError("image is empty: 0 bytes")
         if size > self.limits.max_bytes:
             raise ImageError(
-                f"image has {size} bytes; at most {self.limits.max_bytes} are read (images.max_bytes)"
+                f"image has {size} bytes; "
+                f"at most {self.limits.max_bytes} are read (images.max_bytes)"
             )
         try:
             upright_size(file, self.limits.max_pixels)

@@ -63,7 +63,8 @@ def derive_seed(run_seed: int, key: str, candidate: int) -> int:
 
 
 def next_candidate(request: PlannedRequest, first: int, run_seed: int) -> PlannedRequest:
-    """The same request with its next seed, derived from the run's; from the row's own seed where it has one.
+    """The same request with its next seed, derived from the run's; from the row's own seed where it
+    has one.
 
     Args:
         first: the seed of its candidate 0.
@@ -76,7 +77,8 @@ def next_candidate(request: PlannedRequest, first: int, run_seed: int) -> Planne
 def plan_requests(
     rows: Iterable[Row], config: Config, first: int = 0, passed: int = 0
 ) -> Iterator[PlannedRequest]:
-    """Requests in the manifest's order, one per emotion of a row. A row's own seed serves all its emotions.
+    """Requests in the manifest's order, one per emotion of a row. A row's own seed serves all its
+    emotions.
 
     Args:
         first: number of the first request that is given.

@@ -1,10 +1,11 @@
 """What a rejected request is tried with next: another seed, or the same seed with more guidance.
 
-`reseed` starts every retry from another seed. `refine` spends every other retry on the same noise with a method that
-updates more often and for longer. With the setting `retry_strategy = "auto"` each emotion gets the strategy that costs
-less for it. That is measured on the first requests of the plan: half of those use either strategy, and what their
-retries cost and how many were accepted is recorded in run.json. From then on the choice is fixed, so the bytes are the
-same for any number of workers, and nothing that was made is thrown away.
+`reseed` starts every retry from another seed. `refine` spends every other retry on the same noise
+with a method that updates more often and for longer. With the setting `retry_strategy = "auto"`
+each emotion gets the strategy that costs less for it. That is measured on the first requests of the
+plan: half of those use either strategy, and what their retries cost and how many were accepted is
+recorded in run.json. From then on the choice is fixed, so the bytes are the same for any number of
+workers, and nothing that was made is thrown away.
 """
 
 from __future__ import annotations
@@ -21,19 +22,22 @@ from pipeline.generation.verdicts import ACCEPTED
 from pipeline.planning.plan import Batch, PlannedRequest, derive_seed, next_candidate
 
 FIRST, RESEED, REFINE = "first", "reseed", "refine"
-"""Kinds of attempts. `first`: the request's own seed. `reseed`: another seed. `refine`: the seed of the attempt before,
-with the refined method. The latter two also name the strategies: `reseed` is first, reseed, reseed, ...; `refine` is
-first, refine, reseed, refine, ..."""
+"""Kinds of attempts. `first`: the request's own seed. `reseed`: another seed. `refine`: the seed of
+the attempt before, with the refined method. The latter two also name the strategies: `reseed` is
+first, reseed, reseed, ...; `refine` is first, refine, reseed, refine, ..."""
 
 EXPLORED_REQUESTS = 64
-"""Requests at the start of the plan from which strategies are chosen: eight for each of eight emotions."""
+"""Requests at the start of the plan from which strategies are chosen: eight for each of eight
+emotions."""
 
 PRIOR_ATTEMPTS = 4.0
-"""Attempts with the mean outcome of all emotions that are added to each emotion's own, because eight are few."""
+"""Attempts with the mean outcome of all emotions that are added to each emotion's own, because
+eight are few."""
 
 
 def next_attempt(request: PlannedRequest, first_seed: int, run_seed: int) -> PlannedRequest:
-    """The request as it is tried next: with its next seed, or with the same one if that attempt refines.
+    """The request as it is tried next: with its next seed, or with the same one if that attempt
+    refines.
 
     Args:
         first_seed: the seed of its first attempt.
@@ -55,7 +59,8 @@ def is_refinement(request: PlannedRequest) -> bool:
 
 
 def refined_method(method: Method) -> Method:
-    """The method with twice the updates a step, over a fifth more of the steps, and half the doubt of the guide."""
+    """The method with twice the updates a step, over a fifth more of the steps, and half the doubt
+    of the guide."""
     return method.replace(
         max_updates_per_step=min(100, 2 * method.max_updates_per_step),
         guidance_end=min(1.0, method.guidance_end + 0.2),
@@ -100,7 +105,8 @@ def assign_strategies(
 
 @dataclass
 class AttemptCounts:
-    """What attempts of one kind came to: how many there were, how many were accepted, and their forward passes."""
+    """What attempts of one kind came to: how many there were, how many were accepted, and their
+    forward passes."""
 
     attempts: float = 0
     accepted: float = 0
@@ -118,11 +124,13 @@ class AttemptCounts:
 def choose_strategies(records: Iterable[Mapping[str, Any]], taxonomy: Taxonomy) -> dict[str, Any]:
     """The strategy of each emotion, and the counts it was chosen by, as run.json keeps them.
 
-    Second attempts are compared, by how many are accepted for each forward pass. Where an emotion has none, the outcome
-    of all emotions decides; a tie goes to `reseed`. First attempts are counted beside them, for information.
+    Second attempts are compared, by how many are accepted for each forward pass. Where an emotion
+    has none, the outcome of all emotions decides; a tie goes to `reseed`. First attempts are
+    counted beside them, for information.
 
     Returns:
-        {"by_emotion": {emotion: strategy}, "attempts": {emotion: {kind: {"attempts", "accepted", "nfe"}}}}
+        {"by_emotion": {emotion: strategy}, "attempts": {emotion: {kind: {"attempts", "accepted",
+        "nfe"}}}}
     """
     kinds = (FIRST, REFINE, RESEED)
     counts = {emotion: {kind: AttemptCounts() for kind in kinds} for emotion in taxonomy.labels}

@@ -169,7 +169,10 @@ STORED = {
     "json": (pa.array(['{"a": 1}'], pa.json_()), '{"a": 1}'),
     "boolean": (pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1], pa.int8())), 1),
     "fixed list": (pa.array([[1, 2]], pa.list_(pa.int8(), 2)), [1, 2]),
-    "nested views": (pa.array([{"a": ["x"]}], pa.struct([("a", pa.list_(pa.string_view()))])), {"a": ["x"]}),
+    "nested views": (
+        pa.array([{"a": ["x"]}], pa.struct([("a", pa.list_(pa.string_view()))])),
+        {"a": ["x"]},
+    ),
     "dictionary": (pa.array(["x"]).dictionary_encode(), "x"),
     "half": (pa.array([np.float16(0.5)], pa.float16()), 0.5),
     "nothing": (pa.nulls(1), None),
@@ -188,17 +191,23 @@ def test_further_columns_are_read_as_types_that_can_be_stored(write, array, expe
 
 
 TENSOR = pa.fixed_shape_tensor(pa.float32(), [2, 2])
+OPAQUE = pa.opaque(pa.int8(), "a", "b")
+FOUR = pa.array([[1, 2, 3, 4]], pa.list_(pa.float32(), 4))
+PERIOD = {"ARROW:extension:name": "pandas.period"}
 
 
 @pytest.mark.parametrize(
     ("field", "array"),
     [
-        (pa.field("x", TENSOR), pa.ExtensionArray.from_storage(TENSOR, pa.array([[1, 2, 3, 4]], pa.list_(pa.float32(), 4)))),
-        (pa.field("x", pa.int64(), metadata={"ARROW:extension:name": "pandas.period"}), pa.array([600])),
-        (pa.field("x", pa.opaque(pa.int8(), "a", "b")), pa.ExtensionArray.from_storage(pa.opaque(pa.int8(), "a", "b"), pa.array([1], pa.int8()))),
+        (pa.field("x", TENSOR), pa.ExtensionArray.from_storage(TENSOR, FOUR)),
+        (pa.field("x", pa.int64(), metadata=PERIOD), pa.array([600])),
+        (
+            pa.field("x", OPAQUE),
+            pa.ExtensionArray.from_storage(OPAQUE, pa.array([1], pa.int8())),
+        ),
     ],
     ids=["tensor", "period", "opaque"],
-)  # fmt: skip
+)
 def test_columns_that_cannot_be_stored_are_refused_by_name(write, field, array):
     fields = pa.schema([("prompt", pa.string()), field])
     table = pa.Table.from_arrays([pa.array(["a dog"]), array], schema=fields)
@@ -207,7 +216,8 @@ def test_columns_that_cannot_be_stored_are_refused_by_name(write, field, array):
 
 
 def test_a_type_that_arrow_cannot_read_is_refused_by_its_column(tmp_path):
-    """As polars writes Int128: 16 bytes in parquet, and an integer of 128 bits in the schema of Arrow beside it."""
+    """As polars writes Int128: 16 bytes in parquet, and an integer of 128 bits in the schema of
+    Arrow beside it."""
     schema = pa.schema([("prompt", pa.string()), ("n", pa.int64())]).serialize().to_pybytes()
     wide = schema.replace((64).to_bytes(4, "little"), (128).to_bytes(4, "little"))
     table = _prompts(n=pa.array([b"x" * 16], pa.binary(16)))

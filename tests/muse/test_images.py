@@ -1,4 +1,5 @@
-"""Pictures as a person sees them: depth, transparency, colour profiles, orientation, and what is refused."""
+"""Pictures as a person sees them: depth, transparency, colour profiles, orientation, and what is
+refused."""
 
 import io
 

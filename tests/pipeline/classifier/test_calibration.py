@@ -17,7 +17,8 @@ def test_the_split_keeps_every_emotion_in_every_part():
 
 
 def test_the_temperature_undoes_a_known_scale():
-    """Labels drawn from softmax(logits): logits three times as large want a temperature of three, within 10 %."""
+    """Labels drawn from softmax(logits): logits three times as large want a temperature of three,
+    within 10 %."""
     generator = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(4000, 8, generator=generator)
     labels = torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]

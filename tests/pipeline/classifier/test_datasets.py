@@ -1,4 +1,5 @@
-"""Labelled images as they lie on real disks: what is read, what is ignored, and what is refused by name."""
+"""Labelled images as they lie on real disks: what is read, what is ignored, and what is refused by
+name."""
 
 import io
 import json

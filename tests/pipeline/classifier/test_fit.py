@@ -1,4 +1,5 @@
-"""`classifier fit`: the same scenes in every form of a data set, and a run with the classifier that was fitted."""
+"""`classifier fit`: the same scenes in every form of a data set, and a run with the classifier that
+was fitted."""
 
 import io
 import json
@@ -86,7 +87,8 @@ def test_the_same_images_are_read_from_every_shape(items, tmp_path):
 
 
 def test_a_head_learns_its_figures_are_true_and_the_folder_is_a_classifier(scenes, items, tmp_path):
-    """The place classifier's features: it was not trained on emotions. Chance is 1/8; 16 held-out images."""
+    """The place classifier's features: it was not trained on emotions. Chance is 1/8; 16 held-out
+    images."""
     settings = Fit(backbone=str(WEIGHTS / "place"), held_out=0.2, early=0.5)
     figures = fit(scenes, tmp_path / "out", settings, lambda _: None)
     assert figures["images"] == 16
@@ -164,8 +166,9 @@ def test_broken_data_is_refused_by_name(scenes, tmp_path):
 
 def test_a_run_with_a_guide_and_a_judge_that_were_fitted(scenes, tmp_path):
     for role, seed in (("place", 0), ("subject", 1)):
-        fitted = drive.command("classifier", "fit", scenes, "--output", tmp_path / role, "--backbone", WEIGHTS / role,
-                            "--set", f"seed={seed}", "--set", "epochs=5")  # fmt: skip
+        options = ["--output", tmp_path / role, "--backbone", WEIGHTS / role]
+        options += ["--set", f"seed={seed}", "--set", "epochs=5"]
+        fitted = drive.command("classifier", "fit", scenes, *options)
         assert fitted.returncode == 0, fitted.stderr
         assert "held-out images" in fitted.stdout
     rows = [{"prompt": "a dog on a beach", "emotion": [("awe", 0.5), ("fear", 0.5)]}]

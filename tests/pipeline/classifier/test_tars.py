@@ -1,4 +1,5 @@
-"""Samples from tar archives: names as tar and WebDataset write them, and archives that are not whole."""
+"""Samples from tar archives: names as tar and WebDataset write them, and archives that are not
+whole."""
 
 import io
 import tarfile

@@ -1,4 +1,5 @@
-"""Addresses that pass as public in one form or another; the downloads are tested in end_to_end/test_hostile.py."""
+"""Addresses that pass as public in one form or another; the downloads are tested in
+end_to_end/test_hostile.py."""
 
 import http.server
 import io

@@ -1,12 +1,16 @@
-"""Retry strategies: which attempt comes next, how a strategy is chosen, and that no byte depends on the workers."""
+"""Retry strategies: which attempt comes next, how a strategy is chosen, and that no byte depends on
+the workers."""
 
 import json
 
+import pyarrow.parquet as pq
 import pytest
 
 from muse.emotions import MIKELS
 from muse.method import Method
 from pipeline.config import AUTO
+from pipeline.errors import RunStopped
+from pipeline.output.run_file import read_run
 from pipeline.output.verify import verify
 from pipeline.planning.plan import Batch, PlannedRequest, derive_seed
 from pipeline.planning.retry_strategy import (
@@ -19,8 +23,8 @@ from pipeline.planning.retry_strategy import (
     next_attempt,
     refined_method,
 )
-from pipeline.storage.files import read_json
-from tests.support import drive
+from pipeline.scheduling.local_executor import LocalExecutor
+from tests.support.local_runs import published, run_locally, stop_at, write_rows
 
 
 def _planned(number=1, strategy=RESEED, emotion="awe"):
@@ -73,7 +77,8 @@ def test_each_emotion_gets_the_strategy_that_is_accepted_more_often_for_its_cost
     assert chosen["by_emotion"]["fear"] == RESEED
     assert chosen["attempts"]["awe"][REFINE] == {"attempts": 8, "accepted": 6, "nfe": 800}
     assert chosen["attempts"]["awe"][FIRST] == {"attempts": 16, "accepted": 0, "nfe": 16 * 90}
-    # No request for amusement was rejected, so all emotions decide. refine: 12 for 2,400; reseed: 10 for 1,600.
+    # No request for amusement was rejected, so all emotions decide. refine: 12 for 2,400; reseed:
+    # 10 for 1,600.
     assert chosen["by_emotion"]["amusement"] == RESEED
 
 
@@ -111,55 +116,46 @@ def test_the_first_requests_use_either_strategy_and_later_ones_the_chosen_one():
         assert request.strategy == chosen[emotion]
 
 
+AUTO_SETTINGS = {"candidates": 4, "min_confidence": 0.7, "retry_strategy": AUTO}
+
+
 @pytest.fixture
-def retried(tmp_path):
-    """The run command with `auto` on 100 requests, of which the first 64 explore; its arguments without output."""
-    manifest = drive.write_manifest(tmp_path / "m.parquet", [f"a dog {n}" for n in range(100)])
-    options = ["--candidates", 4, "--min-confidence", 0.7, "--retry-strategy", "auto"]
-    return lambda name, *more: (manifest, tmp_path / name, *options, *more)
+def manifest(tmp_path):
+    """100 requests, of which the first 64 are exploratory."""
+    return write_rows(tmp_path / "m.parquet", 100)
 
 
-def test_a_strategy_is_chosen_once_and_changes_no_byte_with_the_number_of_workers(
-    retried, tmp_path
-):
+def test_a_strategy_is_chosen_once_and_no_byte_depends_on_the_workers(manifest, tmp_path):
     for workers in (1, 3):
-        done = drive.run(*retried(f"{workers}", "--workers", workers))
-        assert done.returncode == 0, done.stderr
-    assert drive.published(tmp_path / "1") == drive.published(tmp_path / "3")
+        executor = LocalExecutor(workers, seed=workers)
+        run_locally(manifest, tmp_path / str(workers), executor, **AUTO_SETTINGS)
+    assert published(tmp_path / "1") == published(tmp_path / "3")
     assert verify(tmp_path / "3") == []
-    chosen, same = (
-        read_json(tmp_path / name / "run.json")["retry_strategy"] for name in ("1", "3")
-    )
+    chosen, same = (read_run(tmp_path / name).retry_strategy for name in ("1", "3"))
     assert chosen == same
     awe = chosen["attempts"]["awe"]
-    rows = drive.rows(tmp_path / "1")
+    rows = pq.read_table(tmp_path / "1" / "metadata.parquet").to_pylist()
+    # 70 % of the first attempts are rejected.
     tried_again = [row for row in rows[:64] if row["attempts"] > 1]
-    assert (
-        awe[REFINE]["attempts"] + awe[RESEED]["attempts"] == len(tried_again) > 32
-    )  # 70 % of the first attempts are rejected
+    assert awe[REFINE]["attempts"] + awe[RESEED]["attempts"] == len(tried_again) > 32
     second = chosen["by_emotion"]["awe"]
-    assert {json.loads(row["trace_strategies"])[1] for row in rows[64:] if row["attempts"] > 1} == {
-        second
-    }
     for row in rows:
         strategies = json.loads(row["trace_strategies"])
         assert row["strategy"] in strategies
         assert len(strategies) == row["attempts"]
+        if row["row"] >= 64 and row["attempts"] > 1:
+            assert strategies[1] == second
 
 
-def test_a_driver_killed_before_or_after_the_choice_resumes_to_the_same_bytes(retried, tmp_path):
-    slow = {"faults": {"delay": 0.02}}
-    assert drive.run(*retried("undisturbed", "--workers", 2), **slow).returncode == 0
-    for name, finished in (("before", 5), ("after", 18)):
-        with drive.started(*retried(name, "--workers", 2), **slow) as going:
-            drive.wait_until(lambda name=name, n=finished: _finished(tmp_path / name) >= n, going)
-        assert ("retry_strategy" in read_json(tmp_path / name / "run.json")) == (name == "after")
-        done = drive.run(*retried(name, "--workers", 2), **slow)
-        assert done.returncode == 0, done.stderr
-        assert drive.published(tmp_path / name) == drive.published(tmp_path / "undisturbed")
-
-
-def _finished(out):
-    """Batches finished so far, also those that shards hold already."""
-    log = out / "_state" / "log.jsonl"
-    return log.read_text().count('"batch"') if log.exists() else 0
+@pytest.mark.parametrize("batch", [5, 18])
+def test_a_run_that_stops_before_or_after_the_choice_resumes_to_the_same_bytes(
+    manifest, tmp_path, batch
+):
+    run_locally(manifest, tmp_path / "undisturbed", **AUTO_SETTINGS)
+    stopping = LocalExecutor(before_task=stop_at(batch))
+    with pytest.raises(RunStopped):
+        run_locally(manifest, tmp_path / "stopped", stopping, **AUTO_SETTINGS)
+    # The first 64 requests are 16 batches.
+    assert (read_run(tmp_path / "stopped").retry_strategy is not None) == (batch > 16)
+    run_locally(manifest, tmp_path / "stopped", **AUTO_SETTINGS)
+    assert published(tmp_path / "stopped") == published(tmp_path / "undisturbed")
