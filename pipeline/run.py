@@ -11,8 +11,8 @@ from pipeline.classifier.quality import classifier_warnings
 from pipeline.config import Config
 from pipeline.generation.worker import Job
 from pipeline.models.locate import CLASSIFIERS, Model, locate
-from pipeline.output.batches import finished_batches, remove_batches
-from pipeline.output.index import conclude
+from pipeline.output.batches import remove_batches
+from pipeline.output.index import clear_leftovers, conclude
 from pipeline.output.integrity import (
     damaged_index,
     damaged_shards,
@@ -156,11 +156,7 @@ def _complete_before(output: Location, run: RunFile, warn: Warn) -> Outcome:
         warn(
             f"{line}; `muse-batch verify {output}` lists all damage; another --output makes it anew"
         )
-    # A driver that was killed after its last write may have left these.
-    if finished_batches(output):
-        with Lease(output):
-            clear_temporaries(output)
-            remove_batches(output)
+    clear_leftovers(output)
     assert run.counts is not None
     return Outcome(run.counts, already_done=True)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
 
+from pipeline.errors import UserError
+from pipeline.output.batches import finished_batches, remove_batches
 from pipeline.output.card import write_card
 from pipeline.output.contact_sheet import write_contact_sheet
 from pipeline.output.markers import REJECTED_FOLDER, read_markers, shard_name
 from pipeline.output.metadata import count_samples, write_metadata
 from pipeline.output.run_file import RunFile, write_run
 from pipeline.storage.files import Location, clear_temporaries, sha256_file
+from pipeline.storage.lease import Lease, lease_file
 
 
 def conclude(
@@ -45,3 +49,13 @@ def _index_files(output: Location) -> list[str]:
     if not read_markers(output) and (output / unsharded).exists():
         names.append(unsharded)
     return names
+
+
+def clear_leftovers(output: Location) -> None:
+    """Remove what a driver that was killed after its last write left in a complete corpus."""
+    if not lease_file(output).exists() and not finished_batches(output):
+        return
+    # Another driver that has just finished clears up itself.
+    with suppress(UserError), Lease(output):
+        clear_temporaries(output)
+        remove_batches(output)

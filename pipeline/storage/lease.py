@@ -144,9 +144,12 @@ class Lease:
 
 def _is_running(pid: Any) -> bool:
     """Whether a process of this machine still runs."""
+    # Other numbers mean groups of processes.
+    if type(pid) is not int or pid <= 0:
+        return False
     try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, TypeError, ValueError):
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

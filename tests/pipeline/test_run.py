@@ -9,6 +9,8 @@ import pytest
 from pipeline.errors import RunStopped, UserError
 from pipeline.output import batches
 from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.storage.files import temporary_name, write_json
+from pipeline.storage.lease import lease_file, machine
 from pipeline.storage.log import reports
 from tests.support.corpora import rows_of
 from tests.support.local_runs import published, run_locally, stop_at, write_rows
@@ -182,3 +184,15 @@ def test_a_worker_of_other_software_is_refused(tmp_path, quick_storage):
 
     with pytest.raises(RunStopped, match=r"torch \S+ where the driver has 1\.0"):
         run_locally(manifest, tmp_path / "out", Elsewhere())
+
+
+def test_what_a_driver_left_that_was_killed_at_its_end_is_cleared(make_corpus):
+    """Its lease, and the batch files that it had not removed yet."""
+    out = make_corpus()
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    batches.folder(out).mkdir(parents=True, exist_ok=True)
+    (batches.folder(out) / f"00000000-{'0' * 16}.parquet").write_bytes(b"half")
+    (batches.folder(out) / temporary_name("00000001.parquet")).write_bytes(b"half")
+    write_json(lease_file(out), {"token": "0", "count": 1, "machine": machine(), "pid": 0})
+    assert make_corpus() == out
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

@@ -91,3 +91,11 @@ def test_a_driver_that_lost_its_lease_stops_and_leaves_the_others(tmp_path):
         with pytest.raises(RunStopped, match="another driver has taken this output over"):
             held.check()
     assert read_json(lease_file(tmp_path))["token"] == "other"
+
+
+@pytest.mark.parametrize("pid", [0, -1, 10**30, "1", None])
+def test_a_lease_without_a_valid_process_is_dead_at_once(tmp_path, pid):
+    _others(tmp_path, 5, machine=lease.machine(), pid=pid)
+    began = time.monotonic()
+    with Lease(tmp_path):
+        assert time.monotonic() - began < lease.WATCH_SECONDS
