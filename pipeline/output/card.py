@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import yaml
 
 from pipeline.output.features import dataset_features
+from pipeline.output.markdown import escape, table
+from pipeline.output.metadata import OTHER_MIXTURES
+from pipeline.output.readers import READERS, snippet
 from pipeline.output.rows import layout_of
 from pipeline.output.run_file import RunFile
-from pipeline.output.sample_files import class_names
+from pipeline.output.sample_files import MIXTURE, class_names
 from pipeline.storage.files import Location, write_bytes
 
-READERS = """```python
-import webdataset
-from datasets import load_dataset
+TITLE = "Emotion-augmented images"
 
-data = load_dataset("PATH")
-data = webdataset.WebDataset("PATH/shards/00000.tar").decode("pil")
-```
+SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
+LARGER_SIZES = ((10**7, "1M<n<10M"), (10**8, "10M<n<100M"), (10**9, "100M<n<1B"))
+"""Upper bounds of accepted samples, and the hub's names of the size categories."""
+
+USES = """## Uses
+
+Made for training and testing models of the emotions that images evoke, and for research on how
+images evoke them. The samples must not be passed off as photographs or as documents of anything that
+happened; nor be used to train or run systems that infer the emotions of people, in particular at
+work, in education, in policing or in care; nor to manipulate people. Confidences are those of
+classifiers: they are evidence, not ground truth, and no human has confirmed a label. A model trained
+on this corpus has to be tested on photographs that people have labelled.
+
+## Licence
+
+None is stated. Fill in `license` above: it depends on the licences of the models above, of the
+manifest and of the source images.
 """
 
 
@@ -40,95 +55,133 @@ def card_text(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema) -> str
     """The whole card, as Markdown."""
     parts = [
         f"---\n{_header(run, counts, schema)}---\n",
-        "# Emotion-augmented images\n",
-        _origin(run),
+        f"# {TITLE}\n",
+        description(run) + "\n",
         "![contact sheet](contact_sheet.png)\n",
-        _counts_table(counts),
-        _emotions_table(counts),
-        _models_table(run),
-        _files(run),
-        READERS,
+        _counts(counts),
+        _thresholds(run),
+        _models(run),
+        USES,
+        _files(run, counts),
+        _readers(run),
     ]
     return "\n".join(parts)
 
 
-def cell(text: str) -> str:
-    """Text as one cell of a table, whatever it holds."""
-    return "".join(c if c.isprintable() and c not in "|`<>[]" else "?" for c in text)
+def description(run: RunFile) -> str:
+    """What the corpus is, in two or three sentences."""
+    version = run.parts["versions"]["muse-batch"]
+    if run.config["engine"] == "null":
+        return (
+            f"**A dry run** of muse-batch {version}: the null engine made these images and all their "
+            "scores from seeds; they show nothing."
+        )
+    return (
+        f"Made by muse-batch {version}. Every image is synthetic: generated, or edited from a source "
+        "image, toward a chosen emotion by MUSE (arXiv 2511.21051). Of a source image the central "
+        "square was used, scaled to the model's size."
+    )
 
 
 def _header(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema) -> str:
     """YAML by which `datasets` and the Hugging Face hub know what the files are."""
     config = run.config
     classes = class_names(config["taxonomy"]["labels"], bool(counts["mixtures"]))
-    features = dataset_features(layout_of(schema), config["image_format"], classes)
+    tasks = ["image-classification", "text-to-image"]
+    if "edit" in counts["tasks"]:
+        tasks.append("image-to-image")
     header = {
+        "pretty_name": TITLE,
+        "license": "unknown",
+        "task_categories": tasks,
+        "size_categories": [_size_category(counts["accepted"])],
+        "tags": ["synthetic", "emotion", "webdataset"],
         "configs": [{"config_name": "default", "data_files": "shards/*.tar"}],
-        "dataset_info": {"features": features},
-        "tags": ["synthetic", "emotion"],
+        "dataset_info": {
+            "features": dataset_features(layout_of(schema), config["image_format"], classes)
+        },
     }
     return yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=100)
 
 
-def _origin(run: RunFile) -> str:
+def _size_category(samples: int) -> str:
+    for bound, name in SIZES + LARGER_SIZES:
+        if samples < bound:
+            return name
+    return "n>1T" if samples > 10**12 else "1B<n<10B" if samples < 10**10 else "10B<n<100B"
+
+
+def _counts(counts: Mapping[str, Any]) -> str:
+    statuses = ("requests", "accepted", "rejected", "failed")
+    text = table(statuses, [[counts[name] for name in statuses]])
+    text += "\n" + table(("emotion", "requests", "accepted", "share"), _shares(counts["emotions"]))
+    if counts["mixtures"]:
+        text += "\n" + table(
+            ("mixture", "requests", "accepted", "share"), _shares(counts["mixtures"])
+        )
+        text += (
+            "\nA mixture counts for none of its members: it has no `emotion`, and its class is "
+            f"`{MIXTURE}`.\n"
+        )
+    return text
+
+
+def _shares(targets: Mapping[str, Mapping[str, int]]) -> Iterable[Sequence[Any]]:
+    for name, count in targets.items():
+        shown = name if name == OTHER_MIXTURES else escape(name)
+        share = f"{count['accepted'] / count['requests']:.0%}"
+        yield shown, count["requests"], count["accepted"], share
+
+
+def _thresholds(run: RunFile) -> str:
+    """What a sample had to reach to be accepted."""
     config = run.config
-    if config["engine"] == "null":
-        origin = (
-            "**A dry run**: the null engine made these images and all their scores from seeds; "
-            "they show nothing."
-        )
-    else:
-        origin = (
-            "Every image is synthetic: generated, or edited from a source image, toward a chosen "
-            "emotion by MUSE (arXiv 2511.21051)."
-        )
     if run.same_judge:
         trust = (
-            "**the judge is the guide, which the images were optimised for: its confidence proves "
-            "nothing**"
+            "**The judge is the guide, which the images were optimised for: its confidence proves "
+            "nothing.**"
         )
     else:
-        trust = "the judge took no part in the optimisation"
-    version = run.parts["versions"]["muse-batch"]
-    return (
-        f"Made by muse-batch {version}. {origin} A sample is accepted if the judge's confidence in "
-        f"its target is at least {config['min_confidence']:g}; {trust}.\n"
-    )
+        trust = "The judge took no part in the optimisation."
+    rows = [("judge_confidence", f"at least {config['min_confidence']:g}")]
+    for score in ("similarity", "source_similarity"):
+        if config[f"min_{score}"] > -1:
+            rows.append((score, f"at least {config[f'min_{score}']:g}"))
+    for name, threshold in sorted(config["filters"].items()):
+        rows.append((escape(f"score_{name}"), f"at least {threshold:g}"))
+    if config["near_duplicates"] >= 0:
+        distance = config["near_duplicates"]
+        rows.append(("phash", f"more than {distance} bits from every earlier sample"))
+    if config["quota"]:
+        rows.append((f"samples of one {escape(config['quota_by'])}", f"{config['quota']} at most"))
+    return f"{table(('accepted if', 'is'), rows)}\n{trust}\n"
 
 
-def _counts_table(counts: Mapping[str, Any]) -> str:
-    return (
-        "| requests | accepted | rejected | failed |\n"
-        "|---|---|---|---|\n"
-        f"| {counts['requests']} | {counts['accepted']} | {counts['rejected']} "
-        f"| {counts['failed']} |\n"
-    )
-
-
-def _emotions_table(counts: Mapping[str, Any]) -> str:
-    lines = ["| emotion | requests | accepted | share |", "|---|---|---|---|"]
-    for emotion, count in (counts["emotions"] | counts["mixtures"]).items():
-        share = count["accepted"] / count["requests"]
-        lines.append(
-            f"| {cell(emotion)} | {count['requests']} | {count['accepted']} | {share:.0%} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _models_table(run: RunFile) -> str:
-    lines = ["| role | model | SHA-256 |", "|---|---|---|"]
+def _models(run: RunFile) -> str:
+    rows = []
     for role, model in run.parts["models"].items():
-        lines.append(f"| {cell(role)} | {cell(model['name'])} | `{model['sha256'][:16]}` |")
-    return "\n".join(lines) + "\n"
+        rows.append((escape(role), escape(model["name"]), f"`{model['sha256']}`"))
+    return table(("role", "model", "SHA-256"), rows)
 
 
-def _files(run: RunFile) -> str:
+def _files(run: RunFile, counts: Mapping[str, Any]) -> str:
     config = run.config
-    labels = ", ".join(config["taxonomy"]["labels"])
+    classes = class_names(config["taxonomy"]["labels"], bool(counts["mixtures"]))
+    rows = [(index, escape(name)) for index, name in enumerate(classes)]
     return (
-        f"`shards/*.tar` hold each sample as KEY.{config['image_format']} (image), KEY.txt "
-        f"(prompt), KEY.cls (index of the emotion in {labels}) and KEY.json (all that is needed to "
-        "make it again). `metadata.parquet` has a row for every request, also the rejected and "
-        "failed ones with their reasons, and the traces. Confidences are those of the judge, a "
-        "classifier: they are evidence, not ground truth.\n"
+        "## Files\n\n"
+        f"`shards/*.tar` hold each sample as KEY.{config['image_format']} (image), KEY.txt (prompt), "
+        "KEY.cls (class) and KEY.json (its metadata; with `run.json`, all that is needed to make it "
+        "again). `metadata.parquet` has a row for every request, also the rejected and failed ones "
+        "with their reasons. Every image says in its XMP that it is synthetic, and the key under "
+        "which it was made. `croissant.json` describes the corpus to programs; `_info.json` and "
+        "`shards/sizes.json` are for timm and open_clip.\n\n" + table(("class", "emotion"), rows)
     )
+
+
+def _readers(run: RunFile) -> str:
+    parts = ["## Reading it\n"]
+    for library in READERS:
+        code = snippet(library, "PATH", run.config["image_format"])
+        parts.append(f"With {library}:\n\n```python\n{code}\n```\n")
+    return "\n".join(parts)

@@ -21,6 +21,9 @@ from pipeline.storage.files import Location, write_bytes
 TILE, COLUMNS, MARGIN, LABEL, CAPTION = 128, 10, 6, 110, 16
 """Pixels across a tile, tiles in a row, and pixels of the rest."""
 
+MAX_LABEL = 14
+"""Characters of an emotion's name that fit beside its row."""
+
 IMAGE_SUFFIXES = ("png", "jpg", "webp")
 
 
@@ -79,7 +82,8 @@ def _draw(
     label_font, caption_font = ImageFont.load_default(13), ImageFont.load_default(11)
     for r, (emotion, samples) in enumerate(rows.items()):
         y = MARGIN + r * row_height
-        draw.text((MARGIN, y + TILE // 2 - 8), emotion, "black", label_font)
+        name = "".join(c if c.isprintable() else "?" for c in emotion)[:MAX_LABEL]
+        draw.text((MARGIN, y + TILE // 2 - 8), name, "black", label_font)
         for c, sample in enumerate(samples):
             x = LABEL + c * (TILE + MARGIN)
             tile = images[sample["key"]].resize((TILE, TILE), Image.Resampling.LANCZOS)

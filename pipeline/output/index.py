@@ -1,4 +1,4 @@
-"""The index of a corpus whose shards are all committed: metadata, card, contact sheet."""
+"""The index of a corpus whose shards are all committed: metadata, card, and what loaders read."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from pipeline.errors import UserError
 from pipeline.output.batches import finished_batches, remove_batches
-from pipeline.output.card import write_card
+from pipeline.output.card import description, write_card
 from pipeline.output.contact_sheet import write_contact_sheet
+from pipeline.output.croissant import CROISSANT_FILE, write_croissant
+from pipeline.output.loader_files import write_loader_files
 from pipeline.output.markers import REJECTED_FOLDER, read_markers, shard_name
-from pipeline.output.metadata import count_samples, write_metadata
+from pipeline.output.metadata import METADATA_FILE, count_samples, write_metadata
 from pipeline.output.run_file import RunFile, write_run
 from pipeline.storage.files import Location, clear_temporaries, sha256_file
 from pipeline.storage.lease import Lease, lease_file
@@ -34,7 +36,9 @@ def conclude(
     counts = count_samples(output, labels)
     write_card(output, run, counts, schema)
     write_contact_sheet(output, labels)
-    files = {name: sha256_file(output / name) for name in _index_files(output)}
+    write_croissant(output, run, schema, description(run))
+    names = [*_index_files(output), *write_loader_files(output)]
+    files = {name: sha256_file(output / name) for name in names}
     markers = read_markers(output)
     clear_temporaries(output)
     write_run(output, run.finished(counts, files, markers[-1].digest if markers else ""))
@@ -43,7 +47,7 @@ def conclude(
 
 def _index_files(output: Location) -> list[str]:
     """The files of the corpus that no marker names."""
-    names = ["metadata.parquet", "README.md", "contact_sheet.png"]
+    names = [METADATA_FILE, "README.md", "contact_sheet.png", CROISSANT_FILE]
     # A corpus without a shard may still have rejected images.
     unsharded = f"{REJECTED_FOLDER}/{shard_name(0)}.tar"
     if not read_markers(output) and (output / unsharded).exists():

@@ -154,7 +154,7 @@ def missing_end(output: Location, run: RunFile) -> Iterator[str]:
 
 def missing_marker(output: Location) -> Iterator[str]:
     """The first marker that is missing while there are later ones."""
-    for number, path in enumerate(listing(shard_folder(output), "*.json")):
+    for number, path in enumerate(listing(shard_folder(output), "[0-9]*.json")):
         if path.name != f"{shard_name(number)}.json":
             yield f"shards/{shard_name(number)}.json: is missing, and later shards are there"
             return

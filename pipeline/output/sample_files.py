@@ -47,5 +47,7 @@ class SampleFormat:
 
 
 def class_names(labels: Sequence[str], has_mixtures: bool) -> list[str]:
-    """The names of the class indices of a corpus."""
-    return [*labels, MIXTURE] if has_mixtures else list(labels)
+    """The names of the class indices of a corpus, all different."""
+    if not has_mixtures:
+        return list(labels)
+    return [*labels, f"{MIXTURE} of emotions" if MIXTURE in labels else MIXTURE]
