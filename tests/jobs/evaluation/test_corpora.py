@@ -1,40 +1,34 @@
-"""Labelled images: rendered scenes, manifests of random contents, and halves of a corpus."""
+"""Labelled images: rendered scenes, and halves of a corpus."""
 
-import pyarrow.parquet as pq
+import numpy as np
 import torch
 
-from jobs.evaluation.corpora import draw_scenes, halves, write_manifest
+from jobs.evaluation.cases import Case
+from jobs.evaluation.corpora import CONTENTS, LabelledImages, draw_scenes, halves
 from muse.emotions import MIKELS
-from muse.mini.world.contents import inherent
-from muse.mini.world.scenes import content_prompt, emotion_prompt
+from muse.mini.world.contents import leaning
 
 
-def test_scenes_have_every_emotion_in_turn_and_are_the_same_again():
-    scenes, again = (draw_scenes(16, 3, natural=False) for _ in range(2))
-    assert scenes.labels.tolist() == [*range(8)] * 2
-    assert scenes.pixels.shape == (16, 3, 64, 64)
-    assert torch.equal(scenes.pixels, again.pixels)
+def test_natural_scenes_pair_contents_with_what_they_evoke():
+    """A content's own emotion is common in natural draws, 1 in 8 in balanced ones (3 sigma)."""
+    share = {}
+    for natural in (True, False):
+        scenes = draw_scenes(160, 5, natural)
+        share[natural] = np.mean([leaning(c.place, c.subject) == c.emotion for c in scenes.cases])
+        assert np.bincount(scenes.labels).tolist() == [20] * 8
+    assert share[True] > 0.4
+    assert share[False] < 0.125 + 3 * (0.125 * 0.875 / 160) ** 0.5
 
 
-def test_natural_scenes_evoke_their_emotion_more_than_others():
-    def evoked(natural: bool) -> float:
-        cases = draw_scenes(160, 3, natural).cases
-        return sum(inherent(case.place, case.subject)[MIKELS.index(case.emotion)] for case in cases)
-
-    assert evoked(natural=True) > evoked(natural=False)
-
-
-def test_a_manifest_names_emotions_only_if_asked(tmp_path):
-    for named in (True, False):
-        write_manifest(tmp_path / "m.parquet", 2, 1, named)
-        rows = pq.read_table(tmp_path / "m.parquet").to_pylist()
-        assert [row["emotion"] for row in rows] == [*MIKELS.labels] * 2
-        for row in rows:
-            plain = content_prompt(row["place"], row["subject"])
-            assert row["prompt"] == (emotion_prompt(plain, row["emotion"]) if named else plain)
-
-
-def test_halves_have_one_size_and_one_of_them_is_balanced():
-    parts = halves(draw_scenes(64, 3, natural=False), 1)
-    assert len(parts["balanced"].cases) == len(parts["natural"].cases) == 32
-    assert torch.bincount(parts["balanced"].labels).tolist() == [4] * 8
+def test_halves_are_of_one_size_balanced_or_natural():
+    """A corpus of every content under every emotion."""
+    cases = [Case(p, s, emotion, 0, "") for p, s in CONTENTS for emotion in MIKELS.labels]
+    mixes = halves(LabelledImages(torch.zeros(len(cases), 1), cases), 0)
+    balanced, natural = mixes["balanced"], mixes["natural"]
+    assert len(balanced.cases) == len(natural.cases) == len(cases) // 2
+    assert len(set(np.bincount(balanced.labels))) == 1
+    alike = [
+        np.mean([leaning(c.place, c.subject) == c.emotion for c in m.cases])
+        for m in (natural, balanced)
+    ]
+    assert alike[0] > alike[1] + 0.05
