@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from urllib.parse import unquote
 
@@ -18,12 +19,16 @@ _COLON = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTA
 def normalized(text: str) -> str:
     """A local path, or a URL `scheme://...` with its scheme in lower case.
 
-    URLs of files become paths, also `file:/x` and `file://localhost/x` (RFC 8089).
+    A path may begin with `~`. URLs of files become paths, also `file:/x` and `file://localhost/x` (RFC 8089).
 
     Raises:
-        UserError: a URL that would be taken for the name of a local folder, a file of another
-            machine, a chain of protocols, or memory.
+        UserError: nothing, a URL that would be taken for the name of a local folder, a file of
+            another machine, a chain of protocols, or memory.
     """
+    if not text.strip():
+        raise UserError("an empty path was given; name a file, a folder or a URL")
+    if _COLON.fullmatch(text.strip()):
+        text = text.strip()
     if chained := _CHAINED.fullmatch(text):
         raise UserError(f"{text}: chained URLs are not supported; write {chained['inner']}")
     if url := _URL.fullmatch(text):
@@ -32,14 +37,19 @@ def normalized(text: str) -> str:
             raise UserError(
                 f"{text}: memory is gone when the command ends; give a folder or an object store"
             )
-        return _path_of(text) if scheme == "file" else f"{scheme}://{rest}"
+        if scheme == "file":
+            return _path_of(text)
+        if not rest.partition("/")[0]:
+            raise UserError(f"{text}: names no bucket or host; write {scheme}://NAME/PATH")
+        return f"{scheme}://{rest}"
     if colon := _COLON.fullmatch(text):
         scheme, rest = colon["scheme"].lower(), colon["rest"]
         if scheme == "file" and rest.startswith("/"):
             return unquote(rest)
         if scheme in SCHEMES:
             raise UserError(f"{text}: is not a URL; write {scheme}://{rest.lstrip('/')}")
-    return text
+    # A shell does not expand the one in `--output=~/corpus`.
+    return os.path.expanduser(text)
 
 
 def _path_of(url: str) -> str:

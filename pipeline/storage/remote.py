@@ -27,7 +27,7 @@ BLOCK = 16 << 20
 IN_MEMORY = 64 << 20
 """Bytes up to which an opened object stays in memory; a larger one is kept in a temporary file."""
 
-ATOMIC_PROTOCOLS = ("s3", "s3a", "gs", "gcs", "hf", "az", "abfs", "abfss", "memory")
+ATOMIC_PROTOCOLS = ("s3", "s3a", "gs", "gcs", "hf", "az", "abfs", "abfss")
 """Protocols on which one put is atomic."""
 _QUICK_CLIENT = {
     "config_kwargs": {
@@ -276,7 +276,8 @@ def remote(url: str, store_timeout_s: float = STORE_TIMEOUT_S) -> Remote:
             "give them in the environment or by the cloud's own chain"
         )
     protocol = url.partition("://")[0]
-    if protocol not in ATOMIC_PROTOCOLS:
+    # The memory of this process serves tests; `normalized` refuses it to users.
+    if protocol not in (*ATOMIC_PROTOCOLS, "memory"):
         raise UserError(
             f"{url}: files cannot be written atomically there; use a local or mounted folder, or "
             f"{', '.join(ATOMIC_PROTOCOLS)}"

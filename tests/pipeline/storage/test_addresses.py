@@ -13,6 +13,10 @@ from pipeline.storage.files import fetched, location
         ("out", "out"),
         ("/data/a b", "/data/a b"),
         ("a:b/c", "a:b/c"),
+        ("./s3:/b", "./s3:/b"),
+        (" a ", " a "),
+        (" s3://b/x\n", "s3://b/x"),
+        ("~/corpus", "/home/me/corpus"),
         ("S3://Bucket/X", "s3://Bucket/X"),
         ("GS://b/x", "gs://b/x"),
         ("file:///x/y", "/x/y"),
@@ -24,10 +28,11 @@ from pipeline.storage.files import fetched, location
         ("file:///x/a#1?.parquet", "/x/a#1?.parquet"),
     ],
 )
-def test_every_form_of_an_address_means_the_same_place(text, expected):
+def test_every_form_of_an_address_means_the_same_place(monkeypatch, text, expected):
+    monkeypatch.setenv("HOME", "/home/me")
     assert normalized(text) == expected
     assert normalized(expected) == expected
-    assert str(location(text)) == expected
+    assert str(location(text)) == expected.removeprefix("./")
 
 
 @pytest.mark.parametrize(
@@ -39,6 +44,8 @@ def test_every_form_of_an_address_means_the_same_place(text, expected):
         ("filecache::s3://b/x", "write s3://b/x"),
         ("simplecache::memory://x", "write memory://x"),
         ("file://server/share", "write file:///PATH"),
+        ("s3://", "write s3://NAME/PATH"),
+        ("s3:///x", "write s3://NAME/PATH"),
         ("memory://x", "give a folder or an object store"),
         ("Memory://x", "give a folder or an object store"),
     ],
@@ -49,6 +56,12 @@ def test_what_would_become_a_local_folder_is_refused_with_the_remedy(text, remed
             read(text)
         assert str(caught.value).startswith(text)
         assert remedy in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_no_path_at_all_is_refused(text):
+    with pytest.raises(UserError, match="an empty path"):
+        normalized(text)
 
 
 @pytest.mark.timeout(20)
