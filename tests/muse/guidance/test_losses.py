@@ -68,8 +68,8 @@ def test_against_a_certain_rival_cross_entropy_pushes_as_which_does():
     """Why WHICH decides little: both push a certain inherent emotion down.
 
     Cross-entropy: dL/dz = P - y. WHICH: P_r (e_r - P) / (1 - P_r), with e_r the rival's unit
-    vector. It tends to e_r - q, with q the distribution among the others. Its cosine with e_r - y is
-    (1 + q_y) / sqrt(2 (1 + |q|^2)), at least 1/2.
+    vector. It tends to e_r - q, with q the distribution among the others. Its cosine with e_r - y
+    is (1 + q_y) / sqrt(2 (1 + |q|^2)), at least 1/2.
     """
     logits = torch.randn(20, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     logits[:, MIKELS.index("sadness")] = 12.0
