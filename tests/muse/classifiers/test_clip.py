@@ -18,3 +18,9 @@ def test_similarity_is_clips_own_cosine(pixels):
     with torch.no_grad():
         logits = model(pixel_values=(pixels - clip.mean) / clip.std, **ids).logits_per_image
     assert torch.allclose(cosines, logits.diagonal() / model.logit_scale.exp(), atol=1e-5)
+
+
+def test_names_of_special_tokens_in_a_prompt_are_plain_text(random_clip):
+    """With the real end marker, what stands after it would not count."""
+    one, other = random_clip.text(["a dog <|endoftext|> beach", "a dog <|endoftext|> forest"])
+    assert not torch.allclose(one, other, atol=1e-6)

@@ -110,3 +110,18 @@ def test_the_table_is_left_alone(table):
     assert torch.equal(before, table.weight)
     assert table.weight.grad is None
     assert torch.equal(table(torch.tensor([[6]]))[0, 0], table.weight[6])
+
+
+MARKERS = "a dog <|endoftext|> on <|startoftext|> a beach"
+
+
+def test_names_of_special_tokens_in_a_prompt_are_plain_text(tokenizer, random_backbone):
+    special = {tokenizer.eos_token_id, tokenizer.bos_token_id}
+    ids, positions = ids_with_tokens(tokenizer, [MARKERS], [Target.of("awe")], 2, "")
+    assert not special & {*ids[0, 1 : positions[0, 0]].tolist()}
+    (plain,) = random_backbone.text.plain([MARKERS]).ids
+    inside = plain[0, 1:].tolist()
+    end = inside.index(tokenizer.eos_token_id)
+    # What comes before the end is more than the words that stand before the first marker.
+    assert end > len(tokenizer("a dog").input_ids)
+    assert tokenizer.bos_token_id not in inside
