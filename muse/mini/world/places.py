@@ -8,6 +8,9 @@ from random import Random
 from muse.mini.world.canvas import Colour, Painter, Pen
 
 HORIZON = 0.52
+SCRAPS: list[Colour] = [(220, 220, 224), (60, 110, 180), (190, 60, 50), (70, 70, 72)]
+GONDOLAS: list[Colour] = [(250, 200, 40), (60, 150, 230), (90, 190, 90), (240, 110, 170)]
+SPECTATORS: list[Colour] = [(220, 70, 60), (240, 220, 90), (80, 120, 210), (240, 240, 240)]
 
 
 def _ground(pen: Pen, colour: Colour, top: float = HORIZON) -> None:
@@ -49,20 +52,12 @@ def _landfill(pen: Pen, rng: Random) -> None:
         )
         for _ in range(9):
             px, py = x + rng.uniform(-0.6, 0.6) * w, HORIZON - rng.uniform(0.0, 0.55) * h
-            colour = rng.choice(
-                [(220, 220, 224), (60, 110, 180), (190, 60, 50), (70, 70, 72), (226, 190, 70)]
-            )
+            colour = rng.choice([*SCRAPS, (226, 190, 70)])
             s = rng.uniform(0.026, 0.044)
             pen.poly([(px, py - s), (px + s, py), (px - s * 0.3, py + s), (px - s, py)], colour)
     for _ in range(9):
         px, py, s = rng.random(), rng.uniform(HORIZON + 0.06, 1), rng.uniform(0.02, 0.036)
-        pen.rect(
-            px,
-            py,
-            px + s * 1.6,
-            py + s,
-            rng.choice([(220, 220, 224), (60, 110, 180), (190, 60, 50), (70, 70, 72)]),
-        )
+        pen.rect(px, py, px + s * 1.6, py + s, rng.choice(SCRAPS))
 
 
 def _amusement_park(pen: Pen, rng: Random) -> None:
@@ -79,13 +74,7 @@ def _amusement_park(pen: Pen, rng: Random) -> None:
     for i in range(8):
         a = (i + turn) * math.pi / 4
         x, y = cx + r * math.cos(a), cy + r * math.sin(a)
-        pen.oval(
-            x,
-            y + 0.015,
-            0.035,
-            0.032,
-            [(250, 200, 40), (60, 150, 230), (90, 190, 90), (240, 110, 170)][i % 4],
-        )
+        pen.oval(x, y + 0.015, 0.035, 0.032, GONDOLAS[i % 4])
     tx = 0.78 + rng.uniform(-0.05, 0.05)
     for i in range(6):
         a, b = tx - 0.18 + 0.06 * i, tx - 0.12 + 0.06 * i
@@ -257,24 +246,14 @@ def _snowy_mountain(pen: Pen, rng: Random) -> None:
 
 def _football_field(pen: Pen, rng: Random) -> None:
     for i in range(6):
-        pen.rect(
-            0,
-            HORIZON + 0.08 * i,
-            1,
-            HORIZON + 0.08 * (i + 1),
-            (70, 160, 66) if i % 2 == 0 else (88, 180, 80),
-        )
+        green = (70, 160, 66) if i % 2 == 0 else (88, 180, 80)
+        pen.rect(0, HORIZON + 0.08 * i, 1, HORIZON + 0.08 * (i + 1), green)
     for y, w in [(HORIZON + 0.06, 0.008), (0.72, 0.012), (0.92, 0.016)]:
         pen.rect(0, y, 1, y + w, (246, 250, 246))
     pen.rect(0, HORIZON - 0.1, 1, HORIZON, (120, 126, 140))
     for _ in range(26):
-        pen.oval(
-            rng.random(),
-            HORIZON - rng.uniform(0.02, 0.09),
-            0.02,
-            0.022,
-            rng.choice([(220, 70, 60), (240, 220, 90), (80, 120, 210), (240, 240, 240)]),
-        )
+        x, y = rng.random(), HORIZON - rng.uniform(0.02, 0.09)
+        pen.oval(x, y, 0.02, 0.022, rng.choice(SPECTATORS))
     x = 0.5 + rng.uniform(-0.06, 0.06)
     white = (250, 250, 244)
     pen.rect(x - 0.012, 0.4, x + 0.012, HORIZON + 0.05, white)

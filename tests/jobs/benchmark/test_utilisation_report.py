@@ -1,0 +1,34 @@
+"""The table of the utilisation of a device."""
+
+from jobs.benchmark import utilisation_report
+
+
+def test_a_value_that_was_not_measured_is_named():
+    assert utilisation_report.shown(None, "s") == "(not measured)"
+    assert utilisation_report.shown(1.25, "x") == "1.2 x"
+
+
+def test_the_table_has_a_line_for_each_measurement():
+    line = {
+        "arm": "exact",
+        "steps": 10,
+        "rows": 4,
+        "images_per_hour": 1200.0,
+        "fraction_of_matmul": 0.5,
+        "peak_gib": 3.25,
+    }
+    report = {
+        "model": "sd15",
+        "dtype": "bfloat16",
+        "device": "a GPU",
+        "matmul_tflops": 700.0,
+        "reference_seconds_per_image": None,
+        "full": [],
+        "sweep": [line],
+        "flat": None,
+        "ratios": {"seconds_vs_reference": 5.5},
+    }
+    text = utilisation_report.as_markdown(report)
+    assert "takes (not measured) an image" in text
+    assert "| exact | 10 | 4 | 1,200 | 50.0% | 3.2 GiB |" in text
+    assert text.endswith("The reference loop over the engine: 5.5 x.\n")
