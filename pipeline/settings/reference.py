@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from muse.emotions import Taxonomy
 from muse.emotions.taxonomies import TAXONOMIES
@@ -106,10 +105,11 @@ def _comment(field: FieldInfo) -> list[str]:
 
 
 def _default(field: FieldInfo) -> str | None:
-    """The default as TOML; None for tables."""
-    value = field.default
-    if is_table(field) or value is PydanticUndefined:
+    """The default as TOML; None for tables, and where a function makes it."""
+    has_none = field.is_required() or field.default_factory is not None
+    if is_table(field) or has_none:
         return None
+    value = field.default
     return _toml(value.name if isinstance(value, Taxonomy) else value)
 
 

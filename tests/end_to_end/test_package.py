@@ -26,9 +26,14 @@ def _name(requirement: str) -> str:
 
 
 def _imports(file: Path) -> set[str]:
-    """The top-level modules that a file imports, anywhere in it, but for the standard library."""
+    """The top-level modules that a file imports when it runs, without the standard library."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    waiting: list[ast.AST] = [ast.parse(file.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

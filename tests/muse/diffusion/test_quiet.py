@@ -33,7 +33,8 @@ def messages():
         logging.getLogger(name).removeHandler(handler)
 
 
-def test_only_the_harmless_messages_are_dropped_and_only_while_loading(messages):
+def test_only_the_harmless_messages_are_dropped_and_only_while_loading(messages, caplog):
+    caplog.set_level(logging.WARNING, logger="transformers")
     logger = logging.getLogger("diffusers.configuration_utils")
     harmless = "The config attributes {'a': 1} were passed to AutoencoderTiny, but are not expected"
     wrong = harmless.replace("AutoencoderTiny", "UNet2DConditionModel")
