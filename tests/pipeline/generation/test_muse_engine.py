@@ -1,44 +1,77 @@
-"""The engine of a real run makes what the library makes, and scores the pixels that are stored."""
+"""The engine of a real run: what it says of its images is what its models say of the stored pixels."""
 
-import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from muse.classifiers.clip import similarity
 from muse.emotions import Target
-from muse.engine import MuseEngine
-from muse.images import to_tensor
+from muse.guidance.tokens import word_ids
+from muse.images import SquareImage, to_tensor
 from muse.method import Method
-from muse.request import Request
+from pipeline.config import Config
 from pipeline.generation.engine import EngineInput
-from pipeline.generation.muse_engine import ScoringMuseEngine
+from pipeline.generation.load import load_engine
+from pipeline.models.locate import locate
 from pipeline.planning.plan import PlannedRequest
 
-METHOD = Method(steps=3, max_updates_per_step=1)
+LONG = "a dog in a forest " * 40
 
 
-def request(number: int, strategy: str = "reseed") -> EngineInput:
-    key, emotion = f"{number:09d}", {"awe": 1.0}
-    planned = PlannedRequest(key, number, None, "a dog", "", emotion, None, number, 0, {}, strategy)
-    return EngineInput(planned, Target.of("awe"), None)
+@pytest.fixture(scope="module")
+def engine():
+    config = Config(method=Method(steps=4, max_updates_per_step=1))
+    return load_engine(locate(config), config, on_gpu=False)
 
 
-@pytest.fixture
-def engine(random_backbone, random_guide, random_clip):
-    engines = [MuseEngine(random_backbone, random_guide, random_clip, METHOD) for _ in range(2)]
-    return ScoringMuseEngine(*engines, random_guide, random_guide, random_clip, "cpu", 64)
+def _request(number, prompt, source=None, strategy="reseed", candidate=0):
+    emotion = {"awe": 1.0}
+    planned = PlannedRequest(
+        f"{number:09d}", 0, None, prompt, "", emotion, None, 7, candidate, {}, strategy
+    )
+    return EngineInput(planned, Target.of(emotion), source)
 
 
-def test_images_are_those_of_the_library_in_the_order_of_the_requests(engine):
-    outputs = engine.draw([request(n) for n in range(3)])
-    library = engine.engine.run([Request("a dog", Target.of("awe"), n) for n in range(3)])
-    for output, sample in zip(outputs, library, strict=True):
-        assert np.array_equal(np.asarray(output.image), sample.pixels.numpy())
-        assert output.failure == ""
+@pytest.fixture(scope="module")
+def outputs(engine):
+    photograph = Image.radial_gradient("L").convert("RGB").resize((engine.side, engine.side))
+    source = SquareImage(photograph, 300, 200, (50, 0, 250, 200))
+    requests = [_request(0, LONG), _request(1, "a boat by a pond", source)]
+    return requests, engine.draw(requests)
 
 
-def test_scores_are_those_of_the_rounded_pixels(engine):
-    (output,) = engine.draw([request(1)])
-    with torch.inference_mode():
-        expected = engine.judge.probs(to_tensor(output.image)[None]).p[0].tolist()
-    assert output.judge.probabilities == pytest.approx(expected, abs=1e-6)
-    assert output.judge.confidence == pytest.approx(expected[Target.of("awe").weights.index(1.0)])
+def test_an_edit_is_compared_with_its_source_image_and_a_generation_with_none(engine, outputs):
+    (_, request), (generated, edited) = outputs
+    assert generated.source_similarity is None
+    pixels = torch.stack([to_tensor(image) for image in (edited.image, request.image)])
+    made, source = engine.clip.image(pixels)
+    expected = float(similarity(made[None], source[None])[0])
+    assert edited.source_similarity == pytest.approx(expected, abs=1e-5)
+    assert -1 <= expected < 0.9999
+
+
+def test_a_prompt_that_is_too_long_is_counted_in_tokens(engine, outputs):
+    generated, edited = outputs[1]
+    assert edited.prompt_truncated == 0
+    setup = engine.engine.setup
+    (tokenizer,) = setup.backbone.text.tokenizers
+    suffix = word_ids(tokenizer, setup.method.prompt_suffix)
+    room = tokenizer.model_max_length - 2 - len(suffix) - setup.method.tokens
+    assert generated.prompt_truncated == len(word_ids(tokenizer, LONG)) - room > 0
+
+
+def test_scores_are_those_of_the_stored_pixels(engine, outputs):
+    for output in outputs[1]:
+        with torch.inference_mode():
+            (probabilities,) = engine.judge.probs(to_tensor(output.image)[None]).p.tolist()
+        assert output.judge.probabilities == pytest.approx(probabilities, abs=1e-5)
+        assert output.trace.nfe > 0
+
+
+def test_a_refinement_starts_from_the_same_noise_and_spends_more(engine):
+    first = _request(0, "a dog in a forest", strategy="refine")
+    refined = _request(0, "a dog in a forest", strategy="refine", candidate=1)
+    one, other = (engine.draw([request])[0] for request in (first, refined))
+    both = engine.draw([first, refined])
+    assert other.trace.updates >= one.trace.updates
+    assert [image.image.tobytes() for image in both] == [one.image.tobytes(), other.image.tobytes()]

@@ -1,13 +1,18 @@
 """Every snippet of the card, run with the real library on a corpus of one shard."""
 
+import datetime
+import decimal
 import sys
 from pathlib import Path
 
+import datasets
 import pandas
+import pyarrow as pa
 import pytest
 
 from pipeline.output.readers import READERS, snippet
 from tests.support.corpora import rows_of
+from tests.support.local_runs import run_locally, write_rows
 
 pytestmark = pytest.mark.research
 
@@ -44,3 +49,44 @@ def _accepted(rows):
 def test_pandas_drops_duplicates_of_whole_rows(corpus):
     data = pandas.read_parquet(corpus / "metadata.parquet")
     assert len(pandas.concat([data, data]).drop_duplicates()) == len(data)
+
+
+LATE = {
+    "note": (pa.string(), "x"),
+    "tags": (pa.list_(pa.string()), ["a", "b"]),
+    "pairs": (pa.map_(pa.string(), pa.float64()), [("k", 0.5)]),
+    "box": (pa.struct({"x": pa.int8(), "names": pa.list_(pa.string())}), {"x": 1, "names": ["y"]}),
+    "grid": (pa.list_(pa.list_(pa.int16())), [[1], []]),
+    "raw": (pa.binary(), b"\x00\xff"),
+    "day": (pa.date32(), datetime.date(2026, 1, 2)),
+    "price": (pa.decimal128(5, 2), decimal.Decimal("1.50")),
+    "kind": (pa.dictionary(pa.int8(), pa.string()), "a"),
+    "void": (pa.null(), None),
+    "real": (pa.float32(), 0.5),
+}
+
+
+def test_datasets_loads_columns_that_are_null_or_empty_in_the_first_samples(
+    tmp_path, quick_storage, monkeypatch
+):
+    """datasets infers types from five samples where it is not told them."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    columns = {}
+    for name, (kind, value) in LATE.items():
+        empty = [] if name in ("tags", "pairs", "grid") else None
+        columns[name] = pa.array([empty] * 8 + [value] * 4, kind)
+    emotions = ["awe"] * 6 + ["fear"] * 6
+    manifest = write_rows(tmp_path / "m.parquet", 12, emotion=emotions, **columns)
+    run_locally(manifest, tmp_path / "out", min_confidence=0.0, shard_size=100)
+    data = datasets.load_dataset(
+        str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert len(data) == 12
+    assert data[0]["json"]["manifest"]["note"] is None
+    last = data[11]
+    assert data.features["cls"].int2str(last["cls"]) == "fear"
+    manifest = last["json"]["manifest"]
+    assert (manifest["note"], manifest["tags"], manifest["raw"]) == ("x", ["a", "b"], "AP8=")
+    assert manifest["pairs"] == [{"key": "k", "value": 0.5}]
+    assert manifest["box"] == {"x": 1, "names": ["y"]}
+    assert (manifest["day"], manifest["price"]) == ("2026-01-02", "1.50")
