@@ -43,7 +43,11 @@ def plain_type(field: pa.Field) -> pa.DataType:
     if name in REFUSED_EXTENSIONS:
         raise UnsupportedTypeError(f"its type is {name}: {REFUSED_EXTENSIONS[name]}")
     if isinstance(kind, pa.BaseExtensionType):
-        return pa.string() if name in AS_TEXT else plain_type(field.with_type(kind.storage_type))
+        if name in AS_TEXT:
+            return pa.string()
+        if name == "arrow.bool8":
+            return pa.bool_()
+        return plain_type(field.with_type(kind.storage_type))
     return _plain(kind)
 
 
@@ -202,6 +206,6 @@ TYPES = {
     schema.IMAGE: (_is_image, "string (path or URL) or binary (the encoded image)"),
     schema.EMOTION: (_is_emotion, "string, list of strings, or map of string to number"),
     schema.ID: (_is_id, "string or integer"),
-    schema.SEED: (kinds.is_integer, "integer"),
+    schema.SEED: (kinds.is_integer, "integer (in pandas .astype('Int64'))"),
     schema.NEGATIVE: (kinds.is_string, "string"),
 }

@@ -221,7 +221,7 @@ def _values(
         try:
             values = array.to_pylist()
             if not arrow_types.can_hold_all_values(field.type):
-                pa.array(values, field.type)
+                _check_round_trip(array, values)
         except (
             Exception
         ) as error:  # bad UTF-8, dates out of range, ...: each has an error of its own
@@ -234,6 +234,18 @@ def _values(
         raise ManifestError(path, problems)
     for values in zip(*columns, strict=True):
         yield dict(zip(names, values, strict=True))
+
+
+def _check_round_trip(array: pa.Array, values: list[Any]) -> None:
+    """Whether Python's values are the array's: its times have no parts finer than microseconds.
+
+    Raises:
+        ValueError: they are not.
+    """
+    again = pa.array(values, array.type)
+    # Within nested types a NaN would differ from itself.
+    if not pa.types.is_nested(array.type) and not again.equals(array):
+        raise ValueError("values finer than microseconds; cast the column")
 
 
 def _class_name(value: Any, classes: Sequence[str]) -> Any:

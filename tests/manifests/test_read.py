@@ -167,7 +167,7 @@ def test_numbers_without_names_and_numbers_of_no_class_are_refused(write):
 STORED = {
     "uuid": (pa.array([uuid.UUID(int=1).bytes], pa.uuid()), str(uuid.UUID(int=1))),
     "json": (pa.array(['{"a": 1}'], pa.json_()), '{"a": 1}'),
-    "boolean": (pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1], pa.int8())), 1),
+    "boolean": (pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1], pa.int8())), True),
     "fixed list": (pa.array([[1, 2]], pa.list_(pa.int8(), 2)), [1, 2]),
     "nested views": (
         pa.array([{"a": ["x"]}], pa.struct([("a", pa.list_(pa.string_view()))])),
@@ -213,6 +213,13 @@ def test_columns_that_cannot_be_stored_are_refused_by_name(write, field, array):
     table = pa.Table.from_arrays([pa.array(["a dog"]), array], schema=fields)
     problems = _problems(write(table))
     assert "column 'x': its type is" in problems
+
+
+def test_times_that_python_would_cut_are_refused(write):
+    fine, coarse = (pa.array([value], pa.time64("ns")) for value in (1001, 1000))
+    assert "finer than microseconds" in _problems(write(_prompts(at=fine)))
+    (row,) = rows_of(_check(write(_prompts(at=coarse))), MIKELS.labels)
+    assert row.extra["at"].microsecond == 1
 
 
 def test_a_type_that_arrow_cannot_read_is_refused_by_its_column(tmp_path):
