@@ -55,5 +55,5 @@ def failure_summary(output: Location) -> list[str]:
 def _line(group: _Group) -> str:
     rows = ", ".join(map(str, group.rows))
     ellipsis = ", ..." if group.count > len(group.rows) and len(group.rows) == MAX_ROWS else ""
-    reason = group.example if group.same else f"as {group.example}"
-    return f"{group.count} failed: {reason} (row {rows}{ellipsis})"
+    introduction = "failed" if group.same else "failed, for example"
+    return f"{group.count} {introduction}: {group.example} (row {rows}{ellipsis})"

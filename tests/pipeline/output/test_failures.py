@@ -16,7 +16,7 @@ def _summary(tmp_path, reasons):
 def test_reasons_that_differ_in_names_alone_are_one(tmp_path):
     reasons = ["image 'a.png' does not exist", "", "image 'b.png' does not exist", "the judge gave"]
     assert _summary(tmp_path, reasons) == [
-        "2 failed: as image 'a.png' does not exist (row 0, 2)",
+        "2 failed, for example: image 'a.png' does not exist (row 0, 2)",
         "1 failed: the judge gave (row 3)",
     ]
 
