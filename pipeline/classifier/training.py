@@ -113,22 +113,27 @@ def build(backbone: Path, taxonomy: Taxonomy) -> nn.Module:
     from transformers import AutoModelForImageClassification
     from transformers.utils import logging
 
-    # It would warn of the new head, which is the point.
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    from muse.diffusion.quiet import quiet_loading
+
+    level = logging.get_verbosity()
     try:
-        model = AutoModelForImageClassification.from_pretrained(
-            backbone,
-            num_labels=len(taxonomy),
-            id2label=dict(enumerate(taxonomy.labels)),
-            label2id={label: i for i, label in enumerate(taxonomy.labels)},
-            ignore_mismatched_sizes=True,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
+        with quiet_loading("transformers"):
+            # It would warn of the new head, which is the point.
+            logging.set_verbosity_error()
+            model = AutoModelForImageClassification.from_pretrained(
+                backbone,
+                num_labels=len(taxonomy),
+                id2label=dict(enumerate(taxonomy.labels)),
+                label2id={label: i for i, label in enumerate(taxonomy.labels)},
+                ignore_mismatched_sizes=True,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+            )
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         raise UserError(f"--backbone {backbone}: cannot be made a classifier: {error}") from None
+    finally:
+        logging.set_verbosity(level)
     if getattr(model, "classifier", None) is None:
         raise UserError(
             f"--backbone {backbone}: {type(model).__name__} has no `classifier` to train; "
