@@ -19,7 +19,8 @@ _COLON = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTA
 def normalized(text: str) -> str:
     """A local path, or a URL `scheme://...` with its scheme in lower case.
 
-    A path may begin with `~`. URLs of files become paths, also `file:/x` and `file://localhost/x` (RFC 8089).
+    A path may begin with `~`. URLs of files become paths, also `file:/x` and `file://localhost/x`
+    (RFC 8089).
 
     Raises:
         UserError: nothing, a URL that would be taken for the name of a local folder, a file of
