@@ -19,6 +19,7 @@ from pipeline.output.integrity import (
     refuse_damaged_shards,
 )
 from pipeline.output.records import record_schema
+from pipeline.output.retry import finish_reopening
 from pipeline.output.run_file import (
     RunFile,
     describe,
@@ -114,6 +115,7 @@ def execute(
                 return _complete_before(output, run, warn)
             write_run(output, run)
             clear_temporaries(output)
+            run = finish_reopening(output, run)
             refuse_damaged_shards(output)
 
             # Make the batches that are missing, and publish them in shards.

@@ -132,9 +132,7 @@ def _check_settings(source: Location, run: RunFile, config: Config, schema: pa.S
         raise UserError(
             f"filters.{unknown[0]}: {source} has no scores of it; it was made without that filter"
         )
-    columns = ["emotion"]
-    if "manifest" in schema.names:
-        columns += [field.name for field in schema.field("manifest").type]
+    columns = ["emotion", *layout_of(schema).groups.get("manifest", {})]
     if config.quota and config.quota_by not in columns:
         raise UserError(
             f"quota_by is {config.quota_by!r}, which is no further column of the manifest; choose "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
@@ -61,10 +61,27 @@ def reopen(output: Location) -> Reopened:
         reopened = _restore_batches(output, run, start, markers[first:])
         if not reopened.requests:
             return reopened
-        write_run(output, run.reopened())
-        for marker in reversed(markers[first:]):
-            _remove_shard(output, marker)
+        run = run.reopened(first)
+        write_run(output, run)
+        finish_reopening(output, run)
     return reopened
+
+
+def finish_reopening(output: Location, run: RunFile) -> RunFile:
+    """Remove the shards of a run that was reopened, as far as a killed retry has not done so.
+
+    Until that is done their failed requests count as finished.
+
+    Returns:
+        The run as `run.json` has it now.
+    """
+    if run.reopened_from is None:
+        return run
+    for marker in reversed(read_markers(output)[run.reopened_from :]):
+        _remove_shard(output, marker)
+    run = replace(run, reopened_from=None)
+    write_run(output, run)
+    return run
 
 
 def _refuse_derived(output: Location, run: RunFile) -> None:

@@ -40,6 +40,7 @@ class RunFile:
         adopted: differences in spite of which the run was continued.
         files: SHA-256 of the files of a complete corpus that belong to no shard, by name.
         last_marker: digest of its last marker; empty without shards.
+        reopened_from: the first shard that a retry has to remove and may not have removed yet.
     """
 
     fingerprint: str
@@ -55,10 +56,22 @@ class RunFile:
     adopted: tuple[str, ...] = ()
     files: Mapping[str, str] | None = None
     last_marker: str | None = None
+    reopened_from: int | None = None
 
-    def reopened(self) -> RunFile:
-        """The same run with work to do."""
-        return replace(self, complete=False, counts=None, files=None, last_marker=None)
+    def reopened(self, first_shard: int | None = None) -> RunFile:
+        """The same run with work to do.
+
+        Args:
+            first_shard: it and those after it are to be removed.
+        """
+        return replace(
+            self,
+            complete=False,
+            counts=None,
+            files=None,
+            last_marker=None,
+            reopened_from=first_shard,
+        )
 
     def finished(
         self, counts: Mapping[str, Any], files: Mapping[str, str], last_marker: str
@@ -78,7 +91,7 @@ _TYPES: dict[str, type] = {
     "complete": bool,
 }
 _OF_COMPLETE: dict[str, type] = {"counts": dict, "files": dict, "last_marker": str}
-_OPTIONAL: dict[str, type] = {"retry_strategy": dict, "adopted": list}
+_OPTIONAL: dict[str, type] = {"retry_strategy": dict, "adopted": list, "reopened_from": int}
 
 
 def write_run(output: Location, run: RunFile) -> None:
@@ -133,6 +146,7 @@ def _parse(fields: Any) -> RunFile:
         **values,
         retry_strategy=fields.get("retry_strategy"),
         adopted=tuple(fields.get("adopted", ())),
+        reopened_from=fields.get("reopened_from"),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -177,9 +178,10 @@ class Sweep:
             return  # nothing to swap with
         done, result = world.call(command)
         case = f"{state} {file} {damage.__name__} {command}: {done.output}"
-        if done.exit_code:
+        # A run with failed requests ends with an exit code, too.
+        if done.exit_code and (command != "run" or re.search("^(error|stopped):", done.stderr, re.M)):
             outcome = "refused"
-        elif Path(file).stem in done.output:
+        elif Path(file).name in done.output:
             outcome = "reported"
         elif result == self.expected[state, command] and command != "verify":
             outcome = "right all the same"

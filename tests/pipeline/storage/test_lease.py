@@ -49,7 +49,7 @@ def test_one_that_moves_is_alive_wherever_it_is(tmp_path):
     thread.start()
     try:
         with (
-            pytest.raises(UserError, match=r"another driver is at work .*process 1 on elsewhere"),
+            pytest.raises(UserError, match=r"another driver is writing .*process 1 on elsewhere"),
             Lease(tmp_path),
         ):
             pass
