@@ -179,7 +179,9 @@ class Sweep:
         done, result = world.call(command)
         case = f"{state} {file} {damage.__name__} {command}: {done.output}"
         # A run with failed requests ends with an exit code, too.
-        if done.exit_code and (command != "run" or re.search("^(error|stopped):", done.stderr, re.M)):
+        if done.exit_code and (
+            command != "run" or re.search("^(error|stopped):", done.stderr, re.M)
+        ):
             outcome = "refused"
         elif Path(file).name in done.output:
             outcome = "reported"
