@@ -108,4 +108,4 @@ def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
     shown = "; ".join(examples)
     if count > MAX_ROWS_SHOWN:
         shown += f"; and {count - MAX_ROWS_SHOWN} more rows"
-    return f"{count} prompt(s) have unknown words, which it will ignore ({shown}). {description()}"
+    return f"{count} prompt(s) have unknown words, which have no effect ({shown}). {description()}"

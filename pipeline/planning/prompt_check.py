@@ -62,9 +62,8 @@ class PromptCheck:
         if self.count > MAX_ROWS_SHOWN:
             rows += f"; and {self.count - MAX_ROWS_SHOWN} more rows"
         return (
-            f"{self.count} prompt(s) are longer than the text encoder reads; "
-            f"their ends are cut off ({rows}). "
-            "Shorten them, or what differs in their ends alone gives the same image"
+            f"{self.count} prompt(s) are longer than the text encoder reads and are cut off "
+            f"({rows}). Shorten them: a difference in the part that is cut off has no effect"
         )
 
     @property
