@@ -111,7 +111,7 @@ def _table_files(data: Path) -> list[Path]:
     if data.is_file():
         return [data] if data.suffix in (".parquet", ".arrow") else []
     if (data / "state.json").is_file():
-        # Beside the files of a saved set lie caches of what was made of it.
+        # A saved set also has caches of derived sets beside its files.
         try:
             state = json.loads((data / "state.json").read_text())
             return [data / file["filename"] for file in state["_data_files"]]

@@ -34,7 +34,7 @@ def fit(
 ) -> dict[str, Any]:
     """Fit a classifier to `data` and write it to `output`; returns its figures.
 
-    The images lie beside `output` while it works, side x side x 3 bytes each (150 kB at 224
+    The images are kept beside `output` meanwhile, side x side x 3 bytes each (150 kB at 224
     pixels).
 
     Args:

@@ -58,7 +58,7 @@ def problems_of(figures: Mapping[str, Any]) -> list[str]:
     if high - low > WIDEST_INTERVAL:
         problems.append(
             f"it was examined on {images} images only: "
-            f"its accuracy lies between {low:.1%} and {high:.1%}"
+            f"its accuracy is between {low:.1%} and {high:.1%}"
         )
     few = {
         label: count

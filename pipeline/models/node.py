@@ -14,7 +14,7 @@ from pipeline.models.locate import Model, is_classifier, local_path
 
 
 def refuse_other_models(models: Mapping[str, Model]) -> None:
-    """Hash the models that lie on this node where they lie on the driver's.
+    """Hash the models at their paths on this node.
 
     `on_this_node` compares the others.
 

@@ -41,7 +41,7 @@ def reopen(output: Location) -> Reopened:
     """Turn a complete corpus into a run that lacks the batches with failed requests.
 
     A batch is the unit of determinism: its other requests are computed again with the failed one,
-    to the same bytes. All that lies in the shards from the first such batch on goes back into
+    to the same bytes. All that is in the shards from the first such batch on goes back into
     batch files before a shard is removed, so that nothing is lost whenever this is interrupted.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A manifest as a run reads it: from wherever it lies, as batches, with words that mean nothing."""
+"""A manifest as a run reads it: from any storage, as batches, with a check of unknown words."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class PromptCheck:
 
     @classmethod
     def of(cls, config: Config) -> PromptCheck:
-        """The check for the model of a run, if that lies on this machine as a folder."""
+        """The check for the model of a run, if that is a folder on this machine."""
         return cls(config, list(_tokenizers(config)))
 
     def add(self, row: Row) -> None:

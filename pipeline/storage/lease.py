@@ -133,7 +133,7 @@ class Lease:
         write_json(self.file, content)
 
     def _read(self) -> dict[str, Any] | None:
-        """The lease as it lies there; None if there is none, or none that can be read."""
+        """The lease as it is stored; None if there is none, or none that can be read."""
         try:
             content = json.loads(self.file.read_text())
         except (OSError, ValueError):
