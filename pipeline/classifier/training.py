@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from muse.emotions import MIKELS, Taxonomy
 from muse.method import Settings
-from pipeline.config import TaxonomySetting, Texts
+from pipeline.config_tables import TaxonomySetting, Texts
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:

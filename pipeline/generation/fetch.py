@@ -17,7 +17,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.config import Images
+from pipeline.config_tables import Images
 from pipeline.errors import ImageError
 
 BLOCK = 1 << 16

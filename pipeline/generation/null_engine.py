@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from pipeline.config import Faults
+from pipeline.config_tables import Faults
 from pipeline.generation.engine import EngineInput, EngineOutput, Scores
 from pipeline.planning.retry_strategy import is_refinement
 

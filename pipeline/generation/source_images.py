@@ -12,7 +12,7 @@ import stat
 from urllib.parse import unquote
 
 from muse.images import SquareImage, UnreadableImageError, crop_square, decode
-from pipeline.config import Images
+from pipeline.config_tables import Images
 from pipeline.errors import ImageError, RunStopped
 from pipeline.generation.fetch import fetch
 from pipeline.storage.remote import ATOMIC_PROTOCOLS, STORE_TIMEOUT_S, Remote, public

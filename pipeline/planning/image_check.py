@@ -15,7 +15,7 @@ from manifests import schema
 from manifests.check import MAX_PROBLEMS, Problem
 from manifests.schema import Row
 from muse.images import UnreadableImageError, upright_size
-from pipeline.config import Images
+from pipeline.config_tables import Images
 from pipeline.errors import ImageError, RunStopped
 from pipeline.generation.source_images import (
     check_scheme,

@@ -21,7 +21,7 @@ KINDS: Mapping[Any, str] = types.MappingProxyType(
         float: "a number",
         bool: "true or false",
         str: "text",
-        tuple: "a list of texts",
+        tuple: 'a list of texts, as in ["a", "b"]',
         Mapping: "a table",
         Taxonomy: "the name of a taxonomy, a .toml file or a table",
     }

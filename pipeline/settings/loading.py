@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from muse.method import Settings
-from pipeline.config import HIDDEN, Config, Faults
+from pipeline.config import HIDDEN, Config
+from pipeline.config_tables import Faults
 from pipeline.errors import UserError
 from pipeline.settings.problems import describe, unknown
 

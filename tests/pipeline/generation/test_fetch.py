@@ -9,7 +9,7 @@ import time
 import pytest
 from PIL import Image
 
-from pipeline.config import Images
+from pipeline.config_tables import Images
 from pipeline.errors import ImageError
 from pipeline.generation.fetch import check_address, fetch
 from pipeline.generation.source_images import open_source

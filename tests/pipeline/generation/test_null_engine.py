@@ -6,7 +6,7 @@ from PIL import Image
 
 from muse.emotions import Target
 from muse.images import SquareImage
-from pipeline.config import Faults
+from pipeline.config_tables import Faults
 from pipeline.generation.engine import EngineInput
 from pipeline.generation.null_engine import NAN, RAISE, SIDE, NullEngine
 from pipeline.planning.plan import PlannedRequest

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from muse.emotions import MIKELS
-from pipeline.config import Config, Faults
+from pipeline.config import Config
+from pipeline.config_tables import Faults
 from pipeline.generation.null_engine import NullEngine
 from pipeline.generation.results import blank_row, failed, quota_rejection
 from pipeline.generation.samples import BatchMaker

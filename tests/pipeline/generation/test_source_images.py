@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from muse.images import to_tensor
-from pipeline.config import Images
+from pipeline.config_tables import Images
 from pipeline.errors import ImageError
 from pipeline.generation.source_images import open_image, open_source, read_source
 

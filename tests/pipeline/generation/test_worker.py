@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from muse.emotions import MIKELS
-from pipeline.config import Config, Faults
+from pipeline.config import Config
+from pipeline.config_tables import Faults
 from pipeline.generation.null_engine import RAISE, NullEngine
 from pipeline.generation.samples import BatchMaker
 from pipeline.generation.worker import make_robustly, make_task, out_of_memory

@@ -5,7 +5,7 @@ import random
 import pytest
 from PIL import Image
 
-from pipeline.config import Faults
+from pipeline.config_tables import Faults
 from pipeline.errors import UserError
 from pipeline.output import retry
 from pipeline.output.merge import merge

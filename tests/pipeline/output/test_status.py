@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.config import Faults
+from pipeline.config_tables import Faults
 from pipeline.errors import UserError
 from pipeline.output.markers import marker_file, read_markers
 from pipeline.output.retry import reopen

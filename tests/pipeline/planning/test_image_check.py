@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from manifests.schema import Row
-from pipeline.config import Images
+from pipeline.config_tables import Images
 from pipeline.planning import image_check
 from pipeline.planning.image_check import CHUNK, REMOTE_SAMPLE, ImageCheck
 

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from pipeline.config import Faults
+from pipeline.config_tables import Faults
 from pipeline.errors import RunStopped
 from pipeline.output.run_file import read_run
 from pipeline.planning.retry_strategy import EXPLORED_REQUESTS
