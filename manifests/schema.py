@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import Any
 
 PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE = (
@@ -16,6 +17,9 @@ PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE = (
     "negative_prompt",
 )
 COLUMNS = (PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE)
+
+LEAST_LIKENESS = 0.8
+"""Ratio of `difflib` from which a name is a misspelled one: one letter of five."""
 
 SYNONYMS = {
     "caption": PROMPT,
@@ -88,8 +92,18 @@ def intended_column(name: str, present: Sequence[str]) -> str | None:
             return column
     if simple in SYNONYMS:
         return SYNONYMS[simple]
+    for column in (PROMPT, IMAGE, EMOTION, NEGATIVE):
+        if _is_misspelled(simple, _simplified(column)):
+            return column
     column = SYNONYMS_IF_ABSENT.get(simple, "")
     return column if column and column not in present else None
+
+
+def _is_misspelled(name: str, column: str) -> bool:
+    """Whether a name differs from a column's by about one letter, and not in its first."""
+    if name[:1] != column[0] or abs(len(name) - len(column)) > 1:
+        return False
+    return SequenceMatcher(None, name, column).ratio() >= LEAST_LIKENESS
 
 
 def _simplified(name: str) -> str:

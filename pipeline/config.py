@@ -256,13 +256,11 @@ class Config(Settings):
     @field_validator("emotions")
     @classmethod
     def _are_known(cls, emotions: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        """In lower case, and of the taxonomy; all of it for none."""
+        """As the taxonomy writes them; all of it for none."""
         taxonomy = info.data.get("taxonomy")
         if taxonomy is None:  # it is wrong itself, which is reported
             return emotions
-        for name in emotions:
-            taxonomy.index(name)
-        return tuple(name.lower() for name in emotions) or taxonomy.labels
+        return tuple(taxonomy.labels[taxonomy.index(name)] for name in emotions) or taxonomy.labels
 
     @field_validator("filter_models")
     @classmethod

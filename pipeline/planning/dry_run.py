@@ -71,7 +71,10 @@ def dry_run(manifest_path: str, config: Config, output: Location | None) -> DryR
 
 def _dry_run(local: str, base: str, config: Config, output: Location | None) -> DryRun:
     labels = config.taxonomy.labels
-    images, prompts = ImageCheck(base, config.images), PromptCheck.of(config)
+    images, prompts = (
+        ImageCheck(base, config.images, config.store_timeout_s),
+        PromptCheck.of(config),
+    )
     tasks: Counter[str] = Counter(generate=0, edit=0)
     emotions: Counter[str] = Counter()
 
@@ -104,6 +107,7 @@ def _dry_run(local: str, base: str, config: Config, output: Location | None) -> 
             "remote": images.remote,
             "remote_fetched": images.fetched,
             "unusable": images.unusable,
+            "cut_to_square": images.cut,
             "relative_to": public(base),
         }
     warnings = [vocabulary_warning(manifest, config), prompts.warning]

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
+from threading import Lock
 
 from manifests import schema
 from manifests.check import MAX_PROBLEMS, Problem
@@ -25,6 +26,7 @@ from pipeline.generation.source_images import (
     read_source,
     shown,
 )
+from pipeline.storage.remote import STORE_TIMEOUT_S
 
 REMOTE_SAMPLE = 16
 """Remote images that are fetched."""
@@ -45,20 +47,24 @@ class ImageCheck:
         local, remote: how many rows name an image of either kind; bytes within the manifest are
             local.
         fetched: how many remote ones were fetched.
+        cut: how many will be cut to their central square, of those that were looked at.
         unusable: how many images cannot be used, of those that were looked at.
         problems: the first of them.
     """
 
     base: str
     limits: Images
+    store_timeout_s: float = STORE_TIMEOUT_S
     local: int = 0
     remote: int = 0
     fetched: int = 0
+    cut: int = 0
     unusable: int = 0
     problems: list[Problem] = field(default_factory=list)
     _chunk: list[tuple[int, str | bytes]] = field(default_factory=list)
     _sample: list[tuple[int, str]] = field(default_factory=list)
     _random: Random = field(default_factory=lambda: Random(0))
+    _lock: Lock = field(default_factory=Lock)
 
     def add(self, row: Row) -> None:
         """Check the image of a row, if it has one; now, or together with later ones."""
@@ -145,14 +151,16 @@ class ImageCheck:
                 f"at most {self.limits.max_bytes} are read (images.max_bytes)"
             )
         try:
-            upright_size(file, self.limits.max_pixels)
+            width, height = upright_size(file, self.limits.max_pixels)
         except UnreadableImageError as error:
             raise ImageError(described(error, self.limits)) from None
+        with self._lock:
+            self.cut += width != height
 
     def _remote_problem(self, item: tuple[int, str]) -> Problem | None:
         row, source = item
         try:
-            data = read_source(source, self.base, self.limits)
+            data = read_source(source, self.base, self.limits, self.store_timeout_s)
             self._check_header(io.BytesIO(data), len(data))
         except (ImageError, RunStopped) as error:
             return Problem(row, schema.IMAGE, str(error))

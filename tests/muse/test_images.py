@@ -2,6 +2,7 @@
 refused."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -102,6 +103,31 @@ def test_an_srgb_profile_changes_nothing_and_a_grey_image_may_carry_one():
     for image in (ramp, ramp.convert("RGB")):
         found = np.asarray(decode(_encoded(image, icc_profile=profile)))[0, :, 0].astype(int)
         assert abs(found - np.arange(256)).max() <= 1
+
+
+def _grey_profile() -> bytes:
+    """A profile of grey whose values are linear in light (ICC.1:2022, sections 7 to 10)."""
+    white = struct.pack(">iii", 63190, 65536, 54061)
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", 5) + b"grey" + bytes(79),
+        b"wtpt": b"XYZ " + bytes(4) + white,
+        b"kTRC": b"curv" + bytes(4) + struct.pack(">IH", 1, 256) + bytes(2),
+        b"cprt": b"text" + bytes(4) + b"none" + bytes(4),
+    }
+    table, body, start = b"", b"", 132 + 12 * len(tags)
+    for name, data in tags.items():
+        table += name + struct.pack(">II", start + len(body), len(data))
+        body += data
+    header = struct.pack(">I4xI", start + len(body), 0x02400000) + b"mntrGRAYXYZ " + bytes(12)
+    header = (header + b"acsp").ljust(68, b"\0") + white
+    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_a_profile_of_grey_is_converted(mode):
+    """Half of the light is 188 in sRGB."""
+    image = Image.new("L", (8, 8), 128).convert(mode)
+    assert _pixel(_encoded(image, icc_profile=_grey_profile())) == (188, 188, 188)
 
 
 @pytest.mark.parametrize("profile", [b"no profile at all", _profile()[:200]])

@@ -49,7 +49,8 @@ def test_images_that_cannot_be_used_are_named_by_row(tmp_path):
         "relative paths refer to the folder of the manifest"
     ]
     assert planned.numbers["images"] == {
-        "local": 2, "remote": 0, "remote_fetched": 0, "unusable": 1, "relative_to": str(tmp_path),
+        "local": 2, "remote": 0, "remote_fetched": 0, "unusable": 1, "cut_to_square": 0,
+        "relative_to": str(tmp_path),
     }  # fmt: skip
 
 

@@ -37,6 +37,12 @@ def test_good_images_have_no_problems(tmp_path):
     assert (check.local, check.remote, check.problems) == (3, 0, [])
 
 
+def test_what_will_be_cut_is_counted(tmp_path):
+    wide = io.BytesIO()
+    Image.new("RGB", (9, 8)).save(wide, "PNG")
+    assert _check([_png(), wide.getvalue(), wide.getvalue()], tmp_path).cut == 2
+
+
 def _pipe(path):
     os.mkfifo(path)
 
@@ -82,7 +88,7 @@ def test_schemes_and_hosts_that_are_refused_need_no_connection(tmp_path):
 def test_a_sample_of_remote_images_is_fetched(tmp_path, monkeypatch):
     fetched = []
 
-    def read(source, base, limits):
+    def read(source, base, limits, timeout_s):
         fetched.append(source)
         return _png() if source.endswith("0.png") else b"no image"
 
