@@ -314,7 +314,7 @@ def as_dict(config: Config) -> dict[str, Any]:
     return {**_without(values, HIDDEN), **({"faults": faults} if faults else {})}
 
 
-def decisive(config: Config) -> dict[str, Any]:
+def fingerprint_settings(config: Config) -> dict[str, Any]:
     """The settings that decide the bytes."""
     # How long the null engine takes changes nothing either.
     quick = config.replace(faults=config.faults.replace(delay=0.0))

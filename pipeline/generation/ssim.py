@@ -1,4 +1,7 @@
-"""Structural similarity of two images (SSIM; Wang et al., IEEE Transactions on Image Processing 2004)."""
+"""Structural similarity of two images (SSIM).
+
+Wang et al., Image quality assessment, IEEE Transactions on Image Processing 13(4), 2004.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ def ssim(a: Image.Image, b: Image.Image) -> float:
     Args:
         a, b: RGB, of one size, at least 11 pixels across.
 
-    SSIM = (2 m_a m_b + C1) (2 s_ab + C2) / ((m_a^2 + m_b^2 + C1) (s_a^2 + s_b^2 + C2)), where m, s^2 and
-    s_ab are means, variances and covariance under the window, C1 = (K1 L)^2, C2 = (K2 L)^2, L = 255
-    (equation 13). Only pixels whose window lies within the image count.
+    SSIM = (2 m_a m_b + C1) (2 s_ab + C2) / ((m_a^2 + m_b^2 + C1) (s_a^2 + s_b^2 + C2)), where m,
+    s^2 and s_ab are means, variances and covariance under the window, C1 = (K1 L)^2, C2 = (K2 L)^2,
+    L = 255 (equation 13). Only pixels whose window lies within the image count.
     """
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     mean_x, mean_y = _windowed(x), _windowed(y)

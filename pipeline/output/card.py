@@ -26,11 +26,11 @@ LARGER_SIZES = ((10**7, "1M<n<10M"), (10**8, "10M<n<100M"), (10**9, "100M<n<1B")
 USES = """## Uses
 
 Made for training and testing models of the emotions that images evoke, and for research on how
-images evoke them. The samples must not be passed off as photographs or as documents of anything that
-happened; nor be used to train or run systems that infer the emotions of people, in particular at
-work, in education, in policing or in care; nor to manipulate people. Confidences are those of
-classifiers: they are evidence, not ground truth, and no human has confirmed a label. A model trained
-on this corpus has to be tested on photographs that people have labelled.
+images evoke them. The samples must not be passed off as photographs or as documents of anything
+that happened; nor be used to train or run systems that infer the emotions of people, in particular
+at work, in education, in policing or in care; nor to manipulate people. Confidences are those of
+classifiers: they are evidence, not ground truth, and no human has confirmed a label. A model that
+was trained on this corpus has to be tested on photographs that people have labelled.
 
 ## Licence
 
@@ -73,13 +73,13 @@ def description(run: RunFile) -> str:
     version = run.parts["versions"]["muse-batch"]
     if run.config["engine"] == "null":
         return (
-            f"**A dry run** of muse-batch {version}: the null engine made these images and all their "
-            "scores from seeds; they show nothing."
+            f"**A dry run** of muse-batch {version}: the null engine made these images and all "
+            "their scores from seeds; they show nothing."
         )
     return (
-        f"Made by muse-batch {version}. Every image is synthetic: generated, or edited from a source "
-        "image, toward a chosen emotion by MUSE (arXiv 2511.21051). Of a source image the central "
-        "square was used, scaled to the model's size."
+        f"Made by muse-batch {version}. Every image is synthetic: generated, or edited from a "
+        "source image, toward a chosen emotion by MUSE (arXiv 2511.21051). Of a source image the "
+        "central square was used, scaled to the model's size."
     )
 
 
@@ -170,11 +170,11 @@ def _files(run: RunFile, counts: Mapping[str, Any]) -> str:
     rows = [(index, escape(name)) for index, name in enumerate(classes)]
     return (
         "## Files\n\n"
-        f"`shards/*.tar` hold each sample as KEY.{config['image_format']} (image), KEY.txt (prompt), "
-        "KEY.cls (class) and KEY.json (its metadata; with `run.json`, all that is needed to make it "
-        "again). `metadata.parquet` has a row for every request, also the rejected and failed ones "
-        "with their reasons. Every image says in its XMP that it is synthetic, and the key under "
-        "which it was made. `croissant.json` describes the corpus to programs; `_info.json` and "
+        f"`shards/*.tar` hold each sample as KEY.{config['image_format']} (image), KEY.txt "
+        "(prompt), KEY.cls (class) and KEY.json (its metadata; with `run.json`, all that is needed "
+        "to make it again). `metadata.parquet` has a row for every request, also the rejected and "
+        "failed ones with their reasons. Every image says in its XMP that it is synthetic, and the "
+        "key under which it was made. `croissant.json` describes the corpus to programs; `_info.json` and "
         "`shards/sizes.json` are for timm and open_clip.\n\n" + table(("class", "emotion"), rows)
     )
 

@@ -8,14 +8,15 @@ from pipeline.output.records import ARROW_TYPE, DESCRIPTION, FIELDS, GROUP, KIND
 
 HEAD = """# Columns
 
-`metadata.parquet` has a row for every request of the plan, and so has each `shards/*.parquet` for the
-requests of its shard. Columns are flat; what does not apply is null. `KEY.json` has the same values of
-one sample: a column whose name ends in capitals here, as `judge_EMOTION`, is a member of one object
-there (`judge`), further columns of the manifest are members of `manifest`, and traces are left out.
-What is the same for the whole run (models with hashes, settings, versions) is in `run.json`.
+`metadata.parquet` has a row for every request of the plan, and so has each `shards/*.parquet` for
+the requests of its shard. Columns are flat; what does not apply is null. `KEY.json` has the same
+values of one sample: a column whose name ends in capitals here, such as `judge_EMOTION`, is a
+member of one object there (`judge`), further columns of the manifest are members of `manifest`, and
+traces are left out. What is the same for the whole run (models with hashes, settings, versions) is
+in `run.json`.
 
-A mixture has no `emotion`: it is counted, classed and drawn as a mixture, never as one of its
-members. `KEY.cls` is the position of the emotion in the taxonomy; of every mixture it is the number
+A mixture has no `emotion`: it is counted and classed as a mixture, never as one of its members.
+`KEY.cls` is the position of the emotion in the taxonomy; of every mixture it is the number
 of emotions, the class `mixture`.
 
 | column | type | meaning |

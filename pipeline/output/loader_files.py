@@ -1,4 +1,4 @@
-"""Files that loaders of images look for: `_info.json` (timm) and `shards/sizes.json` (open_clip)."""
+"""Files that loaders look for: `_info.json` (timm) and `shards/sizes.json` (open_clip)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.config import decisive
+from pipeline.config import fingerprint_settings
 from pipeline.errors import UserError
 from pipeline.output.corpus import (
     NumberedResults,
@@ -51,7 +51,7 @@ def merge(sources: Sequence[Location], output: Location) -> Mapping[str, Any]:
     parts = {
         **runs[0].parts,
         "models": _all_models(runs),
-        "config": decisive(config),
+        "config": fingerprint_settings(config),
         "merged": [{"fingerprint": run.fingerprint, "requests": run.requests} for run in runs],
     }
     requests = sum(run.requests for run in runs)

@@ -1,4 +1,4 @@
-"""How a corpus is read by common libraries: the snippets of the data card. Tests run each of them."""
+"""How common libraries read a corpus: the snippets of the data card, each run by a test."""
 
 from __future__ import annotations
 

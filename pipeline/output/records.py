@@ -1,4 +1,4 @@
-"""The metadata of a request: one dataclass, from which the columns, the JSON and the docs derive."""
+"""The metadata of a request: one dataclass, from which columns, JSON and docs derive."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ TEXT, INTEGER, NUMBER = pa.string(), pa.int64(), pa.float64()
 ARROW_TYPE, DESCRIPTION, KIND, PREFIX = "arrow_type", "description", "kind", "prefix"
 
 COLUMN, TRACE, GROUP, MEMBER = "column", "trace", "group", "member"
-"""Kinds of fields. COLUMN: one column, and one key of the JSON. TRACE: a list of varying length, stored
-as JSON text in one column, and not in the samples' JSON. GROUP: a map, of which every member is a column
-of its own, and which is one object in the JSON. MEMBER: the key of a member, in the metadata of its Arrow field."""
+"""Kinds of fields. COLUMN: one column, and one key of the JSON. TRACE: a list of varying length,
+stored as JSON text in one column, and not in the samples' JSON. GROUP: a map, of which every member
+is a column of its own, and which is one object in the JSON.
+
+GROUP and MEMBER are also the keys under which the Arrow field of a member names the two."""
 
 
 def _column(arrow_type: pa.DataType, description: str, default: Any = dataclasses.MISSING) -> Any:
@@ -153,7 +155,7 @@ DRAWN = tuple(
 
 
 def record_schema(labels: Iterable[str], filters: Iterable[str], extra: pa.Schema) -> pa.Schema:
-    """The schema of a run's metadata. Columns of a group name it, and their member, in their metadata.
+    """The schema of a run's metadata; the fields of a group's columns name group and member.
 
     Args:
         labels: the emotions.

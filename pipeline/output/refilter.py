@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.config import Config, as_dict, decisive
+from pipeline.config import Config, as_dict, fingerprint_settings
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
 from pipeline.generation.verdicts import ACCEPTED, FAILED, decide, unscored
@@ -108,7 +108,7 @@ def refilter(
     config = revised(run.config, assignments, flags)
     schema = schema_of(source, run)
     _check_settings(source, run, config, schema)
-    parts = {**run.parts, "config": decisive(config), "refiltered": run.fingerprint}
+    parts = {**run.parts, "config": fingerprint_settings(config), "refiltered": run.fingerprint}
     described = derived_run(run, parts, config, run.requests)
     redecision = _Redecision(config, layout_of(schema))
     batches = redecision.batches(source, run)

@@ -85,7 +85,7 @@ class RowLayout:
         return blank
 
     def to_json(self, row: Mapping[str, Any]) -> bytes:
-        """A sample's JSON: sorted keys, the same ones in every sample, null for what does not apply.
+        """A sample's JSON: sorted keys, the same in every sample, null for what does not apply.
 
         The members of a group are one object. Traces are left out: some readers cannot type an
         empty list.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from manifests.read import Manifest, extra_columns
-from pipeline.config import Config, as_dict, decisive
+from pipeline.config import Config, as_dict, fingerprint_settings
 from pipeline.errors import UserError
 from pipeline.generation import scores
 from pipeline.models.locate import Model, is_same_judge
@@ -169,7 +169,7 @@ def describe(
     """
     parts: dict[str, Any] = {
         "manifest": {"sha256": sha256},
-        "config": decisive(config),
+        "config": fingerprint_settings(config),
         "models": {},
         "versions": versions(),
     }
@@ -270,7 +270,11 @@ def known_manifest(path: str, sha256: str, config: Config, output: Location) -> 
     if not (output / RUN_FILE).exists():
         return None
     before = read_run(output)
-    now = {"manifest": {"sha256": sha256}, "config": decisive(config), "versions": versions()}
+    now = {
+        "manifest": {"sha256": sha256},
+        "config": fingerprint_settings(config),
+        "versions": versions(),
+    }
     if any(before.parts.get(key) != value for key, value in as_stored(now).items()):
         return None
     return Manifest(path, before.rows, before.requests, extra_columns(path))

@@ -184,7 +184,7 @@ class Publisher:
             yield tar, tar_bytes(members)
 
     def _files(self, name: str) -> Iterator[tuple[str, bytes]]:
-        """Names (see `file_of`) and contents of the shard's files but the marker, in their order."""
+        """Names (see `file_of`) and contents of the shard's files, without the marker."""
         yield f"{name}.tar", tar_bytes(self._members(ACCEPTED, f"shards/{name}.tar"))
         yield from self._rejected(name)
         sink = pa.BufferOutputStream()

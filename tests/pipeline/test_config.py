@@ -4,7 +4,7 @@ import pytest
 
 from muse.emotions import MIKELS
 from muse.emotions.taxonomies import EMOTION6
-from pipeline.config import Config, as_dict, decisive
+from pipeline.config import Config, as_dict, fingerprint_settings
 from pipeline.errors import UserError
 from pipeline.settings import load_config, revised
 
@@ -80,10 +80,10 @@ def test_a_judge_that_is_the_guide_is_refused():
 
 
 def test_where_a_run_computes_does_not_decide_its_bytes():
-    assert decisive(_load(workers=1)) == decisive(
+    assert fingerprint_settings(_load(workers=1)) == fingerprint_settings(
         _load(workers=4, address="ray://x", gpus_per_worker=0.5, executor="local")
     )
-    assert decisive(_load(seed=1)) != decisive(_load(seed=2))
+    assert fingerprint_settings(_load(seed=1)) != fingerprint_settings(_load(seed=2))
 
 
 def test_all_problems_are_reported_at_once_each_with_where_it_came_from(tmp_path):
@@ -127,7 +127,7 @@ def test_faults_come_from_the_environment_alone_and_leave_no_trace_unless_given(
     monkeypatch.setenv("MUSE_BATCH_TEST_FAULTS", faults)
     config = _load()
     assert as_dict(config).get("faults") == stored
-    assert "delay" not in decisive(config).get("faults", {}), "it changes no byte"
+    assert "delay" not in fingerprint_settings(config).get("faults", {}), "it changes no byte"
     assert revised(as_dict(config), ["min_confidence=0.1"], {}).faults == config.faults
     monkeypatch.setenv("MUSE_BATCH_TEST_FAULTS", '{"delay": -1}')
     with pytest.raises(UserError, match="MUSE_BATCH_TEST_FAULTS"):

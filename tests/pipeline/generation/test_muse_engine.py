@@ -1,4 +1,4 @@
-"""The engine of a real run: what it says of its images is what its models say of the stored pixels."""
+"""The engine of a real run: the scores that it stores are those of the stored pixels."""
 
 import pytest
 import torch

@@ -6,7 +6,7 @@ from tests.support.corpora import ROWS, contents_of, rows_of
 
 
 def test_a_rejected_request_is_tried_again_with_the_next_seeds_and_the_best_is_kept(make_corpus):
-    """P(all rejected) is 0.7^1 with one candidate and 0.7^6 = 12 % with six; 30 requests, run seed 0."""
+    """P(all rejected) is 0.7^1 with one candidate and 0.7^6 = 12 % with six; 30 requests."""
     one, six = (rows_of(make_corpus(f"{k}", min_confidence=0.7, candidates=k)) for k in (1, 6))
     for few, many in zip(one, six, strict=True):
         assert many["judge_confidence"] >= few["judge_confidence"]
@@ -23,7 +23,7 @@ def test_a_rejected_request_is_tried_again_with_the_next_seeds_and_the_best_is_k
 
 
 def test_the_best_of_those_that_were_all_rejected_is_the_one_that_the_judge_likes_most(make_corpus):
-    """What six candidates leave rejected, is what the best of six runs of one candidate each gives."""
+    """What six candidates leave rejected is the best of six runs of one candidate each."""
     six = rows_of(make_corpus("six", min_confidence=1.0, candidates=6))
     each = []
     for candidate in range(6):

@@ -54,7 +54,8 @@ def test_a_rejection_names_the_target_and_what_the_judge_finds_instead():
 def test_a_rejection_with_the_target_strongest_does_not_name_it_as_another_emotion():
     verdict = _decide({"fear": 1.0}, {"fear": 0.38, "awe": 0.3})
     assert verdict.reason == (
-        "judge confirms fear at 0.38 < min_confidence 0.5, though it finds no other emotion stronger"
+        "judge confirms fear at 0.38 < min_confidence 0.5, "
+        "though it finds no other emotion stronger"
     )
 
 

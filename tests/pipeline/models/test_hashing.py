@@ -1,4 +1,4 @@
-"""Hashes follow content: of the model and what describes it, and of a classifier's weights alone."""
+"""Hashes follow content: of a model with what describes it, and of classifiers' weights."""
 
 import shutil
 

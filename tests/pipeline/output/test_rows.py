@@ -1,4 +1,4 @@
-"""Rows and the JSON of samples: the same keys in each, and every value in a form that readers take."""
+"""Rows and the JSON of samples: the same keys in each, every value in a form that readers take."""
 
 import datetime
 import json
