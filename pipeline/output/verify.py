@@ -19,6 +19,7 @@ from pipeline.output.integrity import (
     is_card_edited,
     missing_marker,
 )
+from pipeline.output.loader_files import SIZES_FILE
 from pipeline.output.markers import (
     REJECTED_FOLDER,
     Marker,
@@ -85,7 +86,8 @@ def _uncommitted_files(output: Location, markers: Sequence[Marker], run: RunFile
     """Files in shards/ and rejected/ that belong to no committed shard."""
     committed = {relative_name(f"{marker.name}.json") for marker in markers}
     committed |= {relative_name(name) for marker in markers for name in marker.sha256}
-    committed |= (run.files or {}).keys()
+    # A run that was reopened still has the sizes that were written when it was complete.
+    committed |= {SIZES_FILE, *(run.files or {})}
     for folder in (shard_folder(output), output / REJECTED_FOLDER):
         for path in listing(folder, "*"):
             name = f"{folder.name}/{path.name}"

@@ -32,3 +32,9 @@ def test_without_accepted_samples_it_has_no_tiles(tmp_path, quick_storage):
     sheet = sheet_of(tmp_path, ["awe"] * 3, min_confidence=1.0)
     tile = sheet.crop((sheet.width - TILE, 0, sheet.width, TILE))
     assert tile.convert("L").getextrema() == (255, 255)
+
+
+def test_mixtures_have_a_row_of_their_own(tmp_path, quick_storage):
+    emotions = [{"awe": 0.5, "fear": 0.5}, {"awe": 1.0, "fear": None}] * 2
+    sheet = sheet_of(tmp_path, emotions, min_confidence=0.0)
+    assert sheet.height == MARGIN + 2 * (TILE + MARGIN + CAPTION)
