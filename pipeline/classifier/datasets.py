@@ -22,6 +22,8 @@ IMAGES = ("png", "jpg", "jpeg", "jfif", "webp", "bmp", "gif", "tif", "tiff")
 COLUMNS = ("emotion", "label", "labels")
 """Where a label is searched for, in this order: columns of a table, keys of a sample's JSON."""
 
+TABLE_SUFFIXES = (".parquet", ".arrow")
+
 SPLITS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
 SYSTEM_FILES = ("thumbs.db", "desktop.ini", "__macosx")
 """What file managers leave behind, in lower case; names that begin with a dot are hidden, too."""
@@ -109,7 +111,7 @@ def _tar_files(data: Path) -> list[Path]:
 
 def _table_files(data: Path) -> list[Path]:
     if data.is_file():
-        return [data] if data.suffix in (".parquet", ".arrow") else []
+        return [data] if data.suffix.lower() in TABLE_SUFFIXES else []
     if (data / "state.json").is_file():
         # A saved set also has caches of derived sets beside its files.
         try:
@@ -120,8 +122,8 @@ def _table_files(data: Path) -> list[Path]:
                 f"{data / 'state.json'} is damaged ({error}); save the set again"
             ) from None
     for folder in (data, data / "data"):
-        for suffix in (".parquet", ".arrow"):
-            if files := [path for path in _visible(folder) if path.suffix == suffix]:
+        for suffix in TABLE_SUFFIXES:
+            if files := [path for path in _visible(folder) if path.suffix.lower() == suffix]:
                 return files
     return []
 
@@ -187,6 +189,9 @@ def _files_below(folder: Path, findings: Findings) -> Iterator[Path]:
             findings.ignored[_kind_of_file(path)] += 1
         elif not path.is_dir():
             yield path
+        elif path.is_symlink():
+            # It may lead back to a folder above.
+            findings.ignored["link(s) to folders"] += 1
         elif _is_image(path.name):
             findings.broken.append(f"{path}: is a folder, and named like an image")
         else:
@@ -195,7 +200,7 @@ def _files_below(folder: Path, findings: Findings) -> Iterator[Path]:
 
 def _kind_of_file(path: Path, where: str = "") -> str:
     if _is_hidden(path.name):
-        return "hidden files or folders"
+        return "hidden file(s) or folder(s)"
     if path.is_dir():
         return "folder(s) without images"
     kind = f"{path.suffix.lower()} file(s)" if path.suffix else "file(s) without a suffix"
@@ -259,7 +264,7 @@ def _from_table(file: Path, classes: Sequence[str]) -> Iterator[LabelledImage]:
 
 def _batches(file: Path) -> Iterator[Any]:
     """First the schema, then record batches."""
-    if file.suffix == ".parquet":
+    if file.suffix.lower() == ".parquet":
         with pq.ParquetFile(file, pre_buffer=False) as parquet:
             yield parquet.schema_arrow
             yield from parquet.iter_batches(batch_size=256, use_threads=False)

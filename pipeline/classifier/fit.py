@@ -46,6 +46,7 @@ def fit(
     import torch
 
     from muse.classifiers.preprocessing import Preprocessing, read_settings
+    from muse.diffusion.quiet import quiet_loading
 
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(f"--output {output} exists already; give a new or empty folder")
@@ -88,7 +89,8 @@ def fit(
         "figures": figures,
     }
     output.mkdir(parents=True, exist_ok=True)
-    model.cpu().save_pretrained(output, safe_serialization=True)
+    with quiet_loading("transformers"):
+        model.cpu().save_pretrained(output)
     write_json(output / "preprocessor_config.json", processor)
     write_json(output / SPEC_FILE, {"kind": "model", "temperature": temperature, "about": about})
     write_bytes(output / "README.md", card(about, temperature).encode())

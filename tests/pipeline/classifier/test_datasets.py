@@ -74,11 +74,18 @@ def test_hidden_and_foreign_files_are_ignored_and_counted(folders):
     assert labels == ["awe", "awe", "fear", "fear"]
     assert findings.broken == []
     assert findings.ignored == {
-        "hidden files or folders": 4,
+        "hidden file(s) or folder(s)": 4,
         ".txt file(s)": 1,
         ".md file(s) outside the class folders": 1,
     }
     assert "1 .txt file(s)" in findings.summary()
+
+
+def test_links_that_lead_back_are_not_followed_and_counted(folders):
+    os.symlink(folders, folders / "awe" / "all")
+    labels, findings = _read(folders)
+    assert len(labels) == 4
+    assert findings.ignored == {"link(s) to folders": 1}
 
 
 def test_links_to_nothing_and_folders_named_like_images_are_broken_by_name(folders):
