@@ -12,6 +12,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ import typer
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
-Folder = Annotated[Path, typer.Option(help="Work folder; it is not removed.")]
+Folder = Annotated[Path, typer.Option(help="Where to make what is measured; it is not removed.")]
 MIB = 1 << 20
 SAMPLE_SECONDS = 0.05
 """How often the memory is measured."""
@@ -57,7 +58,7 @@ def measured(figures: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def write_manifest(path: Path, rows: int, named: bool) -> Path:
-    """A manifest of `rows` rows with a prompt each; `named` gives each an id and an emotion, too."""
+    """A manifest of `rows` rows with a prompt each; `named`: also with an id and an emotion."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -97,25 +98,36 @@ def run(
     batch_size: int = 64,
     shard_size: int = 1000,
     workers: int = 2,
+    min_confidence: float = 0.5,
     folder: Folder = Path("build/scale"),
 ) -> None:
-    """A whole run of the null engine through Ray, and the driver's CPU time for each request."""
+    """A whole run of the null engine through Ray, and the driver's CPU time for each request.
+
+    With --min-confidence 0.999, next to nothing is accepted: what the driver keeps of rejected
+    requests then shows in its memory.
+    """
     from pipeline import run as running
     from pipeline.config import Config
 
-    config = Config(engine="null", batch_size=batch_size, shard_size=shard_size, workers=workers)
+    config = Config(
+        engine="null",
+        batch_size=batch_size,
+        shard_size=shard_size,
+        workers=workers,
+        min_confidence=min_confidence,
+    )
     manifest = write_manifest(folder / f"run-{requests}.parquet", requests // 8, False)
     output = folder / f"run-{requests}-{os.getpid()}"
     whole: dict[str, Any] = {"command": "run", "requests": requests}
     whole |= {"batch_size": batch_size, "shard_size": shard_size}
     working: dict[str, Any] = {"part": "workers at work"}
-    make_batches = running.make_batches
+    make_shards = running.make_shards
 
-    def measured_batches(*arguments: Any) -> Any:
+    def measured_shards(*arguments: Any) -> Any:
         with measured(working):
-            return make_batches(*arguments)
+            return make_shards(*arguments)
 
-    with patch.object(running, "make_batches", measured_batches), measured(whole):
+    with patch.object(running, "make_shards", measured_shards), measured(whole):
         counts = running.execute(str(manifest), output, config, print).counts
     working["cpu_ms_per_request"] = round(working["cpu_seconds"] / requests * 1000, 3)
     print(json.dumps(working))
@@ -164,8 +176,13 @@ def run_until(manifest: Path, output: Path, config: Any, batch: int) -> int:
 
 
 @app.command()
-def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")) -> None:
-    """What reading and packing finished batches of images of a size costs the driver."""
+def pack(
+    images: int = 512,
+    kib: int = 400,
+    shard_size: int = 128,
+    folder: Folder = Path("build/scale"),
+) -> None:
+    """What images of a size cost the driver, and the worker that packs them into shards."""
     from dataclasses import replace
 
     from manifests.read import check
@@ -173,31 +190,67 @@ def pack(images: int = 512, kib: int = 400, folder: Folder = Path("build/scale")
     from pipeline.generation.load import load_engine
     from pipeline.generation.samples import BatchMaker
     from pipeline.models.locate import locate
-    from pipeline.output import batches
+    from pipeline.output.batches import write_batch
+    from pipeline.output.packing import Packer
     from pipeline.output.rows import layout_of
-    from pipeline.output.run_file import describe
-    from pipeline.output.shards import publisher_of
+    from pipeline.output.run_file import describe, write_run
     from pipeline.planning.manifest_input import batches_of
     from pipeline.run import make_job
+    from pipeline.scheduling.driver import Driver
 
     config = Config(
-        engine="null", batch_size=16, min_confidence=0.0, limit=images, shard_size=images
+        engine="null", min_confidence=0.0, batch_size=16, shard_size=shard_size, limit=images
     )
     path = write_manifest(folder / "pack.parquet", images, False)
     manifest = check(str(path), config.emotions, 8)
     output = folder / f"pack-{os.getpid()}"
     run = describe(manifest, "", config, locate(config))
+    write_run(output, run)
     job = make_job(output, config, {}, run, manifest, "")
     engine = load_engine({}, config, False)
     maker = BatchMaker(engine, {}, config, layout_of(job.schema), "")
     for batch in batches_of(manifest, config):
         results = [replace(result, image=os.urandom(kib * 1024)) for result in maker.make(batch)]
-        batches.write_batch(output, batch.number, results, job.schema)
-    publisher = publisher_of(output, config, job.schema)
-    with measured({"command": "pack", "images": images, "kib": kib}) as figures:
-        publisher.advance()
-        publisher.finish()
-    figures["cpu_ms_per_image"] = round(figures["cpu_seconds"] / images * 1000, 3)
+        write_batch(output, batch.number, results, job.schema)
+
+    packing, pack_one = [0.0], Packer.pack
+
+    def timed(*arguments: Any) -> Any:
+        began = time.process_time()
+        packed = pack_one(*arguments)
+        packing[0] += time.process_time() - began
+        return packed
+
+    # With all batches on disk, the driver packs them by itself: its own share is the rest.
+    with (
+        patch.object(Packer, "pack", timed),
+        measured({"command": "pack", "images": images, "kib": kib}) as figures,
+    ):
+        Driver(manifest, job, None, None, Counter()).run()  # type: ignore[arg-type]
+    own = figures["cpu_seconds"] - packing[0]
+    figures["driver_cpu_ms_per_image"] = round(own / images * 1000, 3)
+    figures["packing_cpu_ms_per_image"] = round(packing[0] / images * 1000, 3)
+    print(json.dumps(figures))
+
+
+@app.command()
+def near_duplicates(
+    samples: int = 1_000_000, distance: int = 4, checks: int = 1000, seed: int = 0
+) -> None:
+    """What a check for near-duplicates costs among so many accepted samples."""
+    import random
+
+    from pipeline.output.near_duplicates import NearDuplicates
+
+    rng = random.Random(seed)
+    with measured({"command": "near-duplicates", "part": "index"}) as figures:
+        earlier = ((f"{n:012d}", f"{rng.getrandbits(64):016x}") for n in range(samples))
+        found = NearDuplicates(distance, earlier)
+    print(json.dumps(figures | {"samples": samples}))
+    with measured({"command": "near-duplicates", "part": "checks"}) as figures:
+        for _ in range(checks):
+            found.reason(f"{rng.getrandbits(64):016x}")
+    figures["cpu_ms_per_check"] = round(figures["cpu_seconds"] / checks * 1000, 3)
     print(json.dumps(figures))
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
-from dataclasses import dataclass, field
 from types import TracebackType
 
 from rich.console import Console
@@ -14,31 +12,11 @@ from rich.progress import Progress as RichProgress
 
 from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED
 from pipeline.output.batches import Report
+from pipeline.output.finished import Counts
 from pipeline.terminal import printable
 
 LINE_SECONDS = 10.0
 """Seconds between two plain lines."""
-
-
-@dataclass
-class Counts:
-    """How requests have ended so far.
-
-    Attributes:
-        statuses: requests by status.
-        accepted: accepted samples by emotion.
-    """
-
-    statuses: Counter[str] = field(default_factory=Counter)
-    accepted: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def done(self) -> int:
-        return self.statuses.total()
-
-    def add(self, statuses: dict[str, int], accepted: dict[str, int]) -> None:
-        self.statuses.update(statuses)
-        self.accepted.update(accepted)
 
 
 class Progress:
@@ -75,7 +53,7 @@ class Progress:
 
     def add(self, report: Report) -> None:
         """Count a finished batch, and show it."""
-        self.counts.add(dict(report.statuses), dict(report.accepted))
+        self.counts.add(report.statuses, report.accepted)
         if self.bar:
             self.bar.update(self.task, completed=self.counts.done, summary=self.summary())
         elif time.monotonic() - self.last_line >= LINE_SECONDS:

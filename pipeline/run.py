@@ -11,7 +11,6 @@ from pipeline.classifier.quality import classifier_warnings
 from pipeline.config import Config
 from pipeline.generation.worker import Job
 from pipeline.models.locate import CLASSIFIERS, Model, locate
-from pipeline.output.batches import remove_batches
 from pipeline.output.index import clear_leftovers, conclude
 from pipeline.output.integrity import (
     damaged_index,
@@ -28,7 +27,6 @@ from pipeline.output.run_file import (
     read_run,
     write_run,
 )
-from pipeline.output.shards import publisher_of
 from pipeline.planning.manifest_input import (
     check_quota_column,
     checked_manifest,
@@ -37,7 +35,7 @@ from pipeline.planning.manifest_input import (
     vocabulary_warning,
 )
 from pipeline.planning.prompt_check import PromptCheck
-from pipeline.scheduling.driver import make_batches
+from pipeline.scheduling.driver import make_shards
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.executor_choice import executor_for
 from pipeline.storage.files import Location, clear_temporaries
@@ -118,17 +116,14 @@ def execute(
             run = finish_reopening(output, run)
             refuse_damaged_shards(output)
 
-            # Make the batches that are missing, and publish them in shards.
+            # Make the batches that are missing, pack them, and commit the shards.
             job = make_job(output, config, models, run, manifest, folder_of(manifest_path))
-            publisher = publisher_of(output, config, job.schema)
-            pieces = make_batches(manifest, job, publisher, lease, executor or executor_for(config))
+            pieces = make_shards(manifest, job, lease, executor or executor_for(config))
             if pieces:
                 warn(_pieces_warning(pieces))
 
-            # Conclude: the last shard, the index, and what is left of the work removed.
-            counts = conclude(output, read_run(output), job.schema, publisher.finish())
-            remove_batches(output)
-            return Outcome(counts)
+            # Conclude: the index, and the counts.
+            return Outcome(conclude(output, read_run(output), job.schema))
 
 
 def make_job(

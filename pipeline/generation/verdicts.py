@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from pipeline.config import Config
 from pipeline.output.rows import RowLayout, target_name
 
@@ -81,75 +79,51 @@ def unscored(row: Mapping[str, Any], layout: RowLayout, config: Config) -> list[
     return [name for name in sorted(config.filters) if scores.get(name) is None]
 
 
-class NearDuplicates:
-    """The accepted samples so far, by their perceptual hashes.
-
-    Args:
-        distance: bits of 64 by which the hashes of near-duplicates differ at most.
-        earlier: key and hash of the samples that were accepted before.
-    """
-
-    def __init__(self, distance: int, earlier: Iterable[tuple[str, str]] = ()):
-        self.distance = distance
-        self.keys: list[str] = []
-        self.hashes = np.empty(1024, np.uint64)
-        for key, phash in earlier:
-            self.add(key, phash)
-
-    def add(self, key: str, phash: str) -> None:
-        if len(self.keys) == len(self.hashes):
-            self.hashes = np.concatenate([self.hashes, np.empty_like(self.hashes)])
-        self.hashes[len(self.keys)] = int(phash, 16)
-        self.keys.append(key)
-
-    def reason(self, phash: str) -> str:
-        """Why a sample with this hash is rejected; empty if no earlier one is near."""
-        distances = np.bitwise_count(self.hashes[: len(self.keys)] ^ np.uint64(int(phash, 16)))
-        near = np.flatnonzero(distances <= self.distance)
-        if not near.size:
-            return ""
-        first = near[0]
-        return (
-            f"near-duplicate of {self.keys[first]}: {distances[first]} of 64 bits apart, "
-            f"{self.distance} allowed"
-        )
-
-
 class Quota:
     """How many accepted samples each cell has so far, in the order of the plan.
 
     Args:
         max_accepted: samples that a cell may have.
         by: what makes a cell: `emotion`, or a further column of the manifest.
-        layout: of the rows.
-        earlier: the rows of the samples that were accepted before, with the columns of `columns`.
+        earlier: the cells of the samples that were accepted before.
     """
 
-    def __init__(
-        self,
-        max_accepted: int,
-        by: str,
-        layout: RowLayout,
-        earlier: Iterable[Mapping[str, Any]] = (),
-    ):
+    def __init__(self, max_accepted: int, by: str, earlier: Iterable[str] = ()):
         self.max_accepted, self.by = max_accepted, by
-        self.columns = quota_columns(by, layout)
-        self.counts: Counter[str] = Counter(self.cell(row) for row in earlier)
+        self.counts: Counter[str] = Counter(earlier)
 
-    def cell(self, row: Mapping[str, Any]) -> str:
-        return target_name(row) if self.by == EMOTION else str(row[self.columns[0]])
+    def add(self, cell: str) -> None:
+        """Count an accepted sample."""
+        self.counts[cell] += 1
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        self.counts[self.cell(row)] += 1
-
-    def reason(self, row: Mapping[str, Any]) -> str:
+    def reason(self, cell: str) -> str:
         """Why another sample of this cell is rejected; empty while there is room."""
-        cell = self.cell(row)
         if self.counts[cell] < self.max_accepted:
             return ""
         return f"quota: {self.by} {cell} has its {self.max_accepted} accepted before"
 
 
-def quota_columns(by: str, layout: RowLayout) -> list[str]:
-    """The columns that make a cell. A mixture is a cell of its own, none of its members'."""
-    return [EMOTION, "mixture"] if by == EMOTION else [layout.column("manifest", by)]
+@dataclass(frozen=True)
+class Cells:
+    """What a quota counts by.
+
+    Attributes:
+        by: `emotion`, or a further column of the manifest.
+        columns: the columns of the rows that make a cell.
+    """
+
+    by: str
+    columns: tuple[str, ...]
+
+    def cell(self, row: Mapping[str, Any]) -> str:
+        """The cell of a row. A mixture is a cell of its own, none of its members'."""
+        return target_name(row) if self.by == EMOTION else str(row[self.columns[0]])
+
+
+def cells_of(config: Config, layout: RowLayout) -> Cells | None:
+    """What the quota of a run counts by; None without a quota."""
+    if not config.quota:
+        return None
+    if config.quota_by == EMOTION:
+        return Cells(EMOTION, (EMOTION, "mixture"))
+    return Cells(config.quota_by, (layout.column("manifest", config.quota_by),))

@@ -15,10 +15,13 @@ from pipeline.generation.load import import_libraries, load_engine
 from pipeline.generation.results import Result
 from pipeline.generation.samples import BatchMaker
 from pipeline.generation.scores import load_scores
+from pipeline.generation.verdicts import cells_of
 from pipeline.models.locate import Model
 from pipeline.models.node import refuse_other_models
-from pipeline.output.batches import Report, report, write_batch
+from pipeline.output.batches import Report, report_of, write_batch
+from pipeline.output.packing import Packed, PackTask
 from pipeline.output.rows import layout_of
+from pipeline.output.shards import packer_for
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.software import refuse_other_versions, versions
 from pipeline.scheduling.bisection import KILLED, Task
@@ -155,7 +158,7 @@ def make_task(maker: BatchMaker, task: Task) -> tuple[list[Result], int]:
 
 
 class BatchWorker:
-    """The models of a run, loaded, and what is done with them; one task at a time."""
+    """What a worker can do; one task at a time. Packing needs no models."""
 
     def __init__(self, job: Job):
         self.job = job
@@ -181,16 +184,15 @@ class BatchWorker:
         self.maker = BatchMaker(engine, scores, config, layout, self.job.base)
         return Ready(os.getpid(), imported - began, time.monotonic() - imported)
 
-    def run(self, task: Task) -> Report | None:
-        """Make the task's requests, and write their results durably.
-
-        Returns:
-            None for a probe, which stores nothing.
-        """
-        began = time.monotonic()
+    def run(self, task: Task | PackTask) -> Report | Packed | None:
+        """Do a task, whose results are durable when this returns; None for a probe."""
+        if isinstance(task, PackTask):
+            return packer_for(self.job.output, self.job.config, self.job.schema).pack(task)
+        began, job = time.monotonic(), self.job
         results, piece = make_task(self.maker, task)
         if task.probe:
             return None
-        number = task.batch.number
-        write_batch(self.job.output, number, results, self.job.schema)
-        return replace(report(number, results, time.monotonic() - began), piece=piece)
+        file = write_batch(job.output, task.batch.number, results, job.schema)
+        rows = [result.record for result in results]
+        report = report_of(file, rows, cells_of(job.config, layout_of(job.schema)))
+        return replace(report, piece=piece, seconds=time.monotonic() - began)

@@ -1,6 +1,6 @@
-"""Durable results of a batch: one parquet file each, written before the batch is reported as done.
+"""Durable results of a batch: one parquet file each, written before the batch is reported.
 
-The file's name carries the SHA-256 of its content, so that damage is found when it is read.
+The name of the file carries a digest of its content, so that damage is found when it is read.
 """
 
 from __future__ import annotations
@@ -10,19 +10,45 @@ import os
 import re
 import socket
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.generation.results import Result
-from pipeline.generation.verdicts import ACCEPTED
+from pipeline.generation.verdicts import ACCEPTED, Cells
 from pipeline.output.records import from_parquet
 from pipeline.output.sample_files import MIXTURE
+from pipeline.output.sequencer import RequestSummary
 from pipeline.storage.files import Location, listing, write_bytes
 
 IMAGE = "encoded_image"
+"""The column of the images, which only batch files have."""
+
+BATCHES_PER_FOLDER = 1000
+
+_NAME = re.compile(r"(\d{10})-([0-9a-f]{16})\.parquet")
+
+
+@dataclass(frozen=True)
+class BatchFile:
+    """The file of a batch.
+
+    Attributes:
+        number: of the batch.
+        digest: the first 16 hex digits of the SHA-256 of its content.
+        size: in bytes.
+    """
+
+    number: int
+    digest: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.number:010d}-{self.digest}.parquet"
 
 
 @dataclass(frozen=True)
@@ -30,9 +56,11 @@ class Report:
     """A finished batch, as its worker reports it.
 
     Attributes:
+        file: where its results are.
+        requests: how each of them ended, in the order of the plan.
+        statuses: requests by status.
         accepted: accepted samples by emotion; all mixtures as one.
-        piece: requests drawn together at most, where memory or deaths forbade the whole batch; else
-            0.
+        piece: how many requests were made together at most, if not the whole batch; else 0.
         seconds, host, pid: of this computation; they never enter a shard.
     """
 
@@ -43,65 +71,111 @@ class Report:
     seconds: float = 0.0
     host: str = ""
     pid: int = 0
+    file: BatchFile | None = None
+    requests: Sequence[RequestSummary] = ()
+
+    def as_log_entry(self) -> dict[str, Any]:
+        """What the log keeps of it."""
+        entry = asdict(self)
+        del entry["file"], entry["requests"]
+        return entry
 
 
-def report(batch: int, results: list[Result], seconds: float = 0.0) -> Report:
-    statuses = Counter(result.record["status"] for result in results)
-    accepted = Counter(
-        result.record["emotion"] or MIXTURE
-        for result in results
-        if result.record["status"] == ACCEPTED
-    )
+def report_of(file: BatchFile, rows: Sequence[Mapping[str, Any]], cells: Cells | None) -> Report:
+    """The report of a batch, given its rows."""
+    requests = tuple(summary_of(row, cells) for row in rows)
+    accepted = [row for row in rows if row["status"] == ACCEPTED]
     return Report(
-        batch, dict(statuses), dict(accepted), 0, seconds, socket.gethostname(), os.getpid()
+        batch=file.number,
+        statuses=dict(Counter(row["status"] for row in rows)),
+        accepted=dict(Counter(row["emotion"] or MIXTURE for row in accepted)),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        file=file,
+        requests=requests,
     )
+
+
+def summary_of(row: Mapping[str, Any], cells: Cells | None) -> RequestSummary:
+    """How the request of a row ended, as far as the shards depend on it."""
+    cell = cells.cell(row) if cells else ""
+    return RequestSummary(row["key"], row["status"], cell, row["phash"])
 
 
 def folder(output: Location) -> Location:
     return output / "_state" / "batches"
 
 
-def batch_files(output: Location, number: int) -> list[Location]:
-    """The files of a batch: one, or none; several only if it was computed twice."""
-    return listing(folder(output), f"{number:08d}-*.parquet")
+def batch_path(output: Location, file: BatchFile) -> Location:
+    return _subfolder(output, file.number) / file.name
 
 
-def write_batch(output: Location, number: int, results: list[Result], schema: pa.Schema) -> None:
-    """Write a batch's records and images in one atomic file, its name bound to its content."""
-    rows = [{**result.record, IMAGE: result.image} for result in results]
-    table = pa.Table.from_pylist(rows, schema=schema.append(pa.field(IMAGE, pa.binary())))
+def _subfolder(output: Location, number: int) -> Location:
+    """Folders of a thousand batches: no listing of one is ever long."""
+    return folder(output) / f"{number // BATCHES_PER_FOLDER:07d}"
+
+
+def write_batch(
+    output: Location, number: int, results: Sequence[Result], schema: pa.Schema
+) -> BatchFile:
+    """Write a batch's records and images in one atomic file, whose name has its digest."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(batch_table(results, schema), sink, compression="zstd")
     data = sink.getvalue().to_pybytes()
-    write_bytes(folder(output) / f"{number:08d}-{_digest(data)}.parquet", data)
+    file = BatchFile(number, _digest(data), len(data))
+    write_bytes(batch_path(output, file), data)
+    return file
 
 
-def read_batch(output: Location, number: int) -> list[Result] | None:
-    """The results of a batch, or None if it was never finished or its file is damaged."""
-    for path in batch_files(output, number):
-        data = path.read_bytes()
-        if path.stem.endswith(_digest(data)):
-            rows = from_parquet(data).to_pylist()
-            return [Result(row, row.pop(IMAGE)) for row in rows]
-    return None
+def batch_table(results: Sequence[Result], schema: pa.Schema) -> pa.Table:
+    """Records and images as a table."""
+    rows = [{**result.record, IMAGE: result.image} for result in results]
+    return pa.Table.from_pylist(rows, schema=schema.append(pa.field(IMAGE, pa.binary())))
 
 
-def remove_batch(output: Location, number: int) -> None:
-    for path in batch_files(output, number):
-        path.unlink(missing_ok=True)
+def read_batch(output: Location, file: BatchFile) -> pa.Table | None:
+    """The records and images of a batch; None if its file is missing or damaged."""
+    try:
+        data = batch_path(output, file).read_bytes()
+    except FileNotFoundError:
+        return None
+    return from_parquet(data) if _digest(data) == file.digest else None
 
 
-def remove_batches(output: Location) -> None:
-    """Remove the files of all batches."""
-    for number in finished_batches(output):
-        remove_batch(output, number)
+def read_rows(
+    output: Location, file: BatchFile, columns: list[str] | None = None
+) -> list[dict[str, Any]] | None:
+    """A batch's records without its images; None if the file cannot be read.
+
+    The digest is not checked here, since that would read the images.
+
+    Args:
+        columns: to be read; None for all.
+    """
+    try:
+        with batch_path(output, file).open("rb") as handle:
+            parquet = pq.ParquetFile(handle)
+            names = columns or [name for name in parquet.schema_arrow.names if name != IMAGE]
+            table = parquet.read(columns=names, use_threads=False)
+    except (FileNotFoundError, pa.ArrowInvalid, OSError):
+        return None
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
 
 
-def finished_batches(output: Location) -> set[int]:
-    """Numbers of the batches whose results lie on disk."""
-    files = listing(folder(output), "*-*.parquet")
-    named = (re.fullmatch(r"(\d{8,})-[0-9a-f]{16}\.parquet", path.name) for path in files)
-    return {int(match[1]) for match in named if match}
+def list_batches(output: Location) -> list[BatchFile]:
+    """The batch files on disk, in the order of their names; of a batch made twice, each."""
+    found = []
+    for subfolder in listing(folder(output), "*"):
+        for path in listing(subfolder, "*.parquet"):
+            if match := _NAME.fullmatch(path.name):
+                size = path.size() if hasattr(path, "size") else path.stat().st_size
+                found.append(BatchFile(int(match[1]), match[2], size or 0))
+    return found
+
+
+def remove_batch(output: Location, file: BatchFile) -> None:
+    batch_path(output, file).unlink(missing_ok=True)
 
 
 def _digest(data: bytes) -> str:

@@ -59,6 +59,8 @@ def _images(output: Location, keys: Collection[str]) -> dict[str, Image.Image]:
     """The images of those samples, by key."""
     images: dict[str, Image.Image] = {}
     for marker in read_markers(output):
+        if not marker.accepted:
+            continue
         data = read_shard_file(output, marker, "tar")
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:

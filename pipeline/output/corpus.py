@@ -18,15 +18,13 @@ from pipeline.generation.results import Result
 from pipeline.output.index import clear_leftovers, conclude
 from pipeline.output.integrity import read_committed, refuse_damage, refuse_damaged_shards
 from pipeline.output.markers import (
-    REJECTED_FOLDER,
     Marker,
     read_markers,
     relative_name,
-    shard_name,
 )
 from pipeline.output.records import from_parquet
 from pipeline.output.run_file import RunFile, as_stored, examine_output, read_run, write_run
-from pipeline.output.shards import publisher_of
+from pipeline.output.shards import Publisher
 from pipeline.planning.fingerprint import fingerprint
 from pipeline.storage.files import Location, clear_temporaries
 from pipeline.storage.lease import Lease
@@ -66,11 +64,7 @@ def read_results(output: Location, run: RunFile, first_shard: int = 0) -> Iterat
     Raises:
         UserError: a file is damaged.
     """
-    markers = read_markers(output)
-    if markers:
-        results = _read_shards(output, markers[first_shard:])
-    else:
-        results = _read_unsharded(output, run)
+    results = _read_shards(output, read_markers(output)[first_shard:])
     for number, group in itertools.groupby(results, key=lambda result: result.record["batch"]):
         yield number, list(group)
 
@@ -87,18 +81,6 @@ def _read_shards(output: Location, markers: Sequence[Marker]) -> Iterator[Result
                 images |= _images_in(data)
         for row in rows:
             yield Result(row, images.get(row["key"]))
-
-
-def _read_unsharded(output: Location, run: RunFile) -> Iterator[Result]:
-    """The results of a corpus in which nothing was accepted: it has its metadata, and no shard."""
-    files = run.files or {}
-    rejected = f"{REJECTED_FOLDER}/{shard_name(0)}.tar"
-    images: dict[str, bytes] = {}
-    if rejected in files:
-        images = _images_in(read_committed(output, rejected, files[rejected]))
-    metadata = read_committed(output, METADATA, files[METADATA])
-    for row in from_parquet(metadata).to_pylist():
-        yield Result(row, images.get(row["key"]))
 
 
 def _images_in(tar: bytes) -> dict[str, bytes]:
@@ -159,11 +141,12 @@ def pack(
                 write_run(output, run)
                 clear_temporaries(output)
                 refuse_damaged_shards(output)
-                publisher = publisher_of(output, config, schema)
+                publisher = Publisher(output, config, schema)
                 for number, results in batches:
                     if number == publisher.next.batch:
                         publisher.take(results)
-                return conclude(output, run, schema, publisher.finish())
+                publisher.finish()
+                return conclude(output, run, schema)
     assert run.counts is not None
     refuse_damage(output, run)
     clear_leftovers(output)

@@ -14,7 +14,9 @@ def write_loader_files(output: Location) -> list[str]:
     timm reads `_info.json` in the folder of a dataset (`timm.data.readers.reader_wds`), open_clip
     `sizes.json` beside the tars (`open_clip_train.data.get_dataset_size`).
     """
-    counts = {f"{marker.name}.tar": marker.accepted for marker in read_markers(output)}
+    # A shard without a sample has no tar.
+    markers = [marker for marker in read_markers(output) if marker.accepted]
+    counts = {f"{marker.name}.tar": marker.accepted for marker in markers}
     split = {
         "name": "train",
         "filenames": [f"shards/{name}" for name in counts],

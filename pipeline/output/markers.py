@@ -16,6 +16,9 @@ from pipeline.storage.files import (
     write_bytes,
 )
 
+SHARD_DIGITS = 8
+"""Digits of a shard's number: as many as a billion samples need, in shards of ten or more."""
+
 REJECTED_FOLDER = "rejected"
 """Where rejected images are kept: beside the shards, so that no reader takes them for samples."""
 
@@ -72,13 +75,13 @@ class Marker:
 
 def shard_name(number: int) -> str:
     """The common stem of a shard's files."""
-    return f"{number:05d}"
+    return f"{number:0{SHARD_DIGITS}d}"
 
 
 def shard_files(number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names of the files that a shard has, marker excepted, and of those that it may have."""
     name = shard_name(number)
-    return (f"{name}.tar", f"{name}.parquet"), (f"{REJECTED_FOLDER}/{name}.tar",)
+    return (f"{name}.parquet",), (f"{name}.tar", f"{REJECTED_FOLDER}/{name}.tar")
 
 
 def shard_folder(output: Location) -> Location:

@@ -23,19 +23,13 @@ MAX_MIXTURES = 100
 OTHER_MIXTURES = "other mixtures"
 
 
-def write_metadata(output: Location, schema: pa.Schema, unsharded: list[dict[str, Any]]) -> None:
-    """Write `metadata.parquet` in the order of the plan.
-
-    Args:
-        unsharded: the rows that are in no shard; there are some only if nothing was accepted.
-    """
+def write_metadata(output: Location, schema: pa.Schema) -> None:
+    """Write `metadata.parquet` in the order of the plan."""
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
         for marker in read_markers(output):
             rows = from_parquet(read_shard_file(output, marker, "parquet"))
             writer.write_table(rows.cast(schema))
-        if unsharded:
-            writer.write_table(pa.Table.from_pylist(unsharded, schema=schema))
     write_bytes(output / METADATA_FILE, sink.getvalue().to_pybytes())
 
 

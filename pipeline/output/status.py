@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from pipeline.generation.verdicts import STATUSES
-from pipeline.output import batches
+from pipeline.output.finished import Counts, find_finished
 from pipeline.output.integrity import missing_end, missing_marker
-from pipeline.output.markers import Cursor, Marker, read_markers
+from pipeline.output.markers import read_markers
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.storage.files import Location
 from pipeline.storage.log import read_log
@@ -22,8 +21,7 @@ def status(output: Location) -> dict[str, Any]:
         UserError: not the output of a run, or damaged.
     """
     run = read_run(output)
-    markers = read_markers(output)
-    statuses, accepted = _count(output, run, markers)
+    counts = _count(output, run)
     # A batch that was made twice counts once.
     log = read_log(output)
     made = {entry["batch"]: entry for entry in log.entries if "statuses" in entry}
@@ -34,10 +32,10 @@ def status(output: Location) -> dict[str, Any]:
         "fingerprint": run.fingerprint,
         "complete": run.complete,
         "requests": run.requests,
-        "done": statuses.total(),
-        **{name: statuses[name] for name in STATUSES},
-        "accepted_per_emotion": dict(sorted((+accepted).items())),
-        "shards": len(markers),
+        "done": counts.done,
+        **{name: counts.statuses[name] for name in STATUSES},
+        "accepted_per_emotion": dict(sorted((+counts.accepted).items())),
+        "shards": len(read_markers(output)),
         "worker_seconds": round(seconds, 1),
         "images_per_worker_second": round(computed / seconds, 3) if seconds else None,
         "damaged_log_lines": log.damaged,
@@ -45,30 +43,14 @@ def status(output: Location) -> dict[str, Any]:
     }
 
 
-def _count(
-    output: Location, run: RunFile, markers: Sequence[Marker]
-) -> tuple[Counter[str], Counter[str]]:
-    """The finished requests by status, and the accepted ones by emotion."""
-    statuses: Counter[str] = Counter()
-    accepted: Counter[str] = Counter()
-    if run.counts is not None:
-        statuses.update({name: run.counts[name] for name in STATUSES})
-        for emotion, count in run.counts["emotions"].items():
-            accepted[emotion] = count["accepted"]
-        return statuses, accepted
-    for marker in markers:
-        statuses.update({name: marker.count(name) for name in STATUSES})
-        accepted.update(marker.emotions)
-    # What is finished and in no shard yet lies in batch files. The first requests of the first
-    # batch may be in a shard already.
-    start = markers[-1].next if markers else Cursor()
-    for number in batches.finished_batches(output):
-        results = batches.read_batch(output, number) if number >= start.batch else None
-        published = start.offset if number == start.batch else 0
-        report = batches.report(number, (results or [])[published:])
-        statuses.update(report.statuses)
-        accepted.update(report.accepted)
-    return statuses, accepted
+def _count(output: Location, run: RunFile) -> Counts:
+    """How the finished requests ended."""
+    if run.counts is None:
+        return find_finished(output, run.requests, run.config["batch_size"]).counts
+    counts = Counts(Counter({name: run.counts[name] for name in STATUSES}))
+    for emotion, count in run.counts["emotions"].items():
+        counts.accepted[emotion] = count["accepted"]
+    return counts
 
 
 def as_text(summary: dict[str, Any]) -> str:

@@ -31,6 +31,7 @@ from pipeline.output.metadata import read_table
 from pipeline.output.rows import layout_of, target_name
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.output.sample_files import SampleFormat
+from pipeline.output.sequencer import is_full, max_requests
 from pipeline.planning.fingerprint import fingerprint
 from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location, listing
@@ -97,7 +98,9 @@ def _uncommitted_files(output: Location, markers: Sequence[Marker], run: RunFile
 
 def _check_size(marker: Marker, size: int, last: bool) -> Iterator[str]:
     """Every shard but the last one is full."""
-    if marker.accepted == size or (last and 0 < marker.accepted <= size):
+    if last and marker.accepted <= size and marker.requests <= max_requests(size):
+        return
+    if is_full(marker.accepted, marker.requests, size):
         return
     yield f"shards/{marker.name}.json: {marker.accepted} samples where {size} were planned"
 
@@ -115,7 +118,9 @@ def _check_shard(
     accepted = {row["key"]: row for row in rows if row["status"] == ACCEPTED}
     layout = layout_of(schema)
     form = SampleFormat(layout, run.config["image_format"], run.config["taxonomy"]["labels"])
-    members = _read_members(shard_folder(output) / f"{name}.tar")
+    tar = f"{name}.tar"
+    # A shard without a sample has no tar.
+    members = _read_members(shard_folder(output) / tar) if tar in marker.sha256 else {}
     expected = [name for key in accepted for name in form.names(key)]
     if list(members) != expected:
         yield (

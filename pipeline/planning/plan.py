@@ -15,7 +15,7 @@ from manifests.read import Manifest
 from manifests.schema import Row
 from pipeline.config import Config
 
-KEY_DIGITS = 9
+KEY_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,9 @@ class Batch:
 
 def derive_seed(run_seed: int, key: str, candidate: int) -> int:
     """A seed in [0, 2^63) that depends on nothing but these three."""
+    if key.isdecimal():
+        # Seeds depend on the number alone, not on how many digits keys are written with.
+        key = f"{int(key):09d}"
     digest = hashlib.sha256(f"{run_seed}/{key}/{candidate}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

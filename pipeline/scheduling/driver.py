@@ -1,38 +1,43 @@
-"""From the plan to published shards: which batches are missing, and what their end leads to."""
+"""From the plan to committed shards: which batches are missing, and what each result leads to."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
 
 from manifests.read import Manifest
 from pipeline.errors import RunStopped
-from pipeline.generation.verdicts import STATUSES
+from pipeline.generation.results import Result, blank_row, quota_rejection
+from pipeline.generation.verdicts import cells_of
 from pipeline.generation.worker import Job
 from pipeline.output import batches
-from pipeline.output.markers import read_markers
+from pipeline.output.batches import BatchFile, Report
+from pipeline.output.finished import find_finished
+from pipeline.output.packing import Packed, PackTask
+from pipeline.output.rows import layout_of
 from pipeline.output.run_file import read_run
-from pipeline.output.shards import Publisher
+from pipeline.output.sequencer import ShardSpec
+from pipeline.output.shards import Committer, packer_for, sequencer_for
 from pipeline.planning.manifest_input import batches_of
 from pipeline.planning.plan import Batch, planned_requests
-from pipeline.progress import Counts, Progress
+from pipeline.progress import Progress
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.pool import Pool
 from pipeline.scheduling.strategy_choice import StrategyChoice
-from pipeline.storage.files import Location
 from pipeline.storage.lease import Lease
 from pipeline.storage.log import Log
 
 MAX_ROUNDS = 3
-"""How often a batch is made whose file turns out to be damaged when it is read."""
+"""How often a batch is made whose file turns out to be damaged when it is packed."""
 
 
-def make_batches(
-    manifest: Manifest, job: Job, publisher: Publisher, lease: Lease, executor: Executor
-) -> Counter[int]:
-    """Have every batch made that is not on disk yet, and publish all of them but the last shard.
+class DamagedBatchError(Exception):
+    """A batch file was damaged after it had been written. It has been removed."""
+
+
+def make_shards(manifest: Manifest, job: Job, lease: Lease, executor: Executor) -> Counter[int]:
+    """Have every batch made that is missing, and every shard packed and committed.
 
     Returns:
         How many batches were made in pieces, by the size of the pieces.
@@ -40,105 +45,146 @@ def make_batches(
     Raises:
         RunStopped: the run cannot go on.
     """
-    requests = planned_requests(manifest, job.config)
-    planned = -(-requests // job.config.batch_size)
     pieces: Counter[int] = Counter()
     for _ in range(MAX_ROUNDS):
-        pieces += Driver(manifest, job, publisher, lease, executor).run()
-        publisher.advance()
-        if publisher.next.batch == planned:
+        try:
+            Driver(manifest, job, lease, executor, pieces).run()
             return pieces
-        # A file was damaged after it had been written: that batch is made again.
-    number = publisher.next.batch
-    raise RunStopped(
-        f"{batches.folder(job.output)}: batch {number} is damaged each time it is made"
-    )
+        except DamagedBatchError as error:
+            damaged = error
+    raise RunStopped(f"{batches.folder(job.output)}: {damaged} is damaged each time it is made")
 
 
 class Driver:
-    """Makes the batches that are missing, and publishes shards as they fill."""
+    """Knows which batches are on disk, what is sequenced, and what is committed.
+
+    It reads no image: workers report how each request ended, and pack the shards.
+    """
 
     def __init__(
         self,
         manifest: Manifest,
         job: Job,
-        publisher: Publisher,
         lease: Lease,
         executor: Executor,
+        pieces: Counter[int],
     ):
-        self.manifest, self.job, self.publisher = manifest, job, publisher
-        self.lease, self.executor = lease, executor
+        self.manifest, self.job, self.lease, self.executor = manifest, job, lease, executor
+        self.pieces = pieces
         self.requests = planned_requests(manifest, job.config)
-        self.pieces: Counter[int] = Counter()
+        self.batches = -(-self.requests // job.config.batch_size)
+        self.layout = layout_of(job.schema)
+        self.cells = cells_of(job.config, self.layout)
+        self.sequencer = sequencer_for(job.output, job.config, job.schema)
+        self.committer = Committer(job.output)
+        self.first = self.sequencer.start.batch
+        finished = find_finished(job.output, self.requests, job.config.batch_size, self.cells)
+        for file in finished.leftovers:
+            batches.remove_batch(job.output, file)
+        self.counts, self.made_before = finished.counts, frozenset(finished.files)
+        self.files = finished.files
+        """The batches on disk that no committed shard holds."""
+        self.summaries = finished.summaries
+        """Those of the batches that wait for an earlier one."""
 
-    def run(self) -> Counter[int]:
-        """Make the batches; returns how many were made in pieces, by the size of the pieces."""
-        job, first = self.job, self.publisher.start.batch
-        self.finished, counts = finished_before(job.output, self.publisher)
-        missing = -(-self.requests // job.config.batch_size) - first - len(self.finished)
-        if not missing:
-            return self.pieces
-        run = read_run(job.output)
-        self.strategies = StrategyChoice(job.output, run, job.config, self.requests, self.finished)
+    def run(self) -> None:
+        """Make and pack what is missing.
+
+        Raises:
+            DamagedBatchError: a batch has to be made again.
+        """
+        run, config = read_run(self.job.output), self.job.config
+        self.strategies = StrategyChoice(self.job.output, run, config, self.requests, self.files)
+        self.strategies.choose_if_possible()
+        missing = self.batches - self.first - len(self.made_before)
+        if missing:
+            self._run_workers(missing)
+        else:
+            # Only the last shards are to be packed: no models are loaded for that.
+            packer = packer_for(self.job.output, config, self.job.schema)
+            self._sequence(lambda task: self._on_packed(packer.pack(task)))
+
+    def _run_workers(self, missing: int) -> None:
         times = {"checked": time.time()}
         try:
-            workers = min(self.executor.connect(job), missing)
+            workers = min(self.executor.connect(self.job), missing)
             times["connected"] = time.time()
-            with Progress(self.requests, counts) as self.progress, Log(job.output) as self.log:
+            with (
+                Progress(self.requests, self.counts) as self.progress,
+                Log(self.job.output) as self.log,
+            ):
                 self.log.add({"event": "start", **times})
-                if self.strategies.is_made:
-                    self.publisher.advance()
-                pool = Pool(self.executor, job.config, workers, self.log.add)
-                pool.run(self._missing_batches(), self._on_report, self.lease.check)
+                self.pool = Pool(self.executor, self.job.config, workers, self.log.add)
+                self._sequence(self.pool.add_pack)
+                self.pool.run(self._missing_batches(), self._on_result, self.lease.check)
         finally:
             self.executor.close()
-        return self.pieces
 
     def _missing_batches(self) -> Iterator[Batch | None]:
         """The batches for the workers; None while the next one's strategies are not chosen yet."""
-        job, first = self.job, self.publisher.start.batch
-        for batch in batches_of(self.manifest, job.config, first):
-            if batch.number in self.finished:
+        for batch in batches_of(self.manifest, self.job.config, self.first):
+            if batch.number in self.made_before:
                 continue
             while not self.strategies.can_assign(batch):
                 yield None
             # No worker is needed for a batch whose cells are all full.
-            if results := self.publisher.all_refused(batch, job.config.taxonomy):
-                batches.write_batch(job.output, batch.number, results, job.schema)
-                self._on_report(batches.report(batch.number, results))
+            if results := self._quota_rejections(batch):
+                file = batches.write_batch(self.job.output, batch.number, results, self.job.schema)
+                rows = [result.record for result in results]
+                self._on_result(batches.report_of(file, rows, self.cells))
             else:
                 yield self.strategies.assign(batch)
 
-    def _on_report(self, report: batches.Report) -> None:
-        """A batch is on disk: count it, and publish it if it is the next in order."""
+    def _quota_rejections(self, batch: Batch) -> list[Result]:
+        """The results of a batch ahead if every cell of it is full; else nothing."""
+        if self.cells is None:
+            return []
+        results, rows = [], []
+        for request in batch.requests:
+            rows.append(blank_row(request, batch.number, self.job.config.taxonomy, self.layout))
+        reasons = self.sequencer.quota_reasons([self.cells.cell(row) for row in rows])
+        for row, reason in zip(rows, reasons, strict=False):
+            results.append(quota_rejection(row, self.layout, reason))
+        return results
+
+    def _on_result(self, result: Report | Packed) -> None:
+        if isinstance(result, Packed):
+            self._on_packed(result)
+        else:
+            self._on_report(result)
+
+    def _on_report(self, report: Report) -> None:
+        """A batch is on disk: note it, and have the shards packed that it closes."""
+        assert report.file is not None
         self.progress.add(report)
-        self.log.add(asdict(report))
+        self.log.add(report.as_log_entry())
         if report.piece:
             self.pieces[report.piece] += 1
-        was_chosen = self.strategies.on_finished(report.batch)
-        # Any other batch waits for the next one; to look for that in vain costs a listing.
-        is_next = self.strategies.is_made and report.batch == self.publisher.next.batch
-        if was_chosen or is_next:
-            self.publisher.advance()
+        self.files[report.batch], self.summaries[report.batch] = report.file, report.requests
+        self.strategies.choose_if_possible()
+        self._sequence(self.pool.add_pack)
 
+    def _sequence(self, pack: Callable[[PackTask], None]) -> None:
+        """Sequence all batches that are next in order; `pack` is called with each closed shard."""
+        if not self.strategies.is_made:
+            return
+        while (number := self.sequencer.next.batch) in self.summaries:
+            specs = self.sequencer.take(self.summaries.pop(number))
+            is_last = self.sequencer.next.batch == self.batches
+            last = self.sequencer.finish() if is_last else None
+            for spec in [*specs, *([last] if last else [])]:
+                pack(PackTask(spec, self._files_of(spec)))
 
-def finished_before(output: Location, publisher: Publisher) -> tuple[set[int], Counts]:
-    """The batches that are on disk and not published yet, and how all finished requests ended.
+    def _files_of(self, spec: ShardSpec) -> list[BatchFile]:
+        end = spec.next.batch + (spec.next.offset > 0)
+        return [self.files[number] for number in range(spec.first.batch, end)]
 
-    Files of damaged batches, and of published ones, are removed.
-    """
-    finished, counts, start = set(), Counts(), publisher.start
-    for marker in read_markers(output):
-        statuses = {status: marker.count(status) for status in STATUSES}
-        counts.add(statuses, dict(marker.emotions))
-    for number in batches.finished_batches(output):
-        results = batches.read_batch(output, number) if number >= start.batch else None
-        if results is None:
-            batches.remove_batch(output, number)
-            continue
-        finished.add(number)
-        # The first requests of a batch may lie in a shard already.
-        published = start.offset if number == start.batch else 0
-        report = batches.report(number, results[published:])
-        counts.add(dict(report.statuses), dict(report.accepted))
-    return finished, counts
+    def _on_packed(self, packed: Packed) -> None:
+        """The files of a shard are written: commit it in its turn, and remove its batches."""
+        if packed.damaged is not None:
+            batches.remove_batch(self.job.output, packed.damaged)
+            raise DamagedBatchError(f"batch {packed.damaged.number}")
+        assert packed.marker is not None
+        for marker in self.committer.add(packed.marker):
+            for number in range(marker.first.batch, marker.next.batch):
+                batches.remove_batch(self.job.output, self.files.pop(number))

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pipeline.generation.worker import Job, Placement, Ready
 from pipeline.output.batches import Report
+from pipeline.output.packing import Packed, PackTask
 from pipeline.scheduling.bisection import Task
 
 
@@ -38,7 +39,7 @@ class Event:
 
     worker: int
     outcome: Outcome
-    value: Placement | Ready | Report | None = None
+    value: Placement | Ready | Report | Packed | None = None
     cause: str = ""
 
 
@@ -70,8 +71,11 @@ class Executor(Protocol):
         """Have the worker load its models; returns `Ready`."""
         ...
 
-    def submit(self, worker: int, task: Task) -> None:
-        """Have the worker work on a task; returns its `Report`, or None for a probe."""
+    def submit(self, worker: int, task: Task | PackTask) -> None:
+        """Have the worker make a batch or pack a shard; returns `Report` or `Packed`.
+
+        A probe returns None.
+        """
         ...
 
     def locate_worker(self, worker: int) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 from pipeline.generation.worker import BatchWorker, Job, Placement, Ready
 from pipeline.output.batches import Report
+from pipeline.output.packing import Packed, PackTask
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.executor import Event, Outcome, last_line
 
-Call = Callable[[], "Placement | Ready | Report | None"]
+Call = Callable[[], "Placement | Ready | Report | Packed | None"]
 """A call to a worker that has not been made yet."""
 
 
@@ -36,7 +37,8 @@ class LocalExecutor:
     Args:
         workers: how many virtual workers there are.
         seed: of the order in which calls are made; None for that in which they were submitted.
-        before_task: is called with each task before it is done, and may raise `WorkerFault`.
+        before_task, before_pack: are called with each task before it is done, and may raise
+            `WorkerFault`.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class LocalExecutor:
         workers: int = 1,
         seed: int | None = None,
         before_task: Callable[[Task], None] = lambda task: None,
+        before_pack: Callable[[PackTask], None] = lambda task: None,
     ):
-        self.size, self.before_task = workers, before_task
+        self.size, self.before_task, self.before_pack = workers, before_task, before_pack
         self.order = random.Random(seed) if seed is not None else None
         self.numbers = itertools.count()
         self.workers: dict[int, BatchWorker] = {}
@@ -65,9 +68,12 @@ class LocalExecutor:
         on_gpu = self.job.config.gpus_per_worker != 0
         self.calls[worker] = lambda: self.workers[worker].load_models(on_gpu)
 
-    def submit(self, worker: int, task: Task) -> None:
-        def run() -> Report | None:
-            self.before_task(task)
+    def submit(self, worker: int, task: Task | PackTask) -> None:
+        def run() -> Report | Packed | None:
+            if isinstance(task, PackTask):
+                self.before_pack(task)
+            else:
+                self.before_task(task)
             return self.workers[worker].run(task)
 
         self.calls[worker] = run

@@ -7,51 +7,24 @@ batch that it held.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from enum import Enum
+from dataclasses import asdict
 from typing import Any, Final
 
 from pipeline.config import Config
 from pipeline.errors import RunStopped
 from pipeline.generation.worker import Placement, Ready
 from pipeline.output.batches import Report
+from pipeline.output.packing import Packed, PackTask
 from pipeline.planning.plan import Batch
-from pipeline.scheduling.bisection import Attempts, Task
+from pipeline.scheduling.bisection import MAX_DEATHS, Attempts, Task
 from pipeline.scheduling.executor import Event, Executor, Outcome
 from pipeline.scheduling.stop_rules import StopRules
+from pipeline.scheduling.worker_handle import WorkerHandle, WorkerState
 
 TICK_SECONDS = 1.0
 """How often the loop wakes without an event, to find workers that hang."""
-
-
-class WorkerState(Enum):
-    """What a worker is doing, and so what its next event means."""
-
-    PLACING = "waits for its resources"
-    LOADING = "loads its models"
-    IDLE = "waits for a task"
-    BUSY = "works on a task"
-    PROBING = "was unreachable, and is asked whether it lives"
-
-
-@dataclass
-class WorkerHandle:
-    """A worker as the pool knows it.
-
-    Attributes:
-        number: as the executor knows it.
-        placement: where it runs, once it has a process.
-        task: what it is working on; while it is PROBING, what it was working on.
-        deadline: on the pool's clock, when it is taken to hang; None without a limit.
-    """
-
-    number: int
-    state: WorkerState = WorkerState.PLACING
-    placement: Placement | None = None
-    task: Task | None = None
-    deadline: float | None = None
 
 
 class NoMoreBatches:
@@ -82,6 +55,8 @@ class Pool:
         self.rules = StopRules(size)
         self.attempts = Attempts()
         self.requeued: deque[Task] = deque()
+        self.packs: deque[PackTask] = deque()
+        self.pack_deaths: Counter[int] = Counter()
         self.workers: dict[int, WorkerHandle] = {}
         self.unplaced_since = clock()
         for _ in range(size):
@@ -90,14 +65,14 @@ class Pool:
     def run(
         self,
         batches: Iterator[Batch | None],
-        on_report: Callable[[Report], None],
+        on_result: Callable[[Report | Packed], None],
         on_tick: Callable[[], None],
     ) -> None:
         """Work off all batches.
 
         Args:
             batches: None stands for a batch that cannot be planned before those in work are done.
-            on_report: is called for each batch once its results are durable.
+            on_result: is called for each batch whose results are durable, and each packed shard.
             on_tick: is called about once a second, and may raise to end the run.
 
         Raises:
@@ -110,7 +85,7 @@ class Pool:
                 return
             events = self.executor.wait(TICK_SECONDS)
             on_tick()
-            self.handle(events, on_report)
+            self.handle(events, on_result)
 
     def assign_idle(self, batches: Iterator[Batch | None]) -> None:
         """Give every idle worker a task, as far as there are any."""
@@ -119,51 +94,66 @@ class Pool:
                 self.assign(worker, batches)
 
     def is_finished(self) -> bool:
-        """Whether nothing is in work and nothing is to be tried again."""
+        """Whether nothing is in work and nothing is left to be done."""
         in_work = any(worker.task for worker in self.workers.values())
-        return self.rules.ever_started and not self.requeued and not in_work
+        return self.rules.ever_started and not (self.requeued or self.packs or in_work)
 
-    def handle(self, events: Iterable[Event], on_report: Callable[[Report], None]) -> None:
+    def handle(self, events: Iterable[Event], on_result: Callable[[Report | Packed], None]) -> None:
         """Act on events of the executor, and on what the clock says."""
         for event in events:
-            self._on_event(event, on_report)
+            self._on_event(event, on_result)
         self._kill_hanging()
         self._check_placement()
+
+    def add_pack(self, task: PackTask) -> None:
+        """Have a shard packed, before any further batch is made: batch files wait for it."""
+        self.packs.append(task)
 
     def assign(self, worker: WorkerHandle, batches: Iterator[Batch | None]) -> None:
         """Give an idle worker a task.
 
-        If there are no more, it is let go. If the next one is not known yet, it stays idle.
+        If there are no more, it is let go, but for the last one, which may have to pack. If the
+        next batch is not known yet, it stays idle.
         """
+        task = self._next_task(batches)
+        if isinstance(task, NoMoreBatches):
+            if len(self.workers) > 1:
+                del self.workers[worker.number]
+                self.executor.release(worker.number)
+        elif task is not None:
+            worker.task = task
+            self.executor.submit(worker.number, task)
+            self._set_state(worker, WorkerState.BUSY, self._time_limit(task))
+
+    def _next_task(self, batches: Iterator[Batch | None]) -> Task | PackTask | NoMoreBatches | None:
+        """What is to be done next; None if that is not known yet."""
+        if self.packs:
+            return self.packs.popleft()
         fresh: Batch | NoMoreBatches | None = None
         if not self.requeued or self.rules.prefers_other_batches():
             fresh = next(batches, END)
         if isinstance(fresh, Batch):
-            worker.task = Task(fresh)
-        elif self.requeued:
-            worker.task = self.requeued.popleft()
-        else:
-            if fresh is END:
-                del self.workers[worker.number]
-                self.executor.release(worker.number)
-            return
-        self.executor.submit(worker.number, worker.task)
-        self._set_state(worker, WorkerState.BUSY, self._time_limit(worker.task))
+            return Task(fresh)
+        if self.requeued:
+            return self.requeued.popleft()
+        # The batches that were skipped on the way may have filled a shard.
+        return self.packs.popleft() if self.packs else fresh
 
-    def requeue(self, task: Task | None) -> None:
+    def requeue(self, task: Task | PackTask | None) -> None:
         """Have a task done before anything else: its batch holds up the shards behind it."""
-        if task is not None:
+        if isinstance(task, PackTask):
+            self.packs.appendleft(task)
+        elif task is not None:
             self.requeued.appendleft(task)
 
-    def on_result(self, worker: WorkerHandle, report: Report | None) -> Report | None:
-        """The worker finished its task. Returns the report if the batch is done by that."""
-        assert worker.task is not None
+    def on_result(self, worker: WorkerHandle) -> None:
+        """The worker finished its task."""
         self.rules.on_started()
         self.rules.on_finished()
-        self.requeue(self.attempts.survived(worker.task))
+        if isinstance(worker.task, Task):
+            self.requeue(self.attempts.survived(worker.task))
         worker.task = None
         self._set_state(worker, WorkerState.IDLE)
-        return report
 
     def on_death(self, worker: WorkerHandle, cause: str, preempted: bool = False) -> None:
         """The worker is gone. Its task is charged with that, unless its node went as well."""
@@ -176,6 +166,8 @@ class Pool:
         self.unplaced_since = self.clock()
         if preempted or node_is_lost:
             self.requeue(worker.task)
+        elif isinstance(worker.task, PackTask):
+            self._on_pack_death(worker.task, cause)
         else:
             self.rules.on_death(worker.task.batch.number)
             if self.rules.must_stop():
@@ -186,6 +178,14 @@ class Pool:
             self.requeue(self.attempts.died(worker.task))
         self._start_worker()
 
+    def _on_pack_death(self, task: PackTask, cause: str) -> None:
+        """A worker died while it packed: another one tries again, but not for ever."""
+        shard = task.spec.number
+        self.pack_deaths[shard] += 1
+        if self.pack_deaths[shard] >= MAX_DEATHS:
+            raise RunStopped(f"shard {shard} could not be packed: its workers died; {cause}")
+        self.requeue(task)
+
     def check_reachable(self, worker: WorkerHandle) -> None:
         """The connection to the worker broke: ask whether it lives.
 
@@ -194,12 +194,12 @@ class Pool:
         self.executor.locate_worker(worker.number)
         self._set_state(worker, WorkerState.PROBING, self._time_limit(worker.task))
 
-    def _on_event(self, event: Event, on_report: Callable[[Report], None]) -> None:
+    def _on_event(self, event: Event, on_result: Callable[[Report | Packed], None]) -> None:
         worker = self.workers[event.worker]
         if event.outcome is Outcome.RETURNED:
-            report = self._on_returned(worker, event.value)
-            if report is not None:
-                on_report(report)
+            self._on_returned(worker, event.value)
+            if isinstance(event.value, (Report, Packed)):
+                on_result(event.value)
         elif event.outcome is Outcome.RAISED:
             self._on_raised(worker, event.cause)
         elif event.outcome is Outcome.UNREACHABLE:
@@ -210,9 +210,9 @@ class Pool:
             self.on_death(worker, event.cause, event.outcome is Outcome.PREEMPTED)
 
     def _on_returned(
-        self, worker: WorkerHandle, value: Placement | Ready | Report | None
-    ) -> Report | None:
-        """A call came back. Returns the report if a batch is done by that."""
+        self, worker: WorkerHandle, value: Placement | Ready | Report | Packed | None
+    ) -> None:
+        """A call came back."""
         if isinstance(value, Placement):
             self._on_placed(worker, value)
         elif isinstance(value, Ready):
@@ -220,8 +220,7 @@ class Pool:
             self.on_event({"event": "ready", **asdict(value)})
             self._set_state(worker, WorkerState.IDLE)
         else:
-            return self.on_result(worker, value)
-        return None
+            self.on_result(worker)
 
     def _on_placed(self, worker: WorkerHandle, placement: Placement) -> None:
         """The worker has a process, or has proved that it still has one."""
@@ -240,6 +239,8 @@ class Pool:
 
     def _on_raised(self, worker: WorkerHandle, cause: str) -> None:
         """A call raised; not for a request's sake, since those errors end as failed requests."""
+        if isinstance(worker.task, PackTask):
+            raise RunStopped(f"shard {worker.task.spec.number} could not be packed: {cause}")
         if worker.task is not None:
             number = worker.task.batch.number
             raise RunStopped(f"batch {number} could not be stored: {cause}")
@@ -267,15 +268,17 @@ class Pool:
         worker.state = state
         worker.deadline = self.clock() + limit_s if limit_s else None
 
-    def _time_limit(self, task: Task | None) -> float | None:
-        """Seconds for the requests of a task, or for one request; None without a limit."""
-        requests = len(task.keys) if task else 1
+    def _time_limit(self, task: Task | PackTask | None) -> float | None:
+        """Seconds for the requests of a task, or the batches of a shard; None without a limit."""
+        requests = len(task.keys) if isinstance(task, Task) else len(task.files) if task else 1
         return self.config.request_timeout_s * max(1, requests) or None
 
     def _log_end(self, worker: WorkerHandle, cause: str) -> None:
         pid = worker.placement and worker.placement.pid
         entry: dict[str, Any] = {"event": "ended", "pid": pid, "cause": cause}
-        if worker.task is not None:
+        if isinstance(worker.task, PackTask):
+            entry |= {"packed": worker.task.spec.number}
+        elif worker.task is not None:
             entry |= {"held": worker.task.batch.number, "requests": len(worker.task.keys)}
         self.on_event(entry)
 

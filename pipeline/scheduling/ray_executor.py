@@ -20,6 +20,7 @@ from pipeline.config import Config
 from pipeline.errors import RunStopped, UserError
 from pipeline.generation.worker import BatchWorker, Job, Placement, Ready
 from pipeline.output.batches import Report
+from pipeline.output.packing import Packed, PackTask
 from pipeline.scheduling.authentication import token_problem
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.executor import Event, Outcome, last_line
@@ -45,7 +46,7 @@ class Worker:
     def load_models(self) -> Ready:
         return self.worker.load_models(on_gpu=bool(ray.get_gpu_ids()))
 
-    def run(self, task: Task) -> Report | None:
+    def run(self, task: Task | PackTask) -> Report | Packed | None:
         return self.worker.run(task)
 
 
@@ -93,7 +94,7 @@ class RayExecutor:
     def load_models(self, worker: int) -> None:
         self.calls[self.actors[worker].load_models.remote()] = worker
 
-    def submit(self, worker: int, task: Task) -> None:
+    def submit(self, worker: int, task: Task | PackTask) -> None:
         self.calls[self.actors[worker].run.remote(task)] = worker
 
     def locate_worker(self, worker: int) -> None:

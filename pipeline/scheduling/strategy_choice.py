@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pipeline.config import AUTO, Config
 from pipeline.errors import RunStopped
 from pipeline.output import batches
+from pipeline.output.batches import BatchFile
 from pipeline.output.run_file import RunFile, write_run
 from pipeline.planning import retry_strategy
 from pipeline.planning.plan import Batch
@@ -22,7 +23,7 @@ class StrategyChoice:
 
     Args:
         requests: of the whole plan.
-        finished: the batches that are on disk.
+        files: of the batches that are on disk; those that are finished later are added to it.
     """
 
     def __init__(
@@ -31,33 +32,26 @@ class StrategyChoice:
         run: RunFile,
         config: Config,
         requests: int,
-        finished: Collection[int],
+        files: Mapping[int, BatchFile],
     ):
-        self.output, self.run, self.config = output, run, config
+        self.output, self.run, self.config, self.files = output, run, config, files
         self.exploratory = range(-(-retry_strategy.EXPLORED_REQUESTS // config.batch_size))
         # A plan that ends with the exploratory batches needs no choice.
         explored = len(self.exploratory) * config.batch_size
         is_needed = config.retry_strategy == AUTO and explored < requests
         self.is_made = not is_needed or run.retry_strategy is not None
-        self.missing = set() if self.is_made else {*self.exploratory} - {*finished}
-        # A run that stopped just before the choice makes it now.
-        self._choose_if_possible()
 
-    def on_finished(self, batch_number: int) -> bool:
-        """A batch is on disk. Returns whether the strategies have been chosen by that."""
-        self.missing.discard(batch_number)
-        return self._choose_if_possible()
-
-    def _choose_if_possible(self) -> bool:
-        if self.is_made or self.missing:
+    def choose_if_possible(self) -> bool:
+        """Choose once all exploratory batches are on disk. Returns whether this call did so."""
+        if self.is_made or not self.files.keys() >= {*self.exploratory}:
             return False
         records = []
         for number in self.exploratory:
-            results = batches.read_batch(self.output, number)
-            if results is None:
+            rows = batches.read_rows(self.output, self.files[number])
+            if rows is None:
                 folder = batches.folder(self.output)
                 raise RunStopped(f"{folder}: batch {number} is damaged; it has to be made again")
-            records += [result.record for result in results]
+            records += rows
         chosen = retry_strategy.choose_strategies(records, self.config.taxonomy)
         self.run = replace(self.run, retry_strategy=chosen)
         write_run(self.output, self.run)

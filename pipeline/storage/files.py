@@ -97,7 +97,7 @@ def write_bytes(path: Location, data: bytes) -> str:
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         # Half a file on a full disk is in the way of those who make room.
         with contextlib.suppress(OSError):
@@ -133,7 +133,7 @@ def clear_temporaries(folder: Location) -> None:
             path.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Let a rename in this folder survive a loss of power, if the file system supports that."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

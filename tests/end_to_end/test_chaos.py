@@ -24,10 +24,10 @@ def test_a_sample_of_chaos_is_intact(tmp_path, kind, seed):
     assert done.faults > 0
     # The comparison works: damage done here is reported.
     out = tmp_path / "round" / "out"
-    (out / "shards" / "00001.tar").write_bytes(b"")
-    assert chaos._compare(out, reference) == "other bytes: 00001.tar"
-    (out / "shards" / "00000.json").unlink()
-    assert chaos._compare(out, reference) == "lost: 00000.json"
+    (out / "shards" / "00000001.tar").write_bytes(b"")
+    assert chaos._compare(out, reference) == "other bytes: 00000001.tar"
+    (out / "shards" / "00000000.json").unlink()
+    assert chaos._compare(out, reference) == "lost: 00000000.json"
 
 
 def test_every_kind_must_strike_its_share_and_damage_is_reported(monkeypatch):
@@ -36,7 +36,7 @@ def test_every_kind_must_strike_its_share_and_damage_is_reported(monkeypatch):
 
     def pretended(kind, seed, manifest, reference, folder):
         return chaos.Round(
-            kind, struck[kind], "lost: 00000.tar" if (kind, seed) == ("driver killed", 6) else ""
+            kind, struck[kind], "lost: 00000000.tar" if (kind, seed) == ("driver killed", 6) else ""
         )
 
     monkeypatch.setattr(chaos, "one_round", pretended)

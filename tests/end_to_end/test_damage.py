@@ -75,20 +75,24 @@ def _empty(path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "damage", "message"),
     [
-        ("shards/00001.tar", _remove, "shards/00001.tar: is missing"),
-        ("shards/00001.tar", _empty, "shards/00001.tar: has 0 bytes where "),
-        ("shards/00000.parquet", _remove, "shards/00000.parquet: is missing"),
+        ("shards/00000001.tar", _remove, "shards/00000001.tar: is missing"),
+        ("shards/00000001.tar", _empty, "shards/00000001.tar: has 0 bytes where "),
+        ("shards/00000000.parquet", _remove, "shards/00000000.parquet: is missing"),
         (
-            "shards/00000.parquet",
+            "shards/00000000.parquet",
             _edit,
-            "shards/00000.parquet: its content is not what was committed",
+            "shards/00000000.parquet: its content is not what was committed",
         ),
-        ("shards/00000.json", _remove, "shards/00000.json: is missing, and later shards are there"),
-        ("shards/00000.json", _empty, "00000.json is damaged"),
         (
-            "shards/00001.json",
+            "shards/00000000.json",
+            _remove,
+            "shards/00000000.json: is missing, and later shards are there",
+        ),
+        ("shards/00000000.json", _empty, "00000000.json is damaged"),
+        (
+            "shards/00000001.json",
             lambda path: path.write_text("{}"),
-            "00001.json is damaged: it is not the marker that was written",
+            "00000001.json is damaged: it is not the marker that was written",
         ),
         ("run.json", _edit, "run.json is damaged"),
         (

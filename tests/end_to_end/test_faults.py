@@ -252,7 +252,7 @@ def test_a_quota_that_is_used_up_is_told_and_the_run_resumes_once_there_is_more(
     assert "The same command resumes the run" in full.stderr
     assert "Traceback" not in full.stderr
     # What was made before is kept: as batches, or as the first shard that they went into.
-    assert [*drive.batch_files(out), *(out / "shards").glob("00000.json")]
+    assert [*drive.batch_files(out), *(out / "shards").glob("00000000.json")]
     done = drive.run(manifest, out)
     assert done.returncode == 0, done.stderr
     assert drive.published(out) == drive.published(undisturbed)

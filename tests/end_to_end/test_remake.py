@@ -43,7 +43,7 @@ def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
     done = drive.run(manifest, tmp_path / "out", "--engine", "muse", "--workers", 1, *QUICK)
     assert done.returncode == 0, done.stderr
     run = json.loads((tmp_path / "out" / "run.json").read_text())
-    with tarfile.open(tmp_path / "out" / "shards" / "00000.tar") as archive:
+    with tarfile.open(tmp_path / "out" / "shards" / "00000000.tar") as archive:
         names = [name for name in archive.getnames() if name.endswith(".json")]
         samples = [json.load(archive.extractfile(name)) for name in names]
     assert len(samples) == 3
@@ -67,7 +67,7 @@ def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
         config.method,
         config.slots,
     )
-    with tarfile.open(tmp_path / "out" / "shards" / "00000.tar") as archive:
+    with tarfile.open(tmp_path / "out" / "shards" / "00000000.tar") as archive:
         for sample, made in zip(samples, engine.run(requests), strict=True):
             assert sample["micro_batch_size"] == len(requests)
             stored = Image.open(io.BytesIO(archive.extractfile(sample["file"]).read()))

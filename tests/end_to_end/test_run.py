@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from muse.emotions import MIKELS
-from pipeline.output.batches import finished_batches
+from pipeline.output.batches import list_batches
 from pipeline.storage.log import reports
 from tests.support import drive
 from tests.support.drive import IMAGES
@@ -88,7 +88,7 @@ def corpus(manifest, tmp_path_factory) -> Path:
 
 def test_every_request_ends_with_a_status_and_a_reason(corpus):
     rows = pq.read_table(corpus / "metadata.parquet").to_pylist()
-    assert [row["key"] for row in rows] == [f"{n:09d}" for n in range(24)]
+    assert [row["key"] for row in rows] == [f"{n:012d}" for n in range(24)]
     for row in rows:
         assert row["status"] in ("accepted", "rejected", "failed")
         assert (row["reason"] is None) == (row["status"] == "accepted")
@@ -155,7 +155,7 @@ def _started(manifest, out, *more) -> Iterator[subprocess.Popen]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           start_new_session=True) as process:  # fmt: skip
         deadline = time.monotonic() + 200
-        while not list((out / "_state" / "batches").glob("*.parquet")):
+        while not list((out / "_state" / "batches").rglob("*.parquet")):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -170,7 +170,10 @@ def test_killed_midway_and_run_again_it_gives_the_same_bytes_and_makes_no_finish
     with _started(manifest, out) as process:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    kept, logged = finished_batches(out), [line["batch"] for line in reports(out)]
+    kept, logged = (
+        {file.number for file in list_batches(out)},
+        [line["batch"] for line in reports(out)],
+    )
     assert kept
     state = json.loads(drive.command("status", out, "--json").stdout)
     assert not state["complete"]
@@ -212,16 +215,16 @@ def test_other_settings_are_refused_with_the_difference(corpus, manifest):
 def test_verify_finds_what_was_changed(corpus, tmp_path):
     out = tmp_path / "copy"
     shutil.copytree(corpus, out)
-    tar = out / "shards" / "00000.tar"
+    tar = out / "shards" / "00000000.tar"
     tar.write_bytes(tar.read_bytes()[:-1] + b"x")
-    (out / "shards" / "00009.tar").write_bytes(b"")
-    (out / "shards" / "00001.parquet").unlink()
+    (out / "shards" / "00000009.tar").write_bytes(b"")
+    (out / "shards" / "00000001.parquet").unlink()
     done = drive.command("verify", out)
     assert done.returncode == 1
     for name in (
-        "00000.tar: its content",
-        "00009.tar: belongs to no committed shard",
-        "00001.parquet: is missing",
+        "00000000.tar: its content",
+        "00000009.tar: belongs to no committed shard",
+        "00000001.parquet: is missing",
     ):
         assert name in done.stderr
 

@@ -221,7 +221,7 @@ def test_a_job_survives_its_node_and_its_driver(cluster, tmp_path):
     )
     try:
         finished = output / "_state" / "batches"
-        until(lambda: finished.exists() and len(list(finished.glob("*.parquet"))) >= 1)
+        until(lambda: finished.exists() and len(list(finished.rglob("*.parquet"))) >= 1)
         # With its raylet killed, every worker of the node ends without notice.
         cluster.remove_node(cluster.nodes[0], allow_graceful=False)
         until(lambda: len(list(reports(output))) >= 4)
@@ -273,17 +273,17 @@ def test_a_job_is_stopped_and_resumed(cluster, tmp_path):
     ]
     assert submit(*arguments, "--no-wait").returncode == 0
     finished = output / "_state" / "batches"
-    until(lambda: finished.exists() and any(finished.glob("*.parquet")))
+    until(lambda: finished.exists() and any(finished.rglob("*.parquet")))
     # The same command finds the job that runs, instead of a second one on the same output.
     assert "the job is already running" in submit(*arguments, "--no-wait").stderr
     done = submit(*arguments, "--stop")
     assert done.returncode == 0, done.stderr
     assert "no job of this output is running" in submit(*arguments, "--stop").stdout
-    made = {path.name for path in finished.glob("*.parquet")}
+    made = {path.name for path in finished.rglob("*.parquet")}
     assert 0 < len(made) < 32
     assert not json.loads((output / "run.json").read_text())["complete"]
     done = submit(*arguments, "--no-wait")
     assert "-2" in done.stderr, "the second attempt has a name of its own"
-    until(lambda: len(list(finished.glob("*.parquet"))) > len(made))
-    assert made <= {path.name for path in finished.glob("*.parquet")}
+    until(lambda: len(list(finished.rglob("*.parquet"))) > len(made))
+    assert made <= {path.name for path in finished.rglob("*.parquet")}
     assert submit(*arguments, "--stop").returncode == 0

@@ -45,6 +45,11 @@ def undisturbed(manifest, tmp_path_factory):
     return expected
 
 
+def batch_file(output, number):
+    files = {file.number: file for file in batches.list_batches(output)}
+    return batches.batch_path(output, files[number])
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_settings_do_what_they_are_here_for(manifest, tmp_path, name):
     """Or the tests below would compare runs in which nothing happened."""
@@ -88,7 +93,7 @@ def test_a_damaged_batch_file_is_made_again(manifest, undisturbed, tmp_path, dam
     output = tmp_path / "out"
     with contextlib.suppress(RunStopped):
         run_locally(manifest, output, LocalExecutor(4, 1, before_task=stop_at(5)), shard_size=100)
-    (file,) = batches.batch_files(output, number)
+    file = batch_file(output, number)
     data = file.read_bytes()
     if damage == "gone":
         file.unlink()
@@ -108,7 +113,7 @@ def test_a_batch_file_that_is_damaged_while_the_run_goes_on_is_made_again(
 
     def damage(task):
         if task.batch.number == 3 and not damaged:
-            damaged.extend(batches.batch_files(output, 1))
+            damaged.append(batch_file(output, 1))
             damaged[0].write_bytes(b"")
 
     executor = LocalExecutor(4, seed=5, before_task=damage)
@@ -128,7 +133,7 @@ def test_nothing_of_the_work_is_left_behind(manifest, tmp_path):
     run_locally(manifest, tmp_path / "out")
     names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert not {name for name in names if name.startswith(".") or name.endswith(".part")}
-    assert not batches.finished_batches(tmp_path / "out")
+    assert not batches.list_batches(tmp_path / "out")
     assert not (tmp_path / "out" / "_state" / "lease.json").exists()
 
 
@@ -143,9 +148,9 @@ def test_a_run_with_a_damaged_shard_is_not_resumed(manifest, tmp_path):
     output = tmp_path / "out"
     with contextlib.suppress(RunStopped):
         run_locally(manifest, output, LocalExecutor(before_task=stop_at(8)))
-    (output / "shards" / "00000.parquet").write_bytes(b"")
+    (output / "shards" / "00000000.parquet").write_bytes(b"")
     before = sorted(path.name for path in (output / "shards").iterdir())
-    with pytest.raises(UserError, match=r"shards/00000.parquet: has 0 bytes where"):
+    with pytest.raises(UserError, match=r"shards/00000000.parquet: has 0 bytes where"):
         run_locally(manifest, output)
     assert sorted(path.name for path in (output / "shards").iterdir()) == before
     assert not json.loads((output / "run.json").read_text())["complete"]
@@ -190,8 +195,9 @@ def test_what_a_driver_left_that_was_killed_at_its_end_is_cleared(make_corpus):
     """Its lease, and the batch files that it had not removed yet."""
     out = make_corpus()
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    batches.folder(out).mkdir(parents=True, exist_ok=True)
-    (batches.folder(out) / f"00000000-{'0' * 16}.parquet").write_bytes(b"half")
+    left = batches.batch_path(out, batches.BatchFile(0, "0" * 16, 4))
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_bytes(b"half")
     (batches.folder(out) / temporary_name("00000001.parquet")).write_bytes(b"half")
     write_json(lease_file(out), {"token": "0", "count": 1, "machine": machine(), "pid": 0})
     assert make_corpus() == out

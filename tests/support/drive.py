@@ -176,7 +176,7 @@ def copy_unfinished(output: Path, folder: Path) -> Path:
 
 
 def batch_files(out: Path) -> list[Path]:
-    return list((out / "_state" / "batches").glob("*.parquet"))
+    return list((out / "_state" / "batches").rglob("*.parquet"))
 
 
 def published(out: Path) -> dict[str, bytes]:

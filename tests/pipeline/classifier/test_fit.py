@@ -255,7 +255,7 @@ def test_another_taxonomy_runs_through_to_the_contact_sheet_and_a_copied_guide_i
         "surprise",
         "neutral",
     ]
-    with tarfile.open(tmp_path / "out" / "shards" / "00000.tar") as archive:
+    with tarfile.open(tmp_path / "out" / "shards" / "00000000.tar") as archive:
         numbers = [archive.extractfile(m).read() for m in archive if m.name.endswith(".cls")]
     assert numbers == [str(i).encode() for i in range(7)]
     unmapped = drive.command(*command[:-8], "--set", "taxonomy=emotion6")

@@ -83,8 +83,8 @@ def test_a_filter_by_a_classifier_scores_its_label_and_its_threshold_is_applied_
         min_confidence=0.0,
     )
     scores = [row["score_safety"] for row in rows_of(every)]
-    with tarfile.open(every / "shards" / "00000.tar") as archive:
-        picture = Image.open(archive.extractfile("000000000.png")).convert("RGB")
+    with tarfile.open(every / "shards" / "00000000.tar") as archive:
+        picture = Image.open(archive.extractfile("000000000000.png")).convert("RGB")
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255
     model, preprocessing = open_image_model(safety)
     probs = model(pixel_values=preprocessing(pixels)).logits.softmax(-1)[0].tolist()

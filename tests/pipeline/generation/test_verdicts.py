@@ -1,6 +1,5 @@
 """Verdicts by scores; near-duplicates and quotas, alone and in a run."""
 
-import random
 import re
 from collections import Counter
 from dataclasses import replace
@@ -12,7 +11,7 @@ from muse.emotions import MIKELS, Target
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.generation.results import blank_record
-from pipeline.generation.verdicts import NearDuplicates, Verdict, decide
+from pipeline.generation.verdicts import Verdict, decide
 from pipeline.output.markers import marker_file, read_markers
 from pipeline.output.records import record_schema
 from pipeline.output.rows import layout_of
@@ -97,28 +96,6 @@ def test_image_text_similarity_has_a_threshold_and_a_reason(make_corpus):
         )
         if row["judge_confidence"] >= 0.2 and row["status"] == "rejected":
             assert re.fullmatch(r"similarity 0\.\d+ < min_similarity 0\.6", row["reason"])
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_near_duplicates_are_refused_by_hamming_distance_in_order(seed):
-    """Against the plain rule, on random codes of which a third are earlier ones with few flips."""
-    rng, codes = random.Random(seed), []
-    for _ in range(200):
-        code = rng.getrandbits(64)
-        if codes and rng.random() < 0.3:
-            code = rng.choice(codes)
-            for _ in range(rng.randrange(7)):
-                code ^= 1 << rng.randrange(64)
-        codes.append(code)
-    seen, kept = NearDuplicates(4), []
-    for number, code in enumerate(codes):
-        alike = any(bin(code ^ codes[other]).count("1") <= 4 for other in kept)
-        reason = seen.reason(f"{code:016x}")
-        assert bool(reason) == alike
-        if not alike:
-            seen.add(f"{number}", f"{code:016x}")
-            kept.append(number)
-    assert 100 < len(kept) < 180
 
 
 def test_of_the_same_pictures_one_is_accepted_and_any_restart_refuses_the_same(make_corpus):

@@ -1,60 +1,70 @@
-"""The results of a batch come back from its file as they were, or not at all."""
+"""Batch files: what is read back, what counts as damage, what is reported."""
 
-import pyarrow as pa
 import pytest
 
-from muse.emotions import MIKELS
-from pipeline.generation.results import Result, blank_row
-from pipeline.output import batches
-from pipeline.output.records import record_schema
-from pipeline.output.rows import layout_of
-from pipeline.planning.plan import PlannedRequest
-
-SCHEMA = record_schema(MIKELS.labels, [], pa.schema([]))
-LAYOUT = layout_of(SCHEMA)
-
-
-def result(number: int, status: str, image: bytes | None) -> Result:
-    key, emotion = f"{number:09d}", {"awe": 1.0}
-    planned = PlannedRequest(key, number, None, "a dog", "", emotion, None, number, 0, {})
-    return Result(blank_row(planned, 4, MIKELS, LAYOUT) | {"status": status}, image)
+from pipeline.generation.verdicts import Cells
+from pipeline.output.batches import (
+    BatchFile,
+    batch_path,
+    batch_table,
+    list_batches,
+    read_batch,
+    read_rows,
+    report_of,
+    write_batch,
+)
+from tests.pipeline.output.test_shards import SCHEMA, _results
 
 
-@pytest.fixture
-def results() -> list[Result]:
-    return [result(0, "accepted", b"image"), result(1, "failed", None)]
+def test_a_batch_is_read_as_it_was_written(tmp_path):
+    (results,) = _results("arf", 3)
+    file = write_batch(tmp_path, 12_345_678, results, SCHEMA)
+    path = batch_path(tmp_path, file)
+    folder = tmp_path / "_state" / "batches" / "0012345"
+    assert path == folder / f"0012345678-{file.digest}.parquet"
+    assert path.stat().st_size == file.size
+    assert read_batch(tmp_path, file) == batch_table(results, SCHEMA)
+    assert list_batches(tmp_path) == [file]
 
 
-def planned_part(one: Result) -> list:
-    return [one.record[name] for name in ("key", "batch", "status", "prompt", "target_awe", "seed")]
+@pytest.mark.parametrize("step", [97])
+def test_any_damage_is_found(tmp_path, step):
+    (results,) = _results("aaa", 3)
+    file = write_batch(tmp_path, 0, results, SCHEMA)
+    path = batch_path(tmp_path, file)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert read_batch(tmp_path, file) is None
+    assert read_rows(tmp_path, file, ["key"]) is None
+    for place in range(0, len(data), step):
+        flipped = bytearray(data)
+        flipped[place] ^= 0x01
+        path.write_bytes(flipped)
+        assert read_batch(tmp_path, file) is None
 
 
-def test_results_come_back_as_they_were(tmp_path, results):
-    batches.write_batch(tmp_path, 4, results, SCHEMA)
-    again = batches.read_batch(tmp_path, 4)
-    assert [planned_part(one) for one in again] == [planned_part(one) for one in results]
-    assert [one.image for one in again] == [b"image", None]
-    assert batches.finished_batches(tmp_path) == {4}
-    assert batches.read_batch(tmp_path, 5) is None
+def test_what_is_not_there_is_not_read(tmp_path):
+    file = BatchFile(0, "0" * 16, 1)
+    assert read_batch(tmp_path, file) is None
+    assert read_rows(tmp_path, file, ["key"]) is None
+    assert list_batches(tmp_path) == []
 
 
-@pytest.mark.parametrize("position", [0, -1, 100])
-def test_a_changed_byte_makes_the_batch_unfinished(tmp_path, results, position):
-    batches.write_batch(tmp_path, 4, results, SCHEMA)
-    (path,) = batches.batch_files(tmp_path, 4)
-    data = bytearray(path.read_bytes())
-    data[position] ^= 1
-    path.write_bytes(data)
-    assert batches.read_batch(tmp_path, 4) is None
+def test_foreign_files_are_passed_over(tmp_path):
+    (results,) = _results("a", 1)
+    file = write_batch(tmp_path, 0, results, SCHEMA)
+    folder = batch_path(tmp_path, file).parent
+    (folder / "notes.parquet").write_bytes(b"hello")
+    (folder.parent / "notes.parquet").write_bytes(b"hello")
+    assert list_batches(tmp_path) == [file]
 
 
-def test_the_same_results_have_the_same_file(tmp_path, results):
-    for name in ("one", "other"):
-        batches.write_batch(tmp_path / name, 4, results, SCHEMA)
-    (one,), (other,) = (batches.batch_files(tmp_path / name, 4) for name in ("one", "other"))
-    assert (one.name, one.read_bytes()) == (other.name, other.read_bytes())
-
-
-def test_a_report_counts_statuses_and_accepted_emotions(results):
-    report = batches.report(4, results)
-    assert (report.statuses, report.accepted) == ({"accepted": 1, "failed": 1}, {"awe": 1})
+def test_a_report_says_how_each_request_ended_and_the_log_keeps_the_counts(tmp_path):
+    (results,) = _results("aarf", 4)
+    file = write_batch(tmp_path, 0, results, SCHEMA)
+    report = report_of(file, [result.record for result in results], Cells("rating", ("rating",)))
+    assert report.statuses == {"accepted": 2, "rejected": 1, "failed": 1}
+    assert report.accepted == {"awe": 2}
+    assert [request.status[0] for request in report.requests] == [*"aarf"]
+    assert [request.cell for request in report.requests] == [*"0123"]
+    assert {"file", "requests"}.isdisjoint(report.as_log_entry())

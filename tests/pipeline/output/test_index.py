@@ -4,7 +4,9 @@ import hashlib
 
 import pytest
 
+from pipeline.output.batches import BatchFile, batch_path
 from pipeline.output.index import clear_leftovers
+from pipeline.output.markers import read_markers
 from pipeline.output.run_file import read_run
 from pipeline.storage.lease import lease_file
 from tests.support.local_runs import run_locally, write_rows
@@ -24,16 +26,18 @@ def test_the_run_file_names_all_files_of_the_index_by_their_digests(corpus):
         assert hashlib.sha256((corpus / name).read_bytes()).hexdigest() == digest
 
 
-def test_rejected_images_of_a_corpus_without_a_shard_are_named_too(tmp_path, quick_storage):
+def test_rejected_images_of_a_corpus_without_samples_are_named_by_its_marker(
+    tmp_path, quick_storage
+):
     manifest, out = write_rows(tmp_path / "m.parquet", 4), tmp_path / "out"
     run_locally(manifest, out, min_confidence=1.0, keep_rejected=True)
-    assert [name for name in read_run(out).files if name.startswith("rejected/")]
+    (marker,) = read_markers(out)
+    assert sorted(marker.sha256) == ["00000000.parquet", "rejected/00000000.tar"]
 
 
 def test_a_lease_and_a_batch_left_by_a_killed_driver_are_cleared(corpus, tmp_path):
-    state = corpus / "_state" / "batches"
-    state.mkdir(exist_ok=True)
-    left = state / "00000001-0123456789abcdef.parquet"
+    left = batch_path(corpus, BatchFile(1, "0123456789abcdef", 9))
+    left.parent.mkdir(parents=True, exist_ok=True)
     left.write_bytes(b"left over")
     clear_leftovers(corpus)
     assert not left.exists()

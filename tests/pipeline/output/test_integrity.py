@@ -28,35 +28,37 @@ def _everything(folder):
 def test_missing_and_resized_files_are_found_without_reading_tars(tmp_path):
     commit(tmp_path)
     assert list(damaged_shards(tmp_path)) == []
-    (shard_folder(tmp_path) / "00000.tar").write_bytes(b"ta")
-    (shard_folder(tmp_path) / "00000.parquet").write_bytes(b"Parquet")
+    (shard_folder(tmp_path) / "00000000.tar").write_bytes(b"ta")
+    (shard_folder(tmp_path) / "00000000.parquet").write_bytes(b"Parquet")
     assert list(damaged_shards(tmp_path)) == [
-        "shards/00000.parquet: its content is not what was committed (SHA-256 differs)",
-        "shards/00000.tar: has 2 bytes where 3 were committed",
+        "shards/00000000.parquet: its content is not what was committed (SHA-256 differs)",
+        "shards/00000000.tar: has 2 bytes where 3 were committed",
     ]
-    (shard_folder(tmp_path) / "00000.tar").unlink()
-    assert list(damaged_shards(tmp_path))[1] == "shards/00000.tar: is missing"
+    (shard_folder(tmp_path) / "00000000.tar").unlink()
+    assert list(damaged_shards(tmp_path))[1] == "shards/00000000.tar: is missing"
 
 
 def test_a_missing_marker_is_found_by_the_later_ones(tmp_path):
     commit_all(tmp_path, 3)
     marker_file(tmp_path, 1).unlink()
     assert list(damaged_shards(tmp_path)) == [
-        "shards/00001.json: is missing, and later shards are there"
+        "shards/00000001.json: is missing, and later shards are there"
     ]
 
 
 def test_a_shard_that_is_gone_from_the_end_is_missed(make_corpus):
     """Nothing but the end of the chain in run.json speaks of it."""
     out = make_corpus()
-    for path in shard_folder(out).glob("00002.*"):
+    for path in shard_folder(out).glob("00000002.*"):
         path.unlink()
     assert list(damaged_corpus(out, read_run(out))) == [
-        "shards/00002.json: is missing, or a marker before it is not that of this corpus"
+        "shards/00000002.json: is missing, or a marker before it is not that of this corpus"
     ]
 
 
-@pytest.mark.parametrize("name", ["shards/00001.tar", "shards/00000.parquet", "metadata.parquet"])
+@pytest.mark.parametrize(
+    "name", ["shards/00000001.tar", "shards/00000000.parquet", "metadata.parquet"]
+)
 @pytest.mark.parametrize(
     "damage", [_flip, lambda path: path.unlink(), lambda path: path.write_bytes(b"")]
 )

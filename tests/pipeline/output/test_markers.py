@@ -22,7 +22,7 @@ from pipeline.storage.files import write_bytes
 def commit(output, previous: Marker | None = None) -> Marker:
     """A shard of two small files that follows another one."""
     number = previous.shard + 1 if previous else 0
-    files = {f"{number:05d}.tar": b"tar", f"{number:05d}.parquet": b"parquet"}
+    files = {f"{number:08d}.tar": b"tar", f"{number:08d}.parquet": b"parquet"}
     digests = {name: write_bytes(file_of(output, name), data) for name, data in files.items()}
     marker = Marker(
         shard=number,
@@ -70,7 +70,7 @@ def test_markers_are_read_up_to_the_first_gap(tmp_path):
         {"accepted": True},
         {"emotions": []},
         {"emotions": {"awe": 0.5}},
-        {"sha256": {"00000.tar": "0"}},
+        {"sha256": {"00000000.tar": "0"}},
         {"sha256": []},
         {"bytes": {}},
     ],
@@ -105,7 +105,7 @@ def test_a_changed_byte_is_reported_as_damage(tmp_path, seed):
             read_markers(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["../../victim.txt", "x//tmp/victim.txt", "00001.tar", "a/b/c"])
+@pytest.mark.parametrize("name", ["../../victim.txt", "x//tmp/victim.txt", "00000001.tar", "a/b/c"])
 def test_a_marker_names_no_file_but_those_of_its_shard(tmp_path, name):
     """Even one whose digest is right: the names are joined to paths, which `retry` removes."""
     marker = commit(tmp_path)

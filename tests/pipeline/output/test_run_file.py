@@ -104,7 +104,7 @@ def test_an_output_may_be_new_empty_or_barely_begun(tmp_path):
         examine_output(tmp_path / "mine.txt", _run())
 
 
-BATCH, SHARD = "_state/batches/0/000000000.parquet", "shards/00000.tar"
+BATCH, SHARD = "_state/batches/0/000000000.parquet", "shards/00000000.tar"
 
 
 def _write_begun_run(output, made=BATCH):

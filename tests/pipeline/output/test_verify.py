@@ -12,7 +12,9 @@ def _flip(path):
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("name", ["shards/00001.tar", "shards/00000.parquet", "rejected/00000.tar"])
+@pytest.mark.parametrize(
+    "name", ["shards/00000001.tar", "shards/00000000.parquet", "rejected/00000000.tar"]
+)
 def test_a_changed_file_of_a_shard_is_named(make_corpus, name):
     out = make_corpus(keep_rejected=True)
     _flip(out / name)
@@ -36,8 +38,8 @@ def test_a_file_of_no_shard_is_named(make_corpus):
 
 def test_a_missing_marker_is_named(make_corpus):
     out = make_corpus()
-    (out / "shards" / "00000.json").unlink()
-    assert "shards/00000.json: is missing, and later shards are there" in verify(out)
+    (out / "shards" / "00000000.json").unlink()
+    assert "shards/00000000.json: is missing, and later shards are there" in verify(out)
 
 
 def test_an_unfinished_run_is_no_sound_corpus(make_corpus):

@@ -57,7 +57,7 @@ def test_no_more_workers_are_started_than_batches_are_missing(manifest, tmp_path
 @pytest.mark.parametrize("stop", [None, 3, 15, 16, 20])
 def test_retry_strategies_are_chosen_once_and_no_byte_depends_on_when(tmp_path, stop):
     manifest = write_rows(tmp_path / "m.parquet", EXPLORED_REQUESTS + 24)
-    settings = {"candidates": 3, "min_confidence": 0.7, "effort": "ladder"}
+    settings = {"candidates": 3, "min_confidence": 0.7, "retry_strategy": "auto"}
     run_locally(manifest, tmp_path / "expected", **settings)
     expected = read_run(tmp_path / "expected").retry_strategy
     assert expected["by_emotion"]["awe"] in ("reseed", "refine")

@@ -7,12 +7,17 @@ import pytest
 from pipeline.config import Config
 from pipeline.errors import RunStopped
 from pipeline.generation.worker import Placement, Ready
-from pipeline.output.batches import Report
+from pipeline.output.batches import BatchFile, Report
+from pipeline.output.markers import Cursor
+from pipeline.output.packing import Packed, PackTask
+from pipeline.output.sequencer import ShardSpec
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.executor import Event, Outcome
-from pipeline.scheduling.pool import Pool, WorkerState
+from pipeline.scheduling.pool import Pool
+from pipeline.scheduling.worker_handle import WorkerState
 
+SHARD = PackTask(ShardSpec(3, Cursor(0, 0), Cursor(2, 0)), [BatchFile(0, "", 0)])
 PLACEMENT, READY = Placement("node", 1), Ready(1, 0.0, 0.0)
 
 
@@ -36,6 +41,9 @@ class Recorder:
         self.calls.append(("load_models", worker))
 
     def submit(self, worker, task):
+        if isinstance(task, PackTask):
+            self.calls.append(("pack", worker, task.spec.number))
+            return
         self.calls.append(("submit", worker, task.batch.number, len(task.keys)))
 
     def locate_worker(self, worker):
@@ -85,6 +93,7 @@ class Bench:
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
         self.pool.handle([], self.reports.append)
+        self.pool.assign_idle(self.batches)
 
     def states(self) -> dict[int, WorkerState]:
         return {worker.number: worker.state for worker in self.pool.workers.values()}
@@ -93,7 +102,7 @@ class Bench:
         return self.executor.calls[-1]
 
 
-def test_a_worker_is_placed_loads_works_and_is_let_go():
+def test_a_worker_is_placed_loads_and_works():
     bench = Bench(batches=[batch(0)])
     assert bench.states() == {0: WorkerState.PLACING}
     bench.event(0, PLACEMENT)
@@ -103,9 +112,58 @@ def test_a_worker_is_placed_loads_works_and_is_let_go():
     assert not bench.pool.is_finished()
     bench.event(0, Report(0, {"accepted": 2}))
     assert [report.batch for report in bench.reports] == [0]
-    assert bench.executor.calls == [("load_models", 0), ("submit", 0, 0, 2), ("release", 0)]
+    assert bench.executor.calls == [("load_models", 0), ("submit", 0, 0, 2)]
     assert bench.pool.is_finished()
     assert [entry["event"] for entry in bench.log] == ["placed", "ready"]
+
+
+def test_workers_without_work_are_let_go_but_for_the_last_one_which_packs():
+    bench = Bench(2, [batch(0)])
+    bench.start(0)
+    bench.start(1)
+    assert bench.last_call() == ("release", 1)
+    bench.event(0, Report(0, {"accepted": 2}))
+    assert bench.states() == {0: WorkerState.IDLE}
+    bench.pool.add_pack(SHARD)
+    assert not bench.pool.is_finished()
+    bench.pass_time(1)
+    assert bench.last_call() == ("pack", 0, 3)
+    bench.event(0, Packed(3))
+    assert bench.reports[-1] == Packed(3)
+    assert bench.pool.is_finished()
+
+
+def test_shards_are_packed_before_further_batches_are_made():
+    bench = Bench(batches=[batch(0), batch(1)])
+    bench.start(0)
+    bench.pool.add_pack(SHARD)
+    bench.event(0, Report(0, {}))
+    assert bench.last_call() == ("pack", 0, 3)
+    bench.event(0, Packed(3))
+    assert bench.last_call() == ("submit", 0, 1, 2)
+
+
+def test_a_shard_whose_packing_kills_is_tried_again_but_not_for_ever():
+    bench = Bench()
+    bench.pool.add_pack(SHARD)
+    for worker in range(2):
+        bench.start(worker)
+        bench.die(worker)
+        assert bench.log[-1]["packed"] == 3
+    assert bench.pool.rules.deaths == []
+    bench.start(2)
+    with pytest.raises(
+        RunStopped, match="shard 3 could not be packed: its workers died; the cause"
+    ):
+        bench.die(2)
+
+
+def test_what_packing_raises_stops_the_run():
+    bench = Bench()
+    bench.pool.add_pack(SHARD)
+    bench.start(0)
+    with pytest.raises(RunStopped, match="shard 3 could not be packed: no space"):
+        bench.event(0, outcome=Outcome.RAISED, cause="no space")
 
 
 def test_while_the_next_batch_is_not_known_a_worker_stays_idle():

@@ -9,7 +9,15 @@ import pytest
 
 from pipeline.errors import RunStopped, UserError
 from pipeline.generation.source_images import ImageError, open_source
-from pipeline.output.batches import batch_files, finished_batches, read_batch, write_batch
+from pipeline.output.batches import (
+    batch_path,
+    batch_table,
+    list_batches,
+    read_batch,
+    read_rows,
+    remove_batch,
+    write_batch,
+)
 from pipeline.output.markers import read_markers
 from pipeline.storage import files as storage
 from pipeline.storage import remote
@@ -56,36 +64,37 @@ def test_it_is_named_listed_read_and_removed_like_a_path(store):
     assert (store / "a" / "one.bin").stem == "one"
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_shards_there_are_those_on_a_disk(store, tmp_path, seed):
-    """Seeded: batches finish in a random order, the driver is replaced at random moments."""
-    for number, results in enumerate(_results(STATUSES, 3)):
-        write_batch(tmp_path, number, results, SCHEMA)
+@pytest.mark.parametrize("stop", [0, 3, 5])
+def test_shards_there_are_those_on_a_disk(store, tmp_path, stop):
+    """The publisher is replaced after so many batches."""
+    batches = _results(STATUSES, 3)
     for out in (tmp_path, store):
-        rng, pieces = random.Random(seed), list(enumerate(_results(STATUSES, 3)))
-        rng.shuffle(pieces)
         publisher = _publisher(out, 4)
-        for number, results in pieces:
-            write_batch(out, number, results, SCHEMA)
-            if rng.random() < 0.5:
-                publisher.advance()
-                publisher = _publisher(out, 4)
-        publisher.advance()
+        for results in batches[:stop]:
+            publisher.take(results)
+        publisher = _publisher(out, 4)
+        for results in batches[publisher.next.batch :]:
+            publisher.take(results)
         publisher.finish()
-    assert {file.name: file.read_bytes() for file in (store / "shards").iterdir()} == _files(
-        tmp_path
-    )
+    there = {file.name: file.read_bytes() for file in (store / "shards").iterdir()}
+    assert there == _files(tmp_path)
     assert read_markers(store) == read_markers(tmp_path)
 
 
-def test_a_damaged_batch_there_counts_as_not_done(store):
+def test_a_damaged_batch_there_is_found(store):
     (results,) = _results("aaa", 3)
-    write_batch(store, 0, results, SCHEMA)
-    assert read_batch(store, 0) == results
-    assert finished_batches(store) == {0}
-    (file,) = batch_files(store, 0)
-    file.put(file.read_bytes()[:-1])
-    assert read_batch(store, 0) is None
+    file = write_batch(store, 0, results, SCHEMA)
+    assert list_batches(store) == [file]
+    assert read_batch(store, file) == batch_table(results, SCHEMA)
+    rows = [{"key": result.record["key"]} for result in results]
+    assert read_rows(store, file, ["key"]) == rows
+    path = batch_path(store, file)
+    path.put(path.read_bytes()[:-1])
+    assert read_batch(store, file) is None
+    assert read_rows(store, file, ["key"]) is None
+    remove_batch(store, file)
+    assert read_batch(store, file) is None
+    assert list_batches(store) == []
 
 
 def test_the_log_grows_by_numbered_objects(store):

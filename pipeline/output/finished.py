@@ -1,0 +1,96 @@
+"""What is finished of a run: committed shards, and batches on disk that no shard holds yet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.generation.verdicts import STATUSES, Cells
+from pipeline.output.batches import BatchFile, list_batches, read_rows, report_of
+from pipeline.output.markers import Cursor, read_markers
+from pipeline.output.sequencer import RequestSummary
+from pipeline.planning.plan import KEY_DIGITS
+from pipeline.storage.files import Location
+
+
+@dataclass
+class Counts:
+    """How requests have ended so far.
+
+    Attributes:
+        statuses: requests by status.
+        accepted: accepted samples by emotion.
+    """
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    accepted: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def done(self) -> int:
+        return self.statuses.total()
+
+    def add(self, statuses: Mapping[str, int], accepted: Mapping[str, int]) -> None:
+        self.statuses.update(statuses)
+        self.accepted.update(accepted)
+
+
+@dataclass
+class Finished:
+    """What is finished of a run.
+
+    Attributes:
+        counts: how all finished requests ended.
+        files: the batches on disk that no committed shard holds whole.
+        summaries: how their requests ended.
+        leftovers: batch files that are not needed, or cannot be read.
+    """
+
+    counts: Counts = field(default_factory=Counts)
+    files: dict[int, BatchFile] = field(default_factory=dict)
+    summaries: dict[int, Sequence[RequestSummary]] = field(default_factory=dict)
+    leftovers: list[BatchFile] = field(default_factory=list)
+
+
+def find_finished(
+    output: Location, requests: int, batch_size: int, cells: Cells | None = None
+) -> Finished:
+    """Find what is finished, with one listing of the batch files and without reading images.
+
+    Args:
+        requests: of the plan.
+        batch_size: requests in a batch.
+        cells: what a quota counts by.
+    """
+    finished, markers = Finished(), read_markers(output)
+    for marker in markers:
+        statuses = {status: marker.count(status) for status in STATUSES}
+        finished.counts.add(statuses, marker.emotions)
+    start = markers[-1].next if markers else Cursor()
+    for file in list_batches(output):
+        first = file.number * batch_size
+        # The last batch of a plan with a limit may have had fewer requests than it has now.
+        expected = range(first, min(first + batch_size, requests))
+        is_needed = file.number >= start.batch and file.number not in finished.files
+        rows = _read_rows(output, file, expected, cells) if is_needed and expected else None
+        if rows is None:
+            finished.leftovers.append(file)
+            continue
+        finished.files[file.number] = file
+        finished.summaries[file.number] = report_of(file, rows, cells).requests
+        # The first requests of a batch may lie in a shard already.
+        published = start.offset if file.number == start.batch else 0
+        report = report_of(file, rows[published:], cells)
+        finished.counts.add(report.statuses, report.accepted)
+    return finished
+
+
+def _read_rows(
+    output: Location, file: BatchFile, expected: range, cells: Cells | None
+) -> list[dict[str, Any]] | None:
+    """What is to be known of a batch on disk; None unless it has the expected requests."""
+    columns = {"key", "status", "emotion", "phash", *(cells.columns if cells else ())}
+    rows = read_rows(output, file, sorted(columns))
+    keys = [f"{number:0{KEY_DIGITS}d}" for number in expected]
+    return rows if rows is not None and [row["key"] for row in rows] == keys else None
