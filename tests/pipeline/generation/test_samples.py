@@ -1,6 +1,19 @@
-"""Candidates: the later tries of a rejected request."""
+"""Samples: the later attempts of a rejected request; what is stored of edits and in images."""
 
-from pipeline.planning.plan import derive_seed
+import hashlib
+
+import exiv2
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from muse.emotions import MIKELS
+from pipeline.config import Config, Faults
+from pipeline.generation.null_engine import NullEngine
+from pipeline.generation.samples import BatchMaker
+from pipeline.output.records import record_schema
+from pipeline.output.rows import layout_of
+from pipeline.planning.plan import Batch, PlannedRequest, derive_seed
 from pipeline.scheduling.local_executor import LocalExecutor
 from tests.support.corpora import ROWS, contents_of, rows_of
 
@@ -46,3 +59,48 @@ def test_candidates_change_no_byte_with_the_number_of_workers(make_corpus):
     one = make_corpus("one", **settings)
     three = make_corpus("three", executor=LocalExecutor(workers=3, seed=1), **settings)
     assert contents_of(one) == contents_of(three)
+
+
+LAYOUT = layout_of(record_schema(MIKELS.labels, (), pa.schema([])))
+
+
+def _make_one_of_each(tmp_path, **settings):
+    """A generation and an edit of a photograph of 300 x 200 pixels, by the null engine."""
+    Image.radial_gradient("L").convert("RGB").resize((300, 200)).save(tmp_path / "photograph.png")
+    planned = [
+        PlannedRequest(f"{n:09d}", n, None, "a dog", "", {"awe": 1.0}, image, n, 0, {})
+        for n, image in enumerate((None, "photograph.png"))
+    ]
+    config = Config(min_confidence=0.0, **settings)
+    maker = BatchMaker(NullEngine(Faults()), {}, config, LAYOUT, str(tmp_path))
+    return maker.make(Batch(0, tuple(planned)))
+
+
+def test_an_edit_has_the_size_and_the_square_of_its_source_image(tmp_path):
+    generated, edited = (result.record for result in _make_one_of_each(tmp_path))
+    edges = [edited[f"source_crop_{edge}"] for edge in ("left", "top", "right", "bottom")]
+    assert (edited["source_width"], edited["source_height"], edges) == (300, 200, [50, 0, 250, 200])
+    data = (tmp_path / "photograph.png").read_bytes()
+    assert edited["source_sha256"] == hashlib.sha256(data).hexdigest()
+    assert 0 < edited["source_ssim"] < 1
+    assert {value for name, value in generated.items() if name.startswith("source_")} == {None}
+
+
+def test_an_edit_that_does_not_resemble_its_source_image_is_rejected(tmp_path):
+    generated, edited = _make_one_of_each(tmp_path, min_source_similarity=1.0)
+    assert generated.record["status"] == "accepted"
+    assert edited.record["status"] == "rejected"
+    assert edited.record["reason"].startswith("source_similarity 0.")
+    assert edited.image is None
+
+
+@pytest.mark.parametrize("image_format", ["png", "jpg", "webp"])
+def test_every_image_says_how_it_was_made_and_its_key(tmp_path, image_format):
+    terms = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia")
+    results = _make_one_of_each(tmp_path, image_format=image_format)
+    for result, term in zip(results, terms, strict=True):
+        image = exiv2.ImageFactory.open(result.image)
+        image.readMetadata()
+        xmp = {str(datum.key()): str(datum.value()) for datum in image.xmpData()}
+        assert xmp["Xmp.iptcExt.DigitalSourceType"].rpartition("/")[2] == term
+        assert xmp["Xmp.dc.identifier"] == result.record["key"]
