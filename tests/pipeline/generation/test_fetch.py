@@ -1,5 +1,4 @@
-"""Addresses that pass as public in one form or another; the downloads are tested in
-end_to_end/test_hostile.py."""
+"""Addresses that pass as public in one form or another, and servers that misbehave."""
 
 import http.server
 import io

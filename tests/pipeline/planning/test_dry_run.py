@@ -1,6 +1,8 @@
 """The dry run: what it counts is what it lists, and what a run would make."""
 
+import decimal
 import json
+import uuid
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -8,7 +10,9 @@ import pytest
 from PIL import Image
 
 from pipeline.config import Config
+from pipeline.output.verify import verify
 from pipeline.planning.dry_run import dry_run
+from tests.support.local_runs import run_locally
 
 
 @pytest.mark.parametrize("limit", [0, 1, 9, 20, 1000])
@@ -61,3 +65,27 @@ def test_a_prompt_that_is_cut_is_warned_of_by_row(tmp_path):
     assert "1 prompt(s) are longer than the text encoder reads" in warning
     assert "row 1: " in warning
     assert dry_run(_manifest(tmp_path, prompt=prompts), Config(engine="null"), None).warnings == []
+
+
+def test_a_run_stores_every_type_that_the_dry_run_accepts(tmp_path):
+    own = uuid.uuid4()
+    columns = {
+        "own": pa.array([own.bytes], pa.uuid()),
+        "about": pa.array(['{"a": 1}'], pa.json_()),
+        "span": pa.array([1_234_567_891], pa.duration("ns")),
+        "price": pa.array([decimal.Decimal("1.20")], pa.decimal128(30, 10)),
+        "point": pa.array([[1.0, 2.0]], pa.list_(pa.float32(), 2)),
+        "kind": pa.array(["x"]).dictionary_encode(),
+        "data": pa.array([b"x"], pa.binary_view()),
+        "nested": pa.array([{"a": None, "b": [{"c": "y"}]}]),
+        "nothing": pa.nulls(1),
+    }
+    manifest = _manifest(tmp_path, prompt=["a dog"], **columns)
+    assert dry_run(manifest, Config(engine="null"), None).problems == []
+    run_locally(manifest, tmp_path / "out", min_confidence=0.0)
+    (row,) = pq.read_table(tmp_path / "out" / "metadata.parquet").to_pylist()
+    assert row["own"] == str(own)
+    assert row["span"].nanoseconds == 891
+    assert row["point"] == [1.0, 2.0]
+    assert row["nested"] == {"a": None, "b": [{"c": "y"}]}
+    assert verify(tmp_path / "out") == []
