@@ -32,7 +32,6 @@ from pipeline.planning.manifest_input import (
     checked_manifest,
     fetched_manifest,
     folder_of,
-    vocabulary_warning,
 )
 from pipeline.planning.prompt_check import PromptCheck
 from pipeline.scheduling.driver import make_shards
@@ -83,7 +82,7 @@ def execute(
         identity = file_identity(local)
         sha256 = content_hash(local)
         known = known_manifest(local, sha256, config, output)
-        prompts = PromptCheck.of(config)
+        prompts = PromptCheck(config)
         checked = known or checked_manifest(local, config, on_row=prompts.add)
         manifest = replace(checked, identity=identity)
         manifest.refuse_change()
@@ -91,11 +90,7 @@ def execute(
 
         # Locate the models, and hash them.
         models = locate(config)
-        for problem in classifier_warnings(_classifier_folders(models)):
-            warn(problem)
-        if prompts.warning:
-            warn(prompts.warning)
-        if known is None and (warning := vocabulary_warning(manifest, config)):
+        for warning in (*classifier_warnings(_classifier_folders(models)), *prompts.warnings):
             warn(warning)
 
         # Examine the output: it is new, or holds this run.

@@ -20,7 +20,6 @@ from pipeline.planning.manifest_input import (
     checked_manifest,
     fetched_manifest,
     folder_of,
-    vocabulary_warning,
 )
 from pipeline.planning.plan import PlannedRequest, plan_requests, planned_requests
 from pipeline.planning.prompt_check import PromptCheck
@@ -73,7 +72,7 @@ def _dry_run(local: str, base: str, config: Config, output: Location | None) -> 
     labels = config.taxonomy.labels
     images, prompts = (
         ImageCheck(base, config.images, config.store_timeout_s),
-        PromptCheck.of(config),
+        PromptCheck(config),
     )
     tasks: Counter[str] = Counter(generate=0, edit=0)
     emotions: Counter[str] = Counter()
@@ -110,8 +109,7 @@ def _dry_run(local: str, base: str, config: Config, output: Location | None) -> 
             "cut_to_square": images.cut,
             "relative_to": public(base),
         }
-    warnings = [vocabulary_warning(manifest, config), prompts.warning]
-    return DryRun(numbers, [text for text in warnings if text], _image_problems(images))
+    return DryRun(numbers, prompts.warnings, _image_problems(images))
 
 
 def _image_problems(images: ImageCheck) -> list[str]:

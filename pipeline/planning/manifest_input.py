@@ -1,4 +1,4 @@
-"""A manifest as a run reads it: from any storage, as batches, with a check of unknown words."""
+"""A manifest as a run reads it: from any storage, checked, and as batches."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from pathlib import Path
 from manifests.check import ManifestError, Problem
 from manifests.read import Manifest, check, find_request, rows_of
 from manifests.schema import Row
-from pipeline.config import EMBEDDED, Config
+from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.planning.plan import Batch, plan_batches, plan_requests
 from pipeline.storage.files import fetched
 from pipeline.storage.remote import is_url, public
-
-MAX_ROWS_SHOWN = 10
-"""Rows with unknown words that a warning lists."""
 
 
 @contextmanager
@@ -86,26 +83,3 @@ def check_quota_column(manifest: Manifest, config: Config) -> None:
             f"config: quota_by = {config.quota_by!r}: the manifest has no such column; "
             f"choose {', '.join(columns)}"
         )
-
-
-def vocabulary_warning(manifest: Manifest, config: Config) -> str | None:
-    """Which prompts have words that the embedded model does not know; None if there are none.
-
-    Other models are not checked.
-    """
-    if config.model != EMBEDDED or config.engine == "null":
-        return None
-    from muse.mini.vocabulary import description, unknown_words
-
-    count, examples = 0, []
-    for row in rows_of(manifest, config.taxonomy.labels):
-        if words := unknown_words(row.prompt):
-            count += 1
-            if count <= MAX_ROWS_SHOWN:
-                examples.append(f"row {row.number}: {', '.join(words)}")
-    if not count:
-        return None
-    shown = "; ".join(examples)
-    if count > MAX_ROWS_SHOWN:
-        shown += f"; and {count - MAX_ROWS_SHOWN} more rows"
-    return f"{count} prompt(s) have unknown words, which have no effect ({shown}). {description()}"

@@ -1,9 +1,10 @@
-"""Prompts that are longer than the text encoder of the model reads, before a run."""
+"""Prompts of which the model reads only a part: too long ones, and those with unknown words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,79 +14,109 @@ from muse.mini import WEIGHTS
 from pipeline.config import EMBEDDED, Config
 
 MAX_ROWS_SHOWN = 10
-"""Rows with such prompts that a warning lists."""
-
-MAX_EMOTION_WORDS = 500
-"""Bytes of the names of a target's emotions, at most, of which a suffix is made."""
+"""Rows that a warning lists."""
 
 TOKENIZERS = ("tokenizer", "tokenizer_2")
 """Folders of the tokenizers whose prompts carry the emotional tokens."""
 
 
 @dataclass
-class PromptCheck:
-    """Measures the prompts of the rows it is given.
+class _Rows:
+    """Rows with the same kind of problem: how many, and the first of them in words."""
 
-    Attributes:
-        tokenizers: of the model; without any, nothing is measured.
-        count: how many rows have a prompt that is cut.
-        examples: the first of them, with the tokens that are not read.
-    """
-
-    config: Config
-    tokenizers: list[Any]
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
-    @classmethod
-    def of(cls, config: Config) -> PromptCheck:
-        """The check for the model of a run, if that is a folder on this machine."""
-        return cls(config, list(_tokenizers(config)))
+    def add(self, number: int, what: str) -> None:
+        self.count += 1
+        if self.count <= MAX_ROWS_SHOWN:
+            self.examples.append(f"row {number}: {what}")
+
+    def __str__(self) -> str:
+        more = self.count - MAX_ROWS_SHOWN
+        return "; ".join(self.examples) + (f"; and {more} more rows" if more > 0 else "")
+
+
+class _Room:
+    """How many tokens a tokenizer leaves to a prompt, and how many a prompt has."""
+
+    def __init__(self, tokenizer: Any, config: Config):
+        self.tokenizer, self.config = tokenizer, config
+        self.rooms: dict[tuple[tuple[str, float], ...], int] = {}
+        self.tokens_of_word = cache(self._tokens_of_word)
+
+    def tokens(self, prompt: str) -> int:
+        """Tokens of a prompt. Byte pair encoding joins nothing across white space."""
+        return sum(map(self.tokens_of_word, prompt.split()))
+
+    def room(self, emotion: Mapping[str, float]) -> int:
+        """Tokens that a prompt for this emotion may have."""
+        key = tuple(emotion.items())
+        if key not in self.rooms:
+            from muse.guidance.tokens import lost_tokens
+
+            # Too long whatever the emotion: what is not lost of it is the room.
+            prompt = "a " * self.tokenizer.model_max_length
+            target = Target.of(emotion, self.config.taxonomy)
+            method = self.config.method
+            lost = lost_tokens(self.tokenizer, prompt, target, method.tokens, method.prompt_suffix)
+            self.rooms[key] = self.tokens(prompt) - lost
+        return self.rooms[key]
+
+    def _tokens_of_word(self, word: str) -> int:
+        from muse.guidance.tokens import word_ids
+
+        return len(word_ids(self.tokenizer, word))
+
+
+class PromptCheck:
+    """Checks the prompts of the rows it is given. Only models on this machine are checked.
+
+    Attributes:
+        too_long: rows whose prompts are cut, with the tokens that are not read.
+        unknown: rows with words that the embedded model does not know.
+    """
+
+    def __init__(self, config: Config):
+        self.too_long, self.unknown = _Rows(), _Rows()
+        self._rooms = [_Room(tokenizer, config) for tokenizer in _tokenizers(config)]
+        self._default = [{name: 1.0} for name in config.emotions]
+        self._unknown_words: Callable[[str], list[str]] | None = None
+        if config.model == EMBEDDED and config.engine != "null":
+            from muse.mini.vocabulary import unknown_words
+
+            self._unknown_words = unknown_words
 
     def add(self, row: Row) -> None:
-        """Measure the prompt of a row."""
-        # A token is at least one byte. So nearly all prompts need not be split into tokens.
-        if not self.tokenizers or len(row.prompt.encode()) <= self._least_room:
-            return
-        lost = max(self._lost_tokens(row))
+        """Check the prompt of a row."""
+        if self._unknown_words and (words := self._unknown_words(row.prompt)):
+            self.unknown.add(row.number, ", ".join(words))
+        lost = 0
+        for room in self._rooms:
+            emotions = row.emotions or self._default
+            least = min(map(room.room, emotions))
+            lost = max(lost, room.tokens(row.prompt) - least)
         if lost:
-            self.count += 1
-            if self.count <= MAX_ROWS_SHOWN:
-                self.examples.append(f"row {row.number}: {lost} tokens")
+            self.too_long.add(row.number, f"{lost} tokens")
 
     @property
-    def warning(self) -> str | None:
-        """Which prompts are cut; None if none is."""
-        if not self.count:
-            return None
-        rows = "; ".join(self.examples)
-        if self.count > MAX_ROWS_SHOWN:
-            rows += f"; and {self.count - MAX_ROWS_SHOWN} more rows"
-        return (
-            f"{self.count} prompt(s) are longer than the text encoder reads and are cut off "
-            f"({rows}). Shorten them: a difference in the part that is cut off has no effect"
-        )
+    def warnings(self) -> list[str]:
+        """What is wrong with the prompts, with the first rows of each kind."""
+        warnings = []
+        if self.too_long.count:
+            warnings.append(
+                f"{self.too_long.count} prompt(s) are longer than the text encoder reads; "
+                f"their ends are cut off ({self.too_long}). "
+                "Shorten them, or what differs in their ends alone gives the same image"
+            )
+        if self.unknown.count:
+            from muse.mini.vocabulary import description
 
-    @property
-    def _least_room(self) -> int:
-        """Tokens that a prompt may have whatever the emotion."""
-        method = self.config.method
-        names = MAX_EMOTION_WORDS if "{emotion}" in method.prompt_suffix else 0
-        suffix = len(method.prompt_suffix.encode()) + names
-        shortest = min(tokenizer.model_max_length for tokenizer in self.tokenizers)
-        return shortest - 2 - method.tokens - suffix
-
-    def _lost_tokens(self, row: Row) -> Iterator[int]:
-        """The tokens of the prompt that are not read, for each emotion and tokenizer."""
-        from muse.guidance.tokens import lost_tokens
-
-        method = self.config.method
-        for emotion in row.emotions or [{name: 1.0} for name in self.config.emotions]:
-            target = Target.of(emotion, self.config.taxonomy)
-            for tokenizer in self.tokenizers:
-                yield lost_tokens(
-                    tokenizer, row.prompt, target, method.tokens, method.prompt_suffix
-                )
+            warnings.append(
+                f"{self.unknown.count} prompt(s) have unknown words, which have no effect "
+                f"({self.unknown}). {description()}"
+            )
+        return warnings
 
 
 def _tokenizers(config: Config) -> Iterator[Any]:

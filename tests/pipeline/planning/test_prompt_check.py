@@ -1,8 +1,12 @@
-"""Prompts that the text encoder does not read to their end."""
+"""Prompts of which the model reads only a part."""
 
 import pytest
+from transformers import CLIPTokenizer
 
 from manifests.schema import Row
+from muse.emotions import Target
+from muse.guidance.tokens import lost_tokens
+from muse.mini import WEIGHTS
 from pipeline.config import Config
 from pipeline.planning.prompt_check import PromptCheck
 
@@ -11,39 +15,68 @@ def _row(number, prompt, emotions=({"awe": 1.0},)):
     return Row(number, prompt, None, emotions, None, None, "")
 
 
-def _lost(prompt, **settings) -> PromptCheck:
-    check = PromptCheck.of(Config(**settings))
+def _lost(prompt, **settings) -> list[str]:
+    check = PromptCheck(Config(**settings))
     check.add(_row(7, prompt))
-    return check
+    return check.too_long.examples
 
 
-def test_a_prompt_is_measured_in_tokens():
-    (tokenizer,) = PromptCheck.of(Config()).tokenizers
+@pytest.fixture(scope="module")
+def tokenizer():
+    return CLIPTokenizer.from_pretrained(WEIGHTS / "diffusion" / "tokenizer")
+
+
+def test_a_prompt_is_measured_in_tokens(tokenizer):
     suffix = tokenizer(", evoking", add_special_tokens=False).input_ids
     room = tokenizer.model_max_length - 2 - 8 - len(suffix)
-    assert _lost("dog " * room).warning is None
-    assert _lost("dog " * (room + 3)).examples == ["row 7: 3 tokens"]
+    assert _lost("dog " * room) == []
+    assert _lost("dog " * (room + 3)) == ["row 7: 3 tokens"]
 
 
-def test_the_most_that_any_emotion_costs_is_what_is_lost():
-    (tokenizer,) = PromptCheck.of(Config()).tokenizers
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a dog, on-a beach! (red) 3.5",
+        "d\u00f6g \u72ac\u306e\u7d75 \U0001f600",
+        "<|endoftext|>",
+        "dog's x",
+    ],
+)
+def test_the_measure_is_what_the_model_loses(tokenizer, prompt):
+    prompt = f"{prompt} " * 30
+    lost = lost_tokens(tokenizer, prompt, Target.of("awe"), 8, ", evoking")
+    assert lost > 0
+    assert _lost(prompt) == [f"row 7: {lost} tokens"]
+
+
+def test_the_most_that_any_emotion_costs_is_what_is_lost(tokenizer):
     prompt = "dog " * tokenizer.model_max_length
-    settings = {"method": {"prompt_suffix": " {emotion}"}}
-    check = PromptCheck.of(Config(**settings))
+    check = PromptCheck(Config(method={"prompt_suffix": " {emotion}"}))
     for emotions in (({"awe": 1.0},), ({"fear": 1.0},), ({"awe": 1.0}, {"fear": 1.0})):
         check.add(_row(0, prompt, emotions))
-    lost = [int(text.split()[2]) for text in check.examples]
+    lost = [int(text.split()[2]) for text in check.too_long.examples]
     assert lost[2] == max(lost[:2])
 
 
 def test_rows_are_listed_up_to_a_limit():
-    check = PromptCheck.of(Config())
+    check = PromptCheck(Config())
     for number in range(13):
         check.add(_row(number, "a dog on a beach " * 40))
-    assert "13 prompt(s)" in check.warning
-    assert "and 3 more rows" in check.warning
+    (warning,) = check.warnings
+    assert "13 prompt(s)" in warning
+    assert "and 3 more rows" in warning
+
+
+def test_words_that_the_embedded_model_does_not_know_are_named():
+    check = PromptCheck(Config())
+    check.add(_row(0, "a dog on a beach"))
+    check.add(_row(1, "a zebra on a beach"))
+    (warning,) = check.warnings
+    assert warning.startswith("1 prompt(s) have unknown words, which have no effect (row 1: zebra)")
 
 
 @pytest.mark.parametrize("settings", [{"engine": "null"}, {"model": "someone/model"}])
-def test_what_has_no_tokenizer_here_is_not_measured(settings):
-    assert _lost("a dog on a beach " * 400, **settings).warning is None
+def test_what_has_no_tokenizer_here_is_not_checked(settings):
+    check = PromptCheck(Config(**settings))
+    check.add(_row(0, "a zebra on a beach " * 400))
+    assert check.warnings == []
