@@ -303,8 +303,10 @@ PLACEMENT = (
     "request_timeout_s",
     "worker_start_timeout_s",
     "allow_columns",
+    "limit",
 )
-"""Settings that do not change the images: where a run computes, and which columns it accepts."""
+"""Settings that do not change the images: where a run computes, which columns it accepts, and how
+many of the plan's requests it makes."""
 
 
 def as_dict(config: Config) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pipeline.classifier.quality import classifier_warnings
 from pipeline.config import Config
 from pipeline.generation.worker import Job
 from pipeline.models.locate import CLASSIFIERS, Model, locate
+from pipeline.output.extend import extend
 from pipeline.output.index import clear_leftovers, conclude
 from pipeline.output.integrity import (
     damaged_index,
@@ -97,14 +98,14 @@ def execute(
         described = describe(manifest, sha256, config, models)
         described = replace(described, manifest=public(manifest_path))
         run = examine_output(output, described, adopt)
-        if run.complete:
+        if _is_done(run, described):
             return _complete_before(output, run, warn)
 
         # Take the lease, so that no other driver writes the output.
         with Lease(output) as lease:
             # The driver that had the lease before may have finished meanwhile.
             run = examine_output(output, described, adopt)
-            if run.complete:
+            if _is_done(run, described):
                 return _complete_before(output, run, warn)
             write_run(output, run)
             clear_temporaries(output)
@@ -113,6 +114,7 @@ def execute(
 
             # Make the batches that are missing, pack them, and commit the shards.
             job = make_job(output, config, models, run, manifest, folder_of(manifest_path))
+            extend(output, run, described, job.schema)
             pieces = make_shards(manifest, job, lease, executor or executor_for(config))
             if pieces:
                 warn(_pieces_warning(pieces))
@@ -140,6 +142,11 @@ def make_job(
 
 def _classifier_folders(models: Mapping[str, Model]) -> dict[str, str]:
     return {role: models[role].path for role in CLASSIFIERS if role in models}
+
+
+def _is_done(run: RunFile, described: RunFile) -> bool:
+    """Whether the run in the output is complete, and no longer one is asked for."""
+    return run.complete and run.requests == described.requests
 
 
 def _complete_before(output: Location, run: RunFile, warn: Warn) -> Outcome:

@@ -54,7 +54,7 @@ def reopen(output: Location) -> Reopened:
     if markers and first is None:
         return Reopened()
     first = first or 0
-    start = _shard_with_start_of(markers, first)
+    start = shard_with_start_of(markers, first)
     refuse_damage(output, run, start)
     with Lease(output):
         clear_temporaries(output)
@@ -127,7 +127,7 @@ def _is_displaced(result: Result) -> bool:
     return (result.record["reason"] or "").startswith(ORDER_DEPENDENT)
 
 
-def _shard_with_start_of(markers: list[Marker], first: int) -> int:
+def shard_with_start_of(markers: list[Marker], first: int) -> int:
     """The shard in which the first batch of shard `first` begins: that one, or one before it."""
     start = markers[first].first.batch if markers else 0
     before = (

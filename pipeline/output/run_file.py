@@ -208,6 +208,11 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
         return run
     before = read_run(output)
     if before.fingerprint == run.fingerprint:
+        if run.requests < before.requests:
+            raise UserError(
+                f"--limit: {output} has a plan of {before.requests} requests already, and "
+                f"{run.requests} are asked for; give a limit of at least as many, or another --output"
+            )
         return before
     if not _has_results(output):
         # A run that was refused before it made anything does not bind the next one.
@@ -276,5 +281,8 @@ def known_manifest(path: str, sha256: str, config: Config, output: Location) -> 
         "versions": versions(),
     }
     if any(before.parts.get(key) != value for key, value in as_stored(now).items()):
+        return None
+    # With another limit, the manifest may have more requests than the run has.
+    if before.config.get("limit") != config.limit:
         return None
     return Manifest(path, before.rows, before.requests, extra_columns(path))

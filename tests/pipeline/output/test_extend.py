@@ -1,0 +1,80 @@
+"""A pilot becomes the first part of the whole run, to the same bytes, and is not made again."""
+
+import contextlib
+
+import pytest
+
+from pipeline.errors import RunStopped, UserError
+from pipeline.output.markers import read_markers
+from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.storage.log import reports
+from tests.support.local_runs import published, run_locally, stop_at, write_rows
+
+pytestmark = pytest.mark.usefixtures("quick_storage")
+
+SETTINGS = {
+    "plain": {},
+    "quota": {"quota": 9},
+    "near-duplicates": {"near_duplicates": 24, "min_confidence": 0.2},
+    "auto": {"retry_strategy": "auto", "candidates": 3, "min_confidence": 0.7, "batch_size": 16},
+}
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    return write_rows(tmp_path_factory.mktemp("extend") / "m.parquet", 90)
+
+
+@pytest.fixture(scope="module")
+def whole(manifest, tmp_path_factory):
+    expected = {}
+    for name, settings in SETTINGS.items():
+        output = tmp_path_factory.mktemp("whole") / "out"
+        run_locally(manifest, output, **settings)
+        expected[name] = published(output)
+    return expected
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("limits", [(1, 0), (24, 0), (8, 30, 41, 0)])
+def test_a_pilot_becomes_the_first_part_of_the_whole(manifest, whole, tmp_path, name, limits):
+    for limit in limits:
+        run_locally(manifest, tmp_path / "out", limit=limit, **SETTINGS[name])
+    assert published(tmp_path / "out") == whole[name]
+
+
+def test_only_a_batch_that_the_limit_had_cut_short_is_made_again(manifest, tmp_path):
+    for limit in (24, 42, 0):
+        run_locally(manifest, tmp_path / "out", limit=limit)
+    made = [report["batch"] for report in reports(tmp_path / "out")]
+    assert sorted(made) == sorted([*range(23), 10])
+
+
+def test_a_pilot_that_was_stopped_is_extended_too(manifest, whole, tmp_path):
+    with contextlib.suppress(RunStopped):
+        executor = LocalExecutor(3, seed=1, before_task=stop_at(8))
+        run_locally(manifest, tmp_path / "out", executor, limit=42)
+    run_locally(manifest, tmp_path / "out")
+    assert published(tmp_path / "out") == whole["plain"]
+
+
+def test_a_lower_limit_is_refused(manifest, whole, tmp_path):
+    run_locally(manifest, tmp_path / "out")
+    with pytest.raises(
+        UserError, match=r"--limit: .* has a plan of 90 requests already, and 8 are"
+    ):
+        run_locally(manifest, tmp_path / "out", limit=8)
+    assert published(tmp_path / "out") == whole["plain"]
+
+
+def test_a_damaged_pilot_is_refused_and_left_as_it_is(manifest, tmp_path):
+    run_locally(manifest, tmp_path / "out", limit=42)
+    last = read_markers(tmp_path / "out")[-1]
+    tar = tmp_path / "out" / "shards" / f"{last.name}.tar"
+    data = bytearray(tar.read_bytes())
+    data[700] ^= 1
+    tar.write_bytes(data)
+    before = published(tmp_path / "out")
+    with pytest.raises(UserError, match=f"{last.name}.tar is damaged"):
+        run_locally(manifest, tmp_path / "out")
+    assert published(tmp_path / "out") == before
