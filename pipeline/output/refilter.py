@@ -1,4 +1,4 @@
-"""Thresholds applied late: another corpus from the stored scores of a finished one, without a model."""
+"""Thresholds applied late: another corpus from the scores of a finished one, without a model."""
 
 from __future__ import annotations
 

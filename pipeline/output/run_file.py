@@ -35,8 +35,8 @@ class RunFile:
         requests: requests of the plan.
         complete: whether the corpus is finished.
         counts: how the requests ended, of a complete corpus.
-        retry_strategy: the strategy of each emotion and the counts it was chosen by, once it is (see
-            `pipeline.planning.retry_strategy`).
+        retry_strategy: the strategy of each emotion and the counts it was chosen by, once it is
+            (see `pipeline.planning.retry_strategy`).
         adopted: differences in spite of which the run was continued.
         files: SHA-256 of the files of a complete corpus that belong to no shard, by name.
         last_marker: digest of its last marker; empty without shards.

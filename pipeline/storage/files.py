@@ -38,8 +38,8 @@ def location(text: str, store_timeout_s: float = STORE_TIMEOUT_S) -> Location:
         store_timeout_s: seconds for which one call to an object store is retried.
 
     Raises:
-        UserError: an address that cannot be meant, a URL with credentials in it, or of a protocol that cannot write a file
-            atomically.
+        UserError: an address that cannot be meant, a URL with credentials in it, or one of a
+            protocol that cannot write a file atomically.
     """
     text = normalized(text)
     return remote(text, store_timeout_s) if is_url(text) else Path(text)
@@ -151,9 +151,10 @@ def size_of(path: Location) -> int | None:
 
 
 def listing(folder: Location, pattern: str) -> list[Location]:
-    """The files of a folder whose names match, shorter names first; none if there is no such folder.
+    """The files of a folder whose names match, shorter names first.
 
-    Numbered files are then in the order of their numbers, even where those outgrow their zeros.
+    There are none if there is no such folder. Numbered files are in the order of their numbers,
+    even where those outgrow their zeros.
     """
     found: list[Location] = [*folder.glob(pattern)]
     return sorted(found, key=lambda path: (len(path.name), path.name))

@@ -1,4 +1,4 @@
-"""One driver at a time, with real files and threads; another machine's driver is played by writing its lease."""
+"""One driver at a time, with real files and threads; a driver elsewhere is a lease in a file."""
 
 import subprocess
 import sys

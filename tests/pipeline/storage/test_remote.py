@@ -1,4 +1,4 @@
-"""Object stores: a real server that speaks S3, with faults injected on the way to it. Seeds as given."""
+"""Object stores: a real server that speaks S3, with seeded faults on the way to it."""
 
 import hashlib
 import os
@@ -129,7 +129,7 @@ def hasty(monkeypatch):
 
 @pytest.mark.parametrize("fault", ["delay", "silence"])
 def test_an_answer_that_does_not_come_in_time_is_asked_for_again(s3, hasty, fault):
-    """Seed 0, with probability 0.3 a request. What comes is later than the client waits, or never."""
+    """Seed 0, probability 0.3 a request. Answers come later than the client waits, or never."""
     assert remote._QUICK_CLIENT["config_kwargs"]["read_timeout"] < DELAY
     s3.rates, out = {fault: 0.3}, location("s3://corpora/out", 60)
     for number in range(4):
@@ -140,7 +140,7 @@ def test_an_answer_that_does_not_come_in_time_is_asked_for_again(s3, hasty, faul
 
 @pytest.mark.parametrize("size", [50_000, 110_000_000])
 def test_an_upload_that_is_cut_leaves_nothing_under_its_name(s3, size):
-    """One put, and (beyond 100 MB) a multipart upload: it stops, names place and cause, and no object is there."""
+    """By one put, and beyond 100 MB by a multipart upload: it stops with the place and the cause."""
     out = location("s3://corpora/out", 1)
     s3.rates, s3.only = {"cut upload": 1.0}, ("PUT",)
     with pytest.raises(RunStopped, match=r"s3://corpora/out/big: gave up after \d+ s \(.*"):
