@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from pipeline.config import EMBEDDED, Config
 
 MAX_ROWS_SHOWN = 10
 """Rows that a warning lists."""
+
+MAX_WORDS = 1 << 17
+"""Words whose number of tokens is remembered."""
 
 TOKENIZERS = ("tokenizer", "tokenizer_2")
 """Folders of the tokenizers whose prompts carry the emotional tokens."""
@@ -43,7 +46,7 @@ class _Room:
     def __init__(self, tokenizer: Any, config: Config):
         self.tokenizer, self.config = tokenizer, config
         self.rooms: dict[tuple[tuple[str, float], ...], int] = {}
-        self.tokens_of_word = cache(self._tokens_of_word)
+        self.tokens_of_word = lru_cache(MAX_WORDS)(self._tokens_of_word)
 
     def tokens(self, prompt: str) -> int:
         """Tokens of a prompt. Byte pair encoding joins nothing across white space."""
