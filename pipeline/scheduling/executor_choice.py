@@ -18,9 +18,6 @@ def executor_for(config: Config) -> Executor:
         # Ray reads this when it is imported. Without clusters, its services listen on loopback
         # only.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    else:
-        # So it does with this. While it cannot join a cluster, it would print a warning a second.
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
     from pipeline.scheduling.ray_executor import RayExecutor
 
     return RayExecutor()

@@ -21,7 +21,7 @@ from pipeline.errors import RunStopped, UserError
 from pipeline.generation.worker import BatchWorker, Job, Placement, Ready
 from pipeline.output.batches import Report
 from pipeline.output.packing import Packed, PackTask
-from pipeline.scheduling.authentication import token_problem
+from pipeline.scheduling.authentication import REMEDY, token_problem
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.executor import Event, Outcome, last_line
 
@@ -179,9 +179,12 @@ def connect(address: str) -> None:
                 continue
             if problem := token_problem(error):
                 raise UserError(f"--address {address!r}: {problem}") from None
-            # Ray wraps what happened in an error that says nothing.
+            # Ray wraps what happened in an error that says nothing. Its client only times out
+            # where a token is missing.
+            hint = f"; if it requires a token, {REMEDY}" if address.startswith("ray://") else ""
             raise UserError(
-                f"--address {address!r}: no Ray cluster answers there ({error.__cause__ or error})"
+                f"--address {address!r}: no Ray cluster answers there "
+                f"({error.__cause__ or error}){hint}"
             ) from None
         except Exception as error:
             if problem := token_problem(error):

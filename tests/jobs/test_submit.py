@@ -7,7 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -93,6 +96,10 @@ def test_the_job_is_named_after_its_output():
             "cannot be read",
         ),
         (
+            ["/m.parquet", "-o", "/out", "--address", ADDRESS, "--runtime-env", "/dev/zero"],
+            "it is not a regular file",
+        ),
+        (
             ["/m.parquet", "-o", "/out", "--address", "http://127.0.0.1:9"],
             "no Ray dashboard answers there",
         ),
@@ -103,6 +110,43 @@ def test_refuses_what_cannot_work(arguments, message):
     assert done.returncode == 2
     assert message in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
+
+
+@contextmanager
+def answering(status, body):
+    """Something at an address that gives the same answer to every request."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (401, b"Unauthorized: Missing authentication token", "the cluster requires a token; set"),
+        (403, b"Forbidden: Invalid authentication token", "token"),
+        (404, b"", "no Ray dashboard answers there"),
+        (500, b"", "no Ray dashboard answers there"),
+        (200, b"<html>", "no Ray dashboard answers there"),
+        (200, b"{}", "no Ray dashboard answers there"),
+    ],
+)
+def test_a_dashboard_that_does_not_answer_as_one_is_reported(monkeypatch, status, body, message):
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    with answering(status, body) as address, pytest.raises(ValueError, match=message) as caught:
+        submitting._connect(address)
+    assert str(caught.value).startswith(f"--address {address}: ")
 
 
 def job(number, status="FAILED", code=None):

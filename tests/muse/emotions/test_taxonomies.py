@@ -1,3 +1,4 @@
+import os
 from dataclasses import asdict
 
 import pytest
@@ -71,3 +72,10 @@ def test_an_unknown_name_or_a_missing_file(tmp_path):
         load_taxonomy("emotions6")
     with pytest.raises(ValueError, match="cannot be read"):
         load_taxonomy(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_refused_instead_of_waiting_for_its_other_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(ValueError, match="not a regular file"):
+        load_taxonomy(str(tmp_path / "pipe.toml"))
