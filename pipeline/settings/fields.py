@@ -1,4 +1,4 @@
-"""What a settings model says of itself: its dotted keys, and the values that each of them takes."""
+"""The fields of a settings model: their dotted keys, and the values that they take, in words."""
 
 from __future__ import annotations
 
