@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 import pyarrow.compute as pc
 
 from pipeline.generation.verdicts import FAILED
-from pipeline.output.metadata import METADATA_FILE, read_table
+from pipeline.output.integrity import read_committed
+from pipeline.output.metadata import METADATA_FILE
+from pipeline.output.records import from_parquet
+from pipeline.output.run_file import read_run
 from pipeline.storage.files import Location
 
 MAX_REASONS, MAX_ROWS = 10, 10
@@ -35,9 +38,14 @@ def failure_summary(output: Location) -> list[str]:
 
     Args:
         output: a complete corpus.
+
+    Raises:
+        UserError: its metadata are damaged.
     """
     groups: dict[str, _Group] = {}
-    table = read_table(output / METADATA_FILE, ["status", "reason", "row"])
+    files = read_run(output).files or {}
+    data = read_committed(output, METADATA_FILE, files.get(METADATA_FILE, ""))
+    table = from_parquet(data, ["status", "reason", "row"])
     failed = table.filter(pc.equal(table["status"], FAILED))
     for reason, row in zip(failed["reason"].to_pylist(), failed["row"].to_pylist(), strict=True):
         group = groups.setdefault(VARIABLE.sub("...", reason), _Group(reason))

@@ -77,7 +77,7 @@ T = TypeVar("T")
 
 
 def public(text: str) -> str:
-    """`text` without the secrets of its URLs: users, passwords, and queries, which may be signed."""
+    """`text` without the secrets of its URLs: users, passwords and queries, which may be signed."""
     return _URL.sub(lambda url: url["scheme"] + url["rest"], text)
 
 

@@ -2,14 +2,21 @@
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from pipeline.errors import UserError
 from pipeline.output.failures import failure_summary
+from pipeline.output.run_file import RunFile, write_run
+from pipeline.storage.files import sha256_file
 
 
 def _summary(tmp_path, reasons):
     statuses = ["failed" if reason else "accepted" for reason in reasons]
     table = {"status": statuses, "reason": reasons, "row": list(range(len(reasons)))}
     pq.write_table(pa.table(table), tmp_path / "metadata.parquet")
+    run = RunFile("", {}, {}, False, "m.parquet", len(reasons), len(reasons))
+    files = {"metadata.parquet": sha256_file(tmp_path / "metadata.parquet")}
+    write_run(tmp_path, run.finished({}, files, ""))
     return failure_summary(tmp_path)
 
 
@@ -31,3 +38,13 @@ def test_many_rows_and_many_reasons_are_cut_and_counted(tmp_path):
 
 def test_nothing_failed(tmp_path):
     assert _summary(tmp_path, ["", ""]) == []
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1"])
+def test_damaged_metadata_are_refused_by_name(tmp_path, content):
+    _summary(tmp_path, ["no"])
+    (tmp_path / "metadata.parquet").unlink()
+    if content is not None:
+        (tmp_path / "metadata.parquet").write_bytes(content)
+    with pytest.raises(UserError, match=r"metadata\.parquet is damaged"):
+        failure_summary(tmp_path)
