@@ -33,7 +33,7 @@ def write_contact_sheet(output: Location, labels: Sequence[str]) -> None:
     Below each image stands the judge's confidence in the target.
 
     Args:
-        labels: the emotions, in the order of the rows; those that nobody asked for are left out.
+        labels: the emotions, in the order of the rows; those that were not requested are left out.
     """
     columns = ["key", "status", "emotion", "judge_confidence", "task"]
     table = read_table(output / METADATA_FILE, columns)

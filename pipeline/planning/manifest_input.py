@@ -39,7 +39,7 @@ def fetched_manifest(path: str, store_timeout_s: float) -> Iterator[str]:
 def checked_manifest(
     path: str, config: Config, on_row: Callable[[Row], None] | None = None
 ) -> Manifest:
-    """The manifest in a local file, read once and checked as the settings say.
+    """The manifest in a local file, read once and checked by the settings.
 
     Args:
         on_row: called with every valid row, in order.

@@ -17,7 +17,7 @@ class WorkerState(Enum):
     LOADING = "loads its models"
     IDLE = "waits for a task"
     BUSY = "makes a batch, or packs a shard"
-    PROBING = "was unreachable, and is asked whether it lives"
+    PROBING = "was unreachable, and is probed"
 
 
 @dataclass

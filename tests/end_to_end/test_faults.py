@@ -98,7 +98,7 @@ def test_a_request_that_hangs_is_found_and_fails_alone(tmp_path):
 
 
 def test_a_worker_that_is_stopped_is_replaced(manifest, undisturbed, tmp_path):
-    """SIGSTOP: the process is there, and does nothing, not even die when it is asked to."""
+    """SIGSTOP: the process exists but does nothing, and ignores SIGTERM."""
     out = tmp_path / "out"
     with drive.started(
         manifest, out, "--workers", 1, "--set", "request_timeout_s=4", faults={"delay": 0.3}

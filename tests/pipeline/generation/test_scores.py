@@ -137,7 +137,7 @@ def test_a_filters_model_is_part_of_the_fingerprint_by_content_and_label_whereve
 
 
 @pytest.mark.parametrize(
-    ("told", "message"),
+    ("model", "message"),
     [
         (
             "{}:safe",
@@ -147,10 +147,10 @@ def test_a_filters_model_is_part_of_the_fingerprint_by_content_and_label_whereve
     ],
 )
 def test_a_filter_without_its_model_or_label_is_refused_before_anything_is_made(
-    make_corpus, safety, tmp_path, told, message
+    make_corpus, safety, tmp_path, model, message
 ):
     with pytest.raises(UserError, match=re.escape(message.format(safety))):
-        make_corpus(filters={"safety": 0.5}, filter_models={"safety": told.format(safety)})
+        make_corpus(filters={"safety": 0.5}, filter_models={"safety": model.format(safety)})
     assert not (tmp_path / "out").exists()
 
 
@@ -182,9 +182,9 @@ def test_samples_merged_in_without_a_filters_scores_pass_it_and_are_told(
     )
     blind = make_corpus("blind", rows=ROWS[:7], min_confidence=0.0)
     merge([scored, blind], tmp_path / "both")
-    told: list[str] = []
-    refilter(tmp_path / "both", tmp_path / "late", ["filters.safety=1.0"], {}, told.append)
-    assert told == [
+    warnings: list[str] = []
+    refilter(tmp_path / "both", tmp_path / "late", ["filters.safety=1.0"], {}, warnings.append)
+    assert warnings == [
         "7 sample(s) have no score of filter safety and pass it: their corpus was made without it"
     ]
     assert [row["status"] for row in rows_of(tmp_path / "late")] == ["rejected"] * 30 + [

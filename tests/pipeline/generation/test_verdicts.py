@@ -130,15 +130,19 @@ def test_a_quota_is_met_in_the_order_of_the_plan_and_what_is_full_is_not_made(ma
     every = rows_of(make_corpus("all", rows))
     some = rows_of(make_corpus("some", rows, quota=4, quota_by=by))
     counts: Counter[str] = Counter()
-    for free, asked in zip(every, some, strict=True):
+    for free, limited in zip(every, some, strict=True):
         cell = free["emotion"] if by == "emotion" else free["scene"]
         if counts[cell] == 4:
-            assert asked["status"] == "rejected"
-            assert asked["reason"] == f"quota: {by} {cell} has its 4 accepted before"
-            assert (asked["attempts"], asked["seed"], asked["judge_confidence"]) == (0, None, None)
+            assert limited["status"] == "rejected"
+            assert limited["reason"] == f"quota: {by} {cell} has its 4 accepted before"
+            assert (limited["attempts"], limited["seed"], limited["judge_confidence"]) == (
+                0,
+                None,
+                None,
+            )
         else:
-            assert (asked["status"], asked["phash"]) == (free["status"], free["phash"])
-            counts[cell] += asked["status"] == "accepted"
+            assert (limited["status"], limited["phash"]) == (free["status"], free["phash"])
+            counts[cell] += limited["status"] == "accepted"
     assert set(counts.values()) == {4}
 
 

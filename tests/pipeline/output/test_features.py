@@ -1,4 +1,4 @@
-"""Types of the samples' JSON: what Arrow stores, what JSON gives back, what `datasets` is told."""
+"""Types of the samples' JSON: what Arrow stores, what JSON gives back, what `datasets` gets."""
 
 import datetime
 import decimal

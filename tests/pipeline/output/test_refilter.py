@@ -47,13 +47,13 @@ def test_a_raised_threshold_gives_what_a_run_under_it_gives(make_corpus, tmp_pat
 def test_a_lowered_threshold_brings_back_what_was_kept_and_tells_of_what_was_not(
     make_corpus, tmp_path
 ):
-    told = []
+    warnings = []
     counts = refilter(
-        make_corpus("lost"), tmp_path / "late", [], {"min_confidence": 0.2}, told.append
+        make_corpus("lost"), tmp_path / "late", [], {"min_confidence": 0.2}, warnings.append
     )
     assert counts["accepted"] == read_json(tmp_path / "lost" / "run.json")["counts"]["accepted"]
     below = [row for row in rows_of(tmp_path / "lost") if 0.2 <= row["judge_confidence"] < 0.5]
-    assert told[0].startswith(f"{len(below)} sample(s) reach the thresholds but stay rejected")
+    assert warnings[0].startswith(f"{len(below)} sample(s) reach the thresholds but stay rejected")
     assert verify(tmp_path / "late") == []
     kept = make_corpus("kept", keep_rejected=True)
     refilter(kept, tmp_path / "back", [], {"min_confidence": 0.2}, fail_on_warning)

@@ -55,11 +55,11 @@ def _under_deaths(size: int, most: int) -> Iterator[Task]:
     workers along."""
     open_ways: list[tuple[int, ...]] = [()]
     while open_ways:
-        fatal, asked = open_ways.pop(), itertools.count()
-        task, _ = _work_off(_batch(size), lambda _, asked=asked, fatal=fatal: next(asked) in fatal)
+        fatal, calls = open_ways.pop(), itertools.count()
+        task, _ = _work_off(_batch(size), lambda _, calls=calls, fatal=fatal: next(calls) in fatal)
         yield task
         if len(fatal) < most:
-            open_ways += [(*fatal, n) for n in range(max(fatal, default=-1) + 1, next(asked))]
+            open_ways += [(*fatal, n) for n in range(max(fatal, default=-1) + 1, next(calls))]
 
 
 @pytest.mark.parametrize("seed", range(30))

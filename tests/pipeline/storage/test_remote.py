@@ -235,7 +235,7 @@ def test_an_address_that_cannot_be_used_is_refused_without_its_secrets(url, mess
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "shown"),
     [
         ("https://h/a.png?X-Amz-Signature=word&b=1", "https://h/a.png"),
         (
@@ -246,15 +246,15 @@ def test_an_address_that_cannot_be_used_is_refused_without_its_secrets(url, mess
         ("plain/path?.png and s3://bucket/key", "plain/path?.png and s3://bucket/key"),
     ],
 )
-def test_what_is_told_of_a_url_holds_no_secret(text, told):
-    assert public(text) == told
+def test_what_is_shown_of_a_url_has_no_secret(text, shown):
+    assert public(text) == shown
 
 
 @pytest.mark.parametrize("url", ["gopher://host/m.parquet", "s3://corpora/none.parquet"])
 def test_a_manifest_that_cannot_be_fetched_is_named(s3, url):
-    with pytest.raises((UserError, FileNotFoundError)) as told, storage.fetched(url):
+    with pytest.raises((UserError, FileNotFoundError)) as caught, storage.fetched(url):
         pass
-    assert url in str(told.value) or "corpora/none.parquet" in str(told.value)
+    assert url in str(caught.value) or "corpora/none.parquet" in str(caught.value)
 
 
 def test_a_place_on_disk_is_a_plain_path(tmp_path):
