@@ -163,6 +163,6 @@ def _complete_before(output: Location, run: RunFile, warn: Warn) -> Outcome:
 def _pieces_warning(pieces: Mapping[int, int]) -> str:
     return (
         f"{sum(pieces.values())} batch(es) were too large for the memory and were made in pieces "
-        f"of {sorted(pieces)} requests, as column `micro_batch_size` shows; with more memory their bytes "
-        f"may differ, with --batch-size {min(pieces)} they cannot"
+        f"of {sorted(pieces)} requests, as column `micro_batch_size` shows; with more memory their "
+        f"bytes may differ, with --batch-size {min(pieces)} they cannot"
     )

@@ -28,7 +28,7 @@ TICK_SECONDS = 1.0
 
 
 class NoMoreBatches:
-    """What the batches end with."""
+    """The end of the batches."""
 
 
 END: Final = NoMoreBatches()
