@@ -283,12 +283,11 @@ class Pool:
         self.on_event(entry)
 
     def _kill_hanging(self) -> None:
-        now = self.clock()
+        limit = f"{self.config.request_timeout_s:g} s a request (request_timeout_s)"
         for worker in [*self.workers.values()]:
-            if worker.deadline is not None and now > worker.deadline:
+            if worker.deadline is not None and self.clock() > worker.deadline:
                 self.executor.kill(worker.number)
-                limit = f"{self.config.request_timeout_s:g} s a request"
-                self.on_death(worker, f"it took longer than {limit} (request_timeout_s)")
+                self.on_death(worker, f"it took longer than {limit}")
 
     def _check_placement(self) -> None:
         """Stop if no worker gets its resources: Ray would wait for them for ever."""
