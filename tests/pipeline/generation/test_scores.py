@@ -122,7 +122,7 @@ def test_a_filters_model_is_part_of_the_fingerprint_by_content_and_label_whereve
         "name": str(safety),
         "sha256": sha256_folder(safety),
     }
-    assert "filter_models.safety" in (out / "README.md").read_text()
+    assert "filter&#95;models.safety" in (out / "README.md").read_text()
     moved = tmp_path / "moved"
     shutil.copytree(safety, moved)
     with pytest.raises(UserError, match="--adopt continues the run"):
