@@ -105,8 +105,9 @@ def run(
         f"{counts['rejected']} rejected, {counts['failed']} failed"
     )
     if counts["failed"]:
-        for line in failure_summary(where):
-            echo(f"  {line}", err=True)
+        with reported_errors():
+            for line in failure_summary(where):
+                echo(f"  {line}", err=True)
         echo(f"  every one: columns status and reason of {output}/metadata.parquet", err=True)
         raise typer.Exit(FAILED)
 
