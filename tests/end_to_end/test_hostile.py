@@ -42,8 +42,15 @@ def test_names_that_try_to_escape_stay_text_and_nothing_is_written_outside(tmp_p
     after = set(tmp_path.rglob("*"))
     assert all(path == out or out in path.parents for path in after - before)
     assert sorted(path.name for path in out.iterdir()) == [
-        "README.md", "_state", "contact_sheet.png", "metadata.parquet", "run.json", "shards",
-    ]  # fmt: skip
+        "README.md",
+        "_info.json",
+        "_state",
+        "contact_sheet.png",
+        "croissant.json",
+        "metadata.parquet",
+        "run.json",
+        "shards",
+    ]
     tars = sorted(str(path) for path in (out / "shards").glob("*.tar"))
     for tar in tars:
         with tarfile.open(tar) as archive:
