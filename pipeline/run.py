@@ -9,17 +9,17 @@ from typing import Any
 from manifests.read import Manifest, content_hash, file_identity
 from pipeline.classifier.quality import classifier_warnings
 from pipeline.config import Config
+from pipeline.corpora.retry import finish_reopening
 from pipeline.generation.worker import Job
+from pipeline.index.build import clear_leftovers, conclude
 from pipeline.models.locate import CLASSIFIERS, Model, locate
 from pipeline.output.extend import extend
-from pipeline.output.index import clear_leftovers, conclude
 from pipeline.output.integrity import (
     damaged_index,
     damaged_shards,
     refuse_damaged_shards,
 )
 from pipeline.output.records import record_schema
-from pipeline.output.retry import finish_reopening
 from pipeline.output.run_file import (
     RunFile,
     describe,

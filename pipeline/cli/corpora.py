@@ -19,7 +19,7 @@ def refilter(
 ) -> None:
     """Apply other thresholds to the corpus in SOURCE, by its stored scores, without a model."""
     with reported_errors():
-        from pipeline.output.refilter import refilter as refilter_corpus
+        from pipeline.corpora.refilter import refilter as refilter_corpus
         from pipeline.storage.files import location
 
         flags = {"min_confidence": min_confidence}
@@ -33,7 +33,7 @@ def merge(
 ) -> None:
     """Make one corpus of several, with new keys."""
     with reported_errors():
-        from pipeline.output.merge import merge as merge_corpora
+        from pipeline.corpora.merge import merge as merge_corpora
         from pipeline.storage.files import location
 
         counts = merge_corpora([location(source) for source in sources], location(output))
@@ -48,8 +48,8 @@ def retry(
 ) -> None:
     """Reopen the failed requests of the complete corpus in OUTPUT, for the same run command."""
     with reported_errors():
+        from pipeline.corpora.retry import reopen
         from pipeline.errors import UserError
-        from pipeline.output.retry import reopen
         from pipeline.storage.files import location
 
         if status != "failed":

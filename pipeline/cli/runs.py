@@ -91,7 +91,7 @@ def run(
             allow_columns=allow_columns or None,
         )
         settings = load_config(config, set_ or [], flags)
-        from pipeline.output.failures import failure_summary
+        from pipeline.index.failures import failure_summary
         from pipeline.run import execute
         from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
@@ -161,8 +161,8 @@ def status(
 ) -> None:
     """Print the progress of the run in OUTPUT, from its files."""
     with reported_errors():
-        from pipeline.output.status import as_text
-        from pipeline.output.status import status as state_of
+        from pipeline.corpora.status import as_text
+        from pipeline.corpora.status import status as state_of
         from pipeline.storage.files import location
 
         state = state_of(location(output))
@@ -172,8 +172,8 @@ def status(
 def verify(output: options.Corpus) -> None:
     """Read the corpus in OUTPUT again and compare it with its index and its plan."""
     with reported_errors():
-        from pipeline.output.verify import notes
-        from pipeline.output.verify import verify as problems_of
+        from pipeline.corpora.verify import notes
+        from pipeline.corpora.verify import verify as problems_of
         from pipeline.storage.files import location
 
         problems = problems_of(location(output))

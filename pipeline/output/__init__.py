@@ -1,1 +1,1 @@
-"""Everything that a run writes, and everything that reads it."""
+"""What a run writes on its way: run.json, batches, records, shards and their markers."""

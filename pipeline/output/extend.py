@@ -8,10 +8,10 @@ from dataclasses import replace
 import pyarrow as pa
 
 from pipeline.config import AUTO
+from pipeline.corpora.corpus import read_results
+from pipeline.corpora.retry import finish_reopening, shard_with_start_of
 from pipeline.output import batches
-from pipeline.output.corpus import read_results
 from pipeline.output.markers import Cursor, Marker, read_markers
-from pipeline.output.retry import finish_reopening, shard_with_start_of
 from pipeline.output.run_file import RunFile, write_run
 from pipeline.storage.files import Location
 

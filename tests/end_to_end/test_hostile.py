@@ -4,7 +4,7 @@ import tarfile
 
 import webdataset
 
-from pipeline.output.verify import verify
+from pipeline.corpora.verify import verify
 from tests.support import drive
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.output.verify import verify
+from pipeline.corpora.verify import verify
 from pipeline.storage import lease
 from tests.support.corpora import ROWS
 from tests.support.local_runs import run_locally

@@ -49,7 +49,7 @@ def test_only_a_run_is_resumed_by_the_same_command(tmp_path, monkeypatch, argume
 
     for name in ("pipeline.run.execute", "pipeline.planning.dry_run.dry_run"):
         monkeypatch.setattr(name, fail)
-    for name in ("pipeline.output.status.status", "pipeline.output.verify.verify"):
+    for name in ("pipeline.corpora.status.status", "pipeline.corpora.verify.verify"):
         monkeypatch.setattr(name, fail)
     monkeypatch.setattr("pipeline.classifier.fit.fit", fail)
     done = drive.command(*(argument.format(tmp_path) for argument in arguments))

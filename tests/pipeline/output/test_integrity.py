@@ -3,14 +3,14 @@
 import pytest
 
 from pipeline.config_tables import Faults
+from pipeline.corpora.merge import merge
+from pipeline.corpora.refilter import refilter
+from pipeline.corpora.retry import reopen
+from pipeline.corpora.verify import notes, verify
 from pipeline.errors import UserError
 from pipeline.output.integrity import damaged_corpus, damaged_shards, refuse_damage
 from pipeline.output.markers import marker_file, shard_folder
-from pipeline.output.merge import merge
-from pipeline.output.refilter import refilter
-from pipeline.output.retry import reopen
 from pipeline.output.run_file import read_run
-from pipeline.output.verify import notes, verify
 from tests.pipeline.output.test_markers import commit, commit_all
 from tests.support.corpora import fail_on_warning
 

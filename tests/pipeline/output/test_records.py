@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from pipeline.output.columns_page import columns_page
+from pipeline.index.columns_page import columns_page
 from pipeline.output.records import FIELDS, GROUP, KIND, as_read, record_schema, to_table
 from tests.support.packages import ROOT
 

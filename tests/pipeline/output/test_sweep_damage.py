@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.errors import RunStopped
-from pipeline.output import contact_sheet
+from pipeline.index import contact_sheet
 from pipeline.output.run_file import read_run
 from pipeline.scheduling.pool import Pool
 from pipeline.settings.loading import FAULTS_VARIABLE

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipeline.corpora.merge import merge
+from pipeline.corpora.refilter import refilter
+from pipeline.corpora.retry import reopen
+from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped, UserError
-from pipeline.output import contact_sheet
-from pipeline.output.merge import merge
-from pipeline.output.refilter import refilter
-from pipeline.output.retry import reopen
+from pipeline.index import contact_sheet
 from pipeline.output.run_file import read_run
-from pipeline.output.verify import verify
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage import lease
 from tests.support.faulty_disk import Fault, FaultyDisk, Killed

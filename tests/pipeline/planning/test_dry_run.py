@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.config import Config
-from pipeline.output.verify import verify
+from pipeline.corpora.verify import verify
 from pipeline.planning.dry_run import dry_run
 from tests.support.local_runs import run_locally
 

@@ -9,9 +9,9 @@ import pytest
 from muse.emotions import MIKELS
 from muse.method import Method
 from pipeline.config import AUTO
+from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped
 from pipeline.output.run_file import read_run
-from pipeline.output.verify import verify
 from pipeline.planning.plan import Batch, PlannedRequest, derive_seed
 from pipeline.planning.retry_strategy import (
     FIRST,

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from datasets import Features
 
-from pipeline.output.features import dataset_features
+from pipeline.index.features import dataset_features
 from pipeline.output.records import record_schema
 from pipeline.output.rows import json_type, json_value, layout_of
 

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.generation.verdicts import ACCEPTED
+from pipeline.index.metadata import METADATA_FILE, read_table
 from pipeline.output.integrity import read_shard_file
 from pipeline.output.markers import read_markers
-from pipeline.output.metadata import METADATA_FILE, read_table
 from pipeline.output.sample_files import MIXTURE
 from pipeline.storage.files import Location, write_bytes
 

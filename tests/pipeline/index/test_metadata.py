@@ -5,14 +5,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.output import metadata
+from pipeline.index import metadata
 from pipeline.output.run_file import read_run
 
 SCRIPT = """
 import os
 from pathlib import Path
 from manifests.read import check
-from pipeline.output.metadata import read_table
+from pipeline.index.metadata import read_table
 
 file, threads = Path({file!r}), lambda: len(os.listdir("/proc/self/task"))
 before = threads()

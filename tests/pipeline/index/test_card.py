@@ -6,7 +6,7 @@ import yaml
 
 from muse.emotions import MIKELS, Taxonomy
 from pipeline.config import Config, as_dict
-from pipeline.output.card import card_text
+from pipeline.index.card import card_text
 from pipeline.output.records import record_schema
 from pipeline.output.run_file import RunFile
 from tests.support.local_runs import run_locally, write_rows

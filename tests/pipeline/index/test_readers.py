@@ -10,7 +10,7 @@ import pandas
 import pyarrow as pa
 import pytest
 
-from pipeline.output.readers import READERS, snippet
+from pipeline.index.readers import READERS, snippet
 from tests.support.corpora import rows_of
 from tests.support.local_runs import run_locally, write_rows
 

@@ -10,8 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.config import fingerprint_settings
-from pipeline.errors import UserError
-from pipeline.output.corpus import (
+from pipeline.corpora.corpus import (
     NumberedResults,
     derived_run,
     finished_run,
@@ -19,6 +18,7 @@ from pipeline.output.corpus import (
     read_results,
     schema_of,
 )
+from pipeline.errors import UserError
 from pipeline.output.run_file import RunFile
 from pipeline.planning import plan
 from pipeline.settings import revised

@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 
 from pipeline.config_tables import Faults
+from pipeline.corpora import retry
+from pipeline.corpora.merge import merge
+from pipeline.corpora.refilter import refilter
+from pipeline.corpora.retry import Reopened, reopen
+from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
-from pipeline.output import retry
-from pipeline.output.merge import merge
-from pipeline.output.refilter import refilter
-from pipeline.output.retry import Reopened, reopen
-from pipeline.output.verify import verify
 from pipeline.storage.files import read_json
 from tests.support.corpora import ROWS, contents_of, fail_on_warning, rows_of
 

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.output.failures import failure_summary
+from pipeline.index.failures import failure_summary
 from pipeline.output.run_file import RunFile, write_run
 from pipeline.storage.files import sha256_file
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pyarrow.compute as pc
 
 from pipeline.generation.verdicts import FAILED
+from pipeline.index.metadata import METADATA_FILE
 from pipeline.output.integrity import read_committed
-from pipeline.output.metadata import METADATA_FILE
 from pipeline.output.records import from_parquet
 from pipeline.output.run_file import read_run
 from pipeline.storage.files import Location

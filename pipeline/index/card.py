@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from pipeline.output.features import dataset_features
-from pipeline.output.markdown import escape, table
-from pipeline.output.metadata import OTHER_MIXTURES
-from pipeline.output.readers import READERS, snippet
+from pipeline.index.features import dataset_features
+from pipeline.index.markdown import escape, table
+from pipeline.index.metadata import OTHER_MIXTURES
+from pipeline.index.readers import READERS, snippet
 from pipeline.output.rows import layout_of
 from pipeline.output.run_file import RunFile
 from pipeline.output.sample_files import MIXTURE, class_names

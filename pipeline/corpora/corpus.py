@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.config import Config, as_dict
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
-from pipeline.output.index import clear_leftovers, conclude
+from pipeline.index.build import clear_leftovers, conclude
 from pipeline.output.integrity import read_committed, refuse_damage, refuse_damaged_shards
 from pipeline.output.markers import (
     Marker,

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pat
 
-from pipeline.output.metadata import METADATA_FILE
+from pipeline.index.metadata import METADATA_FILE
 from pipeline.output.records import DESCRIPTION, FIELDS, GROUP, MEMBER
 from pipeline.output.run_file import RunFile
 from pipeline.storage.files import Location, sha256_file, size_of, write_json

@@ -2,9 +2,9 @@
 
 import pytest
 
+from pipeline.corpora.merge import merge
+from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
-from pipeline.output.merge import merge
-from pipeline.output.verify import verify
 from tests.support.corpora import rows_of
 
 

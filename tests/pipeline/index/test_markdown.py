@@ -4,7 +4,7 @@ import html
 
 import pytest
 
-from pipeline.output.markdown import escape, table
+from pipeline.index.markdown import escape, table
 
 
 @pytest.mark.parametrize("text", ["a|b", "<script>", "`rm`", "[x](y)", "*a*_b_", "a\\|b", "&lt;"])

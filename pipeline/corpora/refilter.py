@@ -9,10 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.config import Config, as_dict, fingerprint_settings
-from pipeline.errors import UserError
-from pipeline.generation.results import Result
-from pipeline.generation.verdicts import ACCEPTED, FAILED, decide, unscored
-from pipeline.output.corpus import (
+from pipeline.corpora.corpus import (
     NumberedResults,
     derived_run,
     finished_run,
@@ -20,6 +17,9 @@ from pipeline.output.corpus import (
     read_results,
     schema_of,
 )
+from pipeline.errors import UserError
+from pipeline.generation.results import Result
+from pipeline.generation.verdicts import ACCEPTED, FAILED, decide, unscored
 from pipeline.output.rows import RowLayout, layout_of
 from pipeline.output.run_file import RunFile, as_stored
 from pipeline.settings import revised

@@ -2,7 +2,7 @@
 
 import json
 
-from pipeline.output.verify import verify
+from pipeline.corpora.verify import verify
 from tests.support.corpora import rows_of
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import UserError
+from pipeline.index.card import description, write_card
+from pipeline.index.contact_sheet import write_contact_sheet
+from pipeline.index.croissant import CROISSANT_FILE, write_croissant
+from pipeline.index.loader_files import write_loader_files
+from pipeline.index.metadata import METADATA_FILE, count_samples, write_metadata
 from pipeline.output.batches import list_batches, remove_batch
-from pipeline.output.card import description, write_card
-from pipeline.output.contact_sheet import write_contact_sheet
-from pipeline.output.croissant import CROISSANT_FILE, write_croissant
-from pipeline.output.loader_files import write_loader_files
 from pipeline.output.markers import read_markers
-from pipeline.output.metadata import METADATA_FILE, count_samples, write_metadata
 from pipeline.output.run_file import RunFile, write_run
 from pipeline.storage.files import Location, clear_temporaries, sha256_file
 from pipeline.storage.lease import Lease, lease_file

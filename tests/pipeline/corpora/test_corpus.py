@@ -2,8 +2,8 @@
 
 import pytest
 
+from pipeline.corpora.corpus import finished_run, read_results, schema_of
 from pipeline.errors import UserError
-from pipeline.output.corpus import finished_run, read_results, schema_of
 from tests.support.corpora import rows_of
 from tests.support.local_runs import run_locally, write_rows
 

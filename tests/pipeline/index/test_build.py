@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
+from pipeline.index.build import clear_leftovers
 from pipeline.output.batches import BatchFile, batch_path
-from pipeline.output.index import clear_leftovers
 from pipeline.output.markers import read_markers
 from pipeline.output.run_file import read_run
 from pipeline.storage.lease import lease_file

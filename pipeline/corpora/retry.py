@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.corpora.corpus import finished_run, read_results, schema_of
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
 from pipeline.generation.verdicts import FAILED
 from pipeline.output import batches
-from pipeline.output.corpus import finished_run, read_results, schema_of
 from pipeline.output.integrity import refuse_damage
 from pipeline.output.markers import Marker, file_of, marker_file, read_markers
 from pipeline.output.run_file import RunFile, write_run

@@ -12,6 +12,8 @@ import pyarrow as pa
 from PIL import Image
 
 from pipeline.generation.verdicts import ACCEPTED, STATUSES
+from pipeline.index.loader_files import SIZES_FILE
+from pipeline.index.metadata import read_table
 from pipeline.output.integrity import (
     CARD,
     changed_files,
@@ -19,7 +21,6 @@ from pipeline.output.integrity import (
     is_card_edited,
     missing_marker,
 )
-from pipeline.output.loader_files import SIZES_FILE
 from pipeline.output.markers import (
     REJECTED_FOLDER,
     Marker,
@@ -27,7 +28,6 @@ from pipeline.output.markers import (
     relative_name,
     shard_folder,
 )
-from pipeline.output.metadata import read_table
 from pipeline.output.rows import layout_of, target_name
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.output.sample_files import SampleFormat

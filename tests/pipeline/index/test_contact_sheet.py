@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from pipeline.output.contact_sheet import CAPTION, COLUMNS, MARGIN, TILE
+from pipeline.index.contact_sheet import CAPTION, COLUMNS, MARGIN, TILE
 from tests.support.corpora import rows_of
 from tests.support.local_runs import run_locally, write_rows
 

@@ -4,9 +4,9 @@ import tarfile
 
 import pytest
 
+from pipeline.corpora.refilter import refilter
+from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
-from pipeline.output.refilter import refilter
-from pipeline.output.verify import verify
 from pipeline.storage.files import read_json
 from tests.support.corpora import contents_of, fail_on_warning, rows_of
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from pipeline.corpora.verify import verify
 from pipeline.output.run_file import RUN_FILE, read_run, write_run
-from pipeline.output.verify import verify
 
 
 def _flip(path):

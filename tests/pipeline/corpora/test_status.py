@@ -3,11 +3,11 @@
 import pytest
 
 from pipeline.config_tables import Faults
+from pipeline.corpora.retry import reopen
+from pipeline.corpora.status import as_text, status
 from pipeline.errors import UserError
 from pipeline.output.markers import marker_file, read_markers
-from pipeline.output.retry import reopen
 from pipeline.output.run_file import read_run, write_run
-from pipeline.output.status import as_text, status
 from tests.support.corpora import rows_of
 
 

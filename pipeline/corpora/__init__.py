@@ -1,0 +1,1 @@
+"""Commands on corpora that are there: status, verify; refilter, merge and retry."""
