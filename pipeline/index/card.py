@@ -174,7 +174,8 @@ def _files(run: RunFile, counts: Mapping[str, Any]) -> str:
         "(prompt), KEY.cls (class) and KEY.json (its metadata; with `run.json`, all that is needed "
         "to make it again). `metadata.parquet` has a row for every request, also the rejected and "
         "failed ones with their reasons. Every image says in its XMP that it is synthetic, and the "
-        "key under which it was made. `croissant.json` describes the corpus to programs; `_info.json` and "
+        "key under which it was made. `croissant.json` describes the corpus to programs; "
+        "`_info.json` and "
         "`shards/sizes.json` are for timm and open_clip.\n\n" + table(("class", "emotion"), rows)
     )
 

@@ -211,7 +211,8 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
         if run.requests < before.requests:
             raise UserError(
                 f"--limit: {output} has a plan of {before.requests} requests already, and "
-                f"{run.requests} are asked for; give a limit of at least as many, or another --output"
+                f"{run.requests} are asked for; give a limit of at least as many, "
+                "or another --output"
             )
         return before
     if not _has_results(output):

@@ -1,4 +1,4 @@
-"""The sequencer against the plain rules, and for any way to cut the plan into batches and restarts."""
+"""The sequencer against the plain rules, for any cut of the plan into batches and restarts."""
 
 import random
 

@@ -140,7 +140,7 @@ def test_an_answer_that_does_not_come_in_time_is_asked_for_again(s3, hasty, faul
 
 @pytest.mark.parametrize("size", [50_000, 110_000_000])
 def test_an_upload_that_is_cut_leaves_nothing_under_its_name(s3, size):
-    """By one put, and beyond 100 MB by a multipart upload: it stops with the place and the cause."""
+    """One put, or beyond 100 MB a multipart upload: it stops with the place and the cause."""
     out = location("s3://corpora/out", 1)
     s3.rates, s3.only = {"cut upload": 1.0}, ("PUT",)
     with pytest.raises(RunStopped, match=r"s3://corpora/out/big: gave up after \d+ s \(.*"):
