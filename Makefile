@@ -26,9 +26,12 @@ test-rest: $(READY)
 
 test-all: test test-rest
 
-# 200 seeded faults against the real command, and a table of them; as root also on a small disk.
+# 200 seeded faults against the real command, and a table of them; as root also on a small disk. Then
+# every kind of fault at every file operation of every command, and every damage to every file.
 chaos: $(READY)
 	$(VENV)/bin/python tests/support/chaos.py --faults 200 --seed 1 --rounds 2
+	$(VENV)/bin/pytest -m exhaustive -n 2 -rP tests/pipeline/output/test_sweep_faults.py
+	$(VENV)/bin/pytest -m "" -n 0 -rP tests/pipeline/output/test_sweep_damage.py
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

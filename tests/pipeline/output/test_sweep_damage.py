@@ -233,6 +233,7 @@ def test_a_sample_of_damage_is_never_accepted_in_silence(sweep):
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(1800)
 def test_no_damage_is_accepted_in_silence(sweep):
     for case in sweep.cases():
         sweep.check(*case)

@@ -162,18 +162,33 @@ def _strike(sweep: Sweep, command: str, at: int, fault: Fault) -> None:
     assert {name: world.files(name) for name in ("one", "two")} == sources
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_sample_of_faults_changes_no_byte(sweep, command):
+def _strike_in_turn(sweep: Sweep, command: str, step: int) -> None:
+    """One kind of fault at each of the operations, or of every so many; the kinds take turns."""
     _undisturbed(sweep, command)
     faults = [*Fault]
-    for number, at in enumerate(range(0, len(sweep.operations[command]), STEP)):
+    operations = sweep.operations[command]
+    for number, at in enumerate(range(0, len(operations), step)):
         _strike(sweep, command, at, faults[number % len(faults)])
+    print(f"{command}: a fault at {number + 1} of {len(operations)} operations")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_sample_of_faults_changes_no_byte(sweep, command):
+    _strike_in_turn(sweep, command, STEP)
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_fault_at_any_operation_changes_no_byte(sweep, command):
+    _strike_in_turn(sweep, command, 1)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_fault_at_any_operation_changes_a_byte(sweep, command, fault):
+def test_no_kind_of_fault_at_any_operation_changes_a_byte(sweep, command, fault):
     _undisturbed(sweep, command)
     operations = sweep.operations[command]
     for at in range(len(operations)):
