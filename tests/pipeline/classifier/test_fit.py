@@ -243,8 +243,9 @@ def test_another_taxonomy_runs_through_to_the_contact_sheet_and_a_copied_guide_i
     assert done.returncode == 0, done.stderr
     assert drive.command("verify", tmp_path / "out").returncode == 0
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "the judge is the guide" in card
-    assert "anger, disgust, fear, joy, sadness, surprise, neutral" in card
+    assert "The judge is the guide" in card
+    assert "| 0 | anger |" in card
+    assert "| 6 | neutral |" in card
     rows = pq.read_table(tmp_path / "out" / "metadata.parquet").to_pylist()
     assert [row["emotion"] for row in rows] == [
         "anger",

@@ -42,7 +42,7 @@ def test_keys_are_unique_padded_and_without_dots():
     keys = [p.key for p in _plan(_rows(3))]
     assert keys == sorted(keys)
     assert len(set(keys)) == 24
-    assert all(len(key) == 9 and key.isdigit() for key in keys)
+    assert all(len(key) == 12 and key.isdigit() for key in keys)
 
 
 def test_seeds_depend_on_run_seed_key_and_candidate_alone():
