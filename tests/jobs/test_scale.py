@@ -62,6 +62,7 @@ def scale(*arguments, cwd=None):
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
+@pytest.mark.slow
 def test_scale_commands_measure_what_they_say(tmp_path):
     """Small, and without a word on speed: that is for a quiet machine (docs/scale.md)."""
     (plan,) = scale("plan", "--requests", 4000, "--folder", tmp_path)
