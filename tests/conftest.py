@@ -1,6 +1,7 @@
 """Fixtures that several files share: tiny random models, and a server that speaks S3."""
 
 import os
+import signal
 import warnings
 
 # Several processes test at the same time: idle threads must not spin, and Ray's workers, which
@@ -14,6 +15,8 @@ import torch
 from tests.support import tiny_models
 
 torch.set_num_threads(1)
+# A shell that starts the tests in the background has them ignore Ctrl-C, and commands respect that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
 
 
