@@ -194,7 +194,7 @@ def test_interrupted_it_saves_and_exits_with_130(manifest, tmp_path):
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=drive.TIMEOUT_S)
     assert process.returncode == 130
-    assert "the same command resumes" in stderr
+    assert "The same command resumes" in stderr
     assert "Traceback" not in stderr
 
 
