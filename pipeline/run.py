@@ -10,6 +10,7 @@ from manifests.read import Manifest, content_hash, file_identity
 from pipeline.classifier.quality import classifier_warnings
 from pipeline.config import Config
 from pipeline.corpora.retry import finish_reopening
+from pipeline.errors import UserError
 from pipeline.generation.worker import Job
 from pipeline.index.build import clear_leftovers, conclude
 from pipeline.models.locate import CLASSIFIERS, Model, locate
@@ -99,14 +100,14 @@ def execute(
         described = replace(described, manifest=public(manifest_path))
         run = examine_output(output, described, adopt)
         if _is_done(run, described):
-            return _complete_before(output, run, warn)
+            return _complete_before(output, run)
 
         # Take the lease, so that no other driver writes the output.
         with Lease(output) as lease:
             # The driver that had the lease before may have finished meanwhile.
             run = examine_output(output, described, adopt)
             if _is_done(run, described):
-                return _complete_before(output, run, warn)
+                return _complete_before(output, run)
             write_run(output, run)
             clear_temporaries(output)
             run = finish_reopening(output, run)
@@ -149,11 +150,17 @@ def _is_done(run: RunFile, described: RunFile) -> bool:
     return run.complete and run.requests == described.requests
 
 
-def _complete_before(output: Location, run: RunFile, warn: Warn) -> Outcome:
-    """The outcome of a run that was complete before this call; damage to it is warned of."""
-    for line in (*damaged_shards(output), *damaged_index(output, run)):
-        warn(
-            f"{line}; `muse-batch verify {output}` lists all damage; another --output makes it anew"
+def _complete_before(output: Location, run: RunFile) -> Outcome:
+    """The outcome of a run that was complete before this call.
+
+    Raises:
+        UserError: it is damaged, as far as names, sizes and the small files show.
+    """
+    if damage := [*damaged_shards(output), *damaged_index(output, run)]:
+        listed = "\n  ".join([f"{output} is complete, but damaged:", *damage])
+        raise UserError(
+            f"{listed}\nRestore these files from a copy, or give another --output. "
+            f"`muse-batch verify {output}` reads all files."
         )
     clear_leftovers(output)
     assert run.counts is not None

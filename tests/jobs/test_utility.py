@@ -97,7 +97,7 @@ def test_corpora_are_read_with_their_labels(experiment):
 def test_a_finished_corpus_is_used_again(experiment):
     """The run command itself sees that nothing is left to make."""
     _, work, (tiny, short) = experiment
-    shard = work / "muse" / "shards" / "00000.tar"
+    shard = work / "muse" / "shards" / "00000000.tar"
     before = shard.stat().st_mtime_ns
     make_corpus(work, "muse", tiny.requests, 3, short)
     assert shard.stat().st_mtime_ns == before

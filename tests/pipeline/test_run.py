@@ -129,6 +129,15 @@ def test_a_finished_run_is_left_as_it_is(manifest, undisturbed, tmp_path):
     assert published(tmp_path / "out") == undisturbed["plain"]
 
 
+@pytest.mark.parametrize("name", ["shards/00000000.tar", "metadata.parquet", "contact_sheet.png"])
+def test_a_finished_run_that_is_damaged_is_refused_by_name(manifest, tmp_path, name):
+    run_locally(manifest, tmp_path / "out")
+    (tmp_path / "out" / name).unlink()
+    with pytest.raises(UserError, match=f"is complete, but damaged:\n  {name}: is missing"):
+        run_locally(manifest, tmp_path / "out")
+    assert not (tmp_path / "out" / name).exists()
+
+
 def test_nothing_of_the_work_is_left_behind(manifest, tmp_path):
     run_locally(manifest, tmp_path / "out")
     names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
