@@ -22,7 +22,7 @@ test: $(READY)
 
 # What takes longer: killed processes and full disks, statistics of the weights, the built package.
 test-rest: $(READY)
-	$(VENV)/bin/pytest -m "research or faults or slow"
+	$(VENV)/bin/pytest -m "research or faults or slow" --timeout 1800
 
 test-all: test test-rest
 
