@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/ready
 
-.PHONY: setup demo test test-rest test-all chaos lint format train
+.PHONY: setup demo test test-rest test-slow test-all chaos lint format train
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -22,9 +22,13 @@ test: $(READY)
 
 # What takes longer: killed processes and full disks, statistics of the weights, the built package.
 test-rest: $(READY)
-	$(VENV)/bin/pytest -m "research or faults or slow" --timeout 1800
+	$(VENV)/bin/pytest -m "(research or faults) and not slow" --timeout 1800
 
-test-all: test test-rest
+# Jobs on clusters that lose nodes, compilation: minutes each.
+test-slow: $(READY)
+	$(VENV)/bin/pytest -m slow --numprocesses 0 --timeout 1800
+
+test-all: test test-rest test-slow
 
 # 200 seeded faults against the real command, and a table of them; as root also on a small disk. Then
 # every kind of fault at every file operation of every command, and every damage to every file.
