@@ -23,12 +23,35 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 WHITE = (255, 255, 255)
 
-BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
-"""TIFF tags and values (TIFF 6.0, sections 4 and 8)."""
+WIDTH, HEIGHT, BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 256, 257, 258, 262, 339
+WHITE_IS_ZERO, SIGNED = 0, 2
+"""TIFF tags and values (TIFF 6.0, sections 4, 8 and 19)."""
+
+ORIENTATION, QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
+"""The EXIF tag, and the values that exchange width and height."""
+
+SIGNATURES = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+}
+"""How files of these formats begin."""
+
+SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}
+"""The colour space that an ICC profile for an image of each mode names (ICC.1:2022, table 19)."""
+
+SRGB_GAMMA = 0.45455
+"""What a PNG names the gamma of sRGB (PNG third edition, section 11.3.2.2)."""
 
 # Sizes are limited by `max_pixels`, and images are opened on threads, where no filter of warnings
-# is safe.
+# is safe. Metadata that Pillow warns of are not needed.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class UnreadableImageError(ValueError):
@@ -79,28 +102,40 @@ def upright_size(file: BinaryIO, max_pixels: int | None = None) -> tuple[int, in
     """
     with _open(file, max_pixels) as image:
         try:
-            orientation = image.getexif().get(0x0112, 1)
+            orientation = image.getexif().get(ORIENTATION, 1)
         except Exception as error:
             raise UnreadableImageError(f"cannot be decoded: {error}") from None
-        return (image.height, image.width) if orientation in (5, 6, 7, 8) else image.size
+        if profile := image.info.get("icc_profile"):
+            _open_profile(profile)
+        tags = getattr(image, "tag_v2", {})
+        # Newer releases of Pillow exchange the sides of a TIFF themselves, when it is opened.
+        width, height = tags.get(WIDTH, image.width), tags.get(HEIGHT, image.height)
+        return (height, width) if orientation in QUARTER_TURNS else (width, height)
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
     """An image as a person sees it: RGB, 8 bits, in sRGB.
 
     It is turned upright by its EXIF orientation; 16-bit and float values are scaled; its ICC
-    profile is converted to sRGB; what is transparent shows a white ground.
+    profile, or the gamma that a PNG names, is converted to sRGB; what is transparent shows a white
+    ground. An ICC profile of another colour space than the image's is ignored, as browsers do.
 
     Raises:
-        UnreadableImageError: truncated, pixels whose white is unknown, or a colour profile that
-            cannot be used.
+        UnreadableImageError: truncated, pixels whose white is unknown, or a damaged colour profile.
     """
     try:
         image.load()
-        profile = image.info.get("icc_profile")
+        about = image.info
         upright = ImageOps.exif_transpose(image)
         colours, alpha = _split_alpha(_to_8_bit(upright, getattr(image, "tag_v2", {})))
-        rgb = _convert_profile(colours, profile) if profile else colours.convert("RGB")
+        # In a PNG a profile counts more than the name sRGB, and that more than a gamma (PNG third
+        # edition, section 4.3).
+        if about.get("icc_profile"):
+            rgb = _convert_profile(colours, about["icc_profile"])
+        elif "gamma" in about and "srgb" not in about:
+            rgb = _convert_gamma(colours.convert("RGB"), about["gamma"])
+        else:
+            rgb = colours.convert("RGB")
         if alpha is None:
             return rgb
         ground = Image.new("RGB", rgb.size, WHITE)
@@ -129,13 +164,27 @@ def _open(file: BinaryIO, max_pixels: int | None) -> Image.Image:
     except Image.DecompressionBombError:
         raise UnreadableImageError("has far too many pixels") from None
     except Image.UnidentifiedImageError:
-        kinds = ", ".join(FORMATS)
-        raise UnreadableImageError(f"cannot be decoded: it is none of {kinds}") from None
+        raise UnreadableImageError(f"cannot be decoded: {_unidentified(file)}") from None
     except Exception as error:  # decoders raise nearly anything on broken input
         raise UnreadableImageError(f"cannot be decoded: {error}") from None
     if max_pixels is not None and image.width * image.height > max_pixels:
         raise UnreadableImageError(f"has {image.width} x {image.height} pixels")
+    sample_format = getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT, 1)
+    if SIGNED in (sample_format if isinstance(sample_format, tuple) else (sample_format,)):
+        raise UnreadableImageError(
+            "has signed pixels, of which white is unknown; save it with unsigned ones"
+        )
     return image
+
+
+def _unidentified(file: BinaryIO) -> str:
+    """What is wrong with a file that Pillow takes for none of the formats."""
+    file.seek(0)
+    start = file.read(4)
+    for signature, name in SIGNATURES.items():
+        if start.startswith(signature):
+            return f"it is a {name} file that is damaged, or of a kind that is not read"
+    return f"it is none of {', '.join(FORMATS)}; save it as one of them"
 
 
 def _to_8_bit(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
@@ -197,27 +246,51 @@ def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 def _convert_profile(image: Image.Image, profile: bytes) -> Image.Image:
     """The image in sRGB, by the ICC profile that came with it.
 
+    A profile of another colour space says nothing about these pixels: the image is taken for sRGB.
+
     Raises:
-        UnreadableImageError: a profile that is damaged, or of another colour space than the image.
+        UnreadableImageError: a damaged profile.
     """
+    source = _open_profile(profile)
+    space = source.profile.xcolor_space.strip()
+    if image.mode == "YCbCr" or (image.mode == "L" and space == "RGB"):
+        image = image.convert("RGB")
+    if space != SPACES[image.mode]:
+        return image.convert("RGB")
+    srgb = ImageCms.createProfile("sRGB")
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        space = source.profile.xcolor_space.strip()
-        if image.mode == "YCbCr" or (image.mode == "L" and space == "RGB"):
-            image = image.convert("RGB")
-        if image.mode == "LAB" and space != "Lab":
-            # Lab has no device whose profile it could need.
-            return image.convert("RGB")
-        converted = ImageCms.profileToProfile(
-            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        raise UnreadableImageError(
-            f"has a colour profile that cannot be used ({error}); "
-            "remove the profile, or save the image as sRGB"
-        ) from None
+        converted = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
+    except (ImageCms.PyCMSError, ValueError) as error:
+        raise _bad_profile(error) from None
     assert converted is not None
     return converted
+
+
+def _open_profile(profile: bytes) -> ImageCms.ImageCmsProfile:
+    try:
+        return ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    except (OSError, ValueError) as error:
+        raise _bad_profile(error) from None
+
+
+def _bad_profile(error: Exception) -> UnreadableImageError:
+    return UnreadableImageError(
+        f"has a colour profile that cannot be used ({error}); "
+        "remove the profile, or save the image as sRGB"
+    )
+
+
+def _convert_gamma(image: Image.Image, gamma: float) -> Image.Image:
+    """An RGB image in sRGB, by the gamma of its file: light is value^(1/gamma).
+
+    The transfer function is that of sRGB (IEC 61966-2-1).
+    """
+    if gamma <= 0 or abs(gamma - SRGB_GAMMA) < 0.005:
+        return image
+    light = (np.arange(256) / 255) ** (1 / gamma)
+    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    table = (255 * encoded).round().astype(np.uint8).tolist()
+    return image.point(table * 3)
 
 
 def to_tensor(image: Image.Image) -> Tensor:

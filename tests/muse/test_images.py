@@ -3,6 +3,7 @@ refused."""
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -131,9 +132,111 @@ def test_a_profile_of_grey_is_converted(mode):
 
 
 @pytest.mark.parametrize("profile", [b"no profile at all", _profile()[:200]])
-def test_a_broken_profile_is_refused_by_name(profile):
-    with pytest.raises(UnreadableImageError, match="colour profile that cannot be used"):
-        decode(_encoded(Image.new("RGB", (8, 8)), icc_profile=profile))
+def test_a_broken_profile_is_refused_by_name_before_and_when_decoding(profile):
+    data = _encoded(Image.new("RGB", (8, 8)), icc_profile=profile)
+    for read in (decode, lambda data: upright_size(io.BytesIO(data))):
+        with pytest.raises(UnreadableImageError, match="colour profile that cannot be used"):
+            read(data)
+
+
+@pytest.mark.parametrize(
+    ("mode", "profile"),
+    [
+        ("RGB", _grey_profile()),
+        ("RGB", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()),
+        ("CMYK", _profile()),
+    ],
+)
+def test_a_profile_of_another_colour_space_is_ignored(mode, profile):
+    image = Image.new("RGB", (8, 8), (220, 40, 60)).convert(mode)
+    plain, with_profile = (
+        _pixel(_encoded(image, "TIFF", **options)) for options in ({}, {"icc_profile": profile})
+    )
+    assert plain == with_profile
+
+
+def _png(bits: int, colours: int, row: bytes, *chunks: bytes) -> bytes:
+    """A PNG of 8 x 8 pixels whose rows are all the same."""
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, bits, colours, 0, 0, 0))
+    body = _chunk(b"IDAT", zlib.compress((b"\0" + row) * 8))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + body + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _gamma(gamma: float) -> bytes:
+    return _chunk(b"gAMA", struct.pack(">I", round(gamma * 100_000)))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        # Half of the light is 188 in sRGB.
+        ((_gamma(1.0),), 188),
+        ((_gamma(0.45455),), 128),
+        ((_gamma(1.0), _chunk(b"sRGB", b"\0")), 128),
+        ((_gamma(0.0),), 128),
+    ],
+)
+def test_the_gamma_of_a_png_counts_unless_it_names_srgb(chunks, expected):
+    assert _pixel(_png(8, 2, bytes([128] * 24), *chunks)) == (expected,) * 3
+
+
+@pytest.mark.parametrize(
+    ("colours", "pixel", "expected"),
+    [
+        (2, (0x8080, 0xFFFF, 0), (128, 255, 0)),
+        (6, (0x8080, 0xFFFF, 0, 0xFFFF), (128, 255, 0)),
+        (6, (0x8080, 0xFFFF, 0, 0), (255, 255, 255)),
+        (4, (0x8080, 0xFFFF), (128, 128, 128)),
+        (4, (0x8080, 0), (255, 255, 255)),
+    ],
+)
+def test_16_bits_of_several_channels_are_scaled(colours, pixel, expected):
+    row = struct.pack(f">{len(pixel)}H", *pixel) * 8
+    assert _pixel(_png(16, colours, row)) == expected
+
+
+def test_a_palette_with_one_transparent_colour_shows_the_others():
+    palette = _chunk(b"PLTE", bytes([255, 0, 0, 0, 255, 0])), _chunk(b"tRNS", b"\0")
+    data = _png(1, 3, b"\x0f", *palette)
+    assert (_pixel(data, (0, 0)), _pixel(data, (7, 0))) == ((255, 255, 255), (0, 255, 0))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "MPO"])
+def test_of_several_frames_the_first_is_shown(kind):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+    red, green, blue = _pixel(_encoded(frames[0], kind, save_all=True, append_images=frames[1:]))
+    assert red > 240
+    assert max(green, blue) < 10
+
+
+def test_a_run_length_encoded_bitmap_is_read():
+    run = b"".join(b"\x08" + bytes([row]) + b"\0\0" for row in range(8)) + b"\0\1"
+    palette = b"".join(bytes([20 * level] * 3) + b"\0" for level in range(8)).ljust(1024, b"\0")
+    about = struct.pack("<IiiHHIIiiII", 40, 8, 8, 1, 8, 1, len(run), 0, 0, 256, 0)
+    header = b"BM" + struct.pack("<IHHI", 1078 + len(run), 0, 0, 1078)
+    # A bitmap begins with its lowest row.
+    assert _pixel(header + about + palette + run) == (140, 140, 140)
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("I;16B", ">u2"), ("I;16", "<u2")])
+def test_both_orders_of_bytes_of_16_bit_grey(kind, dtype):
+    image = Image.frombytes(kind, (4, 4), np.full(16, 0x8080, dtype).tobytes())
+    assert to_srgb(image).getpixel((0, 0)) == (128, 128, 128)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int16", "int8"])
+def test_signed_pixels_are_refused(dtype):
+    values = np.zeros((4, 4), "uint8" if dtype == "int8" else "uint16")
+    data = _encoded(Image.fromarray(values), "TIFF", tiffinfo={339: 2})
+    if dtype == "int32":
+        data = _encoded(Image.fromarray(np.zeros((4, 4), np.int32)), "TIFF")
+    for read in (decode, lambda data: upright_size(io.BytesIO(data))):
+        with pytest.raises(UnreadableImageError, match="signed pixels"):
+            read(data)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "YCbCr", "LAB"])
@@ -142,14 +245,17 @@ def test_every_other_mode_becomes_rgb(mode):
     assert decode(_encoded(Image.new(mode, (16, 16)), kind)).mode == "RGB"
 
 
-def test_a_photograph_is_turned_upright_whether_encoded_or_opened():
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_a_photograph_is_turned_upright_whether_encoded_or_opened(kind):
     image = Image.new("RGB", (40, 20), "blue")
     image.paste("red", (0, 0, 20, 20))
     exif = Image.Exif()
     exif[0x0112] = 6
-    data = _encoded(image, exif=exif)
+    data = _encoded(image, kind, exif=exif)
     assert upright_size(io.BytesIO(data)) == decode(data).size == (20, 40)
-    assert decode(data).getpixel((0, 0)) == (255, 0, 0)
+    red, _, blue = decode(data).getpixel((0, 0))
+    assert red > 240
+    assert blue < 10
     with Image.open(io.BytesIO(data)) as opened:
         assert to_srgb(opened).tobytes() == decode(data).tobytes()
 
@@ -168,6 +274,8 @@ def test_the_central_square_is_kept_and_said():
     [
         (b"", "is empty"),
         (b"no image", "none of PNG"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "none of PNG.*save it as one of them"),
+        (b"II*\0\x08\0\0\0\0\0", "it is a TIFF file that is damaged, or of a kind"),
         (_encoded(Image.new("RGB", (64, 64)))[:-40], "cannot be decoded"),
         (_encoded(Image.new("1", (200, 200))), "has 200 x 200 pixels"),
     ],
