@@ -62,7 +62,7 @@ from jobs.evaluation.cases import draw_cases
 from jobs.evaluation.metrics import Examiners
 from muse.diffusion.hub import NO_TINY_VAE
 from muse.mini import WEIGHTS
-from pipeline.config import EMBEDDED
+from pipeline.config_models import EMBEDDED
 from pipeline.settings import load_config
 
 

@@ -12,7 +12,8 @@ import muse.mini
 from muse.classifiers.spec import ClassifierSpec, read_spec
 from muse.diffusion.hub import NO_PEFT, NO_TINY_VAE, PIPELINE, PLAIN, local_folder
 from muse.emotions.labels import clean
-from pipeline.config import EMBEDDED, SAME_JUDGE, Config, folder_and_label
+from pipeline.config import Config, folder_and_label
+from pipeline.config_models import EMBEDDED, SAME_JUDGE
 from pipeline.errors import UserError
 from pipeline.models.hashing import HashFile, hash_model, hash_weights
 from pipeline.models.model_safety import problems_of

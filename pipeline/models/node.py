@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.config import EMBEDDED
+from pipeline.config_models import EMBEDDED
 from pipeline.errors import UserError
 from pipeline.models.hashing import hash_model
 from pipeline.models.locate import Model, is_classifier, local_path

@@ -11,7 +11,8 @@ from typing import Any
 from manifests.schema import Row
 from muse.emotions import Target
 from muse.mini import WEIGHTS
-from pipeline.config import EMBEDDED, Config
+from pipeline.config import Config
+from pipeline.config_models import EMBEDDED
 
 MAX_ROWS_SHOWN = 10
 """Rows that a warning lists."""

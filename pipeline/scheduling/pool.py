@@ -7,10 +7,9 @@ batch that it held.
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 from pipeline.config import Config
 from pipeline.errors import RunStopped
@@ -18,20 +17,14 @@ from pipeline.generation.worker import Placement, Ready
 from pipeline.output.batches import Report
 from pipeline.output.packing import Packed, PackTask
 from pipeline.planning.plan import Batch
-from pipeline.scheduling.bisection import MAX_DEATHS, Attempts, Task
+from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.executor import Event, Executor, Outcome
 from pipeline.scheduling.stop_rules import StopRules
+from pipeline.scheduling.task_queue import NoMoreBatches, TaskQueue
 from pipeline.scheduling.worker_handle import WorkerHandle, WorkerState
 
 TICK_SECONDS = 1.0
 """How often the loop wakes without an event, to find workers that hang."""
-
-
-class NoMoreBatches:
-    """The end of the batches."""
-
-
-END: Final = NoMoreBatches()
 
 
 class Pool:
@@ -53,10 +46,7 @@ class Pool:
         """
         self.executor, self.config, self.on_event, self.clock = executor, config, on_event, clock
         self.rules = StopRules(size)
-        self.attempts = Attempts()
-        self.requeued: deque[Task] = deque()
-        self.packs: deque[PackTask] = deque()
-        self.pack_deaths: Counter[int] = Counter()
+        self.queue = TaskQueue()
         self.workers: dict[int, WorkerHandle] = {}
         self.unplaced_since = clock()
         for _ in range(size):
@@ -96,7 +86,7 @@ class Pool:
     def is_finished(self) -> bool:
         """Whether nothing is in work and nothing is left to be done."""
         in_work = any(worker.task for worker in self.workers.values())
-        return self.rules.ever_started and not (self.requeued or self.packs or in_work)
+        return self.rules.ever_started and not (self.queue or in_work)
 
     def handle(self, events: Iterable[Event], on_result: Callable[[Report | Packed], None]) -> None:
         """Act on events of the executor, and on what the clock says."""
@@ -107,7 +97,7 @@ class Pool:
 
     def add_pack(self, task: PackTask) -> None:
         """Have a shard packed, before any further batch is made: batch files wait for it."""
-        self.packs.append(task)
+        self.queue.add_pack(task)
 
     def assign(self, worker: WorkerHandle, batches: Iterator[Batch | None]) -> None:
         """Give an idle worker a task.
@@ -115,7 +105,7 @@ class Pool:
         If there are no more, it is let go, but for the last one, which may have to pack. If the
         next batch is not known yet, it stays idle.
         """
-        task = self._next_task(batches)
+        task = self.queue.next_task(batches, self.rules.prefers_other_batches())
         if isinstance(task, NoMoreBatches):
             if len(self.workers) > 1:
                 del self.workers[worker.number]
@@ -125,33 +115,11 @@ class Pool:
             self.executor.submit(worker.number, task)
             self._set_state(worker, WorkerState.BUSY, self._time_limit(task))
 
-    def _next_task(self, batches: Iterator[Batch | None]) -> Task | PackTask | NoMoreBatches | None:
-        """What is to be done next; None if that is not known yet."""
-        if self.packs:
-            return self.packs.popleft()
-        fresh: Batch | NoMoreBatches | None = None
-        if not self.requeued or self.rules.prefers_other_batches():
-            fresh = next(batches, END)
-        if isinstance(fresh, Batch):
-            return Task(fresh)
-        if self.requeued:
-            return self.requeued.popleft()
-        # The batches that were skipped on the way may have filled a shard.
-        return self.packs.popleft() if self.packs else fresh
-
-    def requeue(self, task: Task | PackTask | None) -> None:
-        """Have a task done before anything else: its batch holds up the shards behind it."""
-        if isinstance(task, PackTask):
-            self.packs.appendleft(task)
-        elif task is not None:
-            self.requeued.appendleft(task)
-
     def on_result(self, worker: WorkerHandle) -> None:
         """The worker finished its task."""
         self.rules.on_started()
         self.rules.on_finished()
-        if isinstance(worker.task, Task):
-            self.requeue(self.attempts.survived(worker.task))
+        self.queue.on_result(worker.task)
         worker.task = None
         self._set_state(worker, WorkerState.IDLE)
 
@@ -165,9 +133,11 @@ class Pool:
             return
         self.unplaced_since = self.clock()
         if preempted or node_is_lost:
-            self.requeue(worker.task)
+            self.queue.requeue(worker.task)
         elif isinstance(worker.task, PackTask):
-            self._on_pack_death(worker.task, cause)
+            if not self.queue.on_pack_death(worker.task):
+                shard = worker.task.spec.number
+                raise RunStopped(f"shard {shard} could not be packed: its workers died; {cause}")
         else:
             self.rules.on_death(worker.task.batch.number)
             if self.rules.must_stop():
@@ -175,16 +145,8 @@ class Pool:
                     f"{len(self.rules.deaths)} workers died one after another and none finished "
                     f"anything; the last: {cause}"
                 )
-            self.requeue(self.attempts.died(worker.task))
+            self.queue.on_death(worker.task)
         self._start_worker()
-
-    def _on_pack_death(self, task: PackTask, cause: str) -> None:
-        """A worker died while it packed: another one tries again, but not for ever."""
-        shard = task.spec.number
-        self.pack_deaths[shard] += 1
-        if self.pack_deaths[shard] >= MAX_DEATHS:
-            raise RunStopped(f"shard {shard} could not be packed: its workers died; {cause}")
-        self.requeue(task)
 
     def check_reachable(self, worker: WorkerHandle) -> None:
         """The connection to the worker broke: ask whether it lives.
@@ -226,7 +188,7 @@ class Pool:
         """The worker has a process, or has proved that it still has one."""
         if worker.task is not None:
             # It lives, but the result of its task is lost.
-            self.requeue(worker.task)
+            self.queue.requeue(worker.task)
             worker.task = None
             self._set_state(worker, WorkerState.IDLE)
             return

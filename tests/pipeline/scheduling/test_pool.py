@@ -212,7 +212,7 @@ def test_a_task_is_not_charged_with_the_loss_of_its_node(outcome):
         bench.start(worker)
         bench.die(worker, outcome)
     assert bench.pool.rules.deaths == []
-    assert list(bench.pool.requeued) == [Task(batch(0))]
+    assert list(bench.pool.queue.requeued) == [Task(batch(0))]
 
 
 def test_workers_that_all_die_stop_the_run_with_the_cause():

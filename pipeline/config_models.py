@@ -1,0 +1,114 @@
+"""The settings of a run that name its models, and the emotions that they work with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from muse.emotions import MIKELS
+from muse.method import Settings
+from pipeline.config_tables import TaxonomySetting, Texts
+
+EMBEDDED = "embedded"
+"""Names the embedded model, or the embedded classifier of a role."""
+
+SAME_JUDGE = (
+    "a judge that was optimised against confirms anything: give another classifier as --judge, "
+    "or set allow_same_judge = true and do not believe its figures"
+)
+
+
+class ModelSettings(Settings):
+    """Which models make, guide and judge the images; the first part of `pipeline.config.Config`."""
+
+    engine: Literal["muse", "null"] = Field(
+        "muse", description="`muse`, or `null`: images without a model, for dry runs."
+    )
+    model: str = Field(
+        EMBEDDED,
+        description="Diffusion model: `embedded`, a local diffusers folder, a hub id, or a single "
+        "`.safetensors` file, described by the folder of its name beside it, if there is one.",
+    )
+    guide: str = Field(
+        EMBEDDED,
+        description="Classifier whose gradient guides: `embedded`, a classifier folder or a hub "
+        "id.",
+    )
+    allow_same_judge: bool = Field(
+        False,
+        description="Let guide and judge be the same classifier; the judge's figures then prove "
+        "nothing.",
+    )
+    judge: str = Field(
+        EMBEDDED,
+        description="Classifier that accepts samples: `embedded`, a classifier folder or a hub id.",
+    )
+    similarity: str = Field(
+        EMBEDDED,
+        description="CLIP model for the similarity of image and text: `embedded`, a folder or a "
+        "hub id.",
+    )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="Data type of the diffusion model's weights."
+    )
+    vae: str = Field("", description="Another VAE: a folder or a hub id; empty for the model's.")
+    tiny_vae: str = Field(
+        "",
+        description="Tiny decoder (TAESD family) that shows predictions to the guide: a folder or "
+        "a hub id; `none` for the VAE itself; empty for the model's own, in its folder "
+        "`tiny_vae/`, if it has one.",
+    )
+    compile: bool = Field(False, description="Have torch compile the network on first use.")
+    lora: Texts = Field(
+        (), description="LoRA files, folders or hub ids, fused in this order; needs peft."
+    )
+    taxonomy: TaxonomySetting = Field(
+        MIKELS,
+        description="The emotions that exist: `mikels-8`, `emotion6`, `artemis-9`, a TOML file, or "
+        "a table.",
+    )
+    label_map: Mapping[str, Mapping[str, str]] = Field(
+        default_factory=dict,
+        description="Emotions of labels of `guide` and `judge` that are not in the taxonomy, as "
+        'in `[label_map.guide] happiness = "joy"`; an empty text drops the label.',
+    )
+    emotions: Texts = Field(
+        (),
+        validate_default=True,
+        description="Emotions of a row that names none; empty for all of the taxonomy.",
+    )
+
+    @field_validator("tiny_vae")
+    @classmethod
+    def _is_no_former_value(cls, tiny_vae: str) -> str:
+        if tiny_vae == "full":
+            raise ValueError('tiny_vae = "full" is now "none"')
+        return tiny_vae
+
+    @field_validator("judge")
+    @classmethod
+    def _differs_from_guide(cls, judge: str, info: ValidationInfo) -> str:
+        same = info.data.get("guide") == judge != EMBEDDED
+        if same and not info.data.get("allow_same_judge"):
+            raise ValueError(f"guide and judge are both {judge!r}; {SAME_JUDGE}")
+        return judge
+
+    @field_validator("label_map")
+    @classmethod
+    def _maps_known_roles(cls, label_map: Mapping[str, Any]) -> Mapping[str, Any]:
+        if unknown := sorted({*label_map} - {"guide", "judge"}):
+            raise ValueError(
+                f"label_map has {', '.join(unknown)}; it has the tables guide and judge"
+            )
+        return label_map
+
+    @field_validator("emotions")
+    @classmethod
+    def _are_known(cls, emotions: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """As the taxonomy writes them; all of it for none."""
+        taxonomy = info.data.get("taxonomy")
+        if taxonomy is None:  # it is wrong itself, which is reported
+            return emotions
+        return tuple(taxonomy.labels[taxonomy.index(name)] for name in emotions) or taxonomy.labels
