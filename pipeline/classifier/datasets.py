@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.arrow_types import class_names
-from pipeline.classifier.tars import TAR_SUFFIXES, read_samples
+from manifests.tars import TAR_SUFFIXES, DamagedTarError, read_samples
 from pipeline.errors import UserError
 
 IMAGES = ("png", "jpg", "jpeg", "jfif", "webp", "bmp", "gif", "tif", "tiff")
@@ -208,7 +208,7 @@ def _kind_of_file(path: Path, where: str = "") -> str:
 
 
 def _from_tar(file: Path, classes: Sequence[str], findings: Findings) -> Iterator[LabelledImage]:
-    for key, parts in read_samples(file, findings.ignored):
+    for key, parts in _samples(file, findings):
         image = next((parts[suffix] for suffix in IMAGES if suffix in parts), None)
         if image is None:
             suffixes = ", ".join(f".{suffix}" for suffix in sorted(parts))
@@ -220,6 +220,13 @@ def _from_tar(file: Path, classes: Sequence[str], findings: Findings) -> Iterato
             findings.ignored["sample(s) with an empty label"] += 1
             continue
         yield LabelledImage(name, image, _label_name(name, label, classes))
+
+
+def _samples(file: Path, findings: Findings) -> Iterator[tuple[str, dict[str, bytes]]]:
+    try:
+        yield from read_samples(file, findings.ignored)
+    except DamagedTarError as error:
+        raise UserError(str(error)) from None
 
 
 def _label_of(name: str, parts: Mapping[str, bytes]) -> Any:

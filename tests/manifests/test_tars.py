@@ -7,8 +7,7 @@ from collections import Counter
 
 import pytest
 
-from pipeline.classifier.tars import read_samples
-from pipeline.errors import UserError
+from manifests.tars import DamagedTarError, read_samples
 
 
 def _write(path, names, mode="w"):
@@ -59,18 +58,18 @@ def _damaged(data: bytes, how: str) -> bytes:
 def test_an_archive_that_is_not_whole_is_refused_by_name(tmp_path, how):
     path = _write(tmp_path / "x.tar", [f"{n}.jpg" for n in range(8)])
     path.write_bytes(_damaged(path.read_bytes(), how))
-    with pytest.raises(UserError, match=r"x\.tar: not a whole tar file"):
+    with pytest.raises(DamagedTarError, match=r"x\.tar: not a whole tar file"):
         _read(path)
 
 
 def test_a_compressed_archive_that_is_cut_is_refused(tmp_path):
     path = _write(tmp_path / "x.tar.gz", [f"{n}.jpg" for n in range(8)], "w:gz")
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(UserError, match="not a whole tar file"):
+    with pytest.raises(DamagedTarError, match="not a whole tar file"):
         _read(path)
 
 
 def test_what_is_no_archive_is_refused(tmp_path):
     (tmp_path / "x.tar").write_bytes(b"no archive at all")
-    with pytest.raises(UserError, match="not a whole tar file"):
+    with pytest.raises(DamagedTarError, match="not a whole tar file"):
         _read(tmp_path / "x.tar")

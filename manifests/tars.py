@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import UserError
-
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
 MEMBER = re.compile(r"^((?:.*/|)[^.]+)[.]([^/]*)$")
 """The key of a sample and its member's suffix: split at the first dot of the base name, as
 webdataset 1.0 does."""
+
+
+class DamagedTarError(Exception):
+    """An archive that is damaged or cut off; says which, and why."""
 
 
 def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -27,7 +29,7 @@ def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[
         ignored: members that belong to no sample are counted here.
 
     Raises:
-        UserError: the archive is damaged or cut off.
+        DamagedTarError: the archive is damaged or cut off.
     """
     key, parts = "", dict[str, bytes]()
     try:
@@ -50,7 +52,7 @@ def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[
                 parts[match[2].lower()] = handle.read()
             _check_end(archive)
     except (tarfile.TarError, EOFError, OSError, KeyError, zlib.error) as error:
-        raise UserError(
+        raise DamagedTarError(
             f"{file}: not a whole tar file ({error}); fetch or write it again"
         ) from None
     if parts:
