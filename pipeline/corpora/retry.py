@@ -14,6 +14,7 @@ from pipeline.output import batches
 from pipeline.output.integrity import refuse_damage
 from pipeline.output.markers import Marker, file_of, marker_file, read_markers
 from pipeline.output.run_file import RunFile, write_run
+from pipeline.output.source_hashes import SourceHash, hashes_in, keep_hashes
 from pipeline.storage.files import Location, clear_temporaries
 from pipeline.storage.lease import Lease
 
@@ -22,6 +23,9 @@ DERIVED_BY = {"merged": "merge", "refiltered": "refilter"}
 
 ORDER_DEPENDENT = ("near-duplicate of ", "quota: ")
 """Beginnings of the reasons that depend on which earlier samples were accepted."""
+
+HASHES_IN_A_FILE = 100_000
+"""Hashes of source images that are gathered before they are written."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ def _restore_batches(
     first_batch = reopened[0].first.batch if reopened else 0
     near_duplicates = run.config["near_duplicates"] >= 0
     failed = remade = 0
+    sources: list[SourceHash] = []
     for number, results in read_results(output, run, start):
         if number < first_batch:
             continue
@@ -117,8 +122,13 @@ def _restore_batches(
         displaced = near_duplicates and failed and any(map(_is_displaced, results))
         if statuses[FAILED] or displaced:
             remade += 1
+            sources += hashes_in(result.record for result in results)
         else:
             batches.write_batch(output, number, results, schema)
+        if len(sources) >= HASHES_IN_A_FILE:
+            keep_hashes(output, sources)
+            sources.clear()
+    keep_hashes(output, sources)
     return Reopened(failed, remade)
 
 

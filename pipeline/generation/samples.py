@@ -15,7 +15,12 @@ from pipeline.generation.engine import Engine, EngineInput, EngineOutput
 from pipeline.generation.finished_images import SyntheticSource, encode_image, perceptual_hash
 from pipeline.generation.results import Result, blank_record, failed
 from pipeline.generation.scores import Score, scores_of
-from pipeline.generation.source_images import ImageError, open_image, read_source
+from pipeline.generation.source_images import (
+    ImageError,
+    changed,
+    open_image,
+    read_source,
+)
 from pipeline.generation.ssim import ssim
 from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED, decide
 from pipeline.output.records import Record
@@ -72,7 +77,9 @@ class BatchMaker:
                 inputs.append(opened)
             else:
                 record = blank_record(planned, batch.number, self.config.taxonomy)
-                attempts[planned.key] = Attempt(replace(record, reason=str(opened)))
+                # An image that changed is compared with what it was at first, also by later runs.
+                record = replace(record, reason=str(opened), source_sha256=planned.image_sha256)
+                attempts[planned.key] = Attempt(record)
         for _ in range(self.config.candidates):
             if not inputs:
                 break
@@ -103,10 +110,12 @@ class BatchMaker:
             limits, timeout_s = self.config.images, self.config.store_timeout_s
             try:
                 data = read_source(planned.image, self.base, limits, timeout_s)
+                digest = hashlib.sha256(data).hexdigest()
+                if planned.image_sha256 not in (None, digest):
+                    raise ImageError(changed(str(planned.image), planned.image_sha256, digest))
                 source = open_image(data, self.engine.side, limits)
             except ImageError as error:
                 return error
-            digest = hashlib.sha256(data).hexdigest()
         target = Target.of(planned.emotion, self.config.taxonomy)
         return EngineInput(planned, target, source, digest)
 
@@ -130,6 +139,7 @@ class BatchMaker:
             strategy=strategy,
             attempts=1,
             trace_strategies=(strategy,),
+            source_sha256=request.source_sha256,
         )
         if failure := output.failure or _invalid_score(output):
             return Attempt(replace(record, reason=failure, trace_nfe=(0,)))
@@ -191,7 +201,6 @@ def _source_columns(request: EngineInput, output: EngineOutput) -> dict[str, Any
     assert output.source_similarity is not None
     left, top, right, bottom = source.crop
     return {
-        "source_sha256": request.source_sha256,
         "source_width": source.width,
         "source_height": source.height,
         "source_crop_left": left,

@@ -135,6 +135,19 @@ def missing(source: str, base: str) -> str:
     )
 
 
+def changed(source: str, before: str, now: str) -> str:
+    """The message for an image that is not the one that the run has read before.
+
+    Args:
+        before, now: SHA-256 of either, as hex.
+    """
+    return (
+        f"image {shown(source)} was changed after this run had read it: its SHA-256 was "
+        f"'{before[:12]}...' and is '{now[:12]}...'; put the image back and retry the request, or "
+        "make another corpus with another --output"
+    )
+
+
 def _is_absolute(source: str) -> bool:
     return "://" in source or os.path.isabs(source) or FILE_URL.match(source) is not None
 

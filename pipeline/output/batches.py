@@ -22,6 +22,7 @@ from pipeline.generation.verdicts import ACCEPTED, Cells
 from pipeline.output.records import from_parquet
 from pipeline.output.sample_files import MIXTURE
 from pipeline.output.sequencer import RequestSummary
+from pipeline.output.source_hashes import SourceHash, hashes_in
 from pipeline.storage.files import Location, listing, write_bytes
 
 IMAGE = "encoded_image"
@@ -58,6 +59,7 @@ class Report:
     Attributes:
         file: where its results are.
         requests: how each of them ended, in the order of the plan.
+        sources: the source images that were read for it.
         statuses: requests by status.
         accepted: accepted samples by emotion; all mixtures as one.
         piece: how many requests were made together at most, if not the whole batch; else 0.
@@ -73,11 +75,12 @@ class Report:
     pid: int = 0
     file: BatchFile | None = None
     requests: Sequence[RequestSummary] = ()
+    sources: Sequence[SourceHash] = ()
 
     def as_log_entry(self) -> dict[str, Any]:
         """What the log keeps of it."""
         entry = asdict(self)
-        del entry["file"], entry["requests"]
+        del entry["file"], entry["requests"], entry["sources"]
         return entry
 
 
@@ -93,6 +96,7 @@ def report_of(file: BatchFile, rows: Sequence[Mapping[str, Any]], cells: Cells |
         pid=os.getpid(),
         file=file,
         requests=requests,
+        sources=hashes_in(rows),
     )
 
 

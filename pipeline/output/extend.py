@@ -13,6 +13,7 @@ from pipeline.corpora.retry import finish_reopening, shard_with_start_of
 from pipeline.output import batches
 from pipeline.output.markers import Cursor, Marker, read_markers
 from pipeline.output.run_file import RunFile, write_run
+from pipeline.output.source_hashes import hashes_in, keep_hashes
 from pipeline.storage.files import Location
 
 
@@ -39,7 +40,9 @@ def extend(output: Location, run: RunFile, described: RunFile, schema: pa.Schema
         partial = run.requests // size if run.requests % size else None
         start = shard_with_start_of(markers, first)
         for number, results in read_results(output, run, start):
-            if number >= markers[first].first.batch and number != partial:
+            if number == partial:
+                keep_hashes(output, hashes_in(result.record for result in results))
+            elif number >= markers[first].first.batch:
                 batches.write_batch(output, number, results, schema)
     write_run(output, longer)
     return finish_reopening(output, longer)

@@ -11,6 +11,7 @@ from pipeline.generation.verdicts import STATUSES, Cells
 from pipeline.output.batches import BatchFile, list_batches, read_rows, report_of
 from pipeline.output.markers import Cursor, read_markers
 from pipeline.output.sequencer import RequestSummary
+from pipeline.output.source_hashes import COLUMNS, SourceHashes, hashes_in
 from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location
 
@@ -54,7 +55,11 @@ class Finished:
 
 
 def find_finished(
-    output: Location, requests: int, batch_size: int, cells: Cells | None = None
+    output: Location,
+    requests: int,
+    batch_size: int,
+    cells: Cells | None = None,
+    sources: SourceHashes | None = None,
 ) -> Finished:
     """Find what is finished, with one listing of the batch files and without reading images.
 
@@ -62,6 +67,8 @@ def find_finished(
         requests: of the plan.
         batch_size: requests in a batch.
         cells: what a quota counts by.
+        sources: takes the hashes of the source images. A batch for which one of them was read that
+            has another hash already is not needed: made again, its request fails by name.
     """
     finished, markers = Finished(), read_markers(output)
     for marker in markers:
@@ -74,7 +81,7 @@ def find_finished(
         expected = range(first, min(first + batch_size, requests))
         is_needed = file.number >= start.batch and file.number not in finished.files
         rows = _read_rows(output, file, expected, cells) if is_needed and expected else None
-        if rows is None:
+        if rows is None or (sources is not None and sources.add(hashes_in(rows))):
             finished.leftovers.append(file)
             continue
         finished.files[file.number] = file
@@ -90,7 +97,7 @@ def _read_rows(
     output: Location, file: BatchFile, expected: range, cells: Cells | None
 ) -> list[dict[str, Any]] | None:
     """What is to be known of a batch on disk; None unless it has the expected requests."""
-    columns = {"key", "status", "emotion", "phash", *(cells.columns if cells else ())}
+    columns = {"key", "status", "emotion", "phash", *COLUMNS, *(cells.columns if cells else ())}
     rows = read_rows(output, file, sorted(columns))
     keys = [f"{number:0{KEY_DIGITS}d}" for number in expected]
     return rows if rows is not None and [row["key"] for row in rows] == keys else None

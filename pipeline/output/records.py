@@ -92,7 +92,9 @@ class Record:
         "Path or URL of the source image of an edit; null if the manifest holds the image.",
         None,
     )
-    source_sha256: str | None = _column(TEXT, "SHA-256 of the encoded source image.", None)
+    source_sha256: str | None = _column(
+        TEXT, "SHA-256 of the encoded source image as it was first read.", None
+    )
     source_width: int | None = _column(INTEGER, "Width of the upright source image, pixels.", None)
     source_height: int | None = _column(INTEGER, "Its height, pixels.", None)
     source_crop_left: float | None = _column(

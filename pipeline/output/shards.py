@@ -35,11 +35,18 @@ def accepted_rows(
     output: Location, markers: Sequence[Marker], columns: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """Some columns of every accepted sample of the committed shards, in order."""
+    for row in committed_rows(output, markers, ["status", *columns]):
+        if row["status"] == ACCEPTED:
+            yield row
+
+
+def committed_rows(
+    output: Location, markers: Sequence[Marker], columns: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Some columns of every request of the committed shards, in order."""
     for marker in markers:
         data = (shard_folder(output) / f"{marker.name}.parquet").read_bytes()
-        for row in from_parquet(data, ["status", *columns]).to_pylist():
-            if row["status"] == ACCEPTED:
-                yield row
+        yield from from_parquet(data, [*columns]).to_pylist()
 
 
 def sequencer_for(output: Location, config: Config, schema: pa.Schema) -> Sequencer:

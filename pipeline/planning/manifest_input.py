@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from manifests.check import ManifestError, Problem
+from manifests.file import opened
 from manifests.read import Manifest, check, find_request, rows_of
-from manifests.schema import Row
+from manifests.schema import IMAGE, Row
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.planning.plan import Batch, plan_batches, plan_requests
@@ -49,6 +50,12 @@ def checked_manifest(
     """
     labels, emotions = config.taxonomy.labels, len(config.emotions)
     return check(path, labels, emotions, on_row, config.allow_columns)
+
+
+def has_images(manifest: Manifest) -> bool:
+    """Whether the manifest has a column of source images."""
+    with opened(manifest.path) as file:
+        return IMAGE in file.plain.names
 
 
 def folder_of(path: str) -> str:

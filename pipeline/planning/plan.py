@@ -33,6 +33,7 @@ class PlannedRequest:
         candidate: 0 for the first try.
         extra: further manifest columns.
         strategy: how a rejected request is tried again (see `pipeline.planning.retry_strategy`).
+        image_sha256: of the source image as the run first read it, as hex; None if it has not yet.
     """
 
     key: str
@@ -46,6 +47,7 @@ class PlannedRequest:
     candidate: int
     extra: Mapping[str, Any]
     strategy: str = "reseed"
+    image_sha256: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from manifests.read import Manifest
 from pipeline.errors import RunStopped
@@ -14,12 +15,14 @@ from pipeline.generation.worker import Job
 from pipeline.output import batches
 from pipeline.output.batches import BatchFile, Report
 from pipeline.output.finished import find_finished
+from pipeline.output.markers import read_markers
 from pipeline.output.packing import Packed, PackTask
 from pipeline.output.rows import layout_of
 from pipeline.output.run_file import read_run
 from pipeline.output.sequencer import ShardSpec
-from pipeline.output.shards import Committer, packer_for, sequencer_for
-from pipeline.planning.manifest_input import batches_of
+from pipeline.output.shards import Committer, committed_rows, packer_for, sequencer_for
+from pipeline.output.source_hashes import COLUMNS, SourceHashes, hashes_in, kept_hashes
+from pipeline.planning.manifest_input import batches_of, has_images
 from pipeline.planning.plan import Batch, planned_requests
 from pipeline.progress import Progress
 from pipeline.scheduling.executor import Executor
@@ -33,7 +36,10 @@ MAX_ROUNDS = 3
 
 
 class DamagedBatchError(Exception):
-    """A batch file was damaged after it had been written. It has been removed."""
+    """A batch has to be made again: its file was damaged, or one of its source images was replaced.
+
+    The file has been removed.
+    """
 
 
 def make_shards(manifest: Manifest, job: Job, lease: Lease, executor: Executor) -> Counter[int]:
@@ -78,7 +84,10 @@ class Driver:
         self.sequencer = sequencer_for(job.output, job.config, job.schema)
         self.committer = Committer(job.output)
         self.first = self.sequencer.start.batch
-        finished = find_finished(job.output, self.requests, job.config.batch_size, self.cells)
+        self.sources = self._published_sources()
+        finished = find_finished(
+            job.output, self.requests, job.config.batch_size, self.cells, self.sources
+        )
         for file in finished.leftovers:
             batches.remove_batch(job.output, file)
         self.counts, self.made_before = finished.counts, frozenset(finished.files)
@@ -86,6 +95,15 @@ class Driver:
         """The batches on disk that no committed shard holds."""
         self.summaries = finished.summaries
         """Those of the batches that wait for an earlier one."""
+
+    def _published_sources(self) -> SourceHashes:
+        """What source images hashed to, as committed shards and reopened batches tell."""
+        sources = SourceHashes()
+        if has_images(self.manifest):
+            sources.add(kept_hashes(self.job.output))
+            markers = read_markers(self.job.output)
+            sources.add(hashes_in(committed_rows(self.job.output, markers, COLUMNS)))
+        return sources
 
     def run(self) -> None:
         """Make and pack what is missing.
@@ -127,6 +145,8 @@ class Driver:
                 continue
             while not self.strategies.can_assign(batch):
                 yield None
+            requests = map(self.sources.with_hash, batch.requests)
+            batch = replace(batch, requests=tuple(requests))
             # No worker is needed for a batch whose cells are all full.
             if results := self._quota_rejections(batch):
                 file = batches.write_batch(self.job.output, batch.number, results, self.job.schema)
@@ -156,6 +176,10 @@ class Driver:
     def _on_report(self, report: Report) -> None:
         """A batch is on disk: note it, and have the shards packed that it closes."""
         assert report.file is not None
+        if self.sources.add(report.sources):
+            # A source image was replaced while two batches with it were made at the same time.
+            batches.remove_batch(self.job.output, report.file)
+            raise DamagedBatchError(f"batch {report.batch}")
         self.progress.add(report)
         self.log.add(report.as_log_entry())
         if report.piece:

@@ -98,10 +98,12 @@ def write_bytes(path: Location, data: bytes) -> str:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
         sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:
         # Half a file on a full disk is in the way of those who make room.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         reason = f"{error.strerror or error}; {len(data):,} bytes were to be written to"
         raise OSError(error.errno or errno.EIO, reason, str(path)) from error
     return hashlib.sha256(data).hexdigest()
@@ -122,15 +124,18 @@ def is_temporary(path: Location) -> bool:
 
 
 def clear_temporaries(folder: Location) -> None:
-    """Remove what interrupted calls of `write_bytes` left in a folder and below it.
+    """Remove what interrupted calls of `write_bytes` left in a folder and below it."""
+    for path in temporaries(folder):
+        path.unlink(missing_ok=True)
+
+
+def temporaries(folder: Location) -> Iterator[Path]:
+    """What interrupted calls of `write_bytes` left in a folder and below it.
 
     On an object store they leave nothing.
     """
-    if isinstance(folder, Remote):
-        return
-    for path in folder.rglob(".*.muse-part"):
-        if is_temporary(path):
-            path.unlink(missing_ok=True)
+    if not isinstance(folder, Remote):
+        yield from filter(is_temporary, folder.rglob(".*.muse-part"))
 
 
 def sync_folder(folder: Path) -> None:

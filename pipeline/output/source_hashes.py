@@ -1,0 +1,142 @@
+"""SHA-256 of source images as a run first read them, so that none is replaced unnoticed."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import UserError
+from pipeline.output.records import from_parquet
+from pipeline.planning.plan import PlannedRequest
+from pipeline.storage.files import Location, listing, write_bytes
+from pipeline.storage.remote import public
+
+COLUMNS = ("row", "source_image", "source_sha256")
+"""The columns of the metadata from which hashes are known."""
+
+
+@dataclass(frozen=True)
+class SourceHash:
+    """A source image, and what it hashed to.
+
+    Attributes:
+        name: its path or URL in the manifest, without secrets.
+        row: of the manifest.
+        sha256: of its encoded bytes, as hex.
+    """
+
+    name: str
+    row: int
+    sha256: str
+
+
+def hashes_in(rows: Iterable[Mapping[str, Any]]) -> tuple[SourceHash, ...]:
+    """The source images that rows of the metadata name. Those within the manifest have no name:
+    they are hashed with it."""
+    return tuple(
+        SourceHash(row["source_image"], row["row"], row["source_sha256"])
+        for row in rows
+        if row.get("source_image") is not None and row.get("source_sha256") is not None
+    )
+
+
+class SourceHashes:
+    """The hash of each source image that was read, as it was the first time.
+
+    They lie in a private database on the local disk, so that memory does not grow with them.
+    """
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute(
+            "CREATE TABLE hashes (name BLOB PRIMARY KEY, sha256 TEXT) WITHOUT ROWID"
+        )
+
+    def add(self, found: Iterable[SourceHash]) -> bool:
+        """Take hashes, unless the image has one already; returns whether any differs from it."""
+        differs = False
+        for source in found:
+            # A URL may have lost a query that told it from others: then its row identifies it.
+            names = [source.name, *([_row_name(source.row)] if "://" in source.name else [])]
+            for name in names:
+                self._database.execute(
+                    "INSERT OR IGNORE INTO hashes VALUES (?, ?)", (_key(name), source.sha256)
+                )
+            differs |= self._hash(names[-1]) != source.sha256
+        return differs
+
+    def with_hash(self, request: PlannedRequest) -> PlannedRequest:
+        """The request with the hash that its source image had when it was first read."""
+        image = request.image
+        if not isinstance(image, str):
+            return request
+        name = image if public(image) == image else _row_name(request.row)
+        return replace(request, image_sha256=self._hash(name))
+
+    def _hash(self, name: str) -> str | None:
+        query = "SELECT sha256 FROM hashes WHERE name = ?"
+        found = self._database.execute(query, (_key(name),)).fetchone()
+        return found[0] if found else None
+
+
+def _row_name(row: int) -> str:
+    # No path or URL has a zero byte.
+    return f"\0{row}"
+
+
+def _key(name: str) -> bytes:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def keep_hashes(output: Location, found: Sequence[SourceHash]) -> None:
+    """Keep hashes whose records are removed, because their batches are made again.
+
+    The name of their file has a digest of its content, as those of the batches have.
+    """
+    if not found:
+        return
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist([vars(source) for source in found]), sink)
+    data = sink.getvalue().to_pybytes()
+    write_bytes(_folder(output) / f"{_digest(data)}.parquet", data)
+
+
+def kept_hashes(output: Location) -> Iterator[SourceHash]:
+    """
+    Raises:
+        UserError: a file of them is damaged.
+    """
+    for file in kept_hashes_files(output):
+        data = file.read_bytes()
+        if _digest(data) != file.stem:
+            raise UserError(
+                f"{file} is damaged; restore it from a copy. It holds what source images hashed "
+                "to before a retry: without the file, a change of one of them is not noticed"
+            )
+        for row in from_parquet(data).to_pylist():
+            yield SourceHash(**row)
+
+
+def forget_kept_hashes(output: Location) -> None:
+    """Remove them: once all batches are made, records have the hashes again."""
+    for file in kept_hashes_files(output):
+        file.unlink(missing_ok=True)
+
+
+def kept_hashes_files(output: Location) -> Iterator[Location]:
+    yield from listing(_folder(output), "*.parquet")
+
+
+def _folder(output: Location) -> Location:
+    return output / "_state" / "source_images"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

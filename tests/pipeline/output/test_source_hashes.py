@@ -1,0 +1,175 @@
+"""Source images that are replaced while a run, or its resume, or a retry still needs them."""
+
+import pytest
+from PIL import Image
+
+from pipeline.corpora.retry import reopen
+from pipeline.corpora.verify import verify
+from pipeline.errors import RunStopped, UserError
+from pipeline.generation.engine import EngineOutput
+from pipeline.generation.null_engine import NullEngine
+from pipeline.output.source_hashes import (
+    SourceHash,
+    SourceHashes,
+    forget_kept_hashes,
+    keep_hashes,
+    kept_hashes,
+)
+from pipeline.planning.plan import PlannedRequest
+from pipeline.scheduling.local_executor import LocalExecutor
+from tests.support.corpora import contents_of, rows_of
+from tests.support.local_runs import run_locally, stop_at, write_rows
+
+FIRST, SECOND = "a" * 64, "b" * 64
+
+
+def planned(image, row=0):
+    return PlannedRequest("0", row, None, "a dog", "", {"awe": 1.0}, image, 0, 0, {})
+
+
+def test_the_hash_of_an_image_is_the_one_it_had_first():
+    hashes = SourceHashes()
+    assert hashes.with_hash(planned("a.png")).image_sha256 is None
+    assert not hashes.add([SourceHash("a.png", 0, FIRST)])
+    assert not hashes.add([SourceHash("a.png", 7, FIRST), SourceHash("b.png", 1, SECOND)])
+    assert hashes.add([SourceHash("a.png", 8, SECOND)])
+    assert hashes.with_hash(planned("a.png", 9)).image_sha256 == FIRST
+    assert hashes.with_hash(planned("b.png")).image_sha256 == SECOND
+    assert hashes.with_hash(planned(b"encoded")).image_sha256 is None
+
+
+def test_urls_that_differ_in_their_query_are_different_images():
+    """Records have them without it, because it may be a signature."""
+    hashes = SourceHashes()
+    url = "https://x.org/image"
+    assert not hashes.add([SourceHash(url, 0, FIRST), SourceHash(url, 1, SECOND)])
+    queries = [planned(f"{url}?id={row}", row) for row in (0, 1, 2)]
+    assert [hashes.with_hash(request).image_sha256 for request in queries] == [FIRST, SECOND, None]
+
+
+def test_kept_hashes_are_read_until_they_are_forgotten_and_damage_is_refused(tmp_path):
+    first, second = SourceHash("a.png", 0, FIRST), SourceHash("b.png", 1, SECOND)
+    keep_hashes(tmp_path, [first])
+    keep_hashes(tmp_path, [second])
+    keep_hashes(tmp_path, [])
+    assert {*kept_hashes(tmp_path)} == {first, second}
+    (file, _) = (tmp_path / "_state" / "source_images").iterdir()
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(UserError, match=f"{file.name} is damaged"):
+        list(kept_hashes(tmp_path))
+    forget_kept_hashes(tmp_path)
+    assert list(kept_hashes(tmp_path)) == []
+
+
+@pytest.fixture
+def world(tmp_path, quick_storage):
+    """A manifest of 12 rows, of which three have the same photograph, and two a missing one."""
+    images = [f"{n}.png" for n in range(12)]
+    images[5] = images[9] = images[1]
+    write_rows(tmp_path / "m.parquet", 12, image=images)
+    for n in range(12):
+        paint(tmp_path / f"{n}.png", 10 * n)
+    return tmp_path
+
+
+def paint(path, red):
+    Image.new("RGB", (64, 64), (red, 0, 0)).save(path)
+
+
+def make(world, name="out", stop=None, **options):
+    executor = LocalExecutor(before_task=stop_at(stop), **options)
+    settings = {"batch_size": 2, "min_confidence": 0.0}
+    return run_locally(world / "m.parquet", world / name, executor, **settings)
+
+
+def failed(world):
+    return {r["row"]: r["reason"] for r in rows_of(world / "out") if r["status"] == "failed"}
+
+
+def assert_mended(world):
+    """With the image back, a retry leads to the bytes of a run that nothing disturbed."""
+    paint(world / "1.png", 10)
+    reopen(world / "out")
+    make(world)
+    make(world, "undisturbed")
+    assert contents_of(world / "out") == contents_of(world / "undisturbed")
+    assert verify(world / "out") == []
+    assert list(kept_hashes(world / "out")) == []
+
+
+def test_a_resume_fails_the_requests_whose_image_was_replaced_and_says_so(world):
+    with pytest.raises(RunStopped):
+        make(world, stop=2)
+    paint(world / "1.png", 200)
+    paint(world / "8.png", 200)  # was not read yet
+    assert make(world).counts["failed"] == 2
+    reasons = failed(world)
+    assert reasons.keys() == {5, 9}
+    records = rows_of(world / "out")
+    before = records[1]["source_sha256"]
+    assert "image '1.png' was changed after this run had read it" in reasons[5]
+    assert f"its SHA-256 was '{before[:12]}...'" in reasons[5]
+    assert "put the image back and retry the request" in reasons[5]
+    assert records[5]["source_sha256"] == before
+    # A retry without the remedy ends the same way.
+    reopen(world / "out")
+    make(world)
+    assert failed(world) == reasons
+    paint(world / "8.png", 80)
+    paint(world / "1.png", 10)
+    reopen(world / "out")
+    make(world)
+    # The batch of row 8 was made again, and its image is another one than it was made of.
+    assert failed(world).keys() == {8}
+
+
+def test_a_resume_notices_a_change_since_batches_that_no_shard_holds_yet(world):
+    with pytest.raises(RunStopped):
+        make(world, stop=1)
+    assert not (world / "out" / "shards").exists()
+    paint(world / "1.png", 200)
+    make(world)
+    assert failed(world).keys() == {5, 9}
+    assert_mended(world)
+
+
+def test_a_retry_notices_that_an_image_of_a_reopened_batch_was_replaced(world):
+    (world / "0.png").unlink()
+    make(world)
+    assert failed(world).keys() == {0}
+    paint(world / "0.png", 0)
+    paint(world / "1.png", 200)
+    reopen(world / "out")
+    make(world)
+    assert failed(world).keys() == {1}
+    assert_mended(world)
+
+
+def test_a_request_whose_engine_failed_keeps_its_image(world, monkeypatch):
+    draw_one = NullEngine._draw_one
+
+    def failing(engine, request):
+        is_third = request.planned.row == 3
+        return EngineOutput(None, failure="injected") if is_third else draw_one(engine, request)
+
+    with monkeypatch.context() as context:
+        context.setattr(NullEngine, "_draw_one", failing)
+        make(world)
+    assert failed(world) == {3: "injected"}
+    paint(world / "3.png", 200)
+    reopen(world / "out")
+    make(world)
+    assert "'3.png' was changed" in failed(world)[3]
+
+
+def test_an_image_that_is_replaced_while_two_batches_are_made_fails_the_later_one(world):
+    def replace_it(task):
+        if task.batch.number == 2:
+            paint(world / "1.png", 200)
+
+    executor = LocalExecutor(workers=3, before_task=replace_it)
+    run_locally(world / "m.parquet", world / "out", executor, batch_size=2, min_confidence=0.0)
+    assert failed(world).keys() == {5, 9}
+    assert_mended(world)
