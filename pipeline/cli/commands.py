@@ -22,6 +22,8 @@ for command in (
     corpora.refilter,
     corpora.merge,
     corpora.retry,
+    corpora.export,
+    corpora.publish,
     settings.config,
 ):
     app.command()(command)

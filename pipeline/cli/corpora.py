@@ -67,6 +67,51 @@ def retry(
         echo(f"{output}: no request failed")
 
 
+def export(
+    source: options.Corpus,
+    to: Annotated[str, typer.Option("--to", help="imagefolder, parquet or lance.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="New local folder.")],
+) -> None:
+    """Write the accepted samples of the corpus in SOURCE in a form that other tools read."""
+    with reported_errors():
+        from pipeline.corpora.export import export as export_corpus
+        from pipeline.storage.files import location
+
+        count = export_corpus(location(source), to, location(output))
+    echo(f"{output}: {count} samples as {to}")
+
+
+def publish(
+    source: options.Corpus,
+    repository: Annotated[str, typer.Argument(help="A data set of a hub, as owner/name.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and print what would be uploaded.")
+    ] = False,
+) -> None:
+    """Upload the corpus in SOURCE to a Hugging Face hub. The same command resumes it."""
+    with reported_errors():
+        from pathlib import Path
+
+        from pipeline.corpora import publish as publishing
+        from pipeline.storage.files import location
+
+        upload = publishing.plan_upload(location(source), repository)
+        for text in upload.warnings:
+            warn(text)
+        size = sum(upload.files.values())
+        echo(f"{source}: {len(upload.files)} files, {size:,} bytes, to the data set {repository}")
+        if dry_run:
+            for name in sorted(upload.files):
+                echo(f"  {upload.files[name]:>15,}  {name}")
+            echo("nothing was uploaded")
+            return
+        url = publishing.publish(Path(source), upload, private)
+    echo(url)
+
+
 def print_counts(output: str, counts: Mapping[str, Any]) -> None:
     """One line: how many requests, and what became of them."""
     parts = [f"{counts[name]} {name}" for name in ("accepted", "rejected", "failed")]
