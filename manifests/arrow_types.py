@@ -97,11 +97,19 @@ def class_names(of: pa.Schema, column: str) -> list[str]:
         return []
 
 
-def can_hold_all_values(kind: pa.DataType) -> bool:
-    """Whether Python can hold every value of a type; it cannot of times, dates and decimals."""
-    if kinds.is_nested(kind):
-        return all(can_hold_all_values(child.type) for child in _children(kind))
-    return not (kinds.is_temporal(kind) or kinds.is_decimal(kind))
+def changed_by_python(array: pa.Array) -> bool:
+    """Whether Python's values differ from an array's, as times do that are finer than
+    microseconds."""
+    kind = array.type
+    if kinds.is_struct(kind):
+        return any(map(changed_by_python, array.flatten()))
+    if kinds.is_map(kind):
+        return changed_by_python(array.keys) or changed_by_python(array.items)
+    if kinds.is_list(kind):
+        return changed_by_python(array.flatten())
+    if not (kinds.is_temporal(kind) or kinds.is_decimal(kind)):
+        return False
+    return not pa.array(array.to_pylist(), kind).equals(array)
 
 
 def _extension_name(field: pa.Field) -> str:
@@ -176,19 +184,30 @@ def _is_weights(kind: pa.DataType) -> bool:
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return kinds.is_floating(kind) or kinds.is_integer(kind) or kinds.is_null(kind)
+    tests = (kinds.is_floating, kinds.is_integer, kinds.is_decimal, kinds.is_null)
+    return any(test(kind) for test in tests)
+
+
+def _is_whole_number(kind: pa.DataType) -> bool:
+    # Databases write large integers as decimals.
+    return kinds.is_integer(kind) or (kinds.is_decimal(kind) and kind.scale == 0)
 
 
 def _is_image(kind: pa.DataType) -> bool:
     # `datasets` writes images as a struct of bytes and path.
-    if kinds.is_struct(kind):
-        return {child.name for child in kind} == {"bytes", "path"}
-    return kinds.is_string(kind) or kinds.is_binary(kind)
+    if not kinds.is_struct(kind):
+        return kinds.is_string(kind) or kinds.is_binary(kind)
+    tests = {"bytes": kinds.is_binary, "path": kinds.is_string}
+    return all(
+        child.name in tests and (tests[child.name](child.type) or kinds.is_null(child.type))
+        for child in kind
+    )
 
 
 def _is_emotion(kind: pa.DataType) -> bool:
     if kinds.is_list(kind):
-        return kinds.is_string(kind.value_type)
+        # A list of nulls has no item in any row.
+        return kinds.is_string(kind.value_type) or kinds.is_null(kind.value_type)
     return kinds.is_string(kind) or _is_weights(kind)
 
 
@@ -197,7 +216,7 @@ def _is_class(kind: pa.DataType) -> bool:
 
 
 def _is_id(kind: pa.DataType) -> bool:
-    return kinds.is_string(kind) or kinds.is_integer(kind)
+    return kinds.is_string(kind) or _is_whole_number(kind)
 
 
 # column: (test of its plain type, what it may be)
@@ -206,6 +225,6 @@ TYPES = {
     schema.IMAGE: (_is_image, "string (path or URL) or binary (the encoded image)"),
     schema.EMOTION: (_is_emotion, "string, list of strings, or map of string to number"),
     schema.ID: (_is_id, "string or integer"),
-    schema.SEED: (kinds.is_integer, "integer (in pandas .astype('Int64'))"),
+    schema.SEED: (_is_whole_number, "integer (in pandas .astype('Int64'))"),
     schema.NEGATIVE: (kinds.is_string, "string"),
 }

@@ -159,7 +159,7 @@ def parse_row(
         image=image,
         emotions=emotions,
         id=None if own is None else str(own),
-        seed=seed,
+        seed=None if seed is None else int(seed),
         negative_prompt=values.get(schema.NEGATIVE) or "",
         extra={name: value for name, value in values.items() if name not in schema.COLUMNS},
     )
@@ -173,7 +173,7 @@ def _image(value: Any, report: REPORT) -> str | bytes | None:
         return None
     if isinstance(value, Mapping):
         # Bytes that are there but empty are a download that failed, whatever the path says.
-        data, path = value["bytes"], value["path"]
+        data, path = value.get("bytes"), value.get("path")
         value = data if data is not None else path
         if value is None:
             report(schema.IMAGE, f"has neither bytes nor a path; {remedy}")
@@ -208,13 +208,28 @@ def _label(name: str | None, labels: Sequence[str], report: REPORT) -> str | Non
     for label in labels:
         if key == normalized(label):
             return label
-    # Nothing near is better than a guess that is far off.
-    near = difflib.get_close_matches(key, labels, n=1, cutoff=0.7)
-    remedy = f"did you mean {near[0]!r}? " if near else ""
-    if "," in key or "+" in key:
-        remedy = "several emotions are a list, and a mixture is a map of weights. "
-    report(schema.EMOTION, f"unknown emotion {shown(name)}; {remedy}Known: {', '.join(labels)}")
+    known = f"choose from {', '.join(labels)}"
+    report(schema.EMOTION, f"unknown emotion {shown(name)}; {_label_remedy(key, labels)}{known}")
     return None
+
+
+def _label_remedy(key: str, labels: Sequence[str]) -> str:
+    """What the author of an unknown emotion probably has to change; may be empty."""
+    if key[:1] in ("{", "["):
+        return "it is JSON text: store the list or the map of weights itself; "
+    if "," in key or "+" in key:
+        return "several emotions are a list, and a mixture is a map of weights; "
+    # Letters that only look different count as the same. Nothing near is better than a guess that
+    # is far off.
+    plain = {_plain_letters(label): label for label in labels}
+    near = difflib.get_close_matches(_plain_letters(key), plain, n=1, cutoff=0.7)
+    return f"did you mean {plain[near[0]]!r}? If not, " if near else ""
+
+
+def _plain_letters(name: str) -> str:
+    """A name without accents, widths and invisible characters, in lower case."""
+    letters = unicodedata.normalize("NFKD", normalized(name))
+    return "".join(letter for letter in letters if unicodedata.category(letter)[0] in "LNZP")
 
 
 def _single_emotions(

@@ -216,16 +216,20 @@ def _values(
         ManifestError: a column has values that Python cannot hold or write back.
     """
     names, columns, problems = batch.schema.names, [], []
-    where = f"cannot be read between rows {number} and {number + batch.num_rows - 1}"
+    last = number + batch.num_rows - 1
+    where = f"in row {number}" if last == number else f"between rows {number} and {last}"
     for field, array in zip(batch.schema, batch.columns, strict=True):
         try:
             values = array.to_pylist()
-            if not arrow_types.can_hold_all_values(field.type):
-                _check_round_trip(array, values)
-        except (
-            Exception
-        ) as error:  # bad UTF-8, dates out of range, ...: each has an error of its own
-            problems.append(Problem(None, field.name, f"{where} ({shown(str(error))})"))
+            changed = arrow_types.changed_by_python(array)
+        except Exception as error:  # bad UTF-8, dates out of range, ...: each has its own error
+            problems.append(
+                Problem(None, field.name, f"cannot be read {where} ({shown(str(error))})")
+            )
+            continue
+        if changed:
+            message = f"has times finer than microseconds {where}; cast the column to microseconds"
+            problems.append(Problem(None, field.name, message))
             continue
         if classes and field.name == schema.EMOTION:
             values = [_class_name(value, classes) for value in values]
@@ -234,18 +238,6 @@ def _values(
         raise ManifestError(path, problems)
     for values in zip(*columns, strict=True):
         yield dict(zip(names, values, strict=True))
-
-
-def _check_round_trip(array: pa.Array, values: list[Any]) -> None:
-    """Whether Python's values are the array's: its times have no parts finer than microseconds.
-
-    Raises:
-        ValueError: they are not.
-    """
-    again = pa.array(values, array.type)
-    # Within nested types a NaN would differ from itself.
-    if not pa.types.is_nested(array.type) and not again.equals(array):
-        raise ValueError("values finer than microseconds; cast the column")
 
 
 def _class_name(value: Any, classes: Sequence[str]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -30,26 +31,19 @@ SYNONYMS = {
     "imagepath": IMAGE,
     "imageurl": IMAGE,
     "imagefile": IMAGE,
-    "imagebytes": IMAGE,
+    "imagebyte": IMAGE,
     "mood": EMOTION,
     "feeling": EMOTION,
     "sentiment": EMOTION,
+    "label": EMOTION,
+    "class": EMOTION,
     "emotionlabel": EMOTION,
+    "emotionname": EMOTION,
     "targetemotion": EMOTION,
     "negative": NEGATIVE,
     "negprompt": NEGATIVE,
 }
 """Names that other programs give to these columns, simplified as `_simplified` does."""
-
-SYNONYMS_IF_ABSENT = {
-    "label": EMOTION,
-    "class": EMOTION,
-    "url": IMAGE,
-    "path": IMAGE,
-    "file": IMAGE,
-    "filename": IMAGE,
-}
-"""Names that mean something else as often; they count only where the column itself is absent."""
 
 
 @dataclass(frozen=True)
@@ -79,33 +73,34 @@ class Row:
 
 
 def intended_column(name: str, present: Sequence[str]) -> str | None:
-    """The column of ours that the name of a further column resembles, or None.
+    """The column of ours that is absent and that the name of a further column resembles, or None.
 
     Args:
         present: names of all columns.
     """
-    if name in COLUMNS:
-        return None
     simple = _simplified(name)
-    for column in COLUMNS:
-        if simple == _simplified(column):
+    absent = [column for column in COLUMNS if column not in present]
+    for column in absent:
+        if simple == _simplified(column) or SYNONYMS.get(simple) == column:
             return column
-    if simple in SYNONYMS:
-        return SYNONYMS[simple]
-    for column in (PROMPT, IMAGE, EMOTION, NEGATIVE):
-        if _is_misspelled(simple, _simplified(column)):
+    for column in absent:
+        # Names as short as `id` resemble too many others.
+        if len(column) > len(SEED) and _is_misspelled(simple, _simplified(column)):
             return column
-    column = SYNONYMS_IF_ABSENT.get(simple, "")
-    return column if column and column not in present else None
+    return None
 
 
 def _is_misspelled(name: str, column: str) -> bool:
-    """Whether a name differs from a column's by about one letter, and not in its first."""
-    if name[:1] != column[0] or abs(len(name) - len(column)) > 1:
+    """Whether a name differs from a column's by about one letter, and not in its first.
+
+    A first letter of another alphabet may look like the right one.
+    """
+    if (name[:1].isascii() and name[:1] != column[0]) or abs(len(name) - len(column)) > 1:
         return False
     return SequenceMatcher(None, name, column).ratio() >= LEAST_LIKENESS
 
 
 def _simplified(name: str) -> str:
-    """Lower case, letters and digits alone, singular."""
-    return re.sub(r"[\W_]+", "", name.lower()).removesuffix("s")
+    """Lower case, without accents, letters and digits alone, singular."""
+    letters = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKD", name).lower())
+    return letters if letters.endswith("ss") else letters.removesuffix("s")

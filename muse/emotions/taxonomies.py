@@ -58,7 +58,7 @@ def load_taxonomy(name: str) -> Taxonomy:
         nearest = difflib.get_close_matches(name, TAXONOMIES, n=1, cutoff=0.0)[0]
         raise ValueError(
             f"unknown taxonomy {name!r}; did you mean {nearest!r}? "
-            f"Known: {', '.join(TAXONOMIES)}, or a .toml file"
+            f"If not, choose from {', '.join(TAXONOMIES)}, or give a .toml file"
         )
     try:
         if file.exists() and not file.is_file():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from muse.method import Settings
 from pipeline.settings.fields import fields_of, is_table, kind
-from pipeline.settings.old_names import refusal
+from pipeline.settings.old_names import RENAMED, refusal
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -60,8 +60,11 @@ def unknown(schema: type[Settings], key: str, value: Any) -> tuple[str, str]:
 
 
 def nearest(key: str, is_a_table: bool, known: Mapping[str, FieldInfo]) -> str | None:
-    """The known key most similar to `key`, in whichever table it is; None if none is similar."""
-    scores = {}
+    """The known key most similar to `key`, in whichever table it is; None if none is similar.
+
+    Where a former name of a key is the most similar one, that key.
+    """
+    scores, former = {}, {}
     for name, field in known.items():
         if is_table(field) != is_a_table:
             continue
@@ -69,8 +72,14 @@ def nearest(key: str, is_a_table: bool, known: Mapping[str, FieldInfo]) -> str |
         table, _, last = key.rpartition(".")
         known_table, _, known_last = name.rpartition(".")
         scores[name] = (_similarity(last, known_last), table == known_table)
+    for old, name in RENAMED.items():
+        if name in scores and old not in known:
+            score = (_similarity(key.rpartition(".")[2], old.rpartition(".")[2]), False)
+            scores[old], former[old] = score, name
     best = max(scores, key=lambda name: scores[name], default=None)
-    return best if best is not None and scores[best][0] >= SIMILAR else None
+    if best is None or scores[best][0] < SIMILAR:
+        return None
+    return former.get(best, best)
 
 
 def _similarity(one: str, other: str) -> float:

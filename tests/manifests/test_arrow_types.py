@@ -7,7 +7,7 @@ import pytest
 
 from manifests.arrow_types import (
     UnsupportedTypeError,
-    can_hold_all_values,
+    changed_by_python,
     class_names,
     plain_type,
     to_plain,
@@ -83,7 +83,18 @@ def test_what_cannot_be_stored_is_refused_by_name(kind, message):
         ("seed", pa.float64(), "make it integer"),
         ("emotion", pa.map_(pa.string(), pa.float64()), None),
         ("emotion", pa.int64(), "the file does not name the classes"),
+        ("emotion", pa.map_(pa.string(), pa.decimal128(5, 2)), None),
+        ("emotion", pa.list_(pa.null()), None),
+        ("emotion", pa.bool_(), "its type is bool"),
+        ("emotion", pa.map_(pa.string(), pa.string()), "make it string, list of strings"),
+        ("seed", pa.decimal128(18, 0), None),
+        ("id", pa.decimal128(18, 0), None),
+        ("seed", pa.decimal128(18, 2), "make it integer"),
         ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]), None),
+        ("image", pa.struct([("path", pa.string())]), None),
+        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.null())]), None),
+        ("image", pa.struct([("bytes", pa.int64()), ("path", pa.string())]), "its type is struct"),
+        ("image", pa.struct([("array", pa.binary())]), "its type is struct"),
         ("anything", pa.int8(), None),
         ("seed", pa.null(), None),
     ],
@@ -102,7 +113,32 @@ def test_class_names_are_read_from_the_metadata_of_datasets():
     assert class_names(pa.schema([("emotion", pa.int64())]), "emotion") == []
 
 
-def test_python_holds_no_times_of_any_precision():
-    assert can_hold_all_values(pa.list_(pa.int64()))
-    assert not can_hold_all_values(pa.struct([("when", pa.timestamp("ns"))]))
-    assert not can_hold_all_values(pa.date32())
+FINE = pa.time64("ns")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1001], FINE),
+        ([[None, 1001]], pa.list_(FINE)),
+        ([{"when": 1001}, None], pa.struct([("when", FINE)])),
+        ([[("a", [1001])]], pa.map_(pa.string(), pa.list_(FINE))),
+    ],
+    ids=str,
+)
+def test_times_that_python_would_cut_are_found_however_deep(values, kind):
+    assert changed_by_python(pa.array(values, kind))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1000, None], FINE),
+        ([[1.5, float("nan")], None], pa.list_(pa.float64())),
+        ([1], pa.date32()),
+        ([{"when": 1}], pa.struct([("when", pa.timestamp("us"))])),
+    ],
+    ids=str,
+)
+def test_what_python_holds_is_not_changed(values, kind):
+    assert not changed_by_python(pa.array(values, kind))

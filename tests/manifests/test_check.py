@@ -1,6 +1,7 @@
 """Rows of a manifest: every mistake is found at once, by row and column, with its remedy."""
 
 import unicodedata
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -135,6 +136,27 @@ def test_an_edit_never_becomes_a_generation(write, image, message):
     assert "row 0" not in problems
 
 
+def test_weights_seeds_and_ids_may_be_decimals(write):
+    weights = [[("awe", Decimal("0.25")), ("fear", Decimal("0.75"))]]
+    table = {
+        "prompt": ["a"],
+        "emotion": pa.array(weights, pa.map_(pa.string(), pa.decimal128(5, 2))),
+        "seed": pa.array([Decimal(7)], pa.decimal128(38, 0)),
+        "id": pa.array([Decimal(8)], pa.decimal128(38, 0)),
+    }
+    (row,) = rows_of(_check(write(pa.table(table))), MIKELS.labels)
+    assert (row.emotions, row.seed, row.id) == (({"awe": 0.25, "fear": 0.75},), 7, "8")
+    assert isinstance(row.seed, int)
+
+
+def test_an_image_may_be_a_struct_of_bytes_or_of_a_path_alone(write):
+    for given, expected in (({"path": "a.png"}, "a.png"), ({"bytes": b"x"}, b"x")):
+        (row,) = rows_of(
+            _check(write(pa.table({"prompt": ["a"], "image": [given]}))), MIKELS.labels
+        )
+        assert row.image == expected
+
+
 def test_images_of_datasets_are_bytes_or_else_a_path_or_else_none(write):
     given = [{"bytes": b"x", "path": "a.png"}, {"bytes": None, "path": "a.png"}, None]
     table = pa.table({"prompt": ["a", "b", "c"], "image": pa.array(given, IMAGE)})
@@ -163,3 +185,6 @@ def test_the_nearest_emotion_is_suggested_only_if_it_is_near():
     assert "did you mean 'sadness'?" in message("sadnes")
     assert "did you mean" not in message("bliss")
     assert "several emotions are a list" in message("awe, fear")
+    assert "it is JSON text" in message('{"awe": 0.6, "fear": 0.4}')
+    for lookalike in ("a\u200bwe", "\uff41we", "\ufeffawe", "aw\u00e9"):
+        assert "did you mean 'awe'? If not, choose from amusement" in message(lookalike)

@@ -111,7 +111,7 @@ def _prompts(**columns) -> pa.Table:
         ),
         pytest.param(
             _prompts(when=pa.array([2**62], pa.timestamp("us"))),
-            "column 'when': cannot be read between rows 0 and 0",
+            "column 'when': cannot be read in row 0",
             id="a date beyond the calendar",
         ),
         pytest.param(
@@ -163,9 +163,7 @@ def _bad_text() -> bytes:
         pytest.param(
             b"PAR1" + bytes(20_000) + _valid()[20_004:], "is damaged", id="pages overwritten"
         ),
-        pytest.param(
-            _bad_text(), "column 'prompt': cannot be read between rows 0 and 0", id="no UTF-8"
-        ),
+        pytest.param(_bad_text(), "column 'prompt': cannot be read in row 0", id="no UTF-8"),
         pytest.param(b"\x80\x04cos\nsystem\n(S'true'\ntR.", "is not a parquet file", id="pickle"),
         pytest.param(b"PK\x03\x04" + bytes(100), "is not a parquet file", id="zip"),
     ],

@@ -239,7 +239,7 @@ def test_a_type_that_arrow_cannot_read_is_refused_by_its_column(tmp_path):
     assert "column 'n': has a type that cannot be read" in _problems(str(path))
 
 
-@pytest.mark.parametrize("name", ["Emotion", "emotions", "caption", "Prompt", "image_path", "mood"])
+@pytest.mark.parametrize("name", ["Emotion", "emotions", "image_path", "mood"])
 def test_columns_that_look_like_ours_are_refused_unless_allowed(write, name):
     path = write(_prompts(**{name: ["x"]}))
     problems = _problems(path)

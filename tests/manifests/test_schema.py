@@ -14,6 +14,12 @@ from manifests.schema import COLUMNS, intended_column
         ("EMOTION", "emotion"),
         ("prompts", "prompt"),
         ("Caption", "prompt"),
+        ("\u00e9motion", "emotion"),
+        ("emocio\u0301n", "emotion"),
+        ("\u0435motion", "emotion"),
+        ("\uff45motion", "emotion"),
+        ("class", "emotion"),
+        ("mood", "emotion"),
         ("negative-prompt", "negative_prompt"),
         ("negativePrompt", "negative_prompt"),
         ("image_url", "image"),
@@ -24,6 +30,8 @@ from manifests.schema import COLUMNS, intended_column
         ("imge", "image"),
         ("negativ_prompt", "negative_prompt"),
         ("motion", None),
+        ("url", None),
+        ("file", None),
         ("speed", None),
         ("emotional", None),
         ("rating", None),
@@ -40,6 +48,7 @@ def test_our_own_names_are_no_mistakes(name):
     assert intended_column(name, [name]) is None
 
 
-def test_names_with_another_meaning_count_only_where_the_column_is_absent():
-    assert intended_column("label", ["prompt", "label"]) == "emotion"
-    assert intended_column("label", ["prompt", "emotion", "label"]) is None
+@pytest.mark.parametrize("name", ["label", "mood", "Emotion", "emotions", "emotoin"])
+def test_where_the_column_is_there_further_ones_have_any_name(name):
+    assert intended_column(name, ["prompt", name]) == "emotion"
+    assert intended_column(name, ["prompt", "emotion", name]) is None

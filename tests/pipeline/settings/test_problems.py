@@ -18,6 +18,8 @@ KNOWN = dict(fields_of(Config))
         ("method.step", "method.steps"),
         ("batchsize", "batch_size"),
         ("BATCH_SIZE", "batch_size"),
+        ("patence", "store_timeout_s"),
+        ("method.iteration", "method.max_updates_per_step"),
         ("xyzzy", None),
     ],
 )
