@@ -64,7 +64,8 @@ def nearest(key: str, is_a_table: bool, known: Mapping[str, FieldInfo]) -> str |
 
     Where a former name of a key is the most similar one, that key.
     """
-    scores, former = {}, {}
+    scores = {}
+    former: dict[str, str] = {}
     for name, field in known.items():
         if is_table(field) != is_a_table:
             continue
@@ -73,7 +74,7 @@ def nearest(key: str, is_a_table: bool, known: Mapping[str, FieldInfo]) -> str |
         known_table, _, known_last = name.rpartition(".")
         scores[name] = (_similarity(last, known_last), table == known_table)
     for old, name in RENAMED.items():
-        if name in scores and old not in known:
+        if name is not None and name in scores and old not in known:
             score = (_similarity(key.rpartition(".")[2], old.rpartition(".")[2]), False)
             scores[old], former[old] = score, name
     best = max(scores, key=lambda name: scores[name], default=None)
