@@ -73,10 +73,10 @@ def nearest(key: str, is_a_table: bool, known: Mapping[str, FieldInfo]) -> str |
         table, _, last = key.rpartition(".")
         known_table, _, known_last = name.rpartition(".")
         scores[name] = (_similarity(last, known_last), table == known_table)
-    for old, name in RENAMED.items():
-        if name is not None and name in scores and old not in known:
+    for old, new in RENAMED.items():
+        if new in scores and old not in known:
             score = (_similarity(key.rpartition(".")[2], old.rpartition(".")[2]), False)
-            scores[old], former[old] = score, name
+            scores[old], former[old] = score, new
     best = max(scores, key=lambda name: scores[name], default=None)
     if best is None or scores[best][0] < SIMILAR:
         return None
