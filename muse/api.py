@@ -9,18 +9,20 @@ from typing import Any
 
 import torch
 from PIL import Image
+from tqdm.auto import tqdm
 
-from muse.call import Emotion, Picture, method_of, requests_of
+from muse.call import Emotion, Picture, check_size, method_of, requests_of
 from muse.classifiers import EmotionClassifier, load_classifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import load_backbone
-from muse.diffusion.backbones.base import Backbone
+from muse.diffusion.backbones.base import Backbone, move
 from muse.emotions import MIKELS, Taxonomy
+from muse.emotions.probabilities import Probabilities
 from muse.engine import MuseEngine
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.phases import OnStep
-from muse.request import Trace
+from muse.request import Request, Sample, Trace
 from muse.row import Row
 
 Callback = Callable[["MusePipeline", int, int, dict[str, Any]], "dict[str, Any] | None"]
@@ -35,11 +37,16 @@ class MuseOutput:
         images: the pictures, RGB; None where a request failed.
         traces: how each was made.
         failures: the reason of each failed request, else None.
+        confidences: how far the judge confirms each target, in [0, 1] (see `Target.confidence`);
+            None for a failed request, and without a judge.
+        judged: the judge's probability of each emotion by name, in [0, 1]; None likewise.
     """
 
     images: list[Image.Image | None]
     traces: list[Trace]
     failures: list[str | None]
+    confidences: list[float | None]
+    judged: list[dict[str, float] | None]
 
 
 class MusePipeline:
@@ -48,6 +55,11 @@ class MusePipeline:
     Args:
         method: every parameter that a call does not name; the defaults if it is None.
         slots: images on their way at a time, which bounds the memory; 0 for all of a call.
+        judge: a classifier that takes no part in the making, and scores the images; of the guide's
+            taxonomy.
+
+    Raises:
+        ValueError: if the judge has other emotions than the guide.
     """
 
     def __init__(
@@ -57,9 +69,16 @@ class MusePipeline:
         clip: ClipSimilarity,
         method: Method | None = None,
         slots: int = 0,
+        judge: EmotionClassifier | None = None,
     ):
-        self.backbone, self.guide, self.clip = backbone, guide, clip
+        if judge is not None and judge.taxonomy != guide.taxonomy:
+            raise ValueError(
+                f"the judge has the emotions of {judge.taxonomy.name}, the guide those of "
+                f"{guide.taxonomy.name}; both need the same"
+            )
+        self.backbone, self.guide, self.clip, self.judge = backbone, guide, clip, judge
         self.method, self.slots = method or Method(), slots
+        self._progress: dict[str, Any] = {}
 
     @classmethod
     def from_pretrained(
@@ -67,7 +86,8 @@ class MusePipeline:
         model: str | Path = WEIGHTS / "diffusion",
         guide: str | Path = WEIGHTS / "guide",
         clip: str | Path = WEIGHTS / "clip",
-        device: str = "cpu",
+        judge: str | Path | None = None,
+        device: str | torch.device | None = None,
         method: Method | None = None,
         slots: int = 0,
         taxonomy: Taxonomy = MIKELS,
@@ -79,22 +99,59 @@ class MusePipeline:
         Without arguments these are the models of the embedded world.
 
         Args:
+            judge: a classifier whose scores of the images the output has; none by default.
+            device: where all models go; a CUDA GPU if there is one by default, else the CPU.
             taxonomy: the emotions that exist; see `muse.emotions.taxonomies`.
-            label_map: what labels of the guide mean that the taxonomy does not name; "" leaves one
-                out.
-            backbone: further arguments of `muse.diffusion.backbones.load_backbone`.
+            label_map: what labels of the classifiers mean that the taxonomy does not name; ""
+                leaves one out.
+            backbone: further arguments of `muse.diffusion.backbones.load_backbone`, as `dtype`.
 
         Raises:
-            ValueError: if the model is of no known family, the guide has other labels, or weights
-                are pickled.
+            ValueError: if the model is of no known family, a classifier has other labels, or
+                weights are pickled.
         """
+        place = str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+        def classifier(path: str | Path) -> EmotionClassifier:
+            return load_classifier(path, taxonomy, label_map).to(place)
+
         return cls(
-            load_backbone(model, device, **backbone),
-            load_classifier(guide, taxonomy, label_map).to(device),
-            ClipSimilarity.from_pretrained(clip).to(device),
+            load_backbone(model, place, **backbone),
+            classifier(guide),
+            ClipSimilarity.from_pretrained(clip).to(place),
             method,
             slots,
+            None if judge is None else classifier(judge),
         )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the diffusion model is."""
+        return self.backbone.device
+
+    def to(self, device: str | torch.device) -> MusePipeline:
+        """Move all models to a device; returns the pipeline.
+
+        The dtype is chosen when a model is loaded (`from_pretrained(dtype="bfloat16")`), because
+        parts of some models have to stay in float32.
+
+        Raises:
+            ValueError: for a dtype.
+        """
+        if isinstance(device, torch.dtype):
+            raise ValueError(
+                f"a pipeline is not cast to {device} afterwards; load it in that dtype: "
+                'from_pretrained(dtype="bfloat16")'
+            )
+        move(self.backbone, torch.device(device))
+        for model in (self.guide, self.clip, self.judge):
+            if isinstance(model, torch.nn.Module):
+                model.to(device)
+        return self
+
+    def set_progress_bar_config(self, **config: Any) -> None:
+        """Arguments of tqdm for the progress bar, as in diffusers; `disable=True` for none."""
+        self._progress = config
 
     def __call__(
         self,
@@ -102,9 +159,12 @@ class MusePipeline:
         emotion: Emotion | Sequence[Emotion],
         image: Picture | Sequence[Picture] | None = None,
         negative_prompt: str | Sequence[str] = "",
+        height: int | None = None,
+        width: int | None = None,
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         strength: float | None = None,
+        num_images_per_prompt: int = 1,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
         callback_on_step_end: Callback | None = None,
     ) -> MuseOutput:
@@ -118,8 +178,11 @@ class MusePipeline:
                 taken, read as a run of the command reads it (see `muse.images`).
             negative_prompt: what classifier-free guidance leads away from; one for all prompts, or
                 one for each.
+            height, width: of the images, in pixels; only the model's own size, which is the
+                default.
             strength: when editing, the share of the steps that is inverted and denoised again, in
                 [0, 1].
+            num_images_per_prompt: images of each prompt, which follow each other in the output.
             generator: source of the seeds, on any device; one for all prompts, or one for each.
             callback_on_step_end: called as (pipeline, step, timestep, {"row", "latents"}) after
                 each denoising step of each image, with latents (1, c, h, w). Images may stand at
@@ -130,9 +193,18 @@ class MusePipeline:
                 argument has a wrong type or length, an image cannot be read, or a parameter is out
                 of its limits.
         """
-        side = self.backbone.latent_shape[-1] * self.backbone.codec.pixels_per_latent
+        scale = self.backbone.codec.pixels_per_latent
+        own_height, own_width = (cells * scale for cells in self.backbone.latent_shape[1:])
+        check_size(height, width, own_height, own_width)
         requests = requests_of(
-            prompt, emotion, image, negative_prompt, generator, self.guide.taxonomy, side
+            prompt,
+            emotion,
+            image,
+            negative_prompt,
+            generator,
+            self.guide.taxonomy,
+            own_width,
+            num_images_per_prompt,
         )
         method = method_of(
             self.method,
@@ -142,24 +214,58 @@ class MusePipeline:
             strength=strength,
         )
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
-        samples = engine.run(requests, self._on_step(engine, callback_on_step_end))
-        output = MuseOutput([], [], [])
-        for sample in samples:
-            pixels = sample.pixels
-            output.images.append(None if pixels is None else Image.fromarray(pixels.numpy()))
+        steps = _denoising_steps(engine, requests)
+        with tqdm(total=steps, desc="denoising steps", **self._progress) as bar:
+            samples = engine.run(requests, self._on_step(engine, callback_on_step_end, bar))
+        return self._output(requests, samples)
+
+    def _output(self, requests: Sequence[Request], samples: Sequence[Sample]) -> MuseOutput:
+        output = MuseOutput([], [], [], [], [])
+        for request, sample in zip(requests, samples, strict=True):
+            probabilities = self._judged(sample)
+            output.images.append(_picture(sample))
             output.traces.append(sample.trace)
             output.failures.append(sample.failure)
+            if self.judge is None or probabilities is None:
+                output.judged.append(None)
+                output.confidences.append(None)
+                continue
+            named = zip(self.judge.taxonomy.labels, probabilities.p[0].tolist(), strict=True)
+            judged = dict(named)
+            output.judged.append(judged)
+            confidence = request.target.confidence([*judged.values()], probabilities.multi_label)
+            output.confidences.append(confidence)
         return output
 
-    def _on_step(self, engine: MuseEngine, callback: Callback | None) -> OnStep | None:
-        """The engine's hook that calls a user's callback."""
-        if callback is None:
+    def _judged(self, sample: Sample) -> Probabilities | None:
+        """What the judge finds in an image, which it sees alone; None without either."""
+        if self.judge is None or sample.pixels is None:
             return None
+        pixels = sample.pixels.to(self.device).permute(2, 0, 1)[None].float() / 255
+        with torch.no_grad():
+            return self.judge.probs(pixels)
+
+    def _on_step(self, engine: MuseEngine, callback: Callback | None, bar: Any) -> OnStep:
+        """The engine's hook that moves the progress bar and calls a user's callback."""
 
         def on_step(row: Row, latents: torch.Tensor) -> torch.Tensor | None:
+            bar.update()
+            if callback is None:
+                return None
             timestep = int(engine.schedule.timesteps[row.step])
             arguments = {"row": row.number, "latents": latents[None]}
             returned = callback(self, row.step, timestep, arguments)
             return returned["latents"][0] if returned and "latents" in returned else None
 
         return on_step
+
+
+def _denoising_steps(engine: MuseEngine, requests: Sequence[Request]) -> int:
+    """Denoising steps of all requests; an edit has only those after its inversion."""
+    steps = len(engine.schedule)
+    edits = sum(request.image is not None for request in requests)
+    return len(requests) * steps - edits * engine.setup.first_edit_step()
+
+
+def _picture(sample: Sample) -> Image.Image | None:
+    return None if sample.pixels is None else Image.fromarray(sample.pixels.numpy())

@@ -42,16 +42,20 @@ def requests_of(
     generator: torch.Generator | Sequence[torch.Generator] | None,
     taxonomy: Taxonomy,
     side: int,
+    count_each: int = 1,
 ) -> list[Request]:
-    """One request for each prompt; see `muse.api.MusePipeline.__call__`.
+    """`count_each` requests for each prompt; see `muse.api.MusePipeline.__call__`.
 
     Args:
         side: of the square that is cut out of an image, in pixels.
+        count_each: at least 1; of one prompt they differ in their seeds.
 
     Raises:
         ValueError: if an argument has a wrong type or length, an emotion is unknown, or an image
             cannot be read.
     """
+    if not (type(count_each) is int and count_each >= 1):
+        raise ValueError(f"num_images_per_prompt is {count_each!r}; give a whole number from 1")
     prompts = [prompt] if isinstance(prompt, str) else _as_list("prompt", prompt)
     count = len(prompts)
     if count == 0:
@@ -66,8 +70,23 @@ def requests_of(
     for k in range(count):
         target, picture = _target(emotions[k], taxonomy), images[k]
         pixels = None if picture is None else read_pixels(picture, side)
-        requests.append(Request(prompts[k], target, _seed(generators[k]), negatives[k], pixels))
+        for _ in range(count_each):
+            seed = _seed(generators[k])
+            requests.append(Request(prompts[k], target, seed, negatives[k], pixels))
     return requests
+
+
+def check_size(height: int | None, width: int | None, own_height: int, own_width: int) -> None:
+    """
+    Args:
+        height, width: what a call asks for; None for the model's own.
+
+    Raises:
+        ValueError: not the model's own size, which is the only one.
+    """
+    for name, value, own in (("height", height, own_height), ("width", width, own_width)):
+        if value not in (None, own):
+            raise ValueError(f"{name} is {value}; this model makes {own_width} x {own_height}")
 
 
 def method_of(method: Method, **overrides: Any) -> Method:

@@ -3,15 +3,33 @@ import pytest
 import torch
 from PIL import Image
 
-from muse import MIKELS, Method, MusePipeline
+from muse import MIKELS, Method, MusePipeline, load_taxonomy
+from muse.emotions.probabilities import Probabilities
 from muse.mini import WEIGHTS
 from tests.support.tiny_models import random_resnet
+
+
+class ImageMean:
+    """A judge whose logits are the mean red of the image times the emotion's position."""
+
+    def __init__(self, taxonomy):
+        self.taxonomy = taxonomy
+
+    def probs(self, pixels):
+        places = torch.arange(len(self.taxonomy), dtype=torch.float32)
+        return Probabilities.from_softmax(pixels[:, 0].mean((1, 2))[:, None] * places)
+
+    def named(self, image):
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255
+        return dict(zip(self.taxonomy.labels, self.probs(pixels).p[0].tolist(), strict=True))
 
 
 @pytest.fixture(scope="module")
 def pipe(random_backbone, random_guide, random_clip):
     method = Method(steps=4, max_updates_per_step=1, timing="fixed", timing_level=0.0)
-    return MusePipeline(random_backbone, random_guide, random_clip, method)
+    pipe = MusePipeline(random_backbone, random_guide, random_clip, method)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
 
 
 def _draw(seed=0):
@@ -106,3 +124,61 @@ def test_the_embedded_world_is_the_default():
     ).traces
     assert trace.confidence[-1] > trace.confidence[0]
     assert trace.confidence[-1] > 0.5
+
+
+def test_several_images_of_a_prompt_differ_and_follow_each_other(pipe):
+    options = {"num_images_per_prompt": 2, "generator": [_draw(0), _draw(1)]}
+    made = pipe(["a dog", "a cat"], "awe", **options)
+    assert len({image.tobytes() for image in made.images}) == 4
+    first = pipe("a dog", "awe", generator=_draw(0)).images[0]
+    # Beside other rows a network rounds differently.
+    difference = np.asarray(made.images[0], int) - np.asarray(first, int)
+    assert abs(difference).max() <= 3
+    with pytest.raises(ValueError, match="num_images_per_prompt is 0; give a whole number from 1"):
+        pipe("a dog", "awe", num_images_per_prompt=0)
+
+
+def test_only_the_size_of_the_model_can_be_asked_for(pipe):
+    assert pipe("a dog", "awe", height=64, width=64).images[0].size == (64, 64)
+    with pytest.raises(ValueError, match="width is 512; this model makes 64 x 64"):
+        pipe("a dog", "awe", width=512)
+
+
+def test_a_judge_scores_each_image_by_itself(random_backbone, random_guide, random_clip):
+    method = Method(steps=2, timing="never")
+    judge = ImageMean(MIKELS)
+    pipe = MusePipeline(random_backbone, random_guide, random_clip, method, judge=judge)
+    pipe.set_progress_bar_config(disable=True)
+    made = pipe(["a dog", "a cat"], ["awe", {"fear": 0.5, "awe": 0.5}], generator=_draw())
+    for image, judged in zip(made.images, made.judged, strict=True):
+        assert judged == pytest.approx(ImageMean(MIKELS).named(image))
+    (awe, both) = made.confidences
+    assert awe == made.judged[0]["awe"]
+    assert both == pytest.approx(sum(min(made.judged[1][name], 0.5) for name in ("awe", "fear")))
+    other = ImageMean(load_taxonomy("emotion6"))
+    with pytest.raises(ValueError, match="the judge has the emotions of emotion6"):
+        MusePipeline(random_backbone, random_guide, random_clip, judge=other)
+
+
+def test_a_progress_bar_counts_the_denoising_steps_of_all_images(pipe, capfd):
+    pipe.set_progress_bar_config(disable=False, ascii=True)
+    source = Image.new("RGB", (64, 64))
+    pipe("a dog", "awe", image=source, strength=0.5, num_inference_steps=4)
+    pipe.set_progress_bar_config(disable=True)
+    shown = capfd.readouterr().err
+    assert "denoising steps: 100%" in shown
+    assert "2/2" in shown
+
+
+def test_all_models_move_together():
+    backbone = MusePipeline.from_pretrained(method=Method(steps=2)).backbone
+    pipe = MusePipeline.from_pretrained(judge=WEIGHTS / "judge", method=Method(steps=2))
+    assert pipe.device == torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    assert pipe.to("meta") is pipe
+    assert pipe.device == torch.device("meta") != backbone.device
+    parts = [pipe.backbone.network, *pipe.backbone.text.models, pipe.backbone.codec.vae]
+    parts += [pipe.guide, pipe.judge, pipe.clip]
+    for part in parts:
+        assert {tensor.device.type for tensor in part.parameters()} == {"meta"}
+    with pytest.raises(ValueError, match='dtype="bfloat16"'):
+        pipe.to(torch.bfloat16)

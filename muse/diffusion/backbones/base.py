@@ -206,3 +206,19 @@ class Codec:
         """Latents (the mean of the posterior), float32, of pixels (b, 3, h, w) in [0, 1]."""
         mean = at_least_float32(self.vae.encode((pixels * 2 - 1).to(self.dtype)).latent_dist.mean)
         return (mean - self.shift) * self.vae.config.scaling_factor
+
+
+def move(part: Backbone | TextEncoders | Codec, device: torch.device) -> None:
+    """Move a diffusion model, or a part of one, to a device, in place."""
+    for name, value in vars(part).items():
+        if isinstance(value, nn.Module):
+            value.to(device)
+        elif isinstance(value, TextEncoders | Codec):
+            move(value, device)
+        elif isinstance(value, Tensor):
+            setattr(part, name, value.to(device))
+        elif isinstance(value, torch.device):
+            setattr(part, name, device)
+        elif isinstance(value, list):
+            for module in (member for member in value if isinstance(member, nn.Module)):
+                module.to(device)

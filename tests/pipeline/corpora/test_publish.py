@@ -48,7 +48,7 @@ def test_an_interrupted_upload_goes_on_where_it_stopped(make_corpus, hub):
     out = make_corpus()
     upload = plan_upload(out, "owner/name")
     hub.fail_uploads = 1
-    with pytest.raises(RunStopped, match=r"(?s)Error while uploading .*injected.*resumes the upload"):
+    with pytest.raises(RunStopped, match=r"(?s)Error while .*injected.*resumes the upload"):
         publish(out, upload)
     before = hub.uploads
     publish(out, upload)
