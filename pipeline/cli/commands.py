@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import classifiers, corpora, runs, settings
+from pipeline.cli import classifiers, corpora, manifests, runs, settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,11 +28,17 @@ for command in (
 ):
     app.command()(command)
 
+manifest = typer.Typer(no_args_is_help=True, help="Make manifests, look at them, check them.")
+for command in (manifests.build,):
+    manifest.command()(command)
+app.add_typer(manifest, name="manifest")
+
 classifier = typer.Typer(no_args_is_help=True, help="Fit your own guides and judges.")
 classifier.command()(classifiers.fit)
 app.add_typer(classifier, name="classifier")
 
 
+@manifest.callback()
 @classifier.callback()
 def _keep_the_name_of_its_only_command() -> None:
     pass

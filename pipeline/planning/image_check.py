@@ -115,16 +115,21 @@ class ImageCheck:
             if len(self.problems) < MAX_PROBLEMS:
                 self.problems.append(problem)
 
-    def _local_problem(self, item: tuple[int, str | bytes]) -> Problem | None:
-        row, source = item
+    def problem_of(self, source: str | bytes) -> str | None:
+        """Why a local image cannot be used, by its header; None if it can."""
         try:
             if isinstance(source, bytes):
                 self._check_header(io.BytesIO(source), len(source))
             else:
                 self._check_file(source)
         except (ImageError, OSError) as error:
-            return Problem(row, schema.IMAGE, str(error))
+            return str(error)
         return None
+
+    def _local_problem(self, item: tuple[int, str | bytes]) -> Problem | None:
+        row, source = item
+        problem = self.problem_of(source)
+        return None if problem is None else Problem(row, schema.IMAGE, problem)
 
     def _check_file(self, source: str) -> None:
         check_scheme(source, self.base, self.limits)

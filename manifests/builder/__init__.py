@@ -1,0 +1,1 @@
+"""Making a manifest: contents from a source, crossed with emotions, written as parquet."""

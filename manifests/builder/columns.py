@@ -1,0 +1,102 @@
+"""Which columns of a source stand for which of a manifest."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from manifests import schema
+from manifests.builder.item import refuse
+
+
+def parse_mapping(assignments: Iterable[str]) -> dict[str, str]:
+    """From `prompt=caption` and the like: our column to theirs.
+
+    Raises:
+        ValueError: no such form, no such column of ours, or one that is given twice.
+    """
+    mapping: dict[str, str] = {}
+    for assignment in assignments:
+        ours, equals, theirs = (part.strip() for part in assignment.partition("="))
+        if not equals or not theirs:
+            raise ValueError(f"--map {assignment}: write OURS=THEIRS, as in --map prompt=caption")
+        if ours not in schema.COLUMNS:
+            raise ValueError(
+                f"--map {assignment}: a manifest has no column {ours!r}; "
+                f"it has {', '.join(schema.COLUMNS)}"
+            )
+        if ours in mapping:
+            raise ValueError(f"--map {assignment}: {ours} is mapped twice; map it once")
+        mapping[ours] = theirs
+    return mapping
+
+
+def renames(
+    path: str, names: Sequence[str], mapping: Mapping[str, str], notes: list[str]
+) -> dict[str, str]:
+    """What each column of a source is called in the manifest, by its name in the source.
+
+    A column whose name says that it is one of ours, as `caption`, is taken as that if there is no
+    better one; `notes` says so.
+
+    Raises:
+        ManifestError: a mapped column does not exist, or several could be the same one of ours.
+    """
+    for ours, theirs in mapping.items():
+        if theirs not in names:
+            near = difflib.get_close_matches(theirs, names, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            message = f"--map {ours}={theirs}: no such column; {hint}It has {', '.join(names)}"
+            raise refuse(path, message)
+    renamed = {name: name for name in names}
+    for ours, theirs in mapping.items():
+        # What had our name before is not it: it is carried under another one.
+        if ours in renamed and ours not in mapping.values():
+            renamed[ours] = f"source_{ours}"
+        renamed[theirs] = ours
+    taken = set(renamed.values())
+    for ours, candidates in _resembling(names, mapping).items():
+        if ours in taken:
+            continue
+        if len(candidates) > 1:
+            options = " or ".join(f"--map {ours}={name}" for name in candidates)
+            raise refuse(path, f"several columns could be {ours!r}; give {options}")
+        renamed[candidates[0]] = ours
+        notes.append(f"{path}: column {candidates[0]!r} was taken as {ours}")
+    return renamed
+
+
+def renamed_object(
+    values: Mapping[str, Any], mapping: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """A JSON object that describes one image with our names, and the keys that are left out.
+
+    Raises:
+        ValueError: several keys could be the same column of ours.
+    """
+    names = [str(name) for name in values]
+    # First what the user says, then our own names, then names that resemble ours.
+    keys = {ours: theirs for ours, theirs in mapping.items() if theirs in values}
+    for name in names:
+        if name in schema.COLUMNS:
+            keys.setdefault(name, name)
+    for column, candidates in _resembling(names, mapping).items():
+        if len(candidates) > 1 and column not in keys:
+            raise ValueError(
+                f"the keys {', '.join(candidates)} could all be {column!r}; "
+                f"give --map {column}={candidates[0]}"
+            )
+        keys.setdefault(column, candidates[0])
+    left_out = [name for name in names if name not in keys.values()]
+    return {ours: values[theirs] for ours, theirs in keys.items()}, left_out
+
+
+def _resembling(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, list[str]]:
+    """Our columns with those of a source that resemble them by name, without the mapped ones."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        column = schema.intended_column(name, names)
+        if column and name not in mapping.values():
+            found.setdefault(column, []).append(name)
+    return found

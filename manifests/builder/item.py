@@ -1,0 +1,130 @@
+"""What a source gives: items with their places, what it skipped, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from manifests import schema
+from manifests.check import MAX_PROBLEMS, ManifestError, Problem
+
+MAX_PLACES_SHOWN = 5
+"""Places that a line on skipped items lists."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One content, before it is crossed with emotions.
+
+    Attributes:
+        place: where it stands in its source, as in `line 3`.
+        values: columns of a manifest by name, as far as the source has them, and further ones.
+    """
+
+    place: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SourceProblem(Problem):
+    """A problem at a place of a source, which is rarely a row of a manifest."""
+
+    place: str = ""
+
+    def __str__(self) -> str:
+        where = [self.place] if self.place else []
+        where += [f"column {self.column!r}"] if self.column else []
+        return f"{', '.join(where)}: {self.message}" if where else self.message
+
+
+def image_of(values: Mapping[str, Any]) -> str | bytes | None:
+    """The path, URL or bytes of an image. Bytes count before the path that they were read from."""
+    image = values.get(schema.IMAGE)
+    if isinstance(image, Mapping):
+        return image["bytes"] if image["bytes"] is not None else image["path"]
+    return image
+
+
+class Source(Protocol):
+    """Where contents come from. `items` may be read several times and always gives the same.
+
+    Attributes:
+        path: as the user wrote it.
+        folder: what relative image paths refer to.
+        is_folder: whether the places of its items are files in it.
+        image_kind: type of its images: text (paths, URLs), binary, or None without images.
+        extra: names and types of its further columns.
+        notes: what was guessed or ignored, in words.
+    """
+
+    path: str
+    folder: str
+    is_folder: bool
+    image_kind: pa.DataType | None
+    extra: pa.Schema
+    notes: list[str]
+
+    def items(self, skipped: Skipped) -> Iterator[Item]:
+        """All items in their order; what is none is added to `skipped`.
+
+        Raises:
+            ManifestError: the source cannot be read.
+        """
+        ...
+
+
+@dataclass
+class Skipped:
+    """What was no row, by reason."""
+
+    places: dict[str, list[str]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, reason: str, place: str) -> None:
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        first = self.places.setdefault(reason, [])
+        if len(first) < MAX_PLACES_SHOWN:
+            first.append(place)
+
+    def lines(self, verb: str = "skipped") -> Iterator[str]:
+        """One line a reason, with the first places."""
+        for reason, places in self.places.items():
+            more = self.counts[reason] - len(places)
+            listed = ", ".join(places) + (f", and {more} more" if more else "")
+            yield f"{verb} {self.counts[reason]}: {reason} ({listed})"
+
+
+class Problems:
+    """The problems of a source: the first of them, and how many more."""
+
+    def __init__(self, path: str):
+        self.path = path
+        self.first: list[Problem] = []
+        self.more = 0
+
+    def add(self, place: str, column: str | None, message: str) -> None:
+        if len(self.first) < MAX_PROBLEMS:
+            self.first.append(SourceProblem(None, column, message, place))
+        else:
+            self.more += 1
+
+    def raise_if_any(self) -> None:
+        """
+        Raises:
+            ManifestError: there are problems.
+        """
+        if self.first:
+            raise ManifestError(self.path, self.first, self.more)
+
+
+def location(source: Source, item: Item) -> str:
+    """An item's place, with its source."""
+    return f"{source.path.rstrip('/')}{'/' if source.is_folder else ' '}{item.place}"
+
+
+def refuse(path: str, message: str, column: str | None = None, place: str = "") -> ManifestError:
+    """The error for one problem of a source."""
+    return ManifestError(path, [SourceProblem(None, column, message, place)])

@@ -1,0 +1,48 @@
+"""Which names mean images, and what is written beside one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from manifests import schema
+from manifests.builder.columns import renamed_object
+from manifests.check import shown
+
+SUFFIXES = ("png", "jpg", "jpeg", "jfif", "webp", "bmp", "gif", "tif", "tiff")
+CAPTION_SUFFIXES = ("txt", "caption")
+
+
+def described(
+    captions: Mapping[str, bytes], mapping: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Columns of ours from what is written beside an image, and the keys that were left out.
+
+    Args:
+        captions: contents of its `.json`, `.txt` and `.caption`, by suffix. The `.json` counts
+            first.
+        mapping: our column to theirs.
+
+    Raises:
+        ValueError: it is not UTF-8, not a JSON object, or ambiguous.
+    """
+    values: dict[str, Any] = {}
+    left_out: list[str] = []
+    if "json" in captions:
+        try:
+            given = json.loads(captions["json"])
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f".json cannot be read ({error}); write one object") from None
+        if not isinstance(given, dict):
+            raise ValueError(f".json is {shown(given)}; write one object")
+        values, left_out = renamed_object(given, mapping)
+        # The image is the one that it stands beside.
+        values.pop(schema.IMAGE, None)
+    for suffix in CAPTION_SUFFIXES:
+        if suffix in captions and values.get(schema.PROMPT) is None:
+            try:
+                values[schema.PROMPT] = captions[suffix].decode("utf-8-sig").strip()
+            except UnicodeDecodeError:
+                raise ValueError(f".{suffix} is not UTF-8; save it as UTF-8") from None
+    return values, left_out

@@ -1,0 +1,217 @@
+"""The first reading of the sources: every item checked, and what it may be made for."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from manifests import schema
+from manifests.builder.choice import Entry
+from manifests.builder.emotions import Target, parse_targets, row_targets
+from manifests.builder.item import Item, Problems, Skipped, Source, image_of, location, refuse
+from manifests.builder.recipe import ImageProblem, Recipe
+from manifests.check import parse_row, shown
+
+NO_CAPTION = (
+    "image without a caption; write it to NAME.txt beside it, or give --prompt or --captioner"
+)
+UNUSABLE = "image that cannot be used"
+REPEATED = "the prompt, image and emotion of an earlier one"
+
+
+class Survey:
+    """What the sources hold.
+
+    Args:
+        captions: whether images without a caption will get one.
+        image_problem: is asked about every local image.
+
+    Attributes:
+        entries: one for each item, in order.
+        targets: what the targets of the entries are.
+        columns: those of ours that any item has.
+        skipped: items that are not used, and why.
+        repeated: items that are used though they repeat an earlier one.
+
+    Raises:
+        ManifestError: with all problems of the first source that has any.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        recipe: Recipe,
+        captions: bool,
+        image_problem: ImageProblem | None,
+    ):
+        self.recipe, self.captions, self.image_problem = recipe, captions, image_problem
+        self.entries: list[Entry] = []
+        self.targets: list[Target] = []
+        self.columns: set[str] = {schema.PROMPT}
+        self.skipped, self.repeated = Skipped(), Skipped()
+        self._numbers: dict[Target, int] = {}
+        self._ids: dict[str, str] = {}
+        self._contents: set[bytes] = set()
+        self._common = self._common_targets()
+        for source in sources:
+            self._read(source)
+
+    @property
+    def has_mixtures(self) -> bool:
+        return any(len(target) > 1 for target in self.targets)
+
+    @property
+    def items(self) -> int:
+        """How many are used."""
+        return sum(1 for entry in self.entries if entry.targets)
+
+    def _common_targets(self) -> list[Target]:
+        """The targets of items that name none."""
+        if self.recipe.emotions is None:
+            return [()]
+        try:
+            return parse_targets(self.recipe.emotions, self.recipe.labels)
+        except ValueError as error:
+            raise refuse("--emotions", str(error)) from None
+
+    def _read(self, source: Source) -> None:
+        column = self.recipe.weights_column
+        if column is not None and column not in source.extra.names:
+            names = ", ".join(source.extra.names) or "none"
+            message = f"--weights-column {column}: no such column; its further columns are {names}"
+            raise refuse(source.path, message)
+        problems = Problems(source.path)
+        for item in source.items(self.skipped):
+            try:
+                entry = self._entry(source, item, problems)
+            except ValueError as error:
+                problems.add(item.place, schema.EMOTION, str(error))
+                continue
+            self.entries.append(entry)
+        problems.raise_if_any()
+
+    def _entry(self, source: Source, item: Item, problems: Problems) -> Entry:
+        """What an item may be made for; nothing if it is skipped."""
+        values = item.values
+        where = location(source, item)
+        if why := missing_prompt(values, self.recipe.prompt, self.captions):
+            self.skipped.add(why, where)
+            return Entry(())
+        if why := self._image_problem(source, values):
+            self.skipped.add(UNUSABLE, f"{where}: {why}")
+            return Entry(())
+        for column, message in _value_problems(values, self.recipe):
+            problems.add(item.place, column, message)
+        weight = 1.0
+        if self.recipe.weights_column:
+            weight = _weight(values.get(self.recipe.weights_column))
+            if math.isnan(weight):
+                given = shown(values.get(self.recipe.weights_column))
+                message = f"is {given}; give a number of at least 0"
+                problems.add(item.place, self.recipe.weights_column, message)
+                return Entry(())
+        own = values.get(schema.ID)
+        if own is not None and (before := self._ids.setdefault(str(own), where)) != where:
+            message = f"{shown(own)} was used by {before}; ids must be unique"
+            problems.add(item.place, schema.ID, message)
+        self._note_repetition(source, values, where)
+        for column in schema.COLUMNS:
+            if values.get(column) is not None and column != schema.EMOTION:
+                self.columns.add(column)
+        targets = row_targets(values.get(schema.EMOTION), self.recipe.labels) or self._common
+        return Entry(tuple(self._number(target) for target in targets), weight)
+
+    def _image_problem(self, source: Source, values: Mapping[str, Any]) -> str | None:
+        """Why the image of an item cannot be used, as far as that is known here."""
+        image = image_of(values)
+        if self.image_problem is None or not isinstance(image, str | bytes):
+            return None
+        if isinstance(image, str) and ("://" in image or not image.strip()):
+            return None
+        local = image if isinstance(image, bytes) else os.path.join(source.folder, image)
+        return self.image_problem(local)
+
+    def _number(self, target: Target) -> int:
+        if target not in self._numbers:
+            self._numbers[target] = len(self.targets)
+            self.targets.append(target)
+        if target:
+            self.columns.add(schema.EMOTION)
+        return self._numbers[target]
+
+    def _note_repetition(self, source: Source, values: Mapping[str, Any], where: str) -> None:
+        prompt = values.get(schema.PROMPT) or self.recipe.prompt
+        image = image_of(values)
+        # Relative paths of different folders are different images.
+        text = repr((prompt, values.get(schema.EMOTION), source.folder if image else ""))
+        data = image if isinstance(image, bytes) else repr(image).encode(errors="replace")
+        digest = hashlib.sha256(text.encode(errors="replace") + b"/" + data).digest()[:12]
+        if digest in self._contents:
+            self.repeated.add(REPEATED, where)
+        self._contents.add(digest)
+
+
+def missing_prompt(values: Mapping[str, Any], prompt: str | None, captions: bool) -> str | None:
+    """Why an item has no prompt and will get none, or None."""
+    own = values.get(schema.PROMPT)
+    if prompt is not None or not (own is None or (isinstance(own, str) and not own.strip())):
+        return None
+    image = values.get(schema.IMAGE)
+    if image is None:
+        return "no prompt"
+    if not captions:
+        return NO_CAPTION
+    if isinstance(image, str) and "://" in image:
+        return "image at a URL without a caption; captioners read local images alone"
+    return None
+
+
+def _value_problems(values: Mapping[str, Any], recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """What is wrong with the columns of an item, other than its emotion."""
+    checked: dict[str, Any] = {}
+    for column in (schema.PROMPT, schema.IMAGE, schema.ID, schema.NEGATIVE):
+        value = values.get(column)
+        wanted = (str, bytes, dict) if column == schema.IMAGE else str
+        if column == schema.ID and isinstance(value, int):
+            value = str(value)
+        if value is not None and not isinstance(value, wanted):
+            yield column, f"is {shown(value)}; give text"
+        else:
+            checked[column] = value
+    if checked.get(schema.PROMPT) is None or not checked[schema.PROMPT].strip():
+        checked[schema.PROMPT] = recipe.prompt or "-"
+    try:
+        checked[schema.SEED] = seed_of(values.get(schema.SEED))
+    except ValueError as error:
+        yield schema.SEED, str(error)
+    for problem in parse_row(0, checked, recipe.labels)[1]:
+        yield problem.column or "", problem.message
+
+
+def seed_of(value: Any) -> int | None:
+    """A seed from a number or from text.
+
+    Raises:
+        ValueError: it is no integer.
+    """
+    if value is None:
+        return None
+    try:
+        number = int(value) if isinstance(value, str) else value
+        if isinstance(number, int) and not isinstance(number, bool):
+            return number
+    except ValueError:
+        pass
+    raise ValueError(f"is {shown(value)}; give an integer from 0 to 2^63 - 1")
+
+
+def _weight(value: Any) -> float:
+    """A weight, or NaN if it is none."""
+    try:
+        weight = float(value)
+    except (TypeError, ValueError):
+        return math.nan
+    return weight if math.isfinite(weight) and weight >= 0 else math.nan

@@ -1,0 +1,81 @@
+"""Images and captions in a WebDataset: tar files, one or a folder of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from manifests import schema
+from manifests.builder.item import Item, Skipped, refuse
+from manifests.builder.pictures import CAPTION_SUFFIXES, SUFFIXES, described
+from manifests.tars import TAR_SUFFIXES, DamagedTarError, read_samples
+
+
+class TarImages:
+    """See `manifests.builder.item.Source`. Its images are copied into the manifest.
+
+    Args:
+        mapping: our column to the key of a `.json`.
+    """
+
+    is_folder = False
+    image_kind: pa.DataType | None = pa.binary()
+    extra = pa.schema([])
+
+    def __init__(self, path: str, mapping: Mapping[str, str]):
+        self.path, self.folder, self.mapping = path, str(Path(path).resolve().parent), mapping
+        self.notes: list[str] = []
+
+    def items(self, skipped: Skipped) -> Iterator[Item]:
+        """Samples in the order of their archives."""
+        left_out: set[str] = set()
+        for file in tar_files(Path(self.path)):
+            for key, parts in self._samples(file):
+                yield self._item(file, key, parts, left_out)
+        if left_out:
+            self.notes = [f"{self.path}: left out of its samples: {', '.join(sorted(left_out))}"]
+
+    def _samples(self, file: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+        ignored: Counter[str] = Counter()
+        try:
+            yield from read_samples(file, ignored)
+        except DamagedTarError as error:
+            raise refuse(self.path, str(error)) from None
+        # Members without a suffix belong to no sample: what they are is not known.
+        if ignored:
+            listed = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
+            note = f"{file}: ignored {listed}"
+            self.notes = [*(known for known in self.notes if known != note), note]
+
+    def _item(self, file: Path, key: str, parts: Mapping[str, bytes], left_out: set[str]) -> Item:
+        place = f"{file.name} {key}"
+        captions, images = {}, []
+        for suffix, data in parts.items():
+            if suffix in SUFFIXES:
+                images.append(data)
+            elif suffix in (*CAPTION_SUFFIXES, "json"):
+                captions[suffix] = data
+            else:
+                left_out.add(f".{suffix} files")
+        try:
+            values, keys = described(captions, self.mapping)
+        except ValueError as error:
+            raise refuse(self.path, f"its {error}", place=place) from None
+        left_out.update(f"key {name!r} of .json files" for name in keys)
+        if len(images) > 1:
+            raise refuse(self.path, f"has {len(images)} images; keep one", place=place)
+        return Item(place, {**values, schema.IMAGE: images[0] if images else None})
+
+
+def tar_files(path: Path) -> list[Path]:
+    """The archive itself, or those of a folder in the order of their names."""
+    if path.is_file():
+        return [path] if path.name.lower().endswith(TAR_SUFFIXES) else []
+    found = []
+    for file in sorted(path.iterdir()):
+        if file.is_file() and file.name.lower().endswith(TAR_SUFFIXES):
+            found.append(file)
+    return found

@@ -1,0 +1,102 @@
+"""The commands on manifests: build, show and check."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from pipeline.cli.console import echo, reported_errors
+from pipeline.cli.tables import print_counts
+
+if TYPE_CHECKING:
+    from manifests.builder.recipe import Built
+
+OPEN = "(each of the run's)"
+"""The emotion of rows that leave it open."""
+
+
+def build(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE",
+            help="A .txt with a prompt a line; .csv, .tsv, .jsonl, .parquet; a folder of images; "
+            "a .tar or a folder of them; a saved `datasets` folder; a hub id owner/name.",
+        ),
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", help="Parquet file to write.")],
+    emotions: Annotated[
+        Optional[str],
+        typer.Option(
+            help="Of items that name none: awe,fear or all; a mixture is awe:0.6+fear:0.4."
+        ),
+    ] = None,
+    taxonomy: Annotated[
+        str, typer.Option(help="The emotions that exist: a name, or a TOML file.")
+    ] = "mikels-8",
+    prompt: Annotated[Optional[str], typer.Option(help="Prompt of items that have none.")] = None,
+    captioner: Annotated[
+        Optional[str],
+        typer.Option(help="Folder of a captioning model, for images that have no caption."),
+    ] = None,
+    map_: Annotated[
+        Optional[list[str]],
+        typer.Option("--map", help="A column by its name, as in prompt=caption. Repeatable."),
+    ] = None,
+    replicates: Annotated[int, typer.Option(min=1, help="Rows for each item and emotion.")] = 1,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="The same number of rows for each emotion.")
+    ] = False,
+    weights_column: Annotated[
+        Optional[str], typer.Option(help="Column that says how often an item shall occur.")
+    ] = None,
+    limit: Annotated[Optional[int], typer.Option(min=1, help="Only this many rows.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the choice, where not all is taken.")] = 0,
+    split: Annotated[Optional[str], typer.Option(help="Split of a `datasets` set.")] = None,
+    subset: Annotated[Optional[str], typer.Option(help="Configuration of a hub id.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Make a manifest of prompts, images or tables, crossed with emotions."""
+    with reported_errors():
+        from manifests.builder.build import build as build_manifest
+        from manifests.builder.build import refuse_output
+        from manifests.builder.columns import parse_mapping
+        from manifests.builder.recipe import Recipe
+        from manifests.builder.sources import open_source
+        from muse.emotions.taxonomies import load_taxonomy
+        from pipeline.config_tables import Images
+        from pipeline.errors import UserError
+        from pipeline.models.captioner import Captioner
+        from pipeline.planning.image_check import ImageCheck
+
+        refuse_output(output, force)
+        try:
+            mapping = parse_mapping(map_ or [])
+            labels = load_taxonomy(taxonomy).labels
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        recipe = Recipe(labels, emotions, prompt, replicates, balanced, weights_column, limit, seed)
+        opened = [open_source(source, mapping, split, subset) for source in sources]
+        model = Captioner(captioner) if captioner else None
+        check = ImageCheck(os.path.sep, Images())
+        built = build_manifest(opened, output, recipe, model, check.problem_of, force)
+    _print_built(output, built, labels)
+
+
+def _print_built(output: str, built: Built, labels: Sequence[str]) -> None:
+    """What was made, by emotion and task; then what was skipped or guessed."""
+    names = {*built.generate, *built.edit}
+    # Emotions in the order of the taxonomy, then mixtures, then what is left open.
+    mixtures = sorted(names - {*labels, ""})
+    ordered = [name for name in (*labels, *mixtures, "") if name in names]
+    rows = [(name or OPEN, (built.generate[name], built.edit[name])) for name in ordered]
+    title = f"{output}: {built.rows:,} row(s) of {built.items:,} item(s)"
+    print_counts(title, ("generate", "edit"), rows)
+    for note in built.notes:
+        echo(note)
+    if "" in names:
+        echo("Rows without an emotion are made for every emotion of the run (--emotions).")
+    echo(f"Next: muse-batch plan {output}")

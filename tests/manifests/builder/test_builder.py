@@ -1,0 +1,227 @@
+"""From sources to a manifest: what is made, skipped, refused; and its bytes."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from manifests.builder.build import build
+from manifests.builder.recipe import Recipe
+from manifests.builder.sources import open_source
+from manifests.check import ManifestError
+from manifests.read import check
+from muse.emotions import MIKELS
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Makes a manifest of sources in `tmp_path`; gives its rows and the report."""
+    monkeypatch.chdir(tmp_path)
+
+    def _make(
+        *sources, mapping=None, captioner=None, image_problem=None, output="m.parquet", **how
+    ):
+        opened = [open_source(str(source), mapping or {}) for source in sources]
+        recipe = Recipe(MIKELS.labels, **how)
+        built = build(opened, output, recipe, captioner, image_problem, force=True)
+        # Whatever is made, a run accepts.
+        checked = check(output, MIKELS.labels, 8, allow_columns=True)
+        rows = pq.read_table(output).to_pylist()
+        assert checked.rows == len(rows) == built.rows
+        assert built.generate.total() + built.edit.total() == built.rows
+        return rows, built
+
+    return _make
+
+
+def _picture(path, colour="red"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 6), colour).save(path)
+    return path
+
+
+def test_prompts_are_crossed_with_emotions_and_blank_lines_are_told(tmp_path, make):
+    (tmp_path / "p.txt").write_bytes("\ufeffa dog\r\n\n  a café \n".encode())
+    rows, built = make("p.txt", emotions="awe,fear")
+    assert [(row["prompt"], row["emotion"]) for row in rows] == [
+        ("a dog", "awe"), ("a dog", "fear"), ("a café", "awe"), ("a café", "fear"),
+    ]  # fmt: skip
+    assert dict(built.generate) == {"awe": 2, "fear": 2}
+    assert built.notes == ["skipped 1: blank line (p.txt line 2)"]
+    rows, built = make("p.txt")
+    assert [set(row) for row in rows] == [{"prompt"}] * 2
+    assert dict(built.generate) == {"": 2}
+
+
+def test_mixtures_make_the_emotions_a_map(tmp_path, make):
+    (tmp_path / "p.txt").write_text("a dog\n")
+    rows, built = make("p.txt", emotions="awe,awe:0.6+fear:0.4", replicates=2)
+    assert [row["emotion"] for row in rows] == [
+        [("awe", 1.0)], [("awe", 1.0)], *[[("awe", 0.6), ("fear", 0.4)]] * 2,
+    ]  # fmt: skip
+    assert dict(built.generate) == {"awe": 2, "awe 0.6 + fear 0.4": 2}
+
+
+def test_photographs_with_captions_beside_them(tmp_path, make):
+    photos = tmp_path / "photos"
+    for name in ("a.jpg", "b.png", "sub/c.webp", "d.png", "e.png"):
+        _picture(photos / name)
+    (photos / "a.txt").write_text("a red wall\n")
+    (photos / "b.json").write_text('{"caption": "a wall", "emotion": "awe:0.5+fear:0.5", "w": 8}')
+    (photos / "sub" / "c.caption").write_text("a door")
+    (photos / "e.png").write_bytes(b"no image")
+    (photos / "e.txt").write_text("what was lost")
+    (photos / "notes.pdf").write_bytes(b"")
+    (photos / "alone.txt").write_text("nothing")
+    (photos / ".hidden").write_text("")
+    broken = {"e.png"}
+    rows, built = make(
+        "photos", emotions="awe",
+        image_problem=lambda image: "is broken" if image[-5:] in broken else None,
+    )  # fmt: skip
+    assert [(row["prompt"], row["image"]) for row in rows] == [
+        ("a red wall", "photos/a.jpg"), ("a wall", "photos/b.png"), ("a door", "photos/sub/c.webp"),
+    ]  # fmt: skip
+    assert dict(built.edit) == {"awe": 2, "awe 0.5 + fear 0.5": 1}
+    notes = "\n".join(built.notes)
+    assert "keys of .json files that were left out: w" in notes
+    assert "skipped 1: image without a caption; write it to NAME.txt beside it" in notes
+    assert "(photos/d.png)" in notes
+    assert "skipped 1: image that cannot be used (photos/e.png: is broken)" in notes
+    assert "skipped 1: caption without an image (photos/alone.txt)" in notes
+    assert "skipped 1: no image by its name (photos/notes.pdf)" in notes
+    assert "skipped 1: hidden file (photos/.hidden)" in notes
+
+
+def test_images_without_captions_get_one_of_all_or_the_captioners(tmp_path, make):
+    for number in range(3):
+        _picture(tmp_path / "photos" / f"{number}.png")
+    (tmp_path / "photos" / "1.txt").write_text("its own")
+    rows, _ = make("photos", prompt="a place")
+    assert [row["prompt"] for row in rows] == ["a place", "its own", "a place"]
+    asked = []
+
+    def captioner(images):
+        asked.extend(images)
+        return ["a wall ", ""]
+
+    rows, built = make("photos", captioner=captioner)
+    assert [row["prompt"] for row in rows] == ["a wall", "its own"]
+    assert asked == [str(tmp_path / "photos" / name) for name in ("0.png", "2.png")]
+    assert built.notes == ["skipped 1: image for which the captioner found no words (photos/2.png)"]
+
+
+def test_paths_are_relative_below_the_manifest_and_absolute_elsewhere(tmp_path, make):
+    photo = _picture(tmp_path / "data" / "photos" / "a.png")
+    (tmp_path / "data" / "photos" / "a.txt").write_text("a wall")
+    table = "prompt,image\nx,photos/a.png\ny,http://host/a.png\nz,\n"
+    (tmp_path / "data" / "t.csv").write_text(table)
+    rows, _ = make("data/photos", "data/t.csv", output="data/m.parquet")
+    images = [row["image"] for row in rows]
+    assert images == ["photos/a.png", "photos/a.png", "http://host/a.png", None]
+    rows, _ = make("data/photos", "data/t.csv", output="other/m.parquet")
+    assert [row["image"] for row in rows] == [str(photo)] * 2 + ["http://host/a.png", None]
+
+
+def test_further_columns_and_ids_are_kept(tmp_path, make):
+    lines = [
+        {"id": 7, "caption": "a dog", "emotion": ["awe", "fear"], "seed": 3, "stars": 4.5},
+        {"id": 8, "caption": "a cat", "emotion": {"awe": 1}, "tags": ["x"]},
+    ]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    rows, built = make("t.jsonl", replicates=2)
+    assert built.notes == ["t.jsonl: column 'caption' was taken as prompt"]
+    assert [row["id"] for row in rows] == [
+        "7-awe", "7-awe-2", "7-fear", "7-fear-2", "8-awe", "8-awe-2",
+    ]  # fmt: skip
+    assert [row["source_id"] for row in rows] == ["7"] * 4 + ["8"] * 2
+    assert rows[0]["seed"] == rows[2]["seed"] == 3
+    assert len({rows[0]["seed"], rows[1]["seed"]}) == 2
+    assert (rows[0]["stars"], rows[4]["tags"]) == (4.5, ["x"])
+
+
+def test_weights_and_balance(tmp_path, make):
+    text = "prompt,weight,emotion\n" + "".join(f"p{n},{n % 4},\n" for n in range(8))
+    (tmp_path / "t.csv").write_text(text)
+    rows, built = make(
+        "t.csv", emotions="awe,fear", weights_column="weight", replicates=9, limit=48
+    )
+    counts = {n: sum(row["prompt"] == f"p{n}" for row in rows) for n in range(8)}
+    assert counts == {0: 0, 1: 4, 2: 8, 3: 12, 4: 0, 5: 4, 6: 8, 7: 12}
+    rows, built = make("t.csv", emotions="all", balanced=True, limit=17)
+    assert set(built.generate.values()) == {2}
+    with pytest.raises(ManifestError, match=r"--balanced.*\n.*needs an emotion for every row"):
+        make("t.csv", balanced=True)
+    with pytest.raises(
+        ManifestError, match=r"--weights-column mass: no such column; .* are weight"
+    ):
+        make("t.csv", weights_column="mass")
+
+
+def test_every_problem_of_a_source_is_named_by_place_and_column(tmp_path, make):
+    text = "id,prompt,emotion,seed,w\n1,a dog,awee,,1\n1,\x07,awe,x,1\n2,a cat,awe+fear,-1,nan\n"
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(ManifestError) as caught:
+        make("t.csv", weights_column="w")
+    message = str(caught.value)
+    assert message.startswith("t.csv: 6 problem(s)\n")
+    assert "line 2, column 'emotion': unknown emotion 'awee'" in message
+    assert "line 3, column 'id': '1' was used by t.csv line 2; ids must be unique" in message
+    assert "line 3, column 'prompt': has the character U+0007" in message
+    assert "line 3, column 'seed': is 'x'; give an integer" in message
+    assert "line 4, column 'seed': is -1" in message
+    assert "line 4, column 'w': is 'nan'; give a number of at least 0" in message
+    assert not (tmp_path / "m.parquet").exists()
+
+
+def test_the_bytes_are_the_same_again(tmp_path, make):
+    (tmp_path / "t.csv").write_text("prompt,x\n" + "".join(f"p{n},{n}\n" for n in range(50)))
+    make("t.csv", emotions="all", balanced=True, limit=40, seed=5)
+    first = (tmp_path / "m.parquet").read_bytes()
+    make("t.csv", emotions="all", balanced=True, limit=40, seed=5)
+    assert (tmp_path / "m.parquet").read_bytes() == first
+
+
+def test_images_as_bytes_and_as_paths_go_together(tmp_path, make):
+    data = _picture(tmp_path / "a.png").read_bytes()
+    pq.write_table(pa.table({"text": ["x"], "image": [data]}), tmp_path / "t.parquet")
+    _picture(tmp_path / "photos" / "b.png")
+    rows, _ = make("t.parquet", "photos", prompt="a wall")
+    assert [row["image"] for row in rows] == [
+        {"bytes": data, "path": None}, {"bytes": None, "path": "photos/b.png"},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("output", "problem"),
+    [
+        ("m.csv", "ends in .parquet"),
+        ("s3://b/m.parquet", "is a URL"),
+        ("folder.parquet", "is a folder"),
+        ("there.parquet", "exists; give --force"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused(tmp_path, monkeypatch, output, problem):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.parquet").mkdir()
+    (tmp_path / "there.parquet").write_bytes(b"mine")
+    (tmp_path / "p.txt").write_text("a dog")
+    with pytest.raises(ManifestError, match=problem):
+        build([open_source("p.txt", {})], output, Recipe(MIKELS.labels))
+    assert (tmp_path / "there.parquet").read_bytes() == b"mine"
+
+
+def test_what_makes_nothing_is_refused_with_the_reasons(tmp_path, make):
+    (tmp_path / "p.txt").write_text("\n\n")
+    with pytest.raises(ManifestError, match=r"nothing to make\n.*blank line"):
+        make("p.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["p.txt"]
+
+
+def test_columns_of_two_sources_that_do_not_go_together_are_named(tmp_path, make):
+    (tmp_path / "a.jsonl").write_text('{"prompt": "x", "n": 1}')
+    (tmp_path / "b.jsonl").write_text('{"prompt": "x", "n": ["1"]}')
+    with pytest.raises(ManifestError, match=r"column 'n': is list.*but int64 in another source"):
+        make("a.jsonl", "b.jsonl")

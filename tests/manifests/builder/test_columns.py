@@ -1,0 +1,71 @@
+"""Which columns of a source stand for ours."""
+
+import pytest
+
+from manifests.builder.columns import parse_mapping, renamed_object, renames
+from manifests.check import ManifestError
+
+
+def _renames(names, **mapping):
+    notes = []
+    return renames("t.csv", names, mapping, notes), notes
+
+
+def test_a_mapping_is_ours_to_theirs():
+    assert parse_mapping(["prompt=caption", " image = file=name "]) == {
+        "prompt": "caption",
+        "image": "file=name",
+    }
+
+
+@pytest.mark.parametrize(
+    ("assignments", "problem"),
+    [
+        (["prompt"], "write OURS=THEIRS"),
+        (["prompt="], "write OURS=THEIRS"),
+        (["caption=prompt"], "no column 'caption'; it has prompt, image"),
+        (["prompt=a", "prompt=b"], "mapped twice"),
+    ],
+)
+def test_no_mapping_is_refused(assignments, problem):
+    with pytest.raises(ValueError, match=problem):
+        parse_mapping(assignments)
+
+
+def test_one_column_that_resembles_ours_is_taken_and_told():
+    renamed, notes = _renames(["Caption", "stars"])
+    assert renamed == {"Caption": "prompt", "stars": "stars"}
+    assert notes == ["t.csv: column 'Caption' was taken as prompt"]
+    # Where the right one is there, nothing is guessed.
+    assert _renames(["prompt", "caption"]) == ({"prompt": "prompt", "caption": "caption"}, [])
+
+
+def test_a_mapped_column_replaces_the_one_of_our_name():
+    assert _renames(["prompt", "caption"], prompt="caption") == (
+        {"prompt": "source_prompt", "caption": "prompt"},
+        [],
+    )
+    assert _renames(["prompt", "image"], prompt="image", image="prompt")[0] == {
+        "prompt": "image",
+        "image": "prompt",
+    }
+
+
+def test_what_is_ambiguous_or_missing_is_refused_with_the_option():
+    with pytest.raises(ManifestError, match="give --map prompt=caption or --map prompt=text"):
+        _renames(["caption", "text"])
+    with pytest.raises(ManifestError, match="no such column; did you mean 'caption'"):
+        _renames(["caption"], prompt="captoin")
+
+
+def test_an_object_beside_an_image():
+    assert renamed_object({"caption": "x", "emotion": "awe", "w": 1}, {}) == (
+        {"prompt": "x", "emotion": "awe"},
+        ["w"],
+    )
+    assert renamed_object({"alt": "x", "prompt": "y"}, {"prompt": "alt"}) == (
+        {"prompt": "x"},
+        ["prompt"],
+    )
+    with pytest.raises(ValueError, match="the keys caption, text could all be 'prompt'"):
+        renamed_object({"caption": "x", "text": "y"}, {})

@@ -1,0 +1,68 @@
+"""A WebDataset as a source."""
+
+import io
+import tarfile
+
+import pytest
+from PIL import Image
+
+from manifests.builder.item import Skipped
+from manifests.builder.tar_images import TarImages
+from manifests.check import ManifestError
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def _write(name, members):
+        with tarfile.open(name, "w") as archive:
+            for member, data in members.items():
+                info = tarfile.TarInfo(member)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+
+    return _write
+
+
+def _png():
+    data = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(data, "png")
+    return data.getvalue()
+
+
+def test_samples_of_all_archives_of_a_folder_in_order(tmp_path, write):
+    (tmp_path / "shards").mkdir()
+    png = _png()
+    write("shards/b.tar", {"0.png": png, "0.json": b'{"text": "b", "emotion": "awe", "w": 1}'})
+    write("shards/a.tar", {"0.jpg": png, "0.txt": b"a", "0.cls": b"3", "1.txt": b"words alone"})
+    source = TarImages("shards", {})
+    items = list(source.items(Skipped()))
+    assert [(item.place, item.values) for item in items] == [
+        ("a.tar 0", {"prompt": "a", "image": png}),
+        ("a.tar 1", {"prompt": "words alone", "image": None}),
+        ("b.tar 0", {"prompt": "b", "emotion": "awe", "image": png}),
+    ]
+    assert source.notes == ["shards: left out of its samples: .cls files, key 'w' of .json files"]
+
+
+@pytest.mark.parametrize(
+    ("members", "problem"),
+    [
+        ({"0.png": b"x", "0.jpg": b"y"}, "a.tar 0: has 2 images; keep one"),
+        ({"0.png": b"x", "0.json": b"["}, "a.tar 0: its .json cannot be read"),
+        ({"0.png": b"x", "0.txt": b"\xe9"}, "a.tar 0: its .txt is not UTF-8"),
+        ({"0.png": b"x", "0.json": b"5"}, "a.tar 0: its .json is 5"),
+    ],
+)
+def test_samples_that_cannot_be_meant_are_refused_by_key(write, members, problem):
+    write("a.tar", members)
+    with pytest.raises(ManifestError, match=problem):
+        list(TarImages("a.tar", {}).items(Skipped()))
+
+
+def test_an_archive_that_is_cut_is_refused(tmp_path, write):
+    write("a.tar", {f"{n}.png": b"x" * 600 for n in range(4)})
+    (tmp_path / "a.tar").write_bytes((tmp_path / "a.tar").read_bytes()[:2000])
+    with pytest.raises(ManifestError, match="not a whole tar file"):
+        list(TarImages("a.tar", {}).items(Skipped()))

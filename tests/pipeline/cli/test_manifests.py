@@ -1,0 +1,52 @@
+"""The commands on manifests, as a user calls them."""
+
+import pytest
+from PIL import Image
+
+from tests.support import drive
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prompts.txt").write_text("a dog on a beach\n\na car in a city\n")
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (8, 6)).save(tmp_path / "photos" / "a.png")
+    (tmp_path / "photos" / "b.png").write_bytes(b"no image")
+    return tmp_path
+
+
+def test_build_prints_what_it_made_by_emotion_and_task(here):
+    done = drive.command(
+        "manifest", "build", "prompts.txt", "photos", "--prompt", "a place",
+        "--emotions", "awe,fear,awe:0.6+fear:0.4", "-o", "m.parquet",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert "m.parquet: 9 row(s) of 3 item(s)" in done.stdout
+    assert ["awe", "2", "1"] in lines
+    assert ["awe", "0.6", "+", "fear", "0.4", "2", "1"] in lines
+    assert ["all", "6", "3"] in lines
+    assert "skipped 1: blank line (prompts.txt line 2)" in done.stdout
+    assert "skipped 1: image that cannot be used (photos/b.png: " in done.stdout
+    assert "\x1b" not in done.stdout
+    table = done.stdout.partition("all ")[0]
+    assert max(map(len, table.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--emotions", "joy"], "unknown emotion 'joy'"),
+        (["--map", "caption"], "write OURS=THEIRS"),
+        (["--taxonomy", "mikel"], "unknown taxonomy 'mikel'; did you mean 'mikels-8'"),
+        (["--captioner", "gone"], "--captioner gone: is not the folder of a model"),
+        (["--weights-column", "w"], "no such column"),
+        (["--replicates", "0"], "greater than or equal to 1"),
+    ],
+)
+def test_mistakes_end_with_exit_code_2_and_write_nothing(here, options, problem):
+    done = drive.command("manifest", "build", "prompts.txt", "-o", "m.parquet", *options)
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert not (here / "m.parquet").exists()
