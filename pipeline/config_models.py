@@ -62,7 +62,9 @@ class ModelSettings(Settings):
     )
     compile: bool = Field(False, description="Have torch compile the network on first use.")
     lora: Texts = Field(
-        (), description="LoRA files, folders or hub ids, fused in this order; needs peft."
+        (),
+        description="LoRA files, folders or hub ids, fused in this order; needs peft. A strength "
+        "other than 1 follows after a colon, as in `style.safetensors:0.8`.",
     )
     taxonomy: TaxonomySetting = Field(
         MIKELS,

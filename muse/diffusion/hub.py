@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from muse.diffusion.model_files import ModelFolder
+
 TEXT = ["*.json", "*.txt", "*.model"]
 PLAIN = ["*.safetensors", *TEXT]
 
 PIPELINE = ["*/*.safetensors", *TEXT]
 """Files of a diffusion model: those in folders. Single files beside them repeat all weights."""
 
-UNUSED = ["safety_checker/*", "*.fp16.safetensors", "*non_ema*"]
+UNUSED = ["safety_checker/*", "*non_ema*"]
 """Files of a diffusion model that are never loaded."""
+
+HALF = ["*.fp16.safetensors", "*.fp16-*.safetensors", "*.bf16.safetensors", "*.bf16-*.safetensors"]
+"""Weights in half precision: downloaded only for parts that have no others."""
 
 NO_TINY_VAE = "none"
 """Instead of the name of a tiny decoder: the guide is shown images decoded by the VAE itself."""
@@ -20,29 +25,89 @@ NO_TINY_VAE = "none"
 NO_PEFT = 'a LoRA needs peft, which is missing or too old: pip install "muse-batch[lora]"'
 
 
-def local_folder(name: str, files: Sequence[str] = PLAIN) -> Path:
+class NotOnThisMachine(ValueError):
+    """A model of the hub that would have to be downloaded first."""
+
+
+def local_folder(name: str, files: Sequence[str] = PLAIN, download: bool = True) -> Path:
     """The folder at the path `name`, or the (downloaded) one of the hub id owner/name.
 
     Args:
         files: patterns of the files to download.
+        download: fetch what is not in the local cache of the hub.
 
     Raises:
         ValueError: neither, or the hub cannot provide it.
+        NotOnThisMachine: a hub id that is not in the cache, without `download`.
     """
     path = Path(name).expanduser()
     if path.is_dir():
         return path.resolve()
+    if path.is_file():
+        raise ValueError("it is a file that cannot be read; give a folder, or a .safetensors file")
     if path.is_absolute() or name.startswith(".") or name.count("/") != 1:
         raise ValueError("there is no such folder, and it is not a hub id (owner/name)")
+    return _snapshot(name, files, UNUSED + HALF, download)
+
+
+def local_model(name: str, download: bool = True) -> Path:
+    """As `local_folder`, for a diffusion model.
+
+    Weights in half precision are downloaded for the parts that have no others.
+    """
+    folder = local_folder(name, PIPELINE, download)
+    if Path(name).expanduser().is_dir():
+        return folder
+    halves = [f"{part}/{pattern}" for part in _without_weights(folder) for pattern in HALF]
+    return _snapshot(name, halves, UNUSED, download) if halves else folder
+
+
+def _without_weights(model: Path) -> list[str]:
+    """Parts of a diffusion model whose weights are not in its folder, as far as it can be read."""
+    try:
+        folder = ModelFolder.read(model)
+    except ValueError:
+        return []
+    absent = []
+    for part in filter(folder.has_weights, folder.parts):
+        try:
+            folder.variant(part)
+        except ValueError:
+            absent.append(part)
+    return absent
+
+
+def _snapshot(name: str, allowed: Sequence[str], ignored: Sequence[str], download: bool) -> Path:
+    """The local copy of a hub's repository, with the files that patterns allow and do not ignore.
+
+    Raises: as `local_folder`.
+    """
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(files), ignore_patterns=UNUSED))
+        snapshot = snapshot_download(
+            name,
+            allow_patterns=[*allowed],
+            ignore_patterns=[*ignored],
+            local_files_only=not download,
+        )
+        return Path(snapshot)
     except Exception as error:  # the hub raises many classes, for the same reasons
+        if not download:
+            raise NotOnThisMachine("it is not on this machine yet") from None
         raise ValueError(
             f"there is no such folder, and the hub cannot provide it ({type(error).__name__}); "
             "check the name, or download it and give its folder"
         ) from None
+
+
+def lora_and_strength(text: str) -> tuple[str, float]:
+    """The file, folder or hub id of a LoRA, and its strength, 1 unless it follows after a colon."""
+    name, colon, strength = text.rpartition(":")
+    try:
+        return (name, float(strength)) if colon else (text, 1.0)
+    except ValueError:
+        return text, 1.0
 
 
 def configs_beside(file: Path) -> Path | None:

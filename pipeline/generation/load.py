@@ -48,7 +48,7 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
         device,
         config.dtype,
         models["vae"].path if "vae" in models else None,
-        [models[f"lora {number}"].path for number in range(len(config.lora))],
+        [_lora(models[f"lora {number}"]) for number in range(len(config.lora))],
         models["tiny_vae"].path if "tiny_vae" in models else config.tiny_vae,
         config.compile,
     )
@@ -63,3 +63,10 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
         for method in (config.method, refined_method(config.method))
     )
     return ScoringMuseEngine(engine, refining, guide, judge, clip, device, side)
+
+
+def _lora(model: Model) -> str:
+    """The path of a LoRA on this node with the strength that the user gave it."""
+    from muse.diffusion.hub import lora_and_strength
+
+    return f"{model.path}:{lora_and_strength(model.name)[1]}"

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import muse.mini
 from muse.classifiers.spec import ClassifierSpec, read_spec
-from muse.diffusion.hub import NO_PEFT, NO_TINY_VAE, PIPELINE, PLAIN, local_folder
+from muse.diffusion.hub import (
+    NO_PEFT,
+    NO_TINY_VAE,
+    NotOnThisMachine,
+    local_folder,
+    local_model,
+    lora_and_strength,
+)
+from muse.diffusion.model_files import model_problems
 from muse.emotions.labels import clean
 from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED, SAME_JUDGE
@@ -34,6 +42,23 @@ MAX_PROBLEMS = 10
 
 
 @dataclasses.dataclass(frozen=True)
+class Files:
+    """How the files of models are read.
+
+    Attributes:
+        sha256: the hash of a file.
+        download: fetch models of the hub that are not on this machine.
+    """
+
+    sha256: HashFile
+    download: bool = True
+
+
+READ = Files(sha256_file)
+"""Hash what files hold, and download what is missing."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Model:
     """One model of a run.
 
@@ -50,24 +75,61 @@ class Model:
     weights: tuple[str, ...] = ()
 
 
-def locate(config: Config) -> dict[str, Model]:
+def locate(config: Config, files: Files = READ) -> dict[str, Model]:
     """Every model of the run by its role, hashed, and with labels that match the taxonomy.
 
+    Args:
+        files: how they are hashed, and whether models of the hub are downloaded.
+
     Raises:
-        UserError: a folder that is missing or not safe to load; a hub id that is neither cached nor
-            can be fetched; a classifier whose labels do not match; a filter's label that its
-            classifier does not have; a judge with the guide's weights; LoRAs without peft.
+        UserError: a folder that is missing, incomplete or not safe to load; a hub id that is
+            neither cached nor can be fetched; a classifier whose labels do not match; a filter's
+            label that its classifier does not have; a judge with the guide's weights; LoRAs without
+            peft.
     """
     # Two roles may share a folder, and a classifier's weights are hashed twice.
-    sha256 = cache(sha256_file)
+    files = dataclasses.replace(files, sha256=cache(files.sha256))
     if config.engine == "null":
-        return {"model": Model("null", "", "")} | _filter_models(config, sha256)
-    models = {role: _main_model(role, config, sha256) for role in ROLES}
-    models |= _parts(config, sha256)
-    models |= _filter_models(config, sha256)
+        return {"model": Model("null", "", "")} | _filter_models(config, files)
+    models = {role: _main_model(role, config, files) for role in ROLES}
+    models |= _parts(config, files)
+    models |= _filter_models(config, files)
     if is_same_judge(models) and not config.allow_same_judge:
         raise UserError(f"--guide and --judge have the same weights; {SAME_JUDGE}")
     return models
+
+
+def check_models(config: Config) -> list[str]:
+    """What `locate` would find wrong; reads no weights and downloads nothing.
+
+    Returns:
+        Warnings: of models that are not on this machine, and were not checked.
+
+    Raises:
+        UserError: as `locate`.
+    """
+    names = {role: str(getattr(config, role)) for role in ROLES} | _part_names(config)
+    filters = config.filter_models.items()
+    names |= {filter_role(name): folder_and_label(value)[0] for name, value in filters}
+    if absent := [name for role, name in names.items() if not _is_here(role, name)]:
+        return [
+            f"{', '.join(absent)}: not on this machine yet; models are checked when all are here, "
+            "or when a run has downloaded them"
+        ]
+    # Without hashes, models are told apart by the paths of their files.
+    locate(config, Files(str, download=False))
+    return []
+
+
+def _is_here(role: str, name: str) -> bool:
+    """Whether a model needs no download."""
+    try:
+        local_path(role, name, download=False)
+    except NotOnThisMachine:
+        return False
+    except ValueError:
+        pass  # `locate` says what is wrong with it
+    return True
 
 
 def is_same_judge(models: Mapping[str, Model]) -> bool:
@@ -86,28 +148,34 @@ def is_classifier(role: str) -> bool:
     return role in CLASSIFIERS or role.startswith(FILTER_MODELS)
 
 
-def local_path(role: str, name: str) -> Path:
+def local_path(role: str, name: str, download: bool = True) -> Path:
     """The local folder or file of a model: embedded, a path, or the local copy of a hub id.
+
+    Args:
+        name: of a LoRA, with its strength if it has one.
+        download: fetch a hub id that is not on this machine.
 
     Raises:
         ValueError: there is none, or it is a single file where a folder is needed.
     """
     if name == EMBEDDED and role in ROLES:
         return muse.mini.WEIGHTS / ROLES[role]
+    if role.split()[0] == "lora":
+        name, _ = lora_and_strength(name)
     file = Path(name).expanduser()
     if file.suffix == ".safetensors" and file.is_file():
         if role.split()[0] not in SINGLE_FILES:
             raise ValueError("it is a single file; give its folder")
         return file.resolve()
-    return local_folder(name, PIPELINE if role == "model" else PLAIN)
+    return local_model(name, download) if role == "model" else local_folder(name, download=download)
 
 
-def _main_model(role: str, config: Config, sha256: HashFile) -> Model:
+def _main_model(role: str, config: Config, files: Files) -> Model:
     """The model of one of `ROLES`."""
     name = getattr(config, role)
     spec: ClassifierSpec | None = None
     try:
-        path = _safe_path(role, name)
+        path = _safe_path(role, name, files)
         if role in CLASSIFIERS:
             spec = read_spec(path)
             spec.check(config.taxonomy, config.label_map.get(role))
@@ -116,55 +184,62 @@ def _main_model(role: str, config: Config, sha256: HashFile) -> Model:
             f"; the label_map is the table [label_map.{role}]" if "label_map" in str(error) else ""
         )
         raise UserError(f"--{role} {name!r}: {error}{hint}") from None
-    weights = [hash_weights(leaf, sha256) for leaf in spec.leaves()] if spec else []
-    return Model(name, str(path), hash_model(path, is_classifier(role), sha256), tuple(weights))
+    weights = [hash_weights(leaf, files.sha256) for leaf in spec.leaves()] if spec else []
+    return Model(
+        name, str(path), hash_model(path, is_classifier(role), files.sha256), tuple(weights)
+    )
 
 
-def _parts(config: Config, sha256: HashFile) -> dict[str, Model]:
+def _parts(config: Config, files: Files) -> dict[str, Model]:
     """The models that replace or change a part of the diffusion model: VAE, tiny decoder, LoRAs."""
     if config.lora and importlib.util.find_spec("peft") is None:
         raise UserError(f"config: lora: {NO_PEFT}")
-    names = {
-        "vae": config.vae,
-        "tiny_vae": "" if config.tiny_vae == NO_TINY_VAE else config.tiny_vae,
-    }
-    names |= {f"lora {number}": name for number, name in enumerate(config.lora)}
     models = {}
-    for role, name in names.items():
-        if not name:
-            continue
+    for role, name in _part_names(config).items():
         try:
-            path = _safe_path(role, name)
+            path = _safe_path(role, name, files)
         except ValueError as error:
             raise UserError(f"config: {role.split()[0]} {name!r}: {error}") from None
-        models[role] = Model(name, str(path), hash_model(path, False, sha256))
+        models[role] = Model(name, str(path), hash_model(path, False, files.sha256))
     return models
 
 
-def _filter_models(config: Config, sha256: HashFile) -> dict[str, Model]:
+def _part_names(config: Config) -> dict[str, str]:
+    """What the settings name by the role of each part."""
+    tiny_vae = "" if config.tiny_vae == NO_TINY_VAE else config.tiny_vae
+    names = {"vae": config.vae, "tiny_vae": tiny_vae}
+    names |= {f"lora {number}": name for number, name in enumerate(config.lora)}
+    return {role: name for role, name in names.items() if name}
+
+
+def _filter_models(config: Config, files: Files) -> dict[str, Model]:
     """The classifiers whose probabilities are the scores of filters."""
     models = {}
     for name, model_and_label in sorted(config.filter_models.items()):
         folder, label = folder_and_label(model_and_label)
         role = filter_role(name)
         try:
-            path = _safe_path(role, folder)
+            path = _safe_path(role, folder, files)
             labels = read_spec(path).own_taxonomy().labels
             if clean(label) not in labels:
                 raise ValueError(f"it has no label {label!r}; choose {', '.join(labels)}")
         except ValueError as error:
             raise UserError(f"config: {role} {folder!r}: {error}") from None
-        models[role] = Model(folder, str(path), hash_model(path, True, sha256))
+        models[role] = Model(folder, str(path), hash_model(path, True, files.sha256))
     return models
 
 
-def _safe_path(role: str, name: str) -> Path:
-    """The local path of a model that is safe to load.
+def _safe_path(role: str, name: str, files: Files) -> Path:
+    """The local path of a model that is safe to load, and of a diffusion model that is complete.
 
     Raises:
-        ValueError: there is none, or it has pickled weights, code of its own or damaged files.
+        ValueError: there is none, it has pickled weights, code of its own or damaged files, or it
+            is no diffusion model of a known family.
     """
-    path = local_path(role, name)
-    if problems := list(problems_of(path)):
+    path = local_path(role, name, files.download)
+    # Of a diffusion model that is incomplete or of another kind, that alone is told.
+    problems = list(model_problems(path)) if role == "model" else []
+    problems = problems or list(problems_of(path))
+    if problems:
         raise ValueError("\n  ".join(problems[:MAX_PROBLEMS]))
     return path

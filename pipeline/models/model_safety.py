@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from muse.diffusion.hub import configs_beside
+from muse.diffusion.model_files import PICKLED, ModelFolder
 
-PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion", None)
 """Libraries whose classes a model_index.json may name; None where a part is left out."""
 
@@ -35,7 +35,18 @@ def problems_of(model: Path) -> Iterator[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    """The files that a model is read from.
+
+    Of a diffusion model those in the folders of its parts. What lies beside them, such as the same
+    weights for OpenVINO or ONNX, and parts that are never loaded, are nobody's concern.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    try:
+        parts = ModelFolder.read(folder).parts
+    except ValueError:
+        return files
+    kept = (folder, *(folder / part for part in parts))
+    return [path for path in files if path.parent in kept]
 
 
 def _folder_problems(folder: Path) -> Iterator[str]:
@@ -96,11 +107,11 @@ def _json_problems(path: Path, name: str) -> Iterator[str]:
         yield f"{name} is not JSON; copy it again"
         return
     if not isinstance(content, dict):
-        if path.name.endswith(("config.json", "index.json")):
+        if path.name.endswith("config.json") or "index." in path.name:
             yield f"{name} is not a table of settings; copy it again"
         return
     yield from _code_problems(content, path, name)
-    if path.name.endswith(".safetensors.index.json"):
+    if ".safetensors.index." in path.name:
         yield from _shard_index_problems(content, path, name)
 
 

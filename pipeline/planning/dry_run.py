@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from manifests.read import rows_of
 from manifests.schema import Row
 from pipeline.config import Config
+from pipeline.models.locate import check_models
 from pipeline.planning.image_check import ImageCheck
 from pipeline.planning.manifest_input import (
     checked_manifest,
@@ -46,7 +47,7 @@ class DryRun:
     Attributes:
         numbers: requests, batches and shards, by task and emotion; images, as far as they were
             looked at.
-        warnings: of prompts.
+        warnings: of models and prompts.
         problems: source images that cannot be used; their requests would fail.
     """
 
@@ -63,6 +64,7 @@ def dry_run(manifest_path: str, config: Config, output: Location | None) -> DryR
 
     Raises:
         ManifestError: the manifest cannot be used; with all its problems.
+        UserError: a model cannot be used.
     """
     with fetched_manifest(manifest_path, config.store_timeout_s) as local:
         return _dry_run(local, folder_of(manifest_path), config, output)
@@ -87,6 +89,7 @@ def _dry_run(local: str, base: str, config: Config, output: Location | None) -> 
             prompts.add(row)
 
     manifest = checked_manifest(local, config, on_row=count)
+    model_warnings = [] if config.engine == "null" else check_models(config)
     images.finish()
     if output is not None:
         planned = plan_requests(rows_of(manifest, labels), config)
@@ -109,7 +112,7 @@ def _dry_run(local: str, base: str, config: Config, output: Location | None) -> 
             "cut_to_square": images.cut,
             "relative_to": public(base),
         }
-    return DryRun(numbers, prompts.warnings, _image_problems(images))
+    return DryRun(numbers, [*model_warnings, *prompts.warnings], _image_problems(images))
 
 
 def _image_problems(images: ImageCheck) -> list[str]:

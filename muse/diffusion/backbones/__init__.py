@@ -42,7 +42,8 @@ def load_backbone(
             first releases (see `muse.diffusion.hub.configs_beside` for its configurations).
         dtype: of the weights; tokens, loss and optimiser stay float32.
         vae: another VAE's folder, hub id or single file.
-        lora: LoRA files, folders or hub ids, each fused at full strength; needs peft.
+        lora: LoRA files, folders or hub ids, each fused at full strength or at the one after a
+            colon, as in `style.safetensors:0.8`; needs peft.
         tiny_vae: a tiny decoder's (`AutoencoderTiny`) folder or hub id, for what the guide reads
             on the way; `none` for the VAE itself. By default the one in the folder `tiny_vae/` of
             a model that is a folder, if it has one.
@@ -54,7 +55,7 @@ def load_backbone(
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype is {dtype!r}; choose {', '.join(DTYPES)}")
-    pipe = open_pipeline(str(path), tuple(FAMILIES))
+    pipe = open_pipeline(str(path))
     family = type(pipe).__name__
     if vae:
         pipe.vae = open_vae(vae)

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from muse.diffusion.hub import NO_PEFT, NO_TINY_VAE, configs_beside, local_folder
+from muse.diffusion.hub import (
+    NO_PEFT,
+    NO_TINY_VAE,
+    configs_beside,
+    local_folder,
+    local_model,
+    lora_and_strength,
+)
+from muse.diffusion.model_files import (
+    NEVER_LOADED,
+    TINY_VAE,
+    ModelFolder,
+    family_of_file,
+    folder_problems,
+    variant_of,
+)
 
-UNFILTERED = {"safety_checker": None, "requires_safety_checker": False}
-"""Filtering is the pipeline's; the safety checker would only cost memory here."""
 
+def open_pipeline(path: str) -> Any:
+    """The diffusers pipeline at `path`: a folder, a hub id, or a single `.safetensors` file.
 
-def open_pipeline(path: str, families: Sequence[str]) -> Any:
-    """The diffusers pipeline at `path`, of one of `families` (names of pipeline classes).
+    Parts that no image depends on (`NEVER_LOADED`) are left out.
 
     Raises:
         ValueError: another family, only pickled weights, or an incomplete model.
@@ -21,24 +37,36 @@ def open_pipeline(path: str, families: Sequence[str]) -> Any:
     import diffusers
 
     if path.endswith(".safetensors"):
-        family = _family_of(path)
-        return _from_file(getattr(diffusers, family), Path(path), _unfiltered(family))
-    try:
-        family = str(diffusers.DiffusionPipeline.load_config(path)["_class_name"])
-        if family not in families:
-            raise ValueError(f"{path} is a {family}; known families: {', '.join(families)}")
-        return getattr(diffusers, family).from_pretrained(
-            path, use_safetensors=True, **_unfiltered(family)
-        )
-    except OSError as error:
-        if "safetensors" in str(error):
-            raise ValueError(
-                f"{path} has no .safetensors weights; convert them: "
-                "pickled weights are never loaded"
-            ) from None
-        raise ValueError(
-            f"{path} is neither a diffusers folder nor a model that the hub provides: {error}"
-        ) from None
+        family = getattr(diffusers, family_of_file(Path(path)))
+        return _from_file(family, Path(path), _left_out(family))
+    folder = ModelFolder.read(local_model(path))
+    if problems := list(folder_problems(folder)):
+        raise ValueError(f"{path}: " + "\n  ".join(problems))
+    family = getattr(diffusers, folder.family)
+    # Parts whose weights have a variant, such as fp16, are opened one by one: diffusers would take
+    # that variant of every part that has it, also where it has weights without one.
+    given = _left_out(family) | dict.fromkeys(folder.left_out)
+    for part in folder.parts:
+        variant = folder.variant(part) if folder.has_weights(part) else None
+        if variant is not None and part != TINY_VAE:
+            given[part] = _open_part(folder, part, variant)
+    return family.from_pretrained(folder.path, use_safetensors=True, **given)
+
+
+def _open_part(folder: ModelFolder, part: str, variant: str | None) -> Any:
+    """One part of a model, from its folder."""
+    library, kind = folder.parts[part]
+    return getattr(import_module(library), kind).from_pretrained(
+        folder.path / part, variant=variant, use_safetensors=True
+    )
+
+
+def _left_out(family: Any) -> dict[str, Any]:
+    """Arguments with which a pipeline is made without the parts that are never loaded."""
+    known = inspect.signature(family.__init__).parameters
+    left_out: dict[str, Any] = {part: None for part in NEVER_LOADED if part in known}
+    # Filtering is the pipeline's; the safety checker would only cost memory here.
+    return left_out | ({"requires_safety_checker": False} if "safety_checker" in known else {})
 
 
 def open_vae(path: str) -> Any:
@@ -51,7 +79,7 @@ def open_vae(path: str) -> Any:
 
     if path.endswith(".safetensors"):
         return _from_file(AutoencoderKL, Path(path), {})
-    return AutoencoderKL.from_pretrained(path, use_safetensors=True)
+    return _open_folder(AutoencoderKL, path)
 
 
 def open_tiny_vae(name: str, model: str) -> Any:
@@ -62,17 +90,22 @@ def open_tiny_vae(name: str, model: str) -> Any:
     """
     from diffusers import AutoencoderTiny
 
-    own = Path(model) / "tiny_vae"
+    own = Path(model) / TINY_VAE
     place = name or (str(own) if own.is_dir() else NO_TINY_VAE)
-    return (
-        None
-        if place == NO_TINY_VAE
-        else AutoencoderTiny.from_pretrained(place, use_safetensors=True)
-    )
+    return None if place == NO_TINY_VAE else _open_folder(AutoencoderTiny, place)
+
+
+def _open_folder(kind: Any, path: str) -> Any:
+    """A VAE of the class `kind` from a folder or a hub id."""
+    folder = local_folder(path)
+    return kind.from_pretrained(folder, variant=variant_of(folder), use_safetensors=True)
 
 
 def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
-    """Add LoRAs (files, folders or hub ids) to the weights of `pipe`, each at full strength.
+    """Add LoRAs (files, folders or hub ids) to the weights of `pipe`, in this order.
+
+    Args:
+        names: each as `hub.lora_and_strength` reads it.
 
     Raises:
         ValueError: peft is not installed, or a LoRA fits no part of the model.
@@ -81,7 +114,8 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
 
     if names and not USE_PEFT_BACKEND:
         raise ValueError(NO_PEFT)
-    for name in names:
+    for name_and_strength in names:
+        name, strength = lora_and_strength(name_and_strength)
         path = name if name.endswith(".safetensors") else str(local_folder(name))
         try:
             pipe.load_lora_weights(path, use_safetensors=True)
@@ -91,12 +125,8 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
             raise ValueError(
                 f"the LoRA {name} has weights for no part of this {type(pipe).__name__}"
             )
-        pipe.fuse_lora()
+        pipe.fuse_lora(lora_scale=strength)
         pipe.unload_lora_weights()
-
-
-def _unfiltered(family: str) -> dict[str, Any]:
-    return UNFILTERED if family == "StableDiffusionPipeline" else {}
 
 
 def _from_file(kind: Any, file: Path, options: dict[str, Any]) -> Any:
@@ -129,21 +159,3 @@ def _from_file(kind: Any, file: Path, options: dict[str, Any]) -> Any:
             f"folder {file.with_suffix('')}"
         ) from None
     return opened
-
-
-def _family_of(file: str) -> str:
-    """The pipeline class of a single-file checkpoint, by the names of its tensors."""
-    from safetensors import safe_open
-
-    try:
-        with safe_open(file, "pt") as opened:
-            names = set(opened.keys())
-    except Exception as error:
-        raise ValueError(f"{file} is not a readable safetensors file: {error}") from None
-    if any(name.startswith("conditioner.embedders.1.") for name in names):
-        return "StableDiffusionXLPipeline"
-    if any("joint_blocks." in name for name in names):
-        return "StableDiffusion3Pipeline"
-    if any(name.startswith("model.diffusion_model.input_blocks.") for name in names):
-        return "StableDiffusionPipeline"
-    raise ValueError(f"{file} is not a Stable Diffusion checkpoint, by the names of its tensors")

@@ -1,11 +1,19 @@
 """Models by folder or hub id; the hub's cache is read without a network."""
 
 import shutil
+from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from muse.classifiers import load_classifier
-from muse.diffusion.hub import configs_beside, local_folder
+from muse.diffusion.hub import (
+    NotOnThisMachine,
+    configs_beside,
+    local_folder,
+    local_model,
+    lora_and_strength,
+)
 from muse.mini import WEIGHTS
 
 
@@ -49,3 +57,52 @@ def test_the_configurations_of_a_single_file_lie_in_the_folder_of_its_name(tmp_p
     assert configs_beside(file) is None, "an empty folder describes nothing"
     (tmp_path / "model" / "model_index.json").write_text("{}")
     assert configs_beside(file) == tmp_path / "model"
+
+
+def test_without_download_a_hub_id_is_looked_for_on_this_machine_alone(offline_cache):
+    with pytest.raises(NotOnThisMachine, match="not on this machine"):
+        local_folder("someone/else", download=False)
+
+
+def test_a_file_that_is_no_folder_is_refused(tmp_path):
+    (tmp_path / "model.gguf").touch()
+    with pytest.raises(ValueError, match=r"give a folder, or a \.safetensors file"):
+        local_folder(str(tmp_path / "model.gguf"))
+
+
+def test_half_precision_is_downloaded_only_where_a_part_has_nothing_else(tmp_path, monkeypatch):
+    remote, cache = tmp_path / "remote", tmp_path / "cache"
+    shutil.copytree(WEIGHTS / "diffusion", remote)
+    weights = "diffusion_pytorch_model.safetensors"
+    half = "diffusion_pytorch_model.fp16.safetensors"
+    (remote / "unet" / weights).rename(remote / "unet" / half)
+    shutil.copy(remote / "vae" / weights, remote / "vae" / half)
+    (remote / "vae" / "openvino_model.bin").touch()
+
+    def snapshot_download(name, allow_patterns, ignore_patterns, local_files_only):
+        files = [str(file.relative_to(remote)) for file in remote.rglob("*") if file.is_file()]
+        chosen = filter_repo_objects(
+            files, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns
+        )
+        for file in chosen:
+            (cache / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(remote / file, cache / file)
+        return str(cache)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    assert local_model("someone/diffusion") == Path(cache)
+    assert {file.name for file in (cache / "unet").iterdir()} == {"config.json", half}
+    assert {file.name for file in (cache / "vae").iterdir()} == {"config.json", weights}
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("style.safetensors", ("style.safetensors", 1.0)),
+        ("a/style.safetensors:0.8", ("a/style.safetensors", 0.8)),
+        ("owner/style:-1", ("owner/style", -1.0)),
+        ("odd:name", ("odd:name", 1.0)),
+    ],
+)
+def test_a_lora_may_have_a_strength_after_a_colon(text, read):
+    assert lora_and_strength(text) == read

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.models.locate import locate
+from pipeline.models.locate import check_models, locate
 
 
 @pytest.fixture
@@ -137,3 +137,34 @@ def test_whole_folders_are_accepted(model):
     (model / "training_args.bin").write_bytes(b"left over, and never read")
     save_file({"w": np.zeros(3, np.float32)}, model / "more.safetensors")
     assert locate(Config(guide=str(model)))["guide"].path == str(model)
+
+
+@pytest.fixture
+def diffusion(tmp_path) -> Path:
+    """A whole diffusion model."""
+    return Path(shutil.copytree("muse/mini/weights/diffusion", tmp_path / "diffusion"))
+
+
+def test_models_are_checked_without_reading_their_weights(diffusion, monkeypatch):
+    monkeypatch.setattr("pipeline.models.locate.sha256_file", lambda _: pytest.fail("read"))
+    assert check_models(Config(model=str(diffusion))) == []
+    (diffusion / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"--model .*: unet/ has no weights that diffusers reads"):
+        check_models(Config(model=str(diffusion)))
+
+
+def test_files_of_other_programs_beside_a_diffusion_model_are_no_problem(diffusion):
+    for part in ("vae_decoder", "vae_encoder", "unet"):
+        (diffusion / part).mkdir(exist_ok=True)
+        (diffusion / part / "openvino_model.bin").touch()
+        (diffusion / part / "model.onnx").touch()
+    (diffusion / "vae_decoder" / "config.json").write_text("not JSON")
+    assert locate(Config(model=str(diffusion)))["model"].path == str(diffusion)
+
+
+def test_a_model_that_would_be_downloaded_is_told_and_not_fetched(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    (warning,) = check_models(Config(model="nobody/no-such-model"))
+    assert warning.startswith("nobody/no-such-model: not on this machine yet")
+    with pytest.raises(UserError, match="it is not a hub id"):
+        check_models(Config(model="./no-such-folder"))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.config import Config
 from pipeline.corpora.verify import verify
+from pipeline.errors import UserError
 from pipeline.planning.dry_run import dry_run
 from tests.support.local_runs import run_locally
 
@@ -43,6 +44,13 @@ def _manifest(tmp_path, **columns) -> str:
     rows = {"prompt": ["a dog"] * count, "emotion": ["awe"] * count} | columns
     pq.write_table(pa.table(rows), tmp_path / "m.parquet")
     return str(tmp_path / "m.parquet")
+
+
+def test_a_model_that_cannot_be_loaded_is_told(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    with pytest.raises(UserError, match=r"--model .*it is a FluxPipeline; known: Stable"):
+        dry_run(_manifest(tmp_path, seed=[1]), Config(model=str(tmp_path / "model")), None)
 
 
 def test_images_that_cannot_be_used_are_named_by_row(tmp_path):

@@ -1,5 +1,6 @@
 """Single files, LoRAs and hub ids, all with small random weights."""
 
+import json
 import os
 import shutil
 import sys
@@ -167,6 +168,68 @@ def test_a_lora_that_fits_nothing_is_refused(folders, lora, tmp_path):
     for name in ("wide", "foreign"):
         with pytest.raises(ValueError, match=f"the LoRA .*{name}.safetensors"):
             load_backbone(folders / "sd1", lora=[str(tmp_path / f"{name}.safetensors")])
+
+
+def test_a_lora_has_the_strength_after_its_colon(folders, lora):
+    plain, full, part = (
+        load_backbone(folders / "sd1", lora=names).network.state_dict()
+        for names in ([], [str(lora)], [f"{lora}:0.25"])
+    )
+    for name, weight in plain.items():
+        assert torch.allclose(part[name] - weight, 0.25 * (full[name] - weight), atol=1e-5)
+
+
+def test_a_run_fuses_a_lora_with_its_strength(folders, lora):
+    config = Config(model=str(folders / "sd1"), lora=(f"{lora}:0.25",), method=QUICK)
+    models = locate(config)
+    assert models["lora 0"].path == str(lora)
+    ours = load_engine(models, config, on_gpu=False).engine.setup.backbone.network.state_dict()
+    theirs = load_backbone(folders / "sd1", lora=[f"{lora}:0.25"]).network.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_model_with_parts_in_half_precision_only_is_loaded(folders, tmp_path):
+    """One part is sharded, one has both precisions, of which the full one is taken."""
+    from diffusers import StableDiffusionPipeline
+
+    pipe = StableDiffusionPipeline.from_pretrained(folders / "sd1")
+    model = tmp_path / "model"
+    shutil.copytree(folders / "sd1", model)
+    for part in ("unet", "text_encoder", "vae"):
+        for file in (model / part).glob("*.safetensors"):
+            file.unlink()
+    pipe.unet.half().save_pretrained(model / "unet", variant="fp16", max_shard_size="100KB")
+    pipe.text_encoder.half().save_pretrained(
+        model / "text_encoder", variant="fp16", max_shard_size="20KB"
+    )
+    pipe.vae.save_pretrained(model / "vae")
+    pipe.vae.half().save_pretrained(model / "vae", variant="fp16")
+    assert len([*(model / "unet").glob("*.safetensors")]) > 1
+    assert len([*(model / "text_encoder").glob("*.safetensors")]) > 1
+    locate(Config(model=str(model)))
+    half, full = load_backbone(model), load_backbone(folders / "sd1")
+    assert half.network.dtype == torch.float32
+    for ours, theirs in ((half.network, full.network), (half.text.models[0], full.text.models[0])):
+        for name, weight in theirs.state_dict().items():
+            assert torch.equal(ours.state_dict()[name], weight.half().float())
+    vaes = half.codec.vae.state_dict(), full.codec.vae.state_dict()
+    assert all(torch.equal(vaes[0][name], vaes[1][name]) for name in vaes[1])
+
+
+def test_a_model_without_its_unused_parts_is_loaded_and_their_pickles_are_not(folders, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(folders / "sd1", model)
+    index = json.loads((model / "model_index.json").read_text())
+    index["feature_extractor"] = ["transformers", "CLIPImageProcessor"]
+    index["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]
+    (model / "model_index.json").write_text(json.dumps(index))
+    (model / "safety_checker").mkdir()
+    (model / "safety_checker" / "config.json").write_text("{}")
+    (model / "safety_checker" / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+    locate(Config(model=str(model)))
+    assert torch.equal(
+        _predicted(load_backbone(model))[0], _predicted(load_backbone(folders / "sd1"))[0]
+    )
 
 
 def test_without_peft_a_lora_is_refused_with_the_remedy(folders, lora, monkeypatch):

@@ -1,0 +1,244 @@
+"""What lies in the folder or the file of a diffusion model, read without loading it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FAMILIES = {
+    "StableDiffusionPipeline": "unet",
+    "StableDiffusionXLPipeline": "unet",
+    "StableDiffusion3Pipeline": "transformer",
+}
+"""The pipeline classes that can be loaded, with the part that is their network."""
+
+NEVER_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
+"""Parts that a pipeline may name and that no image made here depends on."""
+
+TINY_VAE = "tiny_vae"
+"""A folder that diffusers does not know: the tiny decoder that a model brings."""
+
+OPTIONAL = {"StableDiffusion3Pipeline": ("text_encoder_3", "tokenizer_3")}
+"""Parts that a family works without, if model_index.json says so."""
+
+WITHOUT_WEIGHTS = ("Tokenizer", "TokenizerFast", "Scheduler")
+"""Ends of the names of classes that have no weights."""
+
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+WEIGHTS = {
+    library: re.compile(
+        rf"{name}(\.(?P<whole>\w+))?\.safetensors|{name}\.safetensors\.index(\.(?P<index>\w+))?\.json"
+    )
+    for library, name in (("diffusers", "diffusion_pytorch_model"), ("transformers", "model"))
+}
+"""By library: names of the weights that it reads, or of the index of its shards, with a variant."""
+
+VARIANTS = ("fp32", "bf16", "fp16")
+"""Variants of weights, the most exact first. They serve where a part has no weights without one."""
+
+LATENT_CHANNELS = {
+    "StableDiffusionPipeline": 4,
+    "StableDiffusionXLPipeline": 4,
+    "StableDiffusion3Pipeline": 16,
+}
+"""Channels of the latents of a single-file model."""
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A diffusion model in the layout of diffusers.
+
+    Attributes:
+        path: the folder.
+        family: the class of its pipeline.
+        parts: library and class of each part that is loaded, by the name of its folder.
+        left_out: parts that model_index.json names and leaves out.
+    """
+
+    path: Path
+    family: str
+    parts: Mapping[str, tuple[str, str]]
+    left_out: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> ModelFolder:
+        """Read model_index.json in the folder `path`.
+
+        Raises:
+            ValueError: there is none, or it is damaged.
+        """
+        index = read_json(path / "model_index.json")
+        parts, left_out = {}, []
+        for name, value in index.items():
+            if not isinstance(value, list) or len(value) != 2 or name in NEVER_LOADED:
+                continue
+            if all(isinstance(text, str) for text in value):
+                parts[name] = (value[0], value[1])
+            else:
+                left_out.append(name)
+        if (path / TINY_VAE).is_dir():
+            parts[TINY_VAE] = ("diffusers", "AutoencoderTiny")
+        return cls(path, str(index.get("_class_name", "")), parts, tuple(left_out))
+
+    def has_weights(self, part: str) -> bool:
+        """Whether the class of a part has weights, as a tokenizer has not."""
+        return not self.parts[part][1].endswith(WITHOUT_WEIGHTS)
+
+    def variant(self, part: str) -> str | None:
+        """The variant of a part's weights; see `variant_of`."""
+        return variant_of(self.path / part, self.parts[part][0])
+
+    def config(self, part: str) -> Mapping[str, Any]:
+        """The settings of a part; empty if it has none that can be read."""
+        name = "scheduler_config.json" if part == "scheduler" else "config.json"
+        try:
+            return read_json(self.path / part / name)
+        except ValueError:
+            return {}
+
+
+def read_json(file: Path) -> Mapping[str, Any]:
+    """A JSON file that holds a table.
+
+    Raises:
+        ValueError: there is none, or it holds something else.
+    """
+    try:
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise ValueError(f"there is no {file.name} in {file.parent}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{file} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{file} is not a table of settings; copy it again")
+    return content
+
+
+def variant_of(part: Path, library: str = "diffusers") -> str | None:
+    """The variant of the weights that a library reads from a folder; None for plain ones.
+
+    Plain weights are preferred. Of several variants the most exact of `VARIANTS` is taken.
+
+    Raises:
+        ValueError: the folder has no weights that can be read, with the remedy.
+    """
+    files = sorted(file.name for file in part.glob("*") if file.is_file())
+    names = WEIGHTS.get(library, WEIGHTS["transformers"])
+    found = [match for name in files if (match := names.fullmatch(name))]
+    variants = {match["whole"] or match["index"] for match in found}
+    for variant in (None, *VARIANTS):
+        if variant in variants:
+            return variant
+    raise ValueError(_no_weights(part.name, library, files))
+
+
+def _no_weights(part: str, library: str, files: list[str]) -> str:
+    """Why a part cannot be loaded, by what lies in its folder."""
+    if pickled := next((name for name in files if name.endswith(PICKLED)), None):
+        return (
+            f"{part}/{pickled} is pickled, which can run any code and is never loaded; "
+            "convert it: load it where you trust it, and "
+            "`save_pretrained(folder, safe_serialization=True)`"
+        )
+    others = [name for name in files if name.endswith(".safetensors")]
+    seen = f" (but {', '.join(others[:3])})" if others else ""
+    return (
+        f"{part}/ has no weights that {library} reads{seen}; give a folder as "
+        "`save_pretrained` writes it"
+    )
+
+
+def folder_problems(folder: ModelFolder) -> Iterator[str]:
+    """Why a diffusion model cannot be loaded: one line a problem, with the remedy."""
+    if folder.family not in FAMILIES:
+        yield f"it is a {folder.family or 'model of no class'}; known: {', '.join(FAMILIES)}"
+        return
+    absent = [name for name in folder.parts if not (folder.path / name).is_dir()]
+    for name in absent:
+        yield _is_absent(folder, name)
+    for name in sorted({*folder.parts} - {*absent}):
+        if folder.has_weights(name):
+            try:
+                folder.variant(name)
+            except ValueError as error:
+                yield str(error)
+    network = FAMILIES[folder.family]
+    for name in (network, "vae", "scheduler"):
+        if name not in folder.parts:
+            yield f"model_index.json names no {name}; copy the model again"
+    yield from _network_problems(folder.config(network), folder.config("vae"), network)
+
+
+def _is_absent(folder: ModelFolder, name: str) -> str:
+    remedy = "copy the model again, with all its folders"
+    if name in OPTIONAL.get(folder.family, ()):
+        parts = " and ".join(OPTIONAL[folder.family])
+        remedy += f", or leave out {parts} by [null, null] in model_index.json"
+    return f"model_index.json names {name}, but there is no folder {name}/; {remedy}"
+
+
+def _network_problems(
+    network: Mapping[str, Any], vae: Mapping[str, Any], name: str
+) -> Iterator[str]:
+    """What the settings of the network say that makes it another kind of model."""
+    channels, latents = network.get("in_channels"), vae.get("latent_channels", 4)
+    if network and channels is not None and channels != latents:
+        yield (
+            f"{name}/ takes {channels} channels, but the latents have {latents}: it is a model for "
+            "inpainting or for edits by instruction; give the text-to-image model of its family"
+        )
+    size = network.get("sample_size")
+    if network and not isinstance(size, int):
+        yield (
+            f"the sample_size in {name}/config.json is {json.dumps(size)}; only square images can "
+            "be made: set it to one number, the side of the latents"
+        )
+
+
+def family_of_file(file: Path) -> str:
+    """The pipeline class of a single-file checkpoint, by the names and shapes of its tensors.
+
+    Raises:
+        ValueError: it is not readable, or of no known family.
+    """
+    from safetensors import safe_open
+
+    try:
+        with safe_open(file, "np") as opened:
+            shapes = {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118
+    except Exception as error:  # safetensors raises classes of its own, and Rust's
+        raise ValueError(f"{file} is not a readable safetensors file: {error}") from None
+    if any(name.startswith("conditioner.embedders.1.") for name in shapes):
+        family = "StableDiffusionXLPipeline"
+    elif any("joint_blocks." in name for name in shapes):
+        family = "StableDiffusion3Pipeline"
+    elif any(name.startswith("model.diffusion_model.input_blocks.") for name in shapes):
+        family = "StableDiffusionPipeline"
+    else:
+        raise ValueError(
+            f"{file} is not a Stable Diffusion checkpoint, by the names of its tensors"
+        )
+    first = shapes.get("model.diffusion_model.input_blocks.0.0.weight")
+    if first is not None and first[1] != LATENT_CHANNELS[family]:
+        raise ValueError(
+            f"the network of {file} takes {first[1]} channels, but the latents have "
+            f"{LATENT_CHANNELS[family]}: it is a model for inpainting or for edits by instruction; "
+            "give the text-to-image model of its family"
+        )
+    return family
+
+
+def model_problems(model: Path) -> Iterator[str]:
+    """Why the diffusion model in a folder or a single file cannot be loaded."""
+    try:
+        if model.is_file():
+            family_of_file(model)
+        else:
+            yield from folder_problems(ModelFolder.read(model))
+    except ValueError as error:
+        yield str(error)

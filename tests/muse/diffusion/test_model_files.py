@@ -1,0 +1,157 @@
+"""What a model folder holds is known from its names and settings; nothing is loaded."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from muse.diffusion.backbones import FAMILIES
+from muse.diffusion.model_files import (
+    FAMILIES as NETWORKS,
+)
+from muse.diffusion.model_files import (
+    ModelFolder,
+    family_of_file,
+    folder_problems,
+    model_problems,
+    variant_of,
+)
+from muse.mini import WEIGHTS
+
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "scheduler": ["diffusers", "DDIMScheduler"],
+    "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+    "feature_extractor": ["transformers", "CLIPImageProcessor"],
+}
+WEIGHTS_OF = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
+WEIGHTS_OF |= {"text_encoder": "model"}
+
+
+@pytest.fixture
+def model(tmp_path):
+    """The files of a model by their names: weights are empty, settings have what is looked at."""
+    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
+        (tmp_path / part).mkdir()
+        if part in WEIGHTS_OF:
+            (tmp_path / part / f"{WEIGHTS_OF[part]}.safetensors").touch()
+    (tmp_path / "unet" / "config.json").write_text('{"in_channels": 4, "sample_size": 64}')
+    (tmp_path / "vae" / "config.json").write_text('{"latent_channels": 4}')
+    (tmp_path / "model_index.json").write_text(json.dumps(INDEX))
+    return tmp_path
+
+
+def _problems(model):
+    return list(folder_problems(ModelFolder.read(model)))
+
+
+def test_the_families_are_those_that_have_a_backbone():
+    assert NETWORKS.keys() == FAMILIES.keys()
+
+
+def test_what_no_image_depends_on_may_be_absent_pickled_or_beside(model):
+    assert _problems(model) == []
+    for part in ("safety_checker", "vae_decoder"):
+        (model / part).mkdir()
+        (model / part / "config.json").write_text("{}")
+        (model / part / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+    assert _problems(model) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "library", "variant"),
+    [
+        (["diffusion_pytorch_model.safetensors"], "diffusers", None),
+        (["diffusion_pytorch_model.fp16.safetensors"], "diffusers", "fp16"),
+        (["model.fp16.safetensors", "model.safetensors"], "transformers", None),
+        (["model.fp16.safetensors", "model.bf16.safetensors"], "transformers", "bf16"),
+        (["model.safetensors.index.fp16.json"], "transformers", "fp16"),
+        (["diffusion_pytorch_model.safetensors.index.json"], "diffusers", None),
+        (["model.safetensors", "pytorch_model.bin"], "transformers", None),
+    ],
+)
+def test_plain_weights_come_first_then_the_most_exact_variant(tmp_path, names, library, variant):
+    for name in names:
+        (tmp_path / name).touch()
+    assert variant_of(tmp_path, library) == variant
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "problem"),
+    [
+        ("pytorch_model.bin", "transformers", r"pytorch_model.bin is pickled.*convert it"),
+        ("model.safetensors", "diffusers", r"no weights that diffusers reads \(but model"),
+        ("diffusion_pytorch_model.non_ema.safetensors", "diffusers", "non_ema"),
+        ("model-00001-of-00002.safetensors", "transformers", "no weights that transformers reads"),
+    ],
+)
+def test_weights_that_cannot_be_read_are_told_with_what_is_there(tmp_path, name, library, problem):
+    (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=problem):
+        variant_of(tmp_path, library)
+
+
+@pytest.mark.parametrize("channels", [8, 9])
+def test_a_network_with_more_channels_than_latents_is_told(model, channels):
+    config = {"in_channels": channels, "sample_size": 64}
+    (model / "unet" / "config.json").write_text(json.dumps(config))
+    (problem,) = _problems(model)
+    assert f"takes {channels} channels, but the latents have 4" in problem
+    assert "text-to-image model" in problem
+
+
+def test_every_problem_of_a_folder_is_told(model):
+    config = {"in_channels": 4, "sample_size": [16, 24]}
+    (model / "unet" / "config.json").write_text(json.dumps(config))
+    (model / "text_encoder" / "model.safetensors").rename(model / "text_encoder" / "model.ckpt")
+    (model / "tokenizer").rmdir()
+    absent, pickled, size = _problems(model)
+    assert absent.startswith("model_index.json names tokenizer")
+    assert pickled.startswith("text_encoder/model.ckpt is pickled")
+    assert "[16, 24]" in size
+
+
+def test_a_family_without_a_part_that_it_can_do_without_is_told_how(model):
+    index = INDEX | {"_class_name": "StableDiffusion3Pipeline", "transformer": INDEX["unet"]}
+    index |= {"text_encoder_3": ["transformers", "T5EncoderModel"]}
+    (model / "model_index.json").write_text(json.dumps(index))
+    (model / "unet").rename(model / "transformer")
+    index.pop("unet")
+    (model / "model_index.json").write_text(json.dumps(index))
+    (problem,) = _problems(model)
+    assert "names text_encoder_3" in problem
+    assert "[null, null]" in problem
+    index["text_encoder_3"] = [None, None]
+    (model / "model_index.json").write_text(json.dumps(index))
+    folder = ModelFolder.read(model)
+    assert list(folder_problems(folder)) == []
+    assert folder.left_out == ("text_encoder_3",)
+
+
+def test_other_pipelines_and_damaged_indices_are_told(model):
+    index = INDEX | {"_class_name": "FluxPipeline"}
+    (model / "model_index.json").write_text(json.dumps(index))
+    assert _problems(model)[0].startswith("it is a FluxPipeline; known: StableDiffusionPipeline")
+    (model / "model_index.json").write_text("[]")
+    assert "is not a table of settings" in next(model_problems(model))
+    (model / "model_index.json").unlink()
+    assert "there is no model_index.json" in next(model_problems(model))
+
+
+def test_the_embedded_model_has_no_problem():
+    assert list(model_problems(WEIGHTS / "diffusion")) == []
+
+
+def test_a_single_file_is_known_by_its_tensors(tmp_path):
+    file = tmp_path / "model.safetensors"
+    first = "model.diffusion_model.input_blocks.0.0.weight"
+    save_file({first: torch.zeros(2, 4, 3, 3)}, file)
+    assert family_of_file(file) == "StableDiffusionPipeline"
+    save_file({first: torch.zeros(2, 9, 3, 3)}, file)
+    (problem,) = model_problems(file)
+    assert "takes 9 channels" in problem
