@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import tarfile
 import zlib
@@ -9,7 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+CHUNK = 1 << 20
+"""Bytes that are read at a time after the end of an archive."""
 
 MEMBER = re.compile(r"^((?:.*/|)[^.]+)[.]([^/]*)$")
 """The key of a sample and its member's suffix: split at the first dot of the base name, as
@@ -32,6 +36,9 @@ def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[
         DamagedTarError: the archive is damaged or cut off.
     """
     key, parts = "", dict[str, bytes]()
+    # Opening a pipe could wait for ever.
+    if not file.is_file():
+        raise DamagedTarError(f"{file}: is not a regular file")
     try:
         with tarfile.open(file) as archive:
             for member in archive:
@@ -49,19 +56,23 @@ def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[
                     if parts:
                         yield key, parts
                     key, parts = match[1], {}
-                parts[match[2].lower()] = handle.read()
+                if (suffix := match[2].lower()) in parts:
+                    raise tarfile.ReadError(f"the sample {key} has two members .{suffix}")
+                parts[suffix] = handle.read()
             _check_end(archive)
-    except (tarfile.TarError, EOFError, OSError, KeyError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, OSError, KeyError, zlib.error, lzma.LZMAError) as error:
+        # Where no kind of compression fits, `tarfile` lists them all.
+        reason = str(error).partition(":\n")[0]
         raise DamagedTarError(
-            f"{file}: not a whole tar file ({error}); fetch or write it again"
+            f"{file}: not a whole tar file ({reason}); fetch or write it again"
         ) from None
     if parts:
         yield key, parts
 
 
 def _check_end(archive: tarfile.TarFile) -> None:
-    """Whether a block of zeros ends the archive; `tarfile` takes a file that is cut or damaged for
-    a shorter one.
+    """Whether blocks of zeros alone end the archive; `tarfile` takes a file that is cut or damaged
+    for a shorter one, and stops at the first block of zeros.
 
     Raises:
         tarfile.ReadError: it does not.
@@ -72,3 +83,8 @@ def _check_end(archive: tarfile.TarFile) -> None:
     if block != bytes(tarfile.BLOCKSIZE):
         where = "it ends" if len(block) < tarfile.BLOCKSIZE else "its next member is damaged"
         raise tarfile.ReadError(f"{where} at byte {archive.offset}, without the end of an archive")
+    # To the end of the file: of a compressed one, this also compares the checksum.
+    while block := archive.fileobj.read(CHUNK):
+        if block.strip(b"\0"):
+            where = f"the end of the archive at byte {archive.offset}"
+            raise tarfile.ReadError(f"further data follow {where}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,19 @@ from muse.diffusion.hub import local_folder
 from muse.emotions.labels import assignment, clean
 from muse.images import UnreadableImageError, decode, to_tensor
 from pipeline.classifier.calibration import card, examine, split, temperature_of
-from pipeline.classifier.datasets import Findings, read_labelled
+from pipeline.classifier.datasets import FORMS, read_labelled
+from pipeline.classifier.labelled import Findings
 from pipeline.classifier.quality import problems_of
 from pipeline.classifier.training import Fit, Images, build, predict, train_head, tune
+from pipeline.config_tables import Images as ImageLimits
 from pipeline.errors import UserError
 from pipeline.storage.files import sha256_folder, write_bytes, write_json
 
 if TYPE_CHECKING:
     from muse.classifiers import Preprocessing
+
+MAX_PIXELS = ImageLimits().max_pixels
+"""Of an image, as in a run."""
 
 MAX_BROKEN_SHOWN = 20
 """Broken images that a message lists."""
@@ -114,15 +120,22 @@ def gather(
 
     dropped = {clean(label) for label, emotion in settings.label_map.items() if not emotion}
     labels: list[str] = []
-    findings = Findings()
+    findings, seen = Findings(), dict[bytes, str]()
     with open(file, "wb") as sink, torch.inference_mode():
         for item in read_labelled(data, settings.classes, findings):
             label = clean(item.label)
+            # A copy among the held-out images would make the figures too good.
+            digest = sha256(item.image).digest()
+            if digest in seen:
+                kind = "that are there twice" if seen[digest] == label else "that have two labels"
+                findings.ignored[f"image(s) {kind}, of which the first is used"] += 1
+                continue
+            seen[digest] = label
             if label in dropped:
                 labels.append(label)
                 continue
             try:
-                pixels = to_tensor(decode(item.image))[None]
+                pixels = to_tensor(decode(item.image, MAX_PIXELS))[None]
             except UnreadableImageError as error:
                 findings.broken.append(f"{item.name}: {error}")
                 continue
@@ -132,6 +145,8 @@ def gather(
     if ignored := findings.summary():
         on_progress(f"ignored: {ignored}")
     _refuse_broken(data, findings.broken)
+    if not labels:
+        raise UserError(f"{data}: no labelled images; give {FORMS}")
     known = sorted({*labels})
     try:
         emotions = assignment(known, settings.taxonomy, settings.label_map)

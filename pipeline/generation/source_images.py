@@ -158,7 +158,7 @@ def _read(source: str, base: str, limits: Images, store_timeout_s: float) -> byt
     url = source if _is_absolute(source) or not base else f"{base.rstrip('/')}/{source}"
     try:
         if (path := local_path(source, base)) is not None:
-            return _read_file(path, limits)
+            return read_regular_file(path, limits.max_bytes + 1)
         if scheme in ("http", "https"):
             return fetch(url, limits)
         if scheme in ATOMIC_PROTOCOLS:
@@ -177,9 +177,15 @@ def _read(source: str, base: str, limits: Images, store_timeout_s: float) -> byt
         raise ImageError(f"image {shown(source)} cannot be read: {public(str(error))}") from None
 
 
-def _read_file(path: str, limits: Images) -> bytes:
+def read_regular_file(path: str, max_bytes: int) -> bytes:
+    """The first `max_bytes` bytes of a local file.
+
+    Raises:
+        ImageError: a folder, a pipe or a device.
+        OSError: it cannot be read.
+    """
     # Reading a pipe or a device might never end. Opened without waiting, then checked.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as handle:
         if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
             raise ImageError("is not a regular file")
-        return handle.read(limits.max_bytes + 1)
+        return handle.read(max_bytes)

@@ -2,6 +2,7 @@
 whole."""
 
 import io
+import os
 import tarfile
 from collections import Counter
 
@@ -72,4 +73,42 @@ def test_a_compressed_archive_that_is_cut_is_refused(tmp_path):
 def test_what_is_no_archive_is_refused(tmp_path):
     (tmp_path / "x.tar").write_bytes(b"no archive at all")
     with pytest.raises(DamagedTarError, match="not a whole tar file"):
+        _read(tmp_path / "x.tar")
+
+
+def test_an_archive_of_no_bytes_is_refused_in_one_line(tmp_path):
+    (tmp_path / "x.tar").write_bytes(b"")
+    with pytest.raises(DamagedTarError) as caught:
+        _read(tmp_path / "x.tar")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checksum_that_differs_is_refused(tmp_path):
+    path = _write(tmp_path / "x.tar.gz", ["0.jpg"], "w:gz")
+    path.write_bytes(path.read_bytes()[:-6] + b"abcdef")
+    with pytest.raises(DamagedTarError, match="CRC check failed"):
+        _read(path)
+
+
+@pytest.mark.parametrize("how", ["zeros within", "two archives"])
+def test_what_follows_the_end_of_an_archive_is_not_dropped_in_silence(tmp_path, how):
+    path = _write(tmp_path / "x.tar", ["0.jpg", "1.jpg"])
+    data = bytearray(path.read_bytes())
+    if how == "zeros within":
+        data[1536:2048] = bytes(512)
+    path.write_bytes(data if how == "zeros within" else data * 2)
+    with pytest.raises(DamagedTarError, match="further data follow the end of the archive"):
+        _read(path)
+
+
+def test_a_member_that_is_there_twice_is_refused(tmp_path):
+    path = _write(tmp_path / "x.tar", ["0.jpg", "0.jpg"])
+    with pytest.raises(DamagedTarError, match=r"the sample 0 has two members \.jpg"):
+        _read(path)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_refused_instead_of_waiting_for_its_other_end(tmp_path):
+    os.mkfifo(tmp_path / "x.tar")
+    with pytest.raises(DamagedTarError, match="is not a regular file"):
         _read(tmp_path / "x.tar")

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.classifier.datasets import Findings, read_labelled
+from pipeline.classifier.datasets import read_labelled
+from pipeline.classifier.labelled import Findings
 from pipeline.errors import UserError
 
 
@@ -37,66 +38,16 @@ def _read(data, classes=()):
     return [item.label for item in read_labelled(data, classes, findings)], findings
 
 
-def _tar(path, count=2):
-    with tarfile.open(path, "w") as archive:
-        for n in range(count):
-            for suffix, content in (("png", _image()), ("json", b'{"emotion": "awe"}')):
-                info = tarfile.TarInfo(f"{n}.{suffix}")
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("x.tif", "TIFF"), ("x.TIFF", "TIFF"), ("x.gif", "GIF"), ("x.bmp", "BMP"),
-        ("x.webp", "WEBP"), ("x.JPEG", "JPEG"), ("x.jfif", "JPEG"),
-    ],
-)  # fmt: skip
-def test_every_format_that_is_decoded_is_read(folders, name, kind):
-    (folders / "awe" / name).write_bytes(_image(kind))
-    labels, findings = _read(folders)
-    assert labels.count("awe") == 3
-    assert not findings.ignored
-
-
-def test_hidden_and_foreign_files_are_ignored_and_counted(folders):
-    (folders / "awe" / ".ipynb_checkpoints").mkdir()
-    (folders / "awe" / ".ipynb_checkpoints" / "0.png").write_bytes(_image())
-    (folders / "awe" / "deep").mkdir()
-    (folders / "awe" / "deep" / "._0.png").write_bytes(b"no image")
-    (folders / "fear" / "Thumbs.db").write_bytes(b"")
-    (folders / "fear" / "notes.txt").write_text("notes")
-    (folders / "README.md").write_text("about")
-    (folders / ".git").mkdir()
-    (folders / ".git" / "x.png").write_bytes(_image())
-    labels, findings = _read(folders)
-    assert labels == ["awe", "awe", "fear", "fear"]
-    assert findings.broken == []
-    assert findings.ignored == {
-        "hidden file(s) or folder(s)": 4,
-        ".txt file(s)": 1,
-        ".md file(s) outside the class folders": 1,
-    }
-    assert "1 .txt file(s)" in findings.summary()
-
-
-def test_links_that_lead_back_are_not_followed_and_counted(folders):
-    os.symlink(folders, folders / "awe" / "all")
-    labels, findings = _read(folders)
-    assert len(labels) == 4
-    assert findings.ignored == {"link(s) to folders": 1}
-
-
-def test_links_to_nothing_and_folders_named_like_images_are_broken_by_name(folders):
-    os.symlink("/nonexistent.png", folders / "awe" / "9.png")
-    (folders / "fear" / "8.png").mkdir()
-    labels, findings = _read(folders)
-    assert len(labels) == 4
-    assert [line.rpartition("/")[2] for line in findings.broken] == [
-        "9.png: is a link to a file that does not exist",
-        "8.png: is a folder, and named like an image",
-    ]
+def _tar(path, members=None, mode="w"):
+    """Two samples of awe, or these members."""
+    if members is None:
+        label = b'{"emotion": "awe"}'
+        members = {"0.png": _image(), "0.json": label, "1.png": _image(), "1.json": label}
+    with tarfile.open(path, mode) as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
 
 
 def test_data_in_two_forms_are_refused_with_an_example_of_each(folders):
@@ -117,21 +68,9 @@ def test_the_output_of_a_run_is_read_from_its_shards(tmp_path):
     assert _read(tmp_path)[0] == ["awe", "awe"]
 
 
-def test_splits_are_not_taken_for_classes(folders, tmp_path):
-    for split in ("train", "test"):
-        (tmp_path / "set" / split).mkdir(parents=True)
-        (folders / "awe").rename(tmp_path / "set" / split / "awe") if split == "train" else None
-    (folders / "fear").rename(tmp_path / "set" / "test" / "fear")
-    with pytest.raises(UserError, match="several splits"):
-        _read(tmp_path / "set")
-
-
 def test_samples_without_an_image_or_a_label_are_ignored_and_counted(tmp_path):
-    with tarfile.open(tmp_path / "x.tar", "w") as archive:
-        for name, content in (("0.txt", b"a"), ("1.png", _image()), ("1.json", b'{"emotion": ""}')):
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
+    members = {"0.txt": b"a", "1.png": _image(), "1.json": b'{"emotion": ""}'}
+    _tar(tmp_path / "x.tar", members)
     labels, findings = _read(tmp_path)
     assert labels == []
     assert findings.ignored.total() == 2
@@ -159,4 +98,90 @@ def test_what_is_not_there_and_what_has_no_images(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         _read(tmp_path / "none")
     with pytest.raises(UserError, match="no labelled images"):
+        _read(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["tar.gz", "TGZ", "tar.bz2", "tar.xz"])
+def test_compressed_archives_are_read(tmp_path, suffix):
+    kind = {"TGZ": "gz"}.get(suffix, suffix.rpartition(".")[2])
+    _tar(tmp_path / f"x.{suffix}", mode=f"w:{kind}")
+    assert _read(tmp_path)[0] == ["awe", "awe"]
+
+
+@pytest.mark.parametrize(
+    ("members", "ignored"),
+    [
+        ({"0.png": _image(), "0.jpg": _image("JPEG"), "0.cls": b"awe"}, "further image(s)"),
+        ({"0.png": _image(), "0.cls": b"8", "0.json": b'{"mixture": "a"}'}, "of a mixture"),
+        ({"0.in.png": _image(), "0.cls": b"awe"}, "(.cls, .in.png alone)"),
+        ({"inner.tar": b"x"}, "(.tar alone)"),
+    ],
+)
+def test_what_is_ignored_in_an_archive_is_counted(tmp_path, members, ignored):
+    _tar(tmp_path / "x.tar", members)
+    findings = _read(tmp_path)[1]
+    assert findings.ignored.total() == 1
+    assert ignored in findings.summary()
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"awe/0.png": _image()}, "unpack the archive if its folders are the classes"),
+        ({"0.png": _image(), "0.cls": b"\xff"}, "has neither a .json"),
+        ({"0.png": _image(), "0.json": b"[1]"}, "has neither a .json"),
+        ({"0.png": _image(), "0.json": b'{"emotion": {"awe": 1}}'}, "name of one emotion"),
+        ({"0.png": _image(), "0.cls": b"1"}, "its label is 1, and the data do not say"),
+    ],
+)
+def test_samples_without_one_clear_label_are_refused(tmp_path, members, message):
+    _tar(tmp_path / "x.tar", members)
+    with pytest.raises(UserError) as caught:
+        _read(tmp_path)
+    assert message in str(caught.value)
+
+
+def test_an_index_is_a_class_where_the_classes_are_named(tmp_path):
+    _tar(tmp_path / "x.tar", {"0.png": _image(), "0.cls": b"1\n"})
+    assert _read(tmp_path, ("fear", "awe"))[0] == ["awe"]
+
+
+def test_rows_without_an_image_or_a_label_are_ignored_and_counted(tmp_path):
+    table = {"image": [_image(), None, _image()], "label": ["awe", "awe", None]}
+    pq.write_table(pa.table(table), tmp_path / "t.parquet")
+    labels, findings = _read(tmp_path)
+    assert labels == ["awe"]
+    assert findings.ignored == {"row(s) without an image": 1, "row(s) without a label": 1}
+
+
+def test_a_table_that_is_damaged_further_on_is_refused_by_name(tmp_path):
+    images = [bytes([n % 251]) * 1000 for n in range(2000)]
+    table = pa.table({"image": images, "label": ["awe"] * 2000})
+    pq.write_table(table, tmp_path / "t.parquet", compression="none", use_dictionary=False)
+    data = bytearray((tmp_path / "t.parquet").read_bytes())
+    data[1_500_000:1_600_000] = b"\xff" * 100_000
+    (tmp_path / "t.parquet").write_bytes(data)
+    with pytest.raises(UserError, match=r"t\.parquet: cannot be read"):
+        _read(tmp_path)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["x.tar", "x.parquet"])
+def test_pipes_are_refused_instead_of_waiting_for_their_other_end(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UserError, match="is not a regular file"):
+        _read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("x.zip", "unpack x.zip first"),
+        ("train/x.tar", "tar files are in .*train: give that folder"),
+    ],
+)
+def test_where_nothing_can_be_read_archives_are_named(tmp_path, name, hint):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(UserError, match=hint):
         _read(tmp_path)

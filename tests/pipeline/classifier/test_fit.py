@@ -14,11 +14,12 @@ import torch
 from PIL import Image
 
 from jobs.studies.early_guides import write_scenes
-from muse.classifiers import load_classifier
+from muse.classifiers import Preprocessing, load_classifier
+from muse.classifiers.preprocessing import read_settings
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
 from pipeline.classifier.datasets import read_labelled
-from pipeline.classifier.fit import fit
+from pipeline.classifier.fit import fit, gather
 from pipeline.classifier.training import Fit
 from pipeline.errors import UserError
 from pipeline.output.run_file import read_run
@@ -162,6 +163,26 @@ def test_broken_data_is_refused_by_name(scenes, tmp_path):
     with pytest.raises(UserError, match=r"--backbone '.*': .* has no config\.json"):
         fit(scenes, tmp_path / "out", Fit(backbone=str(tmp_path / "empty")), lambda _: None)
     assert not (tmp_path / "out").exists()
+
+
+def test_copies_are_left_out_and_counted_and_data_without_images_refused(scenes, tmp_path):
+    settings, messages = Fit(backbone=str(WEIGHTS / "place")), []
+    preprocessing = Preprocessing.of(read_settings(WEIGHTS / "place"))
+    data = tmp_path / "data"
+    shutil.copytree(scenes, data)
+    image = sorted((data / "awe").iterdir())[0]
+    for label in ("awe", "fear"):
+        shutil.copy(image, data / label / "zz.png")
+    images = gather(data, tmp_path / "pixels", settings, preprocessing, messages.append)
+    assert len(images.emotions) == COUNT
+    assert messages == [
+        "ignored: 1 image(s) that are there twice, of which the first is used, "
+        "1 image(s) that have two labels, of which the first is used"
+    ]
+    with tarfile.open(tmp_path / "x.tar", "w"):
+        pass
+    with pytest.raises(UserError, match=r"x\.tar: no labelled images; give"):
+        gather(tmp_path / "x.tar", tmp_path / "pixels", settings, preprocessing, messages.append)
 
 
 def test_a_run_with_a_guide_and_a_judge_that_were_fitted(scenes, tmp_path):
