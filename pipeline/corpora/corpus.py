@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.config import Config, as_dict
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
 from pipeline.index.build import clear_leftovers, conclude
+from pipeline.index.metadata import METADATA_FILE, open_metadata
 from pipeline.output.integrity import read_committed, refuse_damage, refuse_damaged_shards
 from pipeline.output.markers import (
     Marker,
@@ -28,8 +28,6 @@ from pipeline.output.shards import Publisher
 from pipeline.planning.fingerprint import fingerprint
 from pipeline.storage.files import Location, clear_temporaries
 from pipeline.storage.lease import Lease
-
-METADATA = "metadata.parquet"
 
 NumberedResults = tuple[int, list[Result]]
 """The number of a batch, and its results in the order of the plan."""
@@ -49,8 +47,8 @@ def finished_run(output: Location) -> RunFile:
 
 def schema_of(output: Location, run: RunFile) -> pa.Schema:
     """The schema of the records of a complete corpus."""
-    data = read_committed(output, METADATA, (run.files or {})[METADATA])
-    return pq.read_schema(pa.BufferReader(data)).remove_metadata()
+    with open_metadata(output, (run.files or {})[METADATA_FILE]) as metadata:
+        return metadata.schema_arrow.remove_metadata()
 
 
 def read_results(output: Location, run: RunFile, first_shard: int = 0) -> Iterator[NumberedResults]:

@@ -6,6 +6,7 @@ import io
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from PIL import Image
 
 from pipeline.generation.verdicts import ACCEPTED, STATUSES
 from pipeline.index.loader_files import SIZES_FILE
-from pipeline.index.metadata import read_table
+from pipeline.index.metadata import METADATA_FILE, open_metadata, regrouped, row_groups
 from pipeline.output.integrity import (
     CARD,
     changed_files,
@@ -28,6 +29,7 @@ from pipeline.output.markers import (
     relative_name,
     shard_folder,
 )
+from pipeline.output.records import from_parquet
 from pipeline.output.rows import layout_of, target_name
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.output.sample_files import SampleFormat
@@ -55,15 +57,12 @@ def verify(output: Location) -> list[str]:
         problems.append("run.json: its fingerprint is not that of its parts")
     problems += missing_marker(output)
     problems += _uncommitted_files(output, markers, run)
-    records: Records = []
     for marker in markers:
         changed = list(changed_files(output, marker))
         problems += changed
         if not changed:
-            table = read_table(shard_folder(output) / f"{marker.name}.parquet")
-            rows = table.to_pylist()
-            problems += _check_shard(output, marker, rows, table.schema, run)
-            records += rows
+            table = _records(output, marker)
+            problems += _check_shard(output, marker, table.to_pylist(), table.schema, run)
         problems += _check_size(marker, run.config["shard_size"], marker is markers[-1])
     if run.complete:
         damage = list(damaged_index(output, run))
@@ -71,7 +70,7 @@ def verify(output: Location) -> list[str]:
         comparable = not damage and not problems
         problems += damage
         if comparable:
-            problems += _check_index(output, run, records)
+            problems += _check_index(output, run, markers)
     return problems
 
 
@@ -164,21 +163,53 @@ def _check_sample(
         yield f"{form.image_name(key)} cannot be decoded ({error})"
 
 
-def _check_index(output: Location, run: RunFile, rows: Records) -> Iterator[str]:
-    """The index against the shards' records (`rows`) and the plan."""
-    records = read_table(output / "metadata.parquet").to_pylist()
-    if [row["key"] for row in records] != [f"{n:0{KEY_DIGITS}d}" for n in range(run.requests)]:
+def _check_index(output: Location, run: RunFile, markers: Sequence[Marker]) -> Iterator[str]:
+    """The index against the shards' records and the plan, one shard in memory at a time."""
+    statuses, requests = Counter[str](), 0
+    in_order = is_same = True
+    with open_metadata(output, (run.files or {})[METADATA_FILE]) as file:
+        sizes = (*(marker.requests for marker in markers), run.requests)
+        parts = regrouped(row_groups(file), sizes)
+        for part, marker in zip_longest(parts, markers):
+            if part is None:
+                is_same = False
+                break
+            in_order &= part["key"].to_pylist() == _keys(requests, part.num_rows)
+            is_same &= marker is not None and _are_equal(part, _records(output, marker))
+            requests += part.num_rows
+            statuses.update(part["status"].to_pylist())
+            yield from _check_endings(part)
+    if not in_order or requests != run.requests:
         yield (
-            f"metadata.parquet: its keys are not those of the plan's {run.requests} requests, "
+            f"{METADATA_FILE}: its keys are not those of the plan's {run.requests} requests, "
             "each once, in order"
         )
-    # As text: a NaN in a column of the manifest is not equal to itself.
-    if rows and list(map(repr, records)) != list(map(repr, rows)):
-        yield "metadata.parquet: differs from the shards' parquet files"
-    for row in records:
-        if row["status"] not in STATUSES or (row["status"] != ACCEPTED and not row["reason"]):
-            yield f"metadata.parquet: {row['key']} ends as {row['status']!r} without a reason"
-    counted = Counter(row["status"] for row in records)
-    counts = {status: counted[status] for status in STATUSES}
+    if not is_same:
+        yield f"{METADATA_FILE}: differs from the shards' parquet files"
+    counts = {status: statuses[status] for status in STATUSES}
     if run.counts is not None and any(run.counts[name] != counts[name] for name in STATUSES):
-        yield f"run.json: its counts are not those of metadata.parquet ({counts})"
+        yield f"run.json: its counts are not those of {METADATA_FILE} ({counts})"
+
+
+def _keys(first: int, count: int) -> list[str]:
+    return [f"{number:0{KEY_DIGITS}d}" for number in range(first, first + count)]
+
+
+def _are_equal(first: pa.Table, second: pa.Table) -> bool:
+    """Whether two tables have the same rows."""
+    if first.equals(second):
+        return True
+    # As text: a NaN in a column of the manifest is not equal to itself.
+    return [*map(repr, first.to_pylist())] == [*map(repr, second.to_pylist())]
+
+
+def _check_endings(table: pa.Table) -> Iterator[str]:
+    """Every request ends in one of the three ways, with a reason unless it is accepted."""
+    for row in table.select(["key", "status", "reason"]).to_pylist():
+        if row["status"] not in STATUSES or (row["status"] != ACCEPTED and not row["reason"]):
+            yield f"{METADATA_FILE}: {row['key']} ends as {row['status']!r} without a reason"
+
+
+def _records(output: Location, marker: Marker) -> pa.Table:
+    """The records of a shard."""
+    return from_parquet((shard_folder(output) / f"{marker.name}.parquet").read_bytes())

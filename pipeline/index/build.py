@@ -10,36 +10,44 @@ import pyarrow as pa
 
 from pipeline.errors import UserError
 from pipeline.index.card import description, write_card
-from pipeline.index.contact_sheet import write_contact_sheet
+from pipeline.index.contact_sheet import CONTACT_SHEET_FILE, ContactSheet
+from pipeline.index.counts import SampleCounts
 from pipeline.index.croissant import CROISSANT_FILE, write_croissant
 from pipeline.index.loader_files import write_loader_files
-from pipeline.index.metadata import METADATA_FILE, count_samples, write_metadata
+from pipeline.index.metadata import METADATA_FILE, write_metadata
 from pipeline.output.batches import list_batches, remove_batch
+from pipeline.output.integrity import CARD
 from pipeline.output.markers import read_markers
 from pipeline.output.run_file import RunFile, write_run
 from pipeline.output.source_hashes import forget_kept_hashes, kept_hashes_files
-from pipeline.storage.files import Location, clear_temporaries, sha256_file, temporaries
+from pipeline.storage.files import Location, clear_temporaries, temporaries
 from pipeline.storage.lease import Lease, lease_file
-
-INDEX_FILES = (METADATA_FILE, "README.md", "contact_sheet.png", CROISSANT_FILE)
-"""The files of a corpus that no marker names."""
 
 
 def conclude(output: Location, run: RunFile, schema: pa.Schema) -> dict[str, Any]:
     """Write the index, then `run.json` as that of a complete corpus.
 
+    The records are read once, one shard in memory at a time.
+
     Returns:
         The counts, as in `run.json`.
     """
-    write_metadata(output, schema)
-    labels = run.config["taxonomy"]["labels"]
-    counts = count_samples(output, labels)
-    write_card(output, run, counts, schema)
-    write_contact_sheet(output, labels)
-    write_croissant(output, run, schema, description(run))
-    names = [*INDEX_FILES, *write_loader_files(output)]
-    files = {name: sha256_file(output / name) for name in names}
-    markers = read_markers(output)
+    markers, labels = read_markers(output), run.config["taxonomy"]["labels"]
+    counting, sheet = SampleCounts(), ContactSheet()
+
+    def on_shard(table: pa.Table) -> None:
+        counting.add(table)
+        sheet.add(table)
+
+    metadata = write_metadata(output, markers, schema, on_shard)
+    counts = counting.as_dict(labels)
+    files = {
+        METADATA_FILE: metadata,
+        CARD: write_card(output, run, counts, schema),
+        CONTACT_SHEET_FILE: sheet.write(output, markers, labels),
+        CROISSANT_FILE: write_croissant(output, run, schema, description(run), metadata),
+        **write_loader_files(output, markers),
+    }
     forget_kept_hashes(output)
     clear_temporaries(output)
     write_run(output, run.finished(counts, files, markers[-1].digest if markers else ""))

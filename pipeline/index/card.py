@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
+from pipeline.index.counts import OTHER_MIXTURES
 from pipeline.index.features import dataset_features
 from pipeline.index.markdown import escape, table
-from pipeline.index.metadata import OTHER_MIXTURES
 from pipeline.index.readers import READERS, snippet
 from pipeline.output.rows import layout_of
 from pipeline.output.run_file import RunFile
@@ -39,16 +39,16 @@ manifest and of the source images.
 """
 
 
-def write_card(
-    output: Location, run: RunFile, counts: Mapping[str, Any], schema: pa.Schema
-) -> None:
-    """Write `README.md`. Its header has `datasets.load_dataset` read the shards, not the parquet.
+def write_card(output: Location, run: RunFile, counts: Mapping[str, Any], schema: pa.Schema) -> str:
+    """Write `README.md`; returns its SHA-256.
+
+    Its header has `datasets.load_dataset` read the shards, not the parquet.
 
     Args:
-        counts: as `count_samples` gives them.
+        counts: as `SampleCounts.as_dict` gives them.
         schema: of the rows of the metadata.
     """
-    write_bytes(output / "README.md", card_text(run, counts, schema).encode())
+    return write_bytes(output / "README.md", card_text(run, counts, schema).encode())
 
 
 def card_text(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,9 +12,8 @@ import pyarrow.compute as pc
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.generation.verdicts import ACCEPTED
-from pipeline.index.metadata import METADATA_FILE, read_table
-from pipeline.output.integrity import read_shard_file
-from pipeline.output.markers import read_markers
+from pipeline.output.integrity import open_committed
+from pipeline.output.markers import Marker, relative_name
 from pipeline.output.sample_files import MIXTURE
 from pipeline.storage.files import Location, write_bytes
 
@@ -26,52 +25,70 @@ MAX_LABEL = 14
 
 IMAGE_SUFFIXES = ("png", "jpg", "webp")
 
+CONTACT_SHEET_FILE = "contact_sheet.png"
 
-def write_contact_sheet(output: Location, labels: Sequence[str]) -> None:
-    """Write `contact_sheet.png`: a row of images for each emotion, one for mixtures.
+FIELDS = ["key", "status", "emotion", "judge_confidence", "task", "shard"]
+"""Columns of the metadata that it needs."""
 
-    Below each image stands the judge's confidence in the target.
 
-    Args:
-        labels: the emotions, in the order of the rows; those that were not requested are left out.
+class ContactSheet:
+    """A row of images for each emotion, one for mixtures: the first accepted samples in plan order.
+
+    Below each image stands the judge's confidence in the target. Only the records of the samples to
+    be shown are kept.
     """
-    columns = ["key", "status", "emotion", "judge_confidence", "task"]
-    table = read_table(output / METADATA_FILE, columns)
-    requested = set(pc.unique(table["emotion"]).to_pylist())
-    rows = {label: _first_accepted(table, label) for label in labels if label in requested}
-    if None in requested:
-        rows[MIXTURE] = _first_accepted(table, None)
-    keys = {sample["key"] for samples in rows.values() for sample in samples}
-    buffer = io.BytesIO()
-    _draw(rows, _images(output, keys)).save(buffer, "PNG", optimize=True)
-    write_bytes(output / "contact_sheet.png", buffer.getvalue())
+
+    def __init__(self) -> None:
+        self.samples: dict[str | None, list[dict[str, Any]]] = {}
+        """Of each requested emotion, None for mixtures."""
+
+    def add(self, table: pa.Table) -> None:
+        """Choose from the records of the next shard."""
+        accepted = table.select(FIELDS).filter(pc.equal(table["status"], ACCEPTED))
+        for emotion in pc.unique(table["emotion"]).to_pylist():
+            chosen = self.samples.setdefault(emotion, [])
+            if missing := COLUMNS - len(chosen):
+                of_emotion = pc.equal(accepted["emotion"], emotion)
+                mixtures = pc.is_null(accepted["emotion"])
+                rows = accepted.filter(mixtures if emotion is None else of_emotion)
+                chosen += rows.slice(0, missing).to_pylist()
+
+    def write(self, output: Location, markers: Sequence[Marker], labels: Sequence[str]) -> str:
+        """Write `contact_sheet.png`; returns its SHA-256.
+
+        Args:
+            markers: of all shards.
+            labels: the emotions, in the order of the rows; those that were not requested are left
+                out.
+        """
+        rows = {label: self.samples[label] for label in labels if label in self.samples}
+        if None in self.samples:
+            rows[MIXTURE] = self.samples[None]
+        keys = {sample["key"] for samples in rows.values() for sample in samples}
+        shards = {sample["shard"] for samples in rows.values() for sample in samples}
+        images: dict[str, Image.Image] = {}
+        for marker in markers:
+            if relative_name(f"{marker.name}.tar") in shards:
+                images.update(_images(output, marker, keys))
+        buffer = io.BytesIO()
+        _draw(rows, images).save(buffer, "PNG", optimize=True)
+        return write_bytes(output / CONTACT_SHEET_FILE, buffer.getvalue())
 
 
-def _first_accepted(table: pa.Table, emotion: str | None) -> list[dict[str, Any]]:
-    """The first accepted samples of an emotion; of mixtures, which have none, if it is None."""
-    emotions, accepted = table["emotion"], pc.equal(table["status"], ACCEPTED)
-    matches = pc.is_null(emotions) if emotion is None else pc.equal(emotions, emotion)
-    chosen = pc.and_(accepted, pc.fill_null(matches, False))
-    return table.filter(chosen).slice(0, COLUMNS).to_pylist()
-
-
-def _images(output: Location, keys: Collection[str]) -> dict[str, Image.Image]:
-    """The images of those samples, by key."""
-    images: dict[str, Image.Image] = {}
-    for marker in read_markers(output):
-        if not marker.accepted:
-            continue
-        data = read_shard_file(output, marker, "tar")
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            for member in archive:
-                key, _, suffix = member.name.partition(".")
-                if key in keys and suffix in IMAGE_SUFFIXES:
-                    file = archive.extractfile(member)
-                    assert file is not None
-                    images[key] = Image.open(io.BytesIO(file.read())).convert("RGB")
-        if len(images) == len(keys):
-            break
-    return images
+def _images(
+    output: Location, marker: Marker, keys: Collection[str]
+) -> Iterator[tuple[str, Image.Image]]:
+    """Those of the samples that lie in a shard, as tiles, with their keys."""
+    name = f"{marker.name}.tar"
+    committed = open_committed(output, relative_name(name), marker.sha256[name])
+    with committed as file, tarfile.open(fileobj=file) as archive:
+        for member in archive:
+            key, _, suffix = member.name.partition(".")
+            if key in keys and suffix in IMAGE_SUFFIXES:
+                content = archive.extractfile(member)
+                assert content is not None
+                image = Image.open(io.BytesIO(content.read())).convert("RGB")
+                yield key, image.resize((TILE, TILE), Image.Resampling.LANCZOS)
 
 
 def _draw(
@@ -88,8 +105,7 @@ def _draw(
         draw.text((MARGIN, y + TILE // 2 - 8), name, "black", label_font)
         for c, sample in enumerate(samples):
             x = LABEL + c * (TILE + MARGIN)
-            tile = images[sample["key"]].resize((TILE, TILE), Image.Resampling.LANCZOS)
-            sheet.paste(tile, (x, y))
+            sheet.paste(images[sample["key"]], (x, y))
             task = " edit" if sample["task"] == "edit" else ""
             caption = f"{sample['judge_confidence']:.2f}{task}"
             draw.text((x + 2, y + TILE), caption, "#555555", caption_font)

@@ -14,7 +14,7 @@ import pyarrow.types as pat
 from pipeline.index.metadata import METADATA_FILE
 from pipeline.output.records import DESCRIPTION, FIELDS, GROUP, MEMBER
 from pipeline.output.run_file import RunFile
-from pipeline.storage.files import Location, sha256_file, size_of, write_json
+from pipeline.storage.files import Location, size_of, write_json
 
 CROISSANT_FILE = "croissant.json"
 
@@ -57,21 +57,22 @@ CONTEXT = {
 """Appendix 1 of the specification."""
 
 
-def write_croissant(output: Location, run: RunFile, schema: pa.Schema, description: str) -> None:
-    """Write `croissant.json` for a corpus whose `metadata.parquet` is there.
+def write_croissant(
+    output: Location, run: RunFile, schema: pa.Schema, description: str, metadata_sha256: str
+) -> str:
+    """Write `croissant.json` for a corpus whose `metadata.parquet` is there; returns its SHA-256.
 
     Args:
         schema: of the rows of the metadata.
     """
-    path = output / METADATA_FILE
     metadata = {
         "@type": "cr:FileObject",
         "@id": "metadata",
         "name": METADATA_FILE,
         "contentUrl": METADATA_FILE,
-        "contentSize": f"{size_of(path)} B",
+        "contentSize": f"{size_of(output / METADATA_FILE)} B",
         "encodingFormat": "application/x-parquet",
-        "sha256": sha256_file(path),
+        "sha256": metadata_sha256,
     }
     shards = {
         "@type": "cr:FileSet",
@@ -100,7 +101,7 @@ def write_croissant(output: Location, run: RunFile, schema: pa.Schema, descripti
         "distribution": [metadata, shards],
         "recordSet": [records],
     }
-    write_json(output / CROISSANT_FILE, corpus)
+    return write_json(output / CROISSANT_FILE, corpus)
 
 
 def _fields(schema: pa.Schema) -> Iterator[dict[str, Any]]:

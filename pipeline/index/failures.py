@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow.compute as pc
 
 from pipeline.generation.verdicts import FAILED
-from pipeline.index.metadata import METADATA_FILE
-from pipeline.output.integrity import read_committed
-from pipeline.output.records import from_parquet
+from pipeline.index.metadata import METADATA_FILE, open_metadata, row_groups
 from pipeline.output.run_file import read_run
 from pipeline.storage.files import Location
 
@@ -44,15 +42,16 @@ def failure_summary(output: Location) -> list[str]:
     """
     groups: dict[str, _Group] = {}
     files = read_run(output).files or {}
-    data = read_committed(output, METADATA_FILE, files.get(METADATA_FILE, ""))
-    table = from_parquet(data, ["status", "reason", "row"])
-    failed = table.filter(pc.equal(table["status"], FAILED))
-    for reason, row in zip(failed["reason"].to_pylist(), failed["row"].to_pylist(), strict=True):
-        group = groups.setdefault(VARIABLE.sub("...", reason), _Group(reason))
-        group.same &= reason == group.example
-        group.count += 1
-        if len(group.rows) < MAX_ROWS and row not in group.rows:
-            group.rows.append(row)
+    with open_metadata(output, files.get(METADATA_FILE, "")) as metadata:
+        for table in row_groups(metadata, ["status", "reason", "row"]):
+            failed = table.filter(pc.equal(table["status"], FAILED))
+            for request in failed.to_pylist():
+                reason, row = request["reason"], request["row"]
+                group = groups.setdefault(VARIABLE.sub("...", reason), _Group(reason))
+                group.same &= reason == group.example
+                group.count += 1
+                if len(group.rows) < MAX_ROWS and row not in group.rows:
+                    group.rows.append(row)
     ordered = sorted(groups.values(), key=lambda group: -group.count)
     lines = [_line(group) for group in ordered[:MAX_REASONS]]
     if (more := len(ordered) - MAX_REASONS) > 0:

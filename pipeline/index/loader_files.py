@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from pipeline.output.markers import read_markers
+from collections.abc import Sequence
+
+from pipeline.output.markers import Marker
 from pipeline.storage.files import Location, write_json
 
 INFO_FILE, SIZES_FILE = "_info.json", "shards/sizes.json"
 
 
-def write_loader_files(output: Location) -> list[str]:
-    """Write both for a corpus whose shards are all committed; returns their names.
+def write_loader_files(output: Location, markers: Sequence[Marker]) -> dict[str, str]:
+    """Write both for a corpus whose shards are all committed; returns their SHA-256 by name.
 
     timm reads `_info.json` in the folder of a dataset (`timm.data.readers.reader_wds`), open_clip
     `sizes.json` beside the tars (`open_clip_train.data.get_dataset_size`).
     """
     # A shard without a sample has no tar.
-    markers = [marker for marker in read_markers(output) if marker.accepted]
-    counts = {f"{marker.name}.tar": marker.accepted for marker in markers}
+    counts = {f"{marker.name}.tar": marker.accepted for marker in markers if marker.accepted}
     split = {
         "name": "train",
         "filenames": [f"shards/{name}" for name in counts],
         "shard_lengths": list(counts.values()),
         "num_samples": sum(counts.values()),
     }
-    write_json(output / INFO_FILE, {"splits": {"train": split}})
-    if not counts:
-        return [INFO_FILE]
-    write_json(output / SIZES_FILE, counts)
-    return [INFO_FILE, SIZES_FILE]
+    files = {INFO_FILE: write_json(output / INFO_FILE, {"splits": {"train": split}})}
+    if counts:
+        files[SIZES_FILE] = write_json(output / SIZES_FILE, counts)
+    return files

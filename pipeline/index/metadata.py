@@ -1,97 +1,90 @@
-"""The index of a corpus: `metadata.parquet`, one row for each planned request, and counts."""
+"""`metadata.parquet`: one row for each planned request, written and read in row groups."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.generation.verdicts import ACCEPTED, STATUSES
-from pipeline.output.integrity import read_shard_file
-from pipeline.output.markers import read_markers
-from pipeline.output.records import from_parquet
-from pipeline.storage.files import Location, write_bytes
+from pipeline.output.integrity import open_committed, read_shard_file
+from pipeline.output.markers import Marker
+from pipeline.output.records import from_parquet, open_parquet
+from pipeline.storage.files import Location
+from pipeline.storage.stream import FileStream
 
 METADATA_FILE = "metadata.parquet"
 
-MAX_MIXTURES = 100
-"""Mixtures that are counted by name."""
-
-OTHER_MIXTURES = "other mixtures"
-
-
-def write_metadata(output: Location, schema: pa.Schema) -> None:
-    """Write `metadata.parquet` in the order of the plan."""
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        for marker in read_markers(output):
-            rows = from_parquet(read_shard_file(output, marker, "parquet"))
-            writer.write_table(rows.cast(schema))
-    write_bytes(output / METADATA_FILE, sink.getvalue().to_pybytes())
+ROW_GROUP = 1 << 15
+"""Rows of a row group. The writer keeps what the file's footer says of each group: with groups as
+small as shards may be, a large corpus would have a footer of gigabytes."""
 
 
-def read_table(path: Location, columns: list[str] | None = None) -> pa.Table:
-    """A parquet file, or some of its columns."""
-    return from_parquet(path.read_bytes(), columns)
+def write_metadata(
+    output: Location,
+    markers: Sequence[Marker],
+    schema: pa.Schema,
+    on_shard: Callable[[pa.Table], None] = lambda table: None,
+) -> str:
+    """Write `metadata.parquet` in the order of the plan; returns its SHA-256.
 
-
-def count_samples(output: Location, labels: Sequence[str]) -> dict[str, Any]:
-    """Counts of the whole corpus: by status, by task, and accepted of requested for each target.
-
-    A mixture counts for none of its members. Of more than `MAX_MIXTURES` mixtures those that are
-    requested most are counted by name, the others together.
+    One shard's records and one row group are in memory at a time. The bytes depend on the rows
+    alone, not on where shards end.
 
     Args:
-        labels: the emotions, in the order in which they are listed.
+        on_shard: is called with the records of each shard.
     """
-    columns = ["status", "task", "emotion", "mixture"]
-    table = read_table(output / METADATA_FILE, columns)
-    statuses, tasks = Counter[str](), Counter[str]()
-    emotions, mixtures = _TargetCounts(), _TargetCounts()
-    groups = table.group_by(columns).aggregate([([], "count_all")])
-    for group in groups.to_pylist():
-        count, accepted = group["count_all"], group["status"] == ACCEPTED
-        statuses[group["status"]] += count
-        tasks[group["task"]] += count
-        if group["emotion"] is None:
-            mixtures.add(group["mixture"], count, accepted)
-        else:
-            emotions.add(group["emotion"], count, accepted)
-    return {
-        "requests": table.num_rows,
-        **{status: statuses[status] for status in STATUSES},
-        "emotions": emotions.table([label for label in labels if emotions.requested[label]]),
-        "mixtures": mixtures.most_requested(),
-        "tasks": dict(sorted(tasks.items())),
-    }
+
+    def records() -> Iterator[pa.Table]:
+        for marker in markers:
+            table = from_parquet(read_shard_file(output, marker, "parquet")).cast(schema)
+            on_shard(table)
+            yield table
+
+    stream = FileStream(output / METADATA_FILE)
+    try:
+        with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+            for group in regrouped(records(), itertools.repeat(ROW_GROUP)):
+                writer.write_table(group)
+        return stream.commit()
+    finally:
+        stream.discard()
 
 
-class _TargetCounts:
-    """Requests and accepted samples by the name of their target."""
+def regrouped(tables: Iterable[pa.Table], sizes: Iterable[int]) -> Iterator[pa.Table]:
+    """The same rows as tables of these sizes, until there are none left; the last may be shorter.
 
-    def __init__(self) -> None:
-        self.requested, self.accepted = Counter[str](), Counter[str]()
+    Each has its rows in one chunk, since the bytes of a row group depend on where chunks end.
+    """
+    source = iter(tables)
+    pending: list[pa.Table] = []
+    rows = 0
+    for size in sizes:
+        while rows < size and (table := next(source, None)) is not None:
+            pending.append(table)
+            rows += table.num_rows
+        if not rows:
+            return
+        whole = pa.concat_tables(pending)
+        yield whole.slice(0, size).combine_chunks()
+        pending, rows = [whole.slice(size)], max(0, rows - size)
 
-    def add(self, name: str, count: int, accepted: bool) -> None:
-        self.requested[name] += count
-        if accepted:
-            self.accepted[name] += count
 
-    def table(self, names: Sequence[str]) -> dict[str, dict[str, int]]:
-        return {
-            name: {"requests": self.requested[name], "accepted": self.accepted[name]}
-            for name in names
-        }
+@contextmanager
+def open_metadata(output: Location, sha256: str) -> Iterator[pq.ParquetFile]:
+    """The metadata of a corpus, whose row groups can be read one by one.
 
-    def most_requested(self) -> dict[str, dict[str, int]]:
-        ranked = sorted(self.requested, key=lambda name: (-self.requested[name], name))
-        table = self.table(ranked[:MAX_MIXTURES])
-        if others := ranked[MAX_MIXTURES:]:
-            table[OTHER_MIXTURES] = {
-                "requests": sum(self.requested[name] for name in others),
-                "accepted": sum(self.accepted[name] for name in others),
-            }
-        return table
+    Raises:
+        UserError: the file is missing, or not what was committed.
+    """
+    with open_committed(output, METADATA_FILE, sha256) as handle:
+        yield open_parquet(handle)
+
+
+def row_groups(file: pq.ParquetFile, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The rows of a file, one row group in memory at a time; all columns, or some."""
+    # Without threads: see `open_parquet`.
+    for number in range(file.num_row_groups):
+        yield file.read_row_group(number, columns=columns, use_threads=False)

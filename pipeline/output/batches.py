@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.generation.results import Result
 from pipeline.generation.verdicts import ACCEPTED, Cells
-from pipeline.output.records import from_parquet
+from pipeline.output.records import from_parquet, open_parquet
 from pipeline.output.sample_files import MIXTURE
 from pipeline.output.sequencer import RequestSummary
 from pipeline.output.source_hashes import SourceHash, hashes_in
@@ -158,7 +158,7 @@ def read_rows(
     """
     try:
         with batch_path(output, file).open("rb") as handle:
-            parquet = pq.ParquetFile(handle)
+            parquet = open_parquet(handle)
             names = columns or [name for name in parquet.schema_arrow.names if name != IMAGE]
             table = parquet.read(columns=names, use_threads=False)
     except (FileNotFoundError, pa.ArrowInvalid, OSError):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
 
 from pipeline.errors import UserError
 from pipeline.output.markers import (
@@ -19,7 +21,7 @@ from pipeline.output.markers import (
     shard_name,
 )
 from pipeline.output.run_file import RunFile
-from pipeline.storage.files import Location, listing, sha256_file, size_of
+from pipeline.storage.files import Location, hash_of, listing, sha256_file, size_of
 
 CARD = "README.md"
 """The one file of a corpus that its users are meant to edit."""
@@ -112,10 +114,34 @@ def read_committed(output: Location, name: str, sha256: str) -> bytes:
     path = output / name
     data = path.read_bytes() if path.exists() else b""
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise UserError(
-            f"{path} is damaged: its content is not what was committed; restore it from a copy"
-        )
+        raise damaged_file(path)
     return data
+
+
+@contextmanager
+def open_committed(output: Location, name: str, sha256: str) -> Iterator[IO[bytes]]:
+    """`read_committed` for a file that may be large: open, and not in memory.
+
+    It is read once before, to compare it with its hash; of an object, a local copy is read.
+
+    Raises:
+        UserError: it is not what was committed.
+    """
+    path = output / name
+    if not path.exists():
+        raise damaged_file(path)
+    with path.open("rb") as handle:
+        if hash_of(handle) != sha256:
+            raise damaged_file(path)
+        handle.seek(0)
+        yield handle
+
+
+def damaged_file(path: Location) -> UserError:
+    """The error for a file that is missing, or whose content is not what was committed."""
+    return UserError(
+        f"{path} is damaged: its content is not what was committed; restore it from a copy"
+    )
 
 
 def read_shard_file(output: Location, marker: Marker, suffix: str) -> bytes:

@@ -205,13 +205,20 @@ def as_read(schema: pa.Schema) -> pa.Schema:
 
 
 def from_parquet(data: bytes, columns: list[str] | None = None) -> pa.Table:
-    """The table in a parquet file's bytes, or some of its columns.
+    """The table in a parquet file's bytes, or some of its columns."""
+    return open_parquet(pa.BufferReader(data)).read(columns=columns, use_threads=False)
 
-    Read without threads. Those that Arrow starts to read ahead (`read_table` always does) may still
-    run when the interpreter ends, and the process then aborts: about one of thirty did, on a busy
-    machine.
+
+def open_parquet(file: Any) -> pq.ParquetFile:
+    """A parquet file, to be read without threads; so `use_threads=False` has to be given, too.
+
+    Threads that Arrow starts to read ahead (`read_table` always does) may still run when the
+    interpreter ends, and the process then aborts: about one of thirty did, on a busy machine.
+
+    Args:
+        file: open, and readable at any position.
     """
-    return pq.ParquetFile(pa.BufferReader(data)).read(columns=columns, use_threads=False)
+    return pq.ParquetFile(file, pre_buffer=False)
 
 
 def to_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:

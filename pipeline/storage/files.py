@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 from pipeline.errors import UserError
 from pipeline.storage.addresses import normalized
@@ -187,10 +187,15 @@ def read_json(path: Location) -> Any:
 
 
 def sha256_file(path: Location) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as handle:
-        while block := handle.read(BLOCK):
-            digest.update(block)
+        return hash_of(handle)
+
+
+def hash_of(handle: IO[bytes]) -> str:
+    """SHA-256, as hex, of what is left to be read of an open file."""
+    digest = hashlib.sha256()
+    while block := handle.read(BLOCK):
+        digest.update(block)
     return digest.hexdigest()
 
 

@@ -42,6 +42,10 @@ class FileStream:
     def tell(self) -> int:
         return self.size
 
+    @property
+    def closed(self) -> bool:
+        return self.handle.closed
+
     def commit(self) -> str:
         """Put the file in its place, durably; returns the SHA-256 of its content as hex."""
         if isinstance(self.path, Remote):
