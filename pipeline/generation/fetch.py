@@ -11,16 +11,20 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import socket
+import string
 import threading
 import urllib.error
 import urllib.request
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pipeline.config_tables import Images
 from pipeline.errors import ImageError
 
 BLOCK = 1 << 16
+
+SENT_AS_IT_IS = string.punctuation
+"""What is not encoded in a URL; with `%`, for it may be encoded already."""
 
 
 def fetch(url: str, limits: Images) -> bytes:
@@ -49,12 +53,16 @@ def fetch(url: str, limits: Images) -> bytes:
     timer.daemon = True
     timer.start()
     try:
-        with _opener(limits, connections).open(url, timeout=limits.timeout_s) as response:
+        opener = _opener(limits, connections)
+        with opener.open(_ascii(url), timeout=limits.timeout_s) as response:
             data = b""
             while len(data) <= limits.max_bytes and (block := response.read(BLOCK)):
                 data += block
         if timed_out.is_set():
             raise TimeoutError
+        if response.length and len(data) <= limits.max_bytes:
+            # `read` says nothing of it.
+            raise http.client.IncompleteRead(data, response.length)
         return data[: limits.max_bytes + 1]
     except urllib.error.HTTPError as error:
         raise ImageError(f"the server answers {error.code}") from None
@@ -69,6 +77,14 @@ def fetch(url: str, limits: Images) -> bytes:
         raise ImageError(f"cannot be fetched: {cause}") from None
     finally:
         timer.cancel()
+
+
+def _ascii(url: str) -> str:
+    """A URL as it is sent: letters beyond ASCII, and spaces, encoded as browsers do (RFC 3987)."""
+    parts = urlsplit(url)
+    host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+    path, query = quote(parts.path, SENT_AS_IT_IS), quote(parts.query, SENT_AS_IT_IS)
+    return urlunsplit((parts.scheme, host, path, query, ""))
 
 
 REFUSED_NETWORKS = tuple(

@@ -2,6 +2,7 @@
 
 import http.server
 import io
+import socket
 import threading
 import time
 
@@ -78,8 +79,13 @@ def _png() -> bytes:
 
 class _Server(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        if self.path == "/image.png":
+        if self.path in ("/image.png", "/%C3%BC%20%2F.png?a=%C3%A4"):
             self._answer(200, _png())
+        elif self.path == "/cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"x" * 10)
         elif self.path == "/to-metadata":
             self.send_response(302)
             self.send_header("Location", "http://169.254.169.254/latest/meta-data/")
@@ -156,6 +162,7 @@ def test_a_server_inside_is_reached_if_the_config_allows_it(server):
         ("/in-circles", "the server answers 302"),
         ("/to-file", "the server answers 302"),
         ("/nonsense", "cannot be fetched"),
+        ("/cut", "cannot be fetched: IncompleteRead(10 bytes read, 990 more expected)"),
     ],
 )
 def test_servers(server, path, message):
@@ -164,6 +171,31 @@ def test_servers(server, path, message):
             server + path, "", 64, Images(allow_private=True, max_bytes=1_000_000, timeout_s=1)
         )
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/\u00fc %2F.png?a=\u00e4", "/%C3%BC%20%2F.png?a=%C3%A4#part"])
+def test_letters_beyond_ascii_are_encoded_and_what_is_encoded_stays(server, path):
+    assert fetch(server + path, Images(allow_private=True)) == _png()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.1", "0177.0.0.1", "0x7f000001", "2130706433", "0", "LOCALHOST", "[::ffff:7f00:1]",
+        "[fe80::1%25lo]", "[2002:7f00:1::]", "\u2460\u2461\u2466.\u24ea.\u24ea.\u2460",
+        "127\u30020\u30020\u30021", "inside.example",
+    ],
+)  # fmt: skip
+def test_every_way_of_writing_a_host_that_is_not_public(monkeypatch, host):
+    """`inside.example` stands for a name that leads to a private address."""
+    real = socket.getaddrinfo
+
+    def resolve(name, *arguments, **options):
+        return real("10.0.0.1" if name == "inside.example" else name, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(ImageError, match="not public"):
+        fetch(f"http://{host}:9/a.png", Images())
 
 
 def test_a_redirect_does_not_lead_inside(server, monkeypatch):
