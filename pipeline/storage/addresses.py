@@ -11,8 +11,12 @@ from pipeline.errors import UserError
 SCHEMES = ("s3", "s3a", "gs", "gcs", "hf", "az", "abfs", "abfss", "http", "https", "memory")
 """Schemes that are recognised even where the slashes after them are wrong."""
 
+NO_MEMORY = "memory is gone when the command ends; give a folder or an object store"
+
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
 _CHAINED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*::(?P<inner>.*)", re.DOTALL)
+_KINDS = "(?:datasets|spaces|models|buckets)/"
+_HUB_PATH = re.compile(rf"(?:{_KINDS})?(?!{_KINDS})[^/]+/[^/]+(?:/.*)?", re.DOTALL)
 _COLON = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
 
 
@@ -24,33 +28,53 @@ def normalized(text: str) -> str:
 
     Raises:
         UserError: nothing, a URL that would be taken for the name of a local folder, a file of
-            another machine, a chain of protocols, or memory.
+            another machine, a chain of protocols, or
+            memory.
     """
     if not text.strip():
         raise UserError("an empty path was given; name a file, a folder or a URL")
+    if "\0" in text:
+        raise UserError(f"{text!r}: a path has no character U+0000; remove it")
     if _COLON.fullmatch(text.strip()):
         text = text.strip()
     if chained := _CHAINED.fullmatch(text):
-        raise UserError(f"{text}: chained URLs are not supported; write {chained['inner']}")
+        inner = chained["inner"]
+        if not _COLON.fullmatch(inner):
+            # No chain: a colon too many.
+            inner = f"{text.partition(':')[0].lower()}://{inner.lstrip(':/')}"
+        raise UserError(f"{text}: chained URLs are not supported; write {inner}")
     if url := _URL.fullmatch(text):
         scheme, rest = url["scheme"].lower(), url["rest"]
         if scheme == "memory":
-            raise UserError(
-                f"{text}: memory is gone when the command ends; give a folder or an object store"
-            )
+            raise UserError(f"{text}: {NO_MEMORY}")
         if scheme == "file":
             return _path_of(text)
+        if scheme == "hf" and not _HUB_PATH.fullmatch(rest):
+            raise UserError(f"{text}: names no repository; write hf://datasets/OWNER/NAME/PATH")
         if not rest.partition("/")[0]:
             raise UserError(f"{text}: names no bucket or host; write {scheme}://NAME/PATH")
         return f"{scheme}://{rest}"
     if colon := _COLON.fullmatch(text):
         scheme, rest = colon["scheme"].lower(), colon["rest"]
+        if scheme == "memory":
+            raise UserError(f"{text}: {NO_MEMORY}")
         if scheme == "file" and rest.startswith("/"):
             return unquote(rest)
+        if scheme == "file":
+            raise UserError(
+                f"{text}: names no absolute path; write file:///PATH, or the path alone"
+            )
         if scheme in SCHEMES:
-            raise UserError(f"{text}: is not a URL; write {scheme}://{rest.lstrip('/')}")
+            named = rest.lstrip("/\\").replace("\\", "/") or "NAME/PATH"
+            raise UserError(f"{text}: is not a URL; write {scheme}://{named}")
+    if "://" in text:
+        raise UserError(f"{text}: is not a URL; write SCHEME://NAME/PATH, as in s3://bucket/folder")
     # A shell does not expand the one in `--output=~/corpus`.
-    return os.path.expanduser(text)
+    path = os.path.expanduser(text)
+    if path.startswith("~") and "/" in path:
+        name = path.partition("/")[0]
+        raise UserError(f"{text}: no user has the home {name}; for a folder write ./{path}")
+    return path
 
 
 def _path_of(url: str) -> str:
@@ -65,4 +89,6 @@ def _path_of(url: str) -> str:
         raise UserError(
             f"{url}: {host} would be another machine; write file:///PATH, or the path alone"
         )
+    if not path:
+        raise UserError(f"{url}: names no path; write file:///PATH, or the path alone")
     return unquote(f"{slash}{path}")

@@ -26,6 +26,9 @@ from pipeline.storage.files import fetched, location
         ("file:/x/y", "/x/y"),
         ("file:///x%20y/%C3%A4", "/x y/ä"),
         ("file:///x/a#1?.parquet", "/x/a#1?.parquet"),
+        ("hf://datasets/owner/name/x", "hf://datasets/owner/name/x"),
+        ("hf://owner/name", "hf://owner/name"),
+        ("./~nosuchuser/x", "./~nosuchuser/x"),
     ],
 )
 def test_every_form_of_an_address_means_the_same_place(monkeypatch, text, expected):
@@ -48,6 +51,20 @@ def test_every_form_of_an_address_means_the_same_place(monkeypatch, text, expect
         ("s3:///x", "write s3://NAME/PATH"),
         ("memory://x", "give a folder or an object store"),
         ("Memory://x", "give a folder or an object store"),
+        ("memory:/x", "give a folder or an object store"),
+        ("file:rel", "write file:///PATH"),
+        ("file:./rel", "write file:///PATH"),
+        ("file:", "write file:///PATH"),
+        ("file://", "write file:///PATH"),
+        ("file:~/x", "write file:///PATH"),
+        ("s3:", "write s3://NAME/PATH"),
+        ("s3:\\\\b\\x", "write s3://b/x"),
+        ("s3:://b/x", "write s3://b/x"),
+        ("s3 ://b/x", "write SCHEME://NAME/PATH"),
+        ("://x", "write SCHEME://NAME/PATH"),
+        ("hf://datasets", "write hf://datasets/OWNER/NAME/PATH"),
+        ("hf://datasets/owner", "write hf://datasets/OWNER/NAME/PATH"),
+        ("~nosuchuser/x", "write ./~nosuchuser/x"),
     ],
 )
 def test_what_would_become_a_local_folder_is_refused_with_the_remedy(text, remedy):
