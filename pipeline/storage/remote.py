@@ -41,6 +41,17 @@ OPTIONS: dict[str, dict[str, Any]] = {"s3": _QUICK_CLIENT, "s3a": _QUICK_CLIENT}
 option: it tries each call six times itself, within about a minute, so that a stop on `gs://` may
 come that much later."""
 
+PART = 16 << 20
+_PARTS_OF_S3 = {"chunksize": PART, "max_concurrency": 2}
+_PARTS_OF_GCS = {"chunksize": PART}
+UPLOAD_OPTIONS: dict[str, dict[str, Any]] = {
+    "s3": _PARTS_OF_S3,
+    "s3a": _PARTS_OF_S3,
+    "gs": _PARTS_OF_GCS,
+    "gcs": _PARTS_OF_GCS,
+}
+"""How a large file is uploaded. By default, s3fs has ten parts of 50 MiB in memory at a time."""
+
 # It prints a traceback of every call that it gives up; `attempt` reports the cause once.
 logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
 
@@ -218,8 +229,21 @@ class Remote:
 
     def put(self, data: bytes) -> None:
         """Store `data` as this object, whole or not at all."""
+        self._store(lambda fs, path: fs.pipe_file(path, data))
+
+    def put_file(self, file: str) -> None:
+        """Store a local file as this object, whole or not at all.
+
+        It goes in parts, of which few are in memory at a time: a shard of a thousand images has
+        400 MB. If an upload is interrupted, S3 keeps its parts until a lifecycle rule of the bucket
+        removes them; no reader sees them.
+        """
+        options = UPLOAD_OPTIONS.get(self.url.partition("://")[0], {})
+        self._store(lambda fs, path: fs.put_file(file, path, **options))
+
+    def _store(self, call: Callable[[Any, str], object]) -> None:
         try:
-            self._try(lambda fs, path: fs.pipe_file(path, data))
+            self._try(call)
         except FileNotFoundError as error:
             raise RunStopped(
                 f"{self}: cannot be written ({public(str(error))}); does the bucket exist?"

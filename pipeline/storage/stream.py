@@ -24,7 +24,7 @@ class FileStream:
         self.handle: IO[bytes]
         if isinstance(path, Remote):
             self.temporary = None
-            self.handle = tempfile.TemporaryFile()  # noqa: SIM115
+            self.handle = tempfile.NamedTemporaryFile(prefix="muse-batch-")  # noqa: SIM115
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.temporary = path.with_name(temporary_name(path.name))
@@ -49,8 +49,8 @@ class FileStream:
     def commit(self) -> str:
         """Put the file in its place, durably; returns the SHA-256 of its content as hex."""
         if isinstance(self.path, Remote):
-            self.handle.seek(0)
-            self.path.put(self.handle.read())
+            self.handle.flush()
+            self.path.put_file(self.handle.name)
             self.handle.close()
             return self._sha256.hexdigest()
         assert self.temporary is not None

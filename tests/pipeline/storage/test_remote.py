@@ -24,6 +24,7 @@ from pipeline.storage import remote
 from pipeline.storage.files import location
 from pipeline.storage.log import Log, entries
 from pipeline.storage.remote import public
+from pipeline.storage.stream import FileStream
 from tests.pipeline.output.test_shards import SCHEMA, STATUSES, _files, _publisher, _results
 from tests.support.stores import DELAY
 
@@ -62,6 +63,30 @@ def test_it_is_named_listed_read_and_removed_like_a_path(store):
         (store / "a" / "one.bin").read_bytes()
     assert (store / "a").parent == store
     assert (store / "a" / "one.bin").stem == "one"
+
+
+@pytest.mark.parametrize("mib", [0, 5, 40])
+def test_a_streamed_file_is_there_whole_once_it_is_committed(store, mib):
+    data = random.Random(mib).randbytes(mib << 20)
+    stream = FileStream(store / "large.bin")
+    for start in range(0, len(data), 1 << 20):
+        stream.write(data[start : start + (1 << 20)])
+    assert not (store / "large.bin").exists()
+    assert stream.commit() == hashlib.sha256(data).hexdigest()
+    assert (store / "large.bin").read_bytes() == data
+
+
+def test_a_large_file_is_uploaded_in_parts_past_broken_connections(s3, tmp_path):
+    data = random.Random(1).randbytes(70 << 20)
+    (tmp_path / "large.bin").write_bytes(data)
+    s3.rates, s3.only = {"cut upload": 0.2, "503": 0.1}, ("PUT", "POST")
+    location("s3://corpora/large.bin", 60).put_file(str(tmp_path / "large.bin"))
+    s3.rates = {}
+    assert s3.counts.total() > 0
+    stored = s3.bucket.Object("large.bin")
+    # The ETag of an object that came in parts ends with their number.
+    assert stored.e_tag.strip('"').endswith("-5")
+    assert stored.get()["Body"].read() == data
 
 
 @pytest.mark.parametrize("stop", [0, 3, 5])
