@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import classifiers, corpora, manifests, runs, settings
+from pipeline.cli import classifiers, corpora, looking, manifests, runs, settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +19,7 @@ for command in (
     runs.plan,
     runs.status,
     runs.verify,
+    looking.show,
     corpora.refilter,
     corpora.merge,
     corpora.retry,

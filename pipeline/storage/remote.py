@@ -209,9 +209,10 @@ class Remote:
             return
         for start in range(0, size, BLOCK):
             end = min(size, start + BLOCK)
-            yield self._piece(start, end)
+            yield self.read_range(start, end)
 
-    def _piece(self, start: int, end: int) -> bytes:
+    def read_range(self, start: int, end: int) -> bytes:
+        """The bytes from `start` up to `end`."""
         return self._try(
             lambda fs, path: _whole(fs.cat_file(path, start=start, end=end), end - start)
         )

@@ -1,0 +1,36 @@
+"""The commands that show a corpus to people."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import options
+from pipeline.cli.console import echo, reported_errors
+
+
+def show(
+    output: options.Corpus,
+    key: Annotated[str, typer.Argument(help="Key of the sample, as 000000000042.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, without picture.")] = False,
+) -> None:
+    """Show one sample of OUTPUT: its picture and metadata, and which tar it lies in."""
+    with reported_errors():
+        from muse.images import UnreadableImageError
+        from pipeline.errors import UserError
+        from pipeline.storage.files import location
+        from pipeline.view.sample import as_text, find_sample
+        from pipeline.view.terminal_picture import print_picture
+
+        sample = find_sample(location(output), key)
+        if as_json:
+            echo(json.dumps(sample.as_json(), indent=2, ensure_ascii=False, allow_nan=False))
+            return
+        if sample.image is not None:
+            try:
+                print_picture(sample.image)
+            except UnreadableImageError as error:
+                raise UserError(f"{output}/{sample.place} is damaged: image {error}") from None
+        echo(as_text(sample))

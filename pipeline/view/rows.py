@@ -1,0 +1,211 @@
+"""The rows of all finished requests of a run, complete or in progress, read column by column."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import UserError
+from pipeline.output.batches import IMAGE, BatchFile, batch_path, list_batches
+from pipeline.output.integrity import damaged_index, damaged_shards
+from pipeline.output.markers import Cursor, file_of, read_markers, relative_name
+from pipeline.output.rows import RowLayout, layout_of
+from pipeline.output.run_file import RunFile, read_run
+from pipeline.storage.files import Location
+from pipeline.storage.ranged import open_ranged
+
+METADATA = "metadata.parquet"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Finished requests that lie in one parquet file.
+
+    Attributes:
+        name: of the file, relative to the output.
+        first: its first row that counts; those before it lie in another part.
+        rows: how many rows count.
+        batch: the batch whose file it is; None if it is another file.
+    """
+
+    name: str
+    path: Location
+    first: int
+    rows: int
+    batch: BatchFile | None = None
+
+
+@dataclass(frozen=True)
+class FinishedRows:
+    """The finished requests of a run, in the order of the plan.
+
+    Attributes:
+        run: its `run.json`.
+        parts: the files that hold the rows.
+        schema: of the rows.
+        unreadable: names of batch files that cannot be read; the run makes them again.
+    """
+
+    output: Location
+    run: RunFile
+    parts: Sequence[Part]
+    schema: pa.Schema
+    unreadable: Sequence[str] = ()
+
+    @property
+    def count(self) -> int:
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def layout(self) -> RowLayout:
+        return layout_of(self.schema)
+
+    def tables(self, columns: Sequence[str]) -> Iterator[tuple[Part, pa.Table]]:
+        """Some columns of all rows, those of one shard at a time, with the part they lie in."""
+        for part in self.parts:
+            skipped = part.first
+            with _opened(part.path) as file:
+                # By row groups: `iter_batches` reads ahead on threads, which may abort the process
+                # when it ends (see `from_parquet`).
+                for group in range(file.num_row_groups):
+                    table = file.read_row_group(group, columns=list(columns), use_threads=False)
+                    rows, table = table.num_rows, table.slice(skipped)
+                    skipped = max(0, skipped - rows)
+                    if table.num_rows:
+                        yield part, table
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column of all rows."""
+        chunks = [table[name].combine_chunks() for _, table in self.tables([name])]
+        return pa.chunked_array(chunks, self.schema.field(name).type)
+
+    def row(self, position: int) -> tuple[Part, dict[str, Any]]:
+        """One row with all its columns, and the part it lies in.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        ends = list(accumulate(part.rows for part in self.parts))
+        if not 0 <= position < self.count:
+            raise IndexError(position)
+        number = bisect_right(ends, position)
+        part = self.parts[number]
+        within = position - (ends[number] - part.rows) + part.first
+        return part, _row_of(part, within, self.schema.names)
+
+    def position_of(self, key: str) -> int | None:
+        """The position of the row with that key; None if there is none."""
+        position = 0
+        for _, table in self.tables(["key"]):
+            keys = table["key"].to_pylist()
+            if key in keys:
+                return position + keys.index(key)
+            position += len(keys)
+        return None
+
+
+def _row_of(part: Part, number: int, columns: Sequence[str]) -> dict[str, Any]:
+    with _opened(part.path) as file:
+        # Only the row group in which the row lies is read.
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if number < rows:
+                table = file.read_row_group(group, columns=list(columns), use_threads=False)
+                row: dict[str, Any] = table.slice(number, 1).to_pylist()[0]
+                return row
+            number -= rows
+    raise IndexError(number)
+
+
+@contextmanager
+def _opened(path: Location) -> Iterator[pq.ParquetFile]:
+    """A parquet file, to be read in parts.
+
+    Raises:
+        FileNotFoundError, OSError, pyarrow.ArrowInvalid: it is not there, or unreadable.
+    """
+    # A local file is mapped: Arrow then starts no threads, which may abort the process at its end.
+    with pa.memory_map(str(path)) if isinstance(path, Path) else open_ranged(path) as handle:
+        yield pq.ParquetFile(handle)
+
+
+def finished_rows(output: Location) -> FinishedRows:
+    """What is finished of the run in `output`.
+
+    Raises:
+        UserError: not the output of a run, damaged as far as names, sizes and the small files
+            show, or nothing is finished yet.
+    """
+    run = read_run(output)
+    damage = list(damaged_shards(output))
+    if run.complete:
+        damage += damaged_index(output, run)
+    if damage:
+        listed = "\n  ".join([f"{output} is damaged:", *damage])
+        raise UserError(f"{listed}\nRestore these files from a copy.")
+    if run.complete:
+        parts, unreadable = [Part(METADATA, output / METADATA, 0, run.requests)], []
+    else:
+        parts, unreadable = _unfinished_parts(output, run)
+    if not parts:
+        raise UserError(f"{output}: no request is finished yet; try again when the first batch is")
+    schema = _schema(parts[0])
+    return FinishedRows(output, run, parts, schema, unreadable)
+
+
+def _schema(part: Part) -> pa.Schema:
+    with _opened(part.path) as file:
+        schema = file.schema_arrow.remove_metadata()
+    images = schema.get_field_index(IMAGE)
+    return schema if images < 0 else schema.remove(images)
+
+
+def _unfinished_parts(output: Location, run: RunFile) -> tuple[list[Part], list[str]]:
+    """The parts of a run in progress: its shards, then the batches that are in no shard yet."""
+    parts, unreadable = [], []
+    markers = read_markers(output)
+    for marker in markers:
+        name = f"{marker.name}.parquet"
+        path = file_of(output, name)
+        parts.append(Part(relative_name(name), path, 0, marker.requests))
+    start = markers[-1].next if markers else Cursor()
+    seen: set[int] = set()
+    for file in sorted(list_batches(output), key=lambda file: file.number):
+        if file.number < start.batch or file.number in seen:
+            continue
+        # The first requests of a batch may lie in a shard already.
+        published = start.offset if file.number == start.batch else 0
+        rows = _rows_in(output, file)
+        if rows is None:
+            unreadable.append(file.name)
+        elif rows > published:
+            seen.add(file.number)
+            path = batch_path(output, file)
+            parts.append(Part(path.name, path, published, rows - published, file))
+    return parts, unreadable
+
+
+def _rows_in(output: Location, file: BatchFile) -> int | None:
+    """Rows of a batch file; None if it cannot be read, or has been packed into a shard by now."""
+    try:
+        with _opened(batch_path(output, file)) as parquet:
+            rows: int = parquet.metadata.num_rows
+            return rows
+    except (FileNotFoundError, pa.ArrowInvalid, OSError):
+        return None
+
+
+def setting(run: RunFile, name: str) -> Any:
+    """A setting of a run by its dotted key; None if the run knew no such setting."""
+    value: Any = run.config
+    for key in name.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value

@@ -1,0 +1,101 @@
+"""The source images of edits, found again by their path or in the manifest, and known by hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.parquet as pq
+from PIL import Image
+
+from muse.images import UnreadableImageError, decode
+from pipeline.config_tables import Images
+from pipeline.errors import ImageError, RunStopped, UserError
+from pipeline.generation.source_images import read_source
+from pipeline.output.run_file import RunFile
+from pipeline.planning.manifest_input import folder_of
+from pipeline.storage.files import location
+from pipeline.storage.ranged import open_ranged
+
+WEB = ("http", "https")
+"""Schemes by which nothing is fetched again: looking at a corpus opens no connection to the web."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source image, or why it cannot be shown.
+
+    Attributes:
+        image: the part of it that was edited, RGB, at its own size.
+        reason: a sentence; empty if there is an image.
+    """
+
+    image: Image.Image | None
+    reason: str = ""
+
+
+class SourceFinder:
+    """Finds the source images of a run.
+
+    Args:
+        manifest: path or URL of the run's manifest; by default, the one that the run noted.
+    """
+
+    def __init__(self, run: RunFile, manifest: str | None = None):
+        self.manifest = manifest or run.manifest
+        self.base = folder_of(self.manifest)
+        limits = Images(**run.config.get("images", {}))
+        self.limits = limits.replace(schemes=tuple(s for s in limits.schemes if s not in WEB))
+
+    def source(self, row: Mapping[str, Any]) -> Source:
+        """The source image of an edit's row, as it was cropped."""
+        if row["source_sha256"] is None:
+            return Source(None, "the source image was not read")
+        try:
+            data = self._read(row)
+        except (ImageError, UserError, RunStopped, OSError, ValueError) as error:
+            return Source(None, f"{error} (--manifest says where the manifest lies now)")
+        # Another file under that name is not what was edited.
+        if hashlib.sha256(data).hexdigest() != row["source_sha256"]:
+            return Source(None, "the file is another one now: its SHA-256 differs")
+        try:
+            image = decode(data, self.limits.max_pixels)
+        except UnreadableImageError as error:
+            return Source(None, f"image {error}")
+        edges = (row[f"source_crop_{name}"] for name in ("left", "top", "right", "bottom"))
+        left, top, right, bottom = (round(edge) for edge in edges)
+        return Source(image.crop((left, top, right, bottom)))
+
+    def _read(self, row: Mapping[str, Any]) -> bytes:
+        """The encoded source image.
+
+        Raises:
+            ImageError, UserError, OSError, ValueError, RunStopped: it is not there, or unreadable.
+        """
+        if row["source_image"] is not None:
+            return read_source(row["source_image"], self.base, self.limits)
+        data = _embedded(self.manifest, row["row"])
+        if data is None:
+            raise ImageError("the manifest holds no image in that row")
+        return data
+
+
+def _embedded(manifest: str, number: int) -> bytes | None:
+    """The image that row `number` of a manifest holds; None if it holds none.
+
+    Raises:
+        OSError, ValueError: the manifest is not there, or is no parquet file with such a row.
+    """
+    with open_ranged(location(manifest)) as handle:
+        file = pq.ParquetFile(handle)
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if number < rows:
+                table = file.read_row_group(group, columns=["image"], use_threads=False)
+                value = table["image"][number].as_py()
+                data = value.get("bytes") if isinstance(value, dict) else value
+                return data if isinstance(data, bytes) else None
+            number -= rows
+    return None
