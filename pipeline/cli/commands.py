@@ -19,6 +19,7 @@ for command in (
     runs.plan,
     runs.status,
     runs.verify,
+    looking.report,
     looking.show,
     corpora.refilter,
     corpora.merge,

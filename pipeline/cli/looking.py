@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -34,3 +34,20 @@ def show(
             except UnreadableImageError as error:
                 raise UserError(f"{output}/{sample.place} is damaged: image {error}") from None
         echo(as_text(sample))
+
+
+def report(
+    output: options.Corpus,
+    manifest: Annotated[
+        Optional[str],
+        typer.Option(help="Where the manifest lies now; source images are read from there."),
+    ] = None,
+) -> None:
+    """Write report.html of the run in OUTPUT, complete or in progress: one page, no network."""
+    with reported_errors():
+        from pipeline.report.build import write_report
+        from pipeline.storage.addresses import normalized
+        from pipeline.storage.files import location
+
+        path = write_report(location(output), normalized(manifest) if manifest else None)
+    echo(f"{path}: written; open it in a browser")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,14 @@ class Part:
     first: int
     rows: int
     batch: BatchFile | None = None
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A row group of a file: its number, and how many of its first rows do not count."""
+
+    number: int
+    skipped: int
 
 
 @dataclass(frozen=True)
@@ -87,19 +94,42 @@ class FinishedRows:
         chunks = [table[name].combine_chunks() for _, table in self.tables([name])]
         return pa.chunked_array(chunks, self.schema.field(name).type)
 
-    def row(self, position: int) -> tuple[Part, dict[str, Any]]:
-        """One row with all its columns, and the part it lies in.
+    def take(self, positions: Iterable[int]) -> dict[int, tuple[Part, dict[str, Any]]]:
+        """Rows with all their columns, each with the part it lies in, by their positions.
 
-        Raises:
-            IndexError: there is no such row.
+        Positions at which there is no row are left out.
         """
-        ends = list(accumulate(part.rows for part in self.parts))
-        if not 0 <= position < self.count:
-            raise IndexError(position)
-        number = bisect_right(ends, position)
-        part = self.parts[number]
-        within = position - (ends[number] - part.rows) + part.first
-        return part, _row_of(part, within, self.schema.names)
+        wanted = sorted(set(positions))
+        found: dict[int, tuple[Part, dict[str, Any]]] = {}
+        for part, group, first, rows in self._groups():
+            # Only row groups with a wanted row are read.
+            here = wanted[bisect_left(wanted, first) : bisect_left(wanted, first + rows)]
+            if not here:
+                continue
+            with _opened(part.path) as file:
+                table = file.read_row_group(group.number, self.schema.names, use_threads=False)
+            for position in here:
+                row = table.slice(position - first + group.skipped, 1).to_pylist()[0]
+                found[position] = part, row
+        return found
+
+    def _groups(self) -> Iterator[tuple[Part, _Group, int, int]]:
+        """Every row group with a row that counts: its part, the position of that row, and how many
+        there are."""
+        position = 0
+        for part in self.parts:
+            with _opened(part.path) as file:
+                sizes = [
+                    file.metadata.row_group(number).num_rows
+                    for number in range(file.num_row_groups)
+                ]
+            skipped = part.first
+            for number, size in enumerate(sizes):
+                rows = max(0, size - skipped)
+                if rows:
+                    yield part, _Group(number, size - rows), position, rows
+                position += rows
+                skipped = max(0, skipped - size)
 
     def position_of(self, key: str) -> int | None:
         """The position of the row with that key; None if there is none."""
@@ -110,19 +140,6 @@ class FinishedRows:
                 return position + keys.index(key)
             position += len(keys)
         return None
-
-
-def _row_of(part: Part, number: int, columns: Sequence[str]) -> dict[str, Any]:
-    with _opened(part.path) as file:
-        # Only the row group in which the row lies is read.
-        for group in range(file.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
-            if number < rows:
-                table = file.read_row_group(group, columns=list(columns), use_threads=False)
-                row: dict[str, Any] = table.slice(number, 1).to_pylist()[0]
-                return row
-            number -= rows
-    raise IndexError(number)
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def find_sample(output: Location, key: str) -> Sample:
     position = rows.position_of(key)
     if position is None:
         raise UserError(_unknown(rows, key))
-    part, row = rows.row(position)
+    part, row = rows.take([position])[position]
     pictures = Pictures(output)
     image = pictures.encoded(part, row)
     place, members = None, {}

@@ -1,0 +1,131 @@
+"""`report.html` of a run, complete or in progress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pipeline import __version__
+from pipeline.output.sample_files import MIXTURE
+from pipeline.report import duplicates
+from pipeline.report.cost import cost_of
+from pipeline.report.figures import COLUMNS, Figures
+from pipeline.report.findings import findings, ordered_targets
+from pipeline.report.page import Page, render
+from pipeline.report.pixels import EMOSET_NOTE
+from pipeline.report.sampling import Chosen, Samples
+from pipeline.report.sections import (
+    confusion_figure,
+    count_figure,
+    curve_figure,
+    opinion_figure,
+    outcome_figure,
+    pixel_figures,
+    score_figures,
+)
+from pipeline.report.settings_table import setting_rows
+from pipeline.report.tiles import Tile, TileMaker
+from pipeline.storage.files import Location, write_bytes
+from pipeline.view.rows import FinishedRows, finished_rows
+from pipeline.view.sources import SourceFinder
+
+REPORT_FILE = "report.html"
+
+MAX_DUPLICATES = 8
+"""Pairs of near-duplicates that are shown."""
+
+MAX_NOTES = 20
+
+
+def write_report(output: Location, manifest: str | None = None) -> Location:
+    """Make the report of a run and write it into the run's folder; returns where.
+
+    Args:
+        manifest: where the manifest lies now, if it is not where it was; source images are read
+            from there.
+
+    Raises:
+        UserError: not the output of a run, damaged, or nothing is finished yet.
+    """
+    html = report_html(finished_rows(output), manifest)
+    path = output / REPORT_FILE
+    write_bytes(path, html.encode())
+    return path
+
+
+def report_html(rows: FinishedRows, manifest: str | None = None) -> str:
+    """The report of what is finished."""
+    labels = rows.run.config["taxonomy"]["labels"]
+    figures, samples = Figures(), Samples(labels)
+    for part, table in rows.tables(COLUMNS):
+        figures.add(table)
+        samples.add(part, table)
+
+    # The pictures, those of near-duplicates among them.
+    hashed = samples.hashes.by_position()
+    count, pairs = duplicates.nearest_pairs([phash for phash, _ in hashed], MAX_DUPLICATES)
+    twins = [(hashed[i][1], hashed[j][1], bits) for i, j, bits in pairs]
+    maker = TileMaker(rows, SourceFinder(rows.run, manifest))
+    maker.make(samples.positions() | {position for pair in twins for position in pair[:2]})
+    tiles = maker.tiles
+
+    generated, edited = _by_target(samples, samples.generated, tiles), {}
+    edited = _by_target(samples, samples.edited, tiles)
+    mixtures, edited_mixtures = generated.pop(MIXTURE, []), edited.pop(MIXTURE, [])
+    targets = ordered_targets(labels, figures)
+    return render(
+        Page(
+            made_at=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+            version=__version__,
+            output=str(rows.output),
+            run=rows.run,
+            figures=figures,
+            findings=findings(rows.run, figures, count, len(hashed)),
+            cost=cost_of(rows.output),
+            settings=setting_rows(rows.run),
+            generated=generated,
+            edited=edited,
+            mixtures=mixtures,
+            edited_mixtures=edited_mixtures,
+            rejected=[tiles[position] for position in samples.rejected.by_position()],
+            keeps_rejected=rows.run.config["keep_rejected"],
+            disagreeing=[tiles[position] for position in samples.disagreeing.by_rank()],
+            unlike=[tiles[position] for position in samples.unlike.by_rank()],
+            duplicates=[(tiles[one], tiles[other], bits) for one, other, bits in twins],
+            duplicate_count=count,
+            hashed=len(hashed),
+            duplicate_distance=duplicates.DISTANCE,
+            outcome=outcome_figure(figures, targets),
+            confusion=confusion_figure(figures, labels) if figures.judged else None,
+            opinion=opinion_figure(figures, labels) if figures.opinions else None,
+            curve=curve_figure(samples),
+            attempts=count_figure(figures.attempts, "Attempts", "attempts"),
+            starts=count_figure(figures.start_steps, "Where guidance began", "denoising step"),
+            scores=score_figures(figures),
+            pixels=pixel_figures(tiles.values(), labels),
+            reasons=[(*kind, n) for kind, n in figures.reasons.most_common()],
+            emoset_note=EMOSET_NOTE,
+            notes=_notes(rows, maker),
+        )
+    )
+
+
+def _by_target(
+    samples: Samples, chosen: Mapping[str, Chosen], tiles: Mapping[int, Tile]
+) -> dict[str, list[Tile]]:
+    return {
+        target: [tiles[position] for position in chosen[target].by_position()]
+        for target in samples.targets(chosen)
+    }
+
+
+def _notes(rows: FinishedRows, maker: TileMaker) -> list[str]:
+    """What the report could not read."""
+    notes: list[Any] = [
+        f"{name}: cannot be read; the run makes its batch again" for name in rows.unreadable
+    ]
+    notes += maker.problems
+    if len(notes) > MAX_NOTES:
+        notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more"]
+    return notes

@@ -1,0 +1,214 @@
+"""The charts of a report, as SVG without scripts that takes the colours of the page it is in.
+
+Vega-Altair describes them, and vl-convert draws them, without a browser or a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED
+
+WIDTH = 230
+"""Pixels of the plotting area: with axes, a chart fits on a phone of 360 pixels."""
+
+COLOURS = {ACCEPTED: "#4a90c2", REJECTED: "#e69f00", FAILED: "#b0568c"}
+"""Blue, orange and purple, which the colour-blind tell apart (after Okabe and Ito)."""
+
+INK = "currentColor"
+"""The text colour of the page: charts are readable on a light and on a dark one."""
+
+MARGIN = {"left": 16, "right": 8, "top": 4, "bottom": 4}
+"""Pixels around a chart: the browser's fonts may be wider than those it was measured with."""
+
+ROW = 22
+"""Pixels of a row of bars or cells."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def stacked_bars(rows: Rows, order: Sequence[str]) -> str:
+    """Requests of each target by status.
+
+    Args:
+        rows: `target`, `status` and `count`.
+        order: the targets from top to bottom.
+    """
+    import altair as alt
+
+    statuses = list(COLOURS)
+    chart = (
+        _chart(_ranked(rows, statuses))
+        .mark_bar()
+        .encode(
+            y=alt.Y("target:N", sort=list(order), title=None),
+            x=alt.X("count:Q", title="requests", axis=alt.Axis(tickMinStep=1)),
+            color=alt.Color(
+                "status:N",
+                scale=alt.Scale(domain=statuses, range=list(COLOURS.values())),
+                legend=alt.Legend(orient="bottom", title=None),
+            ),
+            order=alt.Order("rank:Q"),
+        )
+    )
+    return _svg(chart.properties(height=ROW * max(1, len(order))))
+
+
+def heatmap(rows: Rows, order: Sequence[str], titles: tuple[str, str]) -> str:
+    """Shares in a square of emotions, each written into its cell; every line sums to 1.
+
+    Args:
+        rows: `line`, `column` and `share`.
+        order: the emotions.
+        titles: of the lines and of the columns.
+    """
+    import altair as alt
+
+    base = _chart(rows).encode(
+        y=alt.Y(
+            "line:N",
+            sort=list(order),
+            title=titles[0],
+            scale=alt.Scale(domain=list(order)),
+            axis=alt.Axis(grid=False),
+        ),
+        x=alt.X(
+            "column:N",
+            sort=list(order),
+            title=titles[1],
+            scale=alt.Scale(domain=list(order)),
+            axis=alt.Axis(labelAngle=-45, grid=False),
+        ),
+    )
+    cells = base.mark_rect().encode(
+        color=alt.Color("share:Q", scale=alt.Scale(scheme="cividis", domain=[0, 1]), legend=None)
+    )
+    on_dark = alt.condition("datum.share > 0.5", alt.value("#111111"), alt.value("#ffffff"))
+    text = base.mark_text(fontSize=9).encode(
+        text=alt.Text("share:Q", format=".0%"),
+        color=on_dark,
+        opacity=alt.condition("datum.share >= 0.005", alt.value(1), alt.value(0)),
+    )
+    return _svg((cells + text).properties(width=WIDTH, height=ROW * max(1, len(order))))
+
+
+def histogram(rows: Rows, title: str) -> str:
+    """How a score is distributed, by status.
+
+    Args:
+        rows: `low`, `high`, `status` and `count`.
+    """
+    import altair as alt
+
+    chart = (
+        _chart(_ranked(rows, list(COLOURS)))
+        .mark_bar(binSpacing=0)
+        .encode(
+            x=alt.X("low:Q", bin="binned", title=title, axis=alt.Axis(format=".2f", tickCount=5)),
+            x2="high:Q",
+            y=alt.Y("count:Q", title="samples", stack=True, axis=alt.Axis(tickMinStep=1)),
+            color=alt.Color(
+                "status:N",
+                scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
+                legend=None,
+            ),
+            order=alt.Order("rank:Q"),
+        )
+    )
+    return _svg(chart.properties(height=130))
+
+
+def bars(rows: Rows, title: str) -> str:
+    """A bar for each number.
+
+    Args:
+        rows: `name` (as text) and `count`, in the order of the bars.
+    """
+    import altair as alt
+
+    names = [row["name"] for row in rows]
+    chart = (
+        _chart(rows)
+        .mark_bar(color=COLOURS[ACCEPTED])
+        .encode(
+            x=alt.X("name:N", sort=names, title=title, axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("count:Q", title="requests", axis=alt.Axis(tickMinStep=1)),
+        )
+    )
+    return _svg(chart.properties(height=130))
+
+
+def curves(rows: Rows, starts: Rows) -> str:
+    """Similarity at each denoising step, a line for each sample, and a dot where guidance began.
+
+    Args:
+        rows: `sample`, `step` and `similarity`.
+        starts: the same of the dots.
+    """
+    import altair as alt
+
+    x = alt.X("step:Q", title="denoising step", axis=alt.Axis(tickMinStep=1, format="d"))
+    y = alt.Y("similarity:Q", title="similarity to the prompt", scale=alt.Scale(zero=False))
+    lines = (
+        _chart(rows)
+        .mark_line(color=COLOURS[ACCEPTED], opacity=0.45, strokeWidth=1)
+        .encode(x=x, y=y, detail="sample:N")
+    )
+    dots = _chart(starts).mark_point(color=COLOURS[REJECTED], filled=True, size=28)
+    layered = lines + dots.encode(x=x, y=y, detail="sample:N")
+    return _svg(layered.properties(width=WIDTH, height=170))
+
+
+def ranges(rows: Rows, order: Sequence[str], title: str) -> str:
+    """The median of a value for each target, and the span of the middle half of the samples.
+
+    Args:
+        rows: `target`, `low`, `middle` and `high`.
+    """
+    import altair as alt
+
+    y = alt.Y("target:N", sort=list(order), title=None)
+    span = (
+        _chart(rows)
+        .mark_rule(color=COLOURS[ACCEPTED], strokeWidth=4, opacity=0.5)
+        .encode(y=y, x=alt.X("low:Q", title=title), x2="high:Q")
+    )
+    dots = _chart(rows).mark_point(color=COLOURS[ACCEPTED], filled=True, size=70)
+    layered = span + dots.encode(y=y, x="middle:Q")
+    return _svg(layered.properties(width=WIDTH, height=ROW * max(1, len(order))))
+
+
+def _ranked(rows: Rows, statuses: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows with the position of their status, in which bars are stacked."""
+    return [{**row, "rank": statuses.index(row["status"])} for row in rows]
+
+
+def _chart(rows: Rows) -> Any:
+    import altair as alt
+
+    return alt.Chart(alt.InlineData(values=[dict(row) for row in rows]), width=WIDTH)
+
+
+def _svg(chart: Any) -> str:
+    import vl_convert
+
+    styled = (
+        chart.configure(background="transparent", font="system-ui, sans-serif", padding=MARGIN)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=INK,
+            titleColor=INK,
+            tickColor=INK,
+            domainColor=INK,
+            gridColor=INK,
+            gridOpacity=0.12,
+            titleFontWeight="normal",
+            labelLimit=110,
+        )
+        .configure_legend(labelColor=INK, titleColor=INK)
+        .configure_text(font="system-ui, sans-serif")
+    )
+    svg: str = vl_convert.vegalite_to_svg(styled.to_dict())
+    # The page describes the chart in words and has its numbers in a table.
+    return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)

@@ -1,0 +1,147 @@
+"""The figures of a report: counts and histograms of all finished requests, in constant memory."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED
+from pipeline.output.sample_files import MIXTURE
+
+COSINE_BINS = np.linspace(-1, 1, 81)
+"""Edges of the bins of cosines and of structural similarity, 0.025 wide."""
+
+MAX_REASONS = 20
+"""Kinds of reasons that are counted by name."""
+
+OTHER_REASONS = "other reasons"
+
+_VARIABLE = re.compile(r"'[^']*'|\d+(\.\d+)?")
+"""Parts of a reason that differ between requests: quoted names, and numbers."""
+
+JUDGE_REASON = "the judge does not confirm the target"
+
+SCORES = ("similarity", "source_similarity", "source_ssim")
+
+COLUMNS = (
+    "key",
+    "status",
+    "task",
+    "emotion",
+    "mixture",
+    "reason",
+    "judge_emotion",
+    "judge_confidence",
+    "guide_emotion",
+    "guide_confidence",
+    *SCORES,
+    "attempts",
+    "total_nfe",
+    "start_step",
+    "prompt_truncated",
+    "trace_similarity",
+    "phash",
+    "shard",
+)
+"""The columns that figures and samples are made from."""
+
+
+@dataclass
+class Figures:
+    """Counts over all finished requests.
+
+    Attributes:
+        outcomes: requests by target (an emotion, or `mixture`) and status.
+        tasks: requests by task and status.
+        judged: scored requests by target and the judge's strongest emotion; no mixtures.
+        opinions: scored requests by the guide's and the judge's strongest emotion.
+        reasons: rejected and failed requests by status and kind of reason.
+        histograms: of each score, by status: how many requests lie in each of `COSINE_BINS`.
+        attempts, start_steps: requests by these numbers.
+        nfe: network evaluations in all.
+        accepted_nfe: those of accepted samples alone.
+        cut_prompts: requests whose prompt the text encoder could not read to its end.
+        confidence_sum: of the judge over accepted samples.
+    """
+
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    tasks: Counter[tuple[str, str]] = field(default_factory=Counter)
+    judged: Counter[tuple[str, str]] = field(default_factory=Counter)
+    opinions: Counter[tuple[str, str]] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    histograms: dict[tuple[str, str], np.ndarray[Any, Any]] = field(default_factory=dict)
+    attempts: Counter[int] = field(default_factory=Counter)
+    start_steps: Counter[int] = field(default_factory=Counter)
+    nfe: int = 0
+    accepted_nfe: int = 0
+    cut_prompts: int = 0
+    confidence_sum: float = 0.0
+
+    def count(self, status: str | None = None) -> int:
+        """How many requests are finished, or ended so."""
+        return sum(n for (_, ended), n in self.outcomes.items() if status in (None, ended))
+
+    def add(self, table: pa.Table) -> None:
+        """Count the requests of a table with `COLUMNS`."""
+        targets = pc.fill_null(table["emotion"], MIXTURE)
+        table = table.append_column("target", targets)
+        self.outcomes.update(_counted(table, ["target", "status"]))
+        self.tasks.update(_counted(table, ["task", "status"]))
+        scored = table.filter(table["judge_emotion"].is_valid())
+        single = scored.filter(scored["emotion"].is_valid())
+        self.judged.update(_counted(single, ["target", "judge_emotion"]))
+        self.opinions.update(_counted(scored, ["guide_emotion", "judge_emotion"]))
+        self._add_reasons(table)
+        for status in (ACCEPTED, REJECTED):
+            self._add_scores(scored.filter(pc.equal(scored["status"], status)), status)
+        made = table.filter(pc.greater(table["attempts"], 0))
+        self.attempts.update(made["attempts"].to_pylist())
+        self.start_steps.update(step for step in made["start_step"].to_pylist() if step is not None)
+        accepted = table.filter(pc.equal(table["status"], ACCEPTED))
+        self.nfe += pc.sum(table["total_nfe"]).as_py() or 0
+        self.accepted_nfe += pc.sum(accepted["total_nfe"]).as_py() or 0
+        self.confidence_sum += pc.sum(accepted["judge_confidence"]).as_py() or 0.0
+        self.cut_prompts += pc.sum(pc.greater(table["prompt_truncated"], 0)).as_py() or 0
+
+    def _add_reasons(self, table: pa.Table) -> None:
+        for status in (REJECTED, FAILED):
+            reasons = table.filter(pc.equal(table["status"], status))["reason"]
+            for reason, count in Counter(reasons.to_pylist()).items():
+                kind = kind_of(reason or "no reason is stored")
+                known = (status, kind) in self.reasons or len(self.reasons) < MAX_REASONS
+                self.reasons[status, kind if known else OTHER_REASONS] += count
+
+    def _add_scores(self, table: pa.Table, status: str) -> None:
+        for name in SCORES:
+            values = table[name].drop_null().to_numpy()
+            counts, _ = np.histogram(np.clip(values, -1, 1), COSINE_BINS)
+            self.histograms[name, status] = self.histograms.get((name, status), 0) + counts
+
+    def median(self, name: str, status: str = ACCEPTED) -> float | None:
+        """The median of a score as its histogram shows it; None if there are no values."""
+        counts = self.histograms.get((name, status))
+        if counts is None or not counts.sum():
+            return None
+        middle = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
+        return float((COSINE_BINS[middle] + COSINE_BINS[middle + 1]) / 2)
+
+
+def kind_of(reason: str) -> str:
+    """A reason without what differs between requests."""
+    if reason.startswith("judge confirms"):
+        return JUDGE_REASON
+    return _VARIABLE.sub("...", reason)[:120]
+
+
+def _counted(table: pa.Table, columns: list[str]) -> Mapping[Any, int]:
+    """How often each combination of values occurs."""
+    groups = table.group_by(columns).aggregate([([], "count_all")])
+    keys = zip(*(groups[name].to_pylist() for name in columns), strict=True)
+    return dict(zip(keys, groups["count_all"].to_pylist(), strict=True))

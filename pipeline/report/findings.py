@@ -1,0 +1,160 @@
+"""What a report says first: a few sentences by which a reader decides whether to believe it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.generation.verdicts import ACCEPTED, FAILED
+from pipeline.output.run_file import RunFile
+from pipeline.output.sample_files import MIXTURE
+from pipeline.report.figures import Figures
+
+LOW_SHARE = 0.5
+"""Share of accepted requests below which a target is named as weak."""
+
+DISAGREEMENT = 0.2
+"""Share of images on which guide and judge name different emotions that is worth a warning."""
+
+UNLIKE = 0.6
+"""Median similarity to the source below which edits may show something else."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence, and whether it is a warning."""
+
+    text: str
+    warning: bool = False
+
+
+def findings(run: RunFile, figures: Figures, duplicates: int, hashed: int) -> list[Finding]:
+    """The sentences in their order.
+
+    Args:
+        duplicates: accepted samples with a near-duplicate among the `hashed` that were compared.
+    """
+    found = [*_trust(run), _acceptance(figures), *_weak_targets(figures)]
+    found += [*_confusion(figures), *_disagreement(figures), *_edits(figures)]
+    if duplicates:
+        share = duplicates / hashed
+        found.append(
+            Finding(
+                f"{duplicates} of {hashed} accepted samples that were compared look almost like "
+                "another one.",
+                share > 0.05,
+            )
+        )
+    if figures.cut_prompts:
+        found.append(
+            Finding(
+                f"The prompts of {figures.cut_prompts} requests were longer than the text encoder "
+                "reads: their ends had no effect.",
+                True,
+            )
+        )
+    if failed := figures.count(FAILED):
+        found.append(Finding(f"{failed} requests failed; the reasons are below.", True))
+    return found
+
+
+def _trust(run: RunFile) -> list[Finding]:
+    if run.config["engine"] == "null":
+        return [
+            Finding(
+                "This was a dry run: the null engine made the images and all scores from seeds. "
+                "They show nothing.",
+                True,
+            )
+        ]
+    if run.same_judge:
+        return [
+            Finding(
+                "The judge is the guide that the images were optimised for: its confidence proves "
+                "nothing.",
+                True,
+            )
+        ]
+    return [
+        Finding(
+            "The judge took no part in making the images. It is a classifier nevertheless: no "
+            "person has confirmed a label."
+        )
+    ]
+
+
+def _acceptance(figures: Figures) -> Finding:
+    accepted, done = figures.count(ACCEPTED), figures.count()
+    if not accepted:
+        return Finding(f"None of {done} finished requests was accepted.", True)
+    mean = figures.confidence_sum / accepted
+    return Finding(
+        f"{accepted} of {done} finished requests were accepted ({accepted / done:.0%}); the judge "
+        f"confirms their targets at {mean:.2f} on average."
+    )
+
+
+def _weak_targets(figures: Figures) -> list[Finding]:
+    weak = []
+    for target in dict.fromkeys(target for target, _ in figures.outcomes):
+        asked = sum(n for (name, _), n in figures.outcomes.items() if name == target)
+        share = figures.outcomes[target, ACCEPTED] / asked
+        if share < LOW_SHARE:
+            weak.append((share, f"{_named(target)} ({share:.0%})"))
+    if not weak:
+        return []
+    listed = ", ".join(text for _, text in sorted(weak)[:5])
+    return [Finding(f"Less than half of the requests were accepted for {listed}.", True)]
+
+
+def _confusion(figures: Figures) -> list[Finding]:
+    """The most frequent mistake."""
+    wrong = {pair: count for pair, count in figures.judged.items() if pair[0] != pair[1]}
+    if not wrong:
+        return []
+    (target, judged), count = max(wrong.items(), key=lambda item: (item[1], item[0]))
+    asked = sum(n for (name, _), n in figures.judged.items() if name == target)
+    return [
+        Finding(
+            f"The most frequent confusion: of {asked} scored images for {target}, the judge found "
+            f"{judged} strongest in {count}."
+        )
+    ]
+
+
+def _disagreement(figures: Figures) -> list[Finding]:
+    total = figures.opinions.total()
+    if not total:
+        return []
+    apart = sum(n for (guide, judge), n in figures.opinions.items() if guide != judge)
+    return [
+        Finding(
+            f"Guide and judge name different emotions for {apart} of {total} images "
+            f"({apart / total:.0%}).",
+            apart / total > DISAGREEMENT,
+        )
+    ]
+
+
+def _edits(figures: Figures) -> list[Finding]:
+    median = figures.median("source_similarity")
+    if median is None:
+        return []
+    return [
+        Finding(
+            f"Half of the accepted edits resemble their source image at {median:.2f} or more "
+            "(cosine by CLIP).",
+            median < UNLIKE,
+        )
+    ]
+
+
+def _named(target: str) -> str:
+    return "mixtures" if target == MIXTURE else target
+
+
+def ordered_targets(labels: Sequence[str], figures: Figures) -> list[str]:
+    """The targets that were requested, in the order of the taxonomy, mixtures last."""
+    requested = Counter(target for target, _ in figures.outcomes)
+    return [name for name in (*labels, MIXTURE) if name in requested]

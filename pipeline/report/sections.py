@@ -1,0 +1,189 @@
+"""The charts of a report with the words and the tables that go with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.generation.verdicts import ACCEPTED, REJECTED, STATUSES
+from pipeline.report import charts
+from pipeline.report.figures import COSINE_BINS, Figures
+from pipeline.report.pixels import quartiles
+from pipeline.report.sampling import Samples
+from pipeline.report.tiles import Tile
+
+MAX_BARS = 12
+"""Bars of a chart of counts; what lies beyond is counted in the last one."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart.
+
+    Attributes:
+        title: what it shows.
+        svg: without scripts.
+        alt: what is seen in it, for those who cannot see it.
+        head, lines: its numbers as a table.
+    """
+
+    title: str
+    svg: str
+    alt: str
+    head: Sequence[str]
+    lines: Sequence[Sequence[Any]]
+
+
+def outcome_figure(figures: Figures, targets: Sequence[str]) -> Figure:
+    """How the requests of each target ended."""
+    rows = []
+    for target in targets:
+        for status in STATUSES:
+            count = figures.outcomes[target, status]
+            rows.append({"target": target, "status": status, "count": count})
+    lines = []
+    for target in targets:
+        counts = [figures.outcomes[target, status] for status in STATUSES]
+        lines.append([target, *counts, f"{counts[0] / sum(counts):.0%}"])
+    return Figure(
+        "Requests by target",
+        charts.stacked_bars(rows, targets),
+        "Bars: accepted, rejected and failed requests of each target.",
+        ("target", *STATUSES, "accepted"),
+        lines,
+    )
+
+
+def confusion_figure(figures: Figures, labels: Sequence[str]) -> Figure:
+    """What the judge finds in the images of each target."""
+    return _square(
+        figures.judged,
+        labels,
+        "Target and the judge's strongest emotion",
+        ("target", "judge's strongest"),
+    )
+
+
+def opinion_figure(figures: Figures, labels: Sequence[str]) -> Figure:
+    """What the judge finds where the guide finds an emotion."""
+    return _square(
+        figures.opinions,
+        labels,
+        "Strongest emotion by the guide and by the judge",
+        ("guide's strongest", "judge's strongest"),
+    )
+
+
+def _square(
+    counts: Counter[tuple[str, str]], labels: Sequence[str], title: str, names: tuple[str, str]
+) -> Figure:
+    used = [label for label in labels if any(label in pair for pair in counts)]
+    rows, lines = [], []
+    for line in used:
+        total = sum(counts[line, column] for column in used)
+        for column in used:
+            share = counts[line, column] / total if total else 0.0
+            rows.append({"line": line, "column": column, "share": share})
+        lines.append([line, *(counts[line, column] for column in used)])
+    alt = f"A square of emotions: share of images by {names[0]} (lines) and {names[1]} (columns)."
+    return Figure(title, charts.heatmap(rows, used, names), alt, (names[0], *used), lines)
+
+
+def score_figures(figures: Figures) -> list[Figure]:
+    """How the scores are distributed that the run has."""
+    titles = {
+        "similarity": "Similarity to the prompt (cosine by CLIP)",
+        "source_similarity": "Similarity to the source image (cosine by CLIP)",
+        "source_ssim": "Structural similarity to the source image (SSIM)",
+    }
+    found = []
+    for name, title in titles.items():
+        rows, lines = [], []
+        for status in (ACCEPTED, REJECTED):
+            counts = figures.histograms.get((name, status))
+            if counts is None or not counts.sum():
+                continue
+            for number in counts.nonzero()[0]:
+                low, high = COSINE_BINS[number], COSINE_BINS[number + 1]
+                rows.append(
+                    {
+                        "low": round(float(low), 3),
+                        "high": round(float(high), 3),
+                        "status": status,
+                        "count": int(counts[number]),
+                    }
+                )
+            middle = figures.median(name, status)
+            lines.append([status, int(counts.sum()), f"{middle:.2f}"])
+        if rows:
+            alt = "A histogram of accepted (blue) and rejected (orange) images."
+            svg = charts.histogram(rows, name.replace("_", " "))
+            found.append(Figure(title, svg, alt, ("status", "images", "median"), lines))
+    return found
+
+
+def count_figure(counts: Counter[int], title: str, axis: str) -> Figure | None:
+    """A bar for each number; None without any."""
+    if not counts:
+        return None
+    shown: Counter[str] = Counter()
+    last = min(counts) + MAX_BARS - 1
+    for number in sorted(counts):
+        shown[str(number) if number < last else f"{last}+"] += counts[number]
+    rows = [{"name": name, "count": count} for name, count in shown.items()]
+    alt = f"Bars: requests by {axis}."
+    return Figure(title, charts.bars(rows, axis), alt, (axis, "requests"), list(shown.items()))
+
+
+def curve_figure(samples: Samples) -> Figure | None:
+    """Similarity until guidance began; None where all curves are single points."""
+    rows, starts, lengths = [], [], Counter[int]()
+    for number, (curve, start) in enumerate(samples.curves.by_position()):
+        lengths[len(curve)] += 1
+        # The last point is the step at which guidance began; edits skip the steps before the first.
+        first = 0 if start is None else max(0, start - len(curve) + 1)
+        points = [
+            {"sample": str(number), "step": step, "similarity": similarity}
+            for step, similarity in enumerate(curve, first)
+        ]
+        rows += points
+        starts += points[-1:] if start is not None else []
+    if not lengths or max(lengths) < 2:
+        return None
+    return Figure(
+        f"Similarity until guidance began, {len(samples.curves.heap)} samples",
+        charts.curves(rows, starts),
+        "Lines: similarity to the prompt at each denoising step; dots: where guidance began.",
+        ("steps", "samples"),
+        sorted(lengths.items()),
+    )
+
+
+def pixel_figures(tiles: Iterable[Tile], targets: Sequence[str]) -> list[Figure]:
+    """Brightness and colourfulness of the pictures that are shown, by target.
+
+    Args:
+        targets: as the tiles name them; those of mixtures are not compared.
+    """
+    tiles = [tile for tile in tiles if tile.status == ACCEPTED and tile.picture]
+    found = []
+    for name, title, axis in (
+        ("brightness", "Brightness", "mean luma, 0 to 1"),
+        ("colourfulness", "Colourfulness", "Hasler and Süsstrunk's M3"),
+    ):
+        rows, lines = [], []
+        for target in targets:
+            values = [getattr(tile, name) for tile in tiles if tile.target == target]
+            if not values:
+                continue
+            low, middle, high = quartiles(values)
+            rows.append({"target": target, "low": low, "middle": middle, "high": high})
+            lines.append([target, len(values), f"{low:.3g}", f"{middle:.3g}", f"{high:.3g}"])
+        if rows:
+            svg = charts.ranges(rows, [row["target"] for row in rows], axis)
+            alt = f"Dots: the median {name} by target; lines: the middle half."
+            head = ("target", "images", "lower quartile", "median", "upper quartile")
+            found.append(Figure(f"{title} of the pictures above", svg, alt, head, lines))
+    return found

@@ -1,0 +1,125 @@
+"""The pictures of a report, each with its caption, as small images that the page contains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from muse.images import UnreadableImageError, decode
+from pipeline.errors import UserError
+from pipeline.output.rows import target_name
+from pipeline.report.pixels import brightness, colourfulness
+from pipeline.view.pictures import Pictures
+from pipeline.view.rows import FinishedRows, Part
+from pipeline.view.sources import SourceFinder
+from pipeline.view.thumbnails import data_url, thumbnail
+
+SIDE = 160
+"""Longer edge of a picture in the page, pixels."""
+
+MAX_PROMPT = 160
+"""Characters of a prompt that a caption shows."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A sample as the page shows it.
+
+    Attributes:
+        picture: address of the picture; empty if there is none.
+        source: the same of the source image; empty if it is no edit, or it was not found.
+        missing_source: why the source image of an edit cannot be shown.
+        brightness, colourfulness: see `pixels`; None without a picture.
+    """
+
+    key: str
+    target: str
+    prompt: str
+    edit: bool
+    status: str
+    reason: str
+    judge_emotion: str
+    judge_confidence: float
+    guide_emotion: str
+    guide_confidence: float
+    source_similarity: float | None
+    picture: str
+    source: str = ""
+    missing_source: str = ""
+    brightness: float | None = None
+    colourfulness: float | None = None
+
+
+class TileMaker:
+    """Makes tiles; each sample is read and decoded once.
+
+    Attributes:
+        problems: what is wrong with pictures that cannot be shown.
+    """
+
+    def __init__(self, rows: FinishedRows, sources: SourceFinder):
+        self.rows, self.sources = rows, sources
+        self.pictures = Pictures(rows.output)
+        self.tiles: dict[int, Tile] = {}
+        self.source_pictures: dict[str, tuple[str, str]] = {}
+        self.problems: list[str] = []
+
+    def make(self, positions: Iterable[int]) -> None:
+        """Make the tiles of these samples."""
+        for position, (part, row) in self.rows.take(positions).items():
+            if position not in self.tiles:
+                self.tiles[position] = self._tile(part, row)
+
+    def _tile(self, part: Part, row: Mapping[str, Any]) -> Tile:
+        image = None
+        try:
+            encoded = self.pictures.encoded(part, row)
+            image = decode(encoded) if encoded else None
+        except (UserError, UnreadableImageError, FileNotFoundError) as error:
+            self.problems.append(f"{row['key']}: {error}")
+        return _tile(row, image, *self._source(row))
+
+    def _source(self, row: Mapping[str, Any]) -> tuple[str, str]:
+        """The picture of an edit's source image, and why there is none."""
+        if row["task"] != "edit":
+            return "", ""
+        edges = (row[f"source_crop_{name}"] for name in ("left", "top", "right", "bottom"))
+        identity = f"{row['source_sha256']} {list(edges)} {row['source_image'] or row['row']}"
+        if identity not in self.source_pictures:
+            found = self.sources.source(row)
+            picture = data_url(thumbnail(found.image, SIDE)) if found.image else ""
+            self.source_pictures[identity] = (picture, found.reason)
+        return self.source_pictures[identity]
+
+
+def _tile(
+    row: Mapping[str, Any], image: Image.Image | None, source: str, missing_source: str
+) -> Tile:
+    return Tile(
+        key=row["key"],
+        target=target_name(row),
+        prompt=shortened(row["prompt"]),
+        edit=row["task"] == "edit",
+        status=row["status"],
+        reason=row["reason"] or "",
+        judge_emotion=row["judge_emotion"] or "",
+        judge_confidence=row["judge_confidence"] or 0.0,
+        guide_emotion=row["guide_emotion"] or "",
+        guide_confidence=row["guide_confidence"] or 0.0,
+        source_similarity=row["source_similarity"],
+        picture=data_url(thumbnail(image, SIDE)) if image else "",
+        source=source,
+        missing_source=missing_source,
+        brightness=brightness(image) if image else None,
+        colourfulness=colourfulness(image) if image else None,
+    )
+
+
+def shortened(prompt: str) -> str:
+    """A prompt as a caption shows it: its beginning, and how long it is if that is not all."""
+    if len(prompt) <= MAX_PROMPT:
+        return prompt
+    return f"{prompt[:MAX_PROMPT]}… ({len(prompt):,} characters)"
