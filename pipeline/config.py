@@ -117,6 +117,9 @@ class Config(ModelSettings):
         description="CPU threads of each worker. Float sums depend on it, so it is part of the "
         "plan.",
     )
+    report: bool = Field(
+        True, description="Write `report.html` at the end, in about two seconds for a small corpus."
+    )
     executor: Literal["ray", "local"] = Field(
         "ray", description="`ray`, or `local`: one worker in this process, for debugging."
     )
@@ -207,9 +210,10 @@ PLACEMENT = (
     "worker_start_timeout_s",
     "allow_columns",
     "limit",
+    "report",
 )
-"""Settings that do not change the images: where a run computes, which columns it accepts, and how
-many of the plan's requests it makes."""
+"""Settings that do not change the images: where a run computes, which columns it accepts, how many
+of the plan's requests it makes, and whether it writes a report."""
 
 
 def as_dict(config: Config) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def show(
 
         sample = find_sample(location(output), key)
         if as_json:
-            echo(json.dumps(sample.as_json(), indent=2, ensure_ascii=False, allow_nan=False))
+            echo(json.dumps(sample.as_json(), indent=2, allow_nan=False))
             return
         if sample.image is not None:
             try:

@@ -98,6 +98,11 @@ def run(
 
         where = location(output, settings.store_timeout_s)
         outcome = execute(normalized(manifest), where, settings, warn, adopt)
+        if settings.report:
+            from pipeline.report.build import REPORT_FILE, write_last_report
+
+            if not (outcome.already_done and (where / REPORT_FILE).exists()):
+                write_last_report(where, normalized(manifest), warn)
     counts = outcome.counts
     before = "was complete already; " if outcome.already_done else ""
     echo(

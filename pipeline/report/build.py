@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,18 @@ def write_report(output: Location, manifest: str | None = None) -> Location:
     return path
 
 
+def write_last_report(output: Location, manifest: str, warn: Callable[[str], None]) -> None:
+    """The report at the end of a run. The corpus is complete without it: a failure is a warning."""
+    try:
+        write_report(output, manifest)
+    except Exception as error:  # whatever it is, it must not fail the run
+        cause = " ".join(str(error).split()) or type(error).__name__
+        warn(
+            f"the corpus is complete, but its report could not be written ({cause}); "
+            f"`muse-batch report {output}` tries again"
+        )
+
+
 def report_html(rows: FinishedRows, manifest: str | None = None) -> str:
     """The report of what is finished."""
     labels = rows.run.config["taxonomy"]["labels"]
@@ -70,7 +82,7 @@ def report_html(rows: FinishedRows, manifest: str | None = None) -> str:
     maker.make(samples.positions() | {position for pair in twins for position in pair[:2]})
     tiles = maker.tiles
 
-    generated, edited = _by_target(samples, samples.generated, tiles), {}
+    generated = _by_target(samples, samples.generated, tiles)
     edited = _by_target(samples, samples.edited, tiles)
     mixtures, edited_mixtures = generated.pop(MIXTURE, []), edited.pop(MIXTURE, [])
     targets = ordered_targets(labels, figures)

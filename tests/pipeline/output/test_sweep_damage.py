@@ -34,7 +34,7 @@ from tests.support.local_runs import published, write_rows
 STEP = 23
 """Every so many of the cases are in the sample."""
 SETTINGS = ["--engine", "null", "--set", "executor=local", "--set", "keep_rejected=true"]
-SETTINGS += ["--batch-size", 2, "--shard-size", 2]
+SETTINGS += ["--batch-size", 2, "--shard-size", 2, "--set", "report=false"]
 FAULTS = '{"failures": 0.15}'
 """Of the null engine, so that there is something to retry."""
 

@@ -1,0 +1,153 @@
+"""The report as a whole: complete, in progress, hostile, failing."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from pipeline.errors import UserError
+from pipeline.report import build
+from pipeline.report.build import REPORT_FILE, write_last_report, write_report
+from pipeline.report.pixels import brightness, colourfulness
+from tests.support import drive
+from tests.support.corpora import rows_of
+from tests.support.local_runs import run_locally, write_rows
+
+HOSTILE = ["<script>alert(1)</script>", "x" * 10_000, "‮مرحبا\" onload='alert(2)'", "{{ 7 * 7 }}"]
+
+
+class Tags(HTMLParser):
+    """The tags of a page, the addresses in it, and its text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.addresses, self.text = [], [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "xlink:href")]
+        assert not [name for name, _ in attrs if name.startswith("on")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_it_shows_what_was_asked_and_what_came_of_it(make_corpus):
+    out = make_corpus(keep_rejected=True)
+    page = Tags(write_report(out).read_text())
+    rows = rows_of(out)
+    accepted = sum(row["status"] == "accepted" for row in rows)
+    assert f"{accepted} of {len(rows)} finished requests were accepted" in page.text
+    assert "This was a dry run" in page.text
+    assert page.tags.count("img") >= accepted
+    for setting in ("min_confidence", "method.steps", "images.max_pixels"):
+        assert setting in page.text
+
+
+def test_it_needs_no_network_and_runs_no_script(make_corpus):
+    html = write_report(make_corpus()).read_text()
+    page = Tags(html)
+    assert not {"script", "link", "iframe", "object", "embed", "form"} & set(page.tags)
+    assert all(re.match(r"data:image/|#", address) for address in page.addresses)
+    assert "default-src 'none'" in html
+    assert "url(" not in html.replace("url(#", "")
+
+
+def test_hostile_texts_stay_texts(make_corpus):
+    rows = [{"prompt": text, "emotion": "awe", "note": text} for text in HOSTILE]
+    html = write_report(make_corpus(rows=rows, min_confidence=0.0)).read_text()
+    page = Tags(html)
+    assert "script" not in page.tags
+    for text in (HOSTILE[0], HOSTILE[2], HOSTILE[3], "(10,000 characters)"):
+        assert text in page.text
+    assert "x" * 1000 not in html
+
+
+def test_of_a_run_in_progress(tmp_path, quick_storage):
+    manifest, out = write_rows(tmp_path / "m.parquet", 30), tmp_path / "out"
+
+    def stop(task):
+        if task.batch.number == 4:
+            raise KeyboardInterrupt
+
+    from pipeline.scheduling.local_executor import LocalExecutor
+
+    with pytest.raises(KeyboardInterrupt):
+        run_locally(manifest, out, LocalExecutor(before_task=stop))
+    page = Tags(write_report(out).read_text())
+    assert "The run is in progress: 16 of 30 requests are finished." in " ".join(page.text.split())
+    assert "img" in page.tags
+
+
+def test_with_nothing_finished_it_is_refused(tmp_path, quick_storage):
+    manifest, out = write_rows(tmp_path / "m.parquet", 3), tmp_path / "out"
+    from pipeline.scheduling.local_executor import LocalExecutor
+
+    def stop(task):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_locally(manifest, out, LocalExecutor(before_task=stop))
+    with pytest.raises(UserError, match="no request is finished yet"):
+        write_report(out)
+    assert not (out / REPORT_FILE).exists()
+
+
+def test_a_damaged_corpus_is_refused_by_the_name_of_the_file(make_corpus):
+    out = make_corpus()
+    tar = out / "shards" / "00000000.tar"
+    tar.write_bytes(tar.read_bytes()[:-512])
+    done = drive.command("report", out)
+    assert done.returncode == 2
+    assert "shards/00000000.tar: has" in done.stderr
+
+
+def test_a_picture_that_cannot_be_decoded_is_named_in_the_report(make_corpus):
+    out = make_corpus()
+    tar = out / "shards" / "00000000.tar"
+    data = bytearray(tar.read_bytes())
+    start = data.index(b"IDAT")
+    data[start : start + 40] = bytes(40)
+    tar.write_bytes(data)
+    page = Tags(write_report(out).read_text())
+    assert "What could not be read" in page.text
+    assert re.search(r"0{10}\d\d: cannot be decoded", page.text)
+
+
+def test_a_report_that_fails_does_not_fail_the_run(make_corpus, monkeypatch):
+    out, warnings = make_corpus(), []
+    monkeypatch.setattr(build, "write_report", lambda *_: 1 / 0)
+    write_last_report(out, "m.parquet", warnings.append)
+    assert "the corpus is complete, but its report could not be written" in warnings[0]
+
+
+def test_a_run_ends_with_its_report(tmp_path, quick_storage):
+    manifest, out = write_rows(tmp_path / "m.parquet", 3), tmp_path / "out"
+    done = drive.run(manifest, out, "--set", "report=true")
+    assert done.returncode == 0, done.stderr
+    assert (out / REPORT_FILE).exists()
+    assert drive.command("verify", out).returncode == 0
+
+
+def test_brightness_and_colourfulness_of_known_pictures():
+    grey, red = Image.new("RGB", (8, 8), (128,) * 3), Image.new("RGB", (8, 8), (255, 0, 0))
+    assert brightness(grey) == pytest.approx(128 / 255)
+    assert brightness(red) == pytest.approx(76 / 255)
+    assert colourfulness(grey) == 0
+    # Of a single colour, the spread is zero; its means are 255 and 127.5.
+    assert colourfulness(red) == pytest.approx(0.3 * (255**2 + 127.5**2) ** 0.5)
+
+
+def test_edits_stand_beside_their_sources(tmp_path, quick_storage):
+    images = [str(drive.IMAGES / "railroad.png"), str(tmp_path / "gone.png")]
+    (tmp_path / "gone.png").write_bytes((drive.IMAGES / "amusement-park.png").read_bytes())
+    manifest = write_rows(tmp_path / "m.parquet", 2, image=images)
+    out = tmp_path / "out"
+    run_locally(manifest, out, min_confidence=0.0)
+    (tmp_path / "gone.png").write_bytes((drive.IMAGES / "railroad.png").read_bytes())
+    page = Tags(write_report(out).read_text())
+    assert "Edits beside their sources" in page.text
+    assert "the file is another one now: its SHA-256 differs" in page.text
+    assert page.text.count("like its source") >= 2

@@ -1,0 +1,152 @@
+"""Rows, pictures and sources of a corpus, complete or in progress."""
+
+import json
+import tarfile
+
+import pytest
+
+from muse.images import decode
+from pipeline.errors import UserError
+from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.view.pictures import Pictures
+from pipeline.view.rows import finished_rows
+from pipeline.view.sample import as_text, find_sample
+from pipeline.view.sources import SourceFinder
+from pipeline.view.thumbnails import thumbnail_of
+from tests.support import drive
+from tests.support.corpora import rows_of
+from tests.support.local_runs import run_locally, write_rows
+
+
+@pytest.fixture
+def unfinished(tmp_path, quick_storage):
+    """A run of 30 requests that stopped after its fifth batch of four; shards hold five samples."""
+
+    def stop(task):
+        if task.batch.number == 5:
+            raise KeyboardInterrupt
+
+    manifest, out = write_rows(tmp_path / "m.parquet", 30), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        run_locally(manifest, out, LocalExecutor(before_task=stop), min_confidence=0.3)
+    return manifest, out
+
+
+def test_rows_of_a_complete_corpus_are_its_metadata(make_corpus):
+    out = make_corpus()
+    rows = finished_rows(out)
+    expected = rows_of(out)
+    assert rows.count == len(expected)
+    assert rows.column("similarity").to_pylist() == [row["similarity"] for row in expected]
+    taken = rows.take([29, 0, 7, 99])
+    assert {position: row for position, (_, row) in taken.items()} == {
+        position: expected[position] for position in (0, 7, 29)
+    }
+    assert rows.position_of(expected[11]["key"]) == 11
+    assert rows.position_of("nothing") is None
+
+
+def test_rows_of_a_run_in_progress_are_those_of_its_shards_and_batches(unfinished):
+    manifest, out = unfinished
+    rows = finished_rows(out)
+    keys = rows.column("key").to_pylist()
+    assert keys == [f"{number:012d}" for number in range(20)]
+    assert {part.batch is None for part in rows.parts} == {True, False}
+    before = {position: row for position, (_, row) in rows.take(range(20)).items()}
+    run_locally(manifest, out, min_confidence=0.3)
+    after = rows_of(out)
+    for position, row in before.items():
+        changed = {name for name in row if row[name] != after[position][name]}
+        assert changed <= {"shard", "file"}
+
+
+def test_pictures_are_read_from_tars_and_from_batches(unfinished):
+    _, out = unfinished
+    rows, pictures = finished_rows(out), Pictures(out)
+    for part, row in rows.take(range(20)).values():
+        encoded = pictures.encoded(part, row)
+        assert (encoded is None) == (row["status"] != "accepted")
+        if encoded is not None:
+            assert decode(encoded).size == (64, 64)
+            assert thumbnail_of(encoded, 16)[8:12] == b"WEBP"
+
+
+def test_a_picture_is_that_of_the_tar(make_corpus):
+    out = make_corpus()
+    rows, pictures = finished_rows(out), Pictures(out)
+    for part, row in rows.take(range(30)).values():
+        if row["shard"]:
+            with tarfile.open(out / row["shard"]) as tar:
+                assert pictures.encoded(part, row) == tar.extractfile(row["file"]).read()
+
+
+@pytest.mark.parametrize("name", ["../secret.tar", "/etc/passwd", "shards/../../x.tar", "x"])
+def test_nothing_but_the_tars_of_the_corpus_is_opened(make_corpus, name):
+    out = make_corpus()
+    with pytest.raises(UserError, match="is not the name of a shard"):
+        Pictures(out).members(name)
+
+
+def test_a_sample_is_found_with_the_place_of_its_files(make_corpus):
+    out = make_corpus()
+    row = next(row for row in rows_of(out) if row["status"] == "accepted")
+    sample = find_sample(out, row["key"])
+    assert sample.row == row
+    data = (out / row["shard"]).read_bytes()
+    member = sample.members[row["file"]]
+    assert data[member.offset : member.offset + member.size] == sample.image
+    assert f"bytes from byte {member.offset:,} of the tar" in as_text(sample)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("7", "keys have 12 digits: 000000000007"),
+        ("000000000999", "its keys are 000000000000 to 000000000029"),
+        ("x" * 500, "has no key xxx"),
+    ],
+)
+def test_a_wrong_key_is_refused_with_the_right_ones(make_corpus, key, message):
+    done = drive.command("show", make_corpus(), key)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr) < 400
+
+
+def test_a_request_that_is_not_finished_is_named_as_such(unfinished):
+    done = drive.command("show", unfinished[1], "000000000029")
+    assert "request 000000000029 is planned, but not finished yet" in done.stderr
+
+
+def test_show_prints_json_and_keeps_the_terminal_safe(make_corpus):
+    row = {"prompt": "a dog " + "x" * 5000, "emotion": "awe", "note": "\x1b[31m\x9b\u202e"}
+    out = make_corpus(rows=[row])
+    done = drive.command("show", out, "000000000000")
+    assert "\x1b" not in done.stdout
+    assert "5,006 characters" in done.stdout
+    shown = json.loads(drive.command("show", out, "000000000000", "--json").stdout)
+    assert {name: shown["row"][name] for name in row} == row
+
+
+def test_a_source_image_is_found_in_a_folder_or_in_the_manifest(tmp_path, quick_storage):
+    picture = (drive.IMAGES / "railroad.png").read_bytes()
+    for name, image in (("path", str(drive.IMAGES / "railroad.png")), ("bytes", picture)):
+        manifest = write_rows(tmp_path / f"{name}.parquet", 2, image=[image] * 2)
+        out = tmp_path / name
+        run_locally(manifest, out)
+        rows = finished_rows(out)
+        finder = SourceFinder(rows.run)
+        for _, row in rows.take([0, 1]).values():
+            found = finder.source(row)
+            assert found.image.tobytes() == decode(picture).tobytes()
+        elsewhere = SourceFinder(rows.run, str(tmp_path / "nowhere" / "m.parquet"))
+        _, row = rows.take([0])[0]
+        assert (elsewhere.source(row).image is None) == (name == "bytes")
+
+
+def test_a_source_on_the_web_is_not_fetched_again(make_corpus):
+    rows = finished_rows(make_corpus())
+    row = {**rows.take([0])[0][1], "source_image": "https://a.b/c.png", "source_sha256": "0" * 64}
+    found = SourceFinder(rows.run).source(row)
+    assert found.image is None
+    assert "images.schemes does not allow 'https'" in found.reason
