@@ -173,7 +173,8 @@ def pixel_figures(tiles: Iterable[Tile], targets: Sequence[str]) -> list[Figure]
         ("brightness", "Brightness", "mean luma, 0 to 1"),
         ("colourfulness", "Colourfulness", "Hasler and Süsstrunk's M3"),
     ):
-        rows, lines = [], []
+        rows: list[dict[str, Any]] = []
+        lines: list[list[Any]] = []
         for target in targets:
             values = [getattr(tile, name) for tile in tiles if tile.target == target]
             if not values:
@@ -182,7 +183,7 @@ def pixel_figures(tiles: Iterable[Tile], targets: Sequence[str]) -> list[Figure]
             rows.append({"target": target, "low": low, "middle": middle, "high": high})
             lines.append([target, len(values), f"{low:.3g}", f"{middle:.3g}", f"{high:.3g}"])
         if rows:
-            svg = charts.ranges(rows, [row["target"] for row in rows], axis)
+            svg = charts.ranges(rows, [line[0] for line in lines], axis)
             alt = f"Dots: the median {name} by target; lines: the middle half."
             head = ("target", "images", "lower quartile", "median", "upper quartile")
             found.append(Figure(f"{title} of the pictures above", svg, alt, head, lines))

@@ -168,8 +168,9 @@ def finished_rows(output: Location) -> FinishedRows:
     if damage:
         listed = "\n  ".join([f"{output} is damaged:", *damage])
         raise UserError(f"{listed}\nRestore these files from a copy.")
+    unreadable: list[str] = []
     if run.complete:
-        parts, unreadable = [Part(METADATA, output / METADATA, 0, run.requests)], []
+        parts = [Part(METADATA, output / METADATA, 0, run.requests)]
     else:
         parts, unreadable = _unfinished_parts(output, run)
     if not parts:
