@@ -75,7 +75,7 @@ def opened(path: str) -> Iterator[ManifestFile]:
             file = pq.ParquetFile(handle, pre_buffer=False)
             of_file = file.schema_arrow
         except (pa.ArrowInvalid, OSError):
-            hint = "is not a parquet file; write one with pandas.DataFrame.to_parquet or pyarrow"
+            hint = "is not a parquet file; `muse-batch manifest build` makes one of text or tables"
             raise ManifestError(path, [Problem(None, None, hint)]) from None
         except pa.ArrowException as error:
             raise ManifestError(path, _unreadable_types(handle, error)) from None
@@ -148,6 +148,6 @@ def _missing_prompt(names: Sequence[str]) -> Problem:
     message = "is missing; every manifest has a prompt column"
     for name in names:
         if schema.intended_column(name, names) == schema.PROMPT:
-            message += f" (rename {name!r}?)"
+            message += f"; rename {name!r}, or `muse-batch manifest build` with --map prompt={name}"
             break
     return Problem(None, schema.PROMPT, message)

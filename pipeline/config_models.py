@@ -8,11 +8,15 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from muse.emotions import MIKELS
+from muse.emotions.taxonomy import clean
 from muse.method import Settings
 from pipeline.config_tables import TaxonomySetting, Texts
 
 EMBEDDED = "embedded"
 """Names the embedded model, or the embedded classifier of a role."""
+
+ALL = "all"
+"""Names all emotions of the taxonomy, unless it has one of that name."""
 
 SAME_JUDGE = (
     "a judge that was optimised against confirms anything: give another classifier as --judge, "
@@ -79,7 +83,7 @@ class ModelSettings(Settings):
     emotions: Texts = Field(
         (),
         validate_default=True,
-        description="Emotions of a row that names none; empty for all of the taxonomy.",
+        description="Emotions of a row that names none; empty or `all` for all of the taxonomy.",
     )
 
     @field_validator("tiny_vae")
@@ -109,8 +113,10 @@ class ModelSettings(Settings):
     @field_validator("emotions")
     @classmethod
     def _are_known(cls, emotions: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        """As the taxonomy writes them; all of it for none."""
+        """As the taxonomy writes them; all of it for none, or for `all`."""
         taxonomy = info.data.get("taxonomy")
         if taxonomy is None:  # it is wrong itself, which is reported
             return emotions
+        if tuple(map(clean, emotions)) == (ALL,) and ALL not in taxonomy.labels:
+            return tuple(taxonomy.labels)
         return tuple(taxonomy.labels[taxonomy.index(name)] for name in emotions) or taxonomy.labels

@@ -79,7 +79,7 @@ def execute(
         RunStopped: the run cannot go on; the same call resumes it.
         KeyboardInterrupt: interrupted; what was finished is saved.
     """
-    with fetched_manifest(manifest_path, config.store_timeout_s) as local:
+    with fetched_manifest(manifest_path, config, warn) as local:
         # Check the manifest. One that was checked when this run began is not parsed again.
         identity = file_identity(local)
         sha256 = content_hash(local)

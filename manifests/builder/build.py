@@ -35,13 +35,16 @@ def build(
     captioner: Captioner | None = None,
     image_problem: ImageProblem | None = None,
     force: bool = False,
+    base: str | None = None,
 ) -> Built:
     """Write a manifest of what the sources hold, whole or not at all.
 
     Args:
-        output: a local file; paths of images below its folder become relative to that.
+        output: a local file.
         image_problem: is asked about every local image; those with a problem are skipped.
         force: replace a file that is there.
+        base: paths of images in or below this folder become relative to it, others absolute; by
+            default the folder of the output.
 
     Raises:
         ManifestError: a source cannot be used, with all its problems; nothing is left to make; or
@@ -51,7 +54,8 @@ def build(
     survey = Survey(sources, recipe, captioner is not None, image_problem)
     counts = _chosen(survey, recipe)
     columns = manifest_schema(sources, survey, SOURCE_ID)
-    work = _Writing(output, recipe, survey, captioner, columns)
+    folder = base or str(Path(output).resolve().parent)
+    work = _Writing(folder, recipe, survey, captioner, columns)
     Path(output).resolve().parent.mkdir(parents=True, exist_ok=True)
     with ManifestWriter(output, columns) as writer:
         chosen = iter(counts)
@@ -103,13 +107,13 @@ class _Writing:
 
     def __init__(
         self,
-        output: str,
+        folder: str,
         recipe: Recipe,
         survey: Survey,
         captioner: Captioner | None,
         columns: pa.Schema,
     ):
-        self.folder = str(Path(output).resolve().parent)
+        self.folder = folder
         self.recipe, self.survey, self.captioner = recipe, survey, captioner
         self.columns = columns
         self.built, self.skipped = Built(), Skipped()

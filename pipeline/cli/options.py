@@ -7,7 +7,13 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-Manifest = Annotated[str, typer.Argument(help="Parquet file (path or URL) with a prompt column.")]
+Manifest = Annotated[
+    str,
+    typer.Argument(
+        help="Parquet file (path or URL) with a prompt column; or a .txt with a prompt a line, a "
+        ".csv, .tsv or .jsonl, or a folder of images with captions."
+    ),
+]
 Corpus = Annotated[str, typer.Argument(help="Folder of a run (path or URL of an object store).")]
 NewCorpus = Annotated[
     str, typer.Option("--output", "-o", help="Folder of the new corpus (path or URL).")
@@ -21,7 +27,7 @@ Set = Annotated[
 ]
 Emotions = Annotated[
     Optional[str],
-    typer.Option(help="Of rows that name none, comma-separated; all by default."),
+    typer.Option(help="Of rows that name none: awe,fear or all; all of them by default."),
 ]
 AllowColumns = Annotated[
     bool,

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -66,8 +66,10 @@ def dry_run(manifest_path: str, config: Config, output: Location | None) -> DryR
         ManifestError: the manifest cannot be used; with all its problems.
         UserError: a model cannot be used.
     """
-    with fetched_manifest(manifest_path, config.store_timeout_s) as local:
-        return _dry_run(local, folder_of(manifest_path), config, output)
+    notes: list[str] = []
+    with fetched_manifest(manifest_path, config, notes.append) as local:
+        planned = _dry_run(local, folder_of(manifest_path), config, output)
+    return replace(planned, warnings=[*notes, *planned.warnings])
 
 
 def _dry_run(local: str, base: str, config: Config, output: Location | None) -> DryRun:

@@ -13,21 +13,33 @@ from manifests.read import Manifest, check, find_request, rows_of
 from manifests.schema import IMAGE, Row
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.planning.direct_source import built_manifest, is_direct
 from pipeline.planning.plan import Batch, plan_batches, plan_requests
 from pipeline.storage.files import fetched
 from pipeline.storage.remote import is_url, public
 
 
 @contextmanager
-def fetched_manifest(path: str, store_timeout_s: float) -> Iterator[str]:
-    """A local path with the manifest's content; for a URL, a copy for as long as the context lasts.
+def fetched_manifest(
+    path: str, config: Config, warn: Callable[[str], None] = lambda _: None
+) -> Iterator[str]:
+    """A local path with the manifest's content. For a URL it is a copy, for a text file, a table or
+    a folder of images a manifest of it; either for as long as the context lasts.
+
+    Args:
+        warn: is called with what was skipped or guessed on the way.
 
     Raises:
         ManifestError: the manifest has problems; they are reported under its own name.
+        UserError: it is ambiguous what to make of the source.
     """
     try:
-        with fetched(path, store_timeout_s) as local:
-            yield local
+        with fetched(path, config.store_timeout_s) as local:
+            if not is_direct(local):
+                yield local
+                return
+            with built_manifest(local, config, warn) as built:
+                yield built
     except ManifestError as error:
         raise ManifestError(public(path), error.problems, error.more) from None
     except FileNotFoundError as error:

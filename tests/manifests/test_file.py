@@ -33,7 +33,7 @@ def test_all_problems_of_the_columns_are_told_together(tmp_path):
 def test_a_file_that_is_no_parquet_is_told_how_to_become_one(tmp_path):
     (tmp_path / "manifest.parquet").write_text("prompt\na dog\n")
     with (
-        pytest.raises(ManifestError, match="write one with"),
+        pytest.raises(ManifestError, match="`muse-batch manifest build` makes one"),
         opened(str(tmp_path / "manifest.parquet")),
     ):
         pass
