@@ -88,7 +88,7 @@ def plan(
     rows = requests if named else requests // 8
     manifest = write_manifest(folder / f"plan-{rows}-{named}.parquet", rows, named)
     with measured({"command": "plan", "named": named}) as figures:
-        figures["requests"] = dry_run(str(manifest), Config(), None).numbers["requests"]
+        figures["requests"] = dry_run(str(manifest), Config(), None).requests
     print(json.dumps(figures))
 
 

@@ -9,6 +9,7 @@ import typer
 
 from pipeline.cli import options
 from pipeline.cli.console import FAILED, USER_MISTAKE, echo, reported_errors, warn
+from pipeline.cli.plan_table import print_plan
 
 
 def run(
@@ -131,6 +132,7 @@ def plan(
     seed: options.Seed = None,
     config: options.ConfigFile = None,
     set_: options.Set = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check MANIFEST and print what a run would make, without loading a model."""
     with reported_errors():
@@ -151,9 +153,12 @@ def plan(
         planned = dry_run(normalized(manifest), settings, location(output) if output else None)
     for text in planned.warnings:
         warn(text)
-    echo(json.dumps(planned.numbers, indent=2))
-    if planned.problems:
-        count = planned.numbers["images"]["unusable"]
+    if as_json:
+        echo(json.dumps(planned.as_json(), indent=2))
+    else:
+        print_plan(planned, settings)
+    if planned.images and planned.problems:
+        count = planned.images.unusable
         echo(f"{manifest}: {count} image(s) cannot be used; a run fails their requests", err=True)
         for problem in planned.problems:
             echo(f"  {problem}", err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.terminal import printable
@@ -16,38 +16,35 @@ WIDTH = 80
 
 
 def print_counts(
-    title: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequence[int]]]
+    title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[int]]]
 ) -> None:
-    """A table of names with their counts, and their sums in the end."""
-    table = _table(title)
-    table.add_column("")
-    for column in columns:
-        table.add_column(column, justify="right")
-    sums = [0] * len(columns)
+    """A table of names with their counts, and the sums of more than one in the end."""
+    table = _table(title, *columns)
     for name, counts in rows:
-        table.add_row(_cell(name), *(f"{count:,}" for count in counts))
-        sums = [total + count for total, count in zip(sums, counts, strict=True)]
-    table.add_section()
-    table.add_row("all", *(f"{total:,}" for total in sums))
+        table.add_row(_cell(f"  {name}"), *(f"{count:,}" for count in counts))
+    if len(rows) > 1:
+        sums = map(sum, zip(*(counts for _, counts in rows), strict=True))
+        table.add_row(_cell("  all"), *(f"{total:,}" for total in sums), style="bold")
     _print(table)
 
 
 def print_facts(title: str, facts: Mapping[str, str]) -> None:
     """A table of names with what holds for them."""
     table = _table(title)
-    table.add_column("")
     table.add_column("", overflow="fold")
-    table.show_header = False
     for name, fact in facts.items():
-        table.add_row(_cell(name), _cell(fact))
+        table.add_row(_cell(f"  {name}"), _cell(fact))
     _print(table)
 
 
-def _table(title: str) -> Table:
-    from rich import box
+def _table(title: str, *columns: str) -> Table:
     from rich.table import Table
 
-    return Table(title=_cell(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column(_cell(title), overflow="fold")
+    for column in columns:
+        table.add_column(_cell(column), justify="right", no_wrap=True)
+    return table
 
 
 def _cell(text: str) -> Any:
@@ -58,7 +55,10 @@ def _cell(text: str) -> Any:
 
 
 def _print(table: Table) -> None:
+    """Print a table and a blank line. Only a terminal gets colours and a width of its own."""
     from rich.console import Console
 
     is_terminal = sys.stdout.isatty()
-    Console(file=sys.stdout, width=None if is_terminal else WIDTH).print(table)
+    console = Console(file=sys.stdout, width=None if is_terminal else WIDTH)
+    console.print(table)
+    console.print()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class ImageCheck:
             local.
         fetched: how many remote ones were fetched.
         cut: how many will be cut to their central square, of those that were looked at.
+        sizes: how many there are of each width and height, of those that were looked at.
         unusable: how many images cannot be used, of those that were looked at.
         problems: the first of them.
     """
@@ -59,6 +61,7 @@ class ImageCheck:
     remote: int = 0
     fetched: int = 0
     cut: int = 0
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     unusable: int = 0
     problems: list[Problem] = field(default_factory=list)
     _chunk: list[tuple[int, str | bytes]] = field(default_factory=list)
@@ -160,6 +163,7 @@ class ImageCheck:
         except UnreadableImageError as error:
             raise ImageError(described(error, self.limits)) from None
         with self._lock:
+            self.sizes[width, height] += 1
             self.cut += width != height
 
     def _remote_problem(self, item: tuple[int, str]) -> Problem | None:

@@ -255,7 +255,8 @@ def test_mistakes_end_with_a_message_and_exit_code_2(manifest, tmp_path, argumen
 
 
 def test_plan_says_what_a_run_would_make(manifest, tmp_path):
-    done = drive.command("plan", manifest, "--batch-size", 4, "--output", tmp_path / "plan.parquet")
+    sizes = ["--batch-size", 4, "--output", tmp_path / "plan.parquet"]
+    done = drive.command("plan", manifest, *sizes, "--json")
     numbers = json.loads(done.stdout)
     assert numbers["requests"] == 24
     assert numbers["batches"] == 6

@@ -26,7 +26,7 @@ def test_a_dry_run_counts_what_it_would_list(tmp_path, limit):
         "image": [None, "x.png", None],
     }
     pq.write_table(pa.table(rows), path)
-    numbers = dry_run(str(path), Config(limit=limit), out).numbers
+    numbers = dry_run(str(path), Config(limit=limit), out).as_json()
     listed = pq.read_table(out).to_pylist()
     assert (
         numbers["requests"]
@@ -60,9 +60,9 @@ def test_images_that_cannot_be_used_are_named_by_row(tmp_path):
         f"row 1, column 'image': image 'gone.png' does not exist in {tmp_path}; "
         "relative paths refer to the folder of the manifest"
     ]
-    assert planned.numbers["images"] == {
+    assert planned.images.as_json() == {
         "local": 2, "remote": 0, "remote_fetched": 0, "unusable": 1, "cut_to_square": 0,
-        "relative_to": str(tmp_path),
+        "relative_to": str(tmp_path), "sizes": {"8x8": 1},
     }  # fmt: skip
 
 

@@ -1,0 +1,74 @@
+"""What `muse-batch plan` prints for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.cli.tables import print_counts, print_facts
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.planning.dry_run import DryRun, SourceImages
+
+MAX_MIXTURES, MAX_SIZES = 12, 8
+"""Of each so many are listed; the others are summed up."""
+
+
+def print_plan(planned: DryRun, config: Config) -> None:
+    """Tables of the requests by emotion, of the whole, and of the source images by size."""
+    names = _ordered(planned.emotions, config.taxonomy.labels)
+    rows = [(name, (planned.generate.get(name, 0), planned.edit.get(name, 0))) for name in names]
+    cut = _summed(rows, len(config.taxonomy) + MAX_MIXTURES, "other mixtures")
+    print_counts("Requests by emotion", ("generate", "edit"), cut)
+    print_facts("The run", dict(_facts(planned, config)))
+    if planned.images and planned.images.sizes:
+        sizes = planned.images.as_json()["sizes"].items()
+        of_size = [(name.replace("x", " x "), (count,)) for name, count in sizes]
+        print_counts("Source images by size", ("rows",), _summed(of_size, MAX_SIZES, "others"))
+
+
+def _ordered(emotions: Mapping[str, int], labels: Iterable[str]) -> list[str]:
+    """Emotions in the order of the taxonomy, then mixtures, the commonest first."""
+    mixtures = sorted(emotions.keys() - {*labels}, key=lambda name: (-emotions[name], name))
+    return [*(label for label in labels if label in emotions), *mixtures]
+
+
+def _summed(
+    rows: Sequence[tuple[str, Sequence[int]]], most: int, others: str
+) -> Sequence[tuple[str, Sequence[int]]]:
+    """The first rows, and the sums of the others under that name."""
+    if len(rows) <= most:
+        return rows
+    columns = zip(*(counts for _, counts in rows[most:]), strict=True)
+    name = f"{others} ({len(rows) - most})"
+    return [*rows[:most], (name, tuple(sum(column) for column in columns))]
+
+
+def _facts(planned: DryRun, config: Config) -> Iterator[tuple[str, str]]:
+    from pipeline.planning.disk_estimate import as_text
+
+    yield "rows of the manifest", f"{planned.rows:,}"
+    yield "requests", f"{planned.requests:,}"
+    yield "batches", f"{planned.batches:,} of up to {config.batch_size:,} requests"
+    yield "shards", f"at most {planned.shards_at_most:,}, of up to {config.shard_size:,} samples"
+    if disk := planned.disk:
+        yield "images", f"{disk.side} x {disk.side} pixels, {disk.image_format}"
+        size = f"{as_text(disk.low)} to {as_text(disk.high)}"
+        yield "disk", f"about {size} if all are accepted (an estimate)"
+    else:
+        yield "disk", "not known: the model is not on this machine"
+    if planned.images:
+        yield "source images", ", ".join(_image_facts(planned.images))
+    if config.quota:
+        yield "quota", f"at most {config.quota:,} accepted samples for each {config.quota_by}"
+
+
+def _image_facts(images: SourceImages) -> Iterator[str]:
+    yield f"{images.local:,} row(s) with a local one"
+    if images.remote:
+        yield f"{images.remote:,} with a remote one ({images.remote_fetched:,} of them looked at)"
+    if images.cut_to_square:
+        yield f"{images.cut_to_square:,} to be cut to their central square"
+    if images.unusable:
+        yield f"{images.unusable:,} unusable"

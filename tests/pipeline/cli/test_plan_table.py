@@ -1,0 +1,67 @@
+"""What `plan` prints for people."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from tests.support import drive
+
+
+def _plan(tmp_path, columns, *options):
+    pq.write_table(pa.table(columns), tmp_path / "m.parquet")
+    done = drive.command("plan", tmp_path / "m.parquet", "--set", "engine=null", *options)
+    return done, [" ".join(line.split()) for line in done.stdout.splitlines()]
+
+
+def test_requests_by_emotion_and_task_batches_shards_and_images(tmp_path):
+    for name, size in {"a.png": (8, 8), "b.png": (12, 8)}.items():
+        Image.new("RGB", size).save(tmp_path / name)
+    columns = {
+        "prompt": ["a dog"] * 3,
+        "emotion": [["fear", "awe"], ["awe"], None],
+        "image": ["a.png", "b.png", None],
+    }
+    done, lines = _plan(tmp_path, columns, "--emotions", "awe,anger", "--batch-size", 2)
+    assert done.returncode == 0, done.stderr
+    assert lines[:5] == [
+        "Requests by emotion generate edit", "awe 1 2", "anger 1 0", "fear 0 1", "all 2 3",
+    ]  # fmt: skip
+    assert "batches 3 of up to 2 requests" in lines
+    assert "shards at most 1, of up to 1,000 samples" in lines
+    assert any(line.endswith("if all are accepted (an estimate)") for line in lines)
+    facts = "source images 2 row(s) with a local one, 1 to be cut to their central square"
+    assert facts in " ".join(lines)
+    assert "8 x 8 1" in lines
+    assert "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_many_mixtures_are_summed_up(tmp_path):
+    kind = pa.map_(pa.string(), pa.float64())
+    labels = [
+        "amusement",
+        "awe",
+        "contentment",
+        "excitement",
+        "anger",
+        "disgust",
+        "fear",
+        "sadness",
+    ]
+    pairs = [[(a, 0.5), (b, 0.5)] for a in labels for b in labels if a < b]
+    columns = {"prompt": ["a dog"] * len(pairs), "emotion": pa.array(pairs, kind)}
+    done, lines = _plan(tmp_path, columns)
+    assert done.returncode == 0, done.stderr
+    assert f"all {len(pairs)} 0" in lines
+    assert f"other mixtures ({len(pairs) - 20}) {len(pairs) - 20} 0" in lines
+
+
+def test_machines_get_all_numbers(tmp_path):
+
+    done, _ = _plan(tmp_path, {"prompt": ["a dog"]}, "--json")
+    numbers = json.loads(done.stdout)
+    assert numbers["requests"] == sum(numbers["generate"].values()) == 8
+    assert numbers["forecast"] is None
+    assert numbers["disk_estimate"]["side"] == 64
