@@ -68,8 +68,8 @@ class Progress:
         statuses = (ACCEPTED, REJECTED, FAILED)
         ended = ", ".join(f"{self.counts.statuses[status]} {status}" for status in statuses)
         by_emotion = " ".join(f"{name} {n}" for name, n in sorted(self.counts.accepted.items()))
-        by_emotion = printable(by_emotion)
-        return f"{ended} | {by_emotion} | {self.images_per_second():.2f} images/s"
+        parts = [ended, printable(by_emotion), f"{self.images_per_second():.2f} images/s"]
+        return " | ".join(part for part in parts if part)
 
     def _start_bar(self) -> None:
         columns = [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pipeline.cli import options
 from pipeline.cli.console import echo, reported_errors, warn
+from pipeline.cli.endings import print_endings
 
 
 def refilter(
@@ -24,7 +24,7 @@ def refilter(
 
         flags = {"min_confidence": min_confidence}
         counts = refilter_corpus(location(source), location(output), set_ or [], flags, warn)
-    print_counts(output, counts)
+    print_endings(output, counts)
 
 
 def merge(
@@ -37,7 +37,7 @@ def merge(
         from pipeline.storage.files import location
 
         counts = merge_corpora([location(source) for source in sources], location(output))
-    print_counts(output, counts)
+    print_endings(output, counts)
 
 
 def retry(
@@ -110,9 +110,3 @@ def publish(
             return
         url = publishing.publish(Path(source), upload, private)
     echo(url)
-
-
-def print_counts(output: str, counts: Mapping[str, Any]) -> None:
-    """One line: how many requests, and what became of them."""
-    parts = [f"{counts[name]} {name}" for name in ("accepted", "rejected", "failed")]
-    echo(f"{output}: {counts['requests']} requests: {', '.join(parts)}")

@@ -9,6 +9,7 @@ import typer
 
 from pipeline.cli import options
 from pipeline.cli.console import FAILED, USER_MISTAKE, echo, reported_errors, warn
+from pipeline.cli.endings import print_endings
 from pipeline.cli.plan_table import print_plan
 
 
@@ -92,7 +93,6 @@ def run(
             allow_columns=allow_columns or None,
         )
         settings = load_config(config, set_ or [], flags)
-        from pipeline.index.failures import failure_summary
         from pipeline.run import execute
         from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
@@ -104,17 +104,8 @@ def run(
 
             if not (outcome.already_done and (where / REPORT_FILE).exists()):
                 write_last_report(where, normalized(manifest), warn)
-    counts = outcome.counts
-    before = "was complete already; " if outcome.already_done else ""
-    echo(
-        f"{output}: {before}{counts['requests']} requests: {counts['accepted']} accepted, "
-        f"{counts['rejected']} rejected, {counts['failed']} failed"
-    )
-    if counts["failed"]:
-        with reported_errors():
-            for line in failure_summary(where):
-                echo(f"  {line}", err=True)
-        echo(f"  every one: columns status and reason of {output}/metadata.parquet", err=True)
+    print_endings(output, outcome.counts, outcome.already_done)
+    if outcome.counts["failed"]:
         raise typer.Exit(FAILED)
 
 

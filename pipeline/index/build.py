@@ -15,6 +15,7 @@ from pipeline.index.counts import SampleCounts
 from pipeline.index.croissant import CROISSANT_FILE, write_croissant
 from pipeline.index.loader_files import write_loader_files
 from pipeline.index.metadata import METADATA_FILE, write_metadata
+from pipeline.index.reasons import ReasonCounts
 from pipeline.output.batches import list_batches, remove_batch
 from pipeline.output.integrity import CARD
 from pipeline.output.markers import read_markers
@@ -33,14 +34,15 @@ def conclude(output: Location, run: RunFile, schema: pa.Schema) -> dict[str, Any
         The counts, as in `run.json`.
     """
     markers, labels = read_markers(output), run.config["taxonomy"]["labels"]
-    counting, sheet = SampleCounts(), ContactSheet()
+    counting, reasons, sheet = SampleCounts(), ReasonCounts(), ContactSheet()
 
     def on_shard(table: pa.Table) -> None:
         counting.add(table)
+        reasons.add(table)
         sheet.add(table)
 
     metadata = write_metadata(output, markers, schema, on_shard)
-    counts = counting.as_dict(labels)
+    counts = counting.as_dict(labels) | {"endings": reasons.as_dict()}
     files = {
         METADATA_FILE: metadata,
         CARD: write_card(output, run, counts, schema),

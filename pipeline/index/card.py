@@ -11,7 +11,8 @@ import yaml
 from pipeline.index.counts import OTHER_MIXTURES
 from pipeline.index.features import dataset_features
 from pipeline.index.markdown import escape, table
-from pipeline.index.readers import READERS, snippet
+from pipeline.index.metadata import METADATA_FILE
+from pipeline.index.readers import READERS, READERS_OF_METADATA, snippet
 from pipeline.output.rows import layout_of
 from pipeline.output.run_file import RunFile
 from pipeline.output.sample_files import MIXTURE, class_names
@@ -39,6 +40,11 @@ manifest and of the source images.
 """
 
 
+NOTHING_ACCEPTED = """**No sample was accepted**: there is no image to read. `metadata.parquet` says
+why each request was rejected or failed.
+"""
+
+
 def write_card(output: Location, run: RunFile, counts: Mapping[str, Any], schema: pa.Schema) -> str:
     """Write `README.md`; returns its SHA-256.
 
@@ -57,13 +63,13 @@ def card_text(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema) -> str
         f"---\n{_header(run, counts, schema)}---\n",
         f"# {TITLE}\n",
         description(run) + "\n",
-        "![contact sheet](contact_sheet.png)\n",
+        "![contact sheet](contact_sheet.png)\n" if counts["accepted"] else NOTHING_ACCEPTED,
         _counts(counts),
         _thresholds(run),
         _models(run),
         USES,
         _files(run, counts),
-        _readers(run),
+        _readers(run, bool(counts["accepted"])),
     ]
     return "\n".join(parts)
 
@@ -90,16 +96,20 @@ def _header(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema) -> str:
     tasks = ["image-classification", "text-to-image"]
     if "edit" in counts["tasks"]:
         tasks.append("image-to-image")
+    # Without a sample there is no tar: what can be loaded is the metadata.
+    features = dataset_features(layout_of(schema), config["image_format"], classes)
+    samples = {
+        "configs": [{"config_name": "default", "data_files": "shards/*.tar"}],
+        "dataset_info": {"features": features},
+    }
+    metadata = {"configs": [{"config_name": "default", "data_files": METADATA_FILE}]}
     header = {
         "pretty_name": TITLE,
         "license": "unknown",
         "task_categories": tasks,
         "size_categories": [_size_category(counts["accepted"])],
         "tags": ["synthetic", "emotion", "webdataset"],
-        "configs": [{"config_name": "default", "data_files": "shards/*.tar"}],
-        "dataset_info": {
-            "features": dataset_features(layout_of(schema), config["image_format"], classes)
-        },
+        **(samples if counts["accepted"] else metadata),
     }
     return yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=100)
 
@@ -136,7 +146,9 @@ def _shares(targets: Mapping[str, Mapping[str, int]]) -> Iterable[Sequence[Any]]
 def _thresholds(run: RunFile) -> str:
     """What a sample had to reach to be accepted."""
     config = run.config
-    if run.same_judge:
+    if config["engine"] == "null":
+        trust = "The scores are numbers drawn from seeds."
+    elif run.same_judge:
         trust = (
             "**The judge is the guide, which the images were optimised for: its confidence proves "
             "nothing.**"
@@ -158,10 +170,12 @@ def _thresholds(run: RunFile) -> str:
 
 
 def _models(run: RunFile) -> str:
+    """The models and their hashes; the null engine has none."""
     rows = []
     for role, model in run.parts["models"].items():
-        rows.append((escape(role), escape(model["name"]), f"`{model['sha256']}`"))
-    return table(("role", "model", "SHA-256"), rows)
+        if model["sha256"]:
+            rows.append((escape(role), escape(model["name"]), f"`{model['sha256']}`"))
+    return table(("role", "model", "SHA-256"), rows) if rows else "No model took part.\n"
 
 
 def _files(run: RunFile, counts: Mapping[str, Any]) -> str:
@@ -180,9 +194,9 @@ def _files(run: RunFile, counts: Mapping[str, Any]) -> str:
     )
 
 
-def _readers(run: RunFile) -> str:
+def _readers(run: RunFile, has_samples: bool) -> str:
     parts = ["## Reading it\n"]
-    for library in READERS:
+    for library in READERS if has_samples else READERS_OF_METADATA:
         code = snippet(library, "PATH", run.config["image_format"])
         parts.append(f"With {library}:\n\n```python\n{code}\n```\n")
     return "\n".join(parts)

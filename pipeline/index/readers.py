@@ -41,6 +41,9 @@ data = duckdb.sql(query).fetchall()""",
 }
 """Code by library. `data` is what was read: samples of the tars, or rows of the metadata."""
 
+READERS_OF_METADATA = ("pandas", "polars", "DuckDB")
+"""Those that read the metadata, and so also a corpus without samples."""
+
 
 def snippet(library: str, out: str, image_format: str) -> str:
     """The code for a library.

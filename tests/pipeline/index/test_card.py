@@ -51,6 +51,22 @@ def test_a_corpus_has_it_with_its_counts_and_a_dry_run_is_called_one(card):
     assert "they show nothing" in card
 
 
+def test_a_corpus_without_samples_says_so_and_shows_what_can_be_read():
+    header, body = _card({"accepted": 0})
+    assert "**No sample was accepted**" in body
+    assert "contact_sheet.png" not in body
+    assert "pandas.read_parquet" in body
+    assert "*.tar" not in body[body.index("## Reading it") :]
+    assert header["configs"] == [{"config_name": "default", "data_files": "metadata.parquet"}]
+    assert "dataset_info" not in header
+
+
+def test_a_run_without_models_has_no_empty_code_span(card):
+    assert "``" not in card.replace("```", "")
+    assert "No model took part." in card
+    assert "The scores are numbers drawn from seeds." in card
+
+
 def test_its_header_has_types_a_license_to_fill_in_and_named_classes():
     header, body = _card()
     assert header["license"] == "unknown"

@@ -10,7 +10,7 @@ import pandas
 import pyarrow as pa
 import pytest
 
-from pipeline.index.readers import READERS, snippet
+from pipeline.index.readers import READERS, READERS_OF_METADATA, snippet
 from tests.support.corpora import rows_of
 from tests.support.local_runs import run_locally, write_rows
 
@@ -49,6 +49,19 @@ def _accepted(rows):
 def test_pandas_drops_duplicates_of_whole_rows(corpus):
     data = pandas.read_parquet(corpus / "metadata.parquet")
     assert len(pandas.concat([data, data]).drop_duplicates()) == len(data)
+
+
+@pytest.mark.parametrize("library", [*READERS_OF_METADATA, "datasets"])
+def test_a_corpus_without_samples_is_read_by_what_its_card_shows(
+    make_corpus, monkeypatch, tmp_path, library
+):
+    """`datasets` reads the metadata of it."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    corpus = make_corpus(min_confidence=1.0)
+    assert not list(corpus.glob("shards/*.tar"))
+    names: dict = {}
+    exec(snippet(library, str(corpus), "png"), names)
+    assert len(names["data"]) == (0 if library == "DuckDB" else len(rows_of(corpus)))
 
 
 LATE = {

@@ -1,0 +1,131 @@
+"""Why requests of a corpus failed or were rejected, grouped by reason, and whose prompts were
+cut."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED
+
+MAX_REASONS, MAX_ROWS = 10, 10
+"""Reasons of a status that are listed, and rows of each."""
+
+MAX_KNOWN_REASONS = 1000
+"""Reasons that are told apart; those that come after them in the plan are counted together."""
+
+OTHER_REASONS = "other reasons"
+
+VARIABLE = re.compile(r"'[^']*'|\d+")
+"""Parts of a reason that differ between requests: quoted names, and numbers."""
+
+COLUMNS = ["status", "reason", "row", "prompt_truncated"]
+
+
+@dataclass
+class _Group:
+    """Requests that ended for the same reason.
+
+    Attributes:
+        reason: that of the first of them.
+        is_same: whether all have that very reason.
+        rows: of the manifest, the first `MAX_ROWS`.
+        more_rows: whether there are others.
+    """
+
+    reason: str
+    is_same: bool = True
+    requests: int = 0
+    rows: list[int] = field(default_factory=list)
+    more_rows: bool = False
+
+    def add(self, reason: str, row: int) -> None:
+        self.is_same &= reason == self.reason
+        self.requests += 1
+        if row in self.rows:
+            return
+        if len(self.rows) < MAX_ROWS:
+            self.rows.append(row)
+        else:
+            self.more_rows = True
+
+
+class ReasonCounts:
+    """Counts of the records that were added, by status and reason."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, dict[str, _Group]] = {FAILED: {}, REJECTED: {}}
+        self._cut = _Group("")
+        self._most_tokens = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Count the records of a shard."""
+        table = table.select(COLUMNS)
+        ended = table.filter(pc.not_equal(table["status"], ACCEPTED))
+        for record in ended.to_pylist():
+            self._add_reason(record["status"], record["reason"] or "", record["row"])
+        for record in table.filter(pc.greater(table["prompt_truncated"], 0)).to_pylist():
+            self._cut.add("", record["row"])
+            self._most_tokens = max(self._most_tokens, record["prompt_truncated"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts as in `run.json`: of each status the groups, the largest first."""
+        counts: dict[str, Any] = {}
+        for status, groups in self._groups.items():
+            ordered = sorted(groups.values(), key=lambda group: -group.requests)
+            more = sum(group.requests for group in ordered[MAX_REASONS:])
+            listed = [asdict(group) for group in ordered[:MAX_REASONS]]
+            counts[status] = {"reasons": listed, "requests_of_other_reasons": more}
+        return counts | {"cut_prompts": asdict(self._cut) | {"most_tokens": self._most_tokens}}
+
+    def _add_reason(self, status: str, reason: str, row: int) -> None:
+        groups = self._groups[status]
+        kind = _kind(status, reason)
+        if kind not in groups and len(groups) >= MAX_KNOWN_REASONS:
+            kind = reason = OTHER_REASONS
+        groups.setdefault(kind, _Group(reason)).add(reason, row)
+
+
+def _kind(status: str, reason: str) -> str:
+    """What reasons of the same group have in common: of a rejection, the check that rejects."""
+    if status == REJECTED:
+        return reason.partition(" ")[0]
+    return VARIABLE.sub("...", reason)
+
+
+def reason_lines(reasons: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each reason: how many requests, why, and the manifest's rows.
+
+    Args:
+        reasons: as `ReasonCounts.as_dict` gives them.
+    """
+    for status in (FAILED, REJECTED):
+        counted = reasons[status]
+        for group in counted["reasons"]:
+            example = "" if group["is_same"] else ", for example"
+            yield f"{group['requests']} {status}{example}: {group['reason']} ({_rows(group)})"
+        if more := counted["requests_of_other_reasons"]:
+            yield f"{more} more {status}, for other reasons"
+
+
+def cut_prompts_warning(reasons: Mapping[str, Any]) -> str | None:
+    """A warning of prompts that were cut; None without any."""
+    cut = reasons["cut_prompts"]
+    if not cut["requests"]:
+        return None
+    return (
+        f"{cut['requests']} request(s) had a longer prompt than the text encoder reads; up to "
+        f"{cut['most_tokens']} tokens were cut off, as column `prompt_truncated` shows "
+        f"({_rows(cut)})"
+    )
+
+
+def _rows(group: Mapping[str, Any]) -> str:
+    rows = ", ".join(map(str, group["rows"]))
+    name = "rows" if len(group["rows"]) > 1 else "row"
+    return f"{name} {rows}{', ...' if group['more_rows'] else ''}"

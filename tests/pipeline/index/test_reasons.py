@@ -1,0 +1,83 @@
+"""Why requests ended as they did: grouped by reason, with the manifest's rows."""
+
+import json
+
+import pyarrow as pa
+import pytest
+
+from pipeline.index import reasons
+from pipeline.index.reasons import ReasonCounts, cut_prompts_warning, reason_lines
+
+
+def _counted(*records):
+    """The counts of records (status, reason, tokens cut), one a row, in shards of three."""
+    counting = ReasonCounts()
+    for start in range(0, len(records), 3):
+        shard = [
+            {"status": status, "reason": reason, "row": start + n, "prompt_truncated": cut}
+            for n, (status, reason, cut) in enumerate(records[start : start + 3])
+        ]
+        kinds = {"status": pa.string(), "reason": pa.string(), "row": pa.int64()}
+        schema = pa.schema(kinds | {"prompt_truncated": pa.int64()})
+        counting.add(pa.Table.from_pylist(shard, schema))
+    # As it comes back from run.json.
+    return json.loads(json.dumps(counting.as_dict()))
+
+
+def _failed(*texts):
+    return _counted(*[("failed", text, None) for text in texts])
+
+
+def test_reasons_that_differ_in_names_alone_are_one():
+    missing = ["image 'a.png' does not exist", "image 'b.png' does not exist"]
+    assert list(reason_lines(_failed(missing[0], "the judge gave", missing[1]))) == [
+        "2 failed, for example: image 'a.png' does not exist (rows 0, 2)",
+        "1 failed: the judge gave (row 1)",
+    ]
+
+
+def test_rejections_are_grouped_by_the_check_that_rejects():
+    counted = _counted(
+        ("rejected", "judge confirms awe at 0.31 < min_confidence 0.5; it finds fear", 0),
+        ("accepted", None, 0),
+        ("rejected", "similarity 0.01 < min_similarity 0.2", 0),
+        ("rejected", "judge confirms fear at 0.11 < min_confidence 0.5; it finds awe", 0),
+        ("failed", "no", None),
+    )
+    assert list(reason_lines(counted)) == [
+        "1 failed: no (row 4)",
+        "2 rejected, for example: judge confirms awe at 0.31 < min_confidence 0.5; it finds fear "
+        "(rows 0, 3)",
+        "1 rejected: similarity 0.01 < min_similarity 0.2 (row 2)",
+    ]
+
+
+def test_many_rows_and_many_reasons_are_cut_and_counted(monkeypatch):
+    (line,) = reason_lines(_failed(*["no"] * 30))
+    assert line == "30 failed: no (rows 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)"
+    (line,) = reason_lines(_failed(*["no"] * 10))
+    assert line == "10 failed: no (rows 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)"
+    letters = [chr(97 + n) for n in range(13)]
+    lines = list(reason_lines(_failed(*letters)))
+    assert len(lines) == 11
+    assert lines[-1] == "3 more failed, for other reasons"
+    monkeypatch.setattr(reasons, "MAX_KNOWN_REASONS", 2)
+    assert list(reason_lines(_failed("a", "b", "c", "d", "d"))) == [
+        "3 failed: other reasons (rows 2, 3, 4)",
+        "1 failed: a (row 0)",
+        "1 failed: b (row 1)",
+    ]
+
+
+@pytest.mark.parametrize("records", [[], [("accepted", None, 0)], [("accepted", None, None)]])
+def test_nothing_to_tell(records):
+    counted = _counted(*records)
+    assert list(reason_lines(counted)) == []
+    assert cut_prompts_warning(counted) is None
+
+
+def test_cut_prompts_are_counted_whatever_became_of_them():
+    counted = _counted(("accepted", None, 3), ("rejected", "judge", 7), ("accepted", None, 0))
+    warning = cut_prompts_warning(counted)
+    assert "2 request(s) had a longer prompt" in warning
+    assert "up to 7 tokens were cut off, as column `prompt_truncated` shows (rows 0, 1)" in warning
