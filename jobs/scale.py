@@ -106,7 +106,7 @@ def run(
     With --min-confidence 0.999, next to nothing is accepted: what the driver keeps of rejected
     requests then shows in its memory.
     """
-    from pipeline import run as running
+    from pipeline import execute as running
     from pipeline.config import Config
 
     config = Config(
@@ -160,7 +160,7 @@ def resume(
 def run_until(manifest: Path, output: Path, config: Any, batch: int) -> int:
     """Run in this process, and stop at the first task of this batch or a later one; its batch."""
     from pipeline.errors import RunStopped
-    from pipeline.run import execute
+    from pipeline.execute import execute
     from pipeline.scheduling.local_executor import LocalExecutor
 
     reached = []
@@ -187,6 +187,7 @@ def pack(
 
     from manifests.read import check
     from pipeline.config import Config
+    from pipeline.execute import make_job
     from pipeline.generation.load import load_engine
     from pipeline.generation.samples import BatchMaker
     from pipeline.models.locate import locate
@@ -195,7 +196,6 @@ def pack(
     from pipeline.output.rows import layout_of
     from pipeline.output.run_file import describe, write_run
     from pipeline.planning.manifest_input import batches_of
-    from pipeline.run import make_job
     from pipeline.scheduling.driver import Driver
 
     config = Config(

@@ -1,13 +1,23 @@
-"""How a manifest becomes a corpus: plan, batches, shards, index."""
+"""How a manifest becomes a corpus: plan, batches, shards, index.
+
+From Python: `from pipeline import Corpus, run`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.api import Corpus, run
+
+__all__ = ["Corpus", "run"]
 
 
-def __getattr__(name: str) -> str:
-    """`__version__`, read from the installed package on first use, because that is slow."""
-    if name != "__version__":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("muse-batch")
-    except PackageNotFoundError:  # a checkout that was never installed
-        return "0.0.0"
+def __getattr__(name: str) -> Any:
+    """What takes long to import or to look up, on first use."""
+    if name in __all__:
+        return getattr(import_module("pipeline.api"), name)
+    if name == "__version__":
+        return import_module("pipeline.version").version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

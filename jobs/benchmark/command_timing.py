@@ -174,7 +174,7 @@ def measure(settings: Sequence[str], images: int, batch: int) -> dict[str, Any]:
         "status_seconds": command["status_seconds"],
         "first_image_seconds": sum(command["startup"].values()),
         "startup": {
-            "imports": quickest([sys.executable, "-c", "import pipeline.run"]),
+            "imports": quickest([sys.executable, "-c", "import pipeline.execute"]),
             **command["startup"],
         },
         "steady": command["steady"],

@@ -48,9 +48,9 @@ def _keep_the_name_of_its_only_command() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from pipeline import __version__
+        from pipeline.version import version
 
-        typer.echo(f"muse-batch {__version__}")
+        typer.echo(f"muse-batch {version()}")
         raise typer.Exit
 
 

@@ -93,7 +93,7 @@ def run(
             allow_columns=allow_columns or None,
         )
         settings = load_config(config, set_ or [], flags)
-        from pipeline.run import execute
+        from pipeline.execute import execute
         from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
 

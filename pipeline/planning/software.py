@@ -5,18 +5,18 @@ from __future__ import annotations
 import platform
 import socket
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib import metadata
 
-from pipeline import __version__
 from pipeline.errors import UserError
+from pipeline.version import version
 
 PACKAGES = ("torch", "diffusers", "transformers", "pillow", "numpy", "pyarrow")
 
 
 def versions() -> dict[str, str]:
     """Name to version, of this project, the interpreter and the packages that matter."""
-    packages = {name: version(name) for name in PACKAGES}
-    return {"muse-batch": __version__, "python": platform.python_version(), **packages}
+    packages = {name: metadata.version(name) for name in PACKAGES}
+    return {"muse-batch": version(), "python": platform.python_version(), **packages}
 
 
 def refuse_other_versions(expected: Mapping[str, str]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from pipeline import __version__
 from pipeline.output.sample_files import MIXTURE
 from pipeline.report import duplicates
 from pipeline.report.cost import cost_of
@@ -27,6 +26,7 @@ from pipeline.report.sections import (
 from pipeline.report.settings_table import setting_rows
 from pipeline.report.tiles import Tile, TileMaker
 from pipeline.storage.files import Location, write_bytes
+from pipeline.version import version
 from pipeline.view.rows import FinishedRows, finished_rows
 from pipeline.view.sources import SourceFinder
 
@@ -89,7 +89,7 @@ def report_html(rows: FinishedRows, manifest: str | None = None) -> str:
     return render(
         Page(
             made_at=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-            version=__version__,
+            version=version(),
             output=str(rows.output),
             run=rows.run,
             figures=figures,

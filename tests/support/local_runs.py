@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from pipeline.config import Config
 from pipeline.errors import RunStopped
-from pipeline.run import Outcome, execute
+from pipeline.execute import Outcome, execute
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.local_executor import LocalExecutor, WorkerFault

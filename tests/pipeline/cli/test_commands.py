@@ -47,7 +47,7 @@ def test_only_a_run_is_resumed_by_the_same_command(tmp_path, monkeypatch, argume
     def fail(*_, **__):
         raise OSError(28, "No space left on device", "/disk")
 
-    for name in ("pipeline.run.execute", "pipeline.planning.dry_run.dry_run"):
+    for name in ("pipeline.execute.execute", "pipeline.planning.dry_run.dry_run"):
         monkeypatch.setattr(name, fail)
     for name in ("pipeline.corpora.status.status", "pipeline.corpora.verify.verify"):
         monkeypatch.setattr(name, fail)

@@ -1,0 +1,119 @@
+"""Rows that a program holds in memory, as the table of a manifest."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from manifests import schema
+
+MIXTURE = pa.map_(pa.string(), pa.float64())
+
+
+def table_of(rows: Any) -> pa.Table:
+    """The table of a manifest's rows.
+
+    The table belongs to no folder, so relative paths of images are those of the current one, and
+    are made absolute. PIL images are encoded as PNG.
+
+    Args:
+        rows: a list of dicts, an Arrow table, or a DataFrame of pandas or polars.
+
+    Raises:
+        ValueError: it is something else, or a column has values of several types.
+    """
+    if isinstance(rows, pa.Table):
+        table = rows
+    elif hasattr(rows, "to_arrow"):  # polars
+        table = rows.to_arrow()
+    elif hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas
+        table = _table({name: rows[name].tolist() for name in rows.columns}, rows)
+    elif isinstance(rows, Sequence) and all(isinstance(row, Mapping) for row in rows):
+        # A key that only some rows have is null in the others.
+        names = dict.fromkeys(name for row in rows for name in row)
+        table = _table({name: [row.get(name) for row in rows] for name in names})
+    else:
+        raise ValueError(
+            f"the manifest is a {type(rows).__name__}; give a path, a list of dicts, an Arrow "
+            "table or a DataFrame"
+        )
+    return _with_absolute_paths(table)
+
+
+def _table(columns: Mapping[str, Sequence[Any]], frame: Any = None) -> pa.Table:
+    """
+    Args:
+        frame: the pandas DataFrame that they come from; its plain columns have types of their own.
+    """
+    arrays = {}
+    for name, values in columns.items():
+        try:
+            if name == schema.EMOTION:
+                arrays[name] = _emotions(values)
+            elif name == schema.IMAGE:
+                arrays[name] = pa.array([_image(value) for value in values])
+            elif frame is not None:
+                arrays[name] = pa.Array.from_pandas(frame[name])
+            else:
+                arrays[name] = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            raise ValueError(f"column {name}: its values have no common type ({error})") from None
+    return pa.table(arrays)
+
+
+def _emotions(values: Sequence[Any]) -> pa.Array:
+    """Names, lists of names, or mixtures; names among mixtures become mixtures of one."""
+    if not any(isinstance(value, Mapping) for value in values):
+        return pa.array([None if _is_missing(value) else value for value in values])
+    return pa.array([_mixture(value) for value in values], MIXTURE)
+
+
+def _mixture(value: Any) -> list[tuple[str, float]] | None:
+    if _is_missing(value):
+        return None
+    if isinstance(value, str):
+        return [(value, 1.0)]
+    if isinstance(value, Mapping):
+        return [(name, weight) for name, weight in value.items() if weight is not None]
+    raise ValueError(
+        f"column {schema.EMOTION}: {value!r} is a list beside mixtures; write each of its emotions "
+        "as a row of its own"
+    )
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a value is None, or the NaN that pandas has in its place."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _image(value: Any) -> Any:
+    """A path, a URL or bytes as they are; a PIL image as bytes."""
+    if isinstance(value, Path):
+        return str(value)
+    if not hasattr(value, "save"):
+        return None if _is_missing(value) else value
+    encoded = io.BytesIO()
+    value.save(encoded, "PNG")
+    return encoded.getvalue()
+
+
+def _with_absolute_paths(table: pa.Table) -> pa.Table:
+    if schema.IMAGE not in table.column_names:
+        return table
+    column = table[schema.IMAGE]
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return table
+    paths = [_absolute(text) for text in column.to_pylist()]
+    return table.set_column(table.column_names.index(schema.IMAGE), schema.IMAGE, [paths])
+
+
+def _absolute(text: str | None) -> str | None:
+    """A relative path seen from the current folder; a URL, or an empty text, as it is."""
+    if not text or "://" in text:
+        return text
+    return str(Path(text).absolute())

@@ -1,0 +1,214 @@
+"""A run and its corpus from Python: `from pipeline import Corpus, run`."""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests.rows import table_of
+from pipeline.errors import UserError
+from pipeline.execute import execute
+from pipeline.generation.verdicts import ACCEPTED
+from pipeline.settings import load_config
+from pipeline.storage.addresses import normalized
+from pipeline.storage.files import Location, location, write_bytes
+from pipeline.view.pictures import Pictures
+from pipeline.view.rows import FinishedRows, finished_rows
+
+if TYPE_CHECKING:
+    import pandas
+    from PIL.Image import Image
+
+THUMBNAIL = 160
+"""Side of a picture in a notebook's grid, pixels."""
+
+
+def run(
+    manifest: Any,
+    output: str | Path = "out",
+    *,
+    adopt: bool = False,
+    config: str | Path | None = None,
+    **settings: Any,
+) -> Corpus:
+    """Make the corpus of a manifest; the same call resumes it after an interruption.
+
+    Args:
+        manifest: the path or URL of a manifest; or its rows, as a list of dicts, an Arrow table,
+            or a DataFrame of pandas or polars, which are written to `OUTPUT.manifest.parquet`.
+        output: a folder, or a URL of an object store.
+        adopt: resume in spite of differences that cannot change the images.
+        config: a TOML file of settings.
+        settings: any setting by its name, tables as dicts: `engine="null"`,
+            `method={"steps": 20}`. All of them: `muse-batch config`.
+
+    Raises:
+        UserError, ManifestError: a mistake in what was given.
+        RunStopped: the run cannot go on; the same call resumes it.
+    """
+    chosen = load_config(Path(config) if config else None, [], settings)
+    where = location(str(output), chosen.store_timeout_s)
+    named = isinstance(manifest, str | Path)
+    path = normalized(str(manifest)) if named else _written(table_of(manifest), where)
+    execute(path, where, chosen, _warn, adopt)
+    return Corpus(output)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=3)
+
+
+def _written(table: pa.Table, output: Location) -> str:
+    """The path of the rows as a file beside the output, which a later call resumes with.
+
+    Raises:
+        UserError: the output was begun with other rows.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata(), sink)
+    data = sink.getvalue().to_pybytes()
+    path = location(f"{str(output).rstrip('/')}.manifest.parquet")
+    if path.exists() and path.read_bytes() != data and (output / "run.json").exists():
+        raise UserError(
+            f"{output} was begun with other rows, which {path} holds; give another output"
+        )
+    write_bytes(path, data)
+    return str(path)
+
+
+@dataclass(frozen=True)
+class CorpusSample:
+    """A finished request.
+
+    Attributes:
+        metadata: its columns; docs/columns.md describes them.
+        encoded: the image file; None if no image was made or kept.
+    """
+
+    metadata: Mapping[str, Any]
+    encoded: bytes | None = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        return str(self.metadata["key"])
+
+    @property
+    def image(self) -> Image | None:
+        """The picture, RGB; None if no image was made or kept."""
+        from PIL import Image
+
+        return None if self.encoded is None else Image.open(io.BytesIO(self.encoded)).convert("RGB")
+
+
+class Corpus:
+    """What is finished of a run, also while it is in progress; as it was when this was made.
+
+    Args:
+        output: the folder of a run, or its URL on an object store.
+
+    Raises:
+        UserError: not the output of a run, damaged, or nothing is finished yet.
+    """
+
+    def __init__(self, output: str | Path):
+        self.location = location(str(output))
+        self._rows: FinishedRows = finished_rows(self.location)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every request of the run is finished."""
+        return self._rows.run.complete
+
+    def __len__(self) -> int:
+        """How many requests are finished."""
+        return self._rows.count
+
+    def __repr__(self) -> str:
+        state = "complete" if self.complete else f"of {self._rows.run.requests} planned"
+        return f"<Corpus {self.location}: {len(self)} requests, {state}>"
+
+    @cached_property
+    def metadata(self) -> pandas.DataFrame:
+        """A row for each finished request, in the order of the plan; needs pandas."""
+        names = self._rows.schema.names
+        return pa.concat_tables(table for _, table in self._rows.tables(names)).to_pandas()
+
+    def samples(
+        self, status: str | None = ACCEPTED, emotion: str | None = None
+    ) -> Iterator[CorpusSample]:
+        """Samples in the order of the plan, read from the shards one at a time.
+
+        Args:
+            status: `accepted`, `rejected` or `failed`; None for all of them.
+            emotion: the target; None for all, mixtures among them.
+        """
+        pictures = Pictures(self.location)
+        for part, table in self._rows.tables(self._rows.schema.names):
+            for row in table.to_pylist():
+                if status in (None, row["status"]) and emotion in (None, row["emotion"]):
+                    yield CorpusSample(row, pictures.encoded(part, row))
+
+    def __iter__(self) -> Iterator[CorpusSample]:
+        """The accepted samples."""
+        return self.samples()
+
+    def __getitem__(self, key: str) -> CorpusSample:
+        """The sample with that key.
+
+        Raises:
+            KeyError: no finished request has it.
+        """
+        position = self._rows.position_of(key)
+        if position is None:
+            raise KeyError(key)
+        part, row = self._rows.take([position])[position]
+        return CorpusSample(row, Pictures(self.location).encoded(part, row))
+
+    def show(
+        self, count: int = 24, status: str | None = ACCEPTED, emotion: str | None = None
+    ) -> Grid:
+        """The first samples with their pictures, as a grid that a notebook displays."""
+        return Grid(tuple(islice(self.samples(status, emotion), count)))
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>{self.show(12)._repr_html_()}"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Samples side by side, in a notebook."""
+
+    samples: Sequence[CorpusSample]
+
+    def _repr_html_(self) -> str:
+        figures = "".join(_figure(sample) for sample in self.samples)
+        style = "display:flex;flex-wrap:wrap;gap:12px"
+        return f'<div style="{style}">{figures or "no sample"}</div>'
+
+
+def _figure(sample: CorpusSample) -> str:
+    """A picture with its prompt and target; nothing in a text can become markup."""
+    metadata = sample.metadata
+    target = metadata["emotion"] or metadata["mixture"]
+    caption = escape(f"{target}: {metadata['prompt'][:200]}")
+    picture = "<div>no picture</div>"
+    if (image := sample.image) is not None:
+        small = io.BytesIO()
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        image.save(small, "PNG")
+        source = f"data:image/png;base64,{base64.b64encode(small.getvalue()).decode()}"
+        picture = f'<img src="{source}" alt="{caption}" width="{THUMBNAIL}">'
+    style = f"margin:0;width:{THUMBNAIL}px"
+    text = f'<figcaption style="overflow-wrap:anywhere">{caption}</figcaption>'
+    return f'<figure style="{style}" title="{escape(sample.key)}">{picture}{text}</figure>'

@@ -1,0 +1,89 @@
+"""Runs and corpora from Python, as in a notebook."""
+
+import io
+import re
+
+import pandas
+import polars
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from manifests.check import ManifestError
+from pipeline import Corpus, run
+from pipeline.errors import UserError
+from tests.support.corpora import rows_of
+
+ROWS = [{"prompt": f"a dog {n}", "emotion": "awe" if n % 2 else "fear"} for n in range(12)]
+SETTINGS = {"engine": "null", "executor": "local", "batch_size": 4, "shard_size": 5}
+
+
+@pytest.fixture(autouse=True)
+def _quick(quick_storage):
+    pass
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return run(ROWS, tmp_path / "out", **SETTINGS)
+
+
+def test_rows_become_a_corpus_and_the_same_call_finds_it(corpus, tmp_path):
+    assert corpus.complete
+    assert len(corpus) == len(ROWS)
+    assert corpus.metadata["prompt"].tolist() == [row["prompt"] for row in ROWS]
+    again = run(ROWS, tmp_path / "out", **SETTINGS)
+    assert again.metadata.equals(corpus.metadata)
+
+
+@pytest.mark.parametrize("make", [pandas.DataFrame, polars.DataFrame, pa.Table.from_pylist])
+def test_every_kind_of_table_gives_the_same_samples(make, corpus, tmp_path):
+    other = run(make(ROWS), tmp_path / "other", **SETTINGS)
+    assert other.metadata.equals(corpus.metadata)
+
+
+def test_settings_are_those_of_the_command_and_mistakes_name_them(tmp_path):
+    with pytest.raises(UserError, match=r"method\.steps"):
+        run(ROWS, tmp_path / "out", method={"steps": 0}, **SETTINGS)
+    with pytest.raises(UserError, match="batch_size"):
+        run(ROWS, tmp_path / "out", batchsize=4)
+    with pytest.raises(ManifestError, match="unknown emotion"):
+        run([{"prompt": "a dog", "emotion": "joyous"}], tmp_path / "new", **SETTINGS)
+
+
+def test_other_rows_are_refused_and_those_of_the_corpus_stay(corpus, tmp_path):
+    before = (tmp_path / "out.manifest.parquet").read_bytes()
+    with pytest.raises(UserError, match="begun with other rows"):
+        run(ROWS[:3], tmp_path / "out", **SETTINGS)
+    assert (tmp_path / "out.manifest.parquet").read_bytes() == before
+
+
+def test_samples_have_their_pictures_and_are_found_by_key(corpus, tmp_path):
+    accepted = [row for row in rows_of(tmp_path / "out") if row["status"] == "accepted"]
+    samples = list(corpus)
+    assert [sample.key for sample in samples] == [row["key"] for row in accepted]
+    assert all(sample.image.size == (64, 64) for sample in samples)
+    one = corpus[samples[-1].key]
+    assert one.encoded == samples[-1].encoded
+    assert Image.open(io.BytesIO(one.encoded)).format == "PNG"
+    fear = list(corpus.samples(status=None, emotion="fear"))
+    assert len(fear) == len(ROWS) // 2
+    rejected = next(corpus.samples(status="rejected"))
+    assert rejected.image is None
+    with pytest.raises(KeyError):
+        corpus["nosuch"]
+
+
+def test_a_notebook_shows_a_grid_in_which_no_prompt_is_markup(tmp_path):
+    rows = [{"prompt": "<script>alert(1)</script>", "emotion": "awe"}] * 9
+    corpus = run(rows, tmp_path / "out", min_confidence=0.0, **SETTINGS)
+    html = corpus.show(4)._repr_html_()
+    assert html.count("<img") == 4
+    assert "&lt;script&gt;" in html
+    assert "<script" not in html + corpus._repr_html_()
+    assert re.search(r"Corpus .*: 9 requests, complete", repr(corpus))
+
+
+def test_what_is_no_corpus_is_refused(tmp_path):
+    with pytest.raises(UserError):
+        Corpus(tmp_path)
