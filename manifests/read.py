@@ -77,6 +77,7 @@ def check(
     default_emotions: int,
     on_row: Callable[[Row], None] | None = None,
     allow_columns: bool = False,
+    max_problems: int = MAX_PROBLEMS,
 ) -> Manifest:
     """Read the whole manifest once and report everything that is wrong with it.
 
@@ -85,6 +86,7 @@ def check(
         default_emotions: how many requests a row without an emotion asks for.
         on_row: called with every valid row, in order.
         allow_columns: accept further columns whose names look like a mistake for one of ours.
+        max_problems: how many problems are listed; the rest are counted.
 
     Raises:
         ManifestError: with all problems, by row and column.
@@ -101,14 +103,14 @@ def check(
             requests += len(row.emotions) or default_emotions
             if on_row is not None:
                 on_row(row)
-        room = max(0, MAX_PROBLEMS - len(problems))
+        room = max(0, max_problems - len(problems))
         problems += found[:room]
         more += max(0, len(found) - room)
     if repeated := ids.repeated():
-        problems += _repetitions(path, repeated)
+        problems += _repetitions(path, repeated, max_problems)
         problems.sort(key=lambda problem: problem.row or 0)
-        more += max(0, len(repeated) - MAX_PROBLEMS) + max(0, len(problems) - MAX_PROBLEMS)
-        del problems[MAX_PROBLEMS:]
+        more += max(0, len(repeated) - max_problems) + max(0, len(problems) - max_problems)
+        del problems[max_problems:]
     if rows == 0:
         problems.append(Problem(None, None, "has no rows; there is nothing to make"))
     if problems:
@@ -250,9 +252,9 @@ def _class_name(value: Any, classes: Sequence[str]) -> Any:
     return classes[value] if 0 <= value < len(classes) else f"class {value}"
 
 
-def _repetitions(path: str, repeated: Mapping[int, int]) -> Iterator[Problem]:
+def _repetitions(path: str, repeated: Mapping[int, int], most: int) -> Iterator[Problem]:
     """The first of the problems with rows whose id an earlier row used."""
-    wanted = sorted(repeated)[:MAX_PROBLEMS]
+    wanted = sorted(repeated)[:most]
     with opened(path) as file:
         row = 0
         for batch in file.batches(1 << 16, columns=[schema.ID]):

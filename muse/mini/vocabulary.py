@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from functools import cache
 
@@ -39,6 +40,20 @@ def _known() -> frozenset[str]:
 def unknown_words(prompt: str) -> list[str]:
     """The distinct words of a prompt that the embedded model does not know, in order."""
     return list(dict.fromkeys(word for word in words(prompt) if word not in _known()))
+
+
+def nearest_known(word: str) -> str | None:
+    """The known word that is spelled most like an unknown one, with the same first letter; None if
+    none is alike."""
+    candidates = sorted(known for known in _known() if known[0] == word[0])
+    near = difflib.get_close_matches(word, candidates, n=1, cutoff=0.65)
+    return near[0] if near else None
+
+
+def with_nearest(word: str) -> str:
+    """An unknown word, with the known one that may be meant: `dogg (dog?)`."""
+    near = nearest_known(word)
+    return word if near is None else f"{word} ({near}?)"
 
 
 def description() -> str:

@@ -31,8 +31,8 @@ for command in (
     app.command()(command)
 
 manifest = typer.Typer(no_args_is_help=True, help="Make manifests, look at them, check them.")
-for command in (manifests.build,):
-    manifest.command()(command)
+for of_manifests in (manifests.build, manifests.show, manifests.check):
+    manifest.command()(of_manifests)
 app.add_typer(manifest, name="manifest")
 
 classifier = typer.Typer(no_args_is_help=True, help="Fit your own guides and judges.")
@@ -40,7 +40,6 @@ classifier.command()(classifiers.fit)
 app.add_typer(classifier, name="classifier")
 
 
-@manifest.callback()
 @classifier.callback()
 def _keep_the_name_of_its_only_command() -> None:
     pass

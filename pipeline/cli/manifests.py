@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from pipeline.cli.console import echo, reported_errors
+from pipeline.cli import options
+from pipeline.cli.console import USER_MISTAKE, echo, reported_errors, warn
+from pipeline.cli.manifest_tables import print_summary
 from pipeline.cli.tables import print_counts
 
 if TYPE_CHECKING:
@@ -84,6 +86,64 @@ def build(
         check = ImageCheck(os.path.sep, Images())
         built = build_manifest(opened, output, recipe, model, check.problem_of, force)
     _print_built(output, built, labels)
+
+
+def show(
+    manifest: options.Manifest,
+    emotions: options.Emotions = None,
+    model: Annotated[
+        Optional[str], typer.Option(help="The model by which prompts are measured.")
+    ] = None,
+    allow_columns: options.AllowColumns = False,
+    config: options.ConfigFile = None,
+    set_: options.Set = None,
+) -> None:
+    """Print what MANIFEST holds: emotions, tasks, prompts that are cut, repetitions, images."""
+    with reported_errors():
+        from pipeline.planning.manifest_input import fetched_manifest, folder_of
+        from pipeline.planning.manifest_summary import summarize
+        from pipeline.settings import load_config
+        from pipeline.storage.addresses import normalized
+
+        flags = options.flags(emotions, model=model, allow_columns=allow_columns or None)
+        settings = load_config(config, set_ or [], flags)
+        path = normalized(manifest)
+        with fetched_manifest(path, settings, warn) as local:
+            summary = summarize(local, folder_of(path), settings)
+    print_summary(summary, settings)
+
+
+def check(
+    manifest: options.Manifest,
+    emotions: options.Emotions = None,
+    model: Annotated[
+        Optional[str], typer.Option(help="The model by which prompts are measured.")
+    ] = None,
+    allow_columns: options.AllowColumns = False,
+    config: options.ConfigFile = None,
+    set_: options.Set = None,
+) -> None:
+    """Print everything that is wrong with MANIFEST, by row and column, with its remedy."""
+    with reported_errors():
+        from pipeline.planning.manifest_check import check_manifest
+        from pipeline.settings import load_config
+        from pipeline.storage.addresses import normalized
+
+        flags = options.flags(emotions, model=model, allow_columns=allow_columns or None)
+        found = check_manifest(normalized(manifest), load_config(config, set_ or [], flags))
+    for text in found.warnings:
+        warn(text)
+    if found.problems:
+        echo(f"{manifest}: {len(found.problems) + found.more:,} problem(s)", err=True)
+        for problem in found.problems:
+            echo(f"  {problem}", err=True)
+        if found.more:
+            echo(f"  and {found.more:,} more", err=True)
+        raise typer.Exit(USER_MISTAKE)
+    images = f", {found.local_images:,} local image(s)" if found.local_images else ""
+    if found.remote_images:
+        images += f", {found.remote_fetched:,} of {found.remote_images:,} remote image(s)"
+    echo(f"{manifest}: OK; checked {found.rows:,} row(s){images}")
 
 
 def _print_built(output: str, built: Built, labels: Sequence[str]) -> None:

@@ -9,7 +9,8 @@ from pipeline.cli.tables import print_counts, print_facts
 
 if TYPE_CHECKING:
     from pipeline.config import Config
-    from pipeline.planning.dry_run import DryRun, SourceImages
+    from pipeline.planning.dry_run import DryRun
+    from pipeline.planning.manifest_summary import ManifestSummary, SourceImages
 
 MAX_MIXTURES, MAX_SIZES = 12, 8
 """Of each so many are listed; the others are summed up."""
@@ -17,15 +18,26 @@ MAX_MIXTURES, MAX_SIZES = 12, 8
 
 def print_plan(planned: DryRun, config: Config) -> None:
     """Tables of the requests by emotion, of the whole, and of the source images by size."""
-    names = _ordered(planned.emotions, config.taxonomy.labels)
-    rows = [(name, (planned.generate.get(name, 0), planned.edit.get(name, 0))) for name in names]
-    cut = _summed(rows, len(config.taxonomy) + MAX_MIXTURES, "other mixtures")
-    print_counts("Requests by emotion", ("generate", "edit"), cut)
+    print_requests(planned.contents, config)
     print_facts("The run", dict(_facts(planned, config)))
-    if planned.images and planned.images.sizes:
-        sizes = planned.images.as_json()["sizes"].items()
+    print_sizes(planned.contents.images)
+
+
+def print_requests(contents: ManifestSummary, config: Config) -> None:
+    """A table of the requests by emotion and task."""
+    generate, edit = contents.generate, contents.edit
+    names = _ordered(contents.emotions, config.taxonomy.labels)
+    rows = [(name, (generate.get(name, 0), edit.get(name, 0))) for name in names]
+    cut = summed(rows, len(config.taxonomy) + MAX_MIXTURES, "other mixtures")
+    print_counts("Requests by emotion", ("generate", "edit"), cut)
+
+
+def print_sizes(images: SourceImages | None) -> None:
+    """A table of the source images by size, if there are any."""
+    if images and images.sizes:
+        sizes = images.as_json()["sizes"].items()
         of_size = [(name.replace("x", " x "), (count,)) for name, count in sizes]
-        print_counts("Source images by size", ("rows",), _summed(of_size, MAX_SIZES, "others"))
+        print_counts("Source images by size", ("rows",), summed(of_size, MAX_SIZES, "others"))
 
 
 def _ordered(emotions: Mapping[str, int], labels: Iterable[str]) -> list[str]:
@@ -34,7 +46,7 @@ def _ordered(emotions: Mapping[str, int], labels: Iterable[str]) -> list[str]:
     return [*(label for label in labels if label in emotions), *mixtures]
 
 
-def _summed(
+def summed(
     rows: Sequence[tuple[str, Sequence[int]]], most: int, others: str
 ) -> Sequence[tuple[str, Sequence[int]]]:
     """The first rows, and the sums of the others under that name."""
@@ -48,7 +60,7 @@ def _summed(
 def _facts(planned: DryRun, config: Config) -> Iterator[tuple[str, str]]:
     from pipeline.planning.disk_estimate import as_text
 
-    yield "rows of the manifest", f"{planned.rows:,}"
+    yield "rows of the manifest", f"{planned.contents.manifest.rows:,}"
     yield "requests", f"{planned.requests:,}"
     yield "batches", f"{planned.batches:,} of up to {config.batch_size:,} requests"
     yield "shards", f"at most {planned.shards_at_most:,}, of up to {config.shard_size:,} samples"
@@ -58,13 +70,13 @@ def _facts(planned: DryRun, config: Config) -> Iterator[tuple[str, str]]:
         yield "disk", f"about {size} if all are accepted (an estimate)"
     else:
         yield "disk", "not known: the model is not on this machine"
-    if planned.images:
-        yield "source images", ", ".join(_image_facts(planned.images))
+    if planned.contents.images:
+        yield "source images", ", ".join(image_facts(planned.contents.images))
     if config.quota:
         yield "quota", f"at most {config.quota:,} accepted samples for each {config.quota_by}"
 
 
-def _image_facts(images: SourceImages) -> Iterator[str]:
+def image_facts(images: SourceImages) -> Iterator[str]:
     yield f"{images.local:,} row(s) with a local one"
     if images.remote:
         yield f"{images.remote:,} with a remote one ({images.remote_fetched:,} of them looked at)"

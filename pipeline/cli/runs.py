@@ -148,8 +148,8 @@ def plan(
         echo(json.dumps(planned.as_json(), indent=2))
     else:
         print_plan(planned, settings)
-    if planned.images and planned.problems:
-        count = planned.images.unusable
+    if planned.contents.images and planned.problems:
+        count = planned.contents.images.unusable
         echo(f"{manifest}: {count} image(s) cannot be used; a run fails their requests", err=True)
         for problem in planned.problems:
             echo(f"  {problem}", err=True)

@@ -51,12 +51,13 @@ class ImageCheck:
         cut: how many will be cut to their central square, of those that were looked at.
         sizes: how many there are of each width and height, of those that were looked at.
         unusable: how many images cannot be used, of those that were looked at.
-        problems: the first of them.
+        problems: the first of them, `max_problems` at most.
     """
 
     base: str
     limits: Images
     store_timeout_s: float = STORE_TIMEOUT_S
+    max_problems: int = MAX_PROBLEMS
     local: int = 0
     remote: int = 0
     fetched: int = 0
@@ -115,7 +116,7 @@ class ImageCheck:
             if problem is None:
                 continue
             self.unusable += 1
-            if len(self.problems) < MAX_PROBLEMS:
+            if len(self.problems) < self.max_problems:
                 self.problems.append(problem)
 
     def problem_of(self, source: str | bytes) -> str | None:

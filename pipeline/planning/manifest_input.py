@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from manifests.check import ManifestError, Problem
+from manifests.check import MAX_PROBLEMS, ManifestError, Problem
 from manifests.file import opened
 from manifests.read import Manifest, check, find_request, rows_of
 from manifests.schema import IMAGE, Row
@@ -50,18 +50,22 @@ def fetched_manifest(
 
 
 def checked_manifest(
-    path: str, config: Config, on_row: Callable[[Row], None] | None = None
+    path: str,
+    config: Config,
+    on_row: Callable[[Row], None] | None = None,
+    max_problems: int = MAX_PROBLEMS,
 ) -> Manifest:
     """The manifest in a local file, read once and checked by the settings.
 
     Args:
         on_row: called with every valid row, in order.
+        max_problems: how many problems are listed; the rest are counted.
 
     Raises:
         ManifestError: with all that is wrong with it.
     """
     labels, emotions = config.taxonomy.labels, len(config.emotions)
-    return check(path, labels, emotions, on_row, config.allow_columns)
+    return check(path, labels, emotions, on_row, config.allow_columns, max_problems)
 
 
 def has_images(manifest: Manifest) -> bool:

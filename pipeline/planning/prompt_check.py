@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,19 +27,21 @@ TOKENIZERS = ("tokenizer", "tokenizer_2")
 
 @dataclass
 class _Rows:
-    """Rows with the same kind of problem: how many, and the first of them in words."""
+    """Rows with the same kind of problem: how many, and the first of them with what it is."""
 
     count: int = 0
-    examples: list[str] = field(default_factory=list)
+    first: list[tuple[int, list[str]]] = field(default_factory=list)
 
-    def add(self, number: int, what: str) -> None:
+    def add(self, number: int, what: list[str]) -> None:
         self.count += 1
         if self.count <= MAX_ROWS_SHOWN:
-            self.examples.append(f"row {number}: {what}")
+            self.first.append((number, what))
 
-    def __str__(self) -> str:
+    def in_words(self, word: Callable[[str], str] = str) -> str:
+        """The first rows, each thing as `word` puts it, and how many more there are."""
+        examples = [f"row {number}: {', '.join(map(word, what))}" for number, what in self.first]
         more = self.count - MAX_ROWS_SHOWN
-        return "; ".join(self.examples) + (f"; and {more} more rows" if more > 0 else "")
+        return "; ".join(examples) + (f"; and {more} more rows" if more > 0 else "")
 
 
 class _Room:
@@ -79,10 +82,15 @@ class PromptCheck:
     Attributes:
         too_long: rows whose prompts are cut, with the tokens that are not read.
         unknown: rows with words that the embedded model does not know.
+        cut: how many rows have a prompt of which so many tokens are not read.
+        unknown_words: in how many rows a word is that the embedded model does not know; of so many
+            different words at most as `MAX_WORDS`.
     """
 
     def __init__(self, config: Config):
         self.too_long, self.unknown = _Rows(), _Rows()
+        self.cut: Counter[int] = Counter()
+        self.unknown_words: Counter[str] = Counter()
         self._rooms = [_Room(tokenizer, config) for tokenizer in _tokenizers(config)]
         self._default = [{name: 1.0} for name in config.emotions]
         self._unknown_words: Callable[[str], list[str]] | None = None
@@ -94,14 +102,17 @@ class PromptCheck:
     def add(self, row: Row) -> None:
         """Check the prompt of a row."""
         if self._unknown_words and (words := self._unknown_words(row.prompt)):
-            self.unknown.add(row.number, ", ".join(words))
+            self.unknown.add(row.number, words)
+            if len(self.unknown_words) < MAX_WORDS:
+                self.unknown_words.update(words)
         lost = 0
         for room in self._rooms:
             emotions = row.emotions or self._default
             least = min(map(room.room, emotions))
             lost = max(lost, room.tokens(row.prompt) - least)
         if lost:
-            self.too_long.add(row.number, f"{lost} tokens")
+            self.too_long.add(row.number, [f"{lost} tokens"])
+            self.cut[lost] += 1
 
     @property
     def warnings(self) -> list[str]:
@@ -110,15 +121,15 @@ class PromptCheck:
         if self.too_long.count:
             warnings.append(
                 f"{self.too_long.count} prompt(s) are longer than the text encoder reads; "
-                f"their ends are cut off ({self.too_long}). "
+                f"their ends are cut off ({self.too_long.in_words()}). "
                 "Shorten them, or what differs in their ends alone gives the same image"
             )
         if self.unknown.count:
-            from muse.mini.vocabulary import description
+            from muse.mini.vocabulary import description, with_nearest
 
             warnings.append(
                 f"{self.unknown.count} prompt(s) have unknown words, which have no effect "
-                f"({self.unknown}). {description()}"
+                f"({self.unknown.in_words(with_nearest)}). {description()}"
             )
         return warnings
 

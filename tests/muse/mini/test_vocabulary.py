@@ -1,6 +1,6 @@
 """The vocabulary of the embedded model."""
 
-from muse.mini.vocabulary import description, unknown_words
+from muse.mini.vocabulary import description, nearest_known, unknown_words, with_nearest
 
 
 def test_unknown_words_are_named():
@@ -8,3 +8,10 @@ def test_unknown_words_are_named():
     assert unknown_words("A zebra in the dog's kitchen") == ["zebra", "the", "s", "kitchen"]
     assert "dog" in description()
     assert "in a cemetery" in description()
+
+
+def test_an_unknown_word_is_told_with_the_known_one_that_may_be_meant():
+    assert with_nearest("dgo") == "dgo (dog?)"
+    assert with_nearest("beaches") == "beaches (beach?)"
+    assert with_nearest("xylophone") == "xylophone"
+    assert nearest_known("犬") is None

@@ -60,7 +60,7 @@ def test_images_that_cannot_be_used_are_named_by_row(tmp_path):
         f"row 1, column 'image': image 'gone.png' does not exist in {tmp_path}; "
         "relative paths refer to the folder of the manifest"
     ]
-    assert planned.images.as_json() == {
+    assert planned.contents.images.as_json() == {
         "local": 2, "remote": 0, "remote_fetched": 0, "unusable": 1, "cut_to_square": 0,
         "relative_to": str(tmp_path), "sizes": {"8x8": 1},
     }  # fmt: skip

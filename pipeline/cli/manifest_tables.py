@@ -1,0 +1,66 @@
+"""What `muse-batch manifest show` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pipeline.cli.plan_table import image_facts, print_requests, print_sizes
+from pipeline.cli.tables import print_counts, print_facts
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.planning.manifest_summary import ManifestSummary
+
+MAX_WORDS = 20
+"""Unknown words that are listed; the others are summed up."""
+
+RANGES = ((1, 5), (6, 20), (21, 100), (101, 1 << 30))
+"""Tokens that are cut off, from and to, for which rows are counted together."""
+
+
+def print_summary(summary: ManifestSummary, config: Config) -> None:
+    """Tables of a manifest's requests, of what is odd about its rows, and of its images."""
+    print_requests(summary, config)
+    print_facts("The manifest", dict(_facts(summary)))
+    if summary.cut_prompts:
+        print_counts("Prompts that are cut, by tokens", ("rows",), list(_cut(summary)))
+    if summary.unknown_words:
+        print_counts("Words the embedded model does not know", ("rows",), _words(summary))
+    print_sizes(summary.images)
+
+
+def _facts(summary: ManifestSummary) -> Iterator[tuple[str, str]]:
+    yield "rows", f"{summary.manifest.rows:,}"
+    yield "requests", f"{summary.requests:,}"
+    for field in summary.manifest.extra:
+        yield f"column {field.name}", f"{field.type}, stored with the samples"
+    if summary.repeated:
+        rows = [f"row {row} repeats row {earlier}" for row, earlier in summary.repeated_rows]
+        more = summary.repeated - len(rows)
+        listed = "; ".join(rows) + (f"; and {more:,} more" if more else "")
+        yield "repeated rows", f"{summary.repeated:,}: {listed}"
+    if summary.images:
+        yield "source images", ", ".join(image_facts(summary.images))
+    for problem in summary.problems[:5]:
+        yield "unusable image", str(problem)
+
+
+def _cut(summary: ManifestSummary) -> Iterator[tuple[str, tuple[int]]]:
+    """Ranges of tokens that are not read, and how many rows have a prompt of which so many are."""
+    for low, high in RANGES:
+        counts = [rows for tokens, rows in summary.cut_prompts.items() if low <= tokens <= high]
+        if counts:
+            name = f"{low} to {high}" if (low, high) != RANGES[-1] else f"more than {low - 1}"
+            yield name, (sum(counts),)
+
+
+def _words(summary: ManifestSummary) -> list[tuple[str, tuple[int]]]:
+    """Unknown words with the nearest known, the commonest first."""
+    from muse.mini.vocabulary import with_nearest
+
+    ranked = sorted(summary.unknown_words.items(), key=lambda item: (-item[1], item[0]))
+    rows = [(with_nearest(word), (count,)) for word, count in ranked[:MAX_WORDS]]
+    if others := ranked[MAX_WORDS:]:
+        rows.append((f"others ({len(others)})", (sum(count for _, count in others),)))
+    return rows

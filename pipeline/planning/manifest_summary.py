@@ -1,0 +1,171 @@
+"""What a manifest holds, in numbers: requests, prompts, images, and what is odd about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from manifests.check import Problem
+from manifests.read import Manifest
+from manifests.schema import Row
+from pipeline.config import Config
+from pipeline.planning.image_check import ImageCheck
+from pipeline.planning.manifest_input import checked_manifest
+from pipeline.planning.plan import planned_requests
+from pipeline.planning.prompt_check import PromptCheck
+from pipeline.storage.remote import public
+
+MAX_REPEATED = 10
+"""Rows that repeat an earlier one and are listed; the others are counted."""
+
+
+@dataclass(frozen=True)
+class SourceImages:
+    """The source images of a manifest, as far as they were looked at.
+
+    Attributes:
+        local, remote: how many rows name one of either kind.
+        remote_fetched: how many of the remote ones were looked at.
+        unusable, cut_to_square: how many of those that were looked at.
+        relative_to: the folder or URL that relative paths refer to.
+        sizes: how many there are of each width and height.
+    """
+
+    local: int
+    remote: int
+    remote_fetched: int
+    unusable: int
+    cut_to_square: int
+    relative_to: str
+    sizes: Mapping[tuple[int, int], int]
+
+    def as_json(self) -> dict[str, Any]:
+        """The numbers, with sizes as `64x48`, the commonest first."""
+        ranked = sorted(self.sizes.items(), key=lambda item: (-item[1], item[0]))
+        sizes = {f"{width}x{height}": count for (width, height), count in ranked}
+        return {**vars(self), "sizes": sizes}
+
+
+@dataclass(frozen=True)
+class ManifestSummary:
+    """What a manifest holds, as far as a run with these settings makes it.
+
+    Attributes:
+        manifest: as it was checked.
+        requests: of the run.
+        generate, edit: requests of either task by emotion; of a mixture by its members.
+        images: the source images, if there are any.
+        cut_prompts: how many rows have a prompt of which so many tokens are not read.
+        unknown_words: words that the embedded model does not know, and in how many rows they are.
+        repeated: how many rows have the prompt, image, emotion and seed of an earlier one.
+        repeated_rows: the first of them, each with the row that it repeats.
+        warnings: of prompts.
+        problems: source images that cannot be used; their requests would fail.
+    """
+
+    manifest: Manifest
+    requests: int
+    generate: Mapping[str, int]
+    edit: Mapping[str, int]
+    images: SourceImages | None
+    cut_prompts: Mapping[int, int]
+    unknown_words: Mapping[str, int]
+    repeated: int
+    repeated_rows: Sequence[tuple[int, int]]
+    warnings: Sequence[str]
+    problems: Sequence[Problem]
+
+    @property
+    def emotions(self) -> Counter[str]:
+        """Requests by emotion."""
+        return Counter(self.generate) + Counter(self.edit)
+
+
+class Repetitions:
+    """Rows that have the content of an earlier one; 100 bytes a row are remembered."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[tuple[int, int]] = []
+        self._rows: dict[bytes, int] = {}
+
+    def add(self, row: Row) -> None:
+        """Compare a row with those before it."""
+        digest = hashlib.blake2b(digest_size=12)
+        image = row.image if isinstance(row.image, bytes) else repr(row.image).encode()
+        targets = [sorted(emotion.items()) for emotion in row.emotions]
+        rest = repr((row.prompt, row.negative_prompt, row.seed, targets))
+        digest.update(image + b"/" + rest.encode(errors="replace"))
+        earlier = self._rows.setdefault(digest.digest(), row.number)
+        if earlier != row.number:
+            self.count += 1
+            if len(self.first) < MAX_REPEATED:
+                self.first.append((row.number, earlier))
+
+
+def summarize(local: str, base: str, config: Config) -> ManifestSummary:
+    """Check a manifest, its prompts and its images, and count what it holds.
+
+    Args:
+        local: the manifest's file.
+        base: the folder or URL that relative paths of images refer to.
+
+    Raises:
+        ManifestError: the manifest cannot be used; with all its problems.
+    """
+    images = ImageCheck(base, config.images, config.store_timeout_s)
+    prompts, repetitions = PromptCheck(config), Repetitions()
+    generate: Counter[str] = Counter()
+    edit: Counter[str] = Counter()
+    counted = 0
+
+    def count(row: Row) -> None:
+        nonlocal counted
+        left = config.limit - counted if config.limit else None
+        names = [" + ".join(emotion) for emotion in row.emotions[:left]] or config.emotions[:left]
+        (generate if row.image is None else edit).update(names)
+        counted += len(names)
+        if names:
+            for check in (images, prompts, repetitions):
+                check.add(row)
+
+    manifest = checked_manifest(local, config, on_row=count)
+    images.finish()
+    return ManifestSummary(
+        manifest=manifest,
+        requests=planned_requests(manifest, config),
+        generate=generate,
+        edit=edit,
+        images=_source_images(images, base),
+        cut_prompts=dict(prompts.cut),
+        unknown_words=dict(prompts.unknown_words),
+        repeated=repetitions.count,
+        repeated_rows=repetitions.first,
+        warnings=prompts.warnings,
+        problems=images.problems,
+    )
+
+
+def listed(problems: Iterable[object], count: int) -> list[str]:
+    """Problems in words, of which there are `count` in all."""
+    lines = [str(problem) for problem in problems]
+    if (more := count - len(lines)) > 0:
+        lines.append(f"and {more} more")
+    return lines
+
+
+def _source_images(images: ImageCheck, base: str) -> SourceImages | None:
+    if not images.local and not images.remote:
+        return None
+    return SourceImages(
+        local=images.local,
+        remote=images.remote,
+        remote_fetched=images.fetched,
+        unusable=images.unusable,
+        cut_to_square=images.cut,
+        relative_to=public(base),
+        sizes=dict(images.sizes),
+    )

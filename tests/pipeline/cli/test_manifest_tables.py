@@ -1,0 +1,56 @@
+"""What `manifest show` and `manifest check` print."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests.support import drive
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    Image.new("RGB", (6, 4)).save(tmp_path / "a.png")
+    columns = {
+        "prompt": ["a dog", "a dog", "a dgo " * 20, *(f"w{n}x" for n in range(30))],
+        "emotion": ["awe"] * 33,
+        "image": ["a.png", "a.png", *[None] * 31],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "m.parquet")
+    return tmp_path / "m.parquet"
+
+
+def _lines(done):
+    return [" ".join(line.split()) for line in done.stdout.splitlines()]
+
+
+def test_show_counts_emotions_cut_prompts_words_repetitions_and_sizes(manifest):
+    done = drive.command("manifest", "show", manifest)
+    assert done.returncode == 0, done.stderr
+    lines = _lines(done)
+    assert lines[:2] == ["Requests by emotion generate edit", "awe 31 2"]
+    assert "repeated rows 1: row 1 repeats row 0" in lines
+    assert "Prompts that are cut, by tokens rows" in lines
+    assert lines[lines.index("Prompts that are cut, by tokens rows") + 1] == "21 to 100 1"
+    assert "dgo (dog?) 1" in lines
+    assert "others (11) 11" in lines
+    assert "6 x 4 2" in lines
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_check_lists_problems_and_ends_with_2_or_says_ok(manifest):
+    done = drive.command("manifest", "check", manifest)
+    assert done.returncode == 0
+    assert done.stdout == f"{manifest}: OK; checked 33 row(s), 2 local image(s)\n"
+    assert "warning: 1 prompt(s) are longer" in done.stderr
+    (manifest.parent / "a.png").unlink()
+    done = drive.command("manifest", "check", manifest)
+    assert done.returncode == 2
+    assert f"{manifest}: 2 problem(s)\n  row 0, column 'image': image 'a.png' does" in done.stderr
+
+
+def test_prompts_are_measured_by_the_model_that_is_named(manifest):
+    done = drive.command("manifest", "show", manifest, "--model", "owner/name")
+    assert done.returncode == 0, done.stderr
+    assert "Prompts that are cut" not in done.stdout
+    assert "does not know" not in done.stdout
