@@ -52,12 +52,17 @@ def merge(sources: Sequence[Location], output: Location) -> Mapping[str, Any]:
         **runs[0].parts,
         "models": _all_models(runs),
         "config": fingerprint_settings(config),
-        "merged": [{"fingerprint": run.fingerprint, "requests": run.requests} for run in runs],
+        "merged": [_origin(run) for run in runs],
     }
     requests = sum(run.requests for run in runs)
     described = derived_run(runs[0], parts, config, requests)
     batches = _renumbered(corpora, schema)
     return pack(output, described, config, schema, corpora, batches)
+
+
+def _origin(run: RunFile) -> dict[str, Any]:
+    """What made the next `requests` samples of a merged corpus: enough to make them again."""
+    return {"fingerprint": run.fingerprint, "requests": run.requests, "parts": run.parts}
 
 
 def _common_schema(corpora: Mapping[Location, RunFile]) -> pa.Schema:

@@ -18,6 +18,7 @@ from muse.images import to_tensor
 from muse.mini import WEIGHTS
 from muse.request import Request
 from pipeline.generation.source_images import open_image
+from pipeline.planning.retry_strategy import REFINE, refined_method
 from pipeline.settings import revised
 from pipeline.storage.files import sha256_folder
 from tests.support import drive
@@ -34,41 +35,89 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
-    """Two generated, one of them with a negative prompt, and an edit: the same pixels."""
-    Image.radial_gradient("L").convert("RGB").save(tmp_path / "source.png")
+def _manifest(folder):
+    """Two to generate, one of them with a negative prompt, and an edit."""
+    Image.radial_gradient("L").convert("RGB").save(folder / "source.png")
     columns = {"image": [None, None, "source.png"], "negative_prompt": ["", "a cat", ""]}
     prompts = ["a dog in a forest", "a dog on a beach", "a boat by a pond"]
-    manifest = drive.write_manifest(tmp_path / "manifest.parquet", prompts, **columns)
-    done = drive.run(manifest, tmp_path / "out", "--engine", "muse", "--workers", 1, *QUICK)
-    assert done.returncode == 0, done.stderr
-    run = json.loads((tmp_path / "out" / "run.json").read_text())
-    with tarfile.open(tmp_path / "out" / "shards" / "00000000.tar") as archive:
-        names = [name for name in archive.getnames() if name.endswith(".json")]
-        samples = [json.load(archive.extractfile(name)) for name in names]
-    assert len(samples) == 3
-    for role, folder in ROLES.items():
-        assert run["parts"]["models"][role]["sha256"] == sha256_folder(WEIGHTS / folder)
+    return drive.write_manifest(folder / "manifest.parquet", prompts, **columns)
 
-    config, requests = revised(run["config"], [], {}), []
-    for sample in samples:
-        source = None
-        if sample["source_image"]:
-            data = (tmp_path / sample["source_image"]).read_bytes()
-            assert hashlib.sha256(data).hexdigest() == sample["source_sha256"]
-            source = to_tensor(open_image(data, 64).image)
-        target = Target.of({k: w for k, w in sample["target"].items() if w}, config.taxonomy)
-        prompts = (sample["prompt"], target, sample["seed"], sample["negative_prompt"])
-        requests.append(Request(*prompts, source))
-    engine = MuseEngine(
+
+def _made(*arguments):
+    done = drive.command(*arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def _samples(out):
+    """Metadata and stored pixels of every sample."""
+    for shard in sorted((out / "shards").glob("*.tar")):
+        with tarfile.open(shard) as archive:
+            for name in archive.getnames():
+                if name.endswith(".json"):
+                    sample = json.load(archive.extractfile(name))
+                    image = Image.open(io.BytesIO(archive.extractfile(sample["file"]).read()))
+                    yield sample, image.tobytes()
+
+
+def _request(sample, taxonomy, folder):
+    source = None
+    if sample["source_image"]:
+        data = (folder / sample["source_image"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == sample["source_sha256"]
+        source = to_tensor(open_image(data, 64).image)
+    target = Target.of({k: w for k, w in sample["target"].items() if w}, taxonomy)
+    return Request(sample["prompt"], target, sample["seed"], sample["negative_prompt"], source)
+
+
+def _engine(config, refines=False):
+    return MuseEngine(
         load_backbone(WEIGHTS / "diffusion", dtype=config.dtype, tiny_vae=config.tiny_vae),
         load_classifier(WEIGHTS / "guide", config.taxonomy),
         ClipSimilarity.from_pretrained(WEIGHTS / "clip"),
-        config.method,
+        refined_method(config.method) if refines else config.method,
         config.slots,
     )
-    with tarfile.open(tmp_path / "out" / "shards" / "00000000.tar") as archive:
-        for sample, made in zip(samples, engine.run(requests), strict=True):
-            assert sample["micro_batch_size"] == len(requests)
-            stored = Image.open(io.BytesIO(archive.extractfile(sample["file"]).read()))
-            assert stored.tobytes() == made.pixels.numpy().tobytes()
+
+
+def _check_each_alone(samples, parts, folder):
+    """Each sample is made again by itself, from its own metadata and the settings of the run."""
+    config = revised(parts["config"], [], {})
+    for sample, stored in samples:
+        engine = _engine(config, sample["strategy"] == REFINE)
+        (made,) = engine.run([_request(sample, config.taxonomy, folder)])
+        assert made.pixels.numpy().tobytes() == stored
+
+
+def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
+    """The same pixels."""
+    _made("run", _manifest(tmp_path), "-o", tmp_path / "out", "--executor", "local", *QUICK)
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    for role, folder in ROLES.items():
+        assert run["parts"]["models"][role]["sha256"] == sha256_folder(WEIGHTS / folder)
+    config, samples = revised(run["config"], [], {}), list(_samples(tmp_path / "out"))
+    assert [sample["micro_batch_size"] for sample, _ in samples] == [3, 3, 3]
+    requests = [_request(sample, config.taxonomy, tmp_path) for sample, _ in samples]
+    for (_, stored), made in zip(samples, _engine(config).run(requests), strict=True):
+        assert made.pixels.numpy().tobytes() == stored
+
+
+@pytest.mark.research
+def test_samples_that_were_refined_refiltered_and_merged_are_made_again(tmp_path, one_thread):
+    """Computed alone at first, since rounding depends on what is computed together."""
+    manifest, rejected, other = _manifest(tmp_path), tmp_path / "rejected", tmp_path / "other"
+    alone = ["--executor", "local", "--batch-size", 1, *QUICK]
+    retried = ["--candidates", 2, "--retry-strategy", "auto", "--set", "keep_rejected=true"]
+    _made("run", manifest, "-o", rejected, *alone, *retried, "--min-confidence", 1)
+    _made("refilter", rejected, "-o", tmp_path / "kept", "--min-confidence", 0)
+    _made("run", manifest, "-o", other, *alone, "--set", "method.steps=4", "--seed", 7)
+    _made("merge", tmp_path / "kept", other, "-o", tmp_path / "both")
+
+    run = json.loads((tmp_path / "kept" / "run.json").read_text())
+    kept, both = list(_samples(tmp_path / "kept")), list(_samples(tmp_path / "both"))
+    assert REFINE in [sample["strategy"] for sample, _ in kept]
+    _check_each_alone(kept, run["parts"], tmp_path)
+    # A merged corpus says what made which of its samples.
+    merged = json.loads((tmp_path / "both" / "run.json").read_text())["parts"]["merged"]
+    assert [origin["requests"] for origin in merged] == [3, 3]
+    for number, origin in enumerate(merged):
+        _check_each_alone(both[3 * number : 3 * number + 3], origin["parts"], tmp_path)
