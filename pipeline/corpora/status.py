@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.generation.verdicts import STATUSES
 from pipeline.output.finished import Counts, find_finished
 from pipeline.output.integrity import missing_end, missing_marker
-from pipeline.output.markers import read_markers
+from pipeline.output.markers import Marker, read_markers
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.storage.files import Location
 from pipeline.storage.log import read_log
@@ -21,7 +22,8 @@ def status(output: Location) -> dict[str, Any]:
         UserError: not the output of a run, or damaged.
     """
     run = read_run(output)
-    counts = _count(output, run)
+    markers = read_markers(output)
+    counts = _count(output, run, markers)
     # A batch that was made twice counts once.
     log = read_log(output)
     made = {entry["batch"]: entry for entry in log.entries if "statuses" in entry}
@@ -35,7 +37,7 @@ def status(output: Location) -> dict[str, Any]:
         "done": counts.done,
         **{name: counts.statuses[name] for name in STATUSES},
         "accepted_per_emotion": dict(sorted((+counts.accepted).items())),
-        "shards": len(read_markers(output)),
+        "shards": len(markers),
         "worker_seconds": round(seconds, 1),
         "images_per_worker_second": round(computed / seconds, 3) if seconds else None,
         "damaged_log_lines": log.damaged,
@@ -43,10 +45,10 @@ def status(output: Location) -> dict[str, Any]:
     }
 
 
-def _count(output: Location, run: RunFile) -> Counts:
+def _count(output: Location, run: RunFile, markers: Sequence[Marker]) -> Counts:
     """How the finished requests ended."""
     if run.counts is None:
-        return find_finished(output, run.requests, run.config["batch_size"]).counts
+        return find_finished(output, markers, run.requests, run.config["batch_size"]).counts
     counts = Counts(Counter({name: run.counts[name] for name in STATUSES}))
     for emotion, count in run.counts["emotions"].items():
         counts.accepted[emotion] = count["accepted"]

@@ -10,7 +10,8 @@ import os
 import re
 import socket
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -23,12 +24,17 @@ from pipeline.output.records import from_parquet, open_parquet
 from pipeline.output.sample_files import MIXTURE
 from pipeline.output.sequencer import RequestSummary
 from pipeline.output.source_hashes import SourceHash, hashes_in
-from pipeline.storage.files import Location, listing, write_bytes
+from pipeline.storage.files import Location, sizes_below, write_bytes
+from pipeline.storage.ranged import open_ranged
+from pipeline.storage.remote import Remote
 
 IMAGE = "encoded_image"
 """The column of the images, which only batch files have."""
 
 BATCHES_PER_FOLDER = 1000
+
+READERS = 16
+"""Batch files of an object store that are read at the same time: each waits for two answers."""
 
 _NAME = re.compile(r"(\d{10})-([0-9a-f]{16})\.parquet")
 
@@ -157,7 +163,8 @@ def read_rows(
         columns: to be read; None for all.
     """
     try:
-        with batch_path(output, file).open("rb") as handle:
+        # Of an object, only the blocks that hold these columns are fetched: the images lie behind.
+        with open_ranged(batch_path(output, file), file.size) as handle:
             parquet = open_parquet(handle)
             names = columns or [name for name in parquet.schema_arrow.names if name != IMAGE]
             table = parquet.read(columns=names, use_threads=False)
@@ -167,15 +174,24 @@ def read_rows(
     return rows
 
 
+def read_rows_of(
+    output: Location, files: Sequence[BatchFile], columns: list[str]
+) -> Iterator[list[dict[str, Any]] | None]:
+    """`read_rows` of several batches, in their order; from an object store, several at a time."""
+    if not isinstance(output, Remote):
+        yield from (read_rows(output, file, columns) for file in files)
+        return
+    with ThreadPoolExecutor(READERS) as threads:
+        yield from threads.map(lambda file: read_rows(output, file, columns), files)
+
+
 def list_batches(output: Location) -> list[BatchFile]:
     """The batch files on disk, in the order of their names; of a batch made twice, each."""
     found = []
-    for subfolder in listing(folder(output), "*"):
-        for path in listing(subfolder, "*.parquet"):
-            if match := _NAME.fullmatch(path.name):
-                size = path.size() if hasattr(path, "size") else path.stat().st_size
-                found.append(BatchFile(int(match[1]), match[2], size or 0))
-    return found
+    for path, size in sizes_below(folder(output)).items():
+        if match := _NAME.fullmatch(path.rpartition("/")[2]):
+            found.append(BatchFile(int(match[1]), match[2], size))
+    return sorted(found, key=lambda file: file.name)
 
 
 def remove_batch(output: Location, file: BatchFile) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.generation.verdicts import STATUSES, Cells
-from pipeline.output.batches import BatchFile, list_batches, read_rows, report_of
-from pipeline.output.markers import Cursor, read_markers
+from pipeline.output.batches import BatchFile, list_batches, read_rows_of, report_of
+from pipeline.output.markers import Cursor, Marker
 from pipeline.output.sequencer import RequestSummary
 from pipeline.output.source_hashes import COLUMNS, SourceHashes, hashes_in
 from pipeline.planning.plan import KEY_DIGITS
@@ -56,6 +56,7 @@ class Finished:
 
 def find_finished(
     output: Location,
+    markers: Sequence[Marker],
     requests: int,
     batch_size: int,
     cells: Cells | None = None,
@@ -64,24 +65,36 @@ def find_finished(
     """Find what is finished, with one listing of the batch files and without reading images.
 
     Args:
+        markers: of the committed shards.
         requests: of the plan.
         batch_size: requests in a batch.
         cells: what a quota counts by.
         sources: takes the hashes of the source images. A batch for which one of them was read that
             has another hash already is not needed: made again, its request fails by name.
     """
-    finished, markers = Finished(), read_markers(output)
+    finished = Finished()
     for marker in markers:
         statuses = {status: marker.count(status) for status in STATUSES}
         finished.counts.add(statuses, marker.emotions)
     start = markers[-1].next if markers else Cursor()
+    candidates: dict[BatchFile, range] = {}
     for file in list_batches(output):
         first = file.number * batch_size
         # The last batch of a plan with a limit may have had fewer requests than it has now.
         expected = range(first, min(first + batch_size, requests))
-        is_needed = file.number >= start.batch and file.number not in finished.files
-        rows = _read_rows(output, file, expected, cells) if is_needed and expected else None
-        if rows is None or (sources is not None and sources.add(hashes_in(rows))):
+        if file.number >= start.batch and expected:
+            candidates[file] = expected
+        else:
+            finished.leftovers.append(file)
+    columns = {"key", "status", "emotion", "phash", *COLUMNS, *(cells.columns if cells else ())}
+    rows_of = read_rows_of(output, [*candidates], sorted(columns))
+    for (file, expected), rows in zip(candidates.items(), rows_of, strict=True):
+        if (
+            rows is None
+            or file.number in finished.files
+            or not _has_requests(rows, expected)
+            or (sources is not None and sources.add(hashes_in(rows)))
+        ):
             finished.leftovers.append(file)
             continue
         finished.files[file.number] = file
@@ -93,11 +106,7 @@ def find_finished(
     return finished
 
 
-def _read_rows(
-    output: Location, file: BatchFile, expected: range, cells: Cells | None
-) -> list[dict[str, Any]] | None:
-    """What is to be known of a batch on disk; None unless it has the expected requests."""
-    columns = {"key", "status", "emotion", "phash", *COLUMNS, *(cells.columns if cells else ())}
-    rows = read_rows(output, file, sorted(columns))
+def _has_requests(rows: Sequence[Mapping[str, Any]], expected: range) -> bool:
+    """Whether a batch has the requests that the plan gives it."""
     keys = [f"{number:0{KEY_DIGITS}d}" for number in expected]
-    return rows if rows is not None and [row["key"] for row in rows] == keys else None
+    return [row["key"] for row in rows] == keys

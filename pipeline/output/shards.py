@@ -49,9 +49,10 @@ def committed_rows(
         yield from from_parquet(data, [*columns]).to_pylist()
 
 
-def sequencer_for(output: Location, config: Config, schema: pa.Schema) -> Sequencer:
+def sequencer_for(
+    output: Location, markers: Sequence[Marker], config: Config, schema: pa.Schema
+) -> Sequencer:
     """A sequencer that goes on behind the committed shards, and knows what they accepted."""
-    markers = read_markers(output)
     quota = near_duplicates = None
     if cells := cells_of(config, layout_of(schema)):
         earlier = (cells.cell(row) for row in accepted_rows(output, markers, cells.columns))
@@ -76,9 +77,12 @@ class Committer:
     Each marker holds the digest of the one before it.
     """
 
-    def __init__(self, output: Location):
+    def __init__(self, output: Location, markers: Sequence[Marker]):
+        """
+        Args:
+            markers: of the committed shards.
+        """
         self.output = output
-        markers = read_markers(output)
         self.next, self.previous = len(markers), markers[-1].digest if markers else ""
         self.packed: dict[int, Marker] = {}
 
@@ -98,9 +102,10 @@ class Publisher:
     """Packs batches that are in memory into shards, within this process; for `corpus.pack`."""
 
     def __init__(self, output: Location, config: Config, schema: pa.Schema):
-        self.sequencer = sequencer_for(output, config, schema)
+        markers = read_markers(output)
+        self.sequencer = sequencer_for(output, markers, config, schema)
         self.packer = packer_for(output, config, schema)
-        self.committer = Committer(output)
+        self.committer = Committer(output, markers)
         self.schema, self.cells = schema, cells_of(config, layout_of(schema))
         self.pending: dict[int, pa.Table] = {}
 

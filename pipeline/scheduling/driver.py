@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from manifests.read import Manifest
@@ -15,7 +15,7 @@ from pipeline.generation.worker import Job
 from pipeline.output import batches
 from pipeline.output.batches import BatchFile, Report
 from pipeline.output.finished import find_finished
-from pipeline.output.markers import read_markers
+from pipeline.output.markers import Marker, read_markers
 from pipeline.output.packing import Packed, PackTask
 from pipeline.output.rows import layout_of
 from pipeline.output.run_file import read_run
@@ -81,12 +81,13 @@ class Driver:
         self.batches = -(-self.requests // job.config.batch_size)
         self.layout = layout_of(job.schema)
         self.cells = cells_of(job.config, self.layout)
-        self.sequencer = sequencer_for(job.output, job.config, job.schema)
-        self.committer = Committer(job.output)
+        markers = read_markers(job.output)
+        self.sequencer = sequencer_for(job.output, markers, job.config, job.schema)
+        self.committer = Committer(job.output, markers)
         self.first = self.sequencer.start.batch
-        self.sources = self._published_sources()
+        self.sources = self._published_sources(markers)
         finished = find_finished(
-            job.output, self.requests, job.config.batch_size, self.cells, self.sources
+            job.output, markers, self.requests, job.config.batch_size, self.cells, self.sources
         )
         for file in finished.leftovers:
             batches.remove_batch(job.output, file)
@@ -96,12 +97,11 @@ class Driver:
         self.summaries = finished.summaries
         """Those of the batches that wait for an earlier one."""
 
-    def _published_sources(self) -> SourceHashes:
+    def _published_sources(self, markers: Sequence[Marker]) -> SourceHashes:
         """What source images hashed to, as committed shards and reopened batches tell."""
         sources = SourceHashes()
         if has_images(self.manifest):
             sources.add(kept_hashes(self.job.output))
-            markers = read_markers(self.job.output)
             sources.add(hashes_in(committed_rows(self.job.output, markers, COLUMNS)))
         return sources
 

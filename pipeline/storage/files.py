@@ -165,6 +165,23 @@ def listing(folder: Location, pattern: str) -> list[Location]:
     return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
+def sizes_below(folder: Location) -> dict[str, int]:
+    """Bytes of every file in a folder and below it, by its path relative to the folder.
+
+    It takes one listing of each folder, on an object store one for all; no order.
+    """
+    if isinstance(folder, Remote):
+        return folder.sizes_below()
+    sizes: dict[str, int] = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place, name)
+            # Another process may remove one meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
+    return sizes
+
+
 def json_bytes(value: Any) -> bytes:
     """Canonical JSON: sorted keys, indented, a newline at the end."""
     return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

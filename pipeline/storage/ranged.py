@@ -19,13 +19,16 @@ MAX_BLOCKS = 64
 class RangedObject(io.RawIOBase):
     """An object of a store as a file that is read at any position, by ranged requests.
 
+    Args:
+        size: of the object in bytes; None to ask the store.
+
     Raises:
         FileNotFoundError: there is no such object.
     """
 
-    def __init__(self, source: Remote):
+    def __init__(self, source: Remote, size: int | None = None):
         super().__init__()
-        size = source.size()
+        size = source.size() if size is None else size
         if size is None:
             raise FileNotFoundError(str(source))
         self.source, self.size, self.position = source, size, 0
@@ -66,12 +69,15 @@ class RangedObject(io.RawIOBase):
         return self.blocks[number]
 
 
-def open_ranged(path: Location) -> IO[bytes]:
+def open_ranged(path: Location, size: int | None = None) -> IO[bytes]:
     """A file, opened to be read at any position.
+
+    Args:
+        size: as of `RangedObject`. With it, a missing object is noticed as it is read.
 
     Raises:
         FileNotFoundError: it is not there.
     """
     if isinstance(path, Remote):
-        return cast("IO[bytes]", io.BufferedReader(RangedObject(path)))
+        return cast("IO[bytes]", io.BufferedReader(RangedObject(path, size)))
     return path.open("rb")

@@ -193,6 +193,16 @@ class Remote:
     def glob(self, pattern: str) -> Iterator[Remote]:
         return (entry for entry in self.iterdir() if fnmatch.fnmatchcase(entry.name, pattern))
 
+    def sizes_below(self) -> dict[str, int]:
+        """Bytes of every object below the folder, by its path relative to it, with one listing."""
+
+        def find(fs: Any, path: str) -> dict[str, int]:
+            start = path.rstrip("/") + "/"
+            found = fs.find(path, detail=True).items()
+            return {name.removeprefix(start): int(entry["size"]) for name, entry in found}
+
+        return self._try(find)
+
     def read_bytes(self, max_bytes: int | None = None) -> bytes:
         """The object, or its first `max_bytes` bytes."""
         start = 0 if max_bytes else None

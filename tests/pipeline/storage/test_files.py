@@ -5,6 +5,7 @@ import os
 import pytest
 
 from pipeline.storage import files as storage
+from pipeline.storage.remote import Remote
 
 
 def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
@@ -22,6 +23,18 @@ def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
     assert list(path.parent.glob("*.bin")) == [path]
     storage.clear_temporaries(tmp_path)
     assert os.listdir(path.parent) == ["file.bin"]
+
+
+def test_the_sizes_of_files_below_a_folder(tmp_path):
+    import fsspec
+
+    fsspec.filesystem("memory").store.clear()
+    for folder in (tmp_path / "out", Remote("memory://sizes/out")):
+        assert storage.sizes_below(folder) == {}
+        for number, name in enumerate(("a.bin", "b/c.bin", "b/d/e.bin")):
+            storage.write_bytes(folder / name, b"x" * number)
+        assert storage.sizes_below(folder) == {"a.bin": 0, "b/c.bin": 1, "b/d/e.bin": 2}
+        assert storage.sizes_below(folder / "b") == {"c.bin": 1, "d/e.bin": 2}
 
 
 def test_only_our_own_temporary_files_are_cleared(tmp_path):
