@@ -29,6 +29,7 @@ CONTEXT = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -48,6 +49,7 @@ CONTEXT = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
@@ -55,6 +57,16 @@ CONTEXT = {
     "transform": "cr:transform",
 }
 """Appendix 1 of the specification."""
+
+
+CITATION = (
+    "@misc{muse2025, title={MUSE: Manipulating Unified Framework for Synthesizing Emotions in "
+    "Images via Test-Time Optimization}, "
+    "author={Xia and Wang and Shi and Kalogeiton and Yang}, "
+    "eprint={2511.21051}, archivePrefix={arXiv}, year={2025}}"
+)
+"""Of the method. A date of publication and a license, which are recommended as well, are for who
+publishes the corpus to add."""
 
 
 def write_croissant(
@@ -96,6 +108,7 @@ def write_croissant(
         "name": "emotion-augmented-images",
         "description": description,
         "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "citeAs": CITATION,
         "version": run.parts["versions"]["muse-batch"],
         "keywords": ["synthetic", "emotion"],
         "distribution": [metadata, shards],
