@@ -153,7 +153,10 @@ def read_batch(output: Location, file: BatchFile) -> pa.Table | None:
 
 
 def read_rows(
-    output: Location, file: BatchFile, columns: list[str] | None = None
+    output: Location,
+    file: BatchFile,
+    columns: list[str] | None = None,
+    size: int | None = None,
 ) -> list[dict[str, Any]] | None:
     """A batch's records without its images; None if the file cannot be read.
 
@@ -161,10 +164,11 @@ def read_rows(
 
     Args:
         columns: to be read; None for all.
+        size: of the file as a listing has just told it; None to look.
     """
     try:
         # Of an object, only the blocks that hold these columns are fetched: the images lie behind.
-        with open_ranged(batch_path(output, file), file.size) as handle:
+        with open_ranged(batch_path(output, file), size) as handle:
             parquet = open_parquet(handle)
             names = columns or [name for name in parquet.schema_arrow.names if name != IMAGE]
             table = parquet.read(columns=names, use_threads=False)
@@ -177,12 +181,19 @@ def read_rows(
 def read_rows_of(
     output: Location, files: Sequence[BatchFile], columns: list[str]
 ) -> Iterator[list[dict[str, Any]] | None]:
-    """`read_rows` of several batches, in their order; from an object store, several at a time."""
+    """`read_rows` of several batches that were just listed, in their order.
+
+    From an object store, several are read at a time.
+    """
+
+    def read(file: BatchFile) -> list[dict[str, Any]] | None:
+        return read_rows(output, file, columns, file.size)
+
     if not isinstance(output, Remote):
-        yield from (read_rows(output, file, columns) for file in files)
+        yield from map(read, files)
         return
     with ThreadPoolExecutor(READERS) as threads:
-        yield from threads.map(lambda file: read_rows(output, file, columns), files)
+        yield from threads.map(read, files)
 
 
 def list_batches(output: Location) -> list[BatchFile]:
