@@ -136,6 +136,13 @@ class Config(ModelSettings):
         description="GPUs of each worker, also a fraction; 0 for the CPU, -1 for 1 where there is "
         "a GPU.",
     )
+    gpu_hour_price: float = Field(
+        0.0,
+        ge=0,
+        le=1_000_000,
+        description="Of a GPU for an hour, in any currency, for the forecast of the cost; 0 if it "
+        "is not known.",
+    )
     store_timeout_s: float = Field(
         120.0,
         ge=0,
@@ -203,6 +210,7 @@ PLACEMENT = (
     "executor",
     "workers",
     "gpus_per_worker",
+    "gpu_hour_price",
     "store_timeout_s",
     "address",
     "label_selector",

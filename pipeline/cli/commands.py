@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import classifiers, corpora, looking, manifests, runs, settings
+from pipeline.cli import classifiers, corpora, looking, manifests, runs, settings, trial
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +29,8 @@ for command in (
     settings.config,
 ):
     app.command()(command)
+
+app.command("try")(trial.try_)
 
 manifest = typer.Typer(no_args_is_help=True, help="Make manifests, look at them, check them.")
 for of_manifests in (manifests.build, manifests.show, manifests.check):

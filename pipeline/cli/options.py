@@ -25,6 +25,21 @@ Set = Annotated[
     Optional[list[str]],
     typer.Option("--set", help="One setting, as in method.steps=30. May be repeated."),
 ]
+Model = Annotated[
+    Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder, file or hub id.")
+]
+Guide = Annotated[
+    Optional[str], typer.Option(help="Classifier (folder or hub id) whose gradient guides.")
+]
+Judge = Annotated[
+    Optional[str], typer.Option(help="Classifier (folder or hub id) that accepts samples.")
+]
+Workers = Annotated[
+    Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")
+]
+GpusPerWorker = Annotated[
+    Optional[float], typer.Option(help="GPUs of a worker, also a fraction; 0 for the CPU.")
+]
 Emotions = Annotated[
     Optional[str],
     typer.Option(help="Of rows that name none: awe,fear or all; all of them by default."),

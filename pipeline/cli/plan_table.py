@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.cli.tables import print_counts, print_facts
 
 if TYPE_CHECKING:
     from pipeline.config import Config
+    from pipeline.forecast.forecast import Range
     from pipeline.planning.dry_run import DryRun
     from pipeline.planning.manifest_summary import ManifestSummary, SourceImages
 
@@ -20,6 +21,7 @@ def print_plan(planned: DryRun, config: Config) -> None:
     """Tables of the requests by emotion, of the whole, and of the source images by size."""
     print_requests(planned.contents, config)
     print_facts("The run", dict(_facts(planned, config)))
+    print_facts("Forecast", dict(_forecast(planned)))
     print_sizes(planned.contents.images)
 
 
@@ -84,3 +86,26 @@ def image_facts(images: SourceImages) -> Iterator[str]:
         yield f"{images.cut_to_square:,} to be cut to their central square"
     if images.unusable:
         yield f"{images.unusable:,} unusable"
+
+
+def _forecast(planned: DryRun) -> Iterator[tuple[str, str]]:
+    """Time, GPU-hours and cost; or how to get to know them."""
+    from pipeline.forecast.forecast import duration
+
+    expected = planned.forecast
+    if expected is None:
+        yield "time", "not known; `muse-batch try` measures a few images, then plan --from try"
+        return
+    time = _ranged(expected.seconds, duration)
+    yield "time", f"{time} on {expected.workers:,} worker(s); --workers for another number"
+    if expected.gpu_hours.middle:
+        yield "GPU-hours", _ranged(expected.gpu_hours, "{:,.1f}".format)
+        without = "not known; give --price, that of a GPU for an hour"
+        yield "cost", _ranged(expected.cost, "{:,.2f}".format) if expected.cost else without
+    yield "measured by", expected.basis
+    for number, caveat in enumerate(expected.caveats, 1):
+        yield f"caveat {number}", caveat
+
+
+def _ranged(limits: Range, text: Callable[[float], str]) -> str:
+    return f"{text(limits.middle)} ({text(limits.low)} to {text(limits.high)})"

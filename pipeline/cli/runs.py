@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated, Optional
 
 import typer
@@ -24,15 +25,9 @@ def run(
     engine: Annotated[
         Optional[str], typer.Option(help="muse, or null: images without a model.")
     ] = None,
-    model: Annotated[
-        Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder, file or hub id.")
-    ] = None,
-    guide: Annotated[
-        Optional[str], typer.Option(help="Classifier (folder or hub id) whose gradient guides.")
-    ] = None,
-    judge: Annotated[
-        Optional[str], typer.Option(help="Classifier (folder or hub id) that accepts samples.")
-    ] = None,
+    model: options.Model = None,
+    guide: options.Guide = None,
+    judge: options.Judge = None,
     emotions: options.Emotions = None,
     allow_columns: options.AllowColumns = False,
     min_confidence: options.MinConfidence = None,
@@ -48,12 +43,8 @@ def run(
         Optional[str],
         typer.Option(help="ray, or local: one worker in this process, to debug."),
     ] = None,
-    workers: Annotated[
-        Optional[int], typer.Option(help="Worker processes; one per GPU or core by default.")
-    ] = None,
-    gpus_per_worker: Annotated[
-        Optional[float], typer.Option(help="GPUs of a worker, also a fraction; 0 for the CPU.")
-    ] = None,
+    workers: options.Workers = None,
+    gpus_per_worker: options.GpusPerWorker = None,
     batch_size: options.BatchSize = None,
     shard_size: options.ShardSize = None,
     limit: options.Limit = None,
@@ -121,6 +112,13 @@ def plan(
     shard_size: options.ShardSize = None,
     limit: options.Limit = None,
     seed: options.Seed = None,
+    measured: Annotated[
+        Optional[str],
+        typer.Option("--from", help="Forecast from this trial or output of a run."),
+    ] = None,
+    workers: options.Workers = None,
+    gpus_per_worker: options.GpusPerWorker = None,
+    price: Annotated[Optional[float], typer.Option(help="Of a GPU for an hour.")] = None,
     config: options.ConfigFile = None,
     set_: options.Set = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -138,10 +136,18 @@ def plan(
             shard_size=shard_size,
             limit=limit,
             seed=seed,
+            workers=workers,
+            gpus_per_worker=gpus_per_worker,
+            gpu_hour_price=price,
             allow_columns=allow_columns or None,
         )
         settings = load_config(config, set_ or [], flags)
         planned = dry_run(normalized(manifest), settings, location(output) if output else None)
+        if measured is not None:
+            from pipeline.forecast.forecast import forecast_for
+
+            expected = forecast_for(location(measured), settings, planned.tasks)
+            planned = replace(planned, forecast=expected)
     for text in planned.warnings:
         warn(text)
     if as_json:

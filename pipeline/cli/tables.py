@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.terminal import printable
@@ -25,6 +25,16 @@ def print_counts(
     if len(rows) > 1:
         sums = map(sum, zip(*(counts for _, counts in rows), strict=True))
         table.add_row(_cell("  all"), *(f"{total:,}" for total in sums), style="bold")
+    _print(table)
+
+
+def print_rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table of texts; the title stands above the first of them."""
+    table = _table(title)
+    for column in columns:
+        table.add_column(_cell(column), overflow="fold")
+    for first, *others in rows:
+        table.add_row(_cell(f"  {first}"), *map(_cell, others))
     _print(table)
 
 

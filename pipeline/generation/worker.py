@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -65,11 +66,22 @@ class Ready:
 
     Attributes:
         imports, models: seconds that the libraries and the models themselves took to load.
+        device: name of the GPU that the models are on, or `cpu`.
     """
 
     pid: int
     imports: float
     models: float
+    device: str = "cpu"
+
+
+def _device(on_gpu: bool) -> str:
+    """The device of models that were just loaded."""
+    torch = sys.modules.get("torch")
+    if not on_gpu or torch is None or not torch.cuda.is_available():
+        return "cpu"
+    name: str = torch.cuda.get_device_name()
+    return name
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -134,7 +146,6 @@ def _alone(maker: BatchMaker, number: int, request: PlannedRequest) -> Result:
 def _free_memory() -> None:
     """Free what torch caches, for the smaller pieces."""
     import gc
-    import sys
 
     gc.collect()
     if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
@@ -182,7 +193,7 @@ class BatchWorker:
         scores = load_scores(config, self.job.models, on_gpu)
         layout = layout_of(self.job.schema)
         self.maker = BatchMaker(engine, scores, config, layout, self.job.base)
-        return Ready(os.getpid(), imported - began, time.monotonic() - imported)
+        return Ready(os.getpid(), imported - began, time.monotonic() - imported, _device(on_gpu))
 
     def run(self, task: Task | PackTask) -> Report | Packed | None:
         """Do a task, whose results are durable when this returns; None for a probe."""

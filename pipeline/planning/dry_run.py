@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from manifests.read import rows_of
 from pipeline.config import Config
+from pipeline.forecast.forecast import Forecast
 from pipeline.models.locate import check_models
 from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
 from pipeline.planning.manifest_input import fetched_manifest, folder_of
@@ -52,29 +53,34 @@ class DryRun:
     disk: DiskEstimate | None
     warnings: Sequence[str]
     problems: Sequence[str]
-    forecast: Mapping[str, Any] | None = None
+    forecast: Forecast | None = None
 
     @property
     def requests(self) -> int:
         return self.contents.requests
 
+    @property
+    def tasks(self) -> dict[str, int]:
+        """Requests by task."""
+        generate, edit = self.contents.generate.values(), self.contents.edit.values()
+        return {"generate": sum(generate), "edit": sum(edit)}
+
     def as_json(self) -> dict[str, Any]:
         """All numbers, for machines."""
         contents = self.contents
-        generate, edit = dict(contents.generate), dict(contents.edit)
         numbers: dict[str, Any] = {
             "rows": contents.manifest.rows,
             "requests": contents.requests,
             "batches": self.batches,
             "shards_at_most": self.shards_at_most,
-            "tasks": {"generate": sum(generate.values()), "edit": sum(edit.values())},
+            "tasks": self.tasks,
             "emotions": dict(contents.emotions),
-            "generate": generate,
-            "edit": edit,
+            "generate": dict(contents.generate),
+            "edit": dict(contents.edit),
             "cut_prompts": sum(contents.cut_prompts.values()),
             "repeated_rows": contents.repeated,
             "disk_estimate": vars(self.disk) if self.disk else None,
-            "forecast": self.forecast,
+            "forecast": self.forecast.as_json() if self.forecast else None,
         }
         if contents.images:
             numbers["images"] = contents.images.as_json()

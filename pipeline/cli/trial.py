@@ -1,0 +1,100 @@
+"""`muse-batch try`: a few images before the run, and what they took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from pipeline.cli import options
+from pipeline.cli.console import echo, reported_errors, warn
+
+if TYPE_CHECKING:
+    from pipeline.forecast.trial import Trial
+
+
+def try_(
+    manifest: options.Manifest,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Folder of the trial; an earlier one is replaced.")
+    ] = "try",
+    rows: Annotated[
+        Optional[str],
+        typer.Option(help="Rows of the manifest, from 0, comma-separated; else one per emotion."),
+    ] = None,
+    model: options.Model = None,
+    guide: options.Guide = None,
+    judge: options.Judge = None,
+    emotions: options.Emotions = None,
+    allow_columns: options.AllowColumns = False,
+    batch_size: options.BatchSize = None,
+    seed: options.Seed = None,
+    config: options.ConfigFile = None,
+    set_: options.Set = None,
+) -> None:
+    """Make a few images of MANIFEST with the real models, here and now, and measure them."""
+    with reported_errors():
+        from pipeline.forecast.trial import run_trial
+        from pipeline.settings import load_config
+        from pipeline.storage.addresses import normalized
+        from pipeline.storage.files import location
+
+        flags = options.flags(
+            emotions,
+            model=model,
+            guide=guide,
+            judge=judge,
+            batch_size=batch_size,
+            seed=seed,
+            allow_columns=allow_columns or None,
+        )
+        settings = load_config(config, set_ or [], flags)
+        where = location(output)
+        trial = run_trial(normalized(manifest), where, settings, _numbers(rows), warn)
+    print_trial(trial)
+    echo(f"look at {trial.page}; then: muse-batch plan {manifest} --from {output}")
+
+
+def _numbers(rows: str | None) -> list[int] | None:
+    """
+    Raises:
+        UserError: not numbers.
+    """
+    from pipeline.errors import UserError
+
+    if rows is None:
+        return None
+    try:
+        return [int(number) for number in rows.split(",")]
+    except ValueError:
+        raise UserError(
+            f"--rows {rows}: give the numbers of rows from 0, comma-separated, as 0,4,7"
+        ) from None
+
+
+def print_trial(trial: Trial) -> None:
+    """A line for each image, then what they took."""
+    from pipeline.cli.tables import print_facts, print_rows
+    from pipeline.forecast.forecast import duration
+
+    columns = ("task", "status", "for the target", "judge sees", "guide sees")
+    print_rows("Images", columns, [_line(row) for row in trial.rows])
+    memory, gib = trial.memory, 1 << 30
+    facts = {f"seconds an image, {task}": f"{s:.2f}" for task, s in trial.seconds.items()}
+    facts["loading the models"] = duration(trial.start_seconds)
+    facts["peak memory"] = (
+        f"{memory.peak / gib:.2f} of {memory.total / gib:.1f} GiB ({memory.device}), "
+        f"{memory.models / gib:.2f} of it by the models"
+    )
+    facts["batch size that fits"] = f"{memory.fits:,} images, computed from this peak"
+    print_facts("Measured", facts)
+
+
+def _line(row: Mapping[str, Any]) -> Sequence[str]:
+    """Of one image: what was asked for, and what judge and guide find in it."""
+    asked = (row["emotion"] or row["mixture"], row["task"], row["status"])
+    if row["judge_confidence"] is None:
+        return (*asked, "", row["reason"] or "", "")
+    seen = (row["judge_emotion"] or "", row["guide_emotion"] or "")
+    return (*asked, f"{row['judge_confidence']:.2f}", *seen)

@@ -1,0 +1,114 @@
+"""How long requests took a worker, from the log of a run or of a trial."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.config import Config, as_dict
+from pipeline.errors import UserError
+from pipeline.output.run_file import as_stored, read_run
+from pipeline.storage.files import Location
+from pipeline.storage.log import read_log
+
+RELEVANT = (
+    "engine",
+    "model",
+    "guide",
+    "judge",
+    "dtype",
+    "tiny_vae",
+    "compile",
+    "method",
+    "candidates",
+    "retry_strategy",
+    "batch_size",
+    "threads",
+    "gpus_per_worker",
+)
+"""Settings on which the time of a request depends."""
+
+
+TRIAL_FILE, CORPUS = "trial.json", "corpus"
+"""Of a trial's folder: its figures, and the output of its run."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a finished or an unfinished run took.
+
+    Attributes:
+        source: where it was read.
+        seconds: of a worker for one request, in each batch.
+        start_seconds: from the process of a worker to its first batch; the median.
+        requests: how many requests were measured.
+        on_gpu: whether the workers had GPUs.
+        caveats: in what it differs from the run that is planned, a sentence each.
+    """
+
+    source: str
+    seconds: Sequence[float]
+    start_seconds: float
+    requests: int
+    on_gpu: bool
+    caveats: Sequence[str] = ()
+
+
+def corpus_of(output: Location) -> Location:
+    """The output of a run that is given, or the one inside the folder of a trial that is given."""
+    return output / CORPUS if (output / TRIAL_FILE).exists() else output
+
+
+def measurement(output: Location, config: Config, tasks: Mapping[str, int]) -> Measurement:
+    """Read from an output what its requests took.
+
+    Args:
+        output: of a run or a trial, finished or not.
+        config: of the run that is planned.
+        tasks: its requests by task.
+
+    Raises:
+        UserError: not the output of a run, or no batch of it is finished.
+    """
+    run = read_run(output)
+    entries = read_log(output).entries
+    # A batch that was made twice counts once.
+    batches = {entry["batch"]: entry for entry in entries if "statuses" in entry}
+    seconds, requests = [], 0
+    for entry in batches.values():
+        made = sum(entry["statuses"].values())
+        if made and entry["seconds"] > 0:
+            seconds.append(entry["seconds"] / made)
+            requests += made
+    if not seconds:
+        raise UserError(
+            f"{output}: no batch was made there that a forecast could be taken from; "
+            "`muse-batch try` makes a few images to measure"
+        )
+    ready = [entry for entry in entries if entry.get("event") == "ready"]
+    starts = [entry["imports"] + entry["models"] for entry in ready]
+    on_gpu = any(entry["device"] != "cpu" for entry in ready)
+    caveats = [*_other_settings(run.config, config), *_other_tasks(run.counts, tasks)]
+    start = statistics.median(starts) if starts else 0.0
+    return Measurement(str(output), tuple(seconds), start, requests, on_gpu, tuple(caveats))
+
+
+def _other_settings(measured: Mapping[str, Any], planned: Config) -> list[str]:
+    stored = as_stored(as_dict(planned))
+    different = [name for name in RELEVANT if measured.get(name) != stored.get(name)]
+    return [f"it was measured with another {name}" for name in different]
+
+
+def _other_tasks(counts: Mapping[str, Any] | None, tasks: Mapping[str, int]) -> list[str]:
+    """A sentence where the share of edits, which take longer, is another one."""
+    measured = (counts or {}).get("tasks", {})
+    shares = [_share(measured), _share(tasks)]
+    if measured and abs(shares[0] - shares[1]) > 0.1:
+        return [f"{shares[0]:.0%} of its requests were edits, here {shares[1]:.0%} are"]
+    return []
+
+
+def _share(tasks: Mapping[str, int]) -> float:
+    return tasks.get("edit", 0) / max(1, sum(tasks.values()))

@@ -1,0 +1,170 @@
+"""A few images of a manifest, made with the real models in this process: `muse-batch try`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from manifests.read import rows_of
+from manifests.rows import table_of
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.execute import execute
+from pipeline.forecast.memory import MemoryUse, Meter
+from pipeline.forecast.rates import CORPUS, TRIAL_FILE
+from pipeline.index.metadata import METADATA_FILE
+from pipeline.output.records import from_parquet
+from pipeline.planning.manifest_input import checked_manifest, fetched_manifest, folder_of
+from pipeline.planning.plan import PlannedRequest, plan_requests
+from pipeline.report.build import REPORT_FILE, write_report
+from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.storage.files import Location, write_json
+from pipeline.storage.log import read_log
+from pipeline.storage.remote import Remote, is_url
+
+MAX_SEARCHED = 100_000
+"""Requests of the plan that are searched for one of each emotion."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a trial showed.
+
+    Attributes:
+        rows: the metadata of its requests.
+        seconds: for one request, by task; under `both` where a batch had requests of both.
+        start_seconds: to load the models.
+        memory: of its largest batch.
+        page: the report with the pictures.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    seconds: Mapping[str, float]
+    start_seconds: float
+    memory: MemoryUse
+    page: Path
+
+
+def run_trial(
+    manifest_path: str,
+    output: Location,
+    config: Config,
+    rows: Sequence[int] | None,
+    warn: Callable[[str], None],
+) -> Trial:
+    """Make one request of each emotion and task, or those of some rows, and measure.
+
+    Seeds are those of the plan. The figures are kept in `output`, for `muse-batch plan --from`.
+
+    Args:
+        output: a new folder, or one of an earlier trial, which is replaced.
+        rows: of the manifest, from 0; None for one request of each emotion.
+
+    Raises:
+        ManifestError, UserError: a mistake of the user, found before a model is loaded.
+    """
+    folder = _emptied(output)
+    with fetched_manifest(manifest_path, config, warn) as local:
+        manifest = checked_manifest(local, config)
+        planned = plan_requests(rows_of(manifest, config.taxonomy.labels), config)
+        chosen = _of_rows(planned, rows) if rows else _of_each_emotion(planned)
+        if not chosen:
+            raise UserError(f"--rows: the manifest has {manifest.rows} rows, counted from 0")
+        base = folder_of(manifest_path)
+        entries = [_entry(request, base) for request in chosen]
+    folder.mkdir(parents=True)
+    write_json(folder / TRIAL_FILE, {})
+    path = folder / "manifest.parquet"
+    pq.write_table(table_of(entries), path)
+
+    # Batches of one task each, as far as possible, so that each task is timed by itself.
+    edits = sum(request.image is not None for request in chosen)
+    size = max(1, min(config.batch_size, (len(chosen) - edits) or edits))
+    settings = {"limit": 0, "quota": 0, "keep_rejected": True, "batch_size": size, "workers": 1}
+    meter = Meter(_uses_gpu(config))
+    executor = LocalExecutor(before_task=lambda _: meter.note_models())
+    execute(str(path), folder / CORPUS, config.replace(**settings), warn, executor=executor)
+    return _finished(folder, meter.use(size))
+
+
+def _emptied(output: Location) -> Path:
+    """The folder of the trial, without what an earlier trial left there."""
+    if isinstance(output, Remote):
+        raise UserError(f"{output}: a trial is made on this machine; give a local folder")
+    if (output / TRIAL_FILE).exists():
+        shutil.rmtree(output)
+    elif output.exists():
+        raise UserError(f"{output} exists and is no trial; give another --output")
+    return output
+
+
+def _uses_gpu(config: Config) -> bool:
+    if config.engine == "null" or config.gpus_per_worker == 0:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _of_each_emotion(planned: Iterable[PlannedRequest]) -> list[PlannedRequest]:
+    """The first request of each emotion and task, those that generate first."""
+    found: dict[tuple[bool, tuple[str, ...]], PlannedRequest] = {}
+    for number, request in enumerate(planned):
+        if number == MAX_SEARCHED:
+            break
+        found.setdefault((request.image is not None, tuple(request.emotion)), request)
+    return sorted(found.values(), key=lambda request: request.image is not None)
+
+
+def _of_rows(planned: Iterable[PlannedRequest], rows: Sequence[int]) -> list[PlannedRequest]:
+    wanted = set(rows)
+    return [request for request in planned if request.row in wanted]
+
+
+def _entry(request: PlannedRequest, base: str) -> dict[str, Any]:
+    """A row of the trial's manifest, with the seed of the plan."""
+    image = request.image
+    if isinstance(image, str) and not is_url(image):
+        image = f"{base}/{image}" if is_url(base) else str(Path(base, image).absolute())
+    return {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "emotion": request.emotion,
+        "seed": request.seed,
+        "image": image,
+    }
+
+
+def _finished(folder: Path, memory: MemoryUse) -> Trial:
+    """The figures of a trial whose run is complete; they are kept beside it."""
+    corpus = folder / CORPUS
+    rows = from_parquet((corpus / METADATA_FILE).read_bytes()).to_pylist()
+    entries = read_log(corpus).entries
+    seconds = dict(_seconds_by_task(entries, rows))
+    ready = next(entry for entry in entries if entry.get("event") == "ready")
+    write_report(corpus, str(folder / "manifest.parquet"))
+    figures = {"seconds": seconds, "start_seconds": ready["models"], "memory": memory.as_json()}
+    write_json(folder / TRIAL_FILE, figures)
+    return Trial(rows, seconds, ready["models"], memory, corpus / REPORT_FILE)
+
+
+def _seconds_by_task(
+    entries: Iterable[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, float]]:
+    """The seconds of one request, from the batches of each task."""
+    totals: dict[str, list[float]] = {}
+    for entry in entries:
+        if "statuses" not in entry:
+            continue
+        made = [row for row in rows if row["batch"] == entry["batch"]]
+        tasks = {row["task"] for row in made}
+        total = totals.setdefault(tasks.pop() if len(tasks) == 1 else "both", [0.0, 0])
+        total[0] += entry["seconds"]
+        total[1] += len(made)
+    for task, (seconds, requests) in totals.items():
+        yield task, seconds / requests

@@ -1,0 +1,39 @@
+"""What an output's log tells of the time that requests took."""
+
+import json
+
+import pytest
+
+from pipeline.config import Config
+from pipeline.forecast.rates import corpus_of, measurement
+from pipeline.storage.log import Log, read_log
+from tests.support.corpora import ROWS
+
+TASKS = {"generate": 1, "edit": 0}
+
+
+def test_each_batch_gives_the_seconds_of_a_request_and_counts_once(make_corpus):
+    out = make_corpus(batch_size=8)
+    batches = [entry for entry in read_log(out).entries if "statuses" in entry]
+    with Log(out) as log:
+        log.add({**batches[0], "seconds": 80.0})
+    found = measurement(out, Config(engine="null", batch_size=8), TASKS)
+    made = [sum(entry["statuses"].values()) for entry in batches]
+    expected = [80.0, *(entry["seconds"] for entry in batches[1:])]
+    seconds = [spent / count for spent, count in zip(expected, made, strict=True)]
+    assert sorted(found.seconds) == pytest.approx(sorted(seconds))
+    assert found.requests == len(ROWS)
+    assert not found.on_gpu
+
+
+def test_a_gpu_is_known_from_the_workers_that_had_one(make_corpus):
+    out = make_corpus(batch_size=8)
+    with Log(out) as log:
+        log.add({"event": "ready", "pid": 1, "imports": 2.0, "models": 3.0, "device": "H200"})
+    assert measurement(out, Config(engine="null", batch_size=8), TASKS).on_gpu
+
+
+def test_a_trial_holds_its_run_inside(tmp_path):
+    assert corpus_of(tmp_path) == tmp_path
+    (tmp_path / "trial.json").write_text(json.dumps({}))
+    assert corpus_of(tmp_path) == tmp_path / "corpus"
