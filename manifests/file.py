@@ -135,7 +135,7 @@ def _name_problems(names: Sequence[str]) -> list[Problem]:
     problems = []
     for name in dict.fromkeys(names):
         if (count := names.count(name)) > 1:
-            message = f"is there {count} times; names must be unique"
+            message = f"appears {count} times; names must be unique"
             problems.append(Problem(None, name[:100], message))
         if not name.strip():
             problems.append(Problem(None, None, "has a column without a name; name it, or drop it"))

@@ -184,7 +184,7 @@ def _unidentified(file: BinaryIO) -> str:
     for signature, name in SIGNATURES.items():
         if start.startswith(signature):
             return f"it is a {name} file that is damaged, or of a kind that is not read"
-    return f"it is none of {', '.join(FORMATS)}; save it as one of them"
+    return f"its format is not one of {', '.join(FORMATS)}; save it as one of them"
 
 
 def _to_8_bit(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:

@@ -20,7 +20,7 @@ ALL = "all"
 
 SAME_JUDGE = (
     "a judge that was optimised against confirms anything: give another classifier as --judge, "
-    "or set allow_same_judge = true and do not believe its figures"
+    "or set allow_same_judge = true and do not rely on its figures"
 )
 
 

@@ -146,7 +146,7 @@ def _classifier_folders(models: Mapping[str, Model]) -> dict[str, str]:
 
 
 def _is_done(run: RunFile, described: RunFile) -> bool:
-    """Whether the run in the output is complete, and no longer one is asked for."""
+    """Whether the run in the output is complete, and the settings ask for no longer one."""
     return run.complete and run.requests == described.requests
 
 

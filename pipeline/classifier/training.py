@@ -73,7 +73,7 @@ class Fit(Settings):
         "the temperature, the other gives the figures.",
     )
     seed: int = Field(
-        0, ge=0, le=2**31, description="Of the split, the order and the augmentations."
+        0, ge=0, le=2**31, description="Seed of the split, the order and the augmentations."
     )
 
     @field_validator("backbone")

@@ -65,7 +65,7 @@ def fetch(url: str, limits: Images) -> bytes:
             raise http.client.IncompleteRead(data, response.length)
         return data[: limits.max_bytes + 1]
     except urllib.error.HTTPError as error:
-        raise ImageError(f"the server answers {error.code}") from None
+        raise ImageError(f"the server answered {error.code}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
         if timed_out.is_set() or isinstance(cause, TimeoutError):
@@ -125,7 +125,9 @@ def check_address(address: str, limits: Images) -> None:
         ImageError: the address is not public.
     """
     if not limits.allow_private and not is_public(ipaddress.ip_address(address.partition("%")[0])):
-        raise ImageError("leads to an address that is not public; images.allow_private allows such")
+        raise ImageError(
+            "leads to an address that is not public; images.allow_private = true allows it"
+        )
 
 
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -153,7 +155,7 @@ def _opener(limits: Images, connections: list[socket.socket]) -> urllib.request.
     `connections`."""
 
     def connect(host: tuple[str, int], timeout: Any = None, source: Any = None) -> socket.socket:
-        error: Exception = OSError("the name has no address")
+        error: Exception = OSError("the host name has no address")
         addresses = socket.getaddrinfo(*host, type=socket.SOCK_STREAM)
         for family, kind, protocol, _, address in addresses:
             check_address(str(address[0]), limits)

@@ -81,7 +81,7 @@ def described(error: UnreadableImageError, limits: Images) -> str:
 
 
 def local_path(source: str, base: str) -> str | None:
-    """The local path that a source image is read from; None if it lies elsewhere.
+    """The local path that a source image is read from; None if it is elsewhere.
 
     Raises:
         ImageError: a file URL of another host.
@@ -93,7 +93,7 @@ def local_path(source: str, base: str) -> str | None:
     if match is None:
         return None if "://" in source else source
     if (match[1] or "").lower() not in ("", "localhost"):
-        raise ImageError(f"image {shown(source)} lies on another host; give a path or another URL")
+        raise ImageError(f"image {shown(source)} is on another host; give a path or another URL")
     encoded = source[match.end() :]
     decoded = unquote(encoded)
     # Many programs write file URLs without encoding them.

@@ -136,7 +136,7 @@ def _alone(maker: BatchMaker, number: int, request: PlannedRequest) -> Result:
     except Exception as error:
         # Shards hold the reason, so it must not contain sizes or addresses, which vary.
         reason = (
-            "out of memory, even by itself"
+            "out of memory, even when made alone"
             if out_of_memory(error)
             else public(f"{type(error).__name__}: {error}")
         )

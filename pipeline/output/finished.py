@@ -99,7 +99,7 @@ def find_finished(
             continue
         finished.files[file.number] = file
         finished.summaries[file.number] = report_of(file, rows, cells).requests
-        # The first requests of a batch may lie in a shard already.
+        # The first requests of a batch may be in a shard already.
         published = start.offset if file.number == start.batch else 0
         report = report_of(file, rows[published:], cells)
         finished.counts.add(report.statuses, report.accepted)

@@ -1,7 +1,7 @@
 """Damage: what in an output is not as it was committed.
 
 The markers are a chain of digests, which hold the hashes of the shards' files; `run.json` holds the
-end of the chain and the hashes of the other files. Whoever relies on a file asks here first.
+end of the chain and the hashes of the other files. Code that relies on a file checks it here first.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Marker:
         shard: its number, from 0.
         first: its first request.
         next: the first request of the shard after it.
-        requests: how many requests lie between the two.
+        requests: how many requests there are between the two.
         accepted, rejected, failed: how many of them ended so.
         emotions: accepted samples by emotion.
         sha256: hashes of its files by name (see `file_of`).

@@ -227,7 +227,7 @@ def add_member(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def part_of(table: pa.Table, number: int, spec: ShardSpec) -> pa.Table:
-    """The requests of a batch that lie in a shard.
+    """The requests of a batch that belong to a shard.
 
     Args:
         number: of the batch.

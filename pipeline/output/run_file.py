@@ -190,7 +190,7 @@ def describe(
 
 
 def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFile:
-    """The run to work on: `run`, or what lies in the output already.
+    """The run to work on: `run`, or the one that is in the output already.
 
     Args:
         adopt: continue a run in spite of differences that cannot change its bytes; it keeps its
@@ -270,7 +270,7 @@ def known_manifest(path: str, sha256: str, config: Config, output: Location) -> 
     a minute; to resume a run must not.
 
     Args:
-        path: where the manifest's content lies now.
+        path: where the manifest's content is now.
         sha256: hash of that content.
     """
     if not (output / RUN_FILE).exists():

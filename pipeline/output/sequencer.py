@@ -1,4 +1,4 @@
-"""Which requests lie in which shard, decided in the order of the plan. Pure.
+"""Which requests go into which shard, decided in the order of the plan. Pure.
 
 Quotas are kept and near-duplicates are rejected here, because here the order is fixed. The shards
 are a function of the plan and of how each request ended, never of when its batch was finished.
@@ -121,7 +121,7 @@ class Sequencer:
         return self._close(self.next) if self.requests else None
 
     def quota_reasons(self, cells: Sequence[str]) -> list[str]:
-        """For requests that lie ahead, why each is rejected in its turn; none unless all are.
+        """Why each of these coming requests is rejected in its turn; none unless all are.
 
         Cells only fill up: what is full now is full then.
         """

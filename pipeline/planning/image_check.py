@@ -33,7 +33,7 @@ REMOTE_SAMPLE = 16
 """Remote images that are fetched."""
 
 AT_ONCE = 8
-"""Images that are opened at a time: they may lie on a network."""
+"""Images that are opened at a time: they may be on a network."""
 
 CHUNK = 512
 """Rows that are gathered before their images are opened."""
@@ -48,9 +48,9 @@ class ImageCheck:
         local, remote: how many rows name an image of either kind; bytes within the manifest are
             local.
         fetched: how many remote ones were fetched.
-        cut: how many will be cut to their central square, of those that were looked at.
-        sizes: how many there are of each width and height, of those that were looked at.
-        unusable: how many images cannot be used, of those that were looked at.
+        cut: how many will be cut to their central square, of those that were checked.
+        sizes: how many there are of each width and height, of those that were checked.
+        unusable: how many images cannot be used, of those that were checked.
         problems: the first of them, `max_problems` at most.
     """
 

@@ -28,7 +28,7 @@ class Checked:
         problems: the first `MAX_LISTED`: those of the file, then by row.
         more: how many further ones there are.
         local_images, remote_images, remote_fetched: how many images rows name, and how many of the
-            remote ones were looked at.
+            remote ones were checked.
         warnings: what a run does all the same.
     """
 

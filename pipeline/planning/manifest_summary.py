@@ -24,12 +24,12 @@ MAX_REPEATED = 10
 
 @dataclass(frozen=True)
 class SourceImages:
-    """The source images of a manifest, as far as they were looked at.
+    """The source images of a manifest, as far as they were checked.
 
     Attributes:
         local, remote: how many rows name one of either kind.
-        remote_fetched: how many of the remote ones were looked at.
-        unusable, cut_to_square: how many of those that were looked at.
+        remote_fetched: how many of the remote ones were checked.
+        unusable, cut_to_square: how many of those that were checked.
         relative_to: the folder or URL that relative paths refer to.
         sizes: how many there are of each width and height.
     """

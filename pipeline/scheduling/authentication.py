@@ -1,4 +1,4 @@
-"""Clusters that require a token: what to tell a user whom one turns away."""
+"""Clusters that require a token: the message for a user whom one refuses."""
 
 from __future__ import annotations
 

@@ -130,9 +130,9 @@ class RayExecutor:
         return any(node["NodeID"] == placement.node and node["Alive"] for node in ray.nodes())
 
     def describe_resources(self) -> str:
-        asked = {"gpus": self.options.num_gpus, "cpus": self.options.num_cpus}
+        resources = {"gpus": self.options.num_gpus, "cpus": self.options.num_cpus}
         free = ray.available_resources()
-        wanted = ", ".join(f"{kind} {amount:g}" for kind, amount in asked.items() if amount)
+        wanted = ", ".join(f"{kind} {amount:g}" for kind, amount in resources.items() if amount)
         left = ", ".join(f"{kind} {free[kind]:g}" for kind in ("CPU", "GPU") if kind in free)
         return f"each worker asks for {wanted or 'nothing'}, free are {left or 'none'}"
 
@@ -253,7 +253,7 @@ def worker_options(config: Config) -> tuple[int, WorkerOptions]:
     """How many workers there should be, and what each asks Ray for.
 
     Raises:
-        UserError: more GPUs for a worker than the nodes with the asked labels have, or no such
+        UserError: more GPUs for a worker than the nodes with these labels have, or no such
             nodes.
     """
     labels = labels_of(config.label_selector)

@@ -8,7 +8,7 @@ MAX_FAILED_STARTS = 3
 """Workers that cannot start, one after another, before no more are started."""
 
 DOUBTFUL_DEATHS = 3
-"""Deaths in a row after which other batches are tried first, to tell whether they die, too."""
+"""Deaths in a row after which other batches are tried first, to find out whether they die, too."""
 
 MAX_DEATHS_IN_A_ROW = 9
 MIN_BATCHES_OF_DEATHS = 4

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, wherever they lie; checksums.
+"""Files that are whole or not there, wherever they are; checksums.
 
 On a file system: a temporary name, then a rename. On an object store: one put (see
 `pipeline.storage.remote`).
@@ -220,7 +220,7 @@ def sha256_folder(folder: Path, sha256: Callable[[Path], str] = sha256_file) -> 
     """One hash of a model folder: of every file's relative name and content, in order of names.
 
     Args:
-        sha256: of a file. Several are hashed at once, because a model's weights lie in several
+        sha256: of a file. Several are hashed at once, because a model's weights are in several
             large files.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())

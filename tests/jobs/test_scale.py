@@ -70,7 +70,7 @@ def test_scale_commands_measure_what_they_say(tmp_path):
     assert plan["requests"] == named["requests"] == 4000
     made, resumed = scale("resume", "--shards", 12, "--requests", 4000, "--folder", tmp_path)
     assert made["shards"] == resumed["shards"] == 12
-    # The batch that closed the last shard lies on disk; the next one is to be made.
+    # The batch that closed the last shard is on disk; the next one is to be made.
     assert resumed["first"] == 13
     assert len(list(Path(tmp_path).glob("resume-*/shards/*.tar"))) == 12
 

@@ -101,12 +101,12 @@ def _prompts(**columns) -> pa.Table:
         ),
         pytest.param(
             pa.table([["a"], [1], [2]], ["prompt", "x", "x"]),
-            "column 'x': is there 2 times",
+            "column 'x': appears 2 times",
             id="twice",
         ),
         pytest.param(
             pa.table([["a"], ["b"]], ["prompt", "prompt"]),
-            "'prompt': is there 2 times",
+            "'prompt': appears 2 times",
             id="two prompts",
         ),
         pytest.param(

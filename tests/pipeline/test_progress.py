@@ -103,7 +103,7 @@ def test_plain_lines_come_no_faster_than_their_pace_and_the_last_one_always(
 
 
 def test_after_a_resume_the_earlier_verdicts_are_counted_too(tmp_path, capsys):
-    """Whether their requests lie in shards, in batch files, or in one that is part of both."""
+    """Whether their requests are in shards, in batch files, or in one that is part of both."""
     manifest = write_rows(tmp_path / "manifest.parquet", 36)
     for stops in (1, 5, 7, None):
         executor = LocalExecutor(before_task=stop_at(stops))

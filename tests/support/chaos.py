@@ -197,7 +197,7 @@ def _on_small_disk(manifest: Path, out: Path, rng: random.Random) -> tuple[int, 
 
 
 def _on_a_store(manifest: Path, out: Path, rng: random.Random) -> tuple[int, str]:
-    """The output lies in a bucket behind a proxy that breaks requests; it is copied to `out`."""
+    """The output is in a bucket behind a proxy that breaks requests; it is copied to `out`."""
     import boto3
     from moto.server import ThreadedMotoServer
 

@@ -19,7 +19,7 @@ from tests.support.tiny_models import random_resnet
 METHOD = Method(steps=5, max_updates_per_step=3, timing="fixed", timing_level=0.2, guidance_end=0.8)
 VARIANTS = {
     "defaults": {},
-    # The guide's confidences lie near 1/8: some rows stop after an update or two, others go on.
+    # The guide's confidences are near 1/8: some rows stop after an update or two, others go on.
     "early stop": {"stop_confidence": 0.145},
     "dpm++": {"sampler": "dpm++"},
     "plateau": {"timing": "plateau", "timing_level": 0.0},

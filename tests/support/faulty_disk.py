@@ -100,7 +100,7 @@ class FaultyDisk:
                 return call(path, mode, *arguments, **options)
             if set(mode).isdisjoint("wax+"):
                 return self.run("read", call, path, mode, *arguments, **options)
-            # Without a buffer, so that what was written lies on the disk as it would after a kill.
+            # Without a buffer, so that what was written is on the disk as it would after a kill.
             return _Written(self, self.run("create", call, path, mode, 0))
 
         return opened

@@ -22,7 +22,7 @@ def call(*words: object, **options) -> subprocess.CompletedProcess[str]:
 
 
 def build_wheel(folder: Path) -> Path:
-    """The wheel of what is committed or lies in this checkout, built from a copy of it."""
+    """The wheel of what is committed or present in this checkout, built from a copy of it."""
     files = call("git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
     source = folder / "source"
     for name in files.stdout.split("\0"):

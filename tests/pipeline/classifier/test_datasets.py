@@ -1,4 +1,4 @@
-"""Labelled images as they lie on real disks: what is read, what is ignored, and what is refused by
+"""Labelled images as they are on real disks: what is read, what is ignored, and what is refused by
 name."""
 
 import io

@@ -146,7 +146,7 @@ def test_a_server_inside_is_reached_if_the_config_allows_it(server):
         64,
         64,
     )
-    # As a relative name in a manifest that itself lies on a server.
+    # As a relative name in a manifest that is itself on a server.
     assert open_source("image.png", server, 64, Images(allow_private=True)).image.size == (64, 64)
     with pytest.raises(ImageError, match=r"images\.schemes does not allow 'http'"):
         open_source(f"{server}/image.png", "", 64, Images(allow_private=True, schemes=("https",)))
@@ -155,12 +155,12 @@ def test_a_server_inside_is_reached_if_the_config_allows_it(server):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("/none.png", "the server answers 404"),
+        ("/none.png", "the server answered 404"),
         ("/endless", "more than 1000000 bytes"),
         ("/slow", "took longer than 1 s"),
         ("/slow-headers", "took longer than 1 s"),
-        ("/in-circles", "the server answers 302"),
-        ("/to-file", "the server answers 302"),
+        ("/in-circles", "the server answered 302"),
+        ("/to-file", "the server answered 302"),
         ("/nonsense", "cannot be fetched"),
         ("/cut", "cannot be fetched: IncompleteRead(10 bytes read, 990 more expected)"),
     ],

@@ -41,7 +41,7 @@ def _encoded(kind: str, side: int = 32) -> bytes:
     return sink.getvalue()
 
 
-NONE_OF = "it is none of PNG, JPEG, WEBP, GIF, BMP, TIFF"
+NONE_OF = "its format is not one of PNG, JPEG, WEBP, GIF, BMP, TIFF"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_file_urls_are_read_in_every_customary_form(tmp_path, name):
 
 
 def test_a_file_url_of_another_host_is_refused(tmp_path):
-    with pytest.raises(ImageError, match="lies on another host"):
+    with pytest.raises(ImageError, match="is on another host"):
         read_source(f"file://server{tmp_path}/a.png", "")
 
 

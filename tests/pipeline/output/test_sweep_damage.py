@@ -197,7 +197,7 @@ class Sweep:
             assert result["done"] < self.expected[state, command]["done"], case
             outcome = "batch that is made again"
         else:
-            # A run and its status look at the sizes of the tars alone: verify reads them.
+            # A run and its status check the sizes of the tars alone: verify reads them.
             assert file.endswith(".tar"), case
             assert damage in (_flipped, _swapped), case
             assert command in ("run", "status"), case
