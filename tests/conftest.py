@@ -20,6 +20,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_runs():
+    """No waiting for disks, nor for a driver that might start at the same moment; small sheets."""
+    from pipeline.index import contact_sheet
+    from pipeline.storage import lease
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        patch.setattr(lease, "SETTLE_SECONDS", 0.0)
+        patch.setattr(contact_sheet, "TILE", 4)
+        yield
+
+
 @pytest.fixture(scope="session")
 def tokenizer(tmp_path_factory):
     from jobs.world.models import build_tokenizer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import socket
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 
 from pipeline.errors import UserError
@@ -15,8 +16,13 @@ PACKAGES = ("torch", "diffusers", "transformers", "pillow", "numpy", "pyarrow")
 
 def versions() -> dict[str, str]:
     """Name to version, of this project, the interpreter and the packages that matter."""
-    packages = {name: metadata.version(name) for name in PACKAGES}
+    packages = {name: _version(name) for name in PACKAGES}
     return {"muse-batch": version(), "python": platform.python_version(), **packages}
+
+
+@cache
+def _version(package: str) -> str:
+    return metadata.version(package)
 
 
 def refuse_other_versions(expected: Mapping[str, str]) -> None:

@@ -183,9 +183,9 @@ def test_each_emotion_of_a_mixture_has_its_updates(make):
 def test_a_guide_that_is_no_longer_confident_is_evaluated_with_a_gradient(make):
     """At the median confidence some checks find the guide confident, and others do not."""
     method = Method(
-        steps=8, timing="fixed", timing_level=0.0, guidance_end=1.0, max_updates_per_step=2
+        steps=5, timing="fixed", timing_level=0.0, guidance_end=1.0, max_updates_per_step=2
     )
-    requests = [_request(seed) for seed in range(6)]
+    requests = [_request(seed) for seed in range(4)]
     level = statistics.median(
         c for sample in make(requests, method) for c in sample.trace.confidence
     )

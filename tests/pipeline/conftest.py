@@ -1,6 +1,5 @@
 """Corpora of the null engine, made within the test's process."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -9,16 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.corpora.verify import verify
-from pipeline.storage import lease
 from tests.support.corpora import ROWS
 from tests.support.local_runs import run_locally
 
 
 @pytest.fixture
-def quick_storage(monkeypatch):
-    """No waiting for the disk, nor for a second driver that might come at the same moment."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr(lease, "SETTLE_SECONDS", 0.0)
+def quick_storage(quick_runs):
+    """The former name of `quick_runs`, which every test has."""
 
 
 @pytest.fixture(scope="session")

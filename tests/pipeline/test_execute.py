@@ -63,7 +63,7 @@ def test_the_settings_do_what_they_are_here_for(manifest, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize(("workers", "seed"), [(2, 0), (4, 1), (4, 2)])
+@pytest.mark.parametrize(("workers", "seed"), [(2, 0), (4, 1)])
 def test_workers_and_the_order_of_completion_change_no_byte(
     manifest, undisturbed, tmp_path, name, workers, seed
 ):
@@ -72,14 +72,13 @@ def test_workers_and_the_order_of_completion_change_no_byte(
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize("seed", range(2))
 def test_a_run_that_stops_again_and_again_gives_the_same_bytes(
-    manifest, undisturbed, tmp_path, name, seed
+    manifest, undisturbed, tmp_path, name
 ):
     """Stopped at several batches, with other workers each time. No batch is made twice."""
     output = tmp_path / "out"
     for number in (0, 3, 4, 8, None):
-        executor = LocalExecutor(3, seed, before_task=stop_at(number))
+        executor = LocalExecutor(3, seed=1, before_task=stop_at(number))
         with contextlib.suppress(RunStopped):
             run_locally(manifest, output, executor, **SETTINGS[name])
     assert published(output) == undisturbed[name]
@@ -87,9 +86,16 @@ def test_a_run_that_stops_again_and_again_gives_the_same_bytes(
     assert sorted(made) == [*range(10)]
 
 
+@pytest.fixture(scope="module")
+def one_shard(manifest, tmp_path_factory):
+    output = tmp_path_factory.mktemp("one-shard") / "out"
+    run_locally(manifest, output, shard_size=100)
+    return published(output)
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
 @pytest.mark.parametrize("number", [0, 2])
-def test_a_damaged_batch_file_is_made_again(manifest, undisturbed, tmp_path, damage, number):
+def test_a_damaged_batch_file_is_made_again(manifest, one_shard, tmp_path, damage, number):
     output = tmp_path / "out"
     with contextlib.suppress(RunStopped):
         run_locally(manifest, output, LocalExecutor(4, 1, before_task=stop_at(5)), shard_size=100)
@@ -100,9 +106,7 @@ def test_a_damaged_batch_file_is_made_again(manifest, undisturbed, tmp_path, dam
     else:
         file.write_bytes(data[:-9] if damage == "cut" else data[:50] + b"?" + data[51:])
     run_locally(manifest, output, shard_size=100)
-    expected = tmp_path / "expected"
-    run_locally(manifest, expected, shard_size=100)
-    assert published(output) == published(expected)
+    assert published(output) == one_shard
 
 
 def test_a_batch_file_that_is_damaged_while_the_run_goes_on_is_made_again(

@@ -118,7 +118,7 @@ class Proxy:
         link.request(handler.command, handler.path, body, headers)
         answer = link.getresponse()
         data = answer.read()
-        told_headers = {
+        passed_headers = {
             name: value for name, value in answer.getheaders() if name.lower() not in _HOPS
         }
         size = (
@@ -129,7 +129,7 @@ class Proxy:
         if fault == "cut download":
             data = data[: len(data) // 2]
             handler.close_connection = True
-        self._answer(handler, answer.status, told_headers, data, size)
+        self._answer(handler, answer.status, passed_headers, data, size)
         link.close()
 
     @staticmethod

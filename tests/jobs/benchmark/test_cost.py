@@ -15,8 +15,17 @@ from muse.request import Request
 SHORT = Method(steps=3, max_updates_per_step=1)
 
 
-@pytest.mark.parametrize("enough", [0.0, 0.125, 1.0])
-@pytest.mark.parametrize("slots", [0, 2])
+@pytest.fixture(scope="module")
+def models():
+    return load(WEIGHTS)
+
+
+@pytest.fixture(scope="module")
+def costs(models):
+    return count(models)
+
+
+@pytest.mark.parametrize(("slots", "enough"), [(0, 0.125), (2, 0.0), (2, 1.0)])
 def test_nfe_is_the_number_of_rows_that_the_network_evaluated(
     enough, slots, random_backbone, random_guide, random_clip, monkeypatch
 ):
@@ -29,12 +38,12 @@ def test_nfe_is_the_number_of_rows_that_the_network_evaluated(
 
     monkeypatch.setattr(random_backbone, "predict", watched)
     method = Method(
-        steps=5,
+        steps=4,
         max_updates_per_step=2,
-        guidance_end=0.8,
+        guidance_end=0.75,
         timing="threshold",
         timing_level=1.0,
-        timing_latest=0.2,
+        timing_latest=0.25,
     )
     image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
     requests = [
@@ -66,23 +75,21 @@ def test_nfe_is_the_number_of_rows_that_the_network_evaluated(
         ("sdedit-0.9", "editing", 0.01),
     ],
 )
-def test_costs_are_the_operations_that_torch_counts(arm, task, margin, monkeypatch):
+def test_costs_are_the_operations_that_torch_counts(arm, task, margin, models, costs, monkeypatch):
     """One request against the sum of its parts. The last of four steps is after `guidance_end`."""
-    models, method = load(WEIGHTS), SHORT.replace(steps=4)
+    method = SHORT.replace(steps=4)
     predict = models.backbone.predict
     # Torch's counter cannot follow a gradient to what a module was given itself.
     monkeypatch.setattr(
         models.backbone, "predict", lambda latents, *rest: predict(latents.clone(), *rest)
     )
-    costs, some, made = count(models), draw_cases(2, 3, task == "editing")[:1], []
+    some, made = draw_cases(2, 3, task == "editing")[:1], []
     counted = gflop(lambda: made.extend(ARMS[arm](models, method, some))) / costs.forward
     assert costs.of_all(made, method, task == "editing") == [pytest.approx(counted, rel=margin)]
 
 
-def test_costs_of_several_draws_add_up():
+def test_costs_of_several_draws_add_up(models, costs):
     cases = draw_cases(2, 3, editing=False)
-    models = load(WEIGHTS)
-    costs = count(models)
     once, thrice = (
         costs.of_all(best_of(models, SHORT, cases, draws), SHORT, images=draws) for draws in (1, 3)
     )

@@ -1,10 +1,19 @@
 """The contact sheet shows the first accepted samples of each requested emotion."""
 
+import pytest
 from PIL import Image
 
-from pipeline.index.contact_sheet import CAPTION, COLUMNS, MARGIN, TILE
+from pipeline.index import contact_sheet
+from pipeline.index.contact_sheet import CAPTION, COLUMNS, MARGIN
 from tests.support.corpora import rows_of
 from tests.support.local_runs import run_locally, write_rows
+
+TILE = 128
+
+
+@pytest.fixture(autouse=True)
+def full_size(monkeypatch):
+    monkeypatch.setattr(contact_sheet, "TILE", TILE)
 
 
 def sheet_of(tmp_path, emotions, **settings) -> Image.Image:

@@ -40,7 +40,7 @@ def test_reading_leaves_no_threads_behind(tmp_path, reading):
     pq.write_table(
         pa.table({f"c{n}": list(range(64)) for n in range(60)} | {"prompt": ["a dog"] * 64}), file
     )
-    script = SCRIPT.format(file=str(file), reading=reading)
+    script = SCRIPT.format(file=str(file))
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )

@@ -32,12 +32,8 @@ def test_a_node_without_the_drivers_folder_uses_its_own_copy(tmp_path, monkeypat
     (cache / "refs" / "main").write_text(commit)
     code = """
 import dataclasses, json, sys
-from pipeline.errors import RunStopped, UserError
-import pytest
-
 from pipeline.errors import UserError
 from pipeline.models.locate import Model
-from pipeline.models.node import refuse_other_models
 from pipeline.models.node import on_this_node
 try:
     print(on_this_node("guide", Model(*json.loads(sys.argv[1]))).path)

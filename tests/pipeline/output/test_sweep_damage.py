@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 import shutil
 from collections import Counter
@@ -24,7 +23,6 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.errors import RunStopped
-from pipeline.index import contact_sheet
 from pipeline.output.run_file import read_run
 from pipeline.scheduling.pool import Pool
 from pipeline.settings.loading import FAULTS_VARIABLE
@@ -87,12 +85,9 @@ def quick(monkeypatch):
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No waiting for other drivers or the disk, no renewing of the lease, a small contact sheet."""
-    monkeypatch.setattr(lease, "SETTLE_SECONDS", 0.0)
+    """No watching of other drivers, no renewing of the lease."""
     monkeypatch.setattr(lease, "WATCH_SECONDS", 0.0)
     monkeypatch.setattr(lease, "BEAT_SECONDS", 1e6)
-    monkeypatch.setattr(contact_sheet, "TILE", 4)
-    monkeypatch.setattr(os, "fsync", lambda _: None)
     monkeypatch.setenv(FAULTS_VARIABLE, FAULTS)
 
 

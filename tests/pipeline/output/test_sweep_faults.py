@@ -20,7 +20,6 @@ from pipeline.corpora.refilter import refilter
 from pipeline.corpora.retry import reopen
 from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped, UserError
-from pipeline.index import contact_sheet
 from pipeline.output.run_file import read_run
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage import lease
@@ -31,7 +30,7 @@ SETTINGS = {"batch_size": 2, "shard_size": 3, "min_confidence": 0.4, "keep_rejec
 REQUESTS = 8
 MISSING = (3, 6)
 """Rows whose source image does not exist in the run that `retry` reopens."""
-STEP = 29
+STEP = 37
 """Every so many of the operations are in the sample."""
 
 
@@ -104,11 +103,9 @@ def quick(monkeypatch):
 
 
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No waiting for other drivers, no renewing of the lease, a small contact sheet."""
-    monkeypatch.setattr(lease, "SETTLE_SECONDS", 0.0)
+    """No watching of other drivers, no renewing of the lease."""
     monkeypatch.setattr(lease, "WATCH_SECONDS", 0.0)
     monkeypatch.setattr(lease, "BEAT_SECONDS", 1e6)
-    monkeypatch.setattr(contact_sheet, "TILE", 4)
 
 
 @pytest.fixture(scope="module")

@@ -119,22 +119,30 @@ def test_the_first_requests_use_either_strategy_and_later_ones_the_chosen_one():
 AUTO_SETTINGS = {"candidates": 4, "min_confidence": 0.7, "retry_strategy": AUTO}
 
 
-@pytest.fixture
-def manifest(tmp_path):
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
     """100 requests, of which the first 64 are exploratory."""
-    return write_rows(tmp_path / "m.parquet", 100)
+    return write_rows(tmp_path_factory.mktemp("strategies") / "m.parquet", 100)
 
 
-def test_a_strategy_is_chosen_once_and_no_byte_depends_on_the_workers(manifest, tmp_path):
-    for workers in (1, 3):
-        executor = LocalExecutor(workers, seed=workers)
-        run_locally(manifest, tmp_path / str(workers), executor, **AUTO_SETTINGS)
-    assert published(tmp_path / "1") == published(tmp_path / "3")
+@pytest.fixture(scope="module")
+def undisturbed(manifest, tmp_path_factory):
+    """Its run by one worker."""
+    output = tmp_path_factory.mktemp("undisturbed") / "out"
+    run_locally(manifest, output, **AUTO_SETTINGS)
+    return output
+
+
+def test_a_strategy_is_chosen_once_and_no_byte_depends_on_the_workers(
+    manifest, undisturbed, tmp_path
+):
+    run_locally(manifest, tmp_path / "3", LocalExecutor(3, seed=3), **AUTO_SETTINGS)
+    assert published(undisturbed) == published(tmp_path / "3")
     assert verify(tmp_path / "3") == []
-    chosen, same = (read_run(tmp_path / name).retry_strategy for name in ("1", "3"))
+    chosen, same = (read_run(output).retry_strategy for output in (undisturbed, tmp_path / "3"))
     assert chosen == same
     awe = chosen["attempts"]["awe"]
-    rows = pq.read_table(tmp_path / "1" / "metadata.parquet").to_pylist()
+    rows = pq.read_table(undisturbed / "metadata.parquet").to_pylist()
     # 70 % of the first attempts are rejected.
     tried_again = [row for row in rows[:64] if row["attempts"] > 1]
     assert awe[REFINE]["attempts"] + awe[RESEED]["attempts"] == len(tried_again) > 32
@@ -149,13 +157,12 @@ def test_a_strategy_is_chosen_once_and_no_byte_depends_on_the_workers(manifest, 
 
 @pytest.mark.parametrize("batch", [5, 18])
 def test_a_run_that_stops_before_or_after_the_choice_resumes_to_the_same_bytes(
-    manifest, tmp_path, batch
+    manifest, undisturbed, tmp_path, batch
 ):
-    run_locally(manifest, tmp_path / "undisturbed", **AUTO_SETTINGS)
     stopping = LocalExecutor(before_task=stop_at(batch))
     with pytest.raises(RunStopped):
         run_locally(manifest, tmp_path / "stopped", stopping, **AUTO_SETTINGS)
     # The first 64 requests are 16 batches.
     assert (read_run(tmp_path / "stopped").retry_strategy is not None) == (batch > 16)
     run_locally(manifest, tmp_path / "stopped", **AUTO_SETTINGS)
-    assert published(tmp_path / "stopped") == published(tmp_path / "undisturbed")
+    assert published(tmp_path / "stopped") == published(undisturbed)
