@@ -71,12 +71,17 @@ def s3_server():
 
 @pytest.fixture
 def s3(s3_server, monkeypatch):
-    """A proxy before the server, with an empty bucket `corpora`; the environment names it."""
+    """A proxy before the server, with an empty bucket `corpora`; the environment names it.
+
+    A failed call is soon tried again.
+    """
     import boto3
     import fsspec
 
+    from pipeline.storage import remote
     from tests.support.stores import Proxy, s3_environment
 
+    monkeypatch.setattr(remote, "FIRST_PAUSE", 0.02)
     proxy = Proxy(s3_server, seed=0)
     for name, value in s3_environment(proxy.url).items():
         monkeypatch.setenv(name, value)

@@ -106,4 +106,4 @@ def test_run_killed_resumed_and_verified_it_is_what_a_disk_holds(gs, tmp_path):
     assert verified.returncode == 0, verified.stderr
     state = json.loads(drive.command("status", "gs://corpora/out", "--json").stdout)
     assert state["complete"]
-    assert state["done"] == state["requests"] == 24
+    assert state["done"] == state["requests"] == 12
