@@ -69,8 +69,8 @@ def test_resumed_and_verified_it_is_what_a_disk_holds(manifests, s3, tmp_path, m
         if task.batch.number == 2:
             s3.rates = {"503": 1.0}
 
-    output, executor = location("s3://corpora/out", 1), LocalExecutor(before_task=stay_away)
-    settings = {"batch_size": 3, "shard_size": 4, "emotions": (), "store_timeout_s": 1.0}
+    output, executor = location("s3://corpora/out", 0.3), LocalExecutor(before_task=stay_away)
+    settings = {"batch_size": 3, "shard_size": 4, "emotions": (), "store_timeout_s": 0.3}
     with pytest.raises(RunStopped, match="gave up after"):
         run_locally(there, output, executor, **settings)
     s3.rates = FAULTY
