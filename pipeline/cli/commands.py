@@ -20,6 +20,7 @@ for command in (
     runs.status,
     runs.verify,
     looking.report,
+    looking.view,
     looking.show,
     corpora.refilter,
     corpora.merge,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -15,15 +15,22 @@ def refilter(
     source: options.Corpus,
     output: options.NewCorpus,
     min_confidence: options.MinConfidence = None,
+    flags: Annotated[
+        Optional[str],
+        typer.Option(help="Flags set by hand in `view`, as SOURCE/flags.parquet; they go first."),
+    ] = None,
     set_: options.Set = None,
 ) -> None:
-    """Apply other thresholds to the corpus in SOURCE, by its stored scores, without a model."""
+    """Apply other thresholds, or flags, to the corpus in SOURCE, without a model."""
     with reported_errors():
         from pipeline.corpora.refilter import refilter as refilter_corpus
         from pipeline.storage.files import location
 
-        flags = {"min_confidence": min_confidence}
-        counts = refilter_corpus(location(source), location(output), set_ or [], flags, warn)
+        given = {"min_confidence": min_confidence}
+        by_hand = location(flags) if flags else None
+        counts = refilter_corpus(
+            location(source), location(output), set_ or [], given, warn, by_hand
+        )
     print_endings(output, counts)
 
 

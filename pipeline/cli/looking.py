@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Annotated, Optional
 
 import typer
@@ -51,3 +52,31 @@ def report(
 
         path = write_report(location(output), normalized(manifest) if manifest else None)
     echo(f"{path}: written; open it in a browser")
+
+
+def view(
+    output: options.Corpus,
+    flags: Annotated[
+        Optional[str],
+        typer.Option(help="File of the flags; flags.parquet in OUTPUT by default."),
+    ] = None,
+    manifest: Annotated[
+        Optional[str],
+        typer.Option(help="Where the manifest lies now; source images are read from there."),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of this machine; any free one by default.")] = 0,
+) -> None:
+    """Browse OUTPUT in a local page: filter, sort, open and flag samples. Ctrl-C ends it."""
+    with reported_errors():
+        from pipeline.corpora.flags import FLAGS_FILE
+        from pipeline.storage.addresses import normalized
+        from pipeline.storage.files import location
+        from pipeline.view.browser import Browser
+        from pipeline.view.server import serve
+
+        where = location(output)
+        path = location(flags) if flags else where / FLAGS_FILE
+        browser = Browser(where, path, normalized(manifest) if manifest else None)
+        # Ctrl-C is how this command ends.
+        with suppress(KeyboardInterrupt):
+            serve(browser, port, lambda url: echo(f"{output}: open {url}\nCtrl-C ends this."))

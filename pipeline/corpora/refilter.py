@@ -17,9 +17,10 @@ from pipeline.corpora.corpus import (
     read_results,
     schema_of,
 )
+from pipeline.corpora.flags import ACCEPT, REJECT, Flags, read_flags
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
-from pipeline.generation.verdicts import ACCEPTED, FAILED, decide, unscored
+from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED, Verdict, decide, unscored
 from pipeline.output.rows import RowLayout, layout_of
 from pipeline.output.run_file import RunFile, as_stored
 from pipeline.settings import revised
@@ -38,18 +39,24 @@ LATE = (
 )
 """Settings that can be changed without making an image again."""
 
+REJECTED_BY_HAND = "rejected by hand"
+
 
 class _Redecision:
     """Verdicts under new thresholds, and counts of what they could not decide.
 
+    Args:
+        flags: verdicts of people by key, which go before the thresholds.
+
     Attributes:
-        without_image: samples that reach the thresholds and whose images were not kept.
+        without_image: samples that are to be accepted and whose images were not kept.
+        failed: samples that are to be accepted by hand and have failed.
         unscored: by filter, the samples that have no score of it.
     """
 
-    def __init__(self, config: Config, layout: RowLayout):
-        self.config, self.layout = config, layout
-        self.without_image = 0
+    def __init__(self, config: Config, layout: RowLayout, flags: Mapping[str, str]):
+        self.config, self.layout, self.flags = config, layout, flags
+        self.without_image = self.failed = 0
         self.unscored: Counter[str] = Counter()
 
     def batches(self, source: Location, run: RunFile) -> Iterator[NumberedResults]:
@@ -59,10 +66,16 @@ class _Redecision:
     def decide(self, result: Result) -> Result:
         """The result under the new thresholds; as it is where there is nothing to decide."""
         record = result.record
+        flag = self.flags.get(record["key"])
         if record["status"] == FAILED or not record["attempts"]:
+            self.failed += flag == ACCEPT
             return result
-        self.unscored.update(unscored(record, self.layout, self.config))
-        verdict = decide(record, self.layout, self.config)
+        if flag is None:
+            self.unscored.update(unscored(record, self.layout, self.config))
+            verdict = decide(record, self.layout, self.config)
+        else:
+            by_hand = Verdict(REJECTED, REJECTED_BY_HAND)
+            verdict = by_hand if flag == REJECT else Verdict(ACCEPTED)
         accepted = verdict.status == ACCEPTED
         if accepted and result.image is None:
             self.without_image += 1
@@ -73,10 +86,13 @@ class _Redecision:
 
     def warnings(self) -> Iterator[str]:
         if self.without_image:
+            cause = "are to be accepted" if self.flags else "reach the thresholds"
             yield (
-                f"{self.without_image} sample(s) reach the thresholds but stay rejected, because "
-                "their images were not kept; a run with keep_rejected = true keeps them"
+                f"{self.without_image} sample(s) {cause} but stay rejected, because their images "
+                "were not kept; a run with keep_rejected = true keeps them"
             )
+        if self.failed:
+            yield f"{self.failed} sample(s) are flagged to be accepted, but have no image"
         for name, count in sorted(self.unscored.items()):
             yield (
                 f"{count} sample(s) have no score of filter {name} and pass it: their corpus was "
@@ -90,6 +106,7 @@ def refilter(
     assignments: Sequence[str],
     flags: Mapping[str, Any],
     warn: Callable[[str], None],
+    by_hand: Location | None = None,
 ) -> Mapping[str, Any]:
     """The corpus that other thresholds make of `source`, in `output`; returns its counts.
 
@@ -99,6 +116,7 @@ def refilter(
     Args:
         assignments, flags: the settings that change (see `pipeline.settings`).
         warn: called with a sentence about samples that could not be decided.
+        by_hand: a file of flags (see `pipeline.corpora.flags`), which go before the thresholds.
 
     Raises:
         UserError: not a complete corpus, a setting that would need new images, or an output that
@@ -109,8 +127,11 @@ def refilter(
     schema = schema_of(source, run)
     _check_settings(source, run, config, schema)
     parts = {**run.parts, "config": fingerprint_settings(config), "refiltered": run.fingerprint}
+    marked = _flags(by_hand, run)
+    if marked.by_key:
+        parts["flags"] = marked.described()
     described = derived_run(run, parts, config, run.requests)
-    redecision = _Redecision(config, layout_of(schema))
+    redecision = _Redecision(config, layout_of(schema), marked.by_key)
     batches = redecision.batches(source, run)
     counts = pack(output, described, config, schema, {source: run}, batches)
     for warning in redecision.warnings():
@@ -118,10 +139,24 @@ def refilter(
     return counts
 
 
+def _flags(by_hand: Location | None, run: RunFile) -> Flags:
+    """
+    Raises:
+        UserError: there is no such file, or it holds no flags of this run.
+    """
+    if by_hand is None:
+        return Flags(run.fingerprint)
+    if not by_hand.exists():
+        raise UserError(f"{by_hand} does not exist; `muse-batch view` writes flags")
+    return read_flags(by_hand, run)
+
+
 def _check_settings(source: Location, run: RunFile, config: Config, schema: pa.Schema) -> None:
     """Refuse settings that would need new images or scores that are not there."""
     stored = as_stored(as_dict(config))
-    fixed = [key for key in stored if key not in LATE and stored[key] != run.config.get(key)]
+    # A corpus of an earlier version lacks the settings that have come since.
+    before = stored | run.config
+    fixed = [key for key in stored if key not in LATE and stored[key] != before[key]]
     if fixed:
         raise UserError(
             f"{', '.join(fixed)}: cannot be changed without new images; refilter can change "

@@ -166,7 +166,13 @@ def _thresholds(run: RunFile) -> str:
         rows.append(("phash", f"more than {distance} bits from every earlier sample"))
     if config["quota"]:
         rows.append((f"samples of one {escape(config['quota_by'])}", f"{config['quota']} at most"))
-    return f"{table(('accepted if', 'is'), rows)}\n{trust}\n"
+    by_hand = ""
+    if flags := run.parts.get("flags"):
+        by_hand = (
+            f"\nPeople flagged samples, whatever their scores: {flags['accept']} to be accepted, "
+            f"{flags['reject']} to be rejected.\n"
+        )
+    return f"{table(('accepted if', 'is'), rows)}\n{trust}\n{by_hand}"
 
 
 def _models(run: RunFile) -> str:

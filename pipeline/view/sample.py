@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.output.records import FIELDS, KIND, TRACE
 from pipeline.output.rows import RowLayout, json_value
 from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location
@@ -69,6 +70,11 @@ def find_sample(output: Location, key: str) -> Sample:
         found = pictures.members(place)
         members = {name: found[name] for name in found if name.partition(".")[0] == key}
     return Sample(row, rows.layout, place, members, image)
+
+
+def traces() -> tuple[str, ...]:
+    """The columns that hold a list for each step or attempt."""
+    return tuple(field.name for field in FIELDS if field.metadata[KIND] == TRACE)
 
 
 def as_text(sample: Sample) -> str:

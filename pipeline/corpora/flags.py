@@ -1,0 +1,108 @@
+"""Flags that people put on samples by hand: a small parquet file, which `refilter` honours."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import UserError
+from pipeline.output.records import from_parquet
+from pipeline.output.run_file import RunFile
+from pipeline.planning.plan import KEY_DIGITS
+from pipeline.storage.files import Location, json_bytes, write_bytes
+
+FLAGS_FILE = "flags.parquet"
+
+ACCEPT, REJECT = "accept", "reject"
+FLAGS = (ACCEPT, REJECT)
+
+RUN = b"fingerprint"
+"""Key in the file's metadata of the fingerprint of the run that the keys belong to."""
+
+SCHEMA = pa.schema([("key", pa.string()), ("flag", pa.string())])
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Flags of the samples of one run.
+
+    Attributes:
+        fingerprint: of the run.
+        by_key: `accept` or `reject` by the sample's key.
+    """
+
+    fingerprint: str
+    by_key: Mapping[str, str] = field(default_factory=dict)
+
+    def changed(self, keys: list[str], flag: str | None) -> Flags:
+        """The same with another flag on these samples, or none."""
+        kept = {key: value for key, value in self.by_key.items() if key not in set(keys)}
+        return Flags(self.fingerprint, kept | (dict.fromkeys(keys, flag) if flag else {}))
+
+    def described(self) -> dict[str, Any]:
+        """What the parts of a run that was made by them hold: their digest and counts."""
+        digest = hashlib.sha256(json_bytes(dict(self.by_key))).hexdigest()
+        counts = Counter(self.by_key.values())
+        return {"sha256": digest, **{flag: counts[flag] for flag in FLAGS}}
+
+
+def write_flags(path: Location, flags: Flags) -> None:
+    """Write the flags in the order of their keys."""
+    keys = sorted(flags.by_key)
+    table = pa.table(
+        {"key": keys, "flag": [flags.by_key[key] for key in keys]},
+        SCHEMA.with_metadata({RUN: flags.fingerprint}),
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def read_flags(path: Location, run: RunFile) -> Flags:
+    """The flags in a file, which have to be those of that run; none if there is no file.
+
+    Raises:
+        UserError: no such flags, or those of another run.
+    """
+    if not path.exists():
+        return Flags(run.fingerprint)
+    try:
+        table = from_parquet(path.read_bytes())
+        rows = table.select(SCHEMA.names).to_pylist()
+    except (pa.ArrowException, KeyError, OSError) as error:
+        cause = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} holds no flags ({cause}); `muse-batch view` writes them") from None
+    made_for = (table.schema.metadata or {}).get(RUN, b"").decode(errors="replace")
+    if made_for and made_for != run.fingerprint:
+        raise UserError(
+            f"{path} holds flags of another run (fingerprint {made_for[:12]}, not "
+            f"{run.fingerprint[:12]}); their keys would name other samples here"
+        )
+    by_key: dict[str, str] = {}
+    for number, row in enumerate(rows):
+        _check(path, number, row, run.requests)
+        if by_key.setdefault(row["key"], row["flag"]) != row["flag"]:
+            raise UserError(f"{path}: row {number}: {row['key']} has two different flags")
+    return Flags(run.fingerprint, by_key)
+
+
+def _check(path: Location, number: int, row: Mapping[str, Any], requests: int) -> None:
+    """
+    Raises:
+        UserError: a row that names no sample of the run, or no flag.
+    """
+    key, flag = row["key"], row["flag"]
+    if flag not in FLAGS:
+        raise UserError(f"{path}: row {number}: flag is {flag!r}; write {' or '.join(FLAGS)}")
+    is_key = isinstance(key, str) and key.isascii() and key.isdigit() and len(key) == KEY_DIGITS
+    if not is_key or int(key) >= requests:
+        raise UserError(
+            f"{path}: row {number}: key is {str(key)[:40]!r}, which is no key of this corpus "
+            f"({0:0{KEY_DIGITS}d} to {requests - 1:0{KEY_DIGITS}d})"
+        )

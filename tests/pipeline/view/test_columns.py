@@ -1,0 +1,77 @@
+"""Which rows match a query, against plain Python."""
+
+import pytest
+
+from pipeline.view.columns import Columns, Condition, Query, QueryError
+from pipeline.view.rows import finished_rows
+from tests.support.corpora import rows_of
+
+ROWS = [
+    {"prompt": f"a {'Dog' if n % 2 else 'cat'} {n}", "emotion": "awe", "rating": n % 4 or None}
+    for n in range(20)
+]
+
+
+@pytest.fixture
+def corpus(make_corpus):
+    out = make_corpus(rows=ROWS)
+    return Columns(finished_rows(out)), rows_of(out)
+
+
+@pytest.mark.parametrize(
+    ("column", "operator", "value", "holds"),
+    [
+        ("status", "is", "accepted", lambda v: v == "accepted"),
+        ("prompt", "contains", "dog", lambda v: "dog" in v.lower()),
+        ("judge_confidence", "at least", "0.5", lambda v: v >= 0.5),
+        ("judge_confidence", "at most", "0.5", lambda v: v <= 0.5),
+        ("rating", "is", "3", lambda v: v == 3),
+        ("rating", "is empty", "", lambda v: v is None),
+        ("rating", "is not empty", "", lambda v: v is not None),
+        ("prompt", "contains", "%", lambda v: "%" in v),
+    ],
+)
+def test_a_condition_chooses_the_rows_for_which_it_holds(corpus, column, operator, value, holds):
+    columns, rows = corpus
+    found = columns.matching(Query((Condition(column, operator, value),)))
+    assert found.tolist() == [n for n, row in enumerate(rows) if holds(row[column])]
+
+
+def test_all_conditions_have_to_hold_and_rows_are_sorted(corpus):
+    columns, rows = corpus
+    asked = {
+        "conditions": [
+            {"column": "prompt", "operator": "contains", "value": "cat"},
+            {"column": "rating", "operator": "is not empty"},
+        ],
+        "sort": "judge_confidence",
+        "descending": True,
+    }
+    chosen = [n for n, row in enumerate(rows) if "cat" in row["prompt"] and row["rating"]]
+    expected = sorted(chosen, key=lambda n: -rows[n]["judge_confidence"])
+    assert columns.matching(Query.of(asked)).tolist() == expected
+
+
+def test_empty_values_come_last_in_either_order(corpus):
+    columns, rows = corpus
+    empty = [n for n, row in enumerate(rows) if row["rating"] is None]
+    for descending in (False, True):
+        found = columns.matching(Query(sort="rating", descending=descending)).tolist()
+        assert found[-len(empty) :] == empty
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"conditions": [{"column": "nothing", "operator": "is", "value": "x"}]},
+        {"conditions": [{"column": "rating", "operator": "contains", "value": "x"}]},
+        {"conditions": [{"column": "rating", "operator": "is", "value": "many"}]},
+        {"conditions": [{"column": "rating"}]},
+        {"conditions": "all"},
+        {"sort": "nothing"},
+        [],
+    ],
+)
+def test_what_cannot_be_asked_is_refused(corpus, asked):
+    with pytest.raises(QueryError):
+        corpus[0].matching(Query.of(asked))
