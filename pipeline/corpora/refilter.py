@@ -155,7 +155,7 @@ def _check_settings(source: Location, run: RunFile, config: Config, schema: pa.S
     """Refuse settings that would need new images or scores that are not there."""
     stored = as_stored(as_dict(config))
     # A corpus of an earlier version lacks the settings that have come since.
-    before = stored | run.config
+    before = {**stored, **run.config}
     fixed = [key for key in stored if key not in LATE and stored[key] != before[key]]
     if fixed:
         raise UserError(
