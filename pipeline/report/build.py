@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from pipeline.index.reasons import reason_lines
 from pipeline.output.sample_files import MIXTURE
 from pipeline.report import duplicates
 from pipeline.report.cost import cost_of
@@ -116,7 +117,7 @@ def report_html(rows: FinishedRows, manifest: str | None = None) -> str:
             starts=count_figure(figures.start_steps, "Where guidance began", "denoising step"),
             scores=score_figures(figures),
             pixels=pixel_figures(tiles.values(), labels),
-            reasons=[(*kind, n) for kind, n in figures.reasons.most_common()],
+            reasons=list(reason_lines(figures.endings.as_dict())),
             emoset_note=EMOSET_NOTE,
             notes=_notes(rows, maker),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,21 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED
+from pipeline.generation.verdicts import ACCEPTED, REJECTED
+from pipeline.index.reasons import ReasonCounts
 from pipeline.output.sample_files import MIXTURE
 
 COSINE_BINS = np.linspace(-1, 1, 81)
 """Edges of the bins of cosines and of structural similarity, 0.025 wide."""
-
-MAX_REASONS = 20
-"""Kinds of reasons that are counted by name."""
-
-OTHER_REASONS = "other reasons"
-
-_VARIABLE = re.compile(r"'[^']*'|\d+(\.\d+)?")
-"""Parts of a reason that differ between requests: quoted names, and numbers."""
-
-JUDGE_REASON = "the judge does not confirm the target"
 
 SCORES = ("similarity", "source_similarity", "source_ssim")
 
@@ -37,6 +27,7 @@ COLUMNS = (
     "emotion",
     "mixture",
     "reason",
+    "row",
     "judge_emotion",
     "judge_confidence",
     "guide_emotion",
@@ -62,12 +53,11 @@ class Figures:
         tasks: requests by task and status.
         judged: scored requests by target and the judge's strongest emotion; no mixtures.
         opinions: scored requests by the guide's and the judge's strongest emotion.
-        reasons: rejected and failed requests by status and kind of reason.
+        endings: why requests were rejected or failed, and whose prompts were cut.
         histograms: of each score, by status: how many requests lie in each of `COSINE_BINS`.
         attempts, start_steps: requests by these numbers.
         nfe: network evaluations in all.
         accepted_nfe: those of accepted samples alone.
-        cut_prompts: requests whose prompt the text encoder could not read to its end.
         confidence_sum: of the judge over accepted samples.
     """
 
@@ -75,13 +65,12 @@ class Figures:
     tasks: Counter[tuple[str, str]] = field(default_factory=Counter)
     judged: Counter[tuple[str, str]] = field(default_factory=Counter)
     opinions: Counter[tuple[str, str]] = field(default_factory=Counter)
-    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    endings: ReasonCounts = field(default_factory=ReasonCounts)
     histograms: dict[tuple[str, str], np.ndarray[Any, Any]] = field(default_factory=dict)
     attempts: Counter[int] = field(default_factory=Counter)
     start_steps: Counter[int] = field(default_factory=Counter)
     nfe: int = 0
     accepted_nfe: int = 0
-    cut_prompts: int = 0
     confidence_sum: float = 0.0
 
     def count(self, status: str | None = None) -> int:
@@ -98,7 +87,7 @@ class Figures:
         single = scored.filter(scored["emotion"].is_valid())
         self.judged.update(_counted(single, ["target", "judge_emotion"]))
         self.opinions.update(_counted(scored, ["guide_emotion", "judge_emotion"]))
-        self._add_reasons(table)
+        self.endings.add(table)
         for status in (ACCEPTED, REJECTED):
             self._add_scores(scored.filter(pc.equal(scored["status"], status)), status)
         made = table.filter(pc.greater(table["attempts"], 0))
@@ -108,15 +97,6 @@ class Figures:
         self.nfe += pc.sum(table["total_nfe"]).as_py() or 0
         self.accepted_nfe += pc.sum(accepted["total_nfe"]).as_py() or 0
         self.confidence_sum += pc.sum(accepted["judge_confidence"]).as_py() or 0.0
-        self.cut_prompts += pc.sum(pc.greater(table["prompt_truncated"], 0)).as_py() or 0
-
-    def _add_reasons(self, table: pa.Table) -> None:
-        for status in (REJECTED, FAILED):
-            reasons = table.filter(pc.equal(table["status"], status))["reason"]
-            for reason, count in Counter(reasons.to_pylist()).items():
-                kind = kind_of(reason or "no reason is stored")
-                known = (status, kind) in self.reasons or len(self.reasons) < MAX_REASONS
-                self.reasons[status, kind if known else OTHER_REASONS] += count
 
     def _add_scores(self, table: pa.Table, status: str) -> None:
         for name in SCORES:
@@ -131,13 +111,6 @@ class Figures:
             return None
         middle = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
         return float((COSINE_BINS[middle] + COSINE_BINS[middle + 1]) / 2)
-
-
-def kind_of(reason: str) -> str:
-    """A reason without what differs between requests."""
-    if reason.startswith("judge confirms"):
-        return JUDGE_REASON
-    return _VARIABLE.sub("...", reason)[:120]
 
 
 def _counted(table: pa.Table, columns: list[str]) -> Mapping[Any, int]:

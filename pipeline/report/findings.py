@@ -46,10 +46,10 @@ def findings(run: RunFile, figures: Figures, duplicates: int, hashed: int) -> li
                 share > 0.05,
             )
         )
-    if figures.cut_prompts:
+    if cut := figures.endings.as_dict()["cut_prompts"]["requests"]:
         found.append(
             Finding(
-                f"The prompts of {figures.cut_prompts} requests were longer than the text encoder "
+                f"The prompts of {cut} requests were longer than the text encoder "
                 "reads: their ends had no effect.",
                 True,
             )

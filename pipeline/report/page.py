@@ -32,7 +32,7 @@ class Page:
         duplicates: pairs of tiles with the bits between them.
         duplicate_count, hashed: samples with a near-duplicate, of those that were compared.
         outcome, confusion, opinion, curve, scores, attempts, starts, pixels: charts.
-        reasons: status, kind and count.
+        reasons: a line for each reason why requests failed or were rejected.
         notes: what could not be read or shown.
     """
 
@@ -64,7 +64,7 @@ class Page:
     starts: Figure | None
     scores: Sequence[Figure]
     pixels: Sequence[Figure]
-    reasons: Sequence[tuple[str, str, int]]
+    reasons: Sequence[str]
     emoset_note: str
     notes: Sequence[str]
 

@@ -1,0 +1,52 @@
+"""The commands that show a corpus to people."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from tests.support import drive
+
+
+@pytest.mark.parametrize("command", [["report"], ["view"], ["show"]])
+def test_what_is_no_corpus_is_refused(tmp_path, command):
+    key = ["000000000000"] if command == ["show"] else []
+    done = drive.command(*command, tmp_path, *key)
+    assert done.returncode == 2
+    assert "is not the output of a run: it has no run.json" in done.stderr
+
+
+def test_report_says_where_it_is(make_corpus):
+    out = make_corpus()
+    done = drive.command("report", out)
+    assert done.stdout == f"{out}/report.html: written; open it in a browser\n"
+    assert (out / "report.html").stat().st_size > 10_000
+
+
+def test_a_port_that_is_taken_is_named(make_corpus):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = drive.command("view", make_corpus(), "--port", taken.getsockname()[1])
+    assert done.returncode == 1
+    assert "address already in use" in done.stderr
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_page_is_served_until_a_signal_comes(make_corpus, number):
+    words = [sys.executable, "-m", "pipeline", "view", str(make_corpus())]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as view:
+        try:
+            url = re.search(r"http://127\.0\.0\.1:\d+/\S+/", view.stdout.readline())[0]
+            with urllib.request.urlopen(url, timeout=60) as page:
+                assert b"muse-batch view" in page.read()
+            view.send_signal(number)
+            assert view.wait(drive.TIMEOUT_S) == 0
+            assert view.stderr.read() == ""
+        finally:
+            view.kill()
