@@ -68,10 +68,14 @@ def test_scale_commands_measure_what_they_say(tmp_path):
     (plan,) = scale("plan", "--requests", 4000, "--folder", tmp_path)
     (named,) = scale("plan", "--requests", 4000, "--named", "--folder", tmp_path)
     assert plan["requests"] == named["requests"] == 4000
-    made, resumed = scale("resume", "--shards", 12, "--requests", 4000, "--folder", tmp_path)
+    sizes = ["--shards", 12, "--requests", 4000, "--pending", 3, "--kib", 2000]
+    made, resumed = scale("resume", *sizes, "--folder", tmp_path)
     assert made["shards"] == resumed["shards"] == 12
     # The batch that closed the last shard is on disk; the next one is to be made.
     assert resumed["first"] == 13
+    assert resumed["mib_in_batches"] >= 58
+    assert resumed["mib_read"] < 8
+    assert resumed["opened"]["_state/*.parquet"] == 4
     assert len(list(Path(tmp_path).glob("resume-*/shards/*.tar"))) == 12
 
 

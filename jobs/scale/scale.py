@@ -8,60 +8,36 @@ wall time, which are printed beside them.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
-import threading
+import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 from unittest.mock import patch
 
 import typer
 
+from jobs.scale.measure import MIB, measured
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 Folder = Annotated[Path, typer.Option(help="Where to make what is measured; it is not removed.")]
-MIB = 1 << 20
-SAMPLE_SECONDS = 0.05
-"""How often the memory is measured."""
-
-
-@contextmanager
-def measured(figures: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Add seconds, CPU seconds, and resident memory in MiB (start, middle, peak) to `figures`."""
-    import psutil
-
-    process, memory, end = psutil.Process(), [], threading.Event()
-
-    def watch() -> None:
-        while True:
-            memory.append(process.memory_info().rss // MIB)
-            if end.wait(SAMPLE_SECONDS):
-                return
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    began, cpu_began = time.perf_counter(), time.process_time()
-    try:
-        yield figures
-    finally:
-        figures["seconds"] = round(time.perf_counter() - began, 2)
-        figures["cpu_seconds"] = round(time.process_time() - cpu_began, 2)
-        end.set()
-        watcher.join()
-        figures["mib_at_start"] = memory[0]
-        figures["mib_midway"] = memory[len(memory) // 2]
-        figures["mib_peak"] = max(memory)
 
 
 def write_manifest(path: Path, rows: int, named: bool) -> Path:
-    """A manifest of `rows` rows with a prompt each; `named`: also with an id and an emotion."""
+    """A manifest of `rows` rows with a prompt each; `named`: also with an id and an emotion.
+
+    One that is there is taken as it is.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if path.exists():
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = ["prompt", "id", "emotion"] if named else ["prompt"]
     schema = pa.schema([(name, pa.string()) for name in columns])
@@ -99,15 +75,20 @@ def run(
     shard_size: int = 1000,
     workers: int = 2,
     min_confidence: float = 0.5,
+    near_duplicates: int = -1,
+    until: int = 0,
+    output: Annotated[str, typer.Option(help="To resume: the folder of an earlier run.")] = "",
     folder: Folder = Path("build/scale"),
 ) -> None:
-    """A whole run of the null engine through Ray, and the driver's CPU time for each request.
+    """A run of the null engine through Ray, and the driver's CPU time for each request.
 
-    With --min-confidence 0.999, next to nothing is accepted: what the driver keeps of rejected
-    requests then shows in its memory.
+    With --min-confidence 0.99, next to nothing is accepted: what the driver keeps of rejected
+    requests then shows in its memory. --until N prints the figures once N requests are made, and
+    then ends this process by SIGKILL, with which Ray's processes end, too.
     """
     from pipeline import execute as running
     from pipeline.config import Config
+    from pipeline.scheduling.driver import Driver
 
     config = Config(
         engine="null",
@@ -115,23 +96,45 @@ def run(
         shard_size=shard_size,
         workers=workers,
         min_confidence=min_confidence,
+        near_duplicates=near_duplicates,
     )
-    manifest = write_manifest(folder / f"run-{requests}.parquet", requests // 8, False)
-    output = folder / f"run-{requests}-{os.getpid()}"
-    whole: dict[str, Any] = {"command": "run", "requests": requests}
+    manifest = write_manifest(folder / f"plan-{requests // 8}-False.parquet", requests // 8, False)
+    place = Path(output) if output else folder / f"run-{requests}-{os.getpid()}"
+    whole: dict[str, Any] = {"command": "run", "requests": requests, "output": str(place)}
     whole |= {"batch_size": batch_size, "shard_size": shard_size}
     working: dict[str, Any] = {"part": "workers at work"}
-    make_shards = running.make_shards
+    make_shards, on_report = running.make_shards, Driver._on_report
+    made = Counter[str]()
+    in_shards, in_all = contextlib.ExitStack(), contextlib.ExitStack()
 
     def measured_shards(*arguments: Any) -> Any:
-        with measured(working):
+        with in_shards:
+            in_shards.enter_context(measured(working))
             return make_shards(*arguments)
 
-    with patch.object(running, "make_shards", measured_shards), measured(whole):
-        counts = running.execute(str(manifest), output, config, print).counts
-    working["cpu_ms_per_request"] = round(working["cpu_seconds"] / requests * 1000, 3)
-    print(json.dumps(working))
-    print(json.dumps(whole | {"accepted": counts["accepted"]}))
+    def counted(driver: Any, report: Any) -> None:
+        made.update(report.statuses)
+        on_report(driver, report)
+        if until and made.total() >= until:
+            in_shards.close()
+            in_all.close()
+            print_figures()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def print_figures() -> None:
+        working["made"] = made.total()
+        working["cpu_ms_per_request"] = round(working["cpu_seconds"] / made.total() * 1000, 3)
+        print(json.dumps(working))
+        print(json.dumps(whole), flush=True)
+
+    with (
+        patch.object(running, "make_shards", measured_shards),
+        patch.object(Driver, "_on_report", counted),
+        in_all,
+    ):
+        in_all.enter_context(measured(whole))
+        whole["accepted"] = running.execute(str(manifest), place, config, print).counts["accepted"]
+    print_figures()
 
 
 @app.command()
@@ -139,10 +142,17 @@ def resume(
     shards: int = 10_000,
     shard_size: int = 10,
     requests: int = 10_000_000,
+    pending: int = 500,
+    kib: int = 400,
     folder: Folder = Path("build/scale"),
 ) -> None:
-    """Publish `shards` shards of a plan of `requests`, then resume up to the first task; no Ray."""
+    """Publish `shards` shards of a plan of `requests`, then resume up to the first task; no Ray.
+
+    Besides, `pending` batches lie behind the one that comes next, as those of a killed run do;
+    their images are of `kib` KiB each.
+    """
     from pipeline.config import Config
+    from pipeline.output.batches import list_batches
     from pipeline.output.markers import read_markers
 
     config = Config(engine="null", batch_size=shard_size, shard_size=shard_size, min_confidence=0.0)
@@ -152,9 +162,12 @@ def resume(
     with measured({"command": "publish", "shards": shards}) as figures:
         run_until(manifest, output, config, shards + 1)
     print(json.dumps(figures))
-    with measured({"command": "resume", "shards": len(read_markers(output))}) as figures:
+    first = shards + 2
+    write_batches(manifest, output, config, range(first, first + pending), kib)
+    with measured({"command": "resume", "shards": len(read_markers(output))}, output) as figures:
         figures["first"] = run_until(manifest, output, config, 0)
-    print(json.dumps(figures | {"requests": requests}))
+    waiting = sum(file.size for file in list_batches(output))
+    print(json.dumps(figures | {"requests": requests, "mib_in_batches": waiting // MIB}))
 
 
 def run_until(manifest: Path, output: Path, config: Any, batch: int) -> int:
@@ -175,6 +188,24 @@ def run_until(manifest: Path, output: Path, config: Any, batch: int) -> int:
     return reached[0]
 
 
+def write_batches(path: Path, output: Path, config: Any, numbers: range, kib: int) -> None:
+    """Write these batches of a plan as workers do, with random bytes for images."""
+    from manifests.read import check
+    from pipeline.generation.load import load_engine
+    from pipeline.generation.samples import BatchMaker
+    from pipeline.output.batches import write_batch
+    from pipeline.output.records import record_schema
+    from pipeline.output.rows import layout_of
+    from pipeline.planning.manifest_input import batches_of
+
+    manifest = check(str(path), config.emotions, len(config.emotions))
+    schema = record_schema(config.taxonomy.labels, config.filters, manifest.extra)
+    maker = BatchMaker(load_engine({}, config, False), {}, config, layout_of(schema), "")
+    for batch in itertools.islice(batches_of(manifest, config, numbers.start), len(numbers)):
+        results = [replace(result, image=os.urandom(kib * 1024)) for result in maker.make(batch)]
+        write_batch(output, batch.number, results, schema)
+
+
 @app.command()
 def pack(
     images: int = 512,
@@ -183,19 +214,12 @@ def pack(
     folder: Folder = Path("build/scale"),
 ) -> None:
     """What images of a size cost the driver, and the worker that packs them into shards."""
-    from dataclasses import replace
-
     from manifests.read import check
     from pipeline.config import Config
     from pipeline.execute import make_job
-    from pipeline.generation.load import load_engine
-    from pipeline.generation.samples import BatchMaker
     from pipeline.models.locate import locate
-    from pipeline.output.batches import write_batch
     from pipeline.output.packing import Packer
-    from pipeline.output.rows import layout_of
     from pipeline.output.run_file import describe, write_run
-    from pipeline.planning.manifest_input import batches_of
     from pipeline.scheduling.driver import Driver
 
     config = Config(
@@ -207,11 +231,7 @@ def pack(
     run = describe(manifest, "", config, locate(config))
     write_run(output, run)
     job = make_job(output, config, {}, run, manifest, "")
-    engine = load_engine({}, config, False)
-    maker = BatchMaker(engine, {}, config, layout_of(job.schema), "")
-    for batch in batches_of(manifest, config):
-        results = [replace(result, image=os.urandom(kib * 1024)) for result in maker.make(batch)]
-        write_batch(output, batch.number, results, job.schema)
+    write_batches(path, output, config, range(-(-images // config.batch_size)), kib)
 
     packing, pack_one = [0.0], Packer.pack
 
@@ -274,7 +294,3 @@ def wait(workers: int = 1000, times: int = 200) -> None:
     figures["cpu_ms_per_wait"] = round(figures["cpu_seconds"] / times * 1000, 3)
     print(json.dumps(figures))
     ray.shutdown()
-
-
-if __name__ == "__main__":
-    app()
