@@ -108,6 +108,9 @@ def read_json(file: Path) -> Mapping[str, Any]:
     Raises:
         ValueError: there is none, or it holds something else.
     """
+    # Opening a pipe could wait for ever.
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file} is not a regular file; copy it again")
     try:
         content = json.loads(file.read_bytes())
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """What a model folder holds is known from its names and settings; nothing is loaded."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from muse.diffusion.model_files import (
     family_of_file,
     folder_problems,
     model_problems,
+    read_json,
     variant_of,
 )
 from muse.mini import WEIGHTS
@@ -155,3 +157,13 @@ def test_a_single_file_is_known_by_its_tensors(tmp_path):
     save_file({first: torch.zeros(2, 9, 3, 3)}, file)
     (problem,) = model_problems(file)
     assert "takes 9 channels" in problem
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["model_index.json", "unet/config.json"])
+def test_a_pipe_in_a_model_folder_is_refused_instead_of_waiting(model, name):
+    (model / name).unlink()
+    os.mkfifo(model / name)
+    with pytest.raises(ValueError, match=r"is not a regular file"):
+        read_json(model / name)
+    assert model_problems(model)
