@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from manifests.schema import Row
 from muse.emotions import Target
-from muse.mini import WEIGHTS
 from pipeline.config import Config
 from pipeline.config_models import EMBEDDED
+from pipeline.models.locate import local_path
 
 MAX_ROWS_SHOWN = 10
 """Rows that a warning lists."""
@@ -137,7 +136,11 @@ class PromptCheck:
 def _tokenizers(config: Config) -> Iterator[Any]:
     if config.engine == "null":
         return
-    model = WEIGHTS / "diffusion" if config.model == EMBEDDED else Path(config.model).expanduser()
+    try:
+        model = local_path("model", config.model, download=False)
+    except ValueError:
+        # Not on this machine yet, or wrong, which `locate` says.
+        return
     for name in TOKENIZERS:
         if (model / name).is_dir():
             from transformers import CLIPTokenizer

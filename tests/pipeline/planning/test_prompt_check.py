@@ -1,5 +1,7 @@
 """Prompts of which the model reads only a part."""
 
+import shutil
+
 import pytest
 from transformers import CLIPTokenizer
 
@@ -47,6 +49,17 @@ def test_the_measure_is_what_the_model_loses(tokenizer, prompt):
     lost = lost_tokens(tokenizer, prompt, Target.of("awe"), 8, ", evoking")
     assert lost > 0
     assert _lost(prompt) == [f"row 7: {lost} tokens"]
+
+
+def test_a_model_of_the_hub_is_checked_where_it_is_on_this_machine(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    prompt = "dog " * 100
+    assert _lost(prompt, model="someone/model") == []
+    repository = tmp_path / "models--someone--model"
+    shutil.copytree(WEIGHTS / "diffusion", repository / "snapshots" / "abc")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("abc")
+    assert _lost(prompt, model="someone/model") == _lost(prompt)
 
 
 def test_the_most_that_any_emotion_costs_is_what_is_lost(tokenizer):
