@@ -10,16 +10,12 @@ from manifests.read import Manifest, content_hash, file_identity
 from pipeline.classifier.quality import classifier_warnings
 from pipeline.config import Config
 from pipeline.corpora.retry import finish_reopening
-from pipeline.errors import UserError
 from pipeline.generation.worker import Job
 from pipeline.index.build import clear_leftovers, conclude
 from pipeline.models.locate import CLASSIFIERS, Model, locate
 from pipeline.output.extend import extend
-from pipeline.output.integrity import (
-    damaged_index,
-    damaged_shards,
-    refuse_damaged_shards,
-)
+from pipeline.output.integrity import TAR, refuse_damage, refuse_damaged_shards
+from pipeline.output.markers import read_markers
 from pipeline.output.records import record_schema
 from pipeline.output.run_file import (
     RunFile,
@@ -112,6 +108,7 @@ def execute(
             clear_temporaries(output)
             run = finish_reopening(output, run)
             refuse_damaged_shards(output)
+            is_resumed = bool(read_markers(output))
 
             # Make the batches that are missing, pack them, and commit the shards.
             job = make_job(output, config, models, run, manifest, folder_of(manifest_path))
@@ -119,6 +116,10 @@ def execute(
             pieces = make_shards(manifest, job, lease, executor or executor_for(config))
             if pieces:
                 warn(_pieces_warning(pieces))
+
+            # Read what an earlier call had committed, now that no worker waits for it.
+            if is_resumed:
+                refuse_damaged_shards(output, read=(TAR,))
 
             # Conclude: the index, and the counts.
             return Outcome(conclude(output, read_run(output), job.schema))
@@ -154,14 +155,9 @@ def _complete_before(output: Location, run: RunFile) -> Outcome:
     """The outcome of a run that was complete before this call.
 
     Raises:
-        UserError: it is damaged, as far as names, sizes and the small files show.
+        UserError: it is damaged; every byte of it is read.
     """
-    if damage := [*damaged_shards(output), *damaged_index(output, run)]:
-        listed = "\n  ".join([f"{output} is complete, but damaged:", *damage])
-        raise UserError(
-            f"{listed}\nRestore these files from a copy, or give another --output. "
-            f"`muse-batch verify {output}` reads all files."
-        )
+    refuse_damage(output, run)
     clear_leftovers(output)
     assert run.counts is not None
     return Outcome(run.counts, already_done=True)

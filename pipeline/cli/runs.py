@@ -174,6 +174,8 @@ def status(
 
         state = state_of(location(output))
     echo(json.dumps(state, indent=2) if as_json else as_text(state))
+    if state["damage"]:
+        raise typer.Exit(FAILED)
 
 
 def verify(output: options.Corpus) -> None:

@@ -16,7 +16,13 @@ from pipeline.errors import UserError
 from pipeline.generation.results import Result
 from pipeline.index.build import clear_leftovers, conclude
 from pipeline.index.metadata import METADATA_FILE, open_metadata
-from pipeline.output.integrity import read_committed, refuse_damage, refuse_damaged_shards
+from pipeline.output.integrity import (
+    PARQUET,
+    TAR,
+    read_committed,
+    refuse_damage,
+    refuse_damaged_shards,
+)
 from pipeline.output.markers import (
     Marker,
     read_markers,
@@ -138,7 +144,7 @@ def pack(
             if not run.complete:
                 write_run(output, run)
                 clear_temporaries(output)
-                refuse_damaged_shards(output)
+                refuse_damaged_shards(output, (TAR, PARQUET))
                 publisher = Publisher(output, config, schema)
                 for number, results in batches:
                     if number == publisher.next.batch:

@@ -53,13 +53,13 @@ def reopen(output: Location) -> Reopened:
     """
     run = finished_run(output)
     _refuse_derived(output, run)
+    refuse_damage(output, run)
     markers = read_markers(output)
     first = next((marker.shard for marker in markers if marker.failed), None)
     if markers and first is None:
         return Reopened()
     first = first or 0
     start = shard_with_start_of(markers, first)
-    refuse_damage(output, run, start)
     with Lease(output):
         clear_temporaries(output)
         reopened = _restore_batches(output, run, start, markers[first:])

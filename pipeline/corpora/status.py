@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.generation.verdicts import STATUSES
 from pipeline.output.finished import Counts, find_finished
-from pipeline.output.integrity import missing_end, missing_marker
+from pipeline.output.integrity import damaged_index, damaged_shards
 from pipeline.output.markers import Marker, read_markers
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.storage.files import Location
@@ -16,7 +16,7 @@ from pipeline.storage.log import read_log
 
 
 def status(output: Location) -> dict[str, Any]:
-    """Counts, speed and what is left.
+    """Counts, speed, what is left, and damage, without reading the files of a shard.
 
     Raises:
         UserError: not the output of a run, or damaged.
@@ -41,7 +41,7 @@ def status(output: Location) -> dict[str, Any]:
         "worker_seconds": round(seconds, 1),
         "images_per_worker_second": round(computed / seconds, 3) if seconds else None,
         "damaged_log_lines": log.damaged,
-        "damage": [*missing_marker(output), *missing_end(output, run)],
+        "damage": [*damaged_shards(output, read=()), *damaged_index(output, run)],
     }
 
 
@@ -62,15 +62,21 @@ def as_text(summary: dict[str, Any]) -> str:
     emotions = ", ".join(f"{name} {count}" for name, count in counts) or "none"
     speed = summary["images_per_worker_second"]
     lines = [
-        f"{summary['output']}: {'complete' if summary['complete'] else 'not complete'}",
+        f"{summary['output']}: {_state(summary)}",
         f"  requests  {summary['done']} of {summary['requests']} ({share:.0%})",
         f"  accepted  {summary['accepted']} ({emotions})",
         f"  rejected  {summary['rejected']}",
         f"  failed    {summary['failed']}",
-        f"  shards    {summary['shards']}",
+        f"  shards    {summary['shards']}: files checked by size; "
+        f"`muse-batch verify {summary['output']}` reads them all",
         f"  speed     {f'{speed} images per worker and second' if speed else 'not known yet'}",
     ]
     lines += [f"  damage    {line}" for line in summary["damage"]]
     if damaged := summary["damaged_log_lines"]:
         lines.append(f"  log       {damaged} damaged line(s), which are not counted in the speed")
     return "\n".join(lines)
+
+
+def _state(summary: dict[str, Any]) -> str:
+    state = "complete" if summary["complete"] else "not complete"
+    return f"{state}, but damaged" if summary["damage"] else state

@@ -7,7 +7,7 @@ end of the chain and the hashes of the other files. Code that relies on a file c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import IO
 
@@ -23,14 +23,17 @@ from pipeline.output.markers import (
 from pipeline.output.run_file import RunFile
 from pipeline.storage.files import Location, hash_of, listing, sha256_file, size_of
 
+TAR, PARQUET = ".tar", ".parquet"
+
 CARD = "README.md"
 """The one file of a corpus that its users are meant to edit."""
 
 
-def damaged_shards(output: Location) -> Iterator[str]:
-    """What is wrong with the shards as far as names, sizes and the small files show.
+def damaged_shards(output: Location, read: Collection[str] = (PARQUET,)) -> Iterator[str]:
+    """What is wrong with the shards as far as names and sizes show, and the content of some files.
 
-    Tars are not read here.
+    Args:
+        read: endings of the files whose content is read: `PARQUET`, `TAR`, both or neither.
 
     Raises:
         UserError: a marker is damaged.
@@ -41,10 +44,10 @@ def damaged_shards(output: Location) -> Iterator[str]:
             size, expected = size_of(file_of(output, name)), marker.bytes[name]
             path = relative_name(name)
             if size is None:
-                yield f"{path}: is missing"
+                yield f"{path}: {_absence(output / path)}"
             elif size != expected:
                 yield f"{path}: has {size:,} bytes where {expected:,} were committed"
-            elif name.endswith(".parquet"):
+            elif name.endswith((*read,)):
                 yield from changed_file(output, path, sha256)
 
 
@@ -56,43 +59,40 @@ def damaged_index(output: Location, run: RunFile) -> Iterator[str]:
     for name, sha256 in sorted((run.files or {}).items()):
         if name != CARD:
             yield from changed_file(output, name, sha256)
-        elif not (output / CARD).exists():
-            yield f"{CARD}: is missing"
+        elif size_of(output / CARD) is None:
+            yield f"{CARD}: {_absence(output / CARD)}"
     yield from missing_end(output, run)
 
 
-def damaged_corpus(output: Location, run: RunFile, first_shard: int = 0) -> Iterator[str]:
-    """What is wrong with a complete corpus; every byte of it is read.
-
-    Args:
-        first_shard: the files of the shards before it are not read.
-    """
-    yield from missing_marker(output)
-    for marker in read_markers(output)[first_shard:]:
-        yield from changed_files(output, marker)
+def damaged_corpus(output: Location, run: RunFile) -> Iterator[str]:
+    """What is wrong with a complete corpus; every byte of it is read."""
+    yield from damaged_shards(output, (TAR, PARQUET))
     yield from damaged_index(output, run)
 
 
-def refuse_damaged_shards(output: Location) -> None:
+def refuse_damaged_shards(output: Location, read: Collection[str] = (PARQUET,)) -> None:
     """
+    Args:
+        read: as of `damaged_shards`.
+
     Raises:
         UserError: an unfinished output is damaged, as far as `damaged_shards` shows.
     """
-    damage = list(damaged_shards(output))
+    damage = list(damaged_shards(output, read))
     if damage:
         listed = "\n  ".join([f"{output} has damaged shards:", *damage])
         raise UserError(
-            f"{listed}\nRestore them from a copy; or remove the .json of the first one: "
-            "it and those after it are then made again."
+            f"{listed}\nRestore them from a copy; or remove the .json of the first one and of all "
+            "later shards: they are then made again."
         )
 
 
-def refuse_damage(output: Location, run: RunFile, first_shard: int = 0) -> None:
+def refuse_damage(output: Location, run: RunFile) -> None:
     """
     Raises:
         UserError: a complete corpus is damaged; all of it that is wrong.
     """
-    damage = list(damaged_corpus(output, run, first_shard))
+    damage = list(damaged_corpus(output, run))
     if damage:
         listed = "\n  ".join([f"{output} is damaged:", *damage])
         raise UserError(f"{listed}\nNothing was changed. Restore these files from a copy.")
@@ -102,7 +102,7 @@ def is_card_edited(output: Location, run: RunFile) -> bool:
     """Whether the card of a complete corpus is another one than the run wrote."""
     expected = (run.files or {}).get(CARD)
     card = output / CARD
-    return expected is not None and card.exists() and sha256_file(card) != expected
+    return expected is not None and size_of(card) is not None and sha256_file(card) != expected
 
 
 def read_committed(output: Location, name: str, sha256: str) -> bytes:
@@ -112,7 +112,7 @@ def read_committed(output: Location, name: str, sha256: str) -> bytes:
         UserError: it is not.
     """
     path = output / name
-    data = path.read_bytes() if path.exists() else b""
+    data = path.read_bytes() if size_of(path) is not None else b""
     if hashlib.sha256(data).hexdigest() != sha256:
         raise damaged_file(path)
     return data
@@ -163,10 +163,15 @@ def changed_files(output: Location, marker: Marker) -> Iterator[str]:
 def changed_file(output: Location, name: str, sha256: str) -> Iterator[str]:
     """What is wrong with the content of a file, given its path relative to the output."""
     path = output / name
-    if not path.exists():
-        yield f"{name}: is missing"
+    if size_of(path) is None:
+        yield f"{name}: {_absence(path)}"
     elif sha256_file(path) != sha256:
         yield f"{name}: its content is not what was committed (SHA-256 differs)"
+
+
+def _absence(path: Location) -> str:
+    """Why a file has no size."""
+    return "is not a regular file" if path.exists() else "is missing"
 
 
 def missing_end(output: Location, run: RunFile) -> Iterator[str]:

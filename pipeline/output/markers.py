@@ -13,6 +13,7 @@ from pipeline.storage.files import (
     Location,
     json_bytes,
     listing,
+    size_of,
     write_bytes,
 )
 
@@ -126,7 +127,8 @@ def read_marker(path: Location) -> Marker:
     Raises:
         UserError: the file is damaged.
     """
-    data = path.read_bytes()
+    # A pipe must not be opened.
+    data = path.read_bytes() if size_of(path) is not None else b""
     try:
         marker = _parse(json.loads(data))
         if data != _encode(marker):

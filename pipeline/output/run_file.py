@@ -16,7 +16,7 @@ from pipeline.models.locate import Model, is_same_judge
 from pipeline.planning import plan
 from pipeline.planning.fingerprint import can_change_images, differences, fingerprint
 from pipeline.planning.software import versions
-from pipeline.storage.files import Location, is_temporary, json_bytes, write_bytes
+from pipeline.storage.files import Location, is_temporary, json_bytes, size_of, write_bytes
 
 RUN_FILE = "run.json"
 
@@ -115,11 +115,16 @@ def read_run(output: Location) -> RunFile:
         UserError: not the output of a run, or damaged.
     """
     file = output / RUN_FILE
-    if not file.exists():
+    if size_of(file) is None:
         raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
     data = file.read_bytes()
     try:
-        run = _parse(json.loads(data))
+        fields = json.loads(data)
+    except (ValueError, RecursionError):
+        # What the parser says is of no use to those who did not write the file.
+        fields = None
+    try:
+        run = _parse(fields)
         if data != _encode(run):
             raise ValueError("its digest is not that of its content")
     except (ValueError, RecursionError) as error:
@@ -133,7 +138,7 @@ def _parse(fields: Any) -> RunFile:
         ValueError: a field is missing or of the wrong type.
     """
     if not isinstance(fields, dict):
-        raise ValueError("it is not a table")
+        raise ValueError("it is cut off, or is no JSON object")
     required = _TYPES | (_OF_COMPLETE if fields.get("complete") else {})
     for name, kind in required.items():
         if type(fields.get(name)) is not kind:

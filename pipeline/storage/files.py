@@ -149,10 +149,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def size_of(path: Location) -> int | None:
-    """Bytes of a file; None if it is not there."""
+    """Bytes of a file; None if it is not there, or no regular file: a pipe must not be opened."""
     if isinstance(path, Remote):
         return path.size()
-    return path.stat().st_size if path.exists() else None
+    return path.stat().st_size if path.is_file() else None
 
 
 def listing(folder: Location, pattern: str) -> list[Location]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from pipeline.storage.files import Location, write_bytes
+from pipeline.storage.files import Location, size_of, write_bytes
 from pipeline.storage.remote import Remote
 
 SECONDS = 30.0
@@ -95,7 +95,7 @@ def read_log(output: Location) -> LogContent:
         parts = sorted((state / "log").iterdir())
     entries, damaged = [], 0
     for part in parts:
-        lines = part.read_bytes().split(b"\n") if part.exists() else []
+        lines = part.read_bytes().split(b"\n") if size_of(part) is not None else []
         for line in filter(None, lines):
             entry = _decode(line)
             if entry is None:

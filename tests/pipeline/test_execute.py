@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped, UserError
 from pipeline.output import batches
+from pipeline.output.run_file import read_run
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.files import temporary_name, write_json
 from pipeline.storage.lease import lease_file, machine
@@ -136,10 +138,34 @@ def test_a_finished_run_is_left_as_it_is(manifest, undisturbed, tmp_path):
 @pytest.mark.parametrize("name", ["shards/00000000.tar", "metadata.parquet", "contact_sheet.png"])
 def test_a_finished_run_that_is_damaged_is_refused_by_name(manifest, tmp_path, name):
     run_locally(manifest, tmp_path / "out")
+    flip(tmp_path / "out" / name)
+    with pytest.raises(UserError, match=f"is damaged:\n  {name}: its content is not what"):
+        run_locally(manifest, tmp_path / "out")
     (tmp_path / "out" / name).unlink()
-    with pytest.raises(UserError, match=f"is complete, but damaged:\n  {name}: is missing"):
+    with pytest.raises(UserError, match=f"is damaged:\n  {name}: is missing"):
         run_locally(manifest, tmp_path / "out")
     assert not (tmp_path / "out" / name).exists()
+
+
+def test_a_resumed_run_reads_what_was_committed_before_it_is_called_complete(manifest, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(RunStopped):
+        run_locally(manifest, out, LocalExecutor(before_task=stop_at(5)))
+    flip(out / "shards" / "00000000.tar")
+    with pytest.raises(UserError, match=r"damaged shards:\n  shards/00000000.tar: its content"):
+        run_locally(manifest, out)
+    assert not read_run(out).complete
+    # The remedy that the message names.
+    for marker in (out / "shards").glob("*.json"):
+        marker.unlink()
+    run_locally(manifest, out)
+    assert verify(out) == []
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 def test_nothing_of_the_work_is_left_behind(manifest, tmp_path):

@@ -59,3 +59,29 @@ def test_damaged_lines_of_the_log_are_reported(make_corpus):
     with (out / "_state" / "log.jsonl").open("ab") as handle:
         handle.write(b"\xff\n")
     assert "1 damaged line(s)" in as_text(status(out))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("shards/00000001.tar", "has 0 bytes where "),
+        ("shards/00000002.json", "is missing, or a marker before it is not that of this corpus"),
+        ("metadata.parquet", "its content is not what was committed"),
+        ("contact_sheet.png", "its content is not what was committed"),
+    ],
+)
+def test_a_damaged_corpus_is_not_called_complete_alone(make_corpus, name, message):
+    out = make_corpus()
+    (out / name).unlink() if name.endswith("json") else (out / name).write_bytes(b"")
+    text = as_text(status(out))
+    assert text.startswith(f"{out}: complete, but damaged\n")
+    assert f"  damage    {name}: {message}" in text
+
+
+def test_the_files_of_shards_are_checked_by_size_and_that_is_said(make_corpus):
+    out = make_corpus()
+    tar = out / "shards" / "00000001.tar"
+    tar.write_bytes(tar.read_bytes()[:-1] + b"x")
+    summary = status(out)
+    assert summary["damage"] == []
+    assert f"files checked by size; `muse-batch verify {out}` reads them all" in as_text(summary)
