@@ -15,6 +15,7 @@ from manifests.tars import TAR_SUFFIXES, DamagedTarError, read_samples
 from pipeline.classifier.class_folders import class_folders, images_of, visible
 from pipeline.classifier.labelled import IMAGES, Findings, LabelledImage, label_name
 from pipeline.errors import UserError
+from pipeline.output.integrity import committed_tars
 
 COLUMNS = ("emotion", "label", "labels")
 """Where a label is searched for, in this order: columns of a table, keys of a sample's JSON."""
@@ -54,8 +55,10 @@ def read_labelled(
         names = ", ".join(path.name for path in splits) or "none of them there"
         raise UserError(f"{data} has several splits ({names}); give the folder of one")
     tars, tables, folders = _tar_files(data), _table_files(data), class_folders(data)
-    if (data / "run.json").is_file() and tars:
-        # The output of a run: its index has no images.
+    if (corpus := _corpus_of(data)) is not None:
+        # The output of a run: its index has no images, and it knows what its tars have to hold.
+        whole = [Path(str(tar)) for tar in committed_tars(corpus)]
+        tars = [tar for tar in whole if data in (corpus, tar.parent, tar)]
         tables, folders = [], []
     forms = {"tar files": tars, "tables": tables, "class folders": folders}
     present = [form for form, paths in forms.items() if paths]
@@ -80,6 +83,15 @@ def _hint(data: Path) -> str:
         if path != data and path.is_dir() and _tar_files(path):
             return f"tar files are in {path}: give that folder, or "
     return ""
+
+
+def _corpus_of(data: Path) -> Path | None:
+    """The output of a run that `data` is, or whose shards or one tar it is."""
+    for folder, inside in ((data, data), (data.parent, data), (data.parent.parent, data.parent)):
+        is_part = folder == data or inside.name == "shards"
+        if is_part and (folder / "run.json").is_file():
+            return folder
+    return None
 
 
 def _tar_files(data: Path) -> list[Path]:

@@ -12,9 +12,11 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
+from pipeline.errors import UserError
 from pipeline.generation.verdicts import ACCEPTED, STATUSES
 from pipeline.index.loader_files import SIZES_FILE
 from pipeline.index.metadata import METADATA_FILE, open_metadata, regrouped, row_groups
+from pipeline.output.batches import batch_path, list_batches, read_batch
 from pipeline.output.integrity import (
     CARD,
     changed_files,
@@ -34,6 +36,7 @@ from pipeline.output.rows import layout_of, target_name
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.output.sample_files import SampleFormat
 from pipeline.output.sequencer import is_full, max_requests
+from pipeline.output.source_hashes import kept_hashes
 from pipeline.planning.fingerprint import fingerprint
 from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location, listing
@@ -53,6 +56,7 @@ def verify(output: Location) -> list[str]:
     problems: list[str] = []
     if not run.complete:
         problems.append("run.json: the run is not complete; the same run command resumes it")
+        problems += _damaged_work(output)
     if fingerprint(run.parts) != run.fingerprint:
         problems.append("run.json: its fingerprint is not that of its parts")
     problems += missing_marker(output)
@@ -82,6 +86,17 @@ def notes(output: Location) -> list[str]:
     if damaged := read_log(output).damaged:
         lines.append(f"the log has {damaged} damaged line(s); no part of the corpus depends on it")
     return lines
+
+
+def _damaged_work(output: Location) -> Iterator[str]:
+    """Files that an unfinished run goes on from, and that are not what was written."""
+    for file in list_batches(output):
+        if read_batch(output, file) is None:
+            yield f"{batch_path(output, file)}: is damaged; the run makes that batch again"
+    try:
+        list(kept_hashes(output))
+    except UserError as error:
+        yield str(error)
 
 
 def _uncommitted_files(output: Location, markers: Sequence[Marker], run: RunFile) -> Iterator[str]:

@@ -7,7 +7,8 @@ end of the chain and the hashes of the other files. Code that relies on a file c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator
+import itertools
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
@@ -20,7 +21,7 @@ from pipeline.output.markers import (
     shard_folder,
     shard_name,
 )
-from pipeline.output.run_file import RunFile
+from pipeline.output.run_file import RunFile, read_run
 from pipeline.storage.files import Location, hash_of, listing, sha256_file, size_of
 
 TAR, PARQUET = ".tar", ".parquet"
@@ -92,9 +93,24 @@ def refuse_damage(output: Location, run: RunFile) -> None:
     Raises:
         UserError: a complete corpus is damaged; all of it that is wrong.
     """
-    damage = list(damaged_corpus(output, run))
-    if damage:
-        listed = "\n  ".join([f"{output} is damaged:", *damage])
+    _refuse(output, damaged_corpus(output, run))
+
+
+def committed_tars(output: Location) -> list[Location]:
+    """The tars of the committed shards, in order. A tar without a marker is none of them.
+
+    Raises:
+        UserError: one of them is damaged or missing; each is read.
+    """
+    run = read_run(output)
+    _refuse(output, itertools.chain(damaged_shards(output, (TAR,)), missing_end(output, run)))
+    tars = [f"{marker.name}{TAR}" for marker in read_markers(output) if marker.accepted]
+    return [file_of(output, name) for name in tars]
+
+
+def _refuse(output: Location, damage: Iterable[str]) -> None:
+    if lines := list(damage):
+        listed = "\n  ".join([f"{output} is damaged:", *lines])
         raise UserError(f"{listed}\nNothing was changed. Restore these files from a copy.")
 
 
@@ -128,7 +144,7 @@ def open_committed(output: Location, name: str, sha256: str) -> Iterator[IO[byte
         UserError: it is not what was committed.
     """
     path = output / name
-    if not path.exists():
+    if size_of(path) is None:
         raise damaged_file(path)
     with path.open("rb") as handle:
         if hash_of(handle) != sha256:

@@ -208,7 +208,8 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
     if not (output / RUN_FILE).exists():
         if _holds_something_else(output):
             raise UserError(
-                f"--output {output} exists and is not a muse-batch run; give a new or empty folder"
+                f"--output {output} exists and is not a muse-batch run: it has no {RUN_FILE}; "
+                "give a new or empty folder, or restore that file from a copy"
             )
         return run
     before = read_run(output)

@@ -4,6 +4,7 @@ name."""
 import io
 import json
 import os
+import shutil
 import tarfile
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from PIL import Image
 from pipeline.classifier.datasets import read_labelled
 from pipeline.classifier.labelled import Findings
 from pipeline.errors import UserError
+from tests.support.local_runs import run_locally, write_rows
 
 
 def _image(kind="PNG") -> bytes:
@@ -60,12 +62,23 @@ def test_data_in_two_forms_are_refused_with_an_example_of_each(folders):
         _read(folders)
 
 
-def test_the_output_of_a_run_is_read_from_its_shards(tmp_path):
-    (tmp_path / "shards").mkdir()
-    _tar(tmp_path / "shards" / "00000.tar")
-    pq.write_table(pa.table({"key": ["0"]}), tmp_path / "metadata.parquet")
-    (tmp_path / "run.json").write_text("{}")
-    assert _read(tmp_path)[0] == ["awe", "awe"]
+@pytest.mark.parametrize("part", ["", "shards", "shards/00000000.tar"])
+def test_the_output_of_a_run_is_read_from_its_committed_shards(tmp_path, quick_storage, part):
+    out = tmp_path / "out"
+    run_locally(write_rows(tmp_path / "m.parquet", 12), out, min_confidence=0.0)
+    assert _read(out / part)[0] == ["awe"] * (5 if part.endswith("tar") else 12)
+    # A tar without a marker is none of the corpus; one that is damaged or gone is refused by name.
+    shutil.copy(out / "shards" / "00000000.tar", out / "shards" / "00000007.tar")
+    assert len(_read(out / part)[0]) == (5 if part.endswith("tar") else 12)
+    tar = out / "shards" / "00000001.tar"
+    data = bytearray(tar.read_bytes())
+    data[len(data) // 2] ^= 1
+    tar.write_bytes(data)
+    with pytest.raises(UserError, match=r"shards/00000001.tar: its content is not what was"):
+        _read(out / part)
+    tar.unlink()
+    with pytest.raises(UserError, match=r"shards/00000001.tar: is missing"):
+        _read(out / part)
 
 
 def test_samples_without_an_image_or_a_label_are_ignored_and_counted(tmp_path):
