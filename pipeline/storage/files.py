@@ -135,7 +135,9 @@ def temporaries(folder: Location) -> Iterator[Path]:
     On an object store they leave nothing.
     """
     if not isinstance(folder, Remote):
-        yield from filter(is_temporary, folder.rglob(".*.muse-part"))
+        found = filter(is_temporary, folder.rglob(".*.muse-part"))
+        # A folder of that name is an interrupted export.
+        yield from (path for path in found if not path.is_dir())
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,8 +10,10 @@ import builtins
 import errno
 import io
 import os
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -31,8 +33,31 @@ class Fault(Enum):
     DISK_FULL = "ENOSPC within"
 
 
-class Killed(BaseException):
-    """Plays SIGKILL: nothing handles it, and nothing reaches the disk after it."""
+KILLS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.TORN)
+AFTER = (Fault.KILLED_AFTER, Fault.INTERRUPTED_AFTER, Fault.EIO_AFTER)
+READING = ("read", "list", "fsync")
+"""Operations that change no file: after them is before the next one, and they need no room."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        name: `read`, `list`, `create`, `write`, `fsync`, `replace`, `unlink` or `mkdir`.
+        path: of the file that is written to.
+        data: what is written to its end.
+    """
+
+    name: str
+    path: str = ""
+    data: bytes = b""
+
+    def suffers(self, fault: Fault) -> bool:
+        """Whether the fault differs from others at this operation, or could befall it at all."""
+        if fault is Fault.TORN:
+            return len(self.data) > 1
+        return self.name not in READING or (fault not in AFTER and fault is not Fault.DISK_FULL)
 
 
 class FaultyDisk:
@@ -41,35 +66,50 @@ class FaultyDisk:
     Args:
         folder: only operations on files in it count.
         at: the number of the operation that fails; None for none.
+        before: is called with each operation before it is made.
     """
 
-    def __init__(self, folder: Path, at: int | None = None, fault: Fault = Fault.KILLED_BEFORE):
-        self.folder, self.at, self.fault = str(folder), at, fault
-        self.operations: list[str] = []
-        self.is_dead = False
+    def __init__(
+        self,
+        folder: Path,
+        at: int | None = None,
+        fault: Fault = Fault.KILLED_BEFORE,
+        before: Callable[[Operation], None] = lambda operation: None,
+    ):
+        self.folder, self.at, self.fault, self.before = str(folder), at, fault, before
+        self.operations: list[Operation] = []
+        self.is_paused = False
 
-    def run(self, name: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within the context, no operation counts."""
+        self.is_paused = True
+        yield
+        self.is_paused = False
+
+    def run(self, operation: Operation, call: Callable[..., Any], *arguments: Any) -> Any:
         """Make the call, or what the fault makes of it."""
-        if self.is_dead:
-            raise Killed
-        self.operations.append(name)
+        self.before(operation)
+        self.operations.append(operation)
         if len(self.operations) - 1 != self.at:
-            return call(*arguments, **options)
-        if self.fault in (Fault.KILLED_AFTER, Fault.INTERRUPTED_AFTER, Fault.EIO_AFTER):
-            call(*arguments, **options)
-        if self.fault in (Fault.TORN, Fault.DISK_FULL) and name == "write":
-            data = arguments[0]
-            call(bytes(data)[: len(data) // 2])
-        if self.fault in (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.TORN):
-            self.is_dead = True
-            raise Killed
+            return call(*arguments)
+        if self.fault in AFTER:
+            # An operation may fail by itself, as `mkdir` does for a folder that is there.
+            with suppress(OSError):
+                call(*arguments)
+        if self.fault in (Fault.TORN, Fault.DISK_FULL) and operation.data:
+            call(operation.data[: len(operation.data) // 2])
+        if self.fault in KILLS:
+            os.kill(os.getpid(), signal.SIGKILL)
         if self.fault in (Fault.INTERRUPTED_BEFORE, Fault.INTERRUPTED_AFTER):
             raise KeyboardInterrupt
         number = errno.ENOSPC if self.fault is Fault.DISK_FULL else errno.EIO
         raise OSError(number, os.strerror(number))
 
     def covers(self, path: Any) -> bool:
-        return isinstance(path, (str, os.PathLike)) and os.fspath(path).startswith(self.folder)
+        if self.is_paused or not isinstance(path, (str, os.PathLike)):
+            return False
+        return os.fspath(path).startswith(self.folder)
 
     @contextmanager
     def installed(self) -> Iterator[FaultyDisk]:
@@ -77,7 +117,7 @@ class FaultyDisk:
         with (
             patch.object(io, "open", self._open(io.open)),
             patch.object(builtins, "open", self._open(builtins.open)),
-            patch.object(os, "fsync", lambda handle: self.run("fsync", lambda: None)),
+            patch.object(os, "fsync", lambda _: self.run(Operation("fsync"), lambda: None)),
             patch.object(os, "replace", self._wrapped("replace", os.replace)),
             patch.object(os, "unlink", self._wrapped("unlink", os.unlink)),
             patch.object(os, "mkdir", self._wrapped("mkdir", os.mkdir)),
@@ -90,7 +130,7 @@ class FaultyDisk:
         def wrapped(path: Any = ".", *arguments: Any, **options: Any) -> Any:
             if not self.covers(path):
                 return call(path, *arguments, **options)
-            return self.run(name, call, path, *arguments, **options)
+            return self.run(Operation(name), lambda: call(path, *arguments, **options))
 
         return wrapped
 
@@ -99,9 +139,11 @@ class FaultyDisk:
             if not self.covers(path):
                 return call(path, mode, *arguments, **options)
             if set(mode).isdisjoint("wax+"):
-                return self.run("read", call, path, mode, *arguments, **options)
+                reading = lambda: call(path, mode, *arguments, **options)  # noqa: E731
+                return self.run(Operation("read"), reading)
             # Without a buffer, so that what was written is on the disk as it would after a kill.
-            return _Written(self, self.run("create", call, path, mode, 0))
+            handle = self.run(Operation("create"), lambda: call(path, mode, 0))
+            return _Written(self, os.fspath(path), handle)
 
         return opened
 
@@ -109,11 +151,12 @@ class FaultyDisk:
 class _Written:
     """A file that is written to: each write is an operation."""
 
-    def __init__(self, disk: FaultyDisk, handle: io.FileIO):
-        self._disk, self._handle = disk, handle
+    def __init__(self, disk: FaultyDisk, path: str, handle: io.FileIO):
+        self._disk, self._path, self._handle = disk, path, handle
 
     def write(self, data: bytes) -> int:
-        return self._disk.run("write", self._handle.write, data)
+        operation = Operation("write", self._path, bytes(data))
+        return self._disk.run(operation, self._handle.write, data)
 
     def __enter__(self) -> _Written:
         return self

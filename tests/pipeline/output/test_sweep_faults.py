@@ -1,13 +1,24 @@
 """Each command, with each fault at each of its file operations, and then the same command again.
 
-A sample of them runs with the other tests, all of them with the marker `faults`.
+A kill leaves the files as they are at that moment. So one pass of a command notes them before each
+operation, and each state that differs is put back and gone on from; real kills of some operations
+show that they leave these states. Under every other fault the command itself goes on: it runs once
+for each operation, and what it leaves is gone on from unless another fault has left the same.
+
+A sample of all that runs with the other tests, every operation with one kind of fault with the
+marker `faults`, every kind at every operation with the marker `exhaustive`.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import os
+import re
 import shutil
+import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,15 +34,17 @@ from pipeline.errors import RunStopped, UserError
 from pipeline.output.run_file import read_run
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage import lease
-from tests.support.faulty_disk import Fault, FaultyDisk, Killed
+from tests.support.faulty_disk import KILLS, READING, Fault, FaultyDisk, Operation
 from tests.support.local_runs import run_locally, stop_at, write_rows
 
-SETTINGS = {"batch_size": 2, "shard_size": 3, "min_confidence": 0.4, "keep_rejected": True}
-REQUESTS = 8
-MISSING = (3, 6)
+SETTINGS = {"batch_size": 2, "shard_size": 2, "min_confidence": 0.4, "keep_rejected": True}
+REQUESTS = 6
+MISSING = (1, 4)
 """Rows whose source image does not exist in the run that `retry` reopens."""
-STEP = 37
-"""Every so many of the operations are in the sample."""
+STEP = 53
+"""Every so many of the states and operations are in the sample."""
+LOG = "_state/log.jsonl"
+OTHERS = [fault for fault in Fault if fault not in KILLS]
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ class World:
             path = self.folder / f"{number}.png"
             path.unlink(missing_ok=True)
             if images:
-                Image.new("RGB", (64, 64), (25 * number, 0, 0)).save(path)
+                Image.new("RGB", (16, 16), (25 * number, 0, 0)).save(path)
         executor = LocalExecutor(before_task=stop_at(stop))
         run_locally(
             self.folder / "m.parquet", self.folder / out, executor, print, seed=seed, **SETTINGS
@@ -68,14 +81,8 @@ class World:
     def merge(self) -> None:
         merge([self.folder / "one", self.folder / "two"], self.out)
 
-    def files(self, name: str = "out") -> dict[str, bytes]:
-        """All files of a folder, except the log and the settings of the run."""
-        folder = self.folder / name
-        files = {
-            str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()
-        }
-        files.pop("_state/log.jsonl", None)
-        return files
+    def sources(self) -> dict[str, State]:
+        return {name: state_of(self.folder / name) for name in ("one", "two")}
 
 
 COMMANDS: dict[str, Callable[[World], None]] = {
@@ -86,15 +93,103 @@ COMMANDS: dict[str, Callable[[World], None]] = {
     "merge": World.merge,
 }
 
+State = Mapping[str, bytes | None]
+"""The content of each file of a folder, and None for each folder in it."""
+
+
+def state_of(folder: Path) -> State:
+    state: dict[str, bytes | None] = {}
+    for path in folder.rglob("*"):
+        state[str(path.relative_to(folder))] = None if path.is_dir() else path.read_bytes()
+    return state
+
+
+def put_back(state: State, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, content in sorted(state.items()):
+        if content is None:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        else:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+
+
+def identity(state: State) -> str:
+    """The same for states that differ only in times, random names and the token of the lease."""
+    digest = hashlib.sha256()
+    named = ((re.sub(r"[0-9a-f]{32}", "RANDOM", name), name) for name in state)
+    for shown, name in sorted(named):
+        content = state[name]
+        if content and ("lease.json" in name or name == LOG):
+            content = b"%d lines" % content.count(b"\n")
+        digest.update(repr((shown, content)).encode())
+    return digest.hexdigest()
+
+
+def published(state: State) -> State:
+    """A state without what may differ after the same command."""
+    return {name: content for name, content in state.items() if content is not None and name != LOG}
+
+
+@dataclass
+class Pass:
+    """A command that nothing disturbs: its operations, the states before each, what it leads to."""
+
+    operations: list[Operation] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
+    end: State = field(default_factory=dict)
+
+    def torn(self, number: int, folder: Path) -> State:
+        """The state that a kill within a write leaves."""
+        operation, before = self.operations[number], self.states[number]
+        name = os.path.relpath(operation.path, folder)
+        half = operation.data[: len(operation.data) // 2]
+        return {**before, name: (before[name] or b"") + half}
+
 
 @dataclass
 class Sweep:
-    """A world as it is before each command, and what it is after it without any fault."""
+    """A world as it is before each command, and what each command does to it."""
 
     before: dict[str, Path]
     world: World
-    expected: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    operations: dict[str, list[str]] = field(default_factory=dict)
+    passes: dict[str, Pass] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def prepare(self, command: str) -> World:
+        """The world before the command; always in the same folder, which run.json names."""
+        shutil.rmtree(self.world.folder, ignore_errors=True)
+        shutil.copytree(self.before[command], self.world.folder)
+        return self.world
+
+    def undisturbed(self, command: str) -> Pass:
+        if command not in self.passes:
+            world, done = self.prepare(command), Pass()
+
+            def note(operation: Operation) -> None:
+                if done.operations and done.operations[-1].name in READING:
+                    done.states.append(done.states[-1])
+                else:
+                    # Paused, or the disk would count that, too.
+                    with disk.paused():
+                        done.states.append(state_of(world.out))
+                done.operations.append(operation)
+
+            disk = FaultyDisk(world.out, before=note)
+            with disk.installed():
+                COMMANDS[command](world)
+            assert verify(world.out) == []
+            done.end = state_of(world.out)
+            self.passes[command] = done
+        return self.passes[command]
+
+    def go_on(self, command: str, state: State, case: object) -> None:
+        """The command on the files as a fault left them: the same as if nothing had happened."""
+        put_back(state, self.world.out)
+        sources = self.world.sources()
+        COMMANDS[command](self.world)
+        assert published(state_of(self.world.out)) == published(self.passes[command].end), case
+        assert self.world.sources() == sources, case
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +214,7 @@ def sweep(tmp_path_factory) -> Sweep:
             write_rows(world.folder / "m.parquet", REQUESTS, image=images)
             if command == "resume":
                 with suppress(RunStopped):
-                    world.run(stop=3)
+                    world.run(stop=2)
             if command == "retry":
                 world.run(images=False)
             if command in ("refilter", "merge"):
@@ -130,64 +225,97 @@ def sweep(tmp_path_factory) -> Sweep:
         return Sweep(before, World(tmp_path_factory.mktemp("work") / "world"))
 
 
-def _prepare(sweep: Sweep, command: str) -> World:
-    """The world as it is before the command; always in the same folder, which run.json names."""
-    shutil.rmtree(sweep.world.folder, ignore_errors=True)
-    shutil.copytree(sweep.before[command], sweep.world.folder)
-    return sweep.world
+def _go_on_from_kills(sweep: Sweep, command: str, step: int) -> None:
+    """Every state in which a kill leaves the files, or every so many of them."""
+    done = sweep.undisturbed(command)
+    different = {id(state): state for state in done.states}
+    states = {identity(state): state for state in different.values()}
+    for number, operation in enumerate(done.operations):
+        if operation.suffers(Fault.TORN):
+            torn = done.torn(number, sweep.world.out)
+            states[identity(torn)] = torn
+    sweep.prepare(command)
+    for number, state in enumerate(itertools.islice(states.values(), 0, None, step)):
+        sweep.go_on(command, state, (command, "killed in state", number * step))
+    kills = 2 * len(done.operations) + sum(o.suffers(Fault.TORN) for o in done.operations)
+    print(
+        f"{command}: {len(done.operations)} operations, {kills} kills before, after and within "
+        f"them, which leave {len(states)} states; gone on from {number + 1} of these"
+    )
 
 
-def _undisturbed(sweep: Sweep, command: str) -> None:
-    """Note what the command does and leads to."""
-    if command not in sweep.expected:
-        world = _prepare(sweep, command)
-        with FaultyDisk(world.out).installed() as disk:
+def _strike(
+    sweep: Sweep, command: str, strikes: Iterable[tuple[int, Fault]], done: Pass
+) -> Counter[str]:
+    """Each of these faults, and then the command again unless that has been done for its state."""
+    counts, seen = Counter[str](), set[str]()
+    expected_errors = (KeyboardInterrupt, OSError, RunStopped, UserError)
+    for at, fault in strikes:
+        if not done.operations[at].suffers(fault):
+            continue
+        world = sweep.prepare(command)
+        sources = world.sources()
+        with FaultyDisk(world.out, at, fault).installed(), suppress(*expected_errors):
             COMMANDS[command](world)
-        assert verify(world.out) == []
-        sweep.expected[command], sweep.operations[command] = world.files(), disk.operations
-
-
-def _strike(sweep: Sweep, command: str, at: int, fault: Fault) -> None:
-    """The command under the fault, then without it: the same files as if nothing had happened."""
-    world = _prepare(sweep, command)
-    sources = {name: world.files(name) for name in ("one", "two")}
-    expected_errors = (Killed, KeyboardInterrupt, OSError, RunStopped, UserError)
-    with FaultyDisk(world.out, at, fault).installed(), suppress(*expected_errors):
-        COMMANDS[command](world)
-    COMMANDS[command](world)
-    assert world.files() == sweep.expected[command], (command, at, fault.value)
-    assert {name: world.files(name) for name in ("one", "two")} == sources
-
-
-def _strike_in_turn(sweep: Sweep, command: str, step: int) -> None:
-    """One kind of fault at each of the operations, or of every so many; the kinds take turns."""
-    _undisturbed(sweep, command)
-    faults = [*Fault]
-    operations = sweep.operations[command]
-    for number, at in enumerate(range(0, len(operations), step)):
-        _strike(sweep, command, at, faults[number % len(faults)])
-    print(f"{command}: a fault at {number + 1} of {len(operations)} operations")
+        assert world.sources() == sources, (command, at, fault)
+        counts[fault.value] += 1
+        state = state_of(world.out)
+        if identity(state) not in seen:
+            seen.add(identity(state))
+            sweep.go_on(command, state, (command, at, done.operations[at].name, fault.value))
+    print(f"{command}: {counts.total()} faults {dict(counts)}, which leave {len(seen)} states")
+    return counts
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_sample_of_faults_changes_no_byte(sweep, command):
-    _strike_in_turn(sweep, command, STEP)
+    done = sweep.undisturbed(command)
+    _go_on_from_kills(sweep, command, STEP)
+    _strike(sweep, command, _in_turn(len(done.operations), STEP), done)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_fault_at_any_operation_changes_no_byte(sweep, command):
-    _strike_in_turn(sweep, command, 1)
+    done = sweep.undisturbed(command)
+    _go_on_from_kills(sweep, command, 1)
+    _strike(sweep, command, _in_turn(len(done.operations), 1), done)
+
+
+def _in_turn(operations: int, step: int) -> Iterable[tuple[int, Fault]]:
+    """The operations, or every so many; the kinds of faults take turns."""
+    return zip(range(0, operations, step), itertools.cycle(OTHERS), strict=False)
 
 
 @pytest.mark.exhaustive
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_kind_of_fault_at_any_operation_changes_a_byte(sweep, command, fault):
-    _undisturbed(sweep, command)
-    operations = sweep.operations[command]
-    for at in range(len(operations)):
-        _strike(sweep, command, at, fault)
-    print(f"{command}: {fault.value} each of {len(operations)} operations: {Counter(operations)}")
+def test_no_kind_of_fault_at_any_operation_changes_a_byte(sweep, command):
+    done = sweep.undisturbed(command)
+    _go_on_from_kills(sweep, command, 1)
+    _strike(sweep, command, itertools.product(range(len(done.operations)), OTHERS), done)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_real_kill_leaves_the_state_that_the_pass_noted(sweep, command):
+    """A process of its own is killed at some of the operations."""
+    done = sweep.undisturbed(command)
+    for number, at in enumerate(range(7, len(done.operations), 2 * STEP)):
+        fault = KILLS[number % len(KILLS)]
+        if not done.operations[at].suffers(Fault.TORN) and fault is Fault.TORN:
+            fault = Fault.KILLED_BEFORE
+        world = sweep.prepare(command)
+        child = os.fork()
+        if not child:
+            signal.alarm(60)
+            with FaultyDisk(world.out, at, fault).installed():
+                COMMANDS[command](world)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        if fault is Fault.TORN:
+            expected = done.torn(at, world.out)
+        else:
+            expected = done.states[at + (fault is Fault.KILLED_AFTER)]
+        assert identity(state_of(world.out)) == identity(expected), (at, fault)
