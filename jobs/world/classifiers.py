@@ -20,6 +20,7 @@ from muse.mini.world.contents import PLACES, SUBJECTS
 from muse.mini.world.scenes import content_prompt
 
 MEAN = STD = [0.5, 0.5, 0.5]
+SMOOTHING = 0.05
 
 
 def degrade(pixels: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
@@ -63,39 +64,65 @@ def train_classifier(
     pixels: torch.Tensor,
     labels: np.ndarray,
     steps: int,
+    multi_label: bool = False,
 ) -> nn.Module:
-    """Train a classifier `name` of the architecture `kind` with the labels `names`."""
+    """Train a classifier `name` of the architecture `kind` with the labels `names`.
+
+    Args:
+        pixels: uint8 (n, 3, s, s).
+        labels: int64 (n,), or float32 (n, labels): shares of each label.
+        multi_label: a sigmoid for each label instead of a softmax; then a label with any share
+            counts as present.
+    """
     torch.manual_seed(recipe.seed + seed)
     model = build.build_classifier(kind, names).to(memory_format=torch.channels_last)
     training = Training(name, work, {"model": model.train()}, 2e-3, steps)
     index = stream(recipe.seed, len(pixels), recipe.classifier_batch, seed, training.step)
     known = torch.from_numpy(labels)
+    if multi_label:
+        model.config.problem_type = "multi_label_classification"
+        known = (known > 0).float() * (1 - SMOOTHING) + SMOOTHING / 2
 
     def loss_of(step: int) -> torch.Tensor:
         chosen = next(index)
         inputs = degrade(pixels[chosen].float() / 255, generator(recipe.seed, step, seed))
-        logits = model(pixel_values=(inputs * 2 - 1).to(memory_format=torch.channels_last)).logits
-        return F.cross_entropy(logits.float(), known[chosen], label_smoothing=0.05)
+        inputs = (inputs * 2 - 1).to(memory_format=torch.channels_last)
+        logits = model(pixel_values=inputs).logits.float()
+        if multi_label:
+            return F.binary_cross_entropy_with_logits(logits, known[chosen])
+        return F.cross_entropy(logits, known[chosen], label_smoothing=SMOOTHING)
 
     training.run(loss_of)
     return build.freeze(model)
 
 
-def train_clip(recipe: Recipe, work: Path, pixels: torch.Tensor, scenes: Scenes) -> nn.Module:
+def plain_prompts(scenes: Scenes) -> list[str]:
+    """The plain prompt of each scene."""
+    places, subjects = list(PLACES), list(SUBJECTS)
+    return [content_prompt(places[p], subjects[s]) for _, p, s in scenes.labels]
+
+
+def train_clip(
+    recipe: Recipe,
+    work: Path,
+    pixels: torch.Tensor,
+    captions: list[str],
+    plain: list[str],
+    name: str = "clip",
+    seed: int = 21,
+) -> nn.Module:
     """Contrastive, half on plain prompts and half on captions; equal texts are all positives."""
-    torch.manual_seed(recipe.seed + 21)
+    torch.manual_seed(recipe.seed + seed)
     tokenizer = build.build_tokenizer(work / "tokenizer")
     model = build.build_clip(tokenizer)
-    places, subjects = list(PLACES), list(SUBJECTS)
-    plain = [content_prompt(places[p], subjects[s]) for _, p, s in scenes.labels]
-    training = Training("clip", work, {"model": model}, 1e-3, recipe.clip_steps)
-    index = stream(recipe.seed, len(pixels), recipe.clip_batch, 21, training.step)
+    training = Training(name, work, {"model": model}, 1e-3, recipe.clip_steps)
+    index = stream(recipe.seed, len(pixels), recipe.clip_batch, seed, training.step)
 
     def loss_of(step: int) -> torch.Tensor:
         chosen = next(index)
-        texts = [plain[i] if k % 2 else scenes.captions[i] for k, i in enumerate(chosen)]
+        texts = [plain[i] if k % 2 else captions[i] for k, i in enumerate(chosen)]
         ids = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
-        inputs = degrade(pixels[chosen].float() / 255, generator(recipe.seed, step, 21)) * 2 - 1
+        inputs = degrade(pixels[chosen].float() / 255, generator(recipe.seed, step, seed)) * 2 - 1
         scores = model(pixel_values=inputs, **ids).logits_per_image.float()
         same = torch.tensor([[a == b for b in texts] for a in texts], dtype=torch.float32)
         goal = same / same.sum(1, keepdim=True)

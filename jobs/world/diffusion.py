@@ -6,7 +6,6 @@ import copy
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from diffusers import StableDiffusionPipeline
 from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
@@ -15,6 +14,16 @@ from jobs.world import models as build
 from jobs.world.data import Scenes
 from jobs.world.recipe import Recipe
 from jobs.world.training_loop import Training, generator, stream
+
+
+def velocity_weights(alphas_cumprod: torch.Tensor, max_snr: float) -> torch.Tensor:
+    """Weights of velocity errors, (b,): min(SNR + 1, max_snr) / (SNR + 1).
+
+    Hang et al., "Efficient Diffusion Training via Min-SNR Weighting Strategy" (arXiv 2303.09556),
+    for velocities, and on SNR + 1, so that the first step of sampling, whose SNR is 0, counts.
+    """
+    # SNR + 1 is 1 / (1 - alpha), where alpha is the share of signal in the variance.
+    return (max_snr * (1 - alphas_cumprod)).clamp(max=1.0)
 
 
 def train_diffusion(
@@ -37,8 +46,13 @@ def fit_diffusion(
     scaling: float,
     live: nn.ModuleDict,
     window: int = 1000,
+    max_snr: float = float("inf"),
 ) -> nn.ModuleDict:
     """Train U-Net and text encoder together: velocity loss, captions dropped for guidance.
+
+    Args:
+        window: steps over which the weights are averaged.
+        max_snr: bound on the weight of a timestep (see `velocity_weights`).
 
     Returns:
         An exponential average of the weights over about the last `window` steps.
@@ -76,7 +90,9 @@ def fit_diffusion(
         context = live["text_encoder"](torch.where(dropped, empty, ids[chosen]))[0]
         noisy = scheduler.add_noise(clean, noise, timesteps)
         velocity = scheduler.get_velocity(clean, noise, timesteps)
-        return F.mse_loss(live["unet"](noisy, timesteps, context).sample.float(), velocity)
+        predicted = live["unet"](noisy, timesteps, context).sample.float()
+        errors = (predicted - velocity).square().mean(dim=(1, 2, 3))
+        return (velocity_weights(scheduler.alphas_cumprod[timesteps], max_snr) * errors).mean()
 
     training.run(
         loss_of, lambda: build.ema_update(average, live, 1 - 1 / min(window, training.step + 10))

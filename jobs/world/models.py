@@ -61,10 +61,18 @@ def learn_merges(sentences: Sequence[str]) -> list[tuple[str, str]]:
             pieces[word] = joined
 
 
-def build_tokenizer(folder: Path) -> CLIPTokenizer:
-    """A CLIP tokenizer that merges each word of the world into one token; others become bytes."""
+def build_tokenizer(
+    folder: Path, phrases: Sequence[str] | None = None, length: int = TEXT_LENGTH
+) -> CLIPTokenizer:
+    """A CLIP tokenizer that merges each word of the world into one token; others become bytes.
+
+    Args:
+        folder: where it is kept; one that is there is loaded.
+        phrases: hold all words of the world; None for those of `muse.mini.world`.
+        length: most tokens of a caption.
+    """
     if not (folder / "tokenizer.json").exists():
-        merges = learn_merges(sentences())
+        merges = learn_merges(sentences() if phrases is None else phrases)
         letters = sorted(pre_tokenizers.ByteLevel.alphabet())
         tokens = [
             *letters,
@@ -75,7 +83,7 @@ def build_tokenizer(folder: Path) -> CLIPTokenizer:
         CLIPTokenizer(
             {token: i for i, token in enumerate(dict.fromkeys(tokens))},
             merges,
-            model_max_length=TEXT_LENGTH,
+            model_max_length=length,
             pad_token="<|endoftext|>",
         ).save_pretrained(folder)
     return CLIPTokenizer.from_pretrained(folder)
@@ -151,7 +159,7 @@ def _text_config(tokenizer: CLIPTokenizer, layers: int) -> CLIPTextConfig:
         projection_dim=TEXT_WIDTH,
         num_hidden_layers=layers,
         num_attention_heads=4,
-        max_position_embeddings=TEXT_LENGTH,
+        max_position_embeddings=tokenizer.model_max_length,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -23,6 +23,7 @@ from jobs.world.classifiers import (
     classifier_pixels,
     export_classifier,
     export_clip,
+    plain_prompts,
     train_classifier,
     train_clip,
 )
@@ -72,7 +73,8 @@ def make_content_classifiers(
 
 
 def make_similarity(recipe: Recipe, work: Path, out: Path, scenes: Scenes, vae: nn.Module) -> None:
-    model = train_clip(recipe, work, classifier_pixels(work, "contents", scenes, vae), scenes)
+    pixels = classifier_pixels(work, "contents", scenes, vae)
+    model = train_clip(recipe, work, pixels, scenes.captions, plain_prompts(scenes))
     export_clip(model, work, out / "clip")
 
 

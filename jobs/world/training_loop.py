@@ -20,12 +20,20 @@ class Training:
     """A training loop with a learning-rate schedule, checkpoints and progress messages.
 
     Weights, optimiser and losses are float32; forwards use bfloat16 autocast where the CPU is fast
-    at it.
+    at it, unless `bfloat16` says otherwise.
     """
 
-    def __init__(self, name: str, work: Path, parts: dict[str, nn.Module], rate: float, steps: int):
+    def __init__(
+        self,
+        name: str,
+        work: Path,
+        parts: dict[str, nn.Module],
+        rate: float,
+        steps: int,
+        bfloat16: bool = FAST_BFLOAT16,
+    ):
         self.name, self.file, self.parts = name, work / f"{name}.pt", parts
-        self.steps, self.rate = steps, rate
+        self.steps, self.rate, self.bfloat16 = steps, rate, bfloat16
         parameters = [
             p for key, part in parts.items() if not key.startswith("ema") for p in part.parameters()
         ]
@@ -58,7 +66,7 @@ class Training:
             done = self.step / self.steps
             for group in self.optimizer.param_groups:
                 group["lr"] = self.rate * min(1.0, done / 0.02 + 0.01, (1.0 - done) / 0.4 + 0.005)
-            with torch.autocast("cpu", torch.bfloat16, enabled=FAST_BFLOAT16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
                 loss = loss_of(self.step)
             self.optimizer.zero_grad()
             loss.backward()

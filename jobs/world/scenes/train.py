@@ -1,0 +1,201 @@
+"""Train the models of the world of scenes: `python -m jobs.world.scenes.train STAGE --work FOLDER`.
+
+Each stage draws what scenes it needs, resumes from its checkpoint, and is over when its steps are
+done. `README.md` beside this package tells which stages need which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from diffusers import AutoencoderKL
+from torch import nn
+
+from jobs.world import models as shared
+from jobs.world.autoencoder import encode_latents
+from jobs.world.classifiers import train_classifier, train_clip
+from jobs.world.data import Scenes
+from jobs.world.diffusion import fit_diffusion
+from jobs.world.recipe import Recipe, keep_recipe
+from jobs.world.scenes import models as build
+from jobs.world.scenes.autoencoder import train_decoder, train_vae
+from jobs.world.scenes.data import Labelled, Pairs, draw_set
+from muse.emotions import MIKELS
+from muse.mini.scenes.captions import DISPLACED, content_prompt
+from muse.mini.scenes.contents import PLACES, SUBJECTS
+from muse.mini.scenes.render import SIZE
+from muse.mini.scenes.vocabulary import sentences
+
+RECIPE = replace(
+    Recipe(),
+    seed=20514,
+    scenes=48_000,
+    vae_steps=8_000,
+    vae_batch=16,
+    vae_rate=2e-3,
+    decoder_steps=6_000,
+    diffusion_steps=24_000,
+    diffusion_batch=32,
+    diffusion_rate=6e-4,
+    classifier_scenes=24_000,
+    content_steps=2_500,
+    clip_steps=4_000,
+)
+MAX_SNR, WINDOW = 5.0, 2000
+"""Bound on the weight of a timestep, and steps over which the diffusion model is averaged."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """How a classifier of emotions is trained.
+
+    Attributes:
+        kind: its architecture.
+        seed: of its scenes and of its training.
+        natural: share of its scenes in which the emotion suits the content (see `Labelled`).
+        multi_label: a sigmoid for each emotion instead of a softmax.
+    """
+
+    kind: str
+    seed: int
+    natural: float
+    multi_label: bool
+    steps: int
+
+
+ROLES: dict[str, Role] = {
+    "guide": Role("resnet", 11, 0.5, False, 4_000),
+    "judge": Role("poolformer", 12, 0.5, True, 6_000),
+    "examiner": Role("swin", 13, 0.25, False, 8_000),
+}
+CONTENTS: dict[str, tuple[list[str], int]] = {
+    "place": (list(PLACES), 0),
+    "subject": (list(SUBJECTS), 1),
+}
+"""Labels, and their column in the data."""
+CONTENT_SEED = 31
+CLIPS = {"clip": 21, "content-clip": 22}
+"""Seeds of the CLIP that steers and of the one that judges content."""
+
+
+class Stage(StrEnum):
+    """What can be trained, one after another or at the same time."""
+
+    VAE = "vae"
+    DECODER = "decoder"
+    DIFFUSION = "diffusion"
+    GUIDE = "guide"
+    JUDGE = "judge"
+    EXAMINER = "examiner"
+    PLACE = "place"
+    SUBJECT = "subject"
+    CLIP = "clip"
+    CONTENT_CLIP = "content-clip"
+
+
+def _pictures(recipe: Recipe, work: Path, displaced: float) -> Scenes:
+    return draw_set(work / "pictures", recipe.scenes, recipe.seed, SIZE, Pairs(displaced))
+
+
+def _small(work: Path, name: str, count: int, seed: int, kind: Labelled | Pairs) -> Scenes:
+    """Scenes at the size of the classifiers."""
+    return draw_set(work / f"{name}_scenes", count, seed, shared.CLASSIFIER_SIDE, kind)
+
+
+def _first(pixels: np.ndarray) -> torch.Tensor:
+    """Pixels uint8 (n, 3, s, s)."""
+    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2)
+
+
+def make_diffusion(
+    recipe: Recipe, work: Path, scenes: Scenes, vae: AutoencoderKL
+) -> tuple[nn.ModuleDict, float]:
+    """The averaged U-Net and text encoder, and the VAE's scaling factor."""
+    latents, scaling = encode_latents(work, vae, scenes)
+    tokenizer = shared.build_tokenizer(work / "tokenizer", sentences(), build.TEXT_LENGTH)
+    torch.manual_seed(recipe.seed + 1)
+    parts = {"unet": build.build_unet(), "text_encoder": shared.build_text_encoder(tokenizer)}
+    live = nn.ModuleDict(parts)
+    average = fit_diffusion(recipe, work, scenes, latents, scaling, live, WINDOW, MAX_SNR)
+    return average, scaling
+
+
+def make_classifier(recipe: Recipe, work: Path, name: str) -> nn.Module:
+    """A classifier of emotions, by its role."""
+    role = ROLES[name]
+    count, kind = recipe.classifier_scenes, Labelled(role.natural)
+    scenes = _small(work, name, count, role.seed, kind)
+    emotions = scenes.labels[:, 2:].astype(np.float32)
+    names, pixels = list(MIKELS.labels), _first(scenes.pixels)
+    return train_classifier(
+        recipe,
+        work,
+        name,
+        role.kind,
+        names,
+        role.seed,
+        pixels,
+        emotions,
+        role.steps,
+        role.multi_label,
+    )
+
+
+def make_content_classifier(recipe: Recipe, work: Path, name: str) -> nn.Module:
+    """The classifier of places or of subjects."""
+    names, column = CONTENTS[name]
+    count, seed = recipe.classifier_scenes, CONTENT_SEED + column
+    scenes = _small(work, name, count, seed, Labelled(natural=0.0))
+    labels, pixels = scenes.labels[:, column].astype(np.int64), _first(scenes.pixels)
+    return train_classifier(
+        recipe, work, name, "resnet", names, seed, pixels, labels, recipe.content_steps
+    )
+
+
+def make_clip(recipe: Recipe, work: Path, name: str) -> nn.Module:
+    """A CLIP; its captions are right about contents."""
+    shared.build_tokenizer(work / "tokenizer", sentences(), build.TEXT_LENGTH)
+    seed = CLIPS[name]
+    scenes = _small(work, name, recipe.classifier_scenes, seed, Pairs(displaced=0.0))
+    places, subjects = list(PLACES), list(SUBJECTS)
+    plain = []
+    for place, subject in scenes.labels[:, :2].astype(int):
+        plain.append(content_prompt(places[place], subjects[subject]))
+    return train_clip(recipe, work, _first(scenes.pixels), scenes.captions, plain, name, seed)
+
+
+def main(
+    stage: Stage,
+    work: Annotated[Path, typer.Option(help="Checkpoints and scenes.")] = Path("build/scenes"),
+    displaced: Annotated[
+        float, typer.Option(help="Share of the captions naming an emotion with a wrong place.")
+    ] = DISPLACED,
+    threads: int = 2,
+) -> None:
+    """Train one of the models. After an interruption, run it again to resume."""
+    torch.set_num_threads(threads)
+    work.mkdir(parents=True, exist_ok=True)
+    keep_recipe(RECIPE, work)
+    if stage.value in ROLES:
+        make_classifier(RECIPE, work, stage.value)
+    elif stage.value in CONTENTS:
+        make_content_classifier(RECIPE, work, stage.value)
+    elif stage.value in CLIPS:
+        make_clip(RECIPE, work, stage.value)
+    else:
+        scenes = _pictures(RECIPE, work, displaced)
+        vae = train_vae(RECIPE, work, scenes)
+        if stage is Stage.DECODER:
+            train_decoder(RECIPE, work, vae, scenes)
+        elif stage is Stage.DIFFUSION:
+            make_diffusion(RECIPE, work, scenes, vae)
+
+
+if __name__ == "__main__":
+    typer.run(main)
