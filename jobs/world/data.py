@@ -64,9 +64,9 @@ def draw(
 
 
 def in_pieces(draw_piece: Callable[[int, int], Piece], count: int, seed: int) -> Iterator[Piece]:
-    """The results of `draw_piece(seed, count)`, piece by piece, from several processes."""
+    """The results of `draw_piece(seed, count)`, piece by piece, from a process per torch thread."""
     starts = range(0, count, PIECE)
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(torch.get_num_threads()) as pool:
         seeds = (seed * 100_003 + start for start in starts)
         counts = (min(PIECE, count - start) for start in starts)
         yield from pool.map(draw_piece, seeds, counts)

@@ -48,13 +48,16 @@ CONTENTS: dict[str, tuple[list[str], int]] = {
 }
 
 
-def keep_recipe(recipe: Recipe, work: Path) -> None:
+def keep_recipe(recipe: Recipe, work: Path, roles: object = CLASSIFIERS) -> None:
     """Write the recipe beside the checkpoints in `work`, which another recipe could not resume.
+
+    Args:
+        roles: what else the checkpoints depend on, as JSON can hold it.
 
     Raises:
         typer.BadParameter: the checkpoints are those of another recipe.
     """
-    file, text = work / "recipe.json", json.dumps([asdict(recipe), CLASSIFIERS], indent=2) + "\n"
+    file, text = work / "recipe.json", json.dumps([asdict(recipe), roles], indent=2) + "\n"
     if file.exists() and file.read_text() != text:
         raise typer.BadParameter(
             f"{work} has checkpoints of another recipe; remove it, or give another folder",

@@ -6,7 +6,7 @@ done. `README.md` beside this package tells which stages need which.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -181,7 +181,8 @@ def main(
     """Train one of the models. After an interruption, run it again to resume."""
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
-    keep_recipe(RECIPE, work)
+    roles = {name: asdict(role) for name, role in ROLES.items()}
+    keep_recipe(RECIPE, work, [roles, MAX_SNR, WINDOW, displaced])
     if stage.value in ROLES:
         make_classifier(RECIPE, work, stage.value)
     elif stage.value in CONTENTS:
