@@ -6,6 +6,7 @@ Its targets are images by the exported full decoder, so it needs only the weight
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import typer
 from diffusers import AutoencoderKL, AutoencoderTiny
 
 from jobs.world import models as build
-from jobs.world.data import draw_scenes
+from jobs.world.data import Scenes, draw_scenes
 from jobs.world.recipe import Recipe, keep_recipe
 from jobs.world.training_loop import Training, generator, stream
 from muse.mini import WEIGHTS
@@ -34,17 +35,31 @@ def blend_half(latents: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     return torch.lerp(latents, latents.roll(1, 0), 0.5 * share)
 
 
-def train_tiny_vae(recipe: Recipe, work: Path, vae: AutoencoderKL) -> AutoencoderTiny:
-    """Train it to decode scaled latents to the images by `vae`, in L1 and L2."""
-    scenes = draw_scenes(work / "tiny_vae_scenes", recipe.tiny_vae_scenes, STAGE, balanced=True)
-    vae, scaling = vae.to(memory_format=torch.channels_last), vae.config.scaling_factor
+def encode_scenes(vae: AutoencoderKL, scenes: Scenes) -> torch.Tensor:
+    """Mean latents float32 (n, c, h, w)."""
+    count = len(scenes.pixels)
     with torch.inference_mode():
-        parts = np.array_split(np.arange(recipe.tiny_vae_scenes), recipe.tiny_vae_scenes // 64)
-        means = torch.cat(
+        parts = np.array_split(np.arange(count), max(1, count // 64))
+        return torch.cat(
             [vae.encode(scenes.batch(part) * 2 - 1).latent_dist.mean for part in parts]
         )
+
+
+def train_tiny_vae(
+    recipe: Recipe,
+    work: Path,
+    vae: AutoencoderKL,
+    means: torch.Tensor,
+    build_tiny: Callable[[], AutoencoderTiny] = build.build_tiny_vae,
+) -> AutoencoderTiny:
+    """Train it to decode scaled latents to the images by `vae`, in L1 and L2.
+
+    Args:
+        means: latents as `vae` encodes them, float32 (n, c, h, w).
+    """
+    vae, scaling = vae.to(memory_format=torch.channels_last), vae.config.scaling_factor
     torch.manual_seed(recipe.seed + STAGE)
-    tiny = build.build_tiny_vae().to(memory_format=torch.channels_last)
+    tiny = build_tiny().to(memory_format=torch.channels_last)
     training = Training(
         "tiny_vae", work, {"tiny": tiny}, recipe.tiny_vae_rate, recipe.tiny_vae_steps
     )
@@ -68,7 +83,10 @@ def main(work: Path = Path("build/mini"), out: Path = WEIGHTS, threads: int = 2)
     work.mkdir(parents=True, exist_ok=True)
     keep_recipe(recipe, work)
     vae = build.freeze(AutoencoderKL.from_pretrained(model / "vae", use_safetensors=True))
-    train_tiny_vae(recipe, work, vae).save_pretrained(model / "tiny_vae", safe_serialization=True)
+    scenes = draw_scenes(work / "tiny_vae_scenes", recipe.tiny_vae_scenes, STAGE, balanced=True)
+    means = encode_scenes(vae, scenes)
+    tiny = train_tiny_vae(recipe, work, vae, means)
+    tiny.save_pretrained(model / "tiny_vae", safe_serialization=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ done. `README.md` beside this package tells which stages need which.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -26,6 +27,8 @@ from jobs.world.recipe import Recipe, keep_recipe
 from jobs.world.scenes import models as build
 from jobs.world.scenes.autoencoder import train_decoder, train_vae
 from jobs.world.scenes.data import Labelled, Pairs, draw_set
+from jobs.world.scenes.export import save_classifiers, save_diffusion
+from jobs.world.tiny_vae import encode_scenes, train_tiny_vae
 from muse.emotions import MIKELS
 from muse.mini.scenes.captions import DISPLACED, content_prompt
 from muse.mini.scenes.contents import PLACES, SUBJECTS
@@ -36,7 +39,7 @@ RECIPE = replace(
     Recipe(),
     seed=20514,
     scenes=48_000,
-    vae_steps=8_000,
+    vae_steps=5_000,
     vae_batch=16,
     vae_rate=2e-3,
     decoder_steps=6_000,
@@ -46,6 +49,9 @@ RECIPE = replace(
     classifier_scenes=24_000,
     content_steps=2_500,
     clip_steps=4_000,
+    tiny_vae_scenes=6_000,
+    tiny_vae_steps=2_500,
+    tiny_vae_batch=16,
 )
 MAX_SNR, WINDOW = 5.0, 2000
 """Bound on the weight of a timestep, and steps over which the diffusion model is averaged."""
@@ -97,10 +103,7 @@ class Stage(StrEnum):
     SUBJECT = "subject"
     CLIP = "clip"
     CONTENT_CLIP = "content-clip"
-
-
-def _pictures(recipe: Recipe, work: Path, displaced: float) -> Scenes:
-    return draw_set(work / "pictures", recipe.scenes, recipe.seed, SIZE, Pairs(displaced))
+    EXPORT = "export"
 
 
 def _small(work: Path, name: str, count: int, seed: int, kind: Labelled | Pairs) -> Scenes:
@@ -170,32 +173,56 @@ def make_clip(recipe: Recipe, work: Path, name: str) -> nn.Module:
     return train_clip(recipe, work, _first(scenes.pixels), scenes.captions, plain, name, seed)
 
 
+MAKERS: dict[str, Callable[[Recipe, Path, str], nn.Module]] = {
+    **dict.fromkeys(ROLES, make_classifier),
+    **dict.fromkeys(CONTENTS, make_content_classifier),
+    **dict.fromkeys(CLIPS, make_clip),
+}
+"""By name: what needs the renderer alone, and neither the VAE nor the U-Net."""
+
+
+def export_all(recipe: Recipe, work: Path, out: Path, scenes: Scenes, vae: AutoencoderKL) -> None:
+    """Save every model in `out`, the tiny decoder, which learns from the full one, among them."""
+    average, scaling = make_diffusion(recipe, work, scenes, vae)
+    vae = train_decoder(recipe, work, vae, scenes)
+    vae.register_to_config(scaling_factor=scaling)
+    few = Scenes(scenes.pixels[: recipe.tiny_vae_scenes], [], scenes.labels)
+    tiny = train_tiny_vae(recipe, work, vae, encode_scenes(vae, few), build.build_tiny_vae)
+    save_diffusion(work, out, vae, scaling, average, tiny)
+    models = {name: make(recipe, work, name) for name, make in MAKERS.items()}
+    save_classifiers(work, out, models)
+
+
 def main(
     stage: Stage,
     work: Annotated[Path, typer.Option(help="Checkpoints and scenes.")] = Path("build/scenes"),
+    out: Annotated[Path, typer.Option(help="Where `export` puts the weights.")] = Path(
+        "build/scenes/weights"
+    ),
     displaced: Annotated[
         float, typer.Option(help="Share of the captions naming an emotion with a wrong place.")
     ] = DISPLACED,
     threads: int = 2,
 ) -> None:
-    """Train one of the models. After an interruption, run it again to resume."""
+    """Train one of the models. After an interruption, run it again to resume.
+
+    The stage `export` trains what is not finished yet, and saves all models.
+    """
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
     roles = {name: asdict(role) for name, role in ROLES.items()}
     keep_recipe(RECIPE, work, [roles, MAX_SNR, WINDOW, displaced])
-    if stage.value in ROLES:
-        make_classifier(RECIPE, work, stage.value)
-    elif stage.value in CONTENTS:
-        make_content_classifier(RECIPE, work, stage.value)
-    elif stage.value in CLIPS:
-        make_clip(RECIPE, work, stage.value)
-    else:
-        scenes = _pictures(RECIPE, work, displaced)
-        vae = train_vae(RECIPE, work, scenes)
-        if stage is Stage.DECODER:
-            train_decoder(RECIPE, work, vae, scenes)
-        elif stage is Stage.DIFFUSION:
-            make_diffusion(RECIPE, work, scenes, vae)
+    if stage.value in MAKERS:
+        MAKERS[stage.value](RECIPE, work, stage.value)
+        return
+    scenes = draw_set(work / "pictures", RECIPE.scenes, RECIPE.seed, SIZE, Pairs(displaced))
+    vae = train_vae(RECIPE, work, scenes)
+    if stage is Stage.DECODER:
+        train_decoder(RECIPE, work, vae, scenes)
+    elif stage is Stage.DIFFUSION:
+        make_diffusion(RECIPE, work, scenes, vae)
+    elif stage is Stage.EXPORT:
+        export_all(RECIPE, work, out, scenes, vae)
 
 
 if __name__ == "__main__":

@@ -247,9 +247,9 @@ MOODS: dict[str, Mood] = {
     ),
     "awe": Mood(
         {"dawn": 0.45, "golden": 0.25, "night": 0.3},
-        {"beams": 0.25, "stars": 0.3, "aurora": 0.3, "rainbow": 0.15},
-        {"soaring": 0.7, "upright": 0.3},
-        {"amazed": 0.7, "serene": 0.3},
+        {"beams": 0.25, "stars": 0.3, "aurora": 0.25, "rainbow": 0.1, "fireworks": 0.1},
+        {"soaring": 0.65, "upright": 0.25, "leaping": 0.1},
+        {"amazed": 0.6, "serene": 0.25, "excited": 0.15},
         {"birds": 0.35, "sky lamps": 0.3, "sparkles": 0.35},
     ),
     "contentment": Mood(
@@ -262,9 +262,9 @@ MOODS: dict[str, Mood] = {
     "excitement": Mood(
         {"neon": 0.65, "candy": 0.2, "ember": 0.15},
         {"fireworks": 0.45, "spotlights": 0.4, "lightning": 0.15},
-        {"leaping": 0.5, "dancing": 0.3, "charging": 0.2},
-        {"excited": 0.75, "laughing": 0.25},
-        {"flags": 0.4, "sparks": 0.3, "confetti": 0.2, "balloons": 0.1},
+        {"leaping": 0.45, "dancing": 0.3, "charging": 0.15, "soaring": 0.1},
+        {"excited": 0.65, "laughing": 0.2, "amazed": 0.15},
+        {"flags": 0.35, "sparks": 0.3, "confetti": 0.15, "balloons": 0.1, "sparkles": 0.1},
     ),
     "anger": Mood(
         {"red": 0.55, "ember": 0.45},

@@ -9,7 +9,17 @@ from random import Random
 import numpy as np
 from PIL import Image
 
-from muse.mini.scenes.drawing import animals, nature, props, shows, things, town, weather
+from muse.mini.scenes.drawing import (
+    animals,
+    glowing_props,
+    nature,
+    props,
+    shows,
+    things,
+    town,
+    vehicles,
+    weather,
+)
 from muse.mini.scenes.drawing.pen import SUPERSAMPLE, Canvas, Colour, Painter, Pen
 from muse.mini.scenes.factors import LIGHTS, Light
 from muse.mini.scenes.scene import Scene
@@ -19,6 +29,8 @@ SIZE = 128
 """Side of a scene in pixels."""
 
 PLACES: dict[str, Painter] = {**nature.PAINTERS, **town.PAINTERS, **shows.PAINTERS}
+THINGS: dict[str, Painter] = {**vehicles.PAINTERS, **things.PAINTERS}
+PROPS: dict[str, Painter] = {**props.AROUND, **glowing_props.GLOWING}
 SUBJECT_LIGHT, PROP_LIGHT = 0.55, 0.35
 """Shares of the scene's light in the colours of subject and props, or night would hide them."""
 
@@ -109,7 +121,7 @@ def _subject(pen: Pen, scene: Scene, rng: Random) -> None:
     if scene.subject in animals.PAINTERS:
         animals.PAINTERS[scene.subject](own, rng, scene.expression)
     else:
-        things.PAINTERS[scene.subject](own, rng)
+        THINGS[scene.subject](own, rng)
 
 
 def render(scene: Scene, size: int = SIZE) -> Image.Image:
@@ -135,8 +147,8 @@ def render(scene: Scene, size: int = SIZE) -> Image.Image:
         paint(props.GROUND.get(prop), replace(ground, lit=PROP_LIGHT))
     paint(lambda pen, own: _subject(pen, scene, own), ground)
     for prop in scene.props:
-        lit = 0.0 if prop in props.GLOWING else PROP_LIGHT
-        paint(props.AROUND.get(prop), replace(ground, lit=lit))
+        lit = 0.0 if prop in glowing_props.GLOWING else PROP_LIGHT
+        paint(PROPS.get(prop), replace(ground, lit=lit))
     paint(weather.BEFORE.get(scene.weather), air)
     picture = sky.reduce(SUPERSAMPLE)
     if light.edges:

@@ -14,19 +14,20 @@ from muse.mini.scenes.styles import STYLES
 
 RELATED: dict[str, str] = {
     "aeroplane": "airplane", "animal": "dog", "ant": "beetle", "apple": "pumpkin",
-    "bar": "discotheque", "bird": "eagle", "bonfire": "flames", "building": "house",
-    "bus": "car", "butterfly": "butterflies", "cave": "canyon", "child": "doll", "city": "street",
-    "coffee": "cup", "desert": "canyon", "donkey": "horse", "farm": "pasture", "field": "pasture",
-    "fly": "flies", "fox": "dog", "garden": "pasture", "girl": "doll", "glacier": "mountain",
-    "goose": "duck", "hill": "mountain", "insect": "beetle", "island": "beach", "lake": "pond",
-    "leopard": "lion", "lizard": "snake", "mountains": "mountain", "ocean": "beach",
-    "owl": "eagle", "pizza": "cake", "plant": "rose", "reef": "coral", "river": "waterfall",
-    "road": "street", "ship": "boat", "sofa": "bench", "stool": "chair", "storm": "thunderstorm",
-    "sunset": "dusk", "swan": "duck", "swamp": "pond", "table": "chair", "tiger": "lion",
-    "town": "street", "train": "railroad", "tree": "christmas", "truck": "car", "tulip": "rose",
-    "violin": "guitar", "village": "street", "wasp": "bee", "wolf": "dog", "worm": "caterpillar",
+    "bar": "discotheque", "bonfire": "flames", "building": "house", "bus": "car",
+    "butterfly": "butterflies", "cave": "canyon", "child": "doll", "donkey": "horse",
+    "fly": "flies", "fox": "dog", "garden": "pasture", "glacier": "mountain", "goose": "duck",
+    "hill": "mountain", "insect": "beetle", "island": "beach", "leopard": "lion",
+    "lizard": "snake", "mountains": "mountain", "ocean": "beach", "owl": "eagle", "pizza": "cake",
+    "plant": "rose", "river": "waterfall", "ship": "boat", "sofa": "bench", "stool": "chair",
+    "storm": "thunderstorm", "sunset": "dusk", "swan": "duck", "swamp": "pond", "table": "chair",
+    "tiger": "lion", "town": "street", "truck": "car", "tulip": "rose", "violin": "guitar",
+    "village": "street", "wasp": "bee", "wolf": "dog", "worm": "caterpillar",
 }  # fmt: skip
 """Everyday words that captions do not have, and the nearest that they do."""
+
+SHORTEST_MISSPELT = 4
+"""Letters of a word that may be a misspelling of a known one."""
 
 GLUE = "the a an and with of there is"
 
@@ -53,12 +54,24 @@ def known_words() -> frozenset[str]:
     return frozenset(word for sentence in sentences() for word in words(sentence))
 
 
+def _singulars(word: str) -> list[str]:
+    """What the word may be the plural of."""
+    endings = (("ies", "y"), ("es", ""), ("s", ""))
+    return [word.removesuffix(many) + one for many, one in endings if word.endswith(many)]
+
+
 def nearest_known(word: str) -> str | None:
     """The known word nearest in meaning or spelling, or None if none is near."""
-    related = RELATED.get(word.lower())
-    if related is not None:
-        return related
-    close = difflib.get_close_matches(word.lower(), sorted(known_words()), n=1, cutoff=0.7)
+    lower = word.lower()
+    for candidate in (lower, *_singulars(lower)):
+        if candidate in known_words():
+            return candidate
+        if candidate in RELATED:
+            return RELATED[candidate]
+    # Short words are near to too many others.
+    if len(lower) < SHORTEST_MISSPELT:
+        return None
+    close = difflib.get_close_matches(lower, sorted(known_words()), n=1, cutoff=0.75)
     return close[0] if close else None
 
 

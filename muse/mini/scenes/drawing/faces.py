@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from muse.mini.scenes.drawing.pen import INK, WHITE, Colour, Pen
+from muse.mini.scenes.drawing.pen import INK, WHITE, Colour, Pen, Point
 
 TONGUE: Colour = (232, 92, 110)
 MOUTH: Colour = (92, 24, 34)
 TEAR: Colour = (92, 176, 250)
 
 
-def _arc(x: float, y: float, rx: float, ry: float, start: float, end: float) -> list[tuple]:
+def _arc(x: float, y: float, rx: float, ry: float, start: float, end: float) -> list[Point]:
     steps = [start + (end - start) * i / 8 for i in range(9)]
     return [(x + rx * math.cos(a), y + ry * math.sin(a)) for a in steps]
 

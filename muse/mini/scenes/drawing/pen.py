@@ -63,7 +63,8 @@ class Canvas:
     ):
         self.image, self.strokes, self.rng = image, strokes, rng
         self.draw, self.side = ImageDraw.Draw(image, "RGBA"), image.width
-        self._grade, self._graded = grade, {}  # type: ignore[var-annotated]
+        self._grade = grade
+        self._graded: dict[tuple[Colour, float], Colour] = {}
 
     def colour(self, colour: Colour, lit: float) -> Colour:
         """The colour as the light shows it."""

@@ -76,9 +76,9 @@ def _football_field(pen: Pen, rng: Random) -> None:
     pen.rect(x - 0.19, 0.38, x + 0.19, 0.405, post)
     for side in (-1, 1):
         pen.rect(x + side * 0.18 - 0.012, 0.1, x + side * 0.18 + 0.012, 0.4, post)
-    for side in (0.08, 0.92):
-        pen.rect(side - 0.008, 0.2, side + 0.008, 0.4, (96, 100, 112))
-        pen.rect(side - 0.05, 0.13, side + 0.05, 0.21, (226, 232, 240))
+    for x in (0.08, 0.92):
+        pen.rect(x - 0.008, 0.2, x + 0.008, 0.4, (96, 100, 112))
+        pen.rect(x - 0.05, 0.13, x + 0.05, 0.21, (226, 232, 240))
 
 
 def _boxing_ring(pen: Pen, rng: Random) -> None:

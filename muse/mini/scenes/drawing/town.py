@@ -54,9 +54,9 @@ def _alley(pen: Pen, rng: Random) -> None:
         for k in range(6):
             near, away = 0.02 + 0.17 * k, 0.14 + 0.07 * k
             pen.line([(edge, near), (far, away)], 0.009, (96, 56, 48))
-        for k in (0.3, 0.62):
-            x = edge + (far - edge) * k
-            pen.rect(x - 0.04, 0.24 + 0.06 * k, x + 0.04, 0.38 + 0.02 * k, (70, 84, 96))
+        for share in (0.3, 0.62):
+            x, top = edge + (far - edge) * share, 0.24 + 0.06 * share
+            pen.rect(x - 0.04, top, x + 0.04, 0.38 + 0.02 * share, (70, 84, 96))
     rope = [(0.3, 0.2), (0.5, 0.25), (0.7, 0.2)]
     pen.curve(rope, 0.008, WHITE)
     for i, x in enumerate((0.38, 0.46, 0.55)):
@@ -120,12 +120,12 @@ def _railroad(pen: Pen, rng: Random) -> None:
             ],
             (78, 82, 94),
         )
-    side = rng.choice((0.1, 0.9))
-    pen.rect(side - 0.012, 0.3, side + 0.012, 0.76, (70, 70, 78))
+    x = rng.choice((0.1, 0.9))
+    pen.rect(x - 0.012, 0.3, x + 0.012, 0.76, (70, 70, 78))
     for turn in (-0.5, 0.5):
-        pen.oval(side, 0.32, 0.1, 0.02, WHITE, turn=turn)
+        pen.oval(x, 0.32, 0.1, 0.02, WHITE, turn=turn)
     for dx in (-0.04, 0.04):
-        pen.oval(side + dx, 0.42, 0.03, 0.03, (220, 50, 50))
+        pen.oval(x + dx, 0.42, 0.03, 0.03, (220, 50, 50))
 
 
 def _church(pen: Pen, rng: Random) -> None:
@@ -168,23 +168,24 @@ def _corridor(pen: Pen, rng: Random) -> None:
             [(edge, -0.16), (far, top), (far, low), (edge, 1.02)],
             (204, 196, 176) if side < 0 else (184, 174, 156),
         )
-        for k in (0.2, 0.62):
-            a, b = far + (edge - far) * k, far + (edge - far) * (k + 0.24)
-            y0, y1 = 0.28 - 0.1 * k, 0.28 - 0.1 * (k + 0.24)
-            foot0, foot1 = low + (1.02 - low) * k, low + (1.02 - low) * (k + 0.24)
+        for near in (0.2, 0.62):
+            away = near + 0.24
+            a, b = far + (edge - far) * near, far + (edge - far) * away
+            y0, y1 = 0.28 - 0.1 * near, 0.28 - 0.1 * away
+            foot0, foot1 = low + (1.02 - low) * near, low + (1.02 - low) * away
             pen.poly([(a, y0), (b, y1), (b, foot1), (a, foot0)], (122, 84, 60))
             pen.oval(b - (b - a) * 0.25, (y1 + foot1) / 2, 0.012, 0.012, (240, 206, 100))
     pen.rect(vx - 0.16, 0.42, vx + 0.16, low, (160, 150, 136))
-    for k in (0.35, 0.7, 1.0):
-        x0, x1, y = vx - 0.16 - 0.46 * k, vx + 0.16 + 0.46 * k, top - 0.3 * k
-        pen.line([(x0, y), (x1, y)], 0.02, (140, 130, 118))
+    for height in (0.35, 0.7, 1.0):
+        reach, y = 0.16 + 0.46 * height, top - 0.3 * height
+        pen.line([(vx - reach, y), (vx + reach, y)], 0.02, (140, 130, 118))
 
 
 def _butchers_shop(pen: Pen, rng: Random) -> None:
     pen.fade(-0.1, 0.58, 1.1, 1.1, (206, 200, 196), (170, 162, 160))
     pen.rect(-0.1, 0.22, 1.1, 0.64, (236, 232, 226))
-    for x in range(1, 8):
-        pen.line([(x / 8, 0.22), (x / 8, 0.64)], 0.006, (206, 202, 198))
+    for i in range(1, 8):
+        pen.line([(i / 8, 0.22), (i / 8, 0.64)], 0.006, (206, 202, 198))
     for y in (0.34, 0.46):
         pen.line([(-0.1, y), (1.1, y)], 0.006, (206, 202, 198))
     for i in range(10):

@@ -1,0 +1,60 @@
+"""The training of the models of scenes, from nothing to files that load, at a step a stage."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import typer
+
+from jobs.world.scenes import train
+from muse.classifiers import load_classifier
+from muse.classifiers.clip import ClipSimilarity
+from muse.diffusion.backbones import load_backbone
+from muse.emotions import MIKELS
+
+SMALL = replace(
+    train.RECIPE,
+    scenes=64,
+    vae_steps=1,
+    decoder_steps=1,
+    diffusion_steps=1,
+    classifier_scenes=96,
+    content_steps=1,
+    clip_steps=1,
+    tiny_vae_scenes=64,
+    tiny_vae_steps=1,
+)
+
+
+def test_checkpoints_of_another_share_of_displaced_contents_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "RECIPE", SMALL)
+    monkeypatch.setattr(train, "MAKERS", {"guide": lambda *_: None})
+    train.main(train.Stage.GUIDE, tmp_path, displaced=0.35, threads=1)
+    with pytest.raises(typer.BadParameter, match="checkpoints of another recipe"):
+        train.main(train.Stage.GUIDE, tmp_path, displaced=0.5, threads=1)
+
+
+def test_every_stage_has_what_it_trains():
+    others = {"vae", "decoder", "diffusion", "export"}
+    assert {stage.value for stage in train.Stage} == {*train.MAKERS, *others}
+
+
+@pytest.mark.research
+@pytest.mark.timeout(900)
+def test_all_stages_end_with_files_that_load(tmp_path, monkeypatch):
+    short = {name: replace(role, steps=1) for name, role in train.ROLES.items()}
+    monkeypatch.setattr(train, "ROLES", short)
+    monkeypatch.setattr(train, "RECIPE", SMALL)
+    out = tmp_path / "out"
+    train.main(train.Stage.EXPORT, tmp_path / "work", out, threads=1)
+    backbone = load_backbone(out / "diffusion")
+    pixels = torch.rand(2, 3, 128, 128)
+    with torch.inference_mode():
+        latents = backbone.codec.encode(pixels)
+        assert latents.shape == (2, 16, 16, 16)
+        assert backbone.codec.decode_draft(latents).shape == pixels.shape
+        for name in ("guide", "judge", "examiner"):
+            assert load_classifier(out / name, MIKELS).probs(pixels).p.shape == (2, 8)
+        for name in ("clip", "content-clip"):
+            similarity = ClipSimilarity.from_pretrained(out / name)
+            assert similarity.image(pixels).isfinite().all()
