@@ -66,7 +66,8 @@ def build(
             raise refuse(sources[-1].path, "was changed while it was read; start again")
         if not writer.rows:
             message = "nothing to make"
-            raise refuse(output, "\n  ".join([message, *survey.skipped.lines()]))
+            names = ", ".join(source.path for source in sources)
+            raise refuse(names, "\n  ".join([message, *survey.skipped.lines()]))
     work.built.rows, work.built.items = writer.rows, survey.items
     for source in sources:
         work.built.notes += source.notes

@@ -11,7 +11,8 @@ from manifests.builder.item import refuse
 
 
 def parse_mapping(assignments: Iterable[str]) -> dict[str, str]:
-    """From `prompt=caption` and the like: our column to theirs.
+    """From `prompt=caption` and the like: our column to theirs, or to nothing, as in `id=`, where
+    the source's own shall not be used.
 
     Raises:
         ValueError: no such form, no such column of ours, or one that is given twice.
@@ -19,7 +20,7 @@ def parse_mapping(assignments: Iterable[str]) -> dict[str, str]:
     mapping: dict[str, str] = {}
     for assignment in assignments:
         ours, equals, theirs = (part.strip() for part in assignment.partition("="))
-        if not equals or not theirs:
+        if not equals:
             raise ValueError(f"--map {assignment}: write OURS=THEIRS, as in --map prompt=caption")
         if ours not in schema.COLUMNS:
             raise ValueError(
@@ -44,18 +45,19 @@ def renames(
         ManifestError: a mapped column does not exist, or several could be the same one of ours.
     """
     for ours, theirs in mapping.items():
-        if theirs not in names:
+        if theirs and theirs not in names:
             near = difflib.get_close_matches(theirs, names, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            message = f"--map {ours}={theirs}: no such column; {hint}It has {', '.join(names)}"
+            hint = f"did you mean {near[0]!r}? if not, " if near else ""
+            message = f"--map {ours}={theirs}: no such column; {hint}it has {', '.join(names)}"
             raise refuse(path, message)
     renamed = {name: name for name in names}
     for ours, theirs in mapping.items():
         # What had our name before is not it: it is carried under another one.
         if ours in renamed and ours not in mapping.values():
             renamed[ours] = f"source_{ours}"
-        renamed[theirs] = ours
-    taken = set(renamed.values())
+        if theirs:
+            renamed[theirs] = ours
+    taken = {*renamed.values(), *mapping}
     for ours, candidates in _resembling(names, mapping).items():
         if ours in taken:
             continue
@@ -79,9 +81,11 @@ def renamed_object(
     # First what the user says, then our own names, then names that resemble ours.
     keys = {ours: theirs for ours, theirs in mapping.items() if theirs in values}
     for name in names:
-        if name in schema.COLUMNS:
+        if name in schema.COLUMNS and name not in mapping:
             keys.setdefault(name, name)
     for column, candidates in _resembling(names, mapping).items():
+        if column in mapping:
+            continue
         if len(candidates) > 1 and column not in keys:
             raise ValueError(
                 f"the keys {', '.join(candidates)} could all be {column!r}; "

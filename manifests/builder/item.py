@@ -125,6 +125,13 @@ def location(source: Source, item: Item) -> str:
     return f"{source.path.rstrip('/')}{'/' if source.is_folder else ' '}{item.place}"
 
 
-def refuse(path: str, message: str, column: str | None = None, place: str = "") -> ManifestError:
+class SourceError(ManifestError):
+    """The one problem of a source, on one line."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problems[0]}"
+
+
+def refuse(path: str, message: str, column: str | None = None, place: str = "") -> SourceError:
     """The error for one problem of a source."""
-    return ManifestError(path, [SourceProblem(None, column, message, place)])
+    return SourceError(path, [SourceProblem(None, column, message, place)])

@@ -115,7 +115,9 @@ class Survey:
                 return Entry(())
         own = values.get(schema.ID)
         if own is not None and (before := self._ids.setdefault(str(own), where)) != where:
-            message = f"{shown(own)} was used by {before}; ids must be unique"
+            message = (
+                f"{shown(own)} was used by {before}; ids must be unique (--map id= leaves them out)"
+            )
             problems.add(item.place, schema.ID, message)
         self._note_repetition(source, values, where)
         for column in schema.COLUMNS:

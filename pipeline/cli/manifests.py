@@ -46,7 +46,7 @@ def build(
     ] = None,
     map_: Annotated[
         Optional[list[str]],
-        typer.Option("--map", help="A column by its name, as in prompt=caption. Repeatable."),
+        typer.Option("--map", help="A column by its name, as prompt=caption; id= for none."),
     ] = None,
     replicates: Annotated[int, typer.Option(min=1, help="Rows for each item and emotion.")] = 1,
     balanced: Annotated[
@@ -67,7 +67,7 @@ def build(
         from manifests.builder.build import refuse_output
         from manifests.builder.columns import parse_mapping
         from manifests.builder.recipe import Recipe
-        from manifests.builder.sources import open_source
+        from manifests.builder.sources.open import open_source
         from muse.emotions.taxonomies import load_taxonomy
         from pipeline.config_tables import Images
         from pipeline.errors import UserError
@@ -153,8 +153,8 @@ def _print_built(output: str, built: Built, labels: Sequence[str]) -> None:
     mixtures = sorted(names - {*labels, ""})
     ordered = [name for name in (*labels, *mixtures, "") if name in names]
     rows = [(name or OPEN, (built.generate[name], built.edit[name])) for name in ordered]
-    title = f"{output}: {built.rows:,} row(s) of {built.items:,} item(s)"
-    print_counts(title, ("generate", "edit"), rows)
+    echo(f"{output}: {built.rows:,} row(s) of {built.items:,} item(s)\n")
+    print_counts("Rows by emotion", ("generate", "edit"), rows)
     for note in built.notes:
         echo(note)
     if "" in names:

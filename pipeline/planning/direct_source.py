@@ -37,9 +37,9 @@ def built_manifest(path: str, config: Config, warn: Callable[[str], None]) -> It
         UserError: it is ambiguous what to make of it; says the command that decides.
     """
     from manifests.builder.build import build
-    from manifests.builder.images import ImageFolder
     from manifests.builder.recipe import Recipe
-    from manifests.builder.sources import open_source
+    from manifests.builder.sources.images import ImageFolder
+    from manifests.builder.sources.open import open_source
 
     with tempfile.TemporaryDirectory(prefix="muse-batch-") as folder:
         output = str(Path(folder) / "manifest.parquet")

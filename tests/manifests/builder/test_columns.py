@@ -22,7 +22,6 @@ def test_a_mapping_is_ours_to_theirs():
     ("assignments", "problem"),
     [
         (["prompt"], "write OURS=THEIRS"),
-        (["prompt="], "write OURS=THEIRS"),
         (["caption=prompt"], "no column 'caption'; it has prompt, image"),
         (["prompt=a", "prompt=b"], "mapped twice"),
     ],
@@ -49,6 +48,16 @@ def test_a_mapped_column_replaces_the_one_of_our_name():
         "prompt": "image",
         "image": "prompt",
     }
+
+
+def test_a_column_of_ours_can_be_left_out():
+    assert parse_mapping(["id="]) == {"id": ""}
+    assert _renames(["prompt", "id"], id="") == ({"prompt": "prompt", "id": "source_id"}, [])
+    assert _renames(["prompt", "mood"], emotion="") == ({"prompt": "prompt", "mood": "mood"}, [])
+    assert renamed_object({"prompt": "x", "emotion": "awe"}, {"emotion": ""}) == (
+        {"prompt": "x"},
+        ["emotion"],
+    )
 
 
 def test_what_is_ambiguous_or_missing_is_refused_with_the_option():

@@ -7,16 +7,16 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from manifests.builder.hub import HubSource, is_saved
-from manifests.builder.images import ImageFolder, has_images
 from manifests.builder.item import Source, refuse
-from manifests.builder.tables import TableSource
-from manifests.builder.tar_images import TarImages, tar_files
-from manifests.builder.text import TextSource
+from manifests.builder.sources.hub import HubSource, is_saved
+from manifests.builder.sources.images import ImageFolder, has_images
+from manifests.builder.sources.tables import READERS, TableSource
+from manifests.builder.sources.tar_images import TarImages, tar_files
+from manifests.builder.sources.text import TextSource
 from manifests.tars import TAR_SUFFIXES
 
 TEXT_SUFFIX = ".txt"
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+TABLE_SUFFIXES = tuple(READERS)
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -79,7 +79,12 @@ def _file(path: str, mapping: Mapping[str, str]) -> Source:
 
 
 def _folder(path: str, mapping: Mapping[str, str]) -> Source:
-    """Tar files, or images; a folder of tables has to be named file by file."""
+    """Tar files, or images; a folder of tables has to be named file by file. Of a run's output its
+    shards."""
+    if os.path.isfile(os.path.join(path, "run.json")):
+        path = os.path.join(path, "shards")
+        if not os.path.isdir(path):
+            raise refuse(path, "does not exist; the run has no accepted samples yet")
     has_tars, images = bool(tar_files(Path(path))), has_images(path)
     if has_tars and images:
         message = "holds tar files and images; name one kind, as in DIR/*.tar"

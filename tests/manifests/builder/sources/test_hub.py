@@ -5,9 +5,9 @@ import io
 import pytest
 from PIL import Image
 
-from manifests.builder import hub
-from manifests.builder.hub import HubSource
 from manifests.builder.item import Skipped
+from manifests.builder.sources import hub
+from manifests.builder.sources.hub import HubSource
 from manifests.check import ManifestError
 
 datasets = pytest.importorskip("datasets")

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.builder.item import Skipped
-from manifests.builder.tables import TableSource
+from manifests.builder.sources.tables import TableSource
 from manifests.check import ManifestError
 
 
@@ -28,9 +28,30 @@ def test_csv_has_quotes_lines_within_fields_and_empty_fields(read):
     _, rows, skipped = read("t.csv", text)
     assert rows == [
         ("line 3", {"prompt": 'a "big", dog\n on a beach', "x": None}),
-        ("line 5", {"prompt": "a cat", "x": "5"}),
+        ("line 5", {"prompt": "a cat", "x": 5}),
     ]
     assert list(skipped.lines()) == ["skipped 1: blank line (t.csv line 4)"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        (["1", "-20", ""], pa.int64()),
+        (["1", "2.5", ".5", "-1e-3"], pa.float64()),
+        (["1", "x"], pa.string()),
+        (["007", "5"], pa.string()),
+        (["1_000"], pa.string()),
+        (["9" * 19], pa.float64()),
+        (["", ""], pa.null()),
+        (["nan"], pa.string()),
+    ],
+)
+def test_a_csv_column_has_the_type_of_all_of_its_fields(read, fields, kind):
+    rows = "".join(f"1984,{field}\n" for field in fields)
+    source, items, _ = read("t.csv", f"prompt,x\n{rows}")
+    assert source.extra == pa.schema([("x", kind)])
+    assert pa.array([values["x"] for _, values in items], kind).null_count == fields.count("")
+    assert {values["prompt"] for _, values in items} == {"1984"}
 
 
 def test_tsv_keeps_commas(read):

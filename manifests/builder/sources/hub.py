@@ -12,7 +12,8 @@ import pyarrow as pa
 from manifests import schema
 from manifests.builder.columns import renames
 from manifests.builder.item import Item, Skipped, refuse
-from manifests.builder.tables import ROWS_AT_ONCE, image_kind, plain_schema, rows_of_batches
+from manifests.builder.sources.arrow_table import ROWS_AT_ONCE, plain_schema, rows_of_batches
+from manifests.builder.sources.tables import image_kind
 from manifests.check import shown
 
 SAVED = ("dataset_info.json", "dataset_dict.json")

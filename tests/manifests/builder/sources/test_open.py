@@ -2,8 +2,8 @@
 
 import pytest
 
-from manifests.builder.hub import HubSource
-from manifests.builder.sources import open_source
+from manifests.builder.sources.hub import HubSource
+from manifests.builder.sources.open import open_source
 from manifests.check import ManifestError
 
 

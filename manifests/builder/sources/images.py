@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from manifests import schema
 from manifests.builder.item import Item, Skipped, refuse
-from manifests.builder.pictures import CAPTION_SUFFIXES, SUFFIXES, described
+from manifests.builder.sources.pictures import CAPTION_SUFFIXES, SUFFIXES, described
 
 SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from manifests.builder.item import Skipped
-from manifests.builder.tar_images import TarImages
+from manifests.builder.sources.tar_images import TarImages
 from manifests.check import ManifestError
 
 

@@ -37,8 +37,11 @@ def described(
         if not isinstance(given, dict):
             raise ValueError(f".json is {shown(given)}; write one object")
         values, left_out = renamed_object(given, mapping)
-        # The image is the one that it stands beside.
+        # The image is the one that it stands beside. An id is often that of a content, not of an
+        # image; it counts where it is asked for.
         values.pop(schema.IMAGE, None)
+        if schema.ID not in mapping and values.pop(schema.ID, None) is not None:
+            left_out.append(schema.ID)
     for suffix in CAPTION_SUFFIXES:
         if suffix in captions and values.get(schema.PROMPT) is None:
             try:

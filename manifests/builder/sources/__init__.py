@@ -1,0 +1,1 @@
+"""The kinds of sources, each read as a stream of items."""
