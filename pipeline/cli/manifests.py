@@ -91,9 +91,7 @@ def build(
 def show(
     manifest: options.Manifest,
     emotions: options.Emotions = None,
-    model: Annotated[
-        Optional[str], typer.Option(help="The model by which prompts are measured.")
-    ] = None,
+    model: options.Model = None,
     allow_columns: options.AllowColumns = False,
     config: options.ConfigFile = None,
     set_: options.Set = None,
@@ -116,9 +114,7 @@ def show(
 def check(
     manifest: options.Manifest,
     emotions: options.Emotions = None,
-    model: Annotated[
-        Optional[str], typer.Option(help="The model by which prompts are measured.")
-    ] = None,
+    model: options.Model = None,
     allow_columns: options.AllowColumns = False,
     config: options.ConfigFile = None,
     set_: options.Set = None,

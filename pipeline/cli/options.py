@@ -25,6 +25,7 @@ Set = Annotated[
     Optional[list[str]],
     typer.Option("--set", help="One setting, as in method.steps=30. May be repeated."),
 ]
+Engine = Annotated[Optional[str], typer.Option(help="muse, or null: images without a model.")]
 Model = Annotated[
     Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder, file or hub id.")
 ]

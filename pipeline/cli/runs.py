@@ -22,9 +22,7 @@ def run(
             "--output", "-o", help="Folder to write (path or URL); resumes what is there."
         ),
     ] = "out",
-    engine: Annotated[
-        Optional[str], typer.Option(help="muse, or null: images without a model.")
-    ] = None,
+    engine: options.Engine = None,
     model: options.Model = None,
     guide: options.Guide = None,
     judge: options.Judge = None,
@@ -106,6 +104,10 @@ def plan(
         Optional[str],
         typer.Option("--output", "-o", help="Write the requests to this Parquet file."),
     ] = None,
+    engine: options.Engine = None,
+    model: options.Model = None,
+    guide: options.Guide = None,
+    judge: options.Judge = None,
     emotions: options.Emotions = None,
     allow_columns: options.AllowColumns = False,
     batch_size: options.BatchSize = None,
@@ -132,6 +134,10 @@ def plan(
 
         flags = options.flags(
             emotions,
+            engine=engine,
+            model=model,
+            guide=guide,
+            judge=judge,
             batch_size=batch_size,
             shard_size=shard_size,
             limit=limit,

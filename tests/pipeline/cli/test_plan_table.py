@@ -11,7 +11,7 @@ from tests.support import drive
 
 def _plan(tmp_path, columns, *options):
     pq.write_table(pa.table(columns), tmp_path / "m.parquet")
-    done = drive.command("plan", tmp_path / "m.parquet", "--set", "engine=null", *options)
+    done = drive.command("plan", tmp_path / "m.parquet", "--engine", "null", *options)
     return done, [" ".join(line.split()) for line in done.stdout.splitlines()]
 
 

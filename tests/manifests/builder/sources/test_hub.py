@@ -1,7 +1,11 @@
 """Data sets of the library `datasets`, saved in a folder; and from a hub that stands in."""
 
 import io
+import os
+import subprocess
+import sys
 
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -9,6 +13,7 @@ from manifests.builder.item import Skipped
 from manifests.builder.sources import hub
 from manifests.builder.sources.hub import HubSource
 from manifests.check import ManifestError
+from tests.support.hub_downloads import REPOSITORY, serving
 
 datasets = pytest.importorskip("datasets")
 
@@ -83,7 +88,33 @@ def test_what_cannot_be_loaded_is_refused_with_the_reason(tmp_path, monkeypatch)
     (tmp_path / "dataset_info.json").write_text("{}")
     with pytest.raises(ManifestError, match="cannot be loaded by `datasets`"):
         HubSource(str(tmp_path), {}, None, None)
-    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ManifestError) as caught:
         HubSource(str(tmp_path), {}, None, None)
     assert hub.INSTALL in str(caught.value)
+
+
+@pytest.mark.faults
+def test_a_hub_id_is_downloaded_by_the_command_itself(tmp_path, data):
+    """From a stand-in on loopback; a process of its own, as `datasets` reads its settings once."""
+    data.to_parquet(tmp_path / "train.parquet")
+    files = {"data/train-00000-of-00001.parquet": (tmp_path / "train.parquet").read_bytes()}
+    with serving(files) as url:
+        settings = {"HF_ENDPOINT": url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
+        command = [sys.executable, "-m", "pipeline", "manifest", "build", REPOSITORY]
+        done = subprocess.run(
+            [*command, "-o", tmp_path / "m.parquet"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **settings, "HF_HUB_DISABLE_XET": "1"},
+            timeout=300,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "2 row(s) of 2 item(s)" in done.stdout
+    rows = pq.read_table(tmp_path / "m.parquet").to_pylist()
+    assert [(row["prompt"], row["emotion"]) for row in rows] == [
+        ("a wall", "fear"),
+        ("a door", "awe"),
+    ]
+    assert rows[0]["image"]["bytes"].startswith(b"\x89PNG")
