@@ -65,10 +65,13 @@ def _cell(text: str) -> Any:
 
 
 def _print(table: Table) -> None:
-    """Print a table and a blank line. Only a terminal gets colours and a width of its own."""
+    """Print a table and a blank line. Only a terminal gets styles and a width of its own."""
     from rich.console import Console
 
     is_terminal = sys.stdout.isatty()
     console = Console(file=sys.stdout, width=None if is_terminal else WIDTH)
-    console.print(table)
-    console.print()
+    with console.capture() as capture:
+        console.print(table)
+    # Cells are filled up with spaces, which nobody wants in a file.
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    print("\n".join(lines), end="\n\n")

@@ -16,7 +16,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
-def sources(tmp_path, monkeypatch, quick_storage):
+def sources(tmp_path, monkeypatch):
     """What the page speaks of, in the current folder."""
     monkeypatch.chdir(tmp_path)
     Path("prompts.txt").write_text("a dog on a beach\na cat in a forest\na car on a street\n")

@@ -61,7 +61,7 @@ def test_parquet_and_urls_are_manifests_themselves(tmp_path):
     assert not is_direct("gone")
 
 
-def test_a_run_of_a_text_file_is_resumed_and_planned(tmp_path, monkeypatch, quick_storage):
+def test_a_run_of_a_text_file_is_resumed_and_planned(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.txt").write_text("a dog\na cat\n")
     given = ["p.txt", "--emotions", "awe,fear", "--batch-size", 2]
