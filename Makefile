@@ -22,11 +22,11 @@ test: $(READY)
 
 # What takes longer: killed processes and full disks, statistics of the weights, the built package.
 test-rest: $(READY)
-	$(VENV)/bin/pytest -m "(research or faults) and not slow" --timeout 1800
+	$(VENV)/bin/pytest -m "(research or faults) and not slow" -rs --timeout 1800
 
-# Jobs on clusters that lose nodes, compilation: minutes each.
+# Jobs on clusters that lose nodes, installed packages, compilation: minutes each.
 test-slow: $(READY)
-	$(VENV)/bin/pytest -m slow --numprocesses 0 --timeout 1800
+	$(VENV)/bin/pytest -m slow -rs --numprocesses 0 --timeout 1800
 
 test-all: test test-rest test-slow
 

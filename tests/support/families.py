@@ -70,6 +70,21 @@ def _unet(context, **more):
     )
 
 
+def small_unet(context):
+    """One block for each direction, and none between."""
+    return UNet2DConditionModel(
+        sample_size=16,
+        down_block_types=("CrossAttnDownBlock2D",),
+        mid_block_type=None,
+        up_block_types=("UpBlock2D",),
+        block_out_channels=(16,),
+        layers_per_block=1,
+        cross_attention_dim=context,
+        attention_head_dim=4,
+        norm_num_groups=8,
+    )
+
+
 def sd1(tokenizer):
     return StableDiffusionPipeline(
         vae=small_vae(),
