@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import unicodedata
 from urllib.parse import unquote
 
 from muse.images import SquareImage, UnreadableImageError, crop_square, decode
@@ -88,16 +89,29 @@ def local_path(source: str, base: str) -> str | None:
     """
     if base and not _is_absolute(source):
         folder = local_path(base, "")
-        return None if folder is None else f"{folder.rstrip('/')}/{source}"
+        return None if folder is None else _as_on_disk(f"{folder.rstrip('/')}/", source)
     match = FILE_URL.match(source)
     if match is None:
-        return None if "://" in source else source
+        return None if "://" in source else _as_on_disk("", source)
     if (match[1] or "").lower() not in ("", "localhost"):
-        raise ImageError(f"image {shown(source)} is on another host; give a path or another URL")
+        raise ImageError("is on another host; give a path or another URL")
     encoded = source[match.end() :]
     decoded = unquote(encoded)
     # Many programs write file URLs without encoding them.
-    return encoded if not os.path.exists(decoded) and os.path.exists(encoded) else decoded
+    if not os.path.exists(decoded) and os.path.exists(encoded):
+        return encoded
+    return _as_on_disk("", decoded)
+
+
+def _as_on_disk(folder: str, name: str) -> str:
+    """The path of a file, in the form of Unicode in which the disk has its name.
+
+    A name with accents that was copied between systems may be composed in the manifest and
+    decomposed on disk, or the other way round; both look the same.
+    """
+    forms = (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
+    paths = (folder + form for form in forms)
+    return next((path for path in paths if os.path.exists(path)), folder + name)
 
 
 def check_scheme(source: str, base: str, limits: Images) -> str:
@@ -174,7 +188,8 @@ def _read(source: str, base: str, limits: Images, store_timeout_s: float) -> byt
     except RunStopped:
         raise
     except Exception as error:  # each store has errors of its own
-        raise ImageError(f"image {shown(source)} cannot be read: {public(str(error))}") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImageError(f"image {shown(source)} cannot be read: {public(reason)}") from None
 
 
 def read_regular_file(path: str, max_bytes: int) -> bytes:

@@ -137,7 +137,10 @@ class ImageCheck:
 
     def _check_file(self, source: str) -> None:
         check_scheme(source, self.base, self.limits)
-        path = local_path(source, self.base)
+        try:
+            path = local_path(source, self.base)
+        except ImageError as error:
+            raise ImageError(f"image {shown(source)}: {error}") from None
         assert path is not None
         try:
             # Opening a pipe could wait for ever.

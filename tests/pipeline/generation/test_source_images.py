@@ -2,6 +2,8 @@
 
 import io
 import os
+import unicodedata
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -45,6 +47,16 @@ def test_file_urls_are_read_in_every_customary_form(tmp_path, name):
     for form in forms:
         assert read_source(form, "") == b"content", form
     assert read_source(name, tmp_path.as_uri()) == b"content"
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("named", ["NFC", "NFD"])
+def test_a_name_with_accents_is_found_in_either_form_of_unicode(tmp_path, on_disk, named):
+    name = "f\u00fc\u00df.png"
+    Image.new("RGB", (8, 8)).save(tmp_path / unicodedata.normalize(on_disk, name))
+    given = unicodedata.normalize(named, name)
+    for source in (given, str(tmp_path / given), f"file://{tmp_path}/{quote(given)}"):
+        assert open_source(source, str(tmp_path), 8).image.size == (8, 8)
 
 
 def test_a_file_url_of_another_host_is_refused(tmp_path):
