@@ -2,7 +2,7 @@
 "use strict";
 
 const PAGE = 200;
-const MAX_HEIGHT = 15e6; // pixels; browsers draw no element much higher than that
+let maxHeight = 15e6; // pixels; browsers draw no element much higher than that
 const CAPTION = 2.9 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 const $ = (id) => document.getElementById(id);
 
@@ -85,7 +85,7 @@ function layout() {
   state.tile = Math.min(tile, state.side * 1.6);
   state.row = Math.round(state.tile + CAPTION);
   state.rows = Math.ceil(state.total / state.columns);
-  state.height = Math.min(state.rows * state.row, MAX_HEIGHT);
+  state.height = Math.min(state.rows * state.row, maxHeight);
   $("height").style.height = `${Math.max(0, state.height - 1)}px`;
   clearTiles(); draw();
 }
@@ -97,7 +97,7 @@ function clearTiles() { for (const tile of state.tiles.values()) tile.remove(); 
 function topRow() {
   const grid = $("grid");
   const real = state.rows * state.row;
-  if (real <= MAX_HEIGHT) return grid.scrollTop / state.row;
+  if (real <= maxHeight) return grid.scrollTop / state.row;
   const share = grid.scrollTop / Math.max(1, state.height - grid.clientHeight);
   return share * Math.max(0, state.rows - grid.clientHeight / state.row);
 }
@@ -105,7 +105,7 @@ function topRow() {
 function scrollToRow(row) {
   const grid = $("grid");
   const real = state.rows * state.row;
-  if (real <= MAX_HEIGHT) { grid.scrollTop = row * state.row; return; }
+  if (real <= maxHeight) { grid.scrollTop = row * state.row; return; }
   const share = row / Math.max(1, state.rows - grid.clientHeight / state.row);
   grid.scrollTop = share * (state.height - grid.clientHeight);
 }

@@ -1,0 +1,270 @@
+"""The report and the local page in a real browser: seen, clicked, typed, printed, attacked."""
+
+import threading
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.corpora.flags import read_flags
+from pipeline.output.run_file import read_run
+from pipeline.report.build import write_report
+from pipeline.view.browser import Browser
+from pipeline.view.server import serve
+from tests.support import chromium, drive
+from tests.support.corpora import rows_of
+
+pytestmark = [pytest.mark.faults, chromium.needs_chromium]
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(2)>",
+    "\"'><svg onload=alert(3)>",
+    "{{ 7 * 7 }} ${alert(4)}",
+    "مرحبا " * 30,
+    "x" * 10_000,
+)
+SIZES = ((360, 740), (1280, 900), (3840, 2160))
+IMAGE = str(drive.IMAGES / "railroad.png")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium.started() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """Hostile prompts, labels and columns; edits, mixtures, rejected and failed requests."""
+    folder = tmp_path_factory.mktemp("pages")
+    rows = [
+        {"prompt": prompt, "image": image, "emotion": emotion, "note": prompt[:100]}
+        for prompt in HOSTILE
+        for image in (None, IMAGE, "nowhere.png")
+        for emotion in ({"awe": 1.0}, {"<b>rage</b>": 1.0}, {"awe": 0.5, "<b>rage</b>": 0.5})
+    ]
+    schema = pa.schema(
+        [
+            ("prompt", pa.string()),
+            ("image", pa.string()),
+            ("emotion", pa.map_(pa.string(), pa.float64())),
+            ("note", pa.string()),
+        ]
+    )
+    pairs = [{**row, "emotion": list(row["emotion"].items())} for row in rows]
+    pq.write_table(pa.Table.from_pylist(pairs, schema), folder / "m.parquet")
+    taxonomy = 'name = "odd"\nlabels = ["awe", "<b>rage</b>", "fear"]\n'
+    taxonomy += 'polarity = [1, -1, -1]\nwheel = ["awe", "<b>rage</b>", "fear"]\n'
+    (folder / "odd.toml").write_text(taxonomy)
+    out = folder / "out <b>"
+    more = ["--set", f"taxonomy={folder / 'odd.toml'}", "--set", "keep_rejected=true"]
+    done = drive.run(folder / "m.parquet", out, *more)
+    assert done.returncode in (0, 1), done.stderr
+    assert {row["status"] for row in rows_of(out)} == {"accepted", "rejected", "failed"}
+    write_report(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def address(corpus) -> str:
+    """The address of the local page of the corpus."""
+    return serve_in_thread(corpus)
+
+
+def serve_in_thread(corpus: Path) -> str:
+    """Serve a corpus until this process ends; returns the page's address."""
+    ready, addresses = threading.Event(), []
+
+    def on_start(url: str) -> None:
+        addresses.append(url)
+        ready.set()
+
+    viewed = Browser(corpus, corpus / "flags.parquet")
+    threading.Thread(target=serve, args=(viewed, 0, on_start), daemon=True).start()
+    assert ready.wait(60)
+    return addresses[0]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_report_fits_and_is_accessible(browser, corpus, width, height, scheme):
+    with chromium.Watched(browser, width, height, scheme) as watched:
+        watched.page.goto((corpus / "report.html").as_uri())
+        assert watched.is_within_its_width()
+        # Charts and pictures are drawn.
+        assert watched.page.locator("svg.marks").count() >= 5
+        broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
+        assert watched.page.evaluate(broken) == 0
+        watched.page.evaluate(
+            "document.querySelectorAll('details').forEach(d => { d.open = true })"
+        )
+        assert watched.is_within_its_width()
+        assert watched.accessibility_problems() == []
+        assert watched.problems == []
+        assert [url for url in watched.requests if not url.startswith(("file:", "data:"))] == []
+
+
+def test_the_report_is_inert(browser, corpus):
+    with chromium.Watched(browser) as watched:
+        watched.page.goto((corpus / "report.html").as_uri())
+        assert watched.page.locator("script, b[onload], img[src='x'], svg[onload]").count() == 0
+        text = watched.page.inner_text("main")
+        for prompt in HOSTILE[:4]:
+            assert prompt in text
+        assert "49" not in [part.strip() for part in text.split("\n")]
+        assert "<b>rage</b>" in text
+        assert "(10,000 characters)" in text
+        assert watched.problems == []
+
+
+def test_the_report_prints_whole(browser, corpus, tmp_path):
+    with chromium.Watched(browser) as watched:
+        watched.page.goto((corpus / "report.html").as_uri())
+        watched.page.pdf(path=tmp_path / "report.pdf", format="A4")
+    pages = chromium.text_of_pdf(tmp_path / "report.pdf")
+    text = " ".join(" ".join(pages).split())
+    assert len(pages) >= 3
+    for title in ("In a minute", "Edits beside their sources", "Mixtures", "Settings"):
+        assert title in text
+    assert "min_confidence" in text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_page_fits_and_is_accessible(browser, address, width, height, scheme):
+    with chromium.Watched(browser, width, height, scheme) as watched:
+        page = watched.page
+        page.goto(address)
+        page.wait_for_selector(".tile img[src]")
+        assert watched.is_within_its_width()
+        assert watched.accessibility_problems() == []
+        page.click(".tile img[src]")
+        page.wait_for_selector("#sample[open] .pictures")
+        assert watched.is_within_its_width()
+        assert watched.accessibility_problems() == []
+        page.keyboard.press("Escape")
+        page.click("#help-button")
+        assert watched.accessibility_problems() == []
+        assert watched.problems == []
+        assert all(url.startswith((address, "data:")) for url in watched.requests)
+
+
+def test_hostile_texts_stay_texts_in_the_page(browser, address):
+    with chromium.Watched(browser) as watched:
+        page = watched.page
+        page.goto(address)
+        page.wait_for_selector(".tile img[src]")
+        for place in range(0, 54, 6):
+            page.evaluate(f"select({place}); open({place})")
+            watched.wait_until(
+                f"document.querySelector('#sample[open]') && state.current === {place}"
+            )
+            page.wait_for_timeout(50)
+        assert page.locator("b, script:not([src]), img[src='x'], [onload], [onerror]").count() == 0
+        assert "<b>rage</b>" in page.inner_text("#grid")
+        assert watched.problems == []
+
+
+def test_samples_are_filtered_sorted_and_opened(browser, corpus, address):
+    rows = rows_of(corpus)
+    with chromium.Watched(browser) as watched:
+        page = watched.page
+        page.goto(address)
+        page.wait_for_selector(".tile img[src]")
+        page.select_option("#status", "rejected")
+        rejected = [row for row in rows if row["status"] == "rejected"]
+        watched.wait_until(f"state.total === {len(rejected)}")
+        page.select_option("#sort", "judge_confidence")
+        page.check("#descending")
+        first = max(rejected, key=lambda row: row["judge_confidence"])
+        watched.wait_until(f"state.items.get(0)?.key === '{first['key']}'")
+        labels = [page.get_attribute(f"#tile-{n}", "aria-label") for n in range(len(rejected))]
+        expected = sorted(rejected, key=lambda row: -row["judge_confidence"])
+        assert [label[:12] for label in labels] == [row["key"] for row in expected]
+        page.click("#tile-0")
+        page.wait_for_selector("#sample[open]")
+        assert first["key"] in page.inner_text("#sample-title")
+        assert first["reason"] in page.inner_text("#body")
+        page.click("#close")
+        # Any column: those of the manifest as well.
+        page.click("button[type=reset]")
+        page.select_option("#column", "row")
+        page.select_option("#operator", "at most")
+        page.fill("#value", "8")
+        watched.wait_until(f"state.total === {sum(row['row'] <= 8 for row in rows)}")
+        page.fill("#value", "many")
+        watched.wait_until("document.querySelector('#problem').textContent !== ''")
+        assert "'many' is not a number" in page.inner_text("#problem")
+
+
+def test_the_keyboard_alone_flags_samples_and_refilter_honours_them(browser, corpus, tmp_path):
+    flags = corpus / "flags.parquet"
+    flags.unlink(missing_ok=True)
+    accepted = [row["key"] for row in rows_of(corpus) if row["status"] == "accepted"]
+    rejected = [row["key"] for row in rows_of(corpus) if row["status"] == "rejected"]
+    with chromium.Watched(browser) as watched:
+        page, keys = watched.page, watched.page.keyboard
+        page.goto(serve_in_thread(corpus))
+        page.wait_for_selector(".tile img[src]")
+        for _ in range(60):
+            if page.evaluate("document.activeElement.id") == "grid":
+                break
+            keys.press("Tab")
+        assert page.evaluate("document.activeElement.id") == "grid"
+        for key, flag in ((accepted[0], "x"), (accepted[1], "x"), (rejected[0], "a")):
+            _walk_to(page, key)
+            keys.press(flag)
+            page.wait_for_selector(f"#tile-{int(key)} .mark")
+        _walk_to(page, accepted[1])
+        keys.press("Enter")
+        page.wait_for_selector("#sample[open]")
+        keys.press("u")
+        watched.wait_until("state.corpus.flags.reject === 1")
+        keys.press("Escape")
+        assert page.evaluate("document.activeElement.id") == "grid"
+        assert watched.problems == []
+    saved = read_flags(flags, read_run(corpus)).by_key
+    assert saved == {accepted[0]: "reject", rejected[0]: "accept"}
+    done = drive.command("refilter", corpus, "--flags", flags, "-o", tmp_path / "new")
+    assert done.returncode == 0, done.stderr
+    statuses = {row["key"]: row["status"] for row in rows_of(tmp_path / "new")}
+    assert statuses[accepted[0]] == "rejected"
+    assert statuses[rejected[0]] == statuses[accepted[1]] == "accepted"
+
+
+def _walk_to(page, key: str) -> None:
+    """Move to a sample of the unfiltered grid with the arrows."""
+    while (place := page.evaluate("state.current")) != int(key):
+        page.keyboard.press("ArrowRight" if place < int(key) else "ArrowLeft")
+
+
+def test_a_long_grid_has_few_elements_and_reaches_its_end(browser, tmp_path):
+    rows = [{"prompt": f"a dog {n}", "emotion": "awe"} for n in range(3000)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "m.parquet")
+    out = tmp_path / "out"
+    sizes = ["--batch-size", 500, "--shard-size", 500, "--min-confidence", 0]
+    assert drive.run(tmp_path / "m.parquet", out, *sizes).returncode == 0
+    with chromium.Watched(browser, 360, 740) as watched:
+        page = watched.page
+        page.goto(serve_in_thread(out))
+        page.wait_for_selector(".tile img[src]")
+        for share in (0.2, 0.9, 0.5, 1.0):
+            page.evaluate(f"$('grid').scrollTop = {share} * $('grid').scrollHeight")
+            watched.wait_until(
+                "[...document.querySelectorAll('.tile img')].some(i => i.naturalWidth > 0)"
+            )
+            assert page.locator(".tile").count() < 60
+        page.wait_for_selector(".tile[aria-label^='000000002999']")
+        page.focus("#grid")
+        page.keyboard.press("Home")
+        page.wait_for_selector(".tile[aria-label^='000000000000']")
+        page.keyboard.press("End")
+        page.wait_for_selector("#tile-2999.current[aria-label^='000000002999']")
+        # Where an element cannot be as high as all rows, the scroll bar stands for a share of them.
+        page.evaluate("maxHeight = 3000; layout(); select(1500)")
+        page.wait_for_selector("#tile-1500.current")
+        box = page.locator("#tile-1500").bounding_box()
+        assert 0 <= box["y"] < 740
+        assert watched.problems == []
