@@ -65,7 +65,8 @@ def renames(
             options = " or ".join(f"--map {ours}={name}" for name in candidates)
             raise refuse(path, f"several columns could be {ours!r}; give {options}")
         renamed[candidates[0]] = ours
-        notes.append(f"{path}: column {candidates[0]!r} was taken as {ours}")
+        without = f" (--map {ours}= leaves it alone)" if ours != schema.PROMPT else ""
+        notes.append(f"{path}: column {candidates[0]!r} was taken as {ours}{without}")
     return renamed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -111,13 +111,17 @@ class Problems:
         else:
             self.more += 1
 
-    def raise_if_any(self) -> None:
+    def raise_if_any(self, notes: Sequence[str]) -> None:
         """
+        Args:
+            notes: what was guessed before; the guess may be what is wrong.
+
         Raises:
             ManifestError: there are problems.
         """
         if self.first:
-            raise ManifestError(self.path, self.first, self.more)
+            guesses = [SourceProblem(None, None, f"note: {note}") for note in notes]
+            raise ManifestError(self.path, [*self.first, *guesses], self.more)
 
 
 def location(source: Source, item: Item) -> str:

@@ -91,7 +91,7 @@ class Survey:
                 problems.add(item.place, schema.EMOTION, str(error))
                 continue
             self.entries.append(entry)
-        problems.raise_if_any()
+        problems.raise_if_any(source.notes)
 
     def _entry(self, source: Source, item: Item, problems: Problems) -> Entry:
         """What an item may be made for; nothing if it is skipped."""
@@ -181,6 +181,8 @@ def _value_problems(values: Mapping[str, Any], recipe: Recipe) -> Iterator[tuple
             value = str(value)
         if value is not None and not isinstance(value, wanted):
             yield column, f"is {shown(value)}; give text"
+        elif isinstance(value, str) and not value.isprintable() and _is_broken(value):
+            yield column, f"{shown(value)} has half a character; write it again"
         else:
             checked[column] = value
     if checked.get(schema.PROMPT) is None or not checked[schema.PROMPT].strip():
@@ -191,6 +193,11 @@ def _value_problems(values: Mapping[str, Any], recipe: Recipe) -> Iterator[tuple
         yield schema.SEED, str(error)
     for problem in parse_row(0, checked, recipe.labels)[1]:
         yield problem.column or "", problem.message
+
+
+def _is_broken(text: str) -> bool:
+    """Whether a text has a lone surrogate, as JSON can write one."""
+    return any(0xD800 <= ord(letter) <= 0xDFFF for letter in text)
 
 
 def seed_of(value: Any) -> int | None:

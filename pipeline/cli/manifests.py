@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -14,7 +15,10 @@ from pipeline.cli.manifest_tables import print_summary
 from pipeline.cli.tables import print_counts
 
 if TYPE_CHECKING:
-    from manifests.builder.recipe import Built
+    from manifests.builder.recipe import Built, Captioner
+
+LINE_SECONDS = 10.0
+"""Seconds between two lines on the progress of captions."""
 
 OPEN = "(each of the run's)"
 """The emotion of rows that leave it open."""
@@ -71,7 +75,7 @@ def build(
         from muse.emotions.taxonomies import load_taxonomy
         from pipeline.config_tables import Images
         from pipeline.errors import UserError
-        from pipeline.models.captioner import Captioner
+        from pipeline.models.captioner import Captioner as FolderCaptioner
         from pipeline.planning.image_check import ImageCheck
 
         refuse_output(output, force)
@@ -82,7 +86,7 @@ def build(
             raise UserError(str(error)) from None
         recipe = Recipe(labels, emotions, prompt, replicates, balanced, weights_column, limit, seed)
         opened = [open_source(source, mapping, split, subset) for source in sources]
-        model = Captioner(captioner) if captioner else None
+        model = _with_progress(FolderCaptioner(captioner)) if captioner else None
         check = ImageCheck(os.path.sep, Images())
         built = build_manifest(opened, output, recipe, model, check.problem_of, force)
     _print_built(output, built, labels)
@@ -140,6 +144,22 @@ def check(
     if found.remote_images:
         images += f", {found.remote_fetched:,} of {found.remote_images:,} remote image(s)"
     echo(f"{manifest}: OK; checked {found.rows:,} row(s){images}")
+
+
+def _with_progress(captioner: Captioner) -> Captioner:
+    """The same captioner, which says now and then how many captions it has made."""
+    made, last = 0, time.monotonic()
+
+    def call(images: Sequence[str | bytes]) -> list[str]:
+        nonlocal made, last
+        captions = captioner(images)
+        made += len(captions)
+        if time.monotonic() - last >= LINE_SECONDS:
+            last = time.monotonic()
+            echo(f"{made:,} captions made", err=True)
+        return captions
+
+    return call
 
 
 def _print_built(output: str, built: Built, labels: Sequence[str]) -> None:

@@ -40,7 +40,7 @@ class Captioner:
         if problems := list(problems_of(path)):
             raise UserError("\n  ".join([f"--captioner {folder}:", *problems]))
         self.folder = folder
-        self._model, self._processor = self._load(path)
+        self._model, self._processor, self._tokenizer = self._load(path)
 
     def __call__(self, images: Sequence[str | bytes]) -> list[str]:
         """A caption for each image, a local path or encoded bytes.
@@ -53,22 +53,26 @@ class Captioner:
             captions += self._captions(images[start : start + AT_ONCE])
         return captions
 
-    def _load(self, path: Path) -> tuple[Any, Any]:
-        from transformers import AutoModelForImageTextToText, AutoProcessor
+    def _load(self, path: Path) -> tuple[Any, Any, Any]:
+        """The model on the GPU, if there is one, its image processor and its tokenizer."""
+        import torch
+        from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
         try:
             with quiet_loading("transformers"):
-                processor = AutoProcessor.from_pretrained(path, local_files_only=True)
                 model = AutoModelForImageTextToText.from_pretrained(
                     path, local_files_only=True, use_safetensors=True
                 )
+                processor = AutoImageProcessor.from_pretrained(path, local_files_only=True)
+                tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
         except (OSError, ValueError, ImportError, KeyError) as error:
             why = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
                 f"--captioner {self.folder}: no captioning model of transformers can be loaded "
                 f"({why}); give one as BLIP or GIT, with its processor, by save_pretrained"
             ) from None
-        return model.eval(), processor
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return model.eval().to(device), processor, tokenizer
 
     def _captions(self, images: Sequence[str | bytes]) -> list[str]:
         import torch
@@ -78,7 +82,7 @@ class Captioner:
             inputs = self._processor(images=pictures, return_tensors="pt")
             with torch.inference_mode():
                 tokens = self._model.generate(
-                    pixel_values=inputs["pixel_values"],
+                    pixel_values=inputs["pixel_values"].to(self._model.device),
                     do_sample=False,
                     num_beams=1,
                     max_new_tokens=MAX_TOKENS,
@@ -89,7 +93,7 @@ class Captioner:
                 f"--captioner {self.folder}: cannot caption images without a question ({why}); "
                 "give a captioning model, as BLIP or GIT"
             ) from None
-        texts = self._processor.batch_decode(tokens, skip_special_tokens=True)
+        texts = self._tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return [" ".join(text.split()) for text in texts]
 
     def _picture(self, image: str | bytes) -> Any:

@@ -60,7 +60,9 @@ class ImageFolder:
                     skipped.add("link to a folder", os.path.join(root, name))
             visible = []
             for name in sorted(names):
-                if name.startswith(".") or name.lower() in SYSTEM_FILES:
+                if not _is_text(name):
+                    skipped.add("name that is not UTF-8; rename it", os.path.join(root, name))
+                elif name.startswith(".") or name.lower() in SYSTEM_FILES:
                     skipped.add("hidden file", os.path.join(root, name))
                 else:
                     visible.append(name)
@@ -114,3 +116,12 @@ def has_images(folder: str) -> bool:
 
 def _suffix(name: str) -> str:
     return Path(name).suffix.lower().lstrip(".")
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is valid UTF-8 on the disk."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

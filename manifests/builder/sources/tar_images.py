@@ -31,12 +31,13 @@ class TarImages:
 
     def items(self, skipped: Skipped) -> Iterator[Item]:
         """Samples in the order of their archives."""
+        self.notes = []
         left_out: set[str] = set()
         for file in tar_files(Path(self.path)):
             for key, parts in self._samples(file):
                 yield self._item(file, key, parts, left_out)
         if left_out:
-            self.notes = [f"{self.path}: left out of its samples: {', '.join(sorted(left_out))}"]
+            self.notes += [f"{self.path}: left out of its samples: {', '.join(sorted(left_out))}"]
 
     def _samples(self, file: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
         ignored: Counter[str] = Counter()
@@ -47,8 +48,7 @@ class TarImages:
         # Members without a suffix belong to no sample: what they are is not known.
         if ignored:
             listed = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
-            note = f"{file}: ignored {listed}"
-            self.notes = [*(known for known in self.notes if known != note), note]
+            self.notes.append(f"{file}: ignored {listed}")
 
     def _item(self, file: Path, key: str, parts: Mapping[str, bytes], left_out: set[str]) -> Item:
         place = f"{file.name} {key}"

@@ -176,6 +176,27 @@ def test_every_problem_of_a_source_is_named_by_place_and_column(tmp_path, make):
     assert not (tmp_path / "m.parquet").exists()
 
 
+def test_a_wrong_guess_is_named_with_the_problems_that_it_makes(tmp_path, make):
+    (tmp_path / "t.csv").write_text("prompt,label\na dog,animal\n")
+    with pytest.raises(ManifestError, match="unknown emotion 'animal'") as caught:
+        make("t.csv")
+    assert "column 'label' was taken as emotion (--map emotion= leaves it" in str(caught.value)
+    rows, _ = make("t.csv", mapping={"emotion": ""})
+    assert rows == [{"prompt": "a dog", "label": "animal"}]
+
+
+def test_half_a_character_is_refused_by_place(tmp_path, make):
+    (tmp_path / "t.jsonl").write_text('{"prompt": "a \\ud800 dog"}\n')
+    with pytest.raises(ManifestError, match=r"line 1, column 'prompt': .* has half a character"):
+        make("t.jsonl")
+
+
+def test_a_balanced_limit_below_one_row_each_is_refused(tmp_path, make):
+    (tmp_path / "p.txt").write_text("a dog\n")
+    with pytest.raises(ManifestError, match=r"--limit 5 is less than one row for each .* are 8"):
+        make("p.txt", emotions="all", balanced=True, limit=5)
+
+
 def test_the_bytes_are_the_same_again(tmp_path, make):
     (tmp_path / "t.csv").write_text("prompt,x\n" + "".join(f"p{n},{n}\n" for n in range(50)))
     make("t.csv", emotions="all", balanced=True, limit=40, seed=5)

@@ -52,7 +52,7 @@ def test_a_saved_set_keeps_encoded_images_and_the_names_of_classes(tmp_path, dat
     assert (first["prompt"], first["emotion"], first["stars"]) == ("a wall", "fear", 2.5)
     assert (second["prompt"], second["image"], second["stars"]) == ("a door", None, None)
     assert source.extra.names == ["stars"]
-    assert [note.split(": ")[1] for note in source.notes] == [
+    assert [note.split(": ")[1].partition(" (")[0] for note in source.notes] == [
         "column 'picture' was taken as image",
         "column 'caption' was taken as prompt",
         "column 'label' was taken as emotion",

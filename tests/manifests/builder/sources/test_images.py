@@ -1,5 +1,7 @@
 """A folder of images as a source: what belongs to it, and in which order."""
 
+import os
+
 import pytest
 
 from manifests.builder.item import Skipped
@@ -30,6 +32,14 @@ def test_images_stand_in_the_order_of_their_names_and_links_are_not_followed(fol
     assert skipped.counts == {"link to a folder": 1, "hidden folder": 1, "hidden file": 1}
     assert has_images("photos")
     assert not has_images("photos/sub/.hidden/none")
+
+
+def test_a_name_that_is_not_utf_8_is_skipped(folder):
+    with open(os.path.join(os.fsencode(folder), b"caf\xe9.png"), "wb"):
+        pass
+    _, items, skipped = _read()
+    assert len(items) == 3
+    assert skipped.counts["name that is not UTF-8; rename it"] == 1
 
 
 def test_one_caption_serves_images_of_the_same_name_in_its_folder_alone(folder):
