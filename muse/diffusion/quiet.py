@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 
+IMPORTS = "transformers.utils.import_utils"
+"""The logger of what is missing when transformers is imported."""
+
 HARMLESS = {
     # diffusers imports the image processors of pipelines that are never used here.
-    "transformers.utils.import_utils": ("ImageProcessor` requires torchvision",),
+    IMPORTS: ("ImageProcessor` requires torchvision",),
     # Every saved AutoencoderTiny has this attribute, which its own class does not expect.
     "diffusers.configuration_utils": ("were passed to AutoencoderTiny",),
 }
@@ -24,6 +27,11 @@ class _DropHarmless(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
         return not any(part in message for part in self.parts)
+
+
+def quiet_imports() -> None:
+    """No harmless message of imports from now on, for modules that import diffusers themselves."""
+    logging.getLogger(IMPORTS).addFilter(_DropHarmless(HARMLESS[IMPORTS]))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 import transformers.utils.logging
 from huggingface_hub import utils as hub
 
-from muse.diffusion.quiet import quiet_loading
+from muse.diffusion.quiet import IMPORTS, quiet_imports, quiet_loading
 
 LIBRARIES = (transformers.utils.logging, diffusers.utils.logging)
 
@@ -20,12 +20,31 @@ def test_loading_the_embedded_models_prints_nothing():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.faults
+def test_importing_jobs_prints_nothing():
+    code = "import jobs.world.train, jobs.benchmark.benchmark, jobs.studies.early_guides"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_of_imports_only_the_harmless_messages_are_dropped(messages):
+    logger = logging.getLogger(IMPORTS)
+    filters = [*logger.filters]
+    try:
+        quiet_imports()
+        logger.warning("`ViTImageProcessor` requires torchvision (not installed)")
+        logger.warning("`ViTModel` requires torch (not installed)")
+    finally:
+        logger.filters[:] = filters
+    assert messages == ["`ViTModel` requires torch (not installed)"]
+
+
 @pytest.fixture
 def messages():
     """All warnings that the loggers of configurations and imports let through."""
     records, handler = [], logging.Handler()
     handler.emit = lambda record: records.append(record.getMessage())
-    names = ("diffusers.configuration_utils", "transformers.utils.import_utils")
+    names = ("diffusers.configuration_utils", IMPORTS)
     for name in names:
         logging.getLogger(name).addHandler(handler)
     yield records
@@ -41,7 +60,7 @@ def test_only_the_harmless_messages_are_dropped_and_only_while_loading(messages,
     with quiet_loading("diffusers", "transformers"):
         logger.warning(harmless)
         logger.warning(wrong)
-        logging.getLogger("transformers.utils.import_utils").warning("no tokenizers installed")
+        logging.getLogger(IMPORTS).warning("no tokenizers installed")
     assert messages == [wrong, "no tokenizers installed"]
     logger.warning(harmless)
     assert messages[-1] == harmless

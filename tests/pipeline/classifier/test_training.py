@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from transformers.utils import logging
 
 from muse.classifiers.preprocessing import Preprocessing, read_settings
 from muse.emotions.taxonomies import MIKELS, load_taxonomy
@@ -38,7 +39,12 @@ def _loss(model, preprocessing, images) -> float:
 @pytest.mark.parametrize("name", ["mikels-8", "emotion6"])
 def test_the_head_has_a_logit_for_each_emotion_by_name(name, preprocessing, images):
     taxonomy = load_taxonomy(name)
-    model = build(BACKBONE, taxonomy)
+    logging.set_verbosity_info()
+    try:
+        model = build(BACKBONE, taxonomy)
+        assert logging.get_verbosity() == logging.INFO, "as it was before"
+    finally:
+        logging.set_verbosity_warning()
     assert tuple(model.config.id2label.values()) == taxonomy.labels
     assert predict(model.eval(), preprocessing, images, ROWS).shape == (16, len(taxonomy))
 
