@@ -94,11 +94,18 @@ class RowLayout:
         for field in FIELDS:
             if field.metadata[KIND] == GROUP:
                 if field.name in self.groups:
-                    values[field.name] = json_value(self.members(row, field.name))
+                    values[field.name] = self._members_as_json(row, field.name)
             elif field.metadata[KIND] != TRACE:
                 values[field.name] = json_value(row[field.name])
         text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False)
         return text.encode()
+
+    def _members_as_json(self, row: Mapping[str, Any], group: str) -> dict[str, Any]:
+        members = {}
+        for member, column in self.groups[group].items():
+            kind = self.schema.field(column).type
+            members[member] = _unsigned_as_text(json_value(row.get(column)), kind)
+        return members
 
     def json_schema(self) -> pa.Schema:
         """The types of the samples' JSON, as Arrow types, its keys sorted."""
@@ -151,7 +158,7 @@ def json_type(kind: pa.DataType) -> pa.DataType:
         return pa.list_(json_type(kind.value_type))
     if pat.is_null(kind) or pat.is_boolean(kind):
         return kind
-    if pat.is_integer(kind):
+    if pat.is_integer(kind) and not pat.is_uint64(kind):
         return pa.uint64() if pat.is_unsigned_integer(kind) else pa.int64()
     # Everything else is written as text: see `json_value`.
     return NUMBER if pat.is_floating(kind) else TEXT
@@ -175,3 +182,19 @@ def json_value(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+def _unsigned_as_text(value: Any, kind: pa.DataType) -> Any:
+    """A value as JSON has it, with unsigned integers of 64 bits as text: `datasets` reads no
+    integer beyond 2^63 - 1."""
+    if value is None:
+        return None
+    if pat.is_uint64(kind):
+        return str(value)
+    if pat.is_struct(kind):
+        return {member.name: _unsigned_as_text(value[member.name], member.type) for member in kind}
+    if pat.is_map(kind):
+        kind = pa.list_(pa.struct({"key": kind.key_type, "value": kind.item_type}))
+    if isinstance(kind, _LISTS):
+        return [_unsigned_as_text(item, kind.value_type) for item in value]
+    return value

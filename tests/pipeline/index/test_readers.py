@@ -76,6 +76,7 @@ LATE = {
     "kind": (pa.dictionary(pa.int8(), pa.string()), "a"),
     "void": (pa.null(), None),
     "real": (pa.float32(), 0.5),
+    "hash": (pa.uint64(), 2**64 - 1),
 }
 
 
@@ -100,6 +101,7 @@ def test_datasets_loads_columns_that_are_null_or_empty_in_the_first_samples(
     assert data.features["cls"].int2str(last["cls"]) == "fear"
     manifest = last["json"]["manifest"]
     assert (manifest["note"], manifest["tags"], manifest["raw"]) == ("x", ["a", "b"], "AP8=")
+    assert manifest["hash"] == str(2**64 - 1)
     assert manifest["pairs"] == [{"key": "k", "value": 0.5}]
     assert manifest["box"] == {"x": 1, "names": ["y"]}
     assert (manifest["day"], manifest["price"]) == ("2026-01-02", "1.50")

@@ -67,6 +67,31 @@ def test_the_types_of_the_json_are_those_that_arrow_reads_from_it(drawn):
     assert pa.Table.from_pylist([values], types).to_pylist() == [values]
 
 
+LARGE = 2**64 - 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (pa.uint64(), LARGE, str(LARGE)),
+        (pa.uint64(), None, None),
+        (pa.list_(pa.uint64()), [LARGE, 1], [str(LARGE), "1"]),
+        (pa.struct({"a": pa.list_(pa.uint64())}), {"a": [1]}, {"a": ["1"]}),
+        (pa.map_(pa.uint64(), pa.int8()), [(LARGE, 1)], [{"key": str(LARGE), "value": 1}]),
+        (pa.uint32(), 2**32 - 1, 2**32 - 1),
+    ],
+    ids=str,
+)
+def test_integers_that_datasets_cannot_read_are_text_whatever_their_value(
+    record, kind, value, expected
+):
+    layout = layout_of(record_schema(MIKELS.labels, [], pa.schema([("large", kind)])))
+    row = layout.row(replace(record, manifest={"large": value}))
+    assert json.loads(layout.to_json(row))["manifest"] == {"large": expected}
+    assert pa.scalar(expected, json_type(kind)).as_py() == expected
+    assert layout.json_schema().field("manifest").type == pa.struct({"large": json_type(kind)})
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "expected"),
     [
