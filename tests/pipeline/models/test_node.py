@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.models.locate import Model
-from pipeline.models.node import refuse_other_models
+from pipeline.models.node import on_this_node, refuse_other_models
 from pipeline.storage.files import sha256_folder
 
 CLASSIFIER = '{"id2label": {"0": "awe", "1": "fear"}}'
@@ -35,31 +35,31 @@ import dataclasses, json, sys
 from pipeline.errors import UserError
 from pipeline.models.locate import Model
 from pipeline.models.node import on_this_node
-try:
-    print(on_this_node("guide", Model(*json.loads(sys.argv[1]))).path)
-except UserError as error:
-    print("refused:", error)
+for model in json.loads(sys.argv[1]):
+    try:
+        print(on_this_node("guide", Model(*model)).path)
+    except UserError as error:
+        print("refused:", error)
 """
 
-    def elsewhere(model: Model) -> str:
+    def elsewhere(*models: Model) -> list[str]:
         environment = {
             "HF_HUB_CACHE": str(tmp_path / "cache"),
             "HF_HUB_OFFLINE": "1",
             "PYTHONPATH": ":".join(sys.path),
         }
-        arguments = [sys.executable, "-c", code, json.dumps(dataclasses.astuple(model))]
+        arguments = [sys.executable, "-c", code, json.dumps([*map(dataclasses.astuple, models)])]
         return subprocess.run(
             arguments, env=environment, capture_output=True, text=True, check=True
-        ).stdout.strip()
+        ).stdout.splitlines()
 
     driver = hub_model(tmp_path / "driver", CLASSIFIER)
     model = Model("owner/guide", str(driver), sha256_folder(driver))
-    assert elsewhere(model) == str(driver)
+    assert on_this_node("guide", model).path == str(driver)
     shutil.rmtree(driver)
-    assert elsewhere(model) == str(own)
-    assert "is another model than the driver's" in elsewhere(
-        dataclasses.replace(model, sha256="0" * 64)
-    )
+    found, refused = elsewhere(model, dataclasses.replace(model, sha256="0" * 64))
+    assert found == str(own)
+    assert "is another model than the driver's" in refused
 
 
 def test_a_model_at_the_drivers_path_is_refused_if_its_content_is_another(tmp_path):
