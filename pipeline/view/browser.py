@@ -47,6 +47,9 @@ ITEM_COLUMNS = (
     "shard",
 )
 
+PLACE_COLUMNS = ("key", "shard", "file")
+"""The columns that say where a picture lies."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -209,7 +212,9 @@ class Browser:
             IndexError: there is no such row.
             UserError: the tar is damaged.
         """
-        part, row = self._row(position)
+        part = self.rows.part_at(position)
+        # Of these columns alone: a whole row is read with thousands of others.
+        row = {name: self.columns.column(name)[position].as_py() for name in PLACE_COLUMNS}
         with self.lock:
             return self.pictures.encoded(part, row)
 

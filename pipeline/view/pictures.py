@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import tarfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import pyarrow.parquet as pq
 
@@ -16,6 +15,9 @@ from pipeline.output.batches import IMAGE
 from pipeline.storage.files import Location
 from pipeline.storage.ranged import open_ranged
 from pipeline.view.rows import Part
+
+BLOCK = 512
+"""Bytes of a header, to multiples of which the files in a tar are filled up."""
 
 MAX_INDEXES = 128
 """Tars whose members are remembered: about 200 bytes for each member."""
@@ -88,13 +90,32 @@ class Pictures:
 
     def _read_members(self, tar: str) -> Mapping[str, Member]:
         try:
-            with (
-                open_ranged(self.output / tar) as handle,
-                tarfile.open(fileobj=handle, mode="r:") as archive,
-            ):
-                return {info.name: Member(info.offset_data, info.size) for info in archive}
-        except tarfile.TarError as error:
+            with open_ranged(self.output / tar) as handle:
+                return _members_of(handle)
+        except ValueError as error:
             raise UserError(f"{self.output}/{tar} is damaged: {error}") from None
+
+
+def _members_of(handle: IO[bytes]) -> dict[str, Member]:
+    """The members of a USTAR archive as `pipeline.output.packing` writes them, from its headers.
+
+    `tarfile` takes ten times as long for the thousands of members of a shard.
+
+    Raises:
+        ValueError: it is no such archive, or is truncated.
+    """
+    members: dict[str, Member] = {}
+    offset = 0
+    while any(block := handle.read(BLOCK)):
+        if len(block) < BLOCK or block[257:262] != b"ustar":
+            raise ValueError(f"there is no header of a file at byte {offset:,}")
+        name, size = block[:100].rstrip(b"\0").decode(), int(block[124:136].rstrip(b" \0"), 8)
+        members[name] = Member(offset + BLOCK, size)
+        offset += BLOCK + -(-size // BLOCK) * BLOCK
+        handle.seek(offset)
+    if len(block) < BLOCK:
+        raise ValueError("it ends too early")
+    return members
 
 
 def _from_batch(part: Part, key: str) -> bytes | None:

@@ -131,6 +131,19 @@ class FinishedRows:
                 position += rows
                 skipped = max(0, skipped - size)
 
+    def part_at(self, position: int) -> Part:
+        """The part in which a row lies.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        first = 0
+        for part in self.parts:
+            if first <= position < first + part.rows:
+                return part
+            first += part.rows
+        raise IndexError(position)
+
     def position_of(self, key: str) -> int | None:
         """The position of the row with that key; None if there is none."""
         position = 0

@@ -8,6 +8,7 @@ import pytest
 from muse.images import decode
 from pipeline.errors import UserError
 from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.storage.remote import Remote
 from pipeline.view.pictures import Pictures
 from pipeline.view.rows import finished_rows
 from pipeline.view.sample import as_text, find_sample
@@ -80,6 +81,24 @@ def test_a_picture_is_that_of_the_tar(make_corpus):
                 assert pictures.encoded(part, row) == tar.extractfile(row["file"]).read()
 
 
+def test_the_members_of_a_tar_are_those_that_tarfile_finds(make_corpus):
+    out = make_corpus()
+    for path in (out / "shards").glob("*.tar"):
+        with tarfile.open(path) as tar:
+            expected = {info.name: (info.offset_data, info.size) for info in tar}
+        members = Pictures(out).members(f"shards/{path.name}")
+        assert {name: (m.offset, m.size) for name, m in members.items()} == expected
+
+
+@pytest.mark.parametrize("size", [0, 100, 5000, 5120])
+def test_a_truncated_tar_is_named(make_corpus, size):
+    out = make_corpus()
+    tar = out / "shards" / "00000000.tar"
+    tar.write_bytes(tar.read_bytes()[:size])
+    with pytest.raises(UserError, match=r"00000000\.tar is damaged"):
+        Pictures(out).members("shards/00000000.tar")
+
+
 @pytest.mark.parametrize("name", ["../secret.tar", "/etc/passwd", "shards/../../x.tar", "x"])
 def test_nothing_but_the_tars_of_the_corpus_is_opened(make_corpus, name):
     out = make_corpus()
@@ -150,3 +169,21 @@ def test_a_source_on_the_web_is_not_fetched_again(make_corpus):
     found = SourceFinder(rows.run).source(row)
     assert found.image is None
     assert "images.schemes does not allow 'https'" in found.reason
+
+
+def test_on_an_object_store_pictures_are_read_by_ranges(make_corpus, monkeypatch):
+    out = make_corpus()
+    there = Remote("memory://viewed/out")
+    for path in out.rglob("*"):
+        if path.is_file():
+            (there / path.relative_to(out).as_posix()).put(path.read_bytes())
+    rows = finished_rows(there)
+    assert [row for _, row in rows.take(range(30)).values()] == rows_of(out)
+    monkeypatch.setattr(Remote, "open", lambda *_: pytest.fail("a whole object was fetched"))
+    here, pictures, shown = finished_rows(out), Pictures(there), 0
+    for position, (part, row) in rows.take(range(30)).items():
+        expected = Pictures(out).encoded(*here.take([position])[position])
+        assert pictures.encoded(part, row) == expected
+        shown += expected is not None
+    assert shown
+    assert rows.column("key").to_pylist() == [row["key"] for row in rows_of(out)]
