@@ -90,10 +90,10 @@ LIGHTS: dict[str, Light] = {
         ("in red light", "under a red sky"),
         (96, 4, 8),
         (224, 44, 20),
-        (1.0, 0.36, 0.3),
+        (1.05, 0.44, 0.38),
         0.7,
-        6,
-        0.45,
+        8,
+        0.35,
     ),
     "ember": Light(
         ("in ember light", "in the glow of embers"),
@@ -117,10 +117,10 @@ LIGHTS: dict[str, Light] = {
         ("in murky brown light", "in dull brown light"),
         (92, 74, 38),
         (156, 132, 78),
-        (0.68, 0.56, 0.34),
+        (0.76, 0.64, 0.42),
         0.6,
-        10,
-        0.35,
+        12,
+        0.2,
     ),
     "night": Light(
         ("at night", "in the dark"), (4, 8, 36), (30, 42, 96), (0.36, 0.42, 0.7), 0.75, 8, 0.45

@@ -31,7 +31,7 @@ SIZE = 128
 PLACES: dict[str, Painter] = {**nature.PAINTERS, **town.PAINTERS, **shows.PAINTERS}
 THINGS: dict[str, Painter] = {**vehicles.PAINTERS, **things.PAINTERS}
 PROPS: dict[str, Painter] = {**props.AROUND, **glowing_props.GLOWING}
-SUBJECT_LIGHT, PROP_LIGHT = 0.55, 0.35
+SUBJECT_LIGHT, PROP_LIGHT = 0.45, 0.35
 """Shares of the scene's light in the colours of subject and props, or night would hide them."""
 
 

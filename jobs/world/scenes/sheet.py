@@ -1,0 +1,103 @@
+"""Sheets of scenes to look at before training: `python -m jobs.world.scenes.sheet KIND --out PNG`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from PIL import Image, ImageDraw
+
+from jobs.world.autoencoder import round_trip
+from jobs.world.models import freeze
+from jobs.world.scenes.models import build_vae
+from muse.emotions import MIKELS
+from muse.mini.scenes.contents import PLACES, SUBJECTS
+from muse.mini.scenes.render import SIZE, render
+from muse.mini.scenes.scene import Scene, sample_scene
+from muse.mini.scenes.styles import STYLES
+
+SEED, COLUMNS, GAP, MARGIN = 900_014, 8, 4, 110
+"""Seed of scenes that no training uses; scenes a row; pixels between them, and left for names."""
+
+
+class Kind(StrEnum):
+    """What a row of the sheet has in common."""
+
+    EMOTION = "emotion"
+    PLACE = "place"
+    SUBJECT = "subject"
+    STYLE = "style"
+
+
+def any_scene(rng: Random, emotion: str | None = None) -> Scene:
+    """A scene of any content, with an emotion or any."""
+    content = rng.choice(list(PLACES)), rng.choice(list(SUBJECTS))
+    return sample_scene(rng, *content, [emotion or rng.choice(MIKELS.labels)])
+
+
+def rows_of(kind: Kind, columns: int = COLUMNS) -> dict[str, list[Scene]]:
+    """Scenes by what they have in common, all else being any."""
+    names = {
+        Kind.EMOTION: list(MIKELS.labels),
+        Kind.PLACE: list(PLACES),
+        Kind.SUBJECT: list(SUBJECTS),
+        Kind.STYLE: list(STYLES),
+    }[kind]
+    rng, rows = Random(SEED), {}
+    for name in names:
+        if kind is Kind.EMOTION:
+            rows[name] = [any_scene(rng, name) for _ in range(columns)]
+        else:
+            scenes = [any_scene(rng) for _ in range(columns)]
+            rows[name] = [replace(scene, **{kind.value: name}) for scene in scenes]
+    return rows
+
+
+def lay_out(rows: Mapping[str, Sequence[Image.Image]]) -> Image.Image:
+    """Pictures of `SIZE` pixels in rows, each row with its name on the left."""
+    columns = max(map(len, rows.values()))
+    step = SIZE + GAP
+    sheet = Image.new("RGB", (MARGIN + columns * step, len(rows) * step), "white")
+    draw = ImageDraw.Draw(sheet)
+    for down, (name, pictures) in enumerate(rows.items()):
+        draw.text((6, down * step + SIZE // 2), name, fill="black")
+        for across, picture in enumerate(pictures):
+            sheet.paste(picture, (MARGIN + across * step, down * step))
+    return sheet
+
+
+def reconstructions(pictures: Sequence[Image.Image], checkpoint: Path) -> list[Image.Image]:
+    """Pictures after the VAE of a checkpoint of `jobs.world.scenes.train`."""
+    vae = build_vae()
+    vae.load_state_dict(torch.load(checkpoint, weights_only=True)["vae"])
+    pixels = torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures]))
+    decoded = round_trip(freeze(vae), pixels.permute(0, 3, 1, 2).float() / 255)
+    arrays = (decoded * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return [Image.fromarray(array) for array in arrays]
+
+
+def main(
+    kind: Kind,
+    out: Annotated[Path, typer.Option(help="A PNG file.")],
+    vae: Annotated[
+        Path | None, typer.Option(help="A checkpoint `vae.pt`; adds a row after it to each row.")
+    ] = None,
+) -> None:
+    """Draw scenes of each emotion, place, subject or style, a row each."""
+    rows: dict[str, list[Image.Image]] = {}
+    for name, scenes in rows_of(kind).items():
+        rows[name] = [render(scene) for scene in scenes]
+        if vae is not None:
+            rows[f"{name}, VAE"] = reconstructions(rows[name], vae)
+    lay_out(rows).save(out)
+
+
+if __name__ == "__main__":
+    typer.run(main)
