@@ -1,4 +1,4 @@
-"""Sheets of scenes to look at before training: `python -m jobs.world.scenes.sheet KIND --out PNG`."""
+"""Sheets of scenes to look at before training: `python -m jobs.world.scenes.sheet --help`."""
 
 from __future__ import annotations
 

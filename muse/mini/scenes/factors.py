@@ -1,6 +1,6 @@
 """The visual factors of emotion, and the distribution of each emotion over them.
 
-From coarse to fine: light (palette, saturation, brightness), weather, the subject's posture, props,
+Coarse to fine: light (palette, saturation, brightness), weather, the subject's posture, props,
 and the expression of its face. Neighbours on Mikels' wheel (fear, excitement, awe, contentment,
 amusement, anger, disgust, sadness, and fear again) share factors, so that none proves an emotion.
 """
