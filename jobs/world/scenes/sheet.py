@@ -36,28 +36,31 @@ class Kind(StrEnum):
     STYLE = "style"
 
 
-def any_scene(rng: Random, emotion: str | None = None) -> Scene:
-    """A scene of any content, with an emotion or any."""
+NAMES: dict[Kind, list[str]] = {
+    Kind.EMOTION: list(MIKELS.labels),
+    Kind.PLACE: list(PLACES),
+    Kind.SUBJECT: list(SUBJECTS),
+    Kind.STYLE: list(STYLES),
+}
+"""The rows of each kind of sheet."""
+
+
+def scene_of(rng: Random, kind: Kind, name: str) -> Scene:
+    """A scene of an emotion, place, subject or style; all else is any."""
+    emotion = name if kind is Kind.EMOTION else rng.choice(MIKELS.labels)
     content = rng.choice(list(PLACES)), rng.choice(list(SUBJECTS))
-    return sample_scene(rng, *content, [emotion or rng.choice(MIKELS.labels)])
+    scene = sample_scene(rng, *content, [emotion])
+    if kind is Kind.PLACE:
+        return replace(scene, place=name)
+    if kind is Kind.SUBJECT:
+        return replace(scene, subject=name)
+    return replace(scene, style=name) if kind is Kind.STYLE else scene
 
 
 def rows_of(kind: Kind, columns: int = COLUMNS) -> dict[str, list[Scene]]:
-    """Scenes by what they have in common, all else being any."""
-    names = {
-        Kind.EMOTION: list(MIKELS.labels),
-        Kind.PLACE: list(PLACES),
-        Kind.SUBJECT: list(SUBJECTS),
-        Kind.STYLE: list(STYLES),
-    }[kind]
-    rng, rows = Random(SEED), {}
-    for name in names:
-        if kind is Kind.EMOTION:
-            rows[name] = [any_scene(rng, name) for _ in range(columns)]
-        else:
-            scenes = [any_scene(rng) for _ in range(columns)]
-            rows[name] = [replace(scene, **{kind.value: name}) for scene in scenes]
-    return rows
+    """Scenes by what they have in common."""
+    rng = Random(SEED)
+    return {name: [scene_of(rng, kind, name) for _ in range(columns)] for name in NAMES[kind]}
 
 
 def lay_out(rows: Mapping[str, Sequence[Image.Image]]) -> Image.Image:

@@ -6,18 +6,13 @@ import torch
 from PIL import Image
 
 from jobs.world.scenes.models import build_vae
-from jobs.world.scenes.sheet import GAP, MARGIN, Kind, lay_out, reconstructions, rows_of
-from muse.emotions import MIKELS
-from muse.mini.scenes.contents import PLACES, SUBJECTS
-from muse.mini.scenes.styles import STYLES
-
-NAMES = {"emotion": MIKELS.labels, "place": PLACES, "subject": SUBJECTS, "style": STYLES}
+from jobs.world.scenes.sheet import GAP, MARGIN, NAMES, Kind, lay_out, reconstructions, rows_of
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_each_row_has_its_own_in_common(kind):
     rows = rows_of(kind, columns=3)
-    assert list(rows) == list(NAMES[kind])
+    assert list(rows) == NAMES[kind]
     for name, scenes in rows.items():
         common = [s.emotions[0] if kind is Kind.EMOTION else getattr(s, kind) for s in scenes]
         assert common == [name] * 3
