@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from manifests.check import Problem
 from manifests.read import Manifest
@@ -85,25 +87,32 @@ class ManifestSummary:
 
 
 class Repetitions:
-    """Rows that have the content of an earlier one; 100 bytes a row are remembered."""
+    """Rows that have the content of an earlier one. 16 bytes of each row are kept: its number, and
+    a hash of 64 bits."""
 
     def __init__(self) -> None:
-        self.count = 0
-        self.first: list[tuple[int, int]] = []
-        self._rows: dict[bytes, int] = {}
+        self._hashes, self._rows = array("q"), array("q")
 
     def add(self, row: Row) -> None:
-        """Compare a row with those before it."""
-        digest = hashlib.blake2b(digest_size=12)
-        image = row.image if isinstance(row.image, bytes) else repr(row.image).encode()
-        targets = [sorted(emotion.items()) for emotion in row.emotions]
-        rest = repr((row.prompt, row.negative_prompt, row.seed, targets))
-        digest.update(image + b"/" + rest.encode(errors="replace"))
-        earlier = self._rows.setdefault(digest.digest(), row.number)
-        if earlier != row.number:
-            self.count += 1
-            if len(self.first) < MAX_REPEATED:
-                self.first.append((row.number, earlier))
+        """Take note of a row."""
+        targets = tuple(tuple(sorted(emotion.items())) for emotion in row.emotions)
+        # Python gives text and bytes of the same letters the same hash.
+        is_path = isinstance(row.image, str)
+        content = (row.prompt, is_path, row.image, row.negative_prompt, row.seed, targets)
+        self._hashes.append(hash(content))
+        self._rows.append(row.number)
+
+    def found(self) -> tuple[int, list[tuple[int, int]]]:
+        """How many rows repeat an earlier one; and the first `MAX_REPEATED`, each with that one."""
+        hashes = np.array(self._hashes, np.int64)
+        _, first = np.unique(hashes, return_index=True)
+        again = np.ones(len(hashes), bool)
+        again[first] = False
+        pairs = []
+        for place in np.flatnonzero(again)[:MAX_REPEATED].tolist():
+            earlier = int(np.flatnonzero(hashes == hashes[place])[0])
+            pairs.append((self._rows[place], self._rows[earlier]))
+        return int(again.sum()), pairs
 
 
 def summarize(local: str, base: str, config: Config) -> ManifestSummary:
@@ -134,6 +143,7 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
 
     manifest = checked_manifest(local, config, on_row=count)
     images.finish()
+    repeated, repeated_rows = repetitions.found()
     return ManifestSummary(
         manifest=manifest,
         requests=planned_requests(manifest, config),
@@ -142,8 +152,8 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
         images=_source_images(images, base),
         cut_prompts=dict(prompts.cut),
         unknown_words=dict(prompts.unknown_words),
-        repeated=repetitions.count,
-        repeated_rows=repetitions.first,
+        repeated=repeated,
+        repeated_rows=repeated_rows,
         warnings=prompts.warnings,
         problems=images.problems,
     )

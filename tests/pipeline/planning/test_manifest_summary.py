@@ -51,11 +51,12 @@ def test_rows_repeat_an_earlier_one_in_everything_that_makes_an_image():
     for number, row in enumerate(rows):
         given = {"id": None, "seed": None, "negative_prompt": "", **row}
         repetitions.add(Row(number=number, **given))
-    assert repetitions.first == [(1, 0), (2, 0), (8, 5)]
+    assert repetitions.found() == (3, [(1, 0), (2, 0), (8, 5)])
     for number in range(100, 150):
         repetitions.add(Row(number, "a dog", None, same["emotions"], None, None, ""))
-    assert repetitions.count == 53
-    assert len(repetitions.first) == MAX_REPEATED
+    count, first = repetitions.found()
+    assert (count, len(first)) == (53, MAX_REPEATED)
+    assert Repetitions().found() == (0, [])
 
 
 def test_problems_that_are_not_listed_are_counted():
