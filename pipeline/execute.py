@@ -35,9 +35,9 @@ from pipeline.planning.prompt_check import PromptCheck
 from pipeline.scheduling.driver import make_shards
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.executor_choice import executor_for
+from pipeline.storage.addresses import public
 from pipeline.storage.files import Location, clear_temporaries
 from pipeline.storage.lease import Lease
-from pipeline.storage.remote import public
 
 Warn = Callable[[str], None]
 

@@ -78,10 +78,10 @@ def s3(s3_server, monkeypatch):
     import boto3
     import fsspec
 
-    from pipeline.storage import remote
+    from pipeline.storage import attempts
     from tests.support.stores import Proxy, s3_environment
 
-    monkeypatch.setattr(remote, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(attempts, "FIRST_PAUSE", 0.02)
     proxy = Proxy(s3_server, seed=0)
     for name, value in s3_environment(proxy.url).items():
         monkeypatch.setenv(name, value)

@@ -11,7 +11,7 @@ from pipeline.generation.verdicts import FAILED, REJECTED
 from pipeline.output.records import Record
 from pipeline.output.rows import RowLayout
 from pipeline.planning.plan import PlannedRequest
-from pipeline.storage.remote import public
+from pipeline.storage.addresses import public
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from muse.images import SquareImage, UnreadableImageError, crop_square, decode
 from pipeline.config_tables import Images
 from pipeline.errors import ImageError, RunStopped
 from pipeline.generation.fetch import fetch
-from pipeline.storage.remote import ATOMIC_PROTOCOLS, STORE_TIMEOUT_S, Remote, public
+from pipeline.storage.addresses import public
+from pipeline.storage.attempts import STORE_TIMEOUT_S
+from pipeline.storage.remote import ATOMIC_PROTOCOLS, Remote
 
 DEFAULTS = Images()
 

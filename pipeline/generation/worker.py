@@ -27,8 +27,8 @@ from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.software import refuse_other_versions, versions
 from pipeline.scheduling.bisection import KILLED, Task
 from pipeline.storage import files as storage
+from pipeline.storage.addresses import public
 from pipeline.storage.lease import machine
-from pipeline.storage.remote import public
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from pipeline.errors import UserError
 from pipeline.output.records import from_parquet
 from pipeline.planning.plan import PlannedRequest
+from pipeline.storage.addresses import public
 from pipeline.storage.files import Location, listing, write_bytes
-from pipeline.storage.remote import public
 
 COLUMNS = ("row", "source_image", "source_sha256")
 """The columns of the metadata from which hashes are known."""

@@ -27,7 +27,7 @@ from pipeline.generation.source_images import (
     read_source,
     shown,
 )
-from pipeline.storage.remote import STORE_TIMEOUT_S
+from pipeline.storage.attempts import STORE_TIMEOUT_S
 
 REMOTE_SAMPLE = 16
 """Remote images that are fetched."""

@@ -15,8 +15,9 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.planning.direct_source import built_manifest, is_direct
 from pipeline.planning.plan import Batch, plan_batches, plan_requests
+from pipeline.storage.addresses import public
 from pipeline.storage.files import fetched
-from pipeline.storage.remote import is_url, public
+from pipeline.storage.remote import is_url
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pipeline.planning.image_check import ImageCheck
 from pipeline.planning.manifest_input import checked_manifest
 from pipeline.planning.plan import planned_requests
 from pipeline.planning.prompt_check import PromptCheck
-from pipeline.storage.remote import public
+from pipeline.storage.addresses import public
 
 MAX_REPEATED = 10
 """Rows that repeat an earlier one and are listed; the others are counted."""

@@ -19,6 +19,13 @@ _KINDS = "(?:datasets|spaces|models|buckets)/"
 _HUB_PATH = re.compile(rf"(?:{_KINDS})?(?!{_KINDS})[^/]+/[^/]+(?:/.*)?", re.DOTALL)
 _COLON = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
 
+_WITH_SECRETS = re.compile(
+    r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)"
+    r"(?:[^/\s'\"@]*@)?(?P<rest>[^\s?'\"#]*)"
+    r"(?:[?#][^\s'\",)]*)?"
+)
+"""A URL, of which only scheme and rest may be shown."""
+
 
 def normalized(text: str) -> str:
     """A local path, or a URL `scheme://...` with its scheme in lower case.
@@ -92,3 +99,8 @@ def _path_of(url: str) -> str:
     if not path:
         raise UserError(f"{url}: names no path; write file:///PATH, or the path alone")
     return unquote(f"{slash}{path}")
+
+
+def public(text: str) -> str:
+    """`text` without the secrets of its URLs: users, passwords and queries, which may be signed."""
+    return _WITH_SECRETS.sub(lambda url: url["scheme"] + url["rest"], text)

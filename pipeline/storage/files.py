@@ -22,7 +22,8 @@ from typing import IO, Any, TypeAlias
 
 from pipeline.errors import UserError
 from pipeline.storage.addresses import normalized
-from pipeline.storage.remote import STORE_TIMEOUT_S, Remote, is_url, remote
+from pipeline.storage.attempts import STORE_TIMEOUT_S
+from pipeline.storage.remote import Remote, is_url, remote
 
 BLOCK = 1 << 20
 Location: TypeAlias = Path | Remote

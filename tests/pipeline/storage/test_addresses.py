@@ -3,7 +3,7 @@ import os
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.storage.addresses import normalized
+from pipeline.storage.addresses import normalized, public
 from pipeline.storage.files import fetched, location
 
 
@@ -89,3 +89,19 @@ def test_a_pipe_is_refused_instead_of_waiting_for_its_other_end(tmp_path):
         fetched(str(tmp_path / "m.parquet")),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://h/a.png?X-Amz-Signature=word&b=1", "https://h/a.png"),
+        (
+            "404, message='Not Found', url='https://h/a.png?sig=word'",
+            "404, message='Not Found', url='https://h/a.png'",
+        ),
+        ("https://me:word@h/a.png#f", "https://h/a.png"),
+        ("plain/path?.png and s3://bucket/key", "plain/path?.png and s3://bucket/key"),
+    ],
+)
+def test_what_is_shown_of_a_url_has_no_secret(text, shown):
+    assert public(text) == shown

@@ -22,7 +22,6 @@ from pipeline.storage import files as storage
 from pipeline.storage import remote
 from pipeline.storage.files import location
 from pipeline.storage.log import Log, entries
-from pipeline.storage.remote import public
 from pipeline.storage.stream import FileStream
 from tests.pipeline.output.test_shards import SCHEMA, STATUSES, _files, _publisher, _results
 from tests.support.stores import DELAY
@@ -257,22 +256,6 @@ def test_an_address_that_cannot_be_used_is_refused_without_its_secrets(url, mess
         location(url)
     assert message in str(refused.value)
     assert "word" not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("https://h/a.png?X-Amz-Signature=word&b=1", "https://h/a.png"),
-        (
-            "404, message='Not Found', url='https://h/a.png?sig=word'",
-            "404, message='Not Found', url='https://h/a.png'",
-        ),
-        ("https://me:word@h/a.png#f", "https://h/a.png"),
-        ("plain/path?.png and s3://bucket/key", "plain/path?.png and s3://bucket/key"),
-    ],
-)
-def test_what_is_shown_of_a_url_has_no_secret(text, shown):
-    assert public(text) == shown
 
 
 @pytest.mark.parametrize("url", ["gopher://host/m.parquet", "s3://corpora/none.parquet"])
