@@ -43,7 +43,7 @@ def _imports(file: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     ("package", "extras"),
-    [("muse", ()), ("manifests", ()), ("pipeline", ()), ("jobs", ("evaluate",))],
+    [("muse", ()), ("manifests", ("hub",)), ("pipeline", ("export",)), ("jobs", ("evaluate",))],
 )
 def test_what_a_package_imports_is_declared(package, extras):
     declared = {_name(requirement) for requirement in PROJECT["dependencies"]}

@@ -273,8 +273,8 @@ def test_the_central_square_is_kept_and_said():
     ("data", "message"),
     [
         (b"", "is empty"),
-        (b"no image", "none of PNG"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "none of PNG.*save it as one of them"),
+        (b"no image", "is not one of PNG"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "is not one of PNG.*save it as one of them"),
         (b"II*\0\x08\0\0\0\0\0", "it is a TIFF file that is damaged, or of a kind"),
         (_encoded(Image.new("RGB", (64, 64)))[:-40], "cannot be decoded"),
         (_encoded(Image.new("1", (200, 200))), "has 200 x 200 pixels"),

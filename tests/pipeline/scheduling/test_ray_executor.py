@@ -229,6 +229,7 @@ def test_an_address_that_accepts_no_connection_is_refused(manifest, tmp_path):
     assert "error: --address '127.0.0.1:1': cannot connect" in done.stderr
 
 
+@pytest.mark.faults
 def test_weights_do_not_travel_through_ray(connected, tmp_path):
     """A worker loads the embedded model, of some 30 MB; Ray's object store holds almost nothing."""
     from ray._private.internal_api import node_stats
