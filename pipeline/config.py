@@ -143,6 +143,23 @@ class Config(ModelSettings):
         description="Of a GPU for an hour, in any currency, for the forecast of the cost; 0 if it "
         "is not known.",
     )
+    max_gpu_hours: float = Field(
+        0.0,
+        ge=0,
+        le=1_000_000_000,
+        description="GPU-hours of all workers at which the run stops in order; 0 for no limit.",
+    )
+    max_cost: float = Field(
+        0.0,
+        ge=0,
+        le=1_000_000_000,
+        description="Cost of these at which it stops, by `gpu_hour_price`; 0 for no limit.",
+    )
+    tracking: Literal["none", "tensorboard", "wandb"] = Field(
+        "none",
+        description="Send progress to TensorBoard (files in `_state/tensorboard`) or to Weights & "
+        "Biases.",
+    )
     store_timeout_s: float = Field(
         120.0,
         ge=0,
@@ -174,6 +191,13 @@ class Config(ModelSettings):
     method: Method = Field(default_factory=Method, description="The parameters of MUSE.")
     images: Images = Field(default_factory=Images, description="Limits of source images.")
     faults: SkipJsonSchema[Faults] = Field(default_factory=Faults)
+
+    @field_validator("max_cost")
+    @classmethod
+    def _has_price(cls, cost: float, info: ValidationInfo) -> float:
+        if cost and not info.data.get("gpu_hour_price"):
+            raise ValueError("max_cost needs gpu_hour_price, the price of a GPU for an hour")
+        return cost
 
     @field_validator("filter_models")
     @classmethod
@@ -211,6 +235,9 @@ PLACEMENT = (
     "workers",
     "gpus_per_worker",
     "gpu_hour_price",
+    "max_gpu_hours",
+    "max_cost",
+    "tracking",
     "store_timeout_s",
     "address",
     "label_selector",

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli import classifiers, corpora, looking, manifests, runs, settings, trial
+from pipeline.watch.log_output import LEVELS, set_up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,5 +65,12 @@ def options(
             "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
         ),
     ] = False,
+    log_level: Annotated[
+        str, typer.Option(help="Least that is printed while a command works: debug, info, warning.")
+    ] = "info",
+    log_json: Annotated[bool, typer.Option("--log-json", help="Print that as JSON lines.")] = False,
 ) -> None:
-    """Options of the command itself."""
+    """Options of the command itself, before its name."""
+    if log_level not in LEVELS:
+        raise typer.BadParameter(f"{log_level}: choose {', '.join(LEVELS)}", param_hint="log-level")
+    set_up(log_level, log_json)

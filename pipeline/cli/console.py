@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import typer
 
 from pipeline.terminal import printable
+from pipeline.watch.log_output import logger
 
 FAILED, USER_MISTAKE, INTERRUPTED = 1, 2, 130
 """Exit codes: the command could not do all of it; the user has to change something; a signal."""
@@ -26,7 +27,11 @@ def echo(text: str, err: bool = False) -> None:
 
 
 def warn(text: str) -> None:
-    echo(f"warning: {text}", err=True)
+    logger.warning("%s", printable(f"warning: {text}"))
+
+
+def report_error(text: str) -> None:
+    logger.error("%s", printable(text))
 
 
 @contextmanager
@@ -44,18 +49,18 @@ def reported_errors(resumes: bool = False) -> Iterator[None]:
         with _interruptible():
             yield
     except (UserError, ManifestError) as error:
-        echo(f"error: {error}", err=True)
+        report_error(f"error: {error}")
         raise typer.Exit(USER_MISTAKE) from None
     except RunStopped as error:
-        echo(f"stopped: {error}{hint}", err=True)
+        report_error(f"stopped: {error}{hint}")
         raise typer.Exit(FAILED) from None
     except OSError as error:
         file = f" {error.filename}" if error.filename else ""
-        echo(f"stopped: {error.strerror or error}{file}{hint}", err=True)
+        report_error(f"stopped: {error.strerror or error}{file}{hint}")
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         saved = "; what was finished is saved" if resumes else ""
-        echo(f"interrupted{saved}{hint}", err=True)
+        report_error(f"interrupted{saved}{hint}")
         raise typer.Exit(INTERRUPTED) from None
 
 

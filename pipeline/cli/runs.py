@@ -171,13 +171,24 @@ def plan(
 def status(
     output: options.Corpus,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again until the run is complete.")
+    ] = False,
+    interval: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two looks of --watch.")
+    ] = 5.0,
 ) -> None:
-    """Print the progress of the run in OUTPUT, from its files."""
+    """Print the progress of the run in OUTPUT, from its files alone, on any machine."""
     with reported_errors():
         from pipeline.corpora.status import as_text
         from pipeline.corpora.status import status as state_of
         from pipeline.storage.files import location
 
+        if watch:
+            from pipeline.watch.follow import follow
+
+            follow(location(output), interval)
+            return
         state = state_of(location(output))
     echo(json.dumps(state, indent=2) if as_json else as_text(state))
     if state["damage"]:

@@ -23,7 +23,7 @@ def status(output: Location) -> dict[str, Any]:
     """
     run = read_run(output)
     markers = read_markers(output)
-    counts = _count(output, run, markers)
+    counts = counts_of(output, run, markers)
     # A batch that was made twice counts once.
     log = read_log(output)
     made = {entry["batch"]: entry for entry in log.entries if "statuses" in entry}
@@ -45,7 +45,7 @@ def status(output: Location) -> dict[str, Any]:
     }
 
 
-def _count(output: Location, run: RunFile, markers: Sequence[Marker]) -> Counts:
+def counts_of(output: Location, run: RunFile, markers: Sequence[Marker]) -> Counts:
     """How the finished requests ended."""
     if run.counts is None:
         return find_finished(output, markers, run.requests, run.config["batch_size"]).counts

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.generation.results import Result
-from pipeline.generation.verdicts import ACCEPTED, Cells
+from pipeline.generation.verdicts import ACCEPTED, FAILED, Cells
 from pipeline.output.records import from_parquet, open_parquet
 from pipeline.output.sample_files import MIXTURE
 from pipeline.output.sequencer import RequestSummary
@@ -35,6 +35,8 @@ BATCHES_PER_FOLDER = 1000
 
 READERS = 16
 """Batch files of an object store that are read at the same time: each waits for two answers."""
+
+MAX_REASONS = 3
 
 _NAME = re.compile(r"(\d{10})-([0-9a-f]{16})\.parquet")
 
@@ -68,6 +70,8 @@ class Report:
         sources: the source images that were read for it.
         statuses: requests by status.
         accepted: accepted samples by emotion; all mixtures as one.
+        asked: all requests by emotion, likewise.
+        failures: reasons of failed requests, the commonest first, at most `MAX_REASONS`.
         piece: how many requests were made together at most, if not the whole batch; else 0.
         seconds, host, pid: of this computation; they never enter a shard.
     """
@@ -75,6 +79,8 @@ class Report:
     batch: int
     statuses: Mapping[str, int]
     accepted: Mapping[str, int] = field(default_factory=dict)
+    asked: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
     piece: int = 0
     seconds: float = 0.0
     host: str = ""
@@ -94,16 +100,23 @@ def report_of(file: BatchFile, rows: Sequence[Mapping[str, Any]], cells: Cells |
     """The report of a batch, given its rows."""
     requests = tuple(summary_of(row, cells) for row in rows)
     accepted = [row for row in rows if row["status"] == ACCEPTED]
+    reasons = Counter(row["reason"] for row in rows if row["status"] == FAILED)
     return Report(
         batch=file.number,
         statuses=dict(Counter(row["status"] for row in rows)),
-        accepted=dict(Counter(row["emotion"] or MIXTURE for row in accepted)),
+        accepted=_by_emotion(accepted),
+        asked=_by_emotion(rows),
+        failures=dict(reasons.most_common(MAX_REASONS)),
         host=socket.gethostname(),
         pid=os.getpid(),
         file=file,
         requests=requests,
         sources=hashes_in(rows),
     )
+
+
+def _by_emotion(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return dict(Counter(row["emotion"] or MIXTURE for row in rows))
 
 
 def summary_of(row: Mapping[str, Any], cells: Cells | None) -> RequestSummary:

@@ -24,12 +24,15 @@ from pipeline.output.shards import Committer, committed_rows, packer_for, sequen
 from pipeline.output.source_hashes import COLUMNS, SourceHashes, hashes_in, kept_hashes
 from pipeline.planning.manifest_input import batches_of, has_images
 from pipeline.planning.plan import Batch, planned_requests
-from pipeline.progress import Progress
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.pool import Pool
 from pipeline.scheduling.strategy_choice import StrategyChoice
 from pipeline.storage.lease import Lease
-from pipeline.storage.log import Log
+from pipeline.storage.log import Log, read_log
+from pipeline.watch.budget import Budget
+from pipeline.watch.display import Display
+from pipeline.watch.summary import RunWatch
+from pipeline.watch.tracking import tracker_for
 
 MAX_ROUNDS = 3
 """How often a batch is made whose file turns out to be damaged when it is packed."""
@@ -112,6 +115,8 @@ class Driver:
             DamagedBatchError: a batch has to be made again.
         """
         run, config = read_run(self.job.output), self.job.config
+        self.spent: str | None = None
+        self.name = run.fingerprint[:16]
         self.strategies = StrategyChoice(self.job.output, run, config, self.requests, self.files)
         self.strategies.choose_if_possible()
         missing = self.batches - self.first - len(self.made_before)
@@ -123,26 +128,38 @@ class Driver:
             self._sequence(lambda task: self._on_packed(packer.pack(task)))
 
     def _run_workers(self, missing: int) -> None:
+        config, output = self.job.config, self.job.output
         times = {"checked": time.time()}
+        entries = read_log(output).entries
+        watch = RunWatch(self.requests, config.gpus_per_worker, config.gpu_hour_price, entries)
+        self.budget = Budget(config, watch)
+        tracker = tracker_for(config.tracking, output, self.name)
         try:
             workers = min(self.executor.connect(self.job), missing)
             times["connected"] = time.time()
             with (
-                Progress(self.requests, self.counts) as self.progress,
-                Log(self.job.output) as self.log,
+                Display(watch, self.counts, tracker.add) as self.display,
+                Log(output, self.display.note) as self.log,
             ):
-                self.log.add({"event": "start", **times})
-                self.pool = Pool(self.executor, self.job.config, workers, self.log.add)
+                self.log.add({"event": "start", "workers": workers, **times})
+                self.pool = Pool(self.executor, config, workers, self.log.add)
                 self._sequence(self.pool.add_pack)
                 self.pool.run(self._missing_batches(), self._on_result, self.lease.check)
         finally:
+            tracker.close()
             self.executor.close()
+        if self.spent is not None:
+            raise RunStopped(self.spent)
 
     def _missing_batches(self) -> Iterator[Batch | None]:
         """The batches for the workers; None while the next one's strategies are not chosen yet."""
         for batch in batches_of(self.manifest, self.job.config, self.first):
             if batch.number in self.made_before:
                 continue
+            # Without a budget left no batch begins; those in work are finished.
+            if (spent := self.budget.spent()) is not None:
+                self.spent = spent
+                return
             while not self.strategies.can_assign(batch):
                 yield None
             requests = map(self.sources.with_hash, batch.requests)
@@ -180,7 +197,7 @@ class Driver:
             # A source image was replaced while two batches with it were made at the same time.
             batches.remove_batch(self.job.output, report.file)
             raise DamagedBatchError(f"batch {report.batch}")
-        self.progress.add(report)
+        self.display.add(report)
         self.log.add(report.as_log_entry())
         if report.piece:
             self.pieces[report.piece] += 1

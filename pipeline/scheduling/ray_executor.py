@@ -24,6 +24,7 @@ from pipeline.output.packing import Packed, PackTask
 from pipeline.scheduling.authentication import REMEDY, token_problem
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.executor import Event, Outcome, last_line
+from pipeline.scheduling.ray_metrics import WorkerMetrics
 
 MAX_CONNECTS, CONNECT_PAUSE_S = 3, 5.0
 """Attempts to join a cluster, and the seconds between them; one that took longer is the last."""
@@ -37,7 +38,7 @@ class Worker:
     """One process with the models loaded."""
 
     def __init__(self, job: Job):
-        self.worker = BatchWorker(job)
+        self.worker, self.metrics = BatchWorker(job), WorkerMetrics()
 
     def locate(self) -> Placement:
         """Returns once Ray has found a place for this worker. Nothing is loaded by then."""
@@ -47,7 +48,10 @@ class Worker:
         return self.worker.load_models(on_gpu=bool(ray.get_gpu_ids()))
 
     def run(self, task: Task | PackTask) -> Report | Packed | None:
-        return self.worker.run(task)
+        result = self.worker.run(task)
+        if isinstance(result, Report):
+            self.metrics.add(result)
+        return result
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -29,10 +29,16 @@ SECONDS = 30.0
 
 
 class Log:
-    """Writes lines; a context, whose end writes the last ones."""
+    """Writes lines; a context, whose end writes the last ones.
 
-    def __init__(self, output: Location):
-        self.state = output / "_state"
+    Args:
+        on_entry: is called with each entry.
+    """
+
+    def __init__(
+        self, output: Location, on_entry: Callable[[Mapping[str, Any]], None] = lambda _: None
+    ):
+        self.state, self.on_entry = output / "_state", on_entry
         self.lines: list[bytes] = []
         if isinstance(self.state, Remote):
             self.part = sum(1 for _ in (self.state / "log").iterdir())
@@ -57,7 +63,9 @@ class Log:
             self._flush(self.state)
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        line = _encode({"at": time.time(), **entry})
+        entry = {"at": time.time(), **entry}
+        self.on_entry(entry)
+        line = _encode(entry)
         if not isinstance(self.state, Remote):
             self.file.write(line)
             self.file.flush()

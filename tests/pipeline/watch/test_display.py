@@ -12,11 +12,13 @@ from collections import Counter
 
 import pytest
 
-from pipeline import progress
 from pipeline.errors import RunStopped
 from pipeline.output.batches import Report
-from pipeline.progress import Counts, Progress
+from pipeline.output.finished import Counts
 from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.watch import display
+from pipeline.watch.display import Display
+from pipeline.watch.summary import RunWatch
 from tests.support import drive
 from tests.support.local_runs import run_locally, stop_at, write_rows
 
@@ -38,9 +40,8 @@ def test_where_no_terminal_is_it_tells_plain_lines_from_start_to_end(manifest, t
     assert first == "muse-batch: 0 of 8 done, starting workers"
     counts = COUNTS.search(done.stdout)
     accepted = int(counts[1])
-    assert re.fullmatch(
-        rf"muse-batch: 8/8 \| {counts[0]} \| awe {accepted} \| \d+\.\d\d images/s \| 0 s left", last
-    ), last
+    expected = rf"muse-batch: 8/8 \| {counts[0]} \| awe {accepted} \| speed \d+\.\d\d images/s \| time left 0 s"
+    assert re.fullmatch(expected, last), last
     assert "\x1b" not in done.stderr
 
 
@@ -74,14 +75,20 @@ def test_on_a_terminal_it_shows_a_live_display_up_to_the_last_image(manifest, tm
         os.close(theirs)
         watching.join()
         os.close(ours)
-    display = shown.decode()
-    assert done.returncode == 0, display
-    assert "\x1b[" in display
-    assert "starting workers" in display
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", display)
+    text = shown.decode()
+    assert done.returncode == 0, text
+    assert "\x1b[" in text
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    assert "0 of 8 (0%)" in plain
     # The reasons of what was rejected come after the display.
-    *_, last = (line for line in plain.splitlines() if "8/8" in line)
-    assert COUNTS.search(last)[0] == COUNTS.search(done.stdout)[0]
+    assert plain.rindex("8 of 8 (100%)") > plain.rindex("0 of 8 (0%)")
+    *_, last = COUNTS.finditer(plain)
+    assert last[0] == COUNTS.search(done.stdout)[0]
+
+
+def _entry(number, statuses, accepted=()):
+    report = Report(number, statuses, dict(accepted), seconds=1.0, host="a", pid=1)
+    return report, {"at": 10.0 + number, **report.as_log_entry()}
 
 
 @pytest.mark.parametrize(("seconds", "lines"), [(0.0, 3), (1e6, 1)])
@@ -89,17 +96,21 @@ def test_plain_lines_come_no_faster_than_their_pace_and_the_last_one_always(
     monkeypatch, capsys, seconds, lines
 ):
     """Resumed with four of ten done; both of its batches count, in lines or in the last one."""
-    monkeypatch.setattr(progress, "LINE_SECONDS", seconds)
+    monkeypatch.setattr(display, "LINE_SECONDS", seconds)
     before = Counts(Counter(accepted=3, failed=1), Counter(awe=3))
-    with Progress(10, before) as display:
-        display.add(Report(1, {"accepted": 1, "failed": 2}, {"fear": 1}))
-        display.add(Report(2, {"rejected": 3}))
+    shown = []
+    with Display(RunWatch(10), before, shown.append) as live:
+        for report, entry in (
+            _entry(1, {"accepted": 1, "failed": 2}, [("fear", 1)]),
+            _entry(2, {"rejected": 3}),
+        ):
+            live.add(report)
+            live.note(entry)
     first, *later = capsys.readouterr().err.splitlines()
     assert first == "muse-batch: 4 of 10 done, starting workers"
     assert len(later) == lines
-    assert later[-1].startswith(
-        "muse-batch: 10/10 | 4 accepted, 3 rejected, 3 failed | awe 3 fear 1 | "
-    )
+    assert later[-1].startswith("muse-batch: 10/10 | 4 accepted, 3 rejected, 3 failed | fear 1 | ")
+    assert shown[-1].done == 10
 
 
 def test_after_a_resume_the_earlier_verdicts_are_counted_too(tmp_path, capsys):

@@ -1,0 +1,87 @@
+"""The progress of a run while it goes: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from pipeline.output.batches import Report
+from pipeline.output.finished import Counts
+from pipeline.watch import text
+from pipeline.watch.log_output import logger
+from pipeline.watch.summary import RunWatch, Summary
+
+LINE_SECONDS = 10.0
+"""Seconds between two plain lines."""
+
+
+class Display:
+    """Shows how many requests are done, how they ended, the speed, and the time left.
+
+    Args:
+        watch: the entries of the log so far.
+        counts: those requests that were done before; later ones are added to it.
+        on_summary: is called with each summary that is shown.
+    """
+
+    def __init__(
+        self,
+        watch: RunWatch,
+        counts: Counts,
+        on_summary: Callable[[Summary], None] = lambda _: None,
+    ):
+        self.watch, self.counts, self.on_summary = watch, counts, on_summary
+        self.done_before, self.last_line = counts.done, time.monotonic()
+        self.console = Console(stderr=True)
+        self.live: Live | None = None
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal:
+            self.live = Live(get_renderable=self._panel, console=self.console, refresh_per_second=2)
+            self.live.start(refresh=True)
+        else:
+            _print(f"{self.counts.done} of {self.watch.total} done, starting workers")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.live:
+            self.live.stop()
+        elif self.counts.done > self.done_before:
+            self._print_line()
+        self.on_summary(self.summary())
+
+    def add(self, report: Report) -> None:
+        """Count a finished batch."""
+        self.counts.add(report.statuses, report.accepted)
+
+    def note(self, entry: Mapping[str, Any]) -> None:
+        """Take an entry of the log."""
+        self.watch.add(entry)
+        if time.monotonic() - self.last_line >= LINE_SECONDS:
+            self.on_summary(self.summary())
+            if self.live is None:
+                self._print_line()
+            self.last_line = time.monotonic()
+
+    def summary(self) -> Summary:
+        return self.watch.summary(self.counts, time.time())
+
+    def _panel(self) -> Any:
+        return text.panel(self.summary(), "muse-batch")
+
+    def _print_line(self) -> None:
+        _print(text.line(self.summary()))
+
+
+def _print(line: str) -> None:
+    logger.info("muse-batch: %s", line)

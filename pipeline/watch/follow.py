@@ -1,0 +1,74 @@
+"""A run followed from its files, on any machine: `muse-batch status --watch`."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.live import Live
+
+from pipeline.corpora.status import counts_of
+from pipeline.output.markers import read_markers
+from pipeline.output.run_file import read_run
+from pipeline.storage.files import Location
+from pipeline.storage.log import read_log
+from pipeline.watch import text
+from pipeline.watch.summary import RunWatch, Summary
+
+PAUSE_FACTOR = 10
+"""A pause takes so many times as long as reading the files took, at least."""
+
+
+def follow(output: Location, interval: float) -> None:
+    """Show the progress of a run until it is complete.
+
+    Args:
+        interval: seconds between two looks; they are longer where reading takes long.
+
+    Raises:
+        UserError: not the output of a run, or damaged.
+    """
+    console = Console()
+    if not console.is_terminal:
+        _follow_in_lines(output, interval)
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            began = time.monotonic()
+            summary, complete = look(output)
+            live.update(text.panel(summary, str(output)), refresh=True)
+            if complete:
+                return
+            _pause(interval, time.monotonic() - began)
+
+
+def _follow_in_lines(output: Location, interval: float) -> None:
+    while True:
+        began = time.monotonic()
+        summary, complete = look(output)
+        print(f"{output}: {text.line(summary)}", flush=True)
+        if complete:
+            return
+        _pause(interval, time.monotonic() - began)
+
+
+def _pause(interval: float, reading: float) -> None:
+    time.sleep(max(interval, PAUSE_FACTOR * reading))
+
+
+def look(output: Location) -> tuple[Summary, bool]:
+    """The summary of a run as its files are now, and whether it is complete.
+
+    Raises:
+        UserError: not the output of a run, or damaged.
+    """
+    run = read_run(output)
+    gpus = run.config.get("gpus_per_worker", -1.0)
+    price = run.config.get("gpu_hour_price", 0.0)
+    watch = RunWatch(run.requests, gpus, price, read_log(output).entries)
+    counts = counts_of(output, run, read_markers(output))
+    # Nothing says whether a driver is at work; one that is has written something of late.
+    now = time.time()
+    summary = watch.summary(counts, now)
+    is_running = not run.complete and (summary.silent_seconds or 0.0) < text.SILENCE_SECONDS
+    return watch.summary(counts, now, is_running), run.complete

@@ -1,0 +1,234 @@
+"""How a run is going, from its counts and the entries of its log. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.forecast.forecast import Range, request_seconds
+from pipeline.output.finished import Counts
+
+WINDOW_SECONDS = 300.0
+WINDOW_BATCHES = 20
+"""The speed is that of the batches of the last minutes, and of at least so many."""
+
+MIN_BATCHES = 3
+"""Batches in the window before a time that is left is told."""
+
+MAX_PROBLEMS = 3
+"""Problems that are shown, the latest ones."""
+
+
+@dataclass(frozen=True)
+class EmotionCount:
+    """Requests of one emotion that are decided, and how many of them were accepted."""
+
+    accepted: int
+    decided: int
+
+    @property
+    def share(self) -> float:
+        return self.accepted / self.decided if self.decided else 0.0
+
+
+@dataclass(frozen=True)
+class WorkerSpeed:
+    """A worker, and the seconds that its last batch took for an image."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run is going.
+
+    Attributes:
+        total, done: requests.
+        statuses: finished requests by status.
+        emotions: those that the log tells of, by emotion.
+        images_per_second: over the last minutes; None before a batch is finished.
+        seconds_left: None while too few batches are finished to tell.
+        workers: those that finished a batch in this session and have not ended.
+        slowest: of these.
+        gpu_hours: of all sessions, as long as their workers were held.
+        cost: of the GPU-hours; None without a price.
+        problems: the latest ones.
+        silent_seconds: since the last entry of the log; None without one.
+    """
+
+    total: int
+    done: int
+    statuses: Mapping[str, int]
+    emotions: Mapping[str, EmotionCount]
+    images_per_second: float | None
+    seconds_left: Range | None
+    workers: int
+    slowest: WorkerSpeed | None
+    gpu_hours: float
+    cost: float | None
+    problems: Sequence[str]
+    silent_seconds: float | None
+
+
+@dataclass
+class _Session:
+    """The work of one driver.
+
+    Attributes:
+        connected, last: times of its first and its latest entry.
+        workers: how many it started.
+        gpus: of each.
+        speeds: by worker, the seconds of an image in its last batch.
+    """
+
+    connected: float
+    last: float
+    workers: int
+    gpus: float = 0.0
+    speeds: dict[str, float] = field(default_factory=dict)
+
+    def gpu_hours(self, end: float) -> float:
+        return self.workers * self.gpus * max(0.0, end - self.connected) / 3600
+
+
+@dataclass(frozen=True)
+class _Batch:
+    at: float
+    requests: int
+    seconds: float
+
+
+class RunWatch:
+    """Takes the entries of a log, the oldest first, and summarises them at any time.
+
+    Args:
+        total: requests of the plan.
+        gpus_per_worker: as in the settings; -1 for one where the log tells of a GPU.
+        price: of a GPU for an hour; 0 if it is not known.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        gpus_per_worker: float = -1.0,
+        price: float = 0.0,
+        entries: Iterable[Mapping[str, Any]] = (),
+    ):
+        self.total, self.gpus_per_worker, self.price = total, gpus_per_worker, price
+        self.sessions: list[_Session] = []
+        self.window: deque[_Batch] = deque()
+        self.seen: set[int] = set()
+        self.asked: Counter[str] = Counter()
+        self.accepted: Counter[str] = Counter()
+        self.problems: deque[str] = deque(maxlen=MAX_PROBLEMS)
+        for entry in entries:
+            self.add(entry)
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Take the next entry of the log."""
+        event = entry.get("event")
+        if event == "start":
+            connected = entry.get("connected", entry["at"])
+            self.sessions.append(_Session(connected, entry["at"], entry.get("workers", 0)))
+            self.window.clear()
+            return
+        if not self.sessions:
+            self.sessions.append(_Session(entry["at"], entry["at"], 0))
+        session = self.sessions[-1]
+        session.last = max(session.last, entry["at"])
+        if event == "ready" and entry.get("device", "cpu") != "cpu":
+            session.gpus = self.gpus_per_worker if self.gpus_per_worker > 0 else 1.0
+        elif event == "ended":
+            self.problems.append(f"a worker ended: {entry['cause']}")
+            session.speeds = {
+                name: speed
+                for name, speed in session.speeds.items()
+                if name.rpartition(":")[2] != str(entry["pid"])
+            }
+        elif "statuses" in entry:
+            self._add_batch(session, entry)
+
+    def _add_batch(self, session: _Session, entry: Mapping[str, Any]) -> None:
+        requests = sum(entry["statuses"].values())
+        if requests and entry["seconds"] > 0:
+            self.window.append(_Batch(entry["at"], requests, entry["seconds"]))
+            session.speeds[f"{entry['host']}:{entry['pid']}"] = entry["seconds"] / requests
+        # A batch that is made twice counts once.
+        if entry["batch"] in self.seen:
+            return
+        self.seen.add(entry["batch"])
+        self.asked.update(entry.get("asked", {}))
+        self.accepted.update(entry["accepted"])
+        for reason, count in entry.get("failures", {}).items():
+            self.problems.append(f"{count} request(s) failed: {reason}")
+
+    def gpu_hours(self, now: float | None) -> float:
+        """Of all sessions.
+
+        Args:
+            now: the last session goes on until then; None if it has ended.
+        """
+        ended = sum(session.gpu_hours(session.last) for session in self.sessions[:-1])
+        if not self.sessions:
+            return ended
+        last = self.sessions[-1]
+        return ended + last.gpu_hours(last.last if now is None else now)
+
+    def summary(self, counts: Counts, now: float, is_running: bool = True) -> Summary:
+        """
+        Args:
+            counts: how the finished requests ended.
+            now: in seconds, as `time.time()`.
+            is_running: whether a driver is at work, whose workers cost until `now`.
+        """
+        session = self.sessions[-1] if self.sessions else None
+        speeds = session.speeds if session else {}
+        slowest = max(speeds, key=speeds.__getitem__, default=None)
+        hours = self.gpu_hours(now if is_running else None)
+        speed = self._images_per_second(now)
+        return Summary(
+            total=self.total,
+            done=counts.done,
+            statuses=dict(counts.statuses),
+            emotions=self._emotions(),
+            images_per_second=speed,
+            seconds_left=self._seconds_left(self.total - counts.done, speed),
+            workers=len(speeds),
+            slowest=None if slowest is None else WorkerSpeed(slowest, speeds[slowest]),
+            gpu_hours=hours,
+            cost=hours * self.price if self.price else None,
+            problems=list(self.problems),
+            silent_seconds=None if session is None else max(0.0, now - session.last),
+        )
+
+    def _emotions(self) -> dict[str, EmotionCount]:
+        names = sorted(self.asked.keys() | self.accepted.keys())
+        return {
+            name: EmotionCount(self.accepted[name], max(self.asked[name], self.accepted[name]))
+            for name in names
+        }
+
+    def _images_per_second(self, now: float) -> float | None:
+        """Of the batches that were finished in the window, over the time that it spans."""
+        while len(self.window) > WINDOW_BATCHES and self.window[0].at < now - WINDOW_SECONDS:
+            self.window.popleft()
+        if not self.window:
+            return None
+        first = self.window[0]
+        # The window begins when work on its first batch did.
+        began = first.at - first.seconds
+        return sum(batch.requests for batch in self.window) / max(1e-9, now - began)
+
+    def _seconds_left(self, left: int, speed: float | None) -> Range | None:
+        """The time left at this speed; its range as far as batches differ in theirs."""
+        if left <= 0:
+            return Range(0.0, 0.0, 0.0)
+        if speed is None or len(self.window) < MIN_BATCHES:
+            return None
+        each = [batch.seconds / batch.requests for batch in self.window]
+        mean_size = sum(batch.requests for batch in self.window) / len(self.window)
+        limits = request_seconds(each, max(1, round(left / mean_size)))
+        return limits.times(left / speed / limits.middle)

@@ -1,0 +1,122 @@
+"""A run's summary in words: one line for a log, a panel for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.forecast.forecast import Range, duration
+from pipeline.generation.verdicts import STATUSES
+from pipeline.terminal import printable
+from pipeline.watch.summary import Summary
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+BAR, MAX_EMOTIONS = 24, 16
+"""Characters of a bar; emotions that have one, the most requested first."""
+
+SILENCE_SECONDS = 600.0
+"""Without an entry for so long a run is said to be silent."""
+
+NOT_KNOWN = "not known yet"
+
+
+def statuses(summary: Summary) -> str:
+    """How the finished requests ended: `3 accepted, 2 rejected, 0 failed`."""
+    return ", ".join(f"{summary.statuses.get(status, 0)} {status}" for status in STATUSES)
+
+
+def line(summary: Summary) -> str:
+    """The summary in one line."""
+    accepted = {name: count.accepted for name, count in summary.emotions.items() if count.accepted}
+    parts = [f"{summary.done}/{summary.total}", statuses(summary)]
+    parts += [" ".join(f"{name} {count}" for name, count in accepted.items())] if accepted else []
+    parts += [f"speed {speed(summary)}", f"time left {time_left(summary)}"]
+    if summary.gpu_hours:
+        parts.append(cost(summary))
+    return printable(" | ".join(parts))
+
+
+def speed(summary: Summary) -> str:
+    """Images a second over the last minutes."""
+    known = summary.images_per_second
+    return NOT_KNOWN if known is None else f"{known:.2f} images/s"
+
+
+def time_left(summary: Summary) -> str:
+    """The time that is left, with its range."""
+    left = summary.seconds_left
+    return NOT_KNOWN if left is None else ranged(left)
+
+
+def ranged(seconds: Range) -> str:
+    """A time with its range; without one where both ends read alike."""
+    low, high = duration(seconds.low), duration(seconds.high)
+    middle = duration(seconds.middle)
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def cost(summary: Summary) -> str:
+    """GPU-hours, and their cost if a price is known."""
+    hours = f"{summary.gpu_hours:,.2f} GPU-hours"
+    return hours if summary.cost is None else f"{hours}, cost {summary.cost:,.2f}"
+
+
+def panel(summary: Summary, title: str) -> RenderableType:
+    """The summary for a terminal: a bar of the whole, facts, a bar for each emotion, problems."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    share = summary.done / summary.total if summary.total else 1.0
+    head = Text(printable(f"{title}  {summary.done:,} of {summary.total:,} ({share:.0%})"), "bold")
+    # A bar by itself does not end its line.
+    whole = Table.grid(expand=True)
+    whole.add_row(ProgressBar(total=max(1, summary.total), completed=summary.done))
+    facts = Table.grid(padding=(0, 2))
+    for name, fact in _facts(summary):
+        facts.add_row(Text(name, "dim"), Text(printable(fact)))
+    parts: list[Any] = [head, whole, facts]
+    if summary.emotions:
+        parts.append(_bars(summary))
+    parts += [Text(printable(f"! {_first_line(text)}"), "yellow") for text in summary.problems]
+    return Group(*parts)
+
+
+def _facts(summary: Summary) -> list[tuple[str, str]]:
+    facts = [
+        ("ended", statuses(summary)),
+        ("speed", speed(summary)),
+        ("time left", time_left(summary)),
+    ]
+    workers = f"{summary.workers:,} at work"
+    if summary.slowest is not None and summary.workers > 1:
+        workers += f"; slowest {summary.slowest.name}, {summary.slowest.seconds:.2f} s an image"
+    facts.append(("workers", workers))
+    if summary.gpu_hours:
+        facts.append(("cost", cost(summary)))
+    if summary.silent_seconds is not None and summary.silent_seconds >= SILENCE_SECONDS:
+        facts.append(("silent", f"nothing was logged for {duration(summary.silent_seconds)}"))
+    return facts
+
+
+def _bars(summary: Summary) -> Any:
+    """Acceptance by emotion: accepted of decided."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    ranked = sorted(summary.emotions.items(), key=lambda item: (-item[1].decided, item[0]))
+    table = Table.grid(padding=(0, 2))
+    for name, count in ranked[:MAX_EMOTIONS]:
+        bar = ProgressBar(total=max(1, count.decided), completed=count.accepted, width=BAR)
+        text = f"{count.accepted:,} of {count.decided:,} accepted ({count.share:.0%})"
+        table.add_row(Text(printable(name)[:24]), bar, Text(text))
+    if (more := len(ranked) - MAX_EMOTIONS) > 0:
+        table.add_row(Text(f"and {more} more"))
+    return table
+
+
+def _first_line(text: str) -> str:
+    return (text.strip().splitlines() or [""])[0][:200]
