@@ -40,8 +40,9 @@ def test_where_no_terminal_is_it_tells_plain_lines_from_start_to_end(manifest, t
     assert first == "muse-batch: 0 of 8 done, starting workers"
     counts = COUNTS.search(done.stdout)
     accepted = int(counts[1])
-    expected = rf"muse-batch: 8/8 \| {counts[0]} \| awe {accepted} \| speed \d+\.\d\d images/s \| time left 0 s"
-    assert re.fullmatch(expected, last), last
+    begin = f"muse-batch: 8/8 | {counts[0]} | awe {accepted} | speed "
+    assert last.startswith(begin)
+    assert re.fullmatch(r"\d+\.\d\d images/s \| time left 0 s", last.removeprefix(begin))
     assert "\x1b" not in done.stderr
 
 
