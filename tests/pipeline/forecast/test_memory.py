@@ -22,10 +22,10 @@ def test_what_this_process_takes_is_seen():
     meter.note_models()
     before = meter.use(1).peak
     # As much as this process once had, and a little more.
-    grown = np.ones((before - meter.models + (64 << 20)) // 8)
+    grown = np.ones((max(0, before - meter.models) + (64 << 20)) // 8)
     used = meter.use(2)
+    del grown
     assert used.peak >= before + (32 << 20)
-    assert grown.nbytes >= 64 << 20
     assert used.total > used.peak > used.models > 0
     assert used.device == "host"
     assert used.batch_size == pytest.approx(2)
