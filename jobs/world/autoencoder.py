@@ -68,8 +68,12 @@ def encode_latents(work: Path, vae: nn.Module, scenes: Scenes) -> tuple[torch.Te
                 parts.append(posterior.mean.half())
         torch.save(torch.cat(parts), file)
     latents = torch.load(file, weights_only=True)
-    scaling = 1.0 / latents[:4000].float().std().item()
-    return latents, scaling
+    return latents, scaling_of(latents)
+
+
+def scaling_of(latents: torch.Tensor) -> float:
+    """The factor that gives latents unit deviation."""
+    return 1.0 / latents[:4000].float().std().item()
 
 
 def round_trip(vae: nn.Module, pixels: torch.Tensor) -> torch.Tensor:

@@ -100,20 +100,26 @@ def fit_diffusion(
     return average
 
 
-def export(work: Path, out: Path, vae: nn.Module, scaling: float, average: nn.ModuleDict) -> None:
-    """Save the diffusion model in the folder layout of diffusers."""
-    tokenizer = build.build_tokenizer(work / "tokenizer")
+def assemble(
+    work: Path, vae: nn.Module, scaling: float, average: nn.ModuleDict
+) -> StableDiffusionPipeline:
+    """The pipeline of trained parts, in float32."""
     vae.register_to_config(scaling_factor=scaling)
-    pipe = StableDiffusionPipeline(
+    return StableDiffusionPipeline(
         vae=copy.deepcopy(vae),
         text_encoder=average["text_encoder"],
-        tokenizer=tokenizer,
+        tokenizer=build.build_tokenizer(work / "tokenizer"),
         unet=average["unet"],
         scheduler=build.build_scheduler(),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
+
+
+def export(work: Path, out: Path, vae: nn.Module, scaling: float, average: nn.ModuleDict) -> None:
+    """Save the diffusion model in the folder layout of diffusers."""
+    pipe = assemble(work, vae, scaling, average)
     # Half precision for the two large parts: diffusers loads them as float32, transformers would
     # not.
     for part in (pipe.unet, pipe.vae):

@@ -6,7 +6,7 @@ import pytest
 import torch
 import typer
 
-from jobs.world.scenes import train
+from jobs.world.scenes import measure, samples, train
 from muse.classifiers import load_classifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import load_backbone
@@ -41,12 +41,12 @@ def test_every_stage_has_what_it_trains():
 
 @pytest.mark.research
 @pytest.mark.timeout(900)
-def test_all_stages_end_with_files_that_load(tmp_path, monkeypatch):
+def test_all_stages_end_with_files_that_load_and_are_measured(tmp_path, monkeypatch):
     short = {name: replace(role, steps=1) for name, role in train.ROLES.items()}
     monkeypatch.setattr(train, "ROLES", short)
     monkeypatch.setattr(train, "RECIPE", SMALL)
-    out = tmp_path / "out"
-    train.main(train.Stage.EXPORT, tmp_path / "work", out, threads=1)
+    work, out = tmp_path / "work", tmp_path / "out"
+    train.main(train.Stage.EXPORT, work, out, threads=1)
     backbone = load_backbone(out / "diffusion")
     pixels = torch.rand(2, 3, 128, 128)
     with torch.inference_mode():
@@ -58,3 +58,10 @@ def test_all_stages_end_with_files_that_load(tmp_path, monkeypatch):
         for name in ("clip", "content-clip"):
             similarity = ClipSimilarity.from_pretrained(out / name)
             assert similarity.image(pixels).isfinite().all()
+    figures = measure.measure(out, count=8, guidance=4.0)
+    assert figures.keys() == {"scenes", "plain", "words", "factors"}
+    for values in figures.values():
+        assert all(0 <= values[name] <= 1 for name in ("examiner", "place", "subject", "right"))
+    # Checkpoints give samples before the export, too.
+    (picture,) = samples.generate(samples.load_unfinished(work), ["a cat"], [1], steps=2)
+    assert picture.size == (128, 128)
