@@ -72,7 +72,7 @@ def build(
     for source in sources:
         work.built.notes += source.notes
     work.built.notes += [*survey.skipped.lines(), *work.skipped.lines()]
-    work.built.notes += survey.repeated.lines("kept")
+    work.built.notes += [*survey.repeated.lines("kept"), *survey.unused()]
     return work.built
 
 

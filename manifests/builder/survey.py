@@ -15,6 +15,7 @@ from manifests.builder.item import Item, Problems, Skipped, Source, image_of, lo
 from manifests.builder.recipe import ImageProblem, Recipe
 from manifests.check import parse_row, shown
 
+NO_PROMPT = "no prompt; name its column by --map prompt=NAME, or give --prompt"
 NO_CAPTION = (
     "image without a caption; write it to NAME.txt beside it, or give --prompt or --captioner"
 )
@@ -35,6 +36,7 @@ class Survey:
         columns: those of ours that any item has.
         skipped: items that are not used, and why.
         repeated: items that are used though they repeat an earlier one.
+        used: those of `--emotions`, `--prompt` and `--captioner` that any item needed.
 
     Raises:
         ManifestError: with all problems of the first source that has any.
@@ -52,6 +54,7 @@ class Survey:
         self.targets: list[Target] = []
         self.columns: set[str] = {schema.PROMPT}
         self.skipped, self.repeated = Skipped(), Skipped()
+        self.used: set[str] = set()
         self._numbers: dict[Target, int] = {}
         self._ids: dict[str, str] = {}
         self._contents: set[bytes] = set()
@@ -62,6 +65,14 @@ class Survey:
     @property
     def has_mixtures(self) -> bool:
         return any(len(target) > 1 for target in self.targets)
+
+    def unused(self) -> Iterator[str]:
+        """A line for each option that was given and that no item needed."""
+        options = {"--emotions": self.recipe.emotions, "--prompt": self.recipe.prompt}
+        given = {name for name, value in options.items() if value is not None}
+        given |= {"--captioner"} if self.captions else set()
+        for name in sorted(given - self.used):
+            yield f"{name} was not needed: every item has its own"
 
     @property
     def items(self) -> int:
@@ -123,7 +134,12 @@ class Survey:
         for column in schema.COLUMNS:
             if values.get(column) is not None and column != schema.EMOTION:
                 self.columns.add(column)
-        targets = row_targets(values.get(schema.EMOTION), self.recipe.labels) or self._common
+        targets = row_targets(values.get(schema.EMOTION), self.recipe.labels)
+        if not targets:
+            targets = self._common
+            self.used.add("--emotions")
+        if has_no_prompt(values):
+            self.used.add("--prompt" if self.recipe.prompt else "--captioner")
         return Entry(tuple(self._number(target) for target in targets), weight)
 
     def _image_problem(self, source: Source, values: Mapping[str, Any]) -> str | None:
@@ -158,17 +174,22 @@ class Survey:
 
 def missing_prompt(values: Mapping[str, Any], prompt: str | None, captions: bool) -> str | None:
     """Why an item has no prompt and will get none, or None."""
-    own = values.get(schema.PROMPT)
-    if prompt is not None or not (own is None or (isinstance(own, str) and not own.strip())):
+    if prompt is not None or not has_no_prompt(values):
         return None
     image = values.get(schema.IMAGE)
     if image is None:
-        return "no prompt"
+        return NO_PROMPT
     if not captions:
         return NO_CAPTION
     if isinstance(image, str) and "://" in image:
         return "image at a URL without a caption; captioners read local images alone"
     return None
+
+
+def has_no_prompt(values: Mapping[str, Any]) -> bool:
+    """Whether an item has no prompt of its own."""
+    own = values.get(schema.PROMPT)
+    return own is None or (isinstance(own, str) and not own.strip())
 
 
 def _value_problems(values: Mapping[str, Any], recipe: Recipe) -> Iterator[tuple[str, str]]:

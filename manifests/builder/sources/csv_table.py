@@ -21,6 +21,14 @@ FIELDS = (
 )
 """The type of a column, by what all of its fields match."""
 
+OTHER_DELIMITERS = {
+    ";": "save it with commas",
+    "|": "save it with commas",
+    "\t": "name it .tsv",
+    ",": "name it .csv",
+}
+"""Marks that separate the columns of files that are named wrongly, and what to do."""
+
 MAX_FIELD = 1 << 30
 """Characters of a field; the default would refuse JSON within it."""
 
@@ -50,6 +58,9 @@ def _csv_header(path: str) -> list[str]:
     _, names = next(_csv_records(path), (0, []))
     if not names:
         raise refuse(path, "is empty; its first line names the columns, as in prompt,emotion")
+    for mark, remedy in OTHER_DELIMITERS.items():
+        if len(names) == 1 and mark in names[0] and mark != _delimiter(path):
+            raise refuse(path, f"separates its columns by {mark!r}; {remedy}", place="line 1")
     for name in names:
         if not name.strip():
             raise refuse(path, "has a column without a name; name it", place="line 1")

@@ -77,7 +77,10 @@ class HubSource:
             return load()
         except Exception as error:  # of the file, of its builder, of the network: all kinds
             why = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise refuse(self.path, f"cannot be loaded by `datasets`: {shown(why)}") from None
+            where = "" if is_saved(self.path) else "is not here, and "
+            raise refuse(
+                self.path, f"{where}cannot be loaded by `datasets`: {shown(why)}"
+            ) from None
 
     def _split(self, data: Any, split: str | None) -> Any:
         if hasattr(data, "column_names") and isinstance(data.column_names, list):

@@ -53,7 +53,9 @@ def open_source(
     if "://" in path:
         raise refuse(path, "is a URL; copy it here first")
     if not os.path.exists(path):
-        if HUB_ID.fullmatch(path) and Path(path).suffix.lower() not in _known_suffixes():
+        # A name in a folder that is here is a slip of the pen rather than one of the hub.
+        is_hub_id = HUB_ID.fullmatch(path) and Path(path).suffix.lower() not in _known_suffixes()
+        if is_hub_id and not os.path.isdir(os.path.dirname(path)):
             return HubSource(path, mapping, split, subset)
         raise refuse(path, f"does not exist; give {FORMS}")
     if os.path.isdir(path) and is_saved(path):

@@ -197,6 +197,23 @@ def test_a_balanced_limit_below_one_row_each_is_refused(tmp_path, make):
         make("p.txt", emotions="all", balanced=True, limit=5)
 
 
+def test_options_that_no_item_needed_are_told(tmp_path, make):
+    (tmp_path / "t.csv").write_text("prompt,emotion\na dog,awe\n")
+    _, built = make("t.csv", emotions="fear", prompt="a place", captioner=lambda images: [])
+    assert built.notes == [
+        f"{option} was not needed: every item has its own"
+        for option in ("--captioner", "--emotions", "--prompt")
+    ]
+
+
+def test_a_table_without_a_prompt_says_how_to_name_it(tmp_path, make):
+    (tmp_path / "t.csv").write_text("what,emotion\na dog,awe\n")
+    with pytest.raises(ManifestError, match=r"nothing to make\n.*name its column by --map prompt"):
+        make("t.csv")
+    rows, _ = make("t.csv", mapping={"prompt": "what"})
+    assert rows == [{"prompt": "a dog", "emotion": "awe"}]
+
+
 def test_the_bytes_are_the_same_again(tmp_path, make):
     (tmp_path / "t.csv").write_text("prompt,x\n" + "".join(f"p{n},{n}\n" for n in range(50)))
     make("t.csv", emotions="all", balanced=True, limit=40, seed=5)

@@ -66,3 +66,34 @@ def test_an_image_that_cannot_be_decoded_is_named(folder, tmp_path):
     (tmp_path / "a.png").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"a\.png: cannot be decoded"):
         Captioner(str(folder))([str(tmp_path / "a.png")])
+
+
+@pytest.mark.research
+@pytest.mark.parametrize("family", ["git", "vision-encoder-decoder"])
+def test_other_families_caption_too(family, tmp_path):
+    import transformers as t
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    sizes |= {"num_attention_heads": 2}
+    vision = {**sizes, "image_size": 16, "patch_size": 8}
+    ids = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    if family == "git":
+        config = t.GitConfig(vision_config=vision, vocab_size=10, **ids, **sizes)
+        model = t.GitForCausalLM(config)
+    else:
+        layers = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 64}
+        decoder = t.GPT2Config(vocab_size=10, add_cross_attention=True, is_decoder=True, **layers)
+        config = t.VisionEncoderDecoderConfig.from_encoder_decoder_configs(
+            t.ViTConfig(**vision), decoder
+        )
+        model = t.VisionEncoderDecoderModel(config=config)
+        model.generation_config.update(decoder_start_token_id=2, **ids)
+    model.save_pretrained(tmp_path)
+    t.ViTImageProcessorPil(size={"height": 16, "width": 16}).save_pretrained(tmp_path)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "red", "wall", "by"]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    t.BertTokenizer(vocab=vocabulary).save_pretrained(tmp_path)
+    Image.new("RGB", (20, 10), "red").save(tmp_path / "a.png")
+    first, second = Captioner(str(tmp_path))([str(tmp_path / "a.png")] * 2)
+    assert first == second
+    assert set(first.split()) <= {*words}

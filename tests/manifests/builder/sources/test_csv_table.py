@@ -45,6 +45,9 @@ def test_tsv_keeps_commas(read):
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
+        ("t.csv", "prompt;emotion\n", "separates its columns by ';'; save it with commas"),
+        ("t.csv", "prompt\temotion\n", "name it .tsv"),
+        ("t.tsv", "prompt,emotion\n", "name it .csv"),
         ("t.csv", "", "is empty; its first line names the columns"),
         ("t.csv", "prompt,prompt\n", "is there twice"),
         ("t.csv", "prompt,\n", "line 1: has a column without a name"),

@@ -34,6 +34,7 @@ def files(tmp_path, monkeypatch):
         ("data/gone.csv", "does not exist; give a .txt"),
         ("t.json", "write one object a line and name it .jsonl"),
         ("t.csv.gz", "unpack it first"),
+        ("photos/typo", "does not exist; give a .txt"),
         ("odd", "its ending is missing and tells no kind of source; give a .txt"),
         ("tables", "holds no images but tables; name them, as in tables/t.csv"),
         ("both", "holds tar files and images; name one kind"),
