@@ -25,6 +25,7 @@ from pipeline.storage.addresses import normalized
 from pipeline.storage.files import Location, location, write_bytes
 from pipeline.view.pictures import Pictures
 from pipeline.view.rows import FinishedRows, finished_rows
+from pipeline.view.sources import SourceFinder
 
 if TYPE_CHECKING:
     import pandas
@@ -174,6 +175,10 @@ class Corpus:
             raise KeyError(key)
         part, row = self._rows.take([position])[position]
         return CorpusSample(row, Pictures(self.location).encoded(part, row))
+
+    def source(self, sample: CorpusSample) -> Image | None:
+        """What was edited, as it was cropped; None if it is not there any more, or never was."""
+        return SourceFinder(self._rows.run).source(sample.metadata).image
 
     def show(
         self, count: int = 24, status: str | None = ACCEPTED, emotion: str | None = None
