@@ -67,7 +67,7 @@ class SquareImage:
         image: RGB, side x side.
         width, height: of the whole picture after it was turned upright, in pixels.
         crop: the part that was kept, in pixels of the upright picture: left, top, right, bottom.
-            Edges may lie on half pixels.
+            Edges may be on half pixels.
     """
 
     image: Image.Image

@@ -148,7 +148,7 @@ def resume(
 ) -> None:
     """Publish `shards` shards of a plan of `requests`, then resume up to the first task; no Ray.
 
-    Besides, `pending` batches lie behind the one that comes next, as those of a killed run do;
+    Besides, `pending` batches come after the one that comes next, as those of a killed run do;
     their images are of `kib` KiB each.
     """
     from pipeline.config import Config

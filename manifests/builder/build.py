@@ -212,7 +212,7 @@ class _Writing:
 
 
 def stored_path(path: str, folder: str) -> str:
-    """A path as a manifest in `folder` names it: relative if it lies below, else absolute."""
+    """A path as a manifest in `folder` names it: relative if it is below, else absolute."""
     path = os.path.normpath(path)
     inside = os.path.relpath(path, folder)
     return path if inside.startswith("..") else inside

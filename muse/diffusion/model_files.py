@@ -1,4 +1,4 @@
-"""What lies in the folder or the file of a diffusion model, read without loading it."""
+"""What is in the folder or the file of a diffusion model, read without loading it."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def variant_of(part: Path, library: str = "diffusers") -> str | None:
 
 
 def _no_weights(part: str, library: str, files: list[str]) -> str:
-    """Why a part cannot be loaded, by what lies in its folder."""
+    """Why a part cannot be loaded, by what is in its folder."""
     if pickled := next((name for name in files if name.endswith(PICKLED)), None):
         return (
             f"{part}/{pickled} is pickled, which can run any code and is never loaded; "

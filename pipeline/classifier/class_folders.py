@@ -37,7 +37,7 @@ def class_folders(data: Path) -> list[Path]:
 
 
 def visible(folder: Path) -> list[Path]:
-    """What lies in a folder and is not hidden, sorted; nothing if there is no such folder."""
+    """What is in a folder and is not hidden, sorted; nothing if there is no such folder."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if not _is_hidden(path.name))
@@ -102,7 +102,7 @@ def _has_image(folder: Path) -> bool:
 
 
 def _holds_folders_alone(folder: Path) -> bool:
-    """Whether the images of a folder lie in several subfolders, and none in itself."""
+    """Whether the images of a folder are in several subfolders, and none in itself."""
     inside = visible(folder)
     subfolders = [path for path in inside if path.is_dir() and _has_image(path)]
     return len(subfolders) > 1 and not any(_is_image(path.name) for path in inside)

@@ -89,7 +89,7 @@ def _corpus_of(data: Path) -> Path | None:
     """The output of a run that `data` is, or whose shards or one tar it is."""
     for folder, inside in ((data, data), (data.parent, data), (data.parent.parent, data.parent)):
         is_part = folder == data or inside.name == "shards"
-        # Without its run.json, what else lies there still tells what it is.
+        # Without its run.json, what else is there still shows what it is.
         rest = (folder / "metadata.parquet", folder / "shards" / "00000000.json")
         if is_part and ((folder / "run.json").is_file() or all(map(Path.is_file, rest))):
             return folder

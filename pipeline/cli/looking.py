@@ -17,7 +17,7 @@ def show(
     key: Annotated[str, typer.Argument(help="Key of the sample, as 000000000042.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, without picture.")] = False,
 ) -> None:
-    """Show one sample of OUTPUT: its picture and metadata, and which tar it lies in."""
+    """Show one sample of OUTPUT: its picture and metadata, and which tar it is in."""
     with reported_errors():
         from muse.images import UnreadableImageError
         from pipeline.errors import UserError
@@ -41,7 +41,7 @@ def report(
     output: options.Corpus,
     manifest: Annotated[
         Optional[str],
-        typer.Option(help="Where the manifest lies now; source images are read from there."),
+        typer.Option(help="Where the manifest is now; source images are read from there."),
     ] = None,
 ) -> None:
     """Write report.html of the run in OUTPUT, complete or in progress: one page, no network."""
@@ -62,7 +62,7 @@ def view(
     ] = None,
     manifest: Annotated[
         Optional[str],
-        typer.Option(help="Where the manifest lies now; source images are read from there."),
+        typer.Option(help="Where the manifest is now; source images are read from there."),
     ] = None,
     port: Annotated[int, typer.Option(help="Port of this machine; any free one by default.")] = 0,
 ) -> None:

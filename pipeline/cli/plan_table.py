@@ -81,7 +81,7 @@ def _facts(planned: DryRun, config: Config) -> Iterator[tuple[str, str]]:
 def image_facts(images: SourceImages) -> Iterator[str]:
     yield f"{images.local:,} row(s) with a local one"
     if images.remote:
-        yield f"{images.remote:,} with a remote one ({images.remote_fetched:,} of them looked at)"
+        yield f"{images.remote:,} with a remote one ({images.remote_fetched:,} of them checked)"
     if images.cut_to_square:
         yield f"{images.cut_to_square:,} to be cut to their central square"
     if images.unusable:

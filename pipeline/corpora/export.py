@@ -71,7 +71,7 @@ def export(source: Location, form: str, output: Location) -> int:
 
     Raises:
         UserError: an unknown form, a source that is incomplete or damaged, an output that exists
-            or lies on an object store, or a library that is not installed.
+            or is on an object store, or a library that is not installed.
     """
     if form not in FORMS:
         raise UserError(f"--to {form}: choose {', '.join(FORMS)}")

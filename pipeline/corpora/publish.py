@@ -40,7 +40,7 @@ def plan_upload(source: Location, repository: str) -> Upload:
     """What `publish` would upload. The corpus is checked whole; the network is not used.
 
     Raises:
-        UserError: the name is not owner/name, or the corpus is incomplete, damaged, or lies on an
+        UserError: the name is not owner/name, or the corpus is incomplete, damaged, or is on an
             object store.
     """
     _check_name(repository)

@@ -78,7 +78,7 @@ class ContactSheet:
 def _images(
     output: Location, marker: Marker, keys: Collection[str]
 ) -> Iterator[tuple[str, Image.Image]]:
-    """Those of the samples that lie in a shard, as tiles, with their keys."""
+    """Those of the samples that are in a shard, as tiles, with their keys."""
     name = f"{marker.name}.tar"
     committed = open_committed(output, relative_name(name), marker.sha256[name])
     with committed as file, tarfile.open(fileobj=file) as archive:

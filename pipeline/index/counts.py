@@ -14,7 +14,7 @@ MAX_MIXTURES = 100
 """Mixtures that are counted by name."""
 
 MAX_KNOWN_MIXTURES = 100_000
-"""Mixtures that are told apart; those that come after them in the plan are counted together. So a
+"""Mixtures that are distinguished; those after them in the plan are counted together. So a
 manifest with another mixture in each row costs no more memory than one with so many."""
 
 OTHER_MIXTURES = "other mixtures"

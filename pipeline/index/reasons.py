@@ -17,7 +17,7 @@ MAX_REASONS, MAX_ROWS = 10, 10
 """Reasons of a status that are listed, and rows of each."""
 
 MAX_KNOWN_REASONS = 1000
-"""Reasons that are told apart; those that come after them in the plan are counted together."""
+"""Reasons that are distinguished; those that come after them in the plan are counted together."""
 
 OTHER_REASONS = "other reasons"
 

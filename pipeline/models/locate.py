@@ -116,7 +116,7 @@ def check_models(config: Config) -> list[str]:
             f"{', '.join(absent)}: not on this machine yet; models are checked when all are here, "
             "or when a run has downloaded them"
         ]
-    # Without hashes, models are told apart by the paths of their files.
+    # Without hashes, models are distinguished by the paths of their files.
     locate(config, Files(str, download=False))
     return []
 
@@ -237,7 +237,7 @@ def _safe_path(role: str, name: str, files: Files) -> Path:
             is no diffusion model of a known family.
     """
     path = local_path(role, name, files.download)
-    # Of a diffusion model that is incomplete or of another kind, that alone is told.
+    # Of a diffusion model that is incomplete or of another kind, that alone is reported.
     problems = list(model_problems(path)) if role == "model" else []
     problems = problems or list(problems_of(path))
     if problems:

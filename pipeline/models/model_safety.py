@@ -37,7 +37,7 @@ def problems_of(model: Path) -> Iterator[str]:
 def _files(folder: Path) -> list[Path]:
     """The files that a model is read from.
 
-    Of a diffusion model those in the folders of its parts. What lies beside them, such as the same
+    Of a diffusion model those in the folders of its parts. What is beside them, such as the same
     weights for OpenVINO or ONNX, and parts that are never loaded, are nobody's concern.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())

@@ -177,10 +177,10 @@ def read_rows(
 
     Args:
         columns: to be read; None for all.
-        size: of the file as a listing has just told it; None to look.
+        size: of the file as a listing has just given it; None to look.
     """
     try:
-        # Of an object, only the blocks that hold these columns are fetched: the images lie behind.
+        # Of an object, only the blocks that hold these columns are fetched, not the images.
         with open_ranged(batch_path(output, file), size) as handle:
             parquet = open_parquet(handle)
             names = columns or [name for name in parquet.schema_arrow.names if name != IMAGE]

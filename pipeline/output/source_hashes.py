@@ -49,7 +49,7 @@ def hashes_in(rows: Iterable[Mapping[str, Any]]) -> tuple[SourceHash, ...]:
 class SourceHashes:
     """The hash of each source image that was read, as it was the first time.
 
-    They lie in a private database on the local disk, so that memory does not grow with them.
+    They are in a private database on the local disk, so that memory does not grow with them.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class SourceHashes:
         """Take hashes, unless the image has one already; returns whether any differs from it."""
         differs = False
         for source in found:
-            # A URL may have lost a query that told it from others: then its row identifies it.
+            # A URL may have lost the query that distinguished it: then its row identifies it.
             names = [source.name, *([_row_name(source.row)] if "://" in source.name else [])]
             for name in names:
                 self._database.execute(

@@ -22,7 +22,7 @@ def is_direct(path: str) -> bool:
 
 
 def folder_of_source(path: str) -> str:
-    """The folder that paths of images of a source refer to: the one in which it lies."""
+    """The folder that paths of images of a source refer to: the one that it is in."""
     return str(Path(path).resolve().parent)
 
 

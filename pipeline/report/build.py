@@ -43,7 +43,7 @@ def write_report(output: Location, manifest: str | None = None) -> Location:
     """Make the report of a run and write it into the run's folder; returns where.
 
     Args:
-        manifest: where the manifest lies now, if it is not where it was; source images are read
+        manifest: where the manifest is now, if it is not where it was; source images are read
             from there.
 
     Raises:

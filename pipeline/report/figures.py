@@ -54,7 +54,7 @@ class Figures:
         judged: scored requests by target and the judge's strongest emotion; no mixtures.
         opinions: scored requests by the guide's and the judge's strongest emotion.
         endings: why requests were rejected or failed, and whose prompts were cut.
-        histograms: of each score, by status: how many requests lie in each of `COSINE_BINS`.
+        histograms: of each score, by status: how many requests are in each of `COSINE_BINS`.
         attempts, start_steps: requests by these numbers.
         nfe: network evaluations in all.
         accepted_nfe: those of accepted samples alone.

@@ -30,8 +30,8 @@ MIN_BEYOND = 0.1
 class Chosen:
     """The entries with the lowest ranks so far, at most `size`.
 
-    Entries with equal ranks are told apart by their positions, so that nothing depends on the order
-    in which they come.
+    Their positions distinguish entries with equal ranks, so that nothing depends on the order in
+    which they come.
     """
 
     def __init__(self, size: int):
@@ -90,7 +90,7 @@ class Samples:
         """Choose the sample at that position, if its turn comes.
 
         Args:
-            in_batch: whether its row lies in the file of a batch, with its image if that is kept.
+            in_batch: whether its row is in the file of a batch, with its image if that is kept.
         """
         if row["judge_confidence"] is None:
             return

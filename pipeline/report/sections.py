@@ -15,7 +15,7 @@ from pipeline.report.sampling import Samples
 from pipeline.report.tiles import Tile
 
 MAX_BARS = 12
-"""Bars of a chart of counts; what lies beyond is counted in the last one."""
+"""Bars of a chart of counts; what is beyond is counted in the last one."""
 
 
 @dataclass(frozen=True)

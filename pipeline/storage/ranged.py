@@ -1,4 +1,4 @@
-"""Files read at any position without being fetched whole, wherever they lie."""
+"""Files read at any position without being fetched whole, wherever they are."""
 
 from __future__ import annotations
 

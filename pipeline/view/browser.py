@@ -48,7 +48,7 @@ ITEM_COLUMNS = (
 )
 
 PLACE_COLUMNS = ("key", "shard", "file")
-"""The columns that say where a picture lies."""
+"""The columns that say where a picture is."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Browser:
 
     Args:
         flags_path: where flags are saved.
-        manifest: where the manifest lies now; None for where the run read it.
+        manifest: where the manifest is now; None for where the run read it.
     """
 
     def __init__(self, output: Location, flags_path: Location, manifest: str | None = None):
@@ -186,7 +186,7 @@ class Browser:
         }
 
     def _place(self, part: Part, row: Mapping[str, Any]) -> str:
-        """Where the picture lies, in words."""
+        """Where the picture is, in words."""
         if part.batch is not None:
             return f"{part.name}, not in a shard yet"
         if not row["shard"]:

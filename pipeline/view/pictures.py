@@ -27,7 +27,7 @@ _TAR = re.compile(r"(shards|rejected)/\d{8,}\.tar")
 
 @dataclass(frozen=True)
 class Member:
-    """Where a file lies in a tar.
+    """Where a file is in a tar.
 
     Attributes:
         offset: its first byte in the tar, counted from 0.
@@ -49,7 +49,7 @@ class Pictures:
         """The encoded image of a row; None if none was made or kept.
 
         Args:
-            part: where the row lies.
+            part: where the row is.
 
         Raises:
             UserError: the tar is damaged.

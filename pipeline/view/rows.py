@@ -26,11 +26,11 @@ METADATA = "metadata.parquet"
 
 @dataclass(frozen=True)
 class Part:
-    """Finished requests that lie in one parquet file.
+    """Finished requests that are in one parquet file.
 
     Attributes:
         name: of the file, relative to the output.
-        first: its first row that counts; those before it lie in another part.
+        first: its first row that counts; those before it are in another part.
         rows: how many rows count.
         batch: the batch whose file it is; None if it is another file.
     """
@@ -76,7 +76,7 @@ class FinishedRows:
         return layout_of(self.schema)
 
     def tables(self, columns: Sequence[str]) -> Iterator[tuple[Part, pa.Table]]:
-        """Some columns of all rows, those of one shard at a time, with the part they lie in."""
+        """Some columns of all rows, those of one shard at a time, with the part they are in."""
         for part in self.parts:
             skipped = part.first
             with _opened(part.path) as file:
@@ -95,7 +95,7 @@ class FinishedRows:
         return pa.chunked_array(chunks, self.schema.field(name).type)
 
     def take(self, positions: Iterable[int]) -> dict[int, tuple[Part, dict[str, Any]]]:
-        """Rows with all their columns, each with the part it lies in, by their positions.
+        """Rows with all their columns, each with the part it is in, by their positions.
 
         Positions at which there is no row are left out.
         """
@@ -132,7 +132,7 @@ class FinishedRows:
                 skipped = max(0, skipped - size)
 
     def part_at(self, position: int) -> Part:
-        """The part in which a row lies.
+        """The part that a row is in.
 
         Raises:
             IndexError: there is no such row.
@@ -212,7 +212,7 @@ def _unfinished_parts(output: Location, run: RunFile) -> tuple[list[Part], list[
     for file in sorted(list_batches(output), key=lambda file: file.number):
         if file.number < start.batch or file.number in seen:
             continue
-        # The first requests of a batch may lie in a shard already.
+        # The first requests of a batch may be in a shard already.
         published = start.offset if file.number == start.batch else 0
         rows = _rows_in(output, file)
         if rows is None:

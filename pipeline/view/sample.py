@@ -1,4 +1,4 @@
-"""One sample of a corpus, and where it lies: `muse-batch show`."""
+"""One sample of a corpus, and where it is: `muse-batch show`."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def traces() -> tuple[str, ...]:
 
 
 def as_text(sample: Sample) -> str:
-    """A sample as a person reads it: every column that has a value, then where its files lie."""
+    """A sample as a person reads it: every column that has a value, then where its files are."""
     groups = {column for name in GROUPS for column in sample.layout.groups.get(name, {}).values()}
     lines: list[tuple[str, str]] = []
     for name, value in sample.row.items():
@@ -87,7 +87,7 @@ def as_text(sample: Sample) -> str:
     for name in GROUPS:
         if numbers := _probabilities(sample.layout.members(sample.row, name)):
             lines.append((name, numbers))
-    lines.append(("lies in", sample.place or "no file: its image was not kept"))
+    lines.append(("is in", sample.place or "no file: its image was not kept"))
     for name, member in sample.members.items():
         lines.append((f"  {name}", f"{member.size:,} bytes from byte {member.offset:,} of the tar"))
     width = max(len(name) for name, _ in lines)

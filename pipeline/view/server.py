@@ -54,7 +54,7 @@ BROWSER = web.AppKey("browser", Browser)
 
 
 def application(browser: Browser, token: str) -> web.Application:
-    """The server's routes; all lie under the token."""
+    """The server's routes; all are under the token."""
     app = web.Application(middlewares=[_guarded(token)], client_max_size=MAX_REQUEST)
     app[BROWSER] = browser
     app.add_routes(

@@ -56,7 +56,7 @@ class SourceFinder:
         try:
             data = self._read(row)
         except (ImageError, UserError, RunStopped, OSError, ValueError) as error:
-            return Source(None, f"{error} (--manifest says where the manifest lies now)")
+            return Source(None, f"{error} (--manifest says where the manifest is now)")
         # Another file under that name is not what was edited.
         if hashlib.sha256(data).hexdigest() != row["source_sha256"]:
             return Source(None, "the file is another one now: its SHA-256 differs")

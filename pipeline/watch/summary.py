@@ -15,7 +15,7 @@ WINDOW_BATCHES = 20
 """The speed is that of the batches of the last minutes, and of at least so many."""
 
 MIN_BATCHES = 3
-"""Batches in the window before a time that is left is told."""
+"""Batches in the window before a time that is left is shown."""
 
 MAX_PROBLEMS = 3
 """Problems that are shown, the latest ones."""

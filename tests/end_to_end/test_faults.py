@@ -194,7 +194,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", where], check=True)
 
 
-def test_a_full_disk_is_told_and_the_run_resumes_once_there_is_room(
+def test_a_full_disk_is_reported_and_the_run_resumes_once_there_is_room(
     manifest, undisturbed, small_disk
 ):
     out, ballast = small_disk / "out", small_disk / "ballast"
@@ -211,7 +211,7 @@ def test_a_full_disk_is_told_and_the_run_resumes_once_there_is_room(
     assert drive.published(out) == drive.published(undisturbed)
 
 
-def test_an_output_that_is_read_only_is_told(manifest, undisturbed, small_disk):
+def test_an_output_that_is_read_only_is_reported(manifest, undisturbed, small_disk):
     out = drive.copy_unfinished(undisturbed, small_disk)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     done = drive.run(manifest, out)
@@ -224,7 +224,7 @@ def test_an_output_that_is_read_only_is_told(manifest, undisturbed, small_disk):
     assert "Traceback" not in done.stderr + new.stderr
 
 
-def test_a_quota_that_is_used_up_is_told_and_the_run_resumes_once_there_is_more(
+def test_a_quota_that_is_used_up_is_reported_and_the_run_resumes_once_there_is_more(
     manifest, undisturbed, tmp_path
 ):
     """`fsync` reports an exceeded quota, as NFS does; all else is real."""

@@ -64,7 +64,7 @@ def test_objects_are_whole_and_faults_are_outlived(gs):
     assert sum(gs.counts.values()) > 0
 
 
-def test_refused_credentials_are_told_at_once_with_the_remedy(gs):
+def test_refused_credentials_are_reported_at_once_with_the_remedy(gs):
     gs.rates = {"expired": 1.0}
     with pytest.raises(
         RunStopped, match=r"gs://corpora/file: access refused .* give valid credentials"

@@ -100,7 +100,7 @@ def test_what_cannot_be_stored_is_refused_by_name(kind, message):
     ],
     ids=str,
 )
-def test_columns_of_a_wrong_type_are_told_what_to_be(name, kind, problem):
+def test_the_type_that_a_column_should_have_is_reported(name, kind, problem):
     found = type_problem(name, kind)
     assert (found is None) if problem is None else problem in found
 

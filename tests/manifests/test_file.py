@@ -22,7 +22,7 @@ def test_rows_come_in_plain_types_and_in_the_asked_size(tmp_path):
     assert batches[0].schema.field("prompt").type == pa.string()
 
 
-def test_all_problems_of_the_columns_are_told_together(tmp_path):
+def test_all_problems_of_the_columns_are_reported_together(tmp_path):
     path = written(tmp_path, image=[1], seed=["x"])
     with pytest.raises(ManifestError) as caught, opened(path):
         pass
@@ -30,7 +30,7 @@ def test_all_problems_of_the_columns_are_told_together(tmp_path):
         assert name in str(caught.value)
 
 
-def test_a_file_that_is_no_parquet_is_told_how_to_become_one(tmp_path):
+def test_how_a_file_becomes_parquet_is_reported(tmp_path):
     (tmp_path / "manifest.parquet").write_text("prompt\na dog\n")
     with (
         pytest.raises(ManifestError, match="`muse-batch manifest build` makes one"),

@@ -37,7 +37,7 @@ READERS = {
 
 
 class TableSource:
-    """A table, whose kind is told by its name; see `manifests.builder.item.Source`.
+    """A table, whose kind follows from its name; see `manifests.builder.item.Source`.
 
     Args:
         mapping: our column to theirs.

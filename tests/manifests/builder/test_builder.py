@@ -42,7 +42,7 @@ def _picture(path, colour="red"):
     return path
 
 
-def test_prompts_are_crossed_with_emotions_and_blank_lines_are_told(tmp_path, make):
+def test_prompts_are_crossed_with_emotions_and_blank_lines_are_reported(tmp_path, make):
     (tmp_path / "p.txt").write_bytes("\ufeffa dog\r\n\n  a café \n".encode())
     rows, built = make("p.txt", emotions="awe,fear")
     assert [(row["prompt"], row["emotion"]) for row in rows] == [

@@ -31,7 +31,7 @@ def test_no_mapping_is_refused(assignments, problem):
         parse_mapping(assignments)
 
 
-def test_one_column_that_resembles_ours_is_taken_and_told():
+def test_one_column_that_resembles_ours_is_taken_and_reported():
     renamed, notes = _renames(["Caption", "stars"])
     assert renamed == {"Caption": "prompt", "stars": "stars"}
     assert notes == ["t.csv: column 'Caption' was taken as prompt"]

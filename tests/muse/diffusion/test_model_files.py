@@ -92,14 +92,16 @@ def test_plain_weights_come_first_then_the_most_exact_variant(tmp_path, names, l
         ("model-00001-of-00002.safetensors", "transformers", "no weights that transformers reads"),
     ],
 )
-def test_weights_that_cannot_be_read_are_told_with_what_is_there(tmp_path, name, library, problem):
+def test_weights_that_cannot_be_read_are_reported_with_what_is_there(
+    tmp_path, name, library, problem
+):
     (tmp_path / name).touch()
     with pytest.raises(ValueError, match=problem):
         variant_of(tmp_path, library)
 
 
 @pytest.mark.parametrize("channels", [8, 9])
-def test_a_network_with_more_channels_than_latents_is_told(model, channels):
+def test_a_network_with_more_channels_than_latents_is_reported(model, channels):
     config = {"in_channels": channels, "sample_size": 64}
     (model / "unet" / "config.json").write_text(json.dumps(config))
     (problem,) = _problems(model)
@@ -107,7 +109,7 @@ def test_a_network_with_more_channels_than_latents_is_told(model, channels):
     assert "text-to-image model" in problem
 
 
-def test_every_problem_of_a_folder_is_told(model):
+def test_every_problem_of_a_folder_is_reported(model):
     config = {"in_channels": 4, "sample_size": [16, 24]}
     (model / "unet" / "config.json").write_text(json.dumps(config))
     (model / "text_encoder" / "model.safetensors").rename(model / "text_encoder" / "model.ckpt")
@@ -118,7 +120,7 @@ def test_every_problem_of_a_folder_is_told(model):
     assert "[16, 24]" in size
 
 
-def test_a_family_without_a_part_that_it_can_do_without_is_told_how(model):
+def test_how_a_family_does_without_a_part_is_reported(model):
     index = INDEX | {"_class_name": "StableDiffusion3Pipeline", "transformer": INDEX["unet"]}
     index |= {"text_encoder_3": ["transformers", "T5EncoderModel"]}
     (model / "model_index.json").write_text(json.dumps(index))
@@ -135,7 +137,7 @@ def test_a_family_without_a_part_that_it_can_do_without_is_told_how(model):
     assert folder.left_out == ("text_encoder_3",)
 
 
-def test_other_pipelines_and_damaged_indices_are_told(model):
+def test_other_pipelines_and_damaged_indices_are_reported(model):
     index = INDEX | {"_class_name": "FluxPipeline"}
     (model / "model_index.json").write_text(json.dumps(index))
     assert _problems(model)[0].startswith("it is a FluxPipeline; known: StableDiffusionPipeline")

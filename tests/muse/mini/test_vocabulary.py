@@ -10,7 +10,7 @@ def test_unknown_words_are_named():
     assert "in a cemetery" in description()
 
 
-def test_an_unknown_word_is_told_with_the_known_one_that_may_be_meant():
+def test_an_unknown_word_is_reported_with_the_known_one_that_may_be_meant():
     assert with_nearest("dgo") == "dgo (dog?)"
     assert with_nearest("beaches") == "beaches (beach?)"
     assert with_nearest("xylophone") == "xylophone"

@@ -1,4 +1,4 @@
-"""Class folders as they lie on real disks: what is read, what is ignored, what is broken."""
+"""Class folders as they are on real disks: what is read, what is ignored, what is broken."""
 
 import io
 import os

@@ -40,7 +40,7 @@ def test_the_range_is_a_guess_for_few_batches_and_then_narrows_to_a_tenth():
     assert request_seconds(noisy, 10).high > request_seconds(noisy, 1000).high > 2.2
 
 
-def test_a_plan_is_told_in_what_the_measured_run_differs(make_corpus):
+def test_in_what_the_measured_run_differs_from_a_plan_is_reported(make_corpus):
     out = make_corpus(batch_size=8)
     config = Config(engine="null", batch_size=8, candidates=4)
     expected = forecast_for(out, config, {"generate": 50, "edit": 50})
@@ -63,5 +63,5 @@ def test_an_output_without_a_batch_is_refused_with_the_remedy(make_corpus):
     ("seconds", "text"),
     [(50, "50 s"), (720, "12 min"), (12600, "3.5 h"), (180000, "2.1 days")],
 )
-def test_a_duration_is_told_as_a_person_says_it(seconds, text):
+def test_a_duration_is_shown_as_a_person_says_it(seconds, text):
     assert duration(seconds) == text

@@ -171,7 +171,7 @@ def test_workers_load_a_filters_model_and_their_number_changes_no_byte(make_corp
     assert all(0 < row["score_safety"] < 1 for row in rows_of(one))
 
 
-def test_samples_merged_in_without_a_filters_scores_pass_it_and_are_told(
+def test_samples_merged_in_without_a_filters_scores_pass_it_and_are_reported(
     make_corpus, safety, tmp_path
 ):
     scored = make_corpus(

@@ -54,7 +54,7 @@ def test_the_counts_of_several_shards_add_up():
 )
 def test_of_many_mixtures_some_are_counted_together(monkeypatch, limit, named):
     """Beyond the first limit, those that are requested less; beyond the second, those that come
-    later, since no more are told apart."""
+    later, since no more are distinguished."""
     monkeypatch.setattr(counts, limit, 1)
     counting = SampleCounts()
     counting.add(records("a + b", "b + c", "c + d"))

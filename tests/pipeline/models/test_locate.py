@@ -162,7 +162,7 @@ def test_files_of_other_programs_beside_a_diffusion_model_are_no_problem(diffusi
     assert locate(Config(model=str(diffusion)))["model"].path == str(diffusion)
 
 
-def test_a_model_that_would_be_downloaded_is_told_and_not_fetched(monkeypatch, tmp_path):
+def test_a_model_that_would_be_downloaded_is_reported_and_not_fetched(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     (warning,) = check_models(Config(model="nobody/no-such-model"))
     assert warning.startswith("nobody/no-such-model: not on this machine yet")

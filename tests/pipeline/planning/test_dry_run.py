@@ -46,7 +46,7 @@ def _manifest(tmp_path, **columns) -> str:
     return str(tmp_path / "m.parquet")
 
 
-def test_a_model_that_cannot_be_loaded_is_told(tmp_path):
+def test_a_model_that_cannot_be_loaded_is_reported(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
     with pytest.raises(UserError, match=r"--model .*it is a FluxPipeline; known: Stable"):

@@ -66,7 +66,7 @@ def test_names_cannot_control_the_terminal_and_are_no_markup():
     assert "\x1b" not in text.line(_summary(emotions=hostile))
 
 
-def test_many_emotions_are_summed_up_and_a_silence_is_told():
+def test_many_emotions_are_summed_up_and_a_silence_is_reported():
     many = {f"emotion {n:02d}": EmotionCount(1, n + 2) for n in range(30)}
     shown = _shown(_summary(emotions=many, silent_seconds=1200.0))
     assert "and 14 more" in shown

@@ -81,7 +81,7 @@ class Pen:
     """Draws on a canvas in coordinates of its own.
 
     Attributes:
-        x, y: where its origin lies, in image sides.
+        x, y: where its origin is, in image sides.
         unit: length of its unit, in image sides.
         wide, high: factors on its axes; a negative `wide` mirrors.
         tilt: clockwise turn about the origin, in radians.

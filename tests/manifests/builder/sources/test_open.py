@@ -1,4 +1,4 @@
-"""Which kind of source a path is, and what is told of one that is none."""
+"""Which kind of source a path is, and what is reported of one that is none."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_what_is_no_source_is_refused_with_the_remedy(files, path, problem):
         open_source(path, {})
 
 
-def test_kinds_are_told_by_name_and_content(files, monkeypatch):
+def test_kinds_follow_from_name_and_content(files, monkeypatch):
     asked = []
     monkeypatch.setattr(HubSource, "__init__", lambda self, *given: asked.append(given))
     assert type(open_source("p.txt", {})).__name__ == "TextSource"

@@ -57,10 +57,10 @@ def test_captions_of_training_have_the_documented_shares():
     naming = [(scene, caption) for scene, caption in pairs if named_emotion(caption)]
     # A deviation of 4,000 draws is 0.7 points.
     assert len(naming) / len(pairs) == pytest.approx(captions.NAMED_SHARE, abs=0.03)
-    told = Counter(tells(caption, scene) for scene, caption in naming)
+    named = Counter(tells(caption, scene) for scene, caption in naming)
     # Displaced half the time, and one in a few keeps its content by chance.
-    assert 0.45 < (told[True, True] + told[True, False]) / len(naming) < 0.62
-    assert 0.45 < (told[True, True] + told[False, True]) / len(naming) < 0.62
+    assert 0.45 < (named[True, True] + named[True, False]) / len(naming) < 0.62
+    assert 0.45 < (named[True, True] + named[False, True]) / len(naming) < 0.62
     shown = sum(named_emotion(caption) in scene.emotions for scene, caption in naming)
     assert 0.25 < shown / len(naming) < 0.55
 

@@ -1,9 +1,9 @@
-"""Unknown words are told with the nearest known one."""
+"""Unknown words are reported with the nearest known one."""
 
 from muse.mini.scenes.vocabulary import RELATED, known_words, nearest_known, unknown_words
 
 
-def test_unknown_words_are_told_in_order_with_the_nearest_known():
+def test_unknown_words_are_reported_in_order_with_the_nearest_known():
     prompt = "A wolf in a graveyrd, evoking fear, beside a zeppelin"
     assert unknown_words(prompt) == {"wolf": "dog", "graveyrd": "graveyard", "zeppelin": None}
     assert unknown_words("the puppies are in the snowy alps") == {"puppies": "puppy", "are": None}
