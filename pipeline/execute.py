@@ -13,9 +13,9 @@ from pipeline.corpora.retry import finish_reopening
 from pipeline.generation.worker import Job
 from pipeline.index.build import clear_leftovers, conclude
 from pipeline.models.locate import CLASSIFIERS, Model, locate
+from pipeline.output.contents import contents_of
 from pipeline.output.extend import extend
 from pipeline.output.integrity import TAR, refuse_damage, refuse_damaged_shards
-from pipeline.output.markers import read_markers
 from pipeline.output.records import record_schema
 from pipeline.output.run_file import (
     RunFile,
@@ -107,19 +107,20 @@ def execute(
             write_run(output, run)
             clear_temporaries(output)
             run = finish_reopening(output, run)
-            refuse_damaged_shards(output)
-            is_resumed = bool(read_markers(output))
+            found = contents_of(output)
+            refuse_damaged_shards(output, contents=found)
 
             # Make the batches that are missing, pack them, and commit the shards.
             job = make_job(output, config, models, run, manifest, folder_of(manifest_path))
-            extend(output, run, described, job.schema)
-            pieces = make_shards(manifest, job, lease, executor or executor_for(config))
+            if extend(output, run, described, job.schema) != run:
+                found = contents_of(output)
+            executor = executor or executor_for(config)
+            pieces = make_shards(manifest, job, lease, executor, found)
             if pieces:
                 warn(_pieces_warning(pieces))
 
             # Read what an earlier call had committed, now that no worker waits for it.
-            if is_resumed:
-                refuse_damaged_shards(output, read=(TAR,))
+            refuse_damaged_shards(output, (TAR,), found)
 
             # Conclude: the index, and the counts.
             return Outcome(conclude(output, read_run(output), job.schema))

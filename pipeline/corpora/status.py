@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from pipeline.generation.verdicts import STATUSES
+from pipeline.output.contents import Contents, contents_of
 from pipeline.output.finished import Counts, find_finished
 from pipeline.output.integrity import damaged_index, damaged_shards
-from pipeline.output.markers import Marker, read_markers
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.storage.files import Location
 from pipeline.storage.log import read_log
@@ -22,8 +21,8 @@ def status(output: Location) -> dict[str, Any]:
         UserError: not the output of a run, or damaged.
     """
     run = read_run(output)
-    markers = read_markers(output)
-    counts = counts_of(output, run, markers)
+    contents = contents_of(output)
+    counts = counts_of(output, run, contents)
     # A batch that was made twice counts once.
     log = read_log(output)
     made = {entry["batch"]: entry for entry in log.entries if "statuses" in entry}
@@ -37,18 +36,21 @@ def status(output: Location) -> dict[str, Any]:
         "done": counts.done,
         **{name: counts.statuses[name] for name in STATUSES},
         "accepted_per_emotion": dict(sorted((+counts.accepted).items())),
-        "shards": len(markers),
+        "shards": len(contents.markers),
         "worker_seconds": round(seconds, 1),
         "images_per_worker_second": round(computed / seconds, 3) if seconds else None,
         "damaged_log_lines": log.damaged,
-        "damage": [*damaged_shards(output, read=()), *damaged_index(output, run)],
+        "damage": [
+            *damaged_shards(output, (), contents),
+            *damaged_index(output, run, contents.markers),
+        ],
     }
 
 
-def counts_of(output: Location, run: RunFile, markers: Sequence[Marker]) -> Counts:
+def counts_of(output: Location, run: RunFile, contents: Contents) -> Counts:
     """How the finished requests ended."""
     if run.counts is None:
-        return find_finished(output, markers, run.requests, run.config["batch_size"]).counts
+        return find_finished(output, contents, run.requests, run.config["batch_size"]).counts
     counts = Counts(Counter({name: run.counts[name] for name in STATUSES}))
     for emotion, count in run.counts["emotions"].items():
         counts.accepted[emotion] = count["accepted"]

@@ -17,6 +17,7 @@ from pipeline.generation.verdicts import ACCEPTED, STATUSES
 from pipeline.index.loader_files import SIZES_FILE
 from pipeline.index.metadata import METADATA_FILE, open_metadata, regrouped, row_groups
 from pipeline.output.batches import batch_path, list_batches, read_batch
+from pipeline.output.contents import contents_of
 from pipeline.output.integrity import (
     CARD,
     changed_files,
@@ -27,7 +28,6 @@ from pipeline.output.integrity import (
 from pipeline.output.markers import (
     REJECTED_FOLDER,
     Marker,
-    read_markers,
     relative_name,
     shard_folder,
 )
@@ -52,14 +52,15 @@ def verify(output: Location) -> list[str]:
         UserError: not the output of a run, or its `run.json` or a marker is damaged.
     """
     run = read_run(output)
-    markers = read_markers(output)
+    contents = contents_of(output)
+    markers = contents.markers
     problems: list[str] = []
     if not run.complete:
         problems.append("run.json: the run is not complete; the same run command resumes it")
         problems += _damaged_work(output)
     if fingerprint(run.parts) != run.fingerprint:
         problems.append("run.json: its fingerprint is not that of its parts")
-    problems += missing_marker(output)
+    problems += missing_marker(contents)
     problems += _uncommitted_files(output, markers, run)
     for marker in markers:
         changed = list(changed_files(output, marker))
@@ -69,7 +70,7 @@ def verify(output: Location) -> list[str]:
             problems += _check_shard(output, marker, table.to_pylist(), table.schema, run)
         problems += _check_size(marker, run.config["shard_size"], marker is markers[-1])
     if run.complete:
-        damage = list(damaged_index(output, run))
+        damage = list(damaged_index(output, run, markers))
         # The index can only be compared with shards that are all there.
         comparable = not damage and not problems
         problems += damage

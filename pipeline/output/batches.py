@@ -11,7 +11,6 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -24,21 +23,19 @@ from pipeline.output.records import from_parquet, open_parquet
 from pipeline.output.sample_files import MIXTURE
 from pipeline.output.sequencer import RequestSummary
 from pipeline.output.source_hashes import SourceHash, hashes_in
-from pipeline.storage.files import Location, sizes_below, write_bytes
+from pipeline.storage.files import Location, mapped, sizes_below, write_bytes
 from pipeline.storage.ranged import open_ranged
-from pipeline.storage.remote import Remote
 
 IMAGE = "encoded_image"
 """The column of the images, which only batch files have."""
 
 BATCHES_PER_FOLDER = 1000
 
-READERS = 16
-"""Batch files of an object store that are read at the same time: each waits for two answers."""
+FOLDER = "_state/batches"
 
 MAX_REASONS = 3
 
-_NAME = re.compile(r"(\d{10})-([0-9a-f]{16})\.parquet")
+_PATH = re.compile(FOLDER + r"/\d{7}/(\d{10})-([0-9a-f]{16})\.parquet")
 
 
 @dataclass(frozen=True)
@@ -126,7 +123,7 @@ def summary_of(row: Mapping[str, Any], cells: Cells | None) -> RequestSummary:
 
 
 def folder(output: Location) -> Location:
-    return output / "_state" / "batches"
+    return output / FOLDER
 
 
 def batch_path(output: Location, file: BatchFile) -> Location:
@@ -194,26 +191,29 @@ def read_rows(
 def read_rows_of(
     output: Location, files: Sequence[BatchFile], columns: list[str]
 ) -> Iterator[list[dict[str, Any]] | None]:
-    """`read_rows` of several batches that were just listed, in their order.
-
-    From an object store, several are read at a time.
-    """
+    """`read_rows` of several batches that were just listed, in their order."""
 
     def read(file: BatchFile) -> list[dict[str, Any]] | None:
         return read_rows(output, file, columns, file.size)
 
-    if not isinstance(output, Remote):
-        yield from map(read, files)
-        return
-    with ThreadPoolExecutor(READERS) as threads:
-        yield from threads.map(read, files)
+    yield from mapped(output, read, files)
 
 
 def list_batches(output: Location) -> list[BatchFile]:
     """The batch files on disk, in the order of their names; of a batch made twice, each."""
+    sizes = sizes_below(folder(output))
+    return batches_among({f"{FOLDER}/{path}": size for path, size in sizes.items()})
+
+
+def batches_among(sizes: Mapping[str, int]) -> list[BatchFile]:
+    """The batch files among the files of an output, in the order of `list_batches`.
+
+    Args:
+        sizes: in bytes, by path relative to the output.
+    """
     found = []
-    for path, size in sizes_below(folder(output)).items():
-        if match := _NAME.fullmatch(path.rpartition("/")[2]):
+    for path, size in sizes.items():
+        if match := _PATH.fullmatch(path):
             found.append(BatchFile(int(match[1]), match[2], size))
     return sorted(found, key=lambda file: file.name)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.generation.verdicts import STATUSES, Cells
-from pipeline.output.batches import BatchFile, list_batches, read_rows_of, report_of
-from pipeline.output.markers import Cursor, Marker
+from pipeline.output.batches import BatchFile, batches_among, read_rows_of, report_of
+from pipeline.output.contents import Contents
+from pipeline.output.markers import Cursor
 from pipeline.output.sequencer import RequestSummary
 from pipeline.output.source_hashes import COLUMNS, SourceHashes, hashes_in
 from pipeline.planning.plan import KEY_DIGITS
@@ -56,29 +57,29 @@ class Finished:
 
 def find_finished(
     output: Location,
-    markers: Sequence[Marker],
+    contents: Contents,
     requests: int,
     batch_size: int,
     cells: Cells | None = None,
     sources: SourceHashes | None = None,
 ) -> Finished:
-    """Find what is finished, with one listing of the batch files and without reading images.
+    """Find what is finished, with no further listing and without reading images.
 
     Args:
-        markers: of the committed shards.
+        contents: of the output.
         requests: of the plan.
         batch_size: requests in a batch.
         cells: what a quota counts by.
         sources: takes the hashes of the source images. A batch for which one of them was read that
             has another hash already is not needed: made again, its request fails by name.
     """
-    finished = Finished()
+    finished, markers = Finished(), contents.markers
     for marker in markers:
         statuses = {status: marker.count(status) for status in STATUSES}
         finished.counts.add(statuses, marker.emotions)
     start = markers[-1].next if markers else Cursor()
     candidates: dict[BatchFile, range] = {}
-    for file in list_batches(output):
+    for file in batches_among(contents.sizes):
         first = file.number * batch_size
         # The last batch of a plan with a limit may have had fewer requests than it has now.
         expected = range(first, min(first + batch_size, requests))

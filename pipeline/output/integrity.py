@@ -8,78 +8,97 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
 from pipeline.errors import UserError
+from pipeline.output.contents import Contents, contents_of
 from pipeline.output.markers import (
     Marker,
     file_of,
-    read_markers,
+    marker_name,
     relative_name,
-    shard_folder,
     shard_name,
 )
 from pipeline.output.run_file import RunFile, read_run
-from pipeline.storage.files import Location, hash_of, listing, sha256_file, size_of
+from pipeline.storage.files import Location, hash_of, mapped, sha256_file, size_of
 
 TAR, PARQUET = ".tar", ".parquet"
+
+_MARKER = re.compile(r"shards/[0-9][^/]*\.json")
 
 CARD = "README.md"
 """The one file of a corpus that its users are meant to edit."""
 
 
-def damaged_shards(output: Location, read: Collection[str] = (PARQUET,)) -> Iterator[str]:
+def damaged_shards(
+    output: Location, read: Collection[str] = (PARQUET,), contents: Contents | None = None
+) -> Iterator[str]:
     """What is wrong with the shards as far as names and sizes show, and the content of some files.
 
     Args:
         read: endings of the files whose content is read: `PARQUET`, `TAR`, both or neither.
+        contents: of the output; None to list them.
 
     Raises:
         UserError: a marker is damaged.
     """
-    yield from missing_marker(output)
-    for marker in read_markers(output):
-        for name, sha256 in marker.sha256.items():
-            size, expected = size_of(file_of(output, name)), marker.bytes[name]
-            path = relative_name(name)
-            if size is None:
-                yield f"{path}: {_absence(output / path)}"
-            elif size != expected:
-                yield f"{path}: has {size:,} bytes where {expected:,} were committed"
-            elif name.endswith((*read,)):
-                yield from changed_file(output, path, sha256)
+    contents = contents or contents_of(output)
+    yield from missing_marker(contents)
+
+    def problems(committed: tuple[Marker, str]) -> list[str]:
+        marker, name = committed
+        path, expected = relative_name(name), marker.bytes[name]
+        # A file that was written while the listing was made may be missing from it.
+        listed = contents.sizes.get(path)
+        size = size_of(output / path) if listed is None else listed
+        if size is None:
+            return [f"{path}: {_absence(output / path)}"]
+        if size != expected:
+            return [f"{path}: has {size:,} bytes where {expected:,} were committed"]
+        is_read = name.endswith((*read,))
+        return [*changed_file(output, path, marker.sha256[name])] if is_read else []
+
+    files = ((marker, name) for marker in contents.markers for name in marker.sha256)
+    yield from itertools.chain.from_iterable(mapped(output, problems, files))
 
 
-def damaged_index(output: Location, run: RunFile) -> Iterator[str]:
+def damaged_index(output: Location, run: RunFile, markers: Sequence[Marker]) -> Iterator[str]:
     """What is wrong with the files of a complete corpus that belong to no shard.
 
     An edited card is no damage (see `is_card_edited`).
+
+    Args:
+        markers: of the committed shards.
     """
     for name, sha256 in sorted((run.files or {}).items()):
         if name != CARD:
             yield from changed_file(output, name, sha256)
         elif size_of(output / CARD) is None:
             yield f"{CARD}: {_absence(output / CARD)}"
-    yield from missing_end(output, run)
+    yield from missing_end(run, markers)
 
 
 def damaged_corpus(output: Location, run: RunFile) -> Iterator[str]:
     """What is wrong with a complete corpus; every byte of it is read."""
-    yield from damaged_shards(output, (TAR, PARQUET))
-    yield from damaged_index(output, run)
+    contents = contents_of(output)
+    yield from damaged_shards(output, (TAR, PARQUET), contents)
+    yield from damaged_index(output, run, contents.markers)
 
 
-def refuse_damaged_shards(output: Location, read: Collection[str] = (PARQUET,)) -> None:
+def refuse_damaged_shards(
+    output: Location, read: Collection[str] = (PARQUET,), contents: Contents | None = None
+) -> None:
     """
     Args:
-        read: as of `damaged_shards`.
+        read, contents: as of `damaged_shards`.
 
     Raises:
         UserError: an unfinished output is damaged, as far as `damaged_shards` shows.
     """
-    damage = list(damaged_shards(output, read))
+    damage = list(damaged_shards(output, read, contents))
     if damage:
         listed = "\n  ".join([f"{output} has damaged shards:", *damage])
         raise UserError(
@@ -102,9 +121,10 @@ def committed_tars(output: Location) -> list[Location]:
     Raises:
         UserError: one of them is damaged or missing; each is read.
     """
-    run = read_run(output)
-    _refuse(output, itertools.chain(damaged_shards(output, (TAR,)), missing_end(output, run)))
-    tars = [f"{marker.name}{TAR}" for marker in read_markers(output) if marker.accepted]
+    run, contents = read_run(output), contents_of(output)
+    damage = damaged_shards(output, (TAR,), contents)
+    _refuse(output, itertools.chain(damage, missing_end(run, contents.markers)))
+    tars = [f"{marker.name}{TAR}" for marker in contents.markers if marker.accepted]
     return [file_of(output, name) for name in tars]
 
 
@@ -190,18 +210,17 @@ def _absence(path: Location) -> str:
     return "is not a regular file" if path.exists() else "is missing"
 
 
-def missing_end(output: Location, run: RunFile) -> Iterator[str]:
+def missing_end(run: RunFile, markers: Sequence[Marker]) -> Iterator[str]:
     """Whether shards are missing from the end of a complete corpus."""
-    markers = read_markers(output)
     last = markers[-1].digest if markers else ""
     if run.complete and last != run.last_marker:
         name = f"{shard_name(len(markers))}.json"
         yield f"shards/{name}: is missing, or a marker before it is not that of this corpus"
 
 
-def missing_marker(output: Location) -> Iterator[str]:
+def missing_marker(contents: Contents) -> Iterator[str]:
     """The first marker that is missing while there are later ones."""
-    for number, path in enumerate(listing(shard_folder(output), "[0-9]*.json")):
-        if path.name != f"{shard_name(number)}.json":
-            yield f"shards/{shard_name(number)}.json: is missing, and later shards are there"
-            return
+    found = [name for name in contents.sizes if _MARKER.fullmatch(name)]
+    if len(found) > len(contents.markers):
+        first = marker_name(len(contents.markers))
+        yield f"{first}: is missing, and later shards are there"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from itertools import count, takewhile
 from typing import Any
 
 from pipeline.errors import UserError
@@ -13,6 +14,7 @@ from pipeline.storage.files import (
     Location,
     json_bytes,
     listing,
+    mapped,
     size_of,
     write_bytes,
 )
@@ -89,8 +91,13 @@ def shard_folder(output: Location) -> Location:
     return output / "shards"
 
 
+def marker_name(number: int) -> str:
+    """The path of a marker, relative to the output."""
+    return f"shards/{shard_name(number)}.json"
+
+
 def marker_file(output: Location, number: int) -> Location:
-    return shard_folder(output) / f"{shard_name(number)}.json"
+    return output / marker_name(number)
 
 
 def file_of(output: Location, name: str) -> Location:
@@ -170,17 +177,21 @@ def _parse(fields: Any) -> Marker:
     )
 
 
-def read_markers(output: Location) -> list[Marker]:
+def read_markers(output: Location, names: Container[str] | None = None) -> list[Marker]:
     """The markers of the committed shards, in order, up to the first gap.
+
+    Args:
+        names: of the files in the output, relative to it; None to list them.
 
     Raises:
         UserError: one is damaged, or does not follow the one before it.
     """
-    present = {path.name for path in listing(shard_folder(output), "*.json")}
+    if names is None:
+        names = {f"shards/{path.name}" for path in listing(shard_folder(output), "*.json")}
+    present = takewhile(lambda number: marker_name(number) in names, count())
+    paths = [output / marker_name(number) for number in present]
     markers: list[Marker] = []
-    while f"{shard_name(len(markers))}.json" in present:
-        path = marker_file(output, len(markers))
-        marker = read_marker(path)
+    for path, marker in zip(paths, mapped(output, read_marker, paths), strict=True):
         previous = markers[-1].digest if markers else ""
         start = markers[-1].next if markers else Cursor()
         if (marker.shard, marker.previous, marker.first) != (len(markers), previous, start):

@@ -14,8 +14,9 @@ from pipeline.generation.verdicts import cells_of
 from pipeline.generation.worker import Job
 from pipeline.output import batches
 from pipeline.output.batches import BatchFile, Report
+from pipeline.output.contents import Contents, contents_of
 from pipeline.output.finished import find_finished
-from pipeline.output.markers import Marker, read_markers
+from pipeline.output.markers import Marker
 from pipeline.output.packing import Packed, PackTask
 from pipeline.output.rows import layout_of
 from pipeline.output.run_file import read_run
@@ -45,8 +46,13 @@ class DamagedBatchError(Exception):
     """
 
 
-def make_shards(manifest: Manifest, job: Job, lease: Lease, executor: Executor) -> Counter[int]:
+def make_shards(
+    manifest: Manifest, job: Job, lease: Lease, executor: Executor, contents: Contents
+) -> Counter[int]:
     """Have every batch made that is missing, and every shard packed and committed.
+
+    Args:
+        contents: of the output.
 
     Returns:
         How many batches were made in pieces, by the size of the pieces.
@@ -55,9 +61,10 @@ def make_shards(manifest: Manifest, job: Job, lease: Lease, executor: Executor) 
         RunStopped: the run cannot go on.
     """
     pieces: Counter[int] = Counter()
-    for _ in range(MAX_ROUNDS):
+    for number in range(MAX_ROUNDS):
         try:
-            Driver(manifest, job, lease, executor, pieces).run()
+            contents = contents_of(job.output) if number else contents
+            Driver(manifest, job, lease, executor, pieces, contents).run()
             return pieces
         except DamagedBatchError as error:
             damaged = error
@@ -77,20 +84,27 @@ class Driver:
         lease: Lease,
         executor: Executor,
         pieces: Counter[int],
+        contents: Contents | None = None,
     ):
+        """
+        Args:
+            pieces: counts the batches made in pieces, by the size of the pieces.
+            contents: of the output; None to list them.
+        """
         self.manifest, self.job, self.lease, self.executor = manifest, job, lease, executor
         self.pieces = pieces
         self.requests = planned_requests(manifest, job.config)
         self.batches = -(-self.requests // job.config.batch_size)
         self.layout = layout_of(job.schema)
         self.cells = cells_of(job.config, self.layout)
-        markers = read_markers(job.output)
+        contents = contents or contents_of(job.output)
+        markers = contents.markers
         self.sequencer = sequencer_for(job.output, markers, job.config, job.schema)
         self.committer = Committer(job.output, markers)
         self.first = self.sequencer.start.batch
         self.sources = self._published_sources(markers)
         finished = find_finished(
-            job.output, markers, self.requests, job.config.batch_size, self.cells, self.sources
+            job.output, contents, self.requests, job.config.batch_size, self.cells, self.sources
         )
         for file in finished.leftovers:
             batches.remove_batch(job.output, file)

@@ -14,11 +14,11 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, TypeAlias, TypeVar
 
 from pipeline.errors import UserError
 from pipeline.storage.addresses import normalized
@@ -26,6 +26,10 @@ from pipeline.storage.attempts import STORE_TIMEOUT_S
 from pipeline.storage.remote import Remote, is_url, remote
 
 BLOCK = 1 << 20
+CALLS_AT_ONCE = 16
+"""Calls to an object store, of those that do not depend on each other."""
+S = TypeVar("S")
+T = TypeVar("T")
 Location: TypeAlias = Path | Remote
 """A file or folder of a run. Both kinds are named, listed and read with the methods of `Path`."""
 
@@ -183,6 +187,21 @@ def sizes_below(folder: Location) -> dict[str, int]:
             with contextlib.suppress(FileNotFoundError):
                 sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
     return sizes
+
+
+def mapped(place: Location, call: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """`call` of each item, in their order.
+
+    On an object store, several are called at a time, since each waits for answers.
+
+    Args:
+        place: where the calls read.
+    """
+    if not isinstance(place, Remote):
+        yield from map(call, items)
+        return
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as threads:
+        yield from threads.map(call, items)
 
 
 def json_bytes(value: Any) -> bytes:

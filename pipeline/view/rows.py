@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
-from pipeline.output.batches import IMAGE, BatchFile, batch_path, list_batches
+from pipeline.output.batches import IMAGE, BatchFile, batch_path, batches_among
+from pipeline.output.contents import Contents, contents_of
 from pipeline.output.integrity import damaged_index, damaged_shards
-from pipeline.output.markers import Cursor, file_of, read_markers, relative_name
+from pipeline.output.markers import Cursor, file_of, relative_name
 from pipeline.output.rows import RowLayout, layout_of
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.storage.files import Location
@@ -175,9 +176,10 @@ def finished_rows(output: Location) -> FinishedRows:
             show, or nothing is finished yet.
     """
     run = read_run(output)
-    damage = list(damaged_shards(output))
+    contents = contents_of(output)
+    damage = list(damaged_shards(output, contents=contents))
     if run.complete:
-        damage += damaged_index(output, run)
+        damage += damaged_index(output, run, contents.markers)
     if damage:
         listed = "\n  ".join([f"{output} is damaged:", *damage])
         raise UserError(f"{listed}\nRestore these files from a copy.")
@@ -185,7 +187,7 @@ def finished_rows(output: Location) -> FinishedRows:
     if run.complete:
         parts = [Part(METADATA, output / METADATA, 0, run.requests)]
     else:
-        parts, unreadable = _unfinished_parts(output, run)
+        parts, unreadable = _unfinished_parts(output, contents)
     if not parts:
         raise UserError(f"{output}: no request is finished yet; try again when the first batch is")
     schema = _schema(parts[0])
@@ -199,17 +201,17 @@ def _schema(part: Part) -> pa.Schema:
     return schema if images < 0 else schema.remove(images)
 
 
-def _unfinished_parts(output: Location, run: RunFile) -> tuple[list[Part], list[str]]:
+def _unfinished_parts(output: Location, contents: Contents) -> tuple[list[Part], list[str]]:
     """The parts of a run in progress: its shards, then the batches that are in no shard yet."""
     parts, unreadable = [], []
-    markers = read_markers(output)
+    markers = contents.markers
     for marker in markers:
         name = f"{marker.name}.parquet"
         path = file_of(output, name)
         parts.append(Part(relative_name(name), path, 0, marker.requests))
     start = markers[-1].next if markers else Cursor()
     seen: set[int] = set()
-    for file in sorted(list_batches(output), key=lambda file: file.number):
+    for file in sorted(batches_among(contents.sizes), key=lambda file: file.number):
         if file.number < start.batch or file.number in seen:
             continue
         # The first requests of a batch may be in a shard already.
