@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 
 from pipeline.corpora.status import counts_of
-from pipeline.output.markers import read_markers
+from pipeline.output.contents import contents_of
 from pipeline.output.run_file import read_run
 from pipeline.storage.files import Location
 from pipeline.storage.log import read_log
@@ -66,7 +66,7 @@ def look(output: Location) -> tuple[Summary, bool]:
     gpus = run.config.get("gpus_per_worker", -1.0)
     price = run.config.get("gpu_hour_price", 0.0)
     watch = RunWatch(run.requests, gpus, price, read_log(output).entries)
-    counts = counts_of(output, run, read_markers(output))
+    counts = counts_of(output, run, contents_of(output))
     # Nothing says whether a driver is at work; one that is has written something of late.
     now = time.time()
     summary = watch.summary(counts, now)
