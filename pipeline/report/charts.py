@@ -19,7 +19,7 @@ COLOURS = {ACCEPTED: "#4a90c2", REJECTED: "#e69f00", FAILED: "#b0568c"}
 INK = "currentColor"
 """The text colour of the page: charts are readable on a light and on a dark one."""
 
-MARGIN = {"left": 16, "right": 8, "top": 4, "bottom": 4}
+MARGIN = {"left": 24, "right": 8, "top": 4, "bottom": 4}
 """Pixels around a chart: the browser's fonts may be wider than those it was measured with."""
 
 ROW = 22
@@ -205,6 +205,7 @@ def _svg(chart: Any) -> str:
             gridOpacity=0.12,
             titleFontWeight="normal",
             labelLimit=110,
+            titlePadding=14,
         )
         .configure_legend(labelColor=INK, titleColor=INK)
         .configure_text(font="system-ui, sans-serif")

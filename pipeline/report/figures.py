@@ -77,6 +77,10 @@ class Figures:
         """How many requests are finished, or ended so."""
         return sum(n for (_, ended), n in self.outcomes.items() if status in (None, ended))
 
+    def attempt_count(self) -> int:
+        """Attempts at all requests together."""
+        return sum(number * requests for number, requests in self.attempts.items())
+
     def add(self, table: pa.Table) -> None:
         """Count the requests of a table with `COLUMNS`."""
         targets = pc.fill_null(table["emotion"], MIXTURE)

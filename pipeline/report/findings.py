@@ -49,13 +49,13 @@ def findings(run: RunFile, figures: Figures, duplicates: int, hashed: int) -> li
     if cut := figures.endings.as_dict()["cut_prompts"]["requests"]:
         found.append(
             Finding(
-                f"The prompts of {cut} requests were longer than the text encoder "
-                "reads: their ends had no effect.",
+                f"Of {_requests(cut)} the prompt was longer than the text encoder reads: its end "
+                "had no effect.",
                 True,
             )
         )
     if failed := figures.count(FAILED):
-        found.append(Finding(f"{failed} requests failed; the reasons are below.", True))
+        found.append(Finding(f"{_requests(failed)} failed; the reasons are below.", True))
     return found
 
 
@@ -148,6 +148,10 @@ def _edits(figures: Figures) -> list[Finding]:
             median < UNLIKE,
         )
     ]
+
+
+def _requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{count} requests"
 
 
 def _named(target: str) -> str:

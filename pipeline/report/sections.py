@@ -125,8 +125,8 @@ def score_figures(figures: Figures) -> list[Figure]:
 
 
 def count_figure(counts: Counter[int], title: str, axis: str) -> Figure | None:
-    """A bar for each number; None without any."""
-    if not counts:
+    """A bar for each number; None for fewer than two."""
+    if len(counts) < 2:
         return None
     shown: Counter[str] = Counter()
     last = min(counts) + MAX_BARS - 1

@@ -42,7 +42,7 @@ def corpus(tmp_path_factory) -> Path:
     rows = [
         {"prompt": prompt, "image": image, "emotion": emotion, "note": prompt[:100]}
         for prompt in HOSTILE
-        for image in (None, IMAGE, "nowhere.png")
+        for image in (None, IMAGE, f"{'nowhere' * 30}.png")
         for emotion in ({"awe": 1.0}, {"<b>rage</b>": 1.0}, {"awe": 0.5, "<b>rage</b>": 0.5})
     ]
     schema = pa.schema(
@@ -126,7 +126,7 @@ def test_the_report_prints_whole(browser, corpus, tmp_path):
     pages = chromium.text_of_pdf(tmp_path / "report.pdf")
     text = " ".join(" ".join(pages).split())
     assert len(pages) >= 3
-    for title in ("In a minute", "Edits beside their sources", "Mixtures", "Settings"):
+    for title in ("At a glance", "Edits beside their sources", "Mixtures", "Settings"):
         assert title in text
     assert "min_confidence" in text
 

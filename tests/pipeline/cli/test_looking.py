@@ -6,9 +6,12 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
+from pipeline.corpora.flags import Flags, write_flags
+from pipeline.output.run_file import read_run
 from tests.support import drive
 
 
@@ -50,3 +53,18 @@ def test_the_page_is_served_until_a_signal_comes(make_corpus, number):
             assert view.stderr.read() == ""
         finally:
             view.kill()
+
+
+def test_the_commands_of_the_page_on_looking_work_as_written(make_corpus, tmp_path, monkeypatch):
+    out = make_corpus(keep_rejected=True)
+    (tmp_path / "30.parquet").rename(tmp_path / "m.parquet")
+    flags = Flags(read_run(out).fingerprint, {"000000000007": "reject"})
+    write_flags(out / "flags.parquet", flags)
+    page = Path("docs/looking.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    commands = re.findall(r"^muse-batch (.*)$", page, re.MULTILINE)
+    assert len(commands) >= 5
+    for command in commands:
+        if not command.startswith("view "):
+            done = drive.command(*command.split())
+            assert done.returncode == 0, done.stderr
