@@ -1,0 +1,128 @@
+"""The documentation: what it names exists, what it shows runs, and no link is dead."""
+
+import ast
+import itertools
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from jobs.commands import app
+from pipeline.config import Config
+from pipeline.corpora.flags import Flags, write_flags
+from pipeline.output.run_file import read_run
+from pipeline.settings.fields import fields_of
+from tests.support import drive
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+MAX_README_WORDS = 1200
+
+SETTINGS = {name for name, _ in fields_of(Config)}
+
+
+def blocks(page, language):
+    """The code blocks of a page in that language."""
+    found = BLOCK.findall(page.read_text())
+    return [code for kind, code in found if kind == language]
+
+
+def command_lines(page):
+    """The `muse-batch` commands of a page, split into words, without comments."""
+    for block in blocks(page, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.startswith("muse-batch "):
+                yield shlex.split(line, comments=True)[1:]
+
+
+def _options(command):
+    return {name for parameter in command.params for name in parameter.opts}
+
+
+def _command_of(words):
+    """The command that the words begin with."""
+    command, rest = typer.main.get_command(app), [*words]
+    while hasattr(command, "commands"):
+        # Options of the command itself stand before the name.
+        while rest[0].startswith("--"):
+            rest = rest[2:] if rest[0] == "--log-level" else rest[1:]
+        command = command.commands[rest.pop(0)]
+    return command, rest
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_option_and_setting_that_a_page_names_exists(page):
+    run_options = _options(typer.main.get_command(app).commands["run"])
+    for words in command_lines(page):
+        command, rest = _command_of(words)
+        known = _options(command)
+        if command.name == "submit":
+            known |= run_options
+        options = {word.partition("=")[0] for word in rest if word.startswith("--")}
+        assert options <= known, words
+        for name, value in itertools.pairwise(rest):
+            if name == "--set" and command.name != "fit":
+                key = value.partition("=")[0]
+                table = key.partition(".")[0]
+                assert key in SETTINGS or table in ("filters", "filter_models"), words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_on_a_page_is_python(page):
+    for code in blocks(page, "python"):
+        ast.parse(code)
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.split()) <= MAX_README_WORDS
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+@pytest.mark.faults
+def test_the_site_builds_without_a_dead_link(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    index = (tmp_path / "site" / "index.html").read_text()
+    assert "fonts.googleapis" not in index
+
+
+@pytest.mark.research
+def test_the_quick_start_runs_as_it_stands(tmp_path, monkeypatch):
+    """But for the installation, and for the page of `view`, which a file of flags replaces."""
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs" / "index.md"
+    (block, _) = blocks(page, "sh")
+    for line in block.splitlines():
+        if line.startswith("printf"):
+            subprocess.run(line, shell=True, check=True)
+        elif line.startswith("muse-batch view"):
+            fingerprint = read_run(tmp_path / "out").fingerprint
+            write_flags(tmp_path / "flags.parquet", Flags(fingerprint))
+        elif line.startswith("muse-batch"):
+            done = drive.command(*shlex.split(line)[1:])
+            assert done.returncode == 0, (line, done.stdout, done.stderr)
+    (loading,) = blocks(page, "python")
+    _run_python(loading)
+
+
+@pytest.mark.research
+def test_the_python_page_runs_as_it_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for code in blocks(ROOT / "docs" / "python.md", "python"):
+        _run_python(code)
+    assert (tmp_path / "awe.png").exists()
+
+
+def _run_python(code):
+    words = [sys.executable, "-c", code]
+    environment = drive.environment()
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
