@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from manifests import schema
 from manifests.builder.item import Item, Skipped, refuse
-from manifests.builder.sources.pictures import CAPTION_SUFFIXES, SUFFIXES, described
+from manifests.builder.sources.pictures import CAPTION_SUFFIXES, SUFFIXES, described, left_out_notes
 
 SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 
@@ -43,9 +43,7 @@ class ImageFolder:
             for stem, files in stems.items():
                 for name in self._images(folder, files, skipped):
                     yield self._item(folder, name, stem, files, keys)
-        if keys:
-            note = f"{self.path}: keys of .json files that were left out: {', '.join(sorted(keys))}"
-            self.notes = [note]
+        self.notes = list(left_out_notes(self.path, keys))
 
     def _folders(self, skipped: Skipped) -> Iterator[tuple[str, list[str]]]:
         """Every folder below this one, relative to it, with its visible files."""

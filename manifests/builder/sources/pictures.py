@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from manifests import schema
@@ -12,6 +12,19 @@ from manifests.check import shown
 
 SUFFIXES = ("png", "jpg", "jpeg", "jfif", "webp", "bmp", "gif", "tif", "tiff")
 CAPTION_SUFFIXES = ("txt", "caption")
+
+MAX_NAMES = 12
+"""Keys and suffixes that a note lists; the others are counted."""
+
+
+def left_out_notes(path: str, keys: Iterable[str], suffixes: Iterable[str] = ()) -> Iterator[str]:
+    """Lines on what stands beside images and is not used: keys of their JSON, and other files."""
+    for what, names in (("keys of .json files", keys), ("files that end in", suffixes)):
+        ranked = sorted(names)
+        more = len(ranked) - MAX_NAMES
+        listed = ", ".join(ranked[:MAX_NAMES]) + (f", and {more} more" if more > 0 else "")
+        if ranked:
+            yield f"{path}: left out: {what} {listed}"
 
 
 def described(

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from manifests import schema
 from manifests.builder.item import Item, Skipped, refuse
-from manifests.builder.sources.pictures import CAPTION_SUFFIXES, SUFFIXES, described
+from manifests.builder.sources.pictures import CAPTION_SUFFIXES, SUFFIXES, described, left_out_notes
 from manifests.tars import TAR_SUFFIXES, DamagedTarError, read_samples
 
 
@@ -32,12 +32,12 @@ class TarImages:
     def items(self, skipped: Skipped) -> Iterator[Item]:
         """Samples in the order of their archives."""
         self.notes = []
-        left_out: set[str] = set()
+        keys: set[str] = set()
+        suffixes: set[str] = set()
         for file in tar_files(Path(self.path)):
             for key, parts in self._samples(file):
-                yield self._item(file, key, parts, left_out)
-        if left_out:
-            self.notes += [f"{self.path}: left out of its samples: {', '.join(sorted(left_out))}"]
+                yield self._item(file, key, parts, keys, suffixes)
+        self.notes += left_out_notes(self.path, keys, suffixes)
 
     def _samples(self, file: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
         ignored: Counter[str] = Counter()
@@ -50,7 +50,9 @@ class TarImages:
             listed = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
             self.notes.append(f"{file}: ignored {listed}")
 
-    def _item(self, file: Path, key: str, parts: Mapping[str, bytes], left_out: set[str]) -> Item:
+    def _item(
+        self, file: Path, key: str, parts: Mapping[str, bytes], keys: set[str], suffixes: set[str]
+    ) -> Item:
         place = f"{file.name} {key}"
         captions, images = {}, []
         for suffix, data in parts.items():
@@ -59,12 +61,12 @@ class TarImages:
             elif suffix in (*CAPTION_SUFFIXES, "json"):
                 captions[suffix] = data
             else:
-                left_out.add(f".{suffix} files")
+                suffixes.add(f".{suffix}")
         try:
-            values, keys = described(captions, self.mapping)
+            values, others = described(captions, self.mapping)
         except ValueError as error:
             raise refuse(self.path, f"its {error}", place=place) from None
-        left_out.update(f"key {name!r} of .json files" for name in keys)
+        keys.update(others)
         if len(images) > 1:
             raise refuse(self.path, f"has {len(images)} images; keep one", place=place)
         return Item(place, {**values, schema.IMAGE: images[0] if images else None})

@@ -86,7 +86,7 @@ def test_photographs_with_captions_beside_them(tmp_path, make):
     ]  # fmt: skip
     assert dict(built.edit) == {"awe": 2, "awe 0.5 + fear 0.5": 1}
     notes = "\n".join(built.notes)
-    assert "keys of .json files that were left out: w" in notes
+    assert "photos: left out: keys of .json files w" in notes
     assert "skipped 1: image without a caption; write it to NAME.txt beside it" in notes
     assert "(photos/d.png)" in notes
     assert "skipped 1: image that cannot be used (photos/e.png: is broken)" in notes

@@ -55,7 +55,7 @@ def test_a_json_beside_an_image_counts_before_its_text(folder):
     (folder / "a.json").write_text('{"alt": "a door", "text": "x", "id": 5, "image": "y"}')
     source, items, _ = _read()
     assert items[0].values == {"prompt": "x", "image": "a.png"}
-    assert source.notes == ["photos: keys of .json files that were left out: alt, id"]
+    assert source.notes == ["photos: left out: keys of .json files alt, id"]
     _, items, _ = _read(prompt="alt", id="id")
     assert items[0].values == {"prompt": "a door", "id": 5, "image": "a.png"}
 
