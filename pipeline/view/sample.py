@@ -87,7 +87,7 @@ def as_text(sample: Sample) -> str:
     for name in GROUPS:
         if numbers := _probabilities(sample.layout.members(sample.row, name)):
             lines.append((name, numbers))
-    lines.append(("is in", sample.place or "no file: its image was not kept"))
+    lines.append(("stored in", sample.place or "no file: its image was not kept"))
     for name, member in sample.members.items():
         lines.append((f"  {name}", f"{member.size:,} bytes from byte {member.offset:,} of the tar"))
     width = max(len(name) for name, _ in lines)
