@@ -27,7 +27,8 @@ class DamagedTarError(Exception):
 def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Every sample of an archive: its key, and its members by suffix in lower case.
 
-    The members of a sample stand together in it, as WebDataset requires.
+    The members of a sample stand together in it, as WebDataset requires. Its own reader is not used
+    here: it takes an archive that was cut off between two members for a whole one.
 
     Args:
         ignored: members that belong to no sample are counted here.

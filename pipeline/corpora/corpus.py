@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -19,7 +18,7 @@ from pipeline.index.metadata import METADATA_FILE, open_metadata
 from pipeline.output.integrity import (
     PARQUET,
     TAR,
-    read_committed,
+    open_committed,
     refuse_damage,
     refuse_damaged_shards,
 )
@@ -28,7 +27,7 @@ from pipeline.output.markers import (
     read_markers,
     relative_name,
 )
-from pipeline.output.records import from_parquet
+from pipeline.output.records import open_parquet
 from pipeline.output.run_file import RunFile, as_stored, examine_output, read_run, write_run
 from pipeline.output.shards import Publisher
 from pipeline.planning.fingerprint import fingerprint
@@ -78,19 +77,22 @@ def _read_shards(output: Location, markers: Sequence[Marker]) -> Iterator[Result
         images: dict[str, bytes] = {}
         rows: list[dict[str, Any]] = []
         for name, sha256 in marker.sha256.items():
-            data = read_committed(output, relative_name(name), sha256)
-            if name.endswith(".parquet"):
-                rows = from_parquet(data).to_pylist()
-            else:
-                images |= _images_in(data)
+            with open_committed(output, relative_name(name), sha256) as file:
+                if name.endswith(".parquet"):
+                    rows = open_parquet(file).read(use_threads=False).to_pylist()
+                else:
+                    images |= _images_in(file)
         for row in rows:
             yield Result(row, images.get(row["key"]))
 
 
-def _images_in(tar: bytes) -> dict[str, bytes]:
-    """The encoded images of a tar by key."""
+def _images_in(tar: IO[bytes]) -> dict[str, bytes]:
+    """The encoded images of a tar by key.
+
+    webdataset would read the other members of each sample, too, and takes seconds to import.
+    """
     images: dict[str, bytes] = {}
-    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+    with tarfile.open(fileobj=tar) as archive:
         for member in archive:
             key, _, suffix = member.name.partition(".")
             if suffix in ("cls", "json", "txt"):

@@ -50,12 +50,18 @@ def test_only_a_batch_that_the_limit_had_cut_short_is_made_again(manifest, tmp_p
     assert sorted(made) == sorted([*range(23), 10])
 
 
-def test_a_pilot_that_was_stopped_is_extended_too(manifest, whole, tmp_path):
-    with contextlib.suppress(RunStopped):
-        executor = LocalExecutor(3, seed=1, before_task=stop_at(8))
-        run_locally(manifest, tmp_path / "out", executor, limit=42)
-    run_locally(manifest, tmp_path / "out")
-    assert published(tmp_path / "out") == whole["plain"]
+@pytest.mark.parametrize(
+    ("name", "stop"), [("plain", 8), ("quota", 8), ("near-duplicates", 8), ("auto", 2)]
+)
+def test_a_pilot_that_was_stopped_is_extended_too(manifest, whole, tmp_path, name, stop):
+    """Both the pilot and the run that extends it are stopped."""
+    for limit in (42, 0):
+        executor = LocalExecutor(3, seed=1, before_task=stop_at(stop))
+        with contextlib.suppress(RunStopped):
+            run_locally(manifest, tmp_path / "out", executor, limit=limit, **SETTINGS[name])
+        stop += 2
+    run_locally(manifest, tmp_path / "out", **SETTINGS[name])
+    assert published(tmp_path / "out") == whole[name]
 
 
 def test_a_lower_limit_is_refused(manifest, whole, tmp_path):
