@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -187,3 +188,56 @@ def test_on_an_object_store_pictures_are_read_by_ranges(make_corpus, monkeypatch
         shown += expected is not None
     assert shown
     assert rows.column("key").to_pylist() == [row["key"] for row in rows_of(out)]
+
+
+def _emptied(data: bytes) -> bytes:
+    return b""
+
+
+def _halved(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def _flipped(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [_emptied, _halved, _flipped, None])
+@pytest.mark.parametrize("complete", [True, False])
+def test_damage_is_named_or_does_not_matter(
+    make_corpus, unfinished, tmp_path, monkeypatch, damage, complete
+):
+    """Every file of an output, damaged in turn: what is shown is right, or the file is named."""
+    monkeypatch.chdir(tmp_path)
+    out = make_corpus("whole") if complete else unfinished[1]
+    rows = finished_rows(out)
+    expected = {row["key"]: row for _, row in rows.take(range(rows.count)).values()}
+    key = next(key for key, row in expected.items() if row["status"] == "accepted")
+    picture = find_sample(out, key).image
+    refusals: list[tuple[Path, str]] = []
+    for path in [path for path in out.rglob("*") if path.is_file()]:
+        data = path.read_bytes()
+        if damage is None:
+            path.unlink()
+        else:
+            path.write_bytes(damage(data))
+        try:
+            sample = find_sample(out, key)
+            changed = {name for name in sample.row if sample.row[name] != expected[key][name]}
+            assert changed == set(), path
+            if path.name.endswith(".tar") and damage is _flipped:
+                assert sample.image is not None
+            else:
+                assert sample.image == picture, path
+        except UserError as error:
+            refusals.append((path, str(error)))
+        path.write_bytes(data)
+    assert len(refusals) >= 5
+    for path, text in refusals:
+        assert path.name in text or _follows(path, text)
+
+
+def _follows(path, message: str) -> bool:
+    """Whether a message names the file whose place is known from the others: a batch, a marker."""
+    return path.parent.parent.name == "batches" and "not finished yet" in message
