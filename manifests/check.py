@@ -160,7 +160,7 @@ def parse_row(
         emotions=emotions,
         id=None if own is None else str(own),
         seed=None if seed is None else int(seed),
-        negative_prompt=values.get(schema.NEGATIVE) or "",
+        negative_prompt=values.get(schema.NEGATIVE),
         extra={name: value for name, value in values.items() if name not in schema.COLUMNS},
     )
     return row, []

@@ -58,7 +58,7 @@ class Row:
             1; empty for every emotion of the run.
         id: the user's own name for the row, or None.
         seed: the row's own seed, or None.
-        negative_prompt: what to lead away from, possibly empty.
+        negative_prompt: what to lead away from; None if the row names nothing.
         extra: every further column, as it was read.
     """
 
@@ -68,7 +68,7 @@ class Row:
     emotions: tuple[Mapping[str, float], ...]
     id: str | None
     seed: int | None
-    negative_prompt: str
+    negative_prompt: str | None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

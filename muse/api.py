@@ -158,7 +158,7 @@ class MusePipeline:
         prompt: str | Sequence[str],
         emotion: Emotion | Sequence[Emotion],
         image: Picture | Sequence[Picture] | None = None,
-        negative_prompt: str | Sequence[str] = "",
+        negative_prompt: str | Sequence[str] | None = None,
         height: int | None = None,
         width: int | None = None,
         num_inference_steps: int | None = None,

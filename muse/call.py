@@ -38,7 +38,7 @@ def requests_of(
     prompt: str | Sequence[str],
     emotion: Emotion | Sequence[Emotion],
     image: Picture | Sequence[Picture] | None,
-    negative_prompt: str | Sequence[str],
+    negative_prompt: str | Sequence[str] | None,
     generator: torch.Generator | Sequence[torch.Generator] | None,
     taxonomy: Taxonomy,
     side: int,
@@ -64,7 +64,9 @@ def requests_of(
         _check("prompt", text, position)
     emotions = _broadcast("emotion", emotion, count)
     images = [None] * count if image is None else _broadcast("image", image, count)
-    negatives = _broadcast("negative_prompt", negative_prompt, count)
+    negatives = [None] * count
+    if negative_prompt is not None:
+        negatives = _broadcast("negative_prompt", negative_prompt, count)
     generators = [None] * count if generator is None else _broadcast("generator", generator, count)
     requests = []
     for k in range(count):

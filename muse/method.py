@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -39,12 +40,45 @@ class Method(Settings):
     Where MUSE (arXiv 2511.21051) publishes no value, the default is our choice.
     """
 
-    steps: int = Field(20, ge=2, le=1000, description="Denoising steps.")
-    sampler: Literal["model", "ddim", "euler", "dpm++", "flow"] = Field(
-        "model", description="Sampler; `model` is the one that the model came with."
+    steps: int = Field(20, ge=1, le=1000, description="Denoising steps.")
+    sampler: Literal[
+        "model",
+        "ddim",
+        "ddpm",
+        "pndm",
+        "euler",
+        "euler_a",
+        "heun",
+        "dpm++",
+        "sde-dpm++",
+        "unipc",
+        "lcm",
+        "tcd",
+        "flow",
+    ] = Field(
+        "model",
+        description="Sampler; `model` is the one that the model came with. Which of them fit a "
+        "model depends on its training (docs/models.md).",
+    )
+    scheduler: Mapping[str, bool | int | float | str] = Field(
+        default_factory=dict,
+        description="Settings of diffusers' scheduler that replace the model's own, by their names "
+        "there, as `timestep_spacing`, `use_karras_sigmas`, `solver_order`, `shift`.",
+    )
+    eta: float = Field(
+        0.0, ge=0, le=1, description="Noise that the samplers ddim and tcd add in each step."
     )
     guidance_scale: float = Field(
-        4.0, ge=1, le=50, description="Classifier-free guidance when generating."
+        4.0,
+        ge=0,
+        le=50,
+        description="Classifier-free guidance when generating; up to 1 there is none.",
+    )
+    guidance_rescale: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="How far guidance is rescaled to the contrast of the conditional output.",
     )
     tokens: int = Field(
         8,
@@ -128,8 +162,15 @@ class Method(Settings):
         description="When editing, share of the steps that is inverted and denoised again.",
     )
     edit_guidance_scale: float = Field(
-        3.0, ge=1, le=50, description="Classifier-free guidance when editing."
+        3.0,
+        ge=0,
+        le=50,
+        description="Classifier-free guidance when editing; up to 1 there is none.",
     )
+
+    def scale(self, editing: bool) -> float:
+        """The scale of classifier-free guidance. As in diffusers, up to 1 there is none."""
+        return max(1.0, self.edit_guidance_scale if editing else self.guidance_scale)
 
     @property
     def loss_weights(self) -> tuple[float, float, float]:

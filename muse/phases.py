@@ -210,9 +210,10 @@ def step(state: BatchState, rows: Sequence[Row], on_step: OnStep | None) -> None
     # At a scale of 1 the unconditional output has no weight, and is not computed.
     conditional = state.conditional[i]
     unconditional = torch.where(scale == 1.0, conditional, state.unconditional[i])
-    output = apply_cfg(conditional, unconditional, scale)
+    output = apply_cfg(conditional, unconditional, scale, setup.method.guidance_rescale)
+    solvers = [state.solvers[row.number] for row in rows]
     state.latents[i], state.prev_x0[i] = denoise_step(
-        setup.schedule, steps_of(rows), state.latents[i], output, state.prev_x0[i]
+        setup.schedule, steps_of(rows), state.latents[i], output, state.prev_x0[i], solvers
     )
     # A sum is finite only if all its terms are, or overflows, which is a failure as well.
     sums = _to_lists(state.latents[i].flatten(1).abs().sum(1))

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from muse.classifiers import EmotionClassifier, resize
 from muse.classifiers.clip import ClipSimilarity, similarity
-from muse.diffusion.backbones.base import Backbone
+from muse.diffusion.backbones.base import Backbone, Conditioning, Prompts
 from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.inversion import ddim_invert
-from muse.diffusion.sampler import apply_cfg, make_schedule
+from muse.diffusion.sampler import apply_cfg
+from muse.diffusion.schedules import schedule_of
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import MAX_GRADIENT_NORM
 from muse.guidance.timing import timing_of
@@ -35,20 +36,21 @@ def muse(
     Raises:
         ValueError: if the method's sampler does not fit the backbone.
     """
-    schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
+    schedule = schedule_of(backbone.scheduler_config, method)
     guidance = MuseGuidance(backbone, guide, clip, method, request)
+    generator = torch.Generator().manual_seed(request.seed)
     if request.image is None:
-        generator = torch.Generator().manual_seed(request.seed)
         noise = torch.randn(1, *backbone.latent_shape, generator=generator)
-        state = DenoisingState.start(schedule, noise.to(backbone.device))
+        latents = schedule.initial(noise.to(backbone.device))
+        state = DenoisingState.start(schedule, latents, generators=[generator])
     else:
         side = backbone.latent_shape[-1] * backbone.codec.pixels_per_latent
         image = resize(request.image[None].to(backbone.device), side)
         guidance.inherent = inherent_mask(guide.probs(image).p, guidance.target)
-        first_step = max(1, round((1 - method.strength) * len(schedule)))
+        first_step = schedule.begin(max(1, round((1 - method.strength) * len(schedule))))
         latents = backbone.codec.encode(image)
         path = ddim_invert(backbone, schedule, latents, guidance.plain, first_step)
-        state = DenoisingState.start(schedule, path[0], first_step)
+        state = DenoisingState.start(schedule, path[0], first_step, [generator])
     return denoise(state, guidance.predict)
 
 
@@ -69,14 +71,23 @@ class MuseGuidance:
         self.target = torch.tensor([request.target.weights], device=backbone.device)
         self.similar = torch.tensor([similar_mask(request.target)], device=backbone.device)
         self.inherent = torch.zeros_like(self.target)
-        self.plain = backbone.embed(text.plain([request.prompt]))
-        self.negative = backbone.embed(text.plain([request.negative_prompt]))
+        editing = request.image is not None
+        self.scale = method.scale(editing)
+        # Some distilled networks are told the scale of guidance, and evaluated once.
+        self.embedded_scale = None
+        if backbone.embeds_guidance:
+            told = method.edit_guidance_scale if editing else method.guidance_scale
+            self.scale, self.embedded_scale = 1.0, torch.tensor([told], device=backbone.device)
+        self.plain = self._embed(text.plain([request.prompt]))
+        self.negative = self._embed(text.negative([request.negative_prompt]))
         self.prompts = text.open([request.prompt], targets, method.tokens, method.prompt_suffix)
         self.initial_tokens = method.initial_scale * text.start(targets, method.tokens)
         self.best_tokens = self.initial_tokens
-        self.scale = method.guidance_scale if request.image is None else method.edit_guidance_scale
         self.started, self.curve = False, list[float]()
         self._reset_tokens()
+
+    def _embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
+        return self.backbone.embed(prompts, tokens).guided(self.embedded_scale)
 
     def predict(self, state: DenoisingState) -> Tensor:
         """The network's output for this step, after classifier-free guidance."""
@@ -86,10 +97,10 @@ class MuseGuidance:
             self._optimize(state)
         context = self.plain
         if self.started:
-            context = self.backbone.embed(self.prompts, self.best_tokens)
+            context = self._embed(self.prompts, self.best_tokens)
         conditional = self.backbone.predict(state.latents, state.timesteps, context)
         unconditional = self.backbone.predict(state.latents, state.timesteps, self.negative)
-        return apply_cfg(conditional, unconditional, self.scale)
+        return apply_cfg(conditional, unconditional, self.scale, self.method.guidance_rescale)
 
     def _starts(self, state: DenoisingState) -> bool:
         """WHEN guidance starts; the content's own emotion is read off at that step."""
@@ -126,7 +137,7 @@ class MuseGuidance:
         """The loss of the tokens, its gradient (1, k, d), and whether the guide is confident."""
         with torch.enable_grad():
             leaf = self.tokens.clone().requires_grad_(True)
-            context = self.backbone.embed(self.prompts, leaf)
+            context = self._embed(self.prompts, leaf)
             output = self.backbone.predict(state.latents, state.timesteps, context)
             probs = self.guide.probs(self.backbone.codec.decode(state.x0(output)))
             # WHICH emotions to raise and to lower.

@@ -17,14 +17,15 @@ class Request:
         prompt: the content, in words; for an edit it describes the image.
         target: the emotion to evoke.
         seed: of the starting noise, in [0, 2^63).
-        negative_prompt: what classifier-free guidance leads away from.
+        negative_prompt: what classifier-free guidance leads away from. None is the model's own
+            notion of no prompt: SDXL was trained with zeros for it, others with an empty text.
         image: float (3, h, w) in [0, 1], the picture to edit; None to generate.
     """
 
     prompt: str
     target: Target
     seed: int
-    negative_prompt: str = ""
+    negative_prompt: str | None = None
     image: Tensor | None = None
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
 
 from muse.classifiers import EmotionClassifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones.base import Backbone
-from muse.diffusion.sampler import Schedule, make_schedule
+from muse.diffusion.sampler import Schedule
+from muse.diffusion.schedules import schedule_of
 from muse.guidance.timing import Timing, timing_of
 from muse.method import Method
 
@@ -41,7 +46,7 @@ class Setup:
         Raises:
             ValueError: if the method's sampler does not fit the backbone (see `make_schedule`).
         """
-        schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
+        schedule = schedule_of(backbone.scheduler_config, method)
         return cls(backbone, guide, clip, method, timing_of(method), schedule)
 
     def first_edit_step(self) -> int:
@@ -50,7 +55,23 @@ class Setup:
         Never the very first step, at which some schedules leave no signal at all.
         """
         steps = len(self.schedule)
-        return min(max(1, round((1 - self.method.strength) * steps)), steps)
+        first = min(max(1, round((1 - self.method.strength) * steps)), steps)
+        return self.schedule.begin(first)
+
+    def cfg_scale(self, editing: bool) -> float:
+        """The scale between two evaluations of the network; 1 if the network is told it."""
+        return 1.0 if self.backbone.embeds_guidance else self.method.scale(editing)
+
+    def embedded_scales(self, editing: Sequence[bool]) -> Tensor | None:
+        """The scales (b,) that the network is told, for rows that edit or not; None if it is not.
+
+        Without a lower limit, as in diffusers.
+        """
+        if not self.backbone.embeds_guidance:
+            return None
+        method = self.method
+        scales = [method.edit_guidance_scale if e else method.guidance_scale for e in editing]
+        return torch.tensor(scales, device=self.backbone.device)
 
     def may_update(self, step: int) -> bool:
         """Whether tokens are still updated at this step."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from muse.classifiers import resize
 from muse.diffusion.backbones.base import Conditioning
+from muse.diffusion.row_solver import RowSolver
 from muse.diffusion.sampler import to_x0_eps
 from muse.emotions.probabilities import Probabilities
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
@@ -39,12 +40,14 @@ class BatchState:
         rows: one for each request, in their order.
         target, similar, inherent: (b, n), the masks of the loss.
         plain, negative: conditioning of the prompts without tokens, and of the negative prompts.
+        scales: (b,), of guidance, where the network is told them.
         prompts: the prompts with places for the emotional tokens.
         text_features: of the prompts, for image-text similarity.
         initial_tokens, best_tokens: (b, k, d); those of the start, and those of the lowest loss at
             each row's step.
         tokens: the tokens that are optimised, with their moments.
         latents, prev_x0: (b, c, h, w); see `muse.diffusion.sampler.denoise_step`.
+        solvers: what takes each row's steps, where the schedule has a scheduler.
         conditional, unconditional: (b, c, h, w), outputs of the network at each row's step.
     """
 
@@ -58,10 +61,10 @@ class BatchState:
         self.similar = torch.tensor([similar_mask(target) for target in targets], device=device)
         self.inherent = torch.zeros_like(self.target)
 
-        self.plain = backbone.embed(text.plain(prompts))
-        self.negative = backbone.embed(
-            text.plain([request.negative_prompt for request in requests])
-        )
+        self.scales = setup.embedded_scales([request.image is not None for request in requests])
+        self.plain = backbone.embed(text.plain(prompts)).guided(self.scales)
+        negatives = text.negative([request.negative_prompt for request in requests])
+        self.negative = backbone.embed(negatives).guided(self.scales)
         self.prompts = text.open(prompts, targets, method.tokens, method.prompt_suffix)
         self.text_features = setup.clip.text(prompts)
         self.initial_tokens = method.initial_scale * text.start(targets, method.tokens)
@@ -72,27 +75,29 @@ class BatchState:
         self.prev_x0 = torch.full_like(self.latents, float("nan"))
         self.conditional = torch.zeros_like(self.latents)
         self.unconditional = torch.zeros_like(self.latents)
+        self.solvers: list[RowSolver | None] = [None] * len(requests)
         self.rows = [self._row(number, request) for number, request in enumerate(requests)]
 
     def _row(self, number: int, request: Request) -> Row:
-        method = self.setup.method
         if request.image is None:
-            return Row(number, request, method.guidance_scale, Phase.STEP, 0)
+            return Row(number, request, self.setup.cfg_scale(editing=False), Phase.STEP, 0)
         last = len(self.setup.schedule) - 1
         first = self.setup.first_edit_step()
-        return Row(number, request, method.edit_guidance_scale, Phase.INVERT, last, first)
+        return Row(number, request, self.setup.cfg_scale(editing=True), Phase.INVERT, last, first)
 
     def start(self, rows: Sequence[Row]) -> None:
         """Starting latents: noise for a generation, the encoded image for an edit.
 
         Noise is drawn on the CPU, so that a seed means the same on every device.
         """
+        schedule = self.setup.schedule
         for row in rows:
+            generator = torch.Generator().manual_seed(row.request.seed)
             if row.request.image is None:
-                generator = torch.Generator().manual_seed(row.request.seed)
                 noise = torch.randn(self.latents.shape[1:], generator=generator)
-                self.latents[row.number] = noise.to(self.latents)
+                self.latents[row.number] = schedule.initial(noise.to(self.latents))
                 row.enter(0, self.next_phase(row, 0))
+            self.solvers[row.number] = schedule.solver(generator, row.first_step)
         if edits := [row for row in rows if row.request.image is not None]:
             self._start_edits(edits)
 
@@ -104,8 +109,10 @@ class BatchState:
         self.latents[i] = codec.encode(images)
         self.inherent[i] = inherent_mask(self.setup.guide.probs(images).p, self.target[i])
         for row in rows:
+            if len(self.setup.schedule) == 1:
+                row.fail("an edit needs at least 2 steps, of which the first is never inverted")
             # At a strength of 0 there is nothing to invert: the image comes back as it was encoded.
-            if row.first_step > row.step:
+            elif row.first_step > row.step:
                 row.phase = Phase.DONE
 
     def next_phase(self, row: Row, step: int) -> Phase:
@@ -121,7 +128,8 @@ class BatchState:
 
     def conditioning(self, i: Tensor, tokens: Tensor) -> Conditioning:
         """Conditioning of rows `i` (r,) with these emotional tokens (r, k, d)."""
-        return self.setup.backbone.embed(self.prompts.rows(i), tokens)
+        scales = None if self.scales is None else self.scales[i]
+        return self.setup.backbone.embed(self.prompts.rows(i), tokens).guided(scales)
 
     def loss(self, i: Tensor, probs: Probabilities) -> Tensor:
         """The multi-emotion loss (r,) of rows `i` (r,) under the guide's probabilities (r, n)."""

@@ -64,6 +64,12 @@ class ModelSettings(Settings):
         "a hub id; `none` for the VAE itself; empty for the model's own, in its folder "
         "`tiny_vae/`, if it has one.",
     )
+    clip_skip: int = Field(
+        0,
+        ge=0,
+        le=11,
+        description="Last layers of the CLIP text encoders that are left out, as diffusers counts.",
+    )
     compile: bool = Field(False, description="Have torch compile the network on first use.")
     lora: Texts = Field(
         (),

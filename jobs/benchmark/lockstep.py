@@ -20,7 +20,8 @@ from muse.classifiers import EmotionClassifier
 from muse.classifiers.clip import ClipSimilarity, similarity
 from muse.diffusion.backbones.base import Backbone, Conditioning
 from muse.diffusion.denoising import DenoisingState, denoise
-from muse.diffusion.sampler import apply_cfg, make_schedule
+from muse.diffusion.sampler import apply_cfg
+from muse.diffusion.schedules import schedule_of
 from muse.emotions.probabilities import Probabilities
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState, evaluate_with_gradient
@@ -41,12 +42,13 @@ def lockstep(
 
     Tokens are carried from step to step, as with `warm_start`.
     """
-    schedule = make_schedule(backbone.scheduler_config, method.steps, method.sampler)
-    noise = []
-    for request in requests:
-        generator = torch.Generator().manual_seed(request.seed)
-        noise.append(torch.randn(backbone.latent_shape, generator=generator))
-    state = DenoisingState.start(schedule, torch.stack(noise).to(backbone.device))
+    if backbone.embeds_guidance:
+        raise ValueError("a network that is told the scale of guidance has no lockstep loop here")
+    schedule = schedule_of(backbone.scheduler_config, method)
+    generators = [torch.Generator().manual_seed(request.seed) for request in requests]
+    noise = [torch.randn(backbone.latent_shape, generator=generator) for generator in generators]
+    latents = schedule.initial(torch.stack(noise).to(backbone.device))
+    state = DenoisingState.start(schedule, latents, generators=generators)
     return denoise(state, LockstepGuidance(backbone, guide, clip, method, requests).predict)
 
 
@@ -79,7 +81,7 @@ class LockstepGuidance:
         self.inherent = torch.zeros_like(self.weights)
         self.prompts = text.open(prompts, self.targets, method.tokens, method.prompt_suffix)
         self.plain = backbone.embed(text.plain(prompts))
-        self.negative = backbone.embed(text.plain([r.negative_prompt for r in requests]))
+        self.negative = backbone.embed(text.negative([r.negative_prompt for r in requests]))
         self.text_features = clip.text(prompts)
         tokens = method.initial_scale * text.start(self.targets, method.tokens)
         self.tokens, self.best_tokens = TokenState.start(tokens, text.scale), tokens.clone()
@@ -98,10 +100,10 @@ class LockstepGuidance:
         if state.step < self.method.guidance_end * len(state.schedule):
             output, known = self._optimize(state, output, known)
 
-        scale = self.method.guidance_scale
+        scale, rescale = self.method.scale(editing=False), self.method.guidance_rescale
         if known.all():
             base = self.backbone.predict(state.latents, state.timesteps, self.negative)
-            return apply_cfg(output, base, scale)
+            return apply_cfg(output, base, scale, rescale)
         with_tokens = self.backbone.embed(self.prompts, self.best_tokens)
         context = chosen(self.started, with_tokens, self.plain)
         conditional, base = self.backbone.predict(
@@ -109,7 +111,9 @@ class LockstepGuidance:
             state.timesteps.repeat(2),
             Conditioning.cat([context, self.negative]),
         ).chunk(2)
-        return apply_cfg(torch.where(known[:, None, None, None], output, conditional), base, scale)
+        return apply_cfg(
+            torch.where(known[:, None, None, None], output, conditional), base, scale, rescale
+        )
 
     def _decide_start(self, state: DenoisingState) -> Tensor:
         """WHEN: note the rows that start, and what their contents evoke; gives the plain output."""

@@ -32,7 +32,8 @@ from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import Backbone, Conditioning, load_backbone
 from muse.diffusion.denoising import DenoisingState, cfg_predictor, denoise
 from muse.diffusion.inversion import ddim_invert
-from muse.diffusion.sampler import Schedule, ddim, make_schedule
+from muse.diffusion.sampler import Schedule, ddim
+from muse.diffusion.schedules import schedule_of
 from muse.engine import MuseEngine
 from muse.guidance.losses import inherent_mask
 from muse.method import Method
@@ -145,10 +146,14 @@ def embed(models: Models, prompts: list[str]) -> Conditioning:
     return models.backbone.embed(models.backbone.text.plain(prompts))
 
 
+def embed_negative(models: Models, count: int) -> Conditioning:
+    """The conditioning of `count` rows without a negative prompt."""
+    return models.backbone.embed(models.backbone.text.negative([None] * count))
+
+
 def ddim_schedule(models: Models, method: Method) -> Schedule:
     """The method's schedule with DDIM's steps, as both baselines take them."""
-    schedule = make_schedule(models.backbone.scheduler_config, method.steps, method.sampler)
-    return replace(schedule, step=ddim)
+    return replace(schedule_of(models.backbone.scheduler_config, method), step=ddim, scheduler=None)
 
 
 def finished(models: Models, latents: Tensor, nfe: int, guide_gradients: int = 0) -> list[Sample]:
@@ -174,8 +179,8 @@ def sdedit(models: Models, method: Method, cases: Sequence[Case], strength: floa
     predict = cfg_predictor(
         models.backbone,
         embed(models, [prompted(case) for case in cases]),
-        embed(models, [""] * len(cases)),
-        method.guidance_scale,
+        embed_negative(models, len(cases)),
+        method.scale(editing=False),
     )
     state = DenoisingState.start(schedule, alpha * clean + sigma * noise, start)
     return finished(models, denoise(state, predict), nfe=2 * (len(schedule) - start))
@@ -201,12 +206,12 @@ def latent(
         method,
         targets,
         embed(models, [plain(case) for case in cases]),
-        embed(models, [""] * len(cases)),
-        method.edit_guidance_scale if editing else method.guidance_scale,
+        embed_negative(models, len(cases)),
+        method.scale(editing),
         size,
         generators,
     )
-    state = DenoisingState.start(schedule, noise)
+    state = DenoisingState.start(schedule, schedule.initial(noise))
     if editing:
         images, start = sources_of(cases), max(1, round((1 - method.strength) * len(schedule)))
         goal = torch.tensor([case.target.weights for case in cases])

@@ -19,13 +19,14 @@ How known methods fit (each is tried in `tests/muse/diffusion/test_denoising.py`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from muse.diffusion.backbones.base import Backbone, Conditioning
+from muse.diffusion.row_solver import RowSolver
 from muse.diffusion.sampler import Schedule, apply_cfg, denoise_step, to_x0_eps
 
 
@@ -38,17 +39,33 @@ class DenoisingState:
         step: the next one, in [0, n]; n means that the latents are clean.
         latents: (b, c, h, w), at the start of `step`.
         prev_x0: (b, c, h, w), the one-step x0 of the step before, after guidance; NaN at the first.
+        solvers: of each row, where the schedule has a scheduler; they are never changed.
     """
 
     schedule: Schedule
     step: int
     latents: Tensor
     prev_x0: Tensor
+    solvers: tuple[RowSolver | None, ...] = ()
 
     @classmethod
-    def start(cls, schedule: Schedule, latents: Tensor, step: int = 0) -> DenoisingState:
-        """Before the first step that is taken."""
-        return cls(schedule, step, latents, torch.full_like(latents, float("nan")))
+    def start(
+        cls,
+        schedule: Schedule,
+        latents: Tensor,
+        step: int = 0,
+        generators: Sequence[torch.Generator] = (),
+    ) -> DenoisingState:
+        """Before the first step that is taken.
+
+        Args:
+            generators: of each row's noise, on the CPU, for samplers that draw some; by default
+                those of the seeds 0, 1, ...
+        """
+        if not generators:
+            generators = [torch.Generator().manual_seed(row) for row in range(len(latents))]
+        solvers = tuple(schedule.solver(generator, step) for generator in generators)
+        return cls(schedule, step, latents, torch.full_like(latents, float("nan")), solvers)
 
     @property
     def index(self) -> Tensor:
@@ -77,12 +94,18 @@ class DenoisingState:
 
     def advance(self, output: Tensor) -> DenoisingState:
         """The state after this step, taken with a network's output (b, c, h, w)."""
-        latents, x0 = denoise_step(self.schedule, self.index, self.latents, output, self.prev_x0)
-        return DenoisingState(self.schedule, self.step + 1, latents, x0)
+        solvers = tuple(solver and solver.copy() for solver in self.solvers)
+        latents, x0 = denoise_step(
+            self.schedule, self.index, self.latents, output, self.prev_x0, solvers
+        )
+        return DenoisingState(self.schedule, self.step + 1, latents, x0, solvers)
 
     def rows(self, index: Tensor) -> DenoisingState:
         """The rows `index` (m,) of this state, in that order and as often as they are named."""
-        return replace(self, latents=self.latents[index], prev_x0=self.prev_x0[index])
+        solvers = tuple(self.solvers[row] for row in index.tolist())
+        return replace(
+            self, latents=self.latents[index], prev_x0=self.prev_x0[index], solvers=solvers
+        )
 
 
 Predict = Callable[[DenoisingState], Tensor]

@@ -1,18 +1,21 @@
-"""Noise schedules and deterministic samplers as pure functions. Rows may stand at different steps.
+"""Noise schedules, and the denoising step of rows that may stand at different steps.
 
 A latent is z = alpha x0 + sigma eps at every noise level, whatever the family: variance-preserving
 schedules have alpha^2 + sigma^2 = 1, flow matching has alpha + sigma = 1. One step function then
-serves them all, and Euler's method on the probability-flow ODE is the same step as DDIM.
+serves them all, and Euler's method on the probability-flow ODE is the same step as DDIM. Samplers
+that remember more than the step before, or draw noise, take their steps in `RowSolver`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from muse.diffusion.row_solver import RowSolver
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,15 @@ class Schedule:
         timesteps: (n,), falling; what the network is given at each step.
         alphas, sigmas: float64 (n + 1,), signal and noise at the start of each step, and at the
             end.
-        prediction: what the network's output means: `epsilon`, `v_prediction`, `sample` or
-            `flow_prediction`.
-        step: the sampler.
+        prediction: what the network's output means: `epsilon`, `v_prediction`, `sample`,
+            `flow_prediction` or `edm_prediction`.
+        step: the sampler, for all rows at once.
+        scheduler: a diffusers scheduler that takes the steps instead, row by row; None if `step`
+            does.
+        scales: float64 (n + 1,), the latents of `scheduler` over ours at each step.
+        noise_scale: size of the starting noise; 1 but for some spacings of Euler's method.
+        eta: noise that a step adds, where the sampler leaves that open.
+        corrections: steps at which no row may begin, because they correct the one before.
     """
 
     timesteps: Tensor
@@ -33,6 +42,11 @@ class Schedule:
     sigmas: Tensor
     prediction: str
     step: Sampler
+    scheduler: Any = None
+    scales: Tensor | None = None
+    noise_scale: float = 1.0
+    eta: float = 0.0
+    corrections: range = range(0)
 
     def __len__(self) -> int:
         return len(self.timesteps)
@@ -44,6 +58,24 @@ class Schedule:
         """
         shape = (-1, 1, 1, 1)
         return self.alphas[index].view(shape).to(like), self.sigmas[index].view(shape).to(like)
+
+    def initial(self, noise: Tensor) -> Tensor:
+        """The latents at the start, from standard normal noise."""
+        return noise if self.noise_scale == 1.0 else noise * self.noise_scale
+
+    def begin(self, step: int) -> int:
+        """The first step from `step` on at which a row may begin."""
+        return step + 1 if step in self.corrections else step
+
+    def solver(self, generator: torch.Generator, first_step: int = 0) -> RowSolver | None:
+        """What takes the steps of a row that begins at `first_step`; None if `step` does.
+
+        Args:
+            generator: of the noise of the row's steps, on the CPU.
+        """
+        if self.scheduler is None or self.scales is None:
+            return None
+        return RowSolver(self.scheduler, self.scales, self.eta, generator, first_step)
 
 
 Sampler = Callable[[Schedule, Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -60,10 +92,11 @@ def to_x0_eps(
     """The one-step predictions (x0, eps) that a network's output (b, c, h, w) stands for.
 
     v = alpha eps - sigma x0 (Salimans and Ho, arXiv 2202.00512); in flow matching the output is
-    eps - x0 (Lipman et al., arXiv 2210.02747).
+    eps - x0 (Lipman et al., arXiv 2210.02747). Of EDM (Karras et al., arXiv 2206.00364, table 1)
+    it is F = -v, where x0 is the data over its standard deviation (see `latent_scale`).
 
     Raises:
-        ValueError: if `prediction` is none of the four of `Schedule.prediction`.
+        ValueError: if `prediction` is none of those of `Schedule.prediction`.
     """
     if prediction == "v_prediction":
         return alpha * latents - sigma * output, sigma * latents + alpha * output
@@ -71,14 +104,28 @@ def to_x0_eps(
         return (latents - sigma * output) / alpha, output
     if prediction == "sample":
         return output, (latents - alpha * output) / sigma
+    if prediction == "edm_prediction":
+        return alpha * latents + sigma * output, sigma * latents - alpha * output
     if prediction == "flow_prediction":
         return latents - sigma * output, latents + alpha * output
     raise ValueError(f"unknown prediction type {prediction!r}")
 
 
-def apply_cfg(conditional: Tensor, unconditional: Tensor, scale: float | Tensor) -> Tensor:
-    """Classifier-free guidance (Ho and Salimans, arXiv 2207.12598): u + scale (c - u)."""
-    return unconditional + scale * (conditional - unconditional)
+def apply_cfg(
+    conditional: Tensor, unconditional: Tensor, scale: float | Tensor, rescale: float = 0.0
+) -> Tensor:
+    """Classifier-free guidance (Ho and Salimans, arXiv 2207.12598): u + scale (c - u).
+
+    Args:
+        rescale: how far each row's standard deviation is brought back to that of the conditional
+            output, in [0, 1] (Lin et al., arXiv 2305.08891, section 3.4).
+    """
+    guided = unconditional + scale * (conditional - unconditional)
+    if rescale == 0.0:
+        return guided
+    deviations = [output.std(dim=(1, 2, 3), keepdim=True) for output in (conditional, guided)]
+    rescaled = guided * (deviations[0] / deviations[1])
+    return rescale * rescaled + (1 - rescale) * guided
 
 
 def ddim(schedule: Schedule, index: Tensor, latents: Tensor, x0: Tensor, prev_x0: Tensor) -> Tensor:
@@ -111,7 +158,12 @@ def dpmpp_2m(
 
 
 def denoise_step(
-    schedule: Schedule, index: Tensor, latents: Tensor, output: Tensor, prev_x0: Tensor
+    schedule: Schedule,
+    index: Tensor,
+    latents: Tensor,
+    output: Tensor,
+    prev_x0: Tensor,
+    solvers: Sequence[RowSolver | None] = (),
 ) -> tuple[Tensor, Tensor]:
     """One denoising step of each row: its latents at step index + 1, and the x0 that it took.
 
@@ -120,83 +172,14 @@ def denoise_step(
         latents: (b, c, h, w), at the start of that step.
         output: the network's, of the same shape, after classifier-free guidance.
         prev_x0: the x0 of each row's step before, NaN where there is none.
+        solvers: of each row, if the schedule has a scheduler (see `Schedule.solver`); they advance.
     """
     alpha, sigma = schedule.level(index, latents)
     x0, _ = to_x0_eps(output, latents, alpha, sigma, schedule.prediction)
-    return schedule.step(schedule, index, latents, x0, prev_x0), x0
-
-
-SAMPLERS: dict[str, tuple[str, Sampler]] = {
-    "ddim": ("DDIMScheduler", ddim),
-    "euler": ("EulerDiscreteScheduler", ddim),
-    "dpm++": ("DPMSolverMultistepScheduler", dpmpp_2m),
-    "flow": ("FlowMatchEulerDiscreteScheduler", ddim),
-}
-"""By name: the diffusers scheduler that has the noise levels, and the step."""
-
-# PNDM, with which SD 1.5 came, has one state for all rows of a batch, but here rows stand at
-# different steps. DDIM has the same noise levels, at first order.
-NATIVE = {scheduler: name for name, (scheduler, _) in SAMPLERS.items()} | {"PNDMScheduler": "ddim"}
-
-
-def make_schedule(config: Mapping[str, Any], steps: int, sampler: str = "model") -> Schedule:
-    """The schedule of `steps` steps for a model.
-
-    Args:
-        config: of the diffusers scheduler that the model came with, with its `_class_name`.
-        steps: at least 1.
-        sampler: a name in `SAMPLERS`, or `model` for the sampler that the model came with.
-
-    Raises:
-        ValueError: if the sampler is unknown, does not fit the model's training, or is the model's
-            own and cannot be written as a function of the one-step x0; the message names those that
-            can.
-    """
-    import diffusers
-
-    own = str(config.get("_class_name", "DDIMScheduler"))
-    if sampler == "model":
-        if own not in NATIVE:
-            raise ValueError(
-                f"the model's scheduler {own} cannot be used; choose another with "
-                f"method.sampler: {', '.join(SAMPLERS)}"
-            )
-        sampler = NATIVE[own]
-    if sampler not in SAMPLERS:
-        raise ValueError(f"sampler is {sampler!r}; choose model, {', '.join(SAMPLERS)}")
-    if ("FlowMatch" in own) != (sampler == "flow"):
-        raise ValueError(
-            f"the model was trained for {own}; sampler {sampler!r} cannot run it, choose model"
-        )
-    name, step = SAMPLERS[sampler]
-    # Clipping and thresholding belong to models of pixels; they distort latents.
-    scheduler = getattr(diffusers, name).from_config(
-        dict(config), clip_sample=False, thresholding=False
-    )
-    if step is dpmpp_2m and (scheduler.config.algorithm_type, scheduler.config.solver_order) != (
-        "dpmsolver++",
-        2,
-    ):
-        raise ValueError(
-            f"DPM-Solver of type {scheduler.config.algorithm_type!r} and order "
-            f"{scheduler.config.solver_order} cannot be used; "
-            "choose another with method.sampler: ddim, euler"
-        )
-    scheduler.set_timesteps(steps)
-    alphas, sigmas = _levels(scheduler, sampler)
-    prediction = "flow_prediction" if sampler == "flow" else scheduler.config.prediction_type
-    return Schedule(scheduler.timesteps.clone(), alphas, sigmas, prediction, step)
-
-
-def _levels(scheduler: Any, sampler: str) -> tuple[Tensor, Tensor]:
-    """(alphas, sigmas), float64 (n + 1,), of a scheduler whose timesteps are set."""
-    if sampler == "ddim":
-        signal = scheduler.alphas_cumprod.double()[scheduler.timesteps]
-        power = torch.cat([signal, scheduler.final_alpha_cumprod.double().view(1)])
-        return power.sqrt(), (1 - power).sqrt()
-    sigmas = scheduler.sigmas.double()
-    if sampler == "flow":
-        return 1 - sigmas, sigmas
-    # These are sigma / alpha, as in k-diffusion; alpha^2 + sigma^2 = 1 then gives alpha.
-    alphas = (1 + sigmas.square()).rsqrt()
-    return alphas, sigmas * alphas
+    if schedule.scheduler is None:
+        return schedule.step(schedule, index, latents, x0, prev_x0), x0
+    rows = []
+    for solver, step, row, predicted in zip(solvers, index.tolist(), latents, output, strict=True):
+        assert solver is not None, "every row of such a schedule has a solver"
+        rows.append(solver.step(step, row, predicted))
+    return torch.stack(rows), x0

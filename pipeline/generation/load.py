@@ -51,6 +51,7 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
         [_lora(models[f"lora {number}"]) for number in range(len(config.lora))],
         models["tiny_vae"].path if "tiny_vae" in models else config.tiny_vae,
         config.compile,
+        config.clip_skip,
     )
     guide, judge = (
         load_classifier(models[role].path, config.taxonomy, config.label_map.get(role)).to(device)

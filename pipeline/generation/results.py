@@ -39,7 +39,7 @@ def blank_record(request: PlannedRequest, batch: int, taxonomy: Taxonomy) -> Rec
         row=request.row,
         batch=batch,
         prompt=request.prompt,
-        negative_prompt=request.negative_prompt,
+        negative_prompt=request.negative_prompt or "",
         emotion=None if is_mixture else target.name,
         mixture=target.name if is_mixture else None,
         target=dict(zip(taxonomy.labels, target.weights, strict=True)),

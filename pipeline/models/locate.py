@@ -18,8 +18,9 @@ from muse.diffusion.hub import (
     local_model,
     lora_and_strength,
 )
-from muse.diffusion.model_files import model_problems
+from muse.diffusion.model_files import ModelFolder, model_problems
 from muse.emotions.labels import clean
+from muse.method import Method
 from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED, SAME_JUDGE
 from pipeline.errors import UserError
@@ -92,11 +93,30 @@ def locate(config: Config, files: Files = READ) -> dict[str, Model]:
     if config.engine == "null":
         return {"model": Model("null", "", "")} | _filter_models(config, files)
     models = {role: _main_model(role, config, files) for role in ROLES}
+    check_sampler(Path(models["model"].path), config.method)
     models |= _parts(config, files)
     models |= _filter_models(config, files)
     if is_same_judge(models) and not config.allow_same_judge:
         raise UserError(f"--guide and --judge have the same weights; {SAME_JUDGE}")
     return models
+
+
+def check_sampler(model: Path, method: Method) -> None:
+    """Refuse a method whose sampler cannot run the diffusion model in a folder.
+
+    Of a single file the scheduler is known only once it is loaded.
+
+    Raises:
+        UserError: with the samplers or settings that can.
+    """
+    if not model.is_dir():
+        return
+    from muse.diffusion.schedules import schedule_of
+
+    try:
+        schedule_of(ModelFolder.read(model).config("scheduler"), method)
+    except ValueError as error:
+        raise UserError(f"config: method: {error}") from None
 
 
 def check_models(config: Config) -> list[str]:
@@ -237,9 +257,9 @@ def _safe_path(role: str, name: str, files: Files) -> Path:
             is no diffusion model of a known family.
     """
     path = local_path(role, name, files.download)
-    # Of a diffusion model that is incomplete or of another kind, that alone is reported.
-    problems = list(model_problems(path)) if role == "model" else []
-    problems = problems or list(problems_of(path))
+    problems = list(problems_of(path))
+    if role == "model" and not problems:
+        problems = list(model_problems(path))
     if problems:
         raise ValueError("\n  ".join(problems[:MAX_PROBLEMS]))
     return path

@@ -40,7 +40,7 @@ class PlannedRequest:
     row: int
     id: str | None
     prompt: str
-    negative_prompt: str
+    negative_prompt: str | None
     emotion: Mapping[str, float]
     image: str | bytes | None
     seed: int

@@ -129,6 +129,9 @@ def _toml(value: Any) -> str:
         return repr(value)
     if isinstance(value, str):
         return "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
+    if isinstance(value, Mapping):
+        inside = [f"{_key(key)} = {_toml(inner)}" for key, inner in value.items()]
+        return f"{{{', '.join(inside)}}}"
     return f"[{', '.join(map(_toml, value))}]"
 
 

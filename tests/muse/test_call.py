@@ -137,7 +137,7 @@ def test_one_generator_gives_each_prompt_a_seed_of_its_own():
             {"prompt": ["a dog", "a cat"], "generator": [torch.Generator()]},
             "generator has 1 entries for 2 prompts",
         ),
-        ({"negative_prompt": None}, "negative_prompt is None; give a text"),
+        ({"negative_prompt": [None]}, r"negative_prompt\[0\] is None; give a text"),
     ],
 )
 def test_a_mistake_is_named_with_its_remedy(arguments, message):
@@ -148,8 +148,8 @@ def test_a_mistake_is_named_with_its_remedy(arguments, message):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"steps": 1}, "num_inference_steps is 1; it should be greater than or equal to 2"),
-        ({"edit_guidance_scale": 0.5}, "guidance_scale is 0.5; it should be greater than"),
+        ({"steps": 0}, "num_inference_steps is 0; it should be greater than or equal to 1"),
+        ({"edit_guidance_scale": -0.5}, "guidance_scale is -0.5; it should be greater than"),
         ({"strength": 1.5}, "strength is 1.5; it should be less than or equal to 1"),
     ],
 )

@@ -5,7 +5,8 @@ import statistics
 import pytest
 import torch
 
-from muse.diffusion.sampler import make_schedule, to_x0_eps
+from muse.diffusion.sampler import to_x0_eps
+from muse.diffusion.schedules import make_schedule
 from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.method import Method

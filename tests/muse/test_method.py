@@ -6,10 +6,10 @@ from muse.method import Method
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": 1}, "greater than or equal to 2"),
+        ({"steps": 0}, "greater than or equal to 1"),
         ({"guidance_end": 1.5}, "less than or equal to 1"),
         ({"tokens": 2.5}, "valid integer"),
-        ({"sampler": "heun"}, "'model', 'ddim', 'euler', 'dpm"),
+        ({"sampler": "lms"}, "'model', 'ddim', 'ddpm', "),
         ({"iterations": 3}, "iterations"),
     ],
 )

@@ -26,5 +26,5 @@ def test_tokens_are_updated_until_the_end_of_guidance(random_backbone):
 
 
 def test_a_sampler_that_does_not_fit_the_model_is_refused(random_backbone):
-    with pytest.raises(ValueError, match="sampler 'flow' cannot run it"):
+    with pytest.raises(ValueError, match="sampler 'flow' cannot run a model"):
         _setup(random_backbone, sampler="flow")

@@ -106,8 +106,8 @@ def test_settings_survive_a_trip_to_a_worker_and_cannot_be_changed():
     assert (config.lora, config.filters) == (("a", "b"), {"beauty": 1.0})
     with pytest.raises(ValueError, match="frozen"):
         config.seed = 3
-    with pytest.raises(ValueError, match="greater than or equal to 2"):
-        config.method.replace(steps=1)
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        config.method.replace(steps=0)
 
 
 def test_what_a_row_asks_for_follows_the_taxonomy():

@@ -34,6 +34,7 @@ def load_backbone(
     lora: Sequence[str] = (),
     tiny_vae: str = "",
     compiled: bool = False,
+    clip_skip: int = 0,
 ) -> Backbone:
     """Load a diffusion model from safetensors; code in its folder is never run.
 
@@ -48,6 +49,7 @@ def load_backbone(
             on the way; `none` for the VAE itself. By default the one in the folder `tiny_vae/` of
             a model that is a folder, if it has one.
         compiled: have torch compile the network, once for any number of rows, as it is first used.
+        clip_skip: layers of the CLIP text encoders that are left out at the end, as in diffusers.
 
     Raises:
         ValueError: not a complete model of a known family, only pickled weights, a LoRA that
@@ -61,8 +63,11 @@ def load_backbone(
         pipe.vae = open_vae(vae)
     fuse_loras(pipe, lora)
     backbone: Backbone = FAMILIES[family](
-        pipe, device, DTYPES[dtype], open_tiny_vae(tiny_vae, str(path))
+        pipe, device, DTYPES[dtype], open_tiny_vae(tiny_vae, str(path)), clip_skip
     )
+    layers = min(model.config.num_hidden_layers for model in backbone.text.models)
+    if clip_skip >= layers:
+        raise ValueError(f"clip_skip is {clip_skip}, but a text encoder has {layers} layers")
     if compiled:
         backbone.network.compile(dynamic=True)
     return backbone

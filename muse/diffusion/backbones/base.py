@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -20,32 +22,54 @@ class Prompts:
     Attributes:
         ids: for each encoder int64 (b, length), padded.
         positions: for each encoder int64 (b, k), of its emotional tokens; k is 0 in a plain prompt.
+        absent: of negative prompts bool (b,), rows without one, not even an empty text; None for
+            other prompts.
     """
 
     ids: tuple[Tensor, ...]
     positions: tuple[Tensor, ...]
+    absent: Tensor | None = None
 
     def rows(self, index: Tensor) -> Prompts:
-        return Prompts(tuple(i[index] for i in self.ids), tuple(p[index] for p in self.positions))
+        return Prompts(
+            tuple(ids[index] for ids in self.ids),
+            tuple(positions[index] for positions in self.positions),
+            None if self.absent is None else self.absent[index],
+        )
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """The encoded prompts: context (b, length, d) and, in some families, pooled (b, p)."""
+    """What a network is told besides latents and timesteps.
+
+    Attributes:
+        context: (b, length, d), the encoded prompts.
+        pooled: (b, p), in some families.
+        guidance: (b,), the scale of classifier-free guidance, for networks that were distilled to
+            be told it (see `Backbone.embeds_guidance`).
+    """
 
     context: Tensor
     pooled: Tensor | None = None
+    guidance: Tensor | None = None
 
     def rows(self, index: Tensor) -> Conditioning:
-        return Conditioning(
-            self.context[index], None if self.pooled is None else self.pooled[index]
-        )
+        pooled = None if self.pooled is None else self.pooled[index]
+        guidance = None if self.guidance is None else self.guidance[index]
+        return Conditioning(self.context[index], pooled, guidance)
+
+    def guided(self, scale: Tensor | None) -> Conditioning:
+        """The same with scales of guidance (b,), of which the network is told; None for others."""
+        return replace(self, guidance=scale)
 
     @classmethod
     def cat(cls, parts: Sequence[Conditioning]) -> Conditioning:
         pooled = [part.pooled for part in parts if part.pooled is not None]
+        guidance = [part.guidance for part in parts if part.guidance is not None]
         return cls(
-            torch.cat([part.context for part in parts]), torch.cat(pooled) if pooled else None
+            torch.cat([part.context for part in parts]),
+            torch.cat(pooled) if pooled else None,
+            torch.cat(guidance) if guidance else None,
         )
 
 
@@ -59,6 +83,7 @@ class Backbone(Protocol):
         codec: between pixels and latents.
         latent_shape: (channels, height, width) of one image's latents.
         scheduler_config: of the model's own scheduler, with its `_class_name`.
+        embeds_guidance: the network is told the scale of guidance, and evaluated once a step.
     """
 
     device: torch.device
@@ -67,6 +92,7 @@ class Backbone(Protocol):
     codec: Codec
     latent_shape: tuple[int, int, int]
     scheduler_config: Mapping[str, Any]
+    embeds_guidance: bool
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
         """Conditioning of prompts, with emotional tokens (b, k, d) at their positions."""
@@ -82,6 +108,23 @@ def at_least_float32(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.float()
 
 
+def guidance_embedding(network: nn.Module, conditioning: Conditioning) -> Tensor | None:
+    """What a U-Net that embeds the guidance scale w is told of it, (b, d); None for others.
+
+    Sines and cosines of 1000 (w - 1), as those of timesteps (Meng et al., arXiv 2210.03142).
+    """
+    width = network.config.time_cond_proj_dim
+    if width is None:
+        return None
+    assert conditioning.guidance is not None, "such a network is told the scale of guidance"
+    half = width // 2
+    steps = torch.arange(half, device=conditioning.guidance.device, dtype=torch.float32)
+    frequencies = torch.exp(-math.log(10000.0) / (half - 1) * steps)
+    angles = 1000.0 * (conditioning.guidance[:, None] - 1) * frequencies[None]
+    embedding = torch.cat([angles.sin(), angles.cos()], dim=1)
+    return nn.functional.pad(embedding, (0, width % 2)).to(conditioning.context.dtype)
+
+
 def frozen(part: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
     """The module on that device in that dtype, in evaluation mode, without gradients of weights."""
     part = part.requires_grad_(False).eval()
@@ -95,11 +138,19 @@ class TextEncoders:
     """One or more text encoders with common emotional tokens.
 
     The dimension d of a token is the sum of the encoders' widths.
+
+    Args:
+        masked: let the encoders not attend to what follows the end of a prompt.
     """
 
     def __init__(
-        self, pairs: Sequence[tuple[Any, nn.Module]], device: torch.device, dtype: torch.dtype
+        self,
+        pairs: Sequence[tuple[Any, nn.Module]],
+        device: torch.device,
+        dtype: torch.dtype,
+        masked: bool = False,
     ):
+        self.masked = masked
         self.tokenizers = [tokenizer for tokenizer, _ in pairs]
         self.models = [frozen(model, device, dtype) for _, model in pairs]
         self.tables = [model.get_input_embeddings() for model in self.models]
@@ -117,7 +168,13 @@ class TextEncoders:
             [size.expand(width) for size, width in zip(sizes, self.widths, strict=True)]
         )
 
+    def negative(self, prompts: Sequence[str | None]) -> Prompts:
+        """Negative prompts; one that is None is read as an empty text, and noted as `absent`."""
+        absent = torch.tensor([prompt is None for prompt in prompts])
+        return replace(self.plain([prompt or "" for prompt in prompts]), absent=absent)
+
     def plain(self, prompts: list[str]) -> Prompts:
+        """Prompts without emotional tokens."""
         ids = [
             tokenizer(
                 prompts,
@@ -128,9 +185,8 @@ class TextEncoders:
             ).input_ids
             for tokenizer in self.tokenizers
         ]
-        return Prompts(
-            tuple(ids), tuple(torch.empty(len(prompts), 0, dtype=torch.long) for _ in ids)
-        )
+        no_positions = torch.empty(len(prompts), 0, dtype=torch.long)
+        return Prompts(tuple(ids), (no_positions,) * len(ids))
 
     def open(
         self, prompts: list[str], targets: list[Target], count: int, prompt_suffix: str
@@ -153,15 +209,27 @@ class TextEncoders:
         """The output of every encoder, with all its hidden states."""
         outputs = []
         parts = [None] * len(self.models) if tokens is None else tokens.split(self.widths, dim=-1)
-        for model, table, ids, positions, part in zip(
-            self.models, self.tables, prompts.ids, prompts.positions, parts, strict=True
+        for number, (ids, positions, part) in enumerate(
+            zip(prompts.ids, prompts.positions, parts, strict=True)
         ):
-            if part is None:
-                outputs.append(model(ids.to(self.device), output_hidden_states=True))
-            else:
-                with spliced(table, positions, part):
-                    outputs.append(model(ids.to(self.device), output_hidden_states=True))
+            splice = (
+                nullcontext() if part is None else spliced(self.tables[number], positions, part)
+            )
+            with splice:
+                outputs.append(self._encode(number, ids))
         return outputs
+
+    def _encode(self, number: int, ids: Tensor) -> Any:
+        """The output of one encoder for ids (b, length)."""
+        mask = None
+        if self.masked:
+            # A prompt ends with its first end marker; what pads it may be the same token.
+            is_end = ids == self.tokenizers[number].eos_token_id
+            ends = is_end.int().argmax(dim=1, keepdim=True)
+            mask = (torch.arange(ids.shape[1]) <= ends).long().to(self.device)
+        return self.models[number](
+            ids.to(self.device), attention_mask=mask, output_hidden_states=True
+        )
 
 
 class Codec:
@@ -170,10 +238,17 @@ class Codec:
     Args:
         tiny_vae: an approximate decoder (`AutoencoderTiny`, the TAESD family) for the inner loop
             and for WHEN; None for the VAE there, too.
+        scale: the latents of the model's pipeline over those that are denoised here (see
+            `muse.diffusion.schedules.latent_scale`).
     """
 
     def __init__(
-        self, vae: nn.Module, tiny_vae: nn.Module | None, device: torch.device, dtype: torch.dtype
+        self,
+        vae: nn.Module,
+        tiny_vae: nn.Module | None,
+        device: torch.device,
+        dtype: torch.dtype,
+        scale: float = 1.0,
     ):
         # SDXL's first VAE overflows in half precision; its config says so.
         exact = (
@@ -188,24 +263,31 @@ class Codec:
             else frozen(tiny_vae, device, dtype).to(memory_format=torch.channels_last)
         )
         self.pixels_per_latent = 2 ** (len(vae.config.block_out_channels) - 1)
-        self.shift = getattr(vae.config, "shift_factor", None) or 0.0
-        self.dtype = exact
+        self.shift: Tensor | float = getattr(vae.config, "shift_factor", None) or 0.0
+        self.dtype, self.scale = exact, scale
+        # Statistics of each channel, by which some VAEs' latents are normalised.
+        mean, spread = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
+        self.spread: Tensor | float = scale
+        if mean is not None and spread is not None:
+            self.shift = self.shift + torch.tensor(mean, device=device).view(1, -1, 1, 1)
+            self.spread = scale * torch.tensor(spread, device=device).view(1, -1, 1, 1)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Pixels float32 (b, 3, h, w), about [0, 1], not clamped."""
-        scaled = latents / self.vae.config.scaling_factor + self.shift
+        scaled = latents * self.spread / self.vae.config.scaling_factor + self.shift
         return at_least_float32(self.vae.decode(scaled.to(self.dtype)).sample) / 2 + 0.5
 
     def decode_draft(self, latents: Tensor) -> Tensor:
         """As `decode`, by the tiny decoder if there is one."""
         if self.tiny is not None:
-            return at_least_float32(self.tiny.decode(latents.to(self.tiny.dtype)).sample) / 2 + 0.5
+            scaled = (latents * self.scale).to(self.tiny.dtype)
+            return at_least_float32(self.tiny.decode(scaled).sample) / 2 + 0.5
         return self.decode(latents)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Latents (the mean of the posterior), float32, of pixels (b, 3, h, w) in [0, 1]."""
         mean = at_least_float32(self.vae.encode((pixels * 2 - 1).to(self.dtype)).latent_dist.mean)
-        return (mean - self.shift) * self.vae.config.scaling_factor
+        return (mean - self.shift) * self.vae.config.scaling_factor / self.spread
 
 
 def move(part: Backbone | TextEncoders | Codec, device: torch.device) -> None:

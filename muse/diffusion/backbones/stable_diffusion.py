@@ -12,7 +12,9 @@ from muse.diffusion.backbones.base import (
     TextEncoders,
     at_least_float32,
     frozen,
+    guidance_embedding,
 )
+from muse.diffusion.schedules import latent_scale
 
 
 class StableDiffusion:
@@ -24,21 +26,36 @@ class StableDiffusion:
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
         tiny_vae: nn.Module | None = None,
+        clip_skip: int = 0,
     ):
+        self.clip_skip = clip_skip
         self.device, self.dtype = torch.device(device), dtype
-        self.text = TextEncoders([(pipe.tokenizer, pipe.text_encoder)], self.device, dtype)
-        self.codec = Codec(pipe.vae, tiny_vae, self.device, dtype)
+        masked = bool(getattr(pipe.text_encoder.config, "use_attention_mask", False))
+        self.text = TextEncoders([(pipe.tokenizer, pipe.text_encoder)], self.device, dtype, masked)
+        self.codec = Codec(
+            pipe.vae, tiny_vae, self.device, dtype, latent_scale(pipe.scheduler.config)
+        )
         self.network = frozen(pipe.unet, self.device, dtype).to(memory_format=torch.channels_last)
         self.scheduler_config = pipe.scheduler.config
+        self.embeds_guidance = self.network.config.time_cond_proj_dim is not None
         cells = self.network.config.sample_size
         self.latent_shape = (self.network.config.in_channels, cells, cells)
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
         (output,) = self.text.encode(prompts, tokens)
+        # As in diffusers, negative prompts are read from the last layer all the same.
+        if self.clip_skip and prompts.absent is None:
+            encoder = self.text.models[0]
+            # Before transformers 5 the encoder lay one level deeper.
+            normalise = getattr(encoder, "text_model", encoder).final_layer_norm
+            return Conditioning(normalise(output.hidden_states[-1 - self.clip_skip]))
         return Conditioning(output.last_hidden_state)
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         output = self.network(
-            latents.to(self.dtype), timesteps, encoder_hidden_states=conditioning.context
+            latents.to(self.dtype),
+            timesteps,
+            encoder_hidden_states=conditioning.context,
+            timestep_cond=guidance_embedding(self.network, conditioning),
         )
         return at_least_float32(output.sample)

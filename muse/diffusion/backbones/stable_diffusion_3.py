@@ -16,6 +16,7 @@ from muse.diffusion.backbones.base import (
     at_least_float32,
     frozen,
 )
+from muse.diffusion.schedules import latent_scale
 from muse.emotions import Target
 
 
@@ -28,23 +29,30 @@ class StableDiffusion3:
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
         tiny_vae: nn.Module | None = None,
+        clip_skip: int = 0,
     ):
+        self.clip_skip = clip_skip
         self.device, self.dtype = torch.device(device), dtype
         pairs = [(pipe.tokenizer, pipe.text_encoder), (pipe.tokenizer_2, pipe.text_encoder_2)]
         t5 = None
         if pipe.text_encoder_3 is not None:
             t5 = pipe.tokenizer_3, frozen(pipe.text_encoder_3, self.device, dtype)
         self.text = ClipsAndT5(pairs, t5, self.device, dtype)
-        self.codec = Codec(pipe.vae, tiny_vae, self.device, dtype)
+        self.codec = Codec(
+            pipe.vae, tiny_vae, self.device, dtype, latent_scale(pipe.scheduler.config)
+        )
         self.network = frozen(pipe.transformer, self.device, dtype)
         self.scheduler_config = pipe.scheduler.config
+        self.embeds_guidance = False
         config = self.network.config
         self.latent_shape = (config.in_channels, config.sample_size, config.sample_size)
         self.width = config.joint_attention_dim
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
         outputs = self.text.encode(prompts, tokens)
-        clips = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
+        # As in diffusers, negative prompts are read from the same layer whatever `clip_skip` is.
+        layer = -2 - (self.clip_skip if prompts.absent is None else 0)
+        clips = torch.cat([output.hidden_states[layer] for output in outputs], dim=-1)
         pooled = torch.cat([output.text_embeds for output in outputs], dim=-1)
         clips = F.pad(clips, (0, self.width - clips.shape[-1]))
         return Conditioning(
@@ -54,7 +62,7 @@ class StableDiffusion3:
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         output = self.network(
             hidden_states=latents.to(self.dtype),
-            timestep=timesteps.to(self.dtype),
+            timestep=timesteps,
             encoder_hidden_states=conditioning.context,
             pooled_projections=conditioning.pooled,
         )

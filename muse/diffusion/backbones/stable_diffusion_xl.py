@@ -12,7 +12,9 @@ from muse.diffusion.backbones.base import (
     TextEncoders,
     at_least_float32,
     frozen,
+    guidance_embedding,
 )
+from muse.diffusion.schedules import latent_scale
 
 
 class StableDiffusionXL:
@@ -24,13 +26,18 @@ class StableDiffusionXL:
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
         tiny_vae: nn.Module | None = None,
+        clip_skip: int = 0,
     ):
+        self.clip_skip = clip_skip
         self.device, self.dtype = torch.device(device), dtype
         pairs = [(pipe.tokenizer, pipe.text_encoder), (pipe.tokenizer_2, pipe.text_encoder_2)]
         self.text = TextEncoders(pairs, self.device, dtype)
-        self.codec = Codec(pipe.vae, tiny_vae, self.device, dtype)
+        self.codec = Codec(
+            pipe.vae, tiny_vae, self.device, dtype, latent_scale(pipe.scheduler.config)
+        )
         self.network = frozen(pipe.unet, self.device, dtype).to(memory_format=torch.channels_last)
         self.scheduler_config = pipe.scheduler.config
+        self.embeds_guidance = self.network.config.time_cond_proj_dim is not None
         cells = self.network.config.sample_size
         self.latent_shape = (self.network.config.in_channels, cells, cells)
         side = float(cells * self.codec.pixels_per_latent)
@@ -38,21 +45,19 @@ class StableDiffusionXL:
         self.time_ids = torch.tensor(
             [[side, side, 0.0, 0.0, side, side]], device=self.device, dtype=dtype
         )
-        self.empty_is_zero = bool(pipe.config.get("force_zeros_for_empty_prompt", True))
+        # The family was trained with zeros for no prompt; an empty one is encoded as any other.
+        self.absent_is_zero = bool(pipe.config.get("force_zeros_for_empty_prompt", True))
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
         outputs = self.text.encode(prompts, tokens)
-        context = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
+        # As in diffusers, negative prompts are read from the same layer whatever `clip_skip` is.
+        layer = -2 - (self.clip_skip if prompts.absent is None else 0)
+        context = torch.cat([output.hidden_states[layer] for output in outputs], dim=-1)
         pooled = outputs[-1].text_embeds
-        if tokens is None and self.empty_is_zero:
-            mask = self._not_empty(prompts).to(context.dtype)
+        if prompts.absent is not None and self.absent_is_zero:
+            mask = (~prompts.absent).to(context)
             context, pooled = context * mask[:, None, None], pooled * mask[:, None]
         return Conditioning(context, pooled)
-
-    def _not_empty(self, prompts: Prompts) -> Tensor:
-        """Bool (b,): whether a prompt has words; the family was trained with zeros if not."""
-        # An empty prompt has its end token right after the start token.
-        return (prompts.ids[0][:, 1] != self.text.tokenizers[0].eos_token_id).to(self.device)
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         added = {
@@ -64,5 +69,6 @@ class StableDiffusionXL:
             timesteps,
             encoder_hidden_states=conditioning.context,
             added_cond_kwargs=added,
+            timestep_cond=guidance_embedding(self.network, conditioning),
         )
         return at_least_float32(output.sample)

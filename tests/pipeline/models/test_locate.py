@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from muse.method import Method
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.models.locate import check_models, locate
@@ -160,6 +161,19 @@ def test_files_of_other_programs_beside_a_diffusion_model_are_no_problem(diffusi
         (diffusion / part / "model.onnx").touch()
     (diffusion / "vae_decoder" / "config.json").write_text("not JSON")
     assert locate(Config(model=str(diffusion)))["model"].path == str(diffusion)
+
+
+@pytest.mark.parametrize(
+    ("method", "problem"),
+    [
+        ({"sampler": "flow"}, "sampler 'flow' cannot run a model that was trained for a diffusion"),
+        ({"scheduler": {"karras": True}}, r"method\.scheduler has 'karras'"),
+        ({"steps": 1, "scheduler": {"timestep_spacing": "leading"}}, "does not begin at noise"),
+    ],
+)
+def test_a_sampler_that_does_not_fit_the_model_is_told_before_anything_is_loaded(method, problem):
+    with pytest.raises(UserError, match=f"config: method: .*{problem}"):
+        check_models(Config(method=Method(**method)))
 
 
 def test_a_model_that_would_be_downloaded_is_reported_and_not_fetched(monkeypatch, tmp_path):

@@ -1,0 +1,185 @@
+"""The schedule of a model: which sampler runs it, at which noise levels."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from muse.diffusion.sampler import Sampler, Schedule, ddim, dpmpp_2m
+from muse.diffusion.schedulers import MODEL, choose_scheduler, second_stages, training_of
+from muse.method import Method
+
+NEVER_OPTIONS = ("clip_sample", "thresholding")
+"""Settings that belong to models of pixels, and distort latents."""
+
+
+def make_schedule(
+    config: Mapping[str, Any],
+    steps: int,
+    sampler: str = MODEL,
+    options: Mapping[str, Any] | None = None,
+    eta: float = 0.0,
+) -> Schedule:
+    """The schedule of `steps` steps for a model.
+
+    Heun's method evaluates the network twice a step, and PNDM twice in its first: such a schedule
+    has an entry for each evaluation.
+
+    Args:
+        config: of the diffusers scheduler that the model came with, with its `_class_name`.
+        steps: at least 1.
+        sampler: a name in `muse.diffusion.schedulers.SAMPLERS`, or `model` for the one that the
+            model came with.
+        options: settings of the diffusers scheduler that replace those of `config`.
+        eta: noise that DDIM and TCD add in a step, in [0, 1].
+
+    Raises:
+        ValueError: if the sampler is unknown or does not fit the model's training, or an option is
+            not one of the scheduler; the message names those that are.
+    """
+    name, fixed = choose_scheduler(config, sampler)
+    scheduler = _scheduler(name, config, fixed, options or {})
+    try:
+        scheduler.set_timesteps(steps)
+    except (ValueError, NotImplementedError, ImportError) as error:
+        raise ValueError(f"{name} cannot make {steps} steps: {error}") from None
+    training = training_of({**scheduler.config, "_class_name": name})
+    alphas, sigmas, scales = _levels(scheduler, name, training)
+    if float(alphas[0]) > float(sigmas[0]):
+        raise ValueError(
+            f"{name} with {steps} step(s) does not begin at noise, but at timestep "
+            f"{float(scheduler.timesteps[0]):g}; take more steps, or set "
+            'method.scheduler.timestep_spacing = "trailing"'
+        )
+    step = _own_step(scheduler, name, eta)
+    noise_scale = float(getattr(scheduler, "init_noise_sigma", 1.0) / scales[0])
+    return Schedule(
+        scheduler.timesteps.clone(),
+        alphas,
+        sigmas,
+        _prediction(scheduler, training),
+        step or ddim,
+        scheduler=None if step else scheduler,
+        scales=scales,
+        noise_scale=1.0 if abs(noise_scale - 1.0) < 1e-6 else noise_scale,
+        eta=eta,
+        corrections=second_stages(name, len(scheduler.timesteps)),
+    )
+
+
+def schedule_of(config: Mapping[str, Any], method: Method) -> Schedule:
+    """The schedule of a method for a model; see `make_schedule`."""
+    return make_schedule(config, method.steps, method.sampler, method.scheduler, method.eta)
+
+
+def latent_scale(config: Mapping[str, Any]) -> float:
+    """The latents of a VAE over those that a model denoises, by its scheduler's config.
+
+    It is 1, or for EDM the standard deviation of the data, of which our latents are in units.
+    """
+    return float(config.get("sigma_data", 0.5)) if training_of(config) == "edm" else 1.0
+
+
+def _scheduler(
+    name: str, config: Mapping[str, Any], fixed: Mapping[str, Any], options: Mapping[str, Any]
+) -> Any:
+    """The diffusers scheduler of a class, without its timesteps."""
+    import diffusers
+
+    kind = getattr(diffusers, name)
+    known = inspect.signature(kind.__init__).parameters
+    for key, value in options.items():
+        if key not in known or key in NEVER_OPTIONS:
+            allowed = [key for key in known if key not in ("self", *NEVER_OPTIONS)]
+            raise ValueError(
+                f"method.scheduler has {key!r}, which is no setting of {name}; "
+                f"choose {', '.join(allowed)}"
+            )
+        default = known[key].default
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = is_number if isinstance(default, float) else isinstance(value, type(default))
+        if default is not None and not fits:
+            raise ValueError(
+                f"method.scheduler.{key} is {value!r}; {name} takes {type(default).__name__}, "
+                f"as {default!r}"
+            )
+    off = dict.fromkeys(NEVER_OPTIONS, False)
+    try:
+        # Not merged into the config, of which diffusers drops what it notes as mere defaults.
+        scheduler = kind.from_config(dict(config), **{**fixed, **options, **off})
+    except (ValueError, NotImplementedError, ImportError) as error:
+        raise ValueError(f"{name} does not take these settings: {error}") from None
+    _refuse_variants(scheduler, name)
+    return scheduler
+
+
+def _refuse_variants(scheduler: Any, name: str) -> None:
+    """Refuse settings that a schedule cannot have."""
+    config = scheduler.config
+    if name == "PNDMScheduler" and not config.skip_prk_steps:
+        raise ValueError(
+            "PNDM with Runge-Kutta steps cannot be used; set method.scheduler.skip_prk_steps = "
+            "true, as Stable Diffusion does, or choose method.sampler"
+        )
+    if config.get("use_dynamic_shifting"):
+        raise ValueError(
+            f"{name} with a shift that depends on the size of the image cannot be used; set "
+            "method.scheduler.use_dynamic_shifting = false, and method.scheduler.shift"
+        )
+
+
+def _own_step(scheduler: Any, name: str, eta: float) -> Sampler | None:
+    """The step of this module that equals the scheduler's; None if there is none."""
+    config = scheduler.config
+    if name == "DDIMScheduler":
+        return ddim if eta == 0.0 else None
+    if name in ("EulerDiscreteScheduler", "EDMEulerScheduler"):
+        return ddim
+    if name == "FlowMatchEulerDiscreteScheduler":
+        return None if config.stochastic_sampling else ddim
+    if name in ("DPMSolverMultistepScheduler", "EDMDPMSolverMultistepScheduler"):
+        kind = (config.algorithm_type, config.solver_order, config.solver_type)
+        ends_clean = config.final_sigmas_type == "zero"
+        return dpmpp_2m if kind == ("dpmsolver++", 2, "midpoint") and ends_clean else None
+    return None
+
+
+def _prediction(scheduler: Any, training: str) -> str:
+    """What the network's output means; see `Schedule.prediction`."""
+    if training == "flow":
+        return "flow_prediction"
+    prediction = str(scheduler.config.prediction_type)
+    return "edm_prediction" if (training, prediction) == ("edm", "epsilon") else prediction
+
+
+def _levels(scheduler: Any, name: str, training: str) -> tuple[Tensor, Tensor, Tensor]:
+    """(alphas, sigmas, scales), float64 (n + 1,), of a scheduler whose timesteps are set."""
+    if hasattr(scheduler, "alphas_cumprod") and not hasattr(scheduler, "sigmas"):
+        signal = scheduler.alphas_cumprod.double()[scheduler.timesteps.long()]
+        power = torch.cat([signal, _final_power(scheduler, name).double().view(1)])
+        return power.sqrt(), (1 - power).sqrt(), torch.ones_like(power)
+    sigmas = scheduler.sigmas.double().cpu()
+    if training == "flow":
+        return 1 - sigmas, sigmas, torch.ones_like(sigmas)
+    if training == "edm":
+        # The network is given x / sqrt(sigma^2 + data^2), which is z; x0 is in units of `data`.
+        data = float(scheduler.config.sigma_data)
+        scales = (data**2 + sigmas.square()).sqrt()
+        return data / scales, sigmas / scales, scales
+    # These are sigma / alpha, as in k-diffusion; alpha^2 + sigma^2 = 1 then gives alpha.
+    alphas = (1 + sigmas.square()).rsqrt()
+    keeps_z = name in ("DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
+    return alphas, sigmas * alphas, torch.ones_like(alphas) if keeps_z else 1 / alphas
+
+
+def _final_power(scheduler: Any, name: str) -> Tensor:
+    """The signal's power alpha^2 at the end."""
+    if name == "TCDScheduler":
+        return scheduler.alphas_cumprod[0]
+    if name in ("DDPMScheduler", "LCMScheduler"):
+        return torch.tensor(1.0)
+    return scheduler.final_alpha_cumprod

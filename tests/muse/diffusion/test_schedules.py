@@ -1,0 +1,116 @@
+"""Schedules of all samplers, their options, and what is refused."""
+
+import diffusers
+import pytest
+import torch
+
+from muse.diffusion.schedulers import SAMPLERS
+from muse.diffusion.schedules import latent_scale, make_schedule
+
+SD15 = {
+    "_class_name": "PNDMScheduler",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "skip_prk_steps": True,
+    "set_alpha_to_one": False,
+    "steps_offset": 1,
+}
+SD3 = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
+PLAYGROUND = {"_class_name": "EDMDPMSolverMultistepScheduler", "sigma_data": 0.5}
+CONFIGS = {"diffusion": SD15, "flow": SD3, "edm": PLAYGROUND}
+CELLS = [(training, name) for training, known in SAMPLERS.items() for name in known]
+
+
+@pytest.mark.parametrize(("training", "sampler"), CELLS)
+@pytest.mark.parametrize("steps", [2, 8])
+def test_every_schedule_falls_from_noise_to_signal(training, sampler, steps):
+    schedule = make_schedule(CONFIGS[training], steps, sampler)
+    assert len(schedule.alphas) == len(schedule.sigmas) == len(schedule) + 1
+    ratio = schedule.sigmas / schedule.alphas
+    assert (ratio[1:] <= ratio[:-1]).all()
+    assert ratio[0] > (1 if steps == 2 else 5)
+    assert ratio[-1] < 0.1
+    total = schedule.alphas + schedule.sigmas
+    if training != "flow":
+        total = schedule.alphas.square() + schedule.sigmas.square()
+    assert torch.allclose(total, torch.ones_like(total))
+
+
+def test_a_row_begins_where_a_step_begins():
+    heun, pndm = (make_schedule(SD15, 4, sampler) for sampler in ("heun", "pndm"))
+    assert [heun.begin(step) for step in range(5)] == [0, 2, 2, 4, 4]
+    assert [pndm.begin(step) for step in range(4)] == [0, 2, 2, 3]
+
+
+def test_spacing_that_starts_elsewhere_scales_the_noise():
+    leading, trailing = (
+        make_schedule(SD15, 4, "euler", {"timestep_spacing": spacing})
+        for spacing in ("leading", "trailing")
+    )
+    noise = torch.ones(1, 4, 2, 2)
+    assert torch.equal(leading.initial(noise), noise)
+    assert torch.allclose(trailing.initial(noise), noise * float(trailing.sigmas[0]))
+
+
+def test_options_replace_what_the_model_left_at_its_defaults():
+    """diffusers notes which settings a config did not name, and drops them for another class."""
+    config = diffusers.DDIMScheduler.from_config(SD15).config
+    config = {**config, "_class_name": "DDIMScheduler"}
+    assert "timestep_spacing" in config["_use_default_values"]
+    trailing = make_schedule(config, 1, "euler", {"timestep_spacing": "trailing"})
+    assert trailing.timesteps.tolist() == [999.0]
+
+
+def test_options_replace_the_models_settings():
+    karras = make_schedule(SD15, 8, "euler", {"use_karras_sigmas": True})
+    theirs = diffusers.EulerDiscreteScheduler.from_config(SD15, use_karras_sigmas=True)
+    theirs.set_timesteps(8)
+    assert karras.timesteps.tolist() == theirs.timesteps.tolist()
+    shifted = make_schedule(SD3, 8, options={"shift": 1.0})
+    assert float(shifted.sigmas[4]) < float(make_schedule(SD3, 8).sigmas[4])
+    assert make_schedule(SD15, 4, "dpm++", {"prediction_type": "v_prediction"}).prediction == (
+        "v_prediction"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sampler", "options", "problem"),
+    [
+        (
+            "ddim",
+            {"use_karras": True},
+            "'use_karras', which is no setting of DDIMScheduler",
+        ),
+        ("ddim", {"clip_sample": True}, "'clip_sample', which is no setting"),
+        ("euler", {"use_karras_sigmas": "yes"}, "is 'yes'; EulerDiscreteScheduler takes bool"),
+        ("ddim", {"beta_start": True}, "takes float, as 0.0001"),
+        ("euler", {"timestep_spacing": "wide"}, "EulerDiscreteScheduler"),
+        ("pndm", {"skip_prk_steps": False}, r"method\.scheduler\.skip_prk_steps = true"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(sampler, options, problem):
+    with pytest.raises(ValueError, match=problem):
+        make_schedule(SD15, 4, sampler, options)
+
+
+def test_what_a_schedule_cannot_have_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match=r"use_dynamic_shifting = false"):
+        make_schedule({**SD3, "use_dynamic_shifting": True}, 4)
+    with pytest.raises(ValueError, match="LCMScheduler cannot make 60 steps"):
+        make_schedule(SD15, 60, "lcm")
+    with pytest.raises(ValueError, match=r"DEISMultistepScheduler cannot .*method\.sampler: ddim"):
+        make_schedule({**SD15, "_class_name": "DEISMultistepScheduler"}, 4)
+
+
+def test_one_step_begins_at_noise_or_is_refused():
+    with pytest.raises(ValueError, match=r'not begin at noise.*timestep_spacing = "trailing"'):
+        make_schedule(SD15, 1)
+    one = make_schedule(SD15, 1, "euler", {"timestep_spacing": "trailing"})
+    assert one.timesteps.tolist() == [999.0]
+    assert len(make_schedule(SD3, 1)) == len(make_schedule(PLAYGROUND, 1)) == 1
+
+
+def test_latents_of_edm_are_in_units_of_the_datas_deviation():
+    assert latent_scale(PLAYGROUND) == 0.5
+    assert latent_scale(SD15) == latent_scale(SD3) == 1.0
