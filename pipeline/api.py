@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.rows import table_of
+from pipeline.corpora.flags import Flags, write_flags
+from pipeline.corpora.refilter import refilter
 from pipeline.errors import UserError
 from pipeline.execute import execute
 from pipeline.generation.verdicts import ACCEPTED
@@ -185,6 +187,26 @@ class Corpus:
     ) -> Grid:
         """The first samples with their pictures, as a grid that a notebook displays."""
         return Grid(tuple(islice(self.samples(status, emotion), count)))
+
+    def refilter(
+        self, output: str | Path, flags: Mapping[str, str] | None = None, **settings: Any
+    ) -> Corpus:
+        """Another corpus of these samples, under other thresholds, without a model.
+
+        Args:
+            flags: `accept` or `reject` by key, which go before the thresholds; they are kept in
+                `OUTPUT.flags.parquet`.
+            settings: the thresholds that change, as `min_confidence=0.8`.
+
+        Raises:
+            UserError: the corpus is not complete, or a setting would need new images.
+        """
+        by_hand = None
+        if flags:
+            by_hand = location(f"{str(output).rstrip('/')}.flags.parquet")
+            write_flags(by_hand, Flags(self._rows.run.fingerprint, flags))
+        refilter(self.location, location(str(output)), [], settings, _warn, by_hand)
+        return Corpus(output)
 
     def _repr_html_(self) -> str:
         return f"<p>{escape(repr(self))}</p>{self.show(12)._repr_html_()}"

@@ -84,6 +84,14 @@ def test_a_notebook_shows_a_grid_in_which_no_prompt_is_markup(tmp_path):
     assert re.search(r"Corpus .*: 9 requests, complete", repr(corpus))
 
 
+def test_flags_and_thresholds_make_another_corpus(corpus, tmp_path):
+    first, *others = [sample.key for sample in corpus]
+    picked = corpus.refilter(tmp_path / "picked", {first: "reject"})
+    assert [sample.key for sample in picked] == others
+    sure = corpus.refilter(tmp_path / "sure", min_confidence=0.9)
+    assert all(sample.metadata["judge_confidence"] >= 0.9 for sample in sure)
+
+
 def test_what_is_no_corpus_is_refused(tmp_path):
     with pytest.raises(UserError):
         Corpus(tmp_path)

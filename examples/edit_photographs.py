@@ -1,0 +1,14 @@
+# %% Edit photographs: each with a caption of what it shows, toward two emotions.
+from PIL import Image
+
+from pipeline import run
+
+photograph = Image.open("manifests/examples/images/snowy-mountain.png")
+rows = [
+    {"prompt": "a boat on a snowy mountain", "image": photograph, "emotion": name}
+    for name in ("contentment", "fear")
+]
+corpus = run(rows, "out/edits", executor="local", min_source_similarity=0.3)
+
+# %% How much of the photograph is left, by CLIP and by structure.
+print(corpus.metadata[["emotion", "status", "source_similarity", "source_ssim"]])
