@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MAX_WORDS = 20
 """Unknown words that are listed; the others are summed up."""
 
+MAX_PROMPT = 120
+"""Characters of a prompt that are printed."""
+
 RANGES = ((1, 5), (6, 20), (21, 100), (101, 1 << 30))
 """Tokens that are cut off, from and to, for which rows are counted together."""
 
@@ -23,6 +26,7 @@ def print_summary(summary: ManifestSummary, config: Config) -> None:
     """Tables of a manifest's requests, of what is odd about its rows, and of its images."""
     print_requests(summary, config)
     print_facts("The manifest", dict(_facts(summary)))
+    print_facts("Prompts", dict(_prompts(summary)))
     if summary.cut_prompts:
         print_counts("Prompts that are cut, by tokens", ("rows",), list(_cut(summary)))
     if summary.unknown_words:
@@ -44,6 +48,13 @@ def _facts(summary: ManifestSummary) -> Iterator[tuple[str, str]]:
         yield "source images", ", ".join(image_facts(summary.images))
     for problem in summary.problems[:5]:
         yield "unusable image", str(problem)
+
+
+def _prompts(summary: ManifestSummary) -> Iterator[tuple[str, str]]:
+    """The first prompts, cut to about two lines."""
+    for row, prompt in summary.examples.items():
+        cut = prompt if len(prompt) <= MAX_PROMPT else f"{prompt[:MAX_PROMPT]}..."
+        yield f"row {row}", " ".join(cut.split())
 
 
 def _cut(summary: ManifestSummary) -> Iterator[tuple[str, tuple[int]]]:

@@ -20,6 +20,9 @@ from pipeline.planning.plan import planned_requests
 from pipeline.planning.prompt_check import PromptCheck
 from pipeline.storage.addresses import public
 
+MAX_EXAMPLES = 8
+"""Prompts that are listed."""
+
 MAX_REPEATED = 10
 """Rows that repeat an earlier one and are listed; the others are counted."""
 
@@ -61,6 +64,7 @@ class ManifestSummary:
         generate, edit: requests of either task by emotion; of a mixture by its members.
         images: the source images, if there are any.
         cut_prompts: how many rows have a prompt of which so many tokens are not read.
+        examples: the first prompts that differ, by the row in which each is first.
         unknown_words: words that the embedded model does not know, and in how many rows they are.
         repeated: how many rows have the prompt, image, emotion and seed of an earlier one.
         repeated_rows: the first of them, each with the row that it repeats.
@@ -73,6 +77,7 @@ class ManifestSummary:
     generate: Mapping[str, int]
     edit: Mapping[str, int]
     images: SourceImages | None
+    examples: Mapping[int, str]
     cut_prompts: Mapping[int, int]
     unknown_words: Mapping[str, int]
     repeated: int
@@ -130,6 +135,7 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
     generate: Counter[str] = Counter()
     edit: Counter[str] = Counter()
     counted = 0
+    examples: dict[str, int] = {}
 
     def count(row: Row) -> None:
         nonlocal counted
@@ -138,6 +144,8 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
         (generate if row.image is None else edit).update(names)
         counted += len(names)
         if names:
+            if len(examples) < MAX_EXAMPLES:
+                examples.setdefault(row.prompt, row.number)
             for check in (images, prompts, repetitions):
                 check.add(row)
 
@@ -150,6 +158,7 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
         generate=generate,
         edit=edit,
         images=_source_images(images, base),
+        examples={number: prompt for prompt, number in examples.items()},
         cut_prompts=dict(prompts.cut),
         unknown_words=dict(prompts.unknown_words),
         repeated=repeated,

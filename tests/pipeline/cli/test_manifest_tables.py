@@ -34,6 +34,9 @@ def test_show_counts_emotions_cut_prompts_words_repetitions_and_sizes(manifest):
     assert lines[lines.index("Prompts that are cut, by tokens rows") + 1] == "21 to 100 1"
     assert "dgo (dog?) 1" in lines
     assert "others (11) 11" in lines
+    place = lines.index("Prompts")
+    assert lines[place + 1] == "row 0 a dog"
+    assert lines[place + 2].startswith("row 2 a dgo a dgo")
     assert "6 x 4 2" in lines
     assert max(map(len, done.stdout.splitlines())) <= 80
 

@@ -27,6 +27,7 @@ def test_requests_prompts_words_and_images_are_counted(tmp_path):
     assert summary.edit == {"awe": 2, "fear": 2, "anger": 1}
     assert summary.requests == sum(summary.emotions.values()) == 6
     assert summary.unknown_words == {"dgo": 2}
+    assert summary.examples == {0: "a dog", 1: "a dgo", 2: "a dgo " * 40}
     (cut,) = summary.cut_prompts
     assert cut > 40
     assert (summary.repeated, summary.repeated_rows) == (1, [(3, 0)])
