@@ -18,6 +18,7 @@ from pipeline.corpora.corpus import (
     read_results,
     schema_of,
 )
+from pipeline.corpora.duplicates import refuse_duplicates
 from pipeline.errors import UserError
 from pipeline.output.run_file import RunFile
 from pipeline.planning import plan
@@ -34,18 +35,18 @@ def merge(sources: Sequence[Location], output: Location) -> Mapping[str, Any]:
     The settings of packing are those of the first one.
 
     Raises:
-        UserError: not complete corpora, ones that do not fit together, or an output that holds
-            another one.
+        UserError: not complete corpora, ones that do not fit together or have images in common,
+            or an output that holds another one.
     """
     corpora = {source: finished_run(source) for source in sources}
+    _refuse_repeated(sources, corpora)
     runs = list(corpora.values())
-    if len({run.fingerprint for run in runs}) < len(sources):
-        raise UserError("two of the corpora are the same (they have the same fingerprint)")
     for name in COMMON:
         values = [run.config.get(name) for run in runs]
         if any(value != values[0] for value in values):
             raise UserError(f"the corpora differ in {name}; only corpora that agree can be merged")
     schema = _common_schema(corpora)
+    refuse_duplicates(corpora)
     lowest = min(run.config["min_confidence"] for run in runs)
     config = revised(runs[0].config, [], {"min_confidence": lowest, "quota": 0})
     parts = {
@@ -58,6 +59,25 @@ def merge(sources: Sequence[Location], output: Location) -> Mapping[str, Any]:
     described = derived_run(runs[0], parts, config, requests)
     batches = _renumbered(corpora, schema)
     return pack(output, described, config, schema, corpora, batches)
+
+
+def _refuse_repeated(sources: Sequence[Location], corpora: Mapping[Location, RunFile]) -> None:
+    """
+    Raises:
+        UserError: a corpus is given twice, be it under two names.
+    """
+    earlier: dict[str, Location] = {}
+    for source in sources:
+        fingerprint = corpora[source].fingerprint
+        if fingerprint not in earlier:
+            earlier[fingerprint] = source
+        elif earlier[fingerprint] == source:
+            raise UserError(f"{source} is given twice; give it once")
+        else:
+            raise UserError(
+                f"{earlier[fingerprint]} and {source} are the same corpus (they have the same "
+                "fingerprint); give one of them"
+            )
 
 
 def _origin(run: RunFile) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def test_a_corpus_made_from_others_cannot_be_reopened(make_corpus, tmp_path, com
     out = make_corpus(count=24, faults=Faults(failures=0.2))
     made = tmp_path / "made"
     if command == "merge":
-        merge([out, make_corpus("other", count=7)], made)
+        merge([out, make_corpus("other", count=7, seed=1)], made)
     else:
         refilter(out, made, [], {"min_confidence": 0.6}, fail_on_warning)
     before = {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}

@@ -180,7 +180,7 @@ def test_samples_merged_in_without_a_filters_scores_pass_it_and_are_reported(
         filter_models={"safety": f"{safety}:normal"},
         min_confidence=0.0,
     )
-    blind = make_corpus("blind", rows=ROWS[:7], min_confidence=0.0)
+    blind = make_corpus("blind", rows=ROWS[:7], min_confidence=0.0, seed=1)
     merge([scored, blind], tmp_path / "both")
     warnings: list[str] = []
     refilter(tmp_path / "both", tmp_path / "late", ["filters.safety=1.0"], {}, warnings.append)

@@ -65,7 +65,7 @@ def test_a_shard_that_is_gone_from_the_end_is_missed(make_corpus):
 def test_no_command_makes_a_corpus_from_a_damaged_one(make_corpus, tmp_path, name, damage):
     """It is named, no target appears, and the source stays as it is: damage is never laundered."""
     out = make_corpus(count=24, faults=Faults(failures=0.2))
-    other = make_corpus("other", count=7)
+    other = make_corpus("other", count=7, seed=1)
     damage(out / name)
     before = _everything(out)
     commands = (
