@@ -1,5 +1,18 @@
 """Errors that a user can fix."""
 
+import errno
+
+NO_ACCESS = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
+"""Numbers of errors that stay until somebody changes the permissions, the disk or the path."""
+
 
 class UserError(Exception):
     """A mistake of the user's: shown as one clear message, exit code 2."""

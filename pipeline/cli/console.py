@@ -42,7 +42,7 @@ def reported_errors(resumes: bool = False) -> Iterator[None]:
         resumes: whether the same command goes on where it ended.
     """
     from manifests.check import ManifestError
-    from pipeline.errors import RunStopped, UserError
+    from pipeline.errors import NO_ACCESS, RunStopped, UserError
 
     hint = f"\n{RESUMES}" if resumes else ""
     try:
@@ -56,6 +56,9 @@ def reported_errors(resumes: bool = False) -> Iterator[None]:
         raise typer.Exit(FAILED) from None
     except OSError as error:
         file = f" {error.filename}" if error.filename else ""
+        if error.errno in NO_ACCESS:
+            report_error(f"error: {error.strerror}{file}; change that, or give another path")
+            raise typer.Exit(USER_MISTAKE) from None
         report_error(f"stopped: {error.strerror or error}{file}{hint}")
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
 from pipeline.planning.manifest_input import fetched_manifest, folder_of
 from pipeline.planning.manifest_summary import ManifestSummary, listed, summarize
 from pipeline.planning.plan import PlannedRequest, plan_requests
-from pipeline.storage.files import Location, write_bytes
+from pipeline.storage.files import Location, first_write, write_bytes
 
 SCHEMA = pa.schema(
     [
@@ -103,7 +103,8 @@ def dry_run(manifest_path: str, config: Config, output: Location | None) -> DryR
         notes += [] if config.engine == "null" else check_models(config)
         if output is not None:
             planned = plan_requests(rows_of(contents.manifest, config.taxonomy.labels), config)
-            write_bytes(output, _table(planned, config.batch_size))
+            with first_write(output):
+                write_bytes(output, _table(planned, config.batch_size))
     return DryRun(
         contents=contents,
         batches=-(-contents.requests // config.batch_size),

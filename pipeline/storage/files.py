@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeAlias, TypeVar
 
-from pipeline.errors import UserError
+from pipeline.errors import NO_ACCESS, UserError
 from pipeline.storage.addresses import normalized
 from pipeline.storage.attempts import STORE_TIMEOUT_S
 from pipeline.storage.remote import Remote, is_url, remote
@@ -83,6 +83,22 @@ def _refuse_special_file(path: str) -> None:
         raise UserError(
             f"{path}: is not a regular file; it is read more than once, so save it to one"
         )
+
+
+@contextmanager
+def first_write(place: Location) -> Iterator[None]:
+    """For the first write to a place that the user has named.
+
+    Raises:
+        UserError: it cannot be written, and the same command will not be able to, either.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (*NO_ACCESS, errno.ENOENT):
+            raise
+        cause = os.strerror(error.errno)
+        raise UserError(f"{place} cannot be written ({cause}); give a place that can be") from None
 
 
 def write_bytes(path: Location, data: bytes) -> str:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.errors import RunStopped, UserError
-from pipeline.storage.files import Location, write_json
+from pipeline.storage.files import Location, first_write, write_json
 from pipeline.storage.remote import Remote
 
 BEAT_SECONDS = 2.0
@@ -60,12 +60,13 @@ class Lease:
         """Take the lease.
 
         Raises:
-            UserError: another driver is writing this output.
+            UserError: another driver is writing this output, or nobody can.
         """
         other = self._read()
         if other is not None and self._is_alive(other):
             self._refuse(other)
-        self._write()
+        with first_write(self.output):
+            self._write()
         # Of two drivers that came at the same moment, both have written: the last one has it.
         time.sleep(SETTLE_SECONDS)
         held = self._read()

@@ -141,28 +141,20 @@ class FaultyDisk:
             if set(mode).isdisjoint("wax+"):
                 reading = lambda: call(path, mode, *arguments, **options)  # noqa: E731
                 return self.run(Operation("read"), reading)
-            # Without a buffer, so that what was written is on the disk as it would after a kill.
-            handle = self.run(Operation("create"), lambda: call(path, mode, 0))
-            return _Written(self, os.fspath(path), handle)
+            # Buffered, as it would be: what is in the buffer is lost with the process.
+            raw = self.run(Operation("create"), lambda: _Written(self, os.fspath(path), mode))
+            return io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
 
         return opened
 
 
-class _Written:
-    """A file that is written to: each write is an operation."""
+class _Written(io.FileIO):
+    """A file that is written to: each write that reaches it is an operation."""
 
-    def __init__(self, disk: FaultyDisk, path: str, handle: io.FileIO):
-        self._disk, self._path, self._handle = disk, path, handle
+    def __init__(self, disk: FaultyDisk, path: str, mode: str):
+        super().__init__(path, mode.replace("b", ""))
+        self._disk = disk
 
-    def write(self, data: bytes) -> int:
-        operation = Operation("write", self._path, bytes(data))
-        return self._disk.run(operation, self._handle.write, data)
-
-    def __enter__(self) -> _Written:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._handle.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._handle, name)
+    def write(self, data: Any) -> int:
+        operation = Operation("write", str(self.name), bytes(data))
+        return self._disk.run(operation, super().write, data)

@@ -1,9 +1,11 @@
+import errno
+import os
 import signal
 
 import pytest
 import typer
 
-from pipeline.cli.console import INTERRUPTED, reported_errors
+from pipeline.cli.console import FAILED, INTERRUPTED, USER_MISTAKE, reported_errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -24,3 +26,19 @@ def test_a_signal_that_is_ignored_stays_so():
             signal.raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "message"),
+    [
+        (errno.EACCES, USER_MISTAKE, "error: Permission denied /x; change that, or give another"),
+        (errno.EROFS, USER_MISTAKE, "error: Read-only file system /x; change that"),
+        (errno.ENOSPC, FAILED, "stopped: No space left on device /x\nThe same command resumes"),
+        (errno.EIO, FAILED, "stopped: Input/output error /x\nThe same command resumes"),
+    ],
+)
+def test_what_stays_until_somebody_changes_it_is_not_said_to_resume(number, code, message, capsys):
+    with pytest.raises(typer.Exit) as ended, reported_errors(resumes=True):
+        raise OSError(number, os.strerror(number), "/x")
+    assert ended.value.exit_code == code
+    assert message in capsys.readouterr().err

@@ -5,8 +5,8 @@ operation, and each state that differs is put back and gone on from; real kills 
 show that they leave these states. Under every other fault the command itself goes on: it runs once
 for each operation, and what it leaves is gone on from unless another fault has left the same.
 
-A sample of all that runs with the other tests, every operation with one kind of fault with the
-marker `faults`, every kind at every operation with the marker `exhaustive`.
+A sample of all that runs with the other tests; every fault at every operation has the marker
+`faults`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SETTINGS = {"batch_size": 2, "shard_size": 2, "min_confidence": 0.4, "keep_rejec
 REQUESTS = 6
 MISSING = (1, 4)
 """Rows whose source image does not exist in the run that `retry` reopens."""
-STEP = 53
+STEP = 29
 """Every so many of the states and operations are in the sample."""
 LOG = "_state/log.jsonl"
 OTHERS = [fault for fault in Fault if fault not in KILLS]
@@ -105,13 +105,20 @@ def state_of(folder: Path) -> State:
 
 
 def put_back(state: State, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    """Make the folder what it was; files that are so already are left alone."""
+    now = state_of(folder)
+    for name in sorted(now.keys() - state.keys(), reverse=True):
+        (folder / name).rmdir() if now[name] is None else (folder / name).unlink()
     for name, content in sorted(state.items()):
+        if name in now and now[name] == content:
+            continue
         if content is None:
             (folder / name).mkdir(parents=True, exist_ok=True)
         else:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
+    if not state:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def identity(state: State) -> str:
@@ -153,14 +160,24 @@ class Sweep:
 
     before: dict[str, Path]
     world: World
+    prepared: str = ""
+    outputs: dict[str, State] = field(default_factory=dict)
     passes: dict[str, Pass] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
 
     def prepare(self, command: str) -> World:
         """The world before the command; always in the same folder, which run.json names."""
+        if self.prepared == command:
+            # Nothing else may have changed, which `sources` is compared for in the end.
+            put_back(self.outputs[command], self.world.out)
+            return self.world
         shutil.rmtree(self.world.folder, ignore_errors=True)
         shutil.copytree(self.before[command], self.world.folder)
+        self.prepared, self.outputs[command] = command, state_of(self.world.out)
         return self.world
+
+    def check_sources(self, command: str) -> None:
+        """No fault has changed the corpora that the command reads."""
+        assert self.world.sources() == World(self.before[command]).sources()
 
     def undisturbed(self, command: str) -> Pass:
         if command not in self.passes:
@@ -186,10 +203,8 @@ class Sweep:
     def go_on(self, command: str, state: State, case: object) -> None:
         """The command on the files as a fault left them: the same as if nothing had happened."""
         put_back(state, self.world.out)
-        sources = self.world.sources()
         COMMANDS[command](self.world)
         assert published(state_of(self.world.out)) == published(self.passes[command].end), case
-        assert self.world.sources() == sources, case
 
 
 @pytest.fixture(autouse=True)
@@ -237,6 +252,7 @@ def _go_on_from_kills(sweep: Sweep, command: str, step: int) -> None:
     sweep.prepare(command)
     for number, state in enumerate(itertools.islice(states.values(), 0, None, step)):
         sweep.go_on(command, state, (command, "killed in state", number * step))
+    sweep.check_sources(command)
     kills = 2 * len(done.operations) + sum(o.suffers(Fault.TORN) for o in done.operations)
     print(
         f"{command}: {len(done.operations)} operations, {kills} kills before, after and within "
@@ -254,15 +270,14 @@ def _strike(
         if not done.operations[at].suffers(fault):
             continue
         world = sweep.prepare(command)
-        sources = world.sources()
         with FaultyDisk(world.out, at, fault).installed(), suppress(*expected_errors):
             COMMANDS[command](world)
-        assert world.sources() == sources, (command, at, fault)
         counts[fault.value] += 1
         state = state_of(world.out)
         if identity(state) not in seen:
             seen.add(identity(state))
             sweep.go_on(command, state, (command, at, done.operations[at].name, fault.value))
+    sweep.check_sources(command)
     print(f"{command}: {counts.total()} faults {dict(counts)}, which leave {len(seen)} states")
     return counts
 
@@ -274,24 +289,15 @@ def test_a_sample_of_faults_changes_no_byte(sweep, command):
     _strike(sweep, command, _in_turn(len(done.operations), STEP), done)
 
 
-@pytest.mark.faults
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_fault_at_any_operation_changes_no_byte(sweep, command):
-    done = sweep.undisturbed(command)
-    _go_on_from_kills(sweep, command, 1)
-    _strike(sweep, command, _in_turn(len(done.operations), 1), done)
-
-
 def _in_turn(operations: int, step: int) -> Iterable[tuple[int, Fault]]:
     """The operations, or every so many; the kinds of faults take turns."""
     return zip(range(0, operations, step), itertools.cycle(OTHERS), strict=False)
 
 
-@pytest.mark.exhaustive
-@pytest.mark.timeout(7200)
+@pytest.mark.faults
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_kind_of_fault_at_any_operation_changes_a_byte(sweep, command):
+def test_no_fault_at_any_operation_changes_a_byte(sweep, command):
     done = sweep.undisturbed(command)
     _go_on_from_kills(sweep, command, 1)
     _strike(sweep, command, itertools.product(range(len(done.operations)), OTHERS), done)
@@ -301,7 +307,7 @@ def test_no_kind_of_fault_at_any_operation_changes_a_byte(sweep, command):
 def test_a_real_kill_leaves_the_state_that_the_pass_noted(sweep, command):
     """A process of its own is killed at some of the operations."""
     done = sweep.undisturbed(command)
-    for number, at in enumerate(range(7, len(done.operations), 2 * STEP)):
+    for number, at in enumerate(range(7, len(done.operations), 3 * STEP)):
         fault = KILLS[number % len(KILLS)]
         if not done.operations[at].suffers(Fault.TORN) and fault is Fault.TORN:
             fault = Fault.KILLED_BEFORE

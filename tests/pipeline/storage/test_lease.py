@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +106,9 @@ def test_a_lease_without_a_valid_process_is_dead_at_once(tmp_path, endless, pid)
     _others(tmp_path, 5, machine=lease.machine(), pid=pid)
     with Lease(tmp_path) as held:
         held.check()
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "/dev/null/x"])
+def test_a_place_that_cannot_be_written_is_refused_with_the_remedy(place):
+    with pytest.raises(UserError, match=f"{place} cannot be written .*; give a place that can be"):
+        Lease(Path(place)).__enter__()
