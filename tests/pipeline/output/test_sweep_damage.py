@@ -33,7 +33,7 @@ from pipeline.storage import lease
 from pipeline.storage.files import write_json
 from tests.support.local_runs import published, write_rows
 
-STEP = 23
+STEP = 101
 """Every so many of the cases are in the sample."""
 SETTINGS = ["--engine", "null", "--set", "executor=local", "--set", "keep_rejected=true"]
 SETTINGS += ["--batch-size", 2, "--shard-size", 3]
@@ -73,7 +73,19 @@ def _swapped(path: Path) -> None:
 
 
 DAMAGES = (_gone, _emptied, _halved, _short, _flipped, _swapped)
-COMMANDS = ("run", "status", "verify", "refilter", "merge", "retry", "fit")
+COMMANDS = (
+    "run",
+    "status",
+    "verify",
+    "show",
+    "report",
+    "refilter",
+    "merge",
+    "retry",
+    "export",
+    "publish",
+    "fit",
+)
 """All commands that read an output. `plan` and `submit` do not, and of `classifier fit` only the
 reader of its data does."""
 
@@ -88,7 +100,7 @@ WORK = ("_state/batches/", "_state/source_images/")
 """Of an unfinished run. `verify` names what is damaged; what is gone is as if not made yet."""
 INDEX = re.compile(r"[^/]+|shards/sizes\.json")
 """Of a reopened run, it is that of the corpus before, and is written again."""
-ROWS, MISSING = 10, 4
+ROWS, MISSING, SHOWN = 10, 4, f"{0:012d}"
 
 
 @pytest.fixture(autouse=True)
@@ -140,9 +152,18 @@ class World:
             speed = ("worker_seconds", "images_per_worker_second", "damaged_log_lines")
             kept = {name: summary[name] for name in summary if name not in speed}
             return Outcome(done.exit_code, done.output, kept)
-        if command == "verify":
-            done = call("verify", self.out)
+        if command in ("verify", "report"):
+            done = call(command, self.out)
             return Outcome(done.exit_code, done.output)
+        if command == "show":
+            done = call("show", self.out, SHOWN)
+            return Outcome(done.exit_code, done.output, done.stdout)
+        if command == "publish":
+            done = call("publish", self.out, "owner/name", "--dry-run")
+            return Outcome(done.exit_code, done.output, done.stdout)
+        if command == "export":
+            done = call("export", self.out, "--to", "imagefolder", "-o", self.folder / "new")
+            return Outcome(done.exit_code, done.output, files_of(self.folder / "new"))
         if command == "retry":
             done = call("retry", self.out)
             return Outcome(done.exit_code, done.output, done.exit_code or self.run().result)
@@ -176,8 +197,6 @@ class Sweep:
         self.counts: Counter[str] = Counter()
         for state in STATES:
             self._build(state)
-            for command in COMMANDS:
-                self.undamaged[state, command] = self.prepare(state).call(command)
 
     def _build(self, state: str) -> None:
         """An output in one of the states, in which a source image is missing if it is complete."""
@@ -202,6 +221,11 @@ class Sweep:
         shutil.copytree(self.folder / state, self.world.folder)
         return self.world
 
+    def without_damage(self, state: str, command: str) -> Outcome:
+        if (state, command) not in self.undamaged:
+            self.undamaged[state, command] = self.prepare(state).call(command)
+        return self.undamaged[state, command]
+
     def cases(self) -> Iterator[tuple[str, str, Callable[[Path], None], str]]:
         """Every state, file, damage and command."""
         for state in STATES:
@@ -211,6 +235,7 @@ class Sweep:
                 yield state, str(path.relative_to(out)), damage, command
 
     def check(self, state: str, file: str, damage: Callable[[Path], None], command: str) -> None:
+        undamaged = self.without_damage(state, command)
         world = self.prepare(state)
         damage(world.out / file)
         damaged = changed(self.folder / state / "out", world.out)
@@ -218,32 +243,39 @@ class Sweep:
             return  # nothing to swap with
         case = f"{state} {file} {damage.__name__} {command}"
         done = world.call(command)
-        kind = self._kind(state, damaged, command, done)
+        kind = kind_of(state, damaged, command, done, undamaged)
         assert kind, f"{case}: exit {done.code}: {done.printed}"
         self.counts[kind] += 1
 
-    def _kind(self, state: str, damaged: Sequence[str], command: str, done: Outcome) -> str:
-        """What became of the damage; empty if it was accepted in silence, or not named."""
-        file, undamaged = damaged[0], self.undamaged[state, command]
-        usual = undamaged.printed.splitlines()
-        unusual = [line for line in done.printed.splitlines() if line not in usual]
-        if names_one("\n".join(unusual), damaged):
-            is_refusal = done.code not in (0, undamaged.code) or done.code == 2
-            return "refused by name" if is_refusal else "reported by name"
-        is_same = (done.code, done.result) == (undamaged.code, undamaged.result)
-        if command == "verify":
-            is_rewritten = INDEX.fullmatch(file) and file != RUN_FILE and state != "finished"
-            is_no_part = is_rewritten or file.startswith((*PASSING, *WORK))
-            return "no part of a corpus" if is_no_part and is_same else ""
-        if is_same:
-            # A complete corpus is read whole, and so are the sources of another one.
-            is_tar = file.endswith(TAR) and command == "status"
-            return "sizes alone, as it says" if is_tar else "the same as without damage"
-        if file.startswith("_state/batches/") and command == "status":
-            # It counts as not made, which the next run makes true.
-            assert done.result["done"] < undamaged.result["done"]
-            return "batch that is made again"
-        return ""
+
+def kind_of(
+    state: str, damaged: Sequence[str], command: str, done: Outcome, undamaged: Outcome
+) -> str:
+    """What became of the damage; empty if it was accepted in silence, or not named."""
+    file = damaged[0]
+    usual = undamaged.printed.splitlines()
+    unusual = [line for line in done.printed.splitlines() if line not in usual]
+    if names_one("\n".join(unusual), damaged):
+        is_refusal = done.code not in (0, undamaged.code) or done.code == 2
+        return "refused by name" if is_refusal else "reported by name"
+    is_same = (done.code, done.result) == (undamaged.code, undamaged.result)
+    if command == "verify":
+        is_rewritten = INDEX.fullmatch(file) and file != RUN_FILE and state != "finished"
+        is_no_part = is_rewritten or file.startswith((*PASSING, *WORK))
+        return "no part of a corpus" if is_no_part and is_same else ""
+    if is_same:
+        # A complete corpus is read whole, and so are the sources of another one.
+        is_tar = file.endswith(TAR) and command in ("status", "report")
+        return "sizes alone, as it says" if is_tar else "the same as without damage"
+    if file.startswith("_state/batches/") and command == "status":
+        # It counts as not made, which the next run makes true.
+        assert done.result["done"] < undamaged.result["done"]
+        return "batch that is made again"
+    return ""
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def changed(before: Path, after: Path) -> list[str]:
@@ -288,7 +320,7 @@ def sweep(tmp_path_factory) -> Sweep:
 def test_a_sample_of_damage_is_never_accepted_in_silence(sweep):
     for case in itertools.islice(sweep.cases(), 0, None, STEP):
         sweep.check(*case)
-    assert sweep.counts["refused by name"] > 10
+    assert sweep.counts["refused by name"] > 5
 
 
 @pytest.mark.faults
