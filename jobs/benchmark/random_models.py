@@ -34,7 +34,7 @@ from transformers import (
 from muse.classifiers import FolderClassifier, Preprocessing
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import Backbone
-from muse.diffusion.backbones.base import Codec
+from muse.diffusion.backbones.codec import Codec
 from muse.diffusion.backbones.stable_diffusion import StableDiffusion
 from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
 from muse.emotions import MIKELS

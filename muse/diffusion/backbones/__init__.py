@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from muse.diffusion.backbones.base import Backbone, Codec, Conditioning, Prompts, TextEncoders
+from muse.diffusion.backbones.base import Backbone, Conditioning, Prompts, TextEncoders
 from muse.diffusion.backbones.checkpoints import fuse_loras, open_pipeline, open_tiny_vae, open_vae
+from muse.diffusion.backbones.codec import Codec
 from muse.diffusion.backbones.stable_diffusion import StableDiffusion
 from muse.diffusion.backbones.stable_diffusion_3 import StableDiffusion3
 from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL

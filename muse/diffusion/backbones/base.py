@@ -1,4 +1,4 @@
-"""The protocol of diffusion models, and the parts that all families share."""
+"""The protocol of diffusion models, their prompts and text encoders."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from muse.diffusion.backbones.codec import Codec, frozen
 from muse.emotions import Target
 from muse.guidance.tokens import ids_with_tokens, initial_tokens, spliced
 
@@ -103,11 +104,6 @@ class Backbone(Protocol):
         ...
 
 
-def at_least_float32(values: Tensor) -> Tensor:
-    """Half precision as float32; float64 as it is."""
-    return values if values.dtype == torch.float64 else values.float()
-
-
 def guidance_embedding(network: nn.Module, conditioning: Conditioning) -> Tensor | None:
     """What a U-Net that embeds the guidance scale w is told of it, (b, d); None for others.
 
@@ -123,15 +119,6 @@ def guidance_embedding(network: nn.Module, conditioning: Conditioning) -> Tensor
     angles = 1000.0 * (conditioning.guidance[:, None] - 1) * frequencies[None]
     embedding = torch.cat([angles.sin(), angles.cos()], dim=1)
     return nn.functional.pad(embedding, (0, width % 2)).to(conditioning.context.dtype)
-
-
-def frozen(part: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """The module on that device in that dtype, in evaluation mode, without gradients of weights."""
-    part = part.requires_grad_(False).eval()
-    if getattr(part, "_keep_in_fp32_modules", None):
-        return part.to(device=device, dtype=dtype)
-    # diffusers' own `to` warns of a cast also where no layer has to stay in float32.
-    return nn.Module.to(part, device=device, dtype=dtype)
 
 
 class TextEncoders:
@@ -230,64 +217,6 @@ class TextEncoders:
         return self.models[number](
             ids.to(self.device), attention_mask=mask, output_hidden_states=True
         )
-
-
-class Codec:
-    """Between pixels in [0, 1] and latents, through a frozen VAE.
-
-    Args:
-        tiny_vae: an approximate decoder (`AutoencoderTiny`, the TAESD family) for the inner loop
-            and for WHEN; None for the VAE there, too.
-        scale: the latents of the model's pipeline over those that are denoised here (see
-            `muse.diffusion.schedules.latent_scale`).
-    """
-
-    def __init__(
-        self,
-        vae: nn.Module,
-        tiny_vae: nn.Module | None,
-        device: torch.device,
-        dtype: torch.dtype,
-        scale: float = 1.0,
-    ):
-        # SDXL's first VAE overflows in half precision; its config says so.
-        exact = (
-            torch.float32
-            if dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
-            else dtype
-        )
-        self.vae = frozen(vae, device, exact).to(memory_format=torch.channels_last)
-        self.tiny = (
-            None
-            if tiny_vae is None
-            else frozen(tiny_vae, device, dtype).to(memory_format=torch.channels_last)
-        )
-        self.pixels_per_latent = 2 ** (len(vae.config.block_out_channels) - 1)
-        self.shift: Tensor | float = getattr(vae.config, "shift_factor", None) or 0.0
-        self.dtype, self.scale = exact, scale
-        # Statistics of each channel, by which some VAEs' latents are normalised.
-        mean, spread = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
-        self.spread: Tensor | float = scale
-        if mean is not None and spread is not None:
-            self.shift = self.shift + torch.tensor(mean, device=device).view(1, -1, 1, 1)
-            self.spread = scale * torch.tensor(spread, device=device).view(1, -1, 1, 1)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Pixels float32 (b, 3, h, w), about [0, 1], not clamped."""
-        scaled = latents * self.spread / self.vae.config.scaling_factor + self.shift
-        return at_least_float32(self.vae.decode(scaled.to(self.dtype)).sample) / 2 + 0.5
-
-    def decode_draft(self, latents: Tensor) -> Tensor:
-        """As `decode`, by the tiny decoder if there is one."""
-        if self.tiny is not None:
-            scaled = (latents * self.scale).to(self.tiny.dtype)
-            return at_least_float32(self.tiny.decode(scaled).sample) / 2 + 0.5
-        return self.decode(latents)
-
-    def encode(self, pixels: Tensor) -> Tensor:
-        """Latents (the mean of the posterior), float32, of pixels (b, 3, h, w) in [0, 1]."""
-        mean = at_least_float32(self.vae.encode((pixels * 2 - 1).to(self.dtype)).latent_dist.mean)
-        return (mean - self.shift) * self.vae.config.scaling_factor / self.spread
 
 
 def move(part: Backbone | TextEncoders | Codec, device: torch.device) -> None:

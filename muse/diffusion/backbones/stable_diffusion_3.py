@@ -8,14 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muse.diffusion.backbones.base import (
-    Codec,
-    Conditioning,
-    Prompts,
-    TextEncoders,
-    at_least_float32,
-    frozen,
-)
+from muse.diffusion.backbones.base import Conditioning, Prompts, TextEncoders
+from muse.diffusion.backbones.codec import Codec, at_least_float32, frozen
 from muse.diffusion.schedules import latent_scale
 from muse.emotions import Target
 

@@ -5,15 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from muse.diffusion.backbones.base import (
-    Codec,
-    Conditioning,
-    Prompts,
-    TextEncoders,
-    at_least_float32,
-    frozen,
-    guidance_embedding,
-)
+from muse.diffusion.backbones.base import Conditioning, Prompts, TextEncoders, guidance_embedding
+from muse.diffusion.backbones.codec import Codec, at_least_float32, frozen
 from muse.diffusion.schedules import latent_scale
 
 

@@ -258,7 +258,7 @@ def test_a_run_knows_a_single_file_by_its_weights_and_its_configurations(folders
     with pytest.raises(UserError, match=r"scheduler_config.json is not JSON"):
         locate(Config(model=str(file)))
     os.truncate(file, 5000)
-    with pytest.raises(UserError, match=r"model.safetensors is not a readable safetensors file"):
+    with pytest.raises(UserError, match=r"model.safetensors is damaged"):
         locate(Config(model=str(file)))
     with pytest.raises(UserError, match=r"tiny_vae .* give its folder"):
         locate(Config(tiny_vae=str(WEIGHTS / "guide" / "model.safetensors")))
