@@ -151,12 +151,14 @@ def test_a_store_that_stays_away_stops_the_command_with_the_place_and_exit_code_
 
 @pytest.mark.faults
 def test_the_second_driver_is_refused_there_and_a_dead_ones_place_is_taken(manifests, s3):
-    slow = {"faults": {"delay": 0.5}}
-    with drive.started(manifests[0], "s3://corpora/out", "--workers", 1, **slow) as going:
+    words = [manifests[0], "s3://corpora/out", "--workers", 1, "--batch-size", 1]
+    # The first one is still at work when the second one has been refused, on a busy machine, too.
+    slow = {"faults": {"delay": 5}}
+    with drive.started(*words, **slow) as going:
         drive.wait_until(
             lambda: list(s3.bucket.objects.filter(Prefix="out/_state/batches/")), going
         )
-        second = drive.run_process(manifests[0], "s3://corpora/out", "--workers", 1, **slow)
+        second = drive.run_process(*words, **slow)
         assert second.returncode == 2
         assert (
             f"another driver is writing s3://corpora/out (process {going.pid} on " in second.stderr
@@ -165,7 +167,7 @@ def test_the_second_driver_is_refused_there_and_a_dead_ones_place_is_taken(manif
         drive.kill_all(going)
     (lease,) = [item for item in s3.bucket.objects.all() if item.key == "out/_state/lease.json"]
     assert json.loads(lease.get()["Body"].read())["pid"] == going.pid
-    done = drive.run_process(manifests[0], "s3://corpora/out", "--workers", 1, **slow)
+    done = drive.run_process(*words, faults={"delay": 0})
     assert done.returncode == 0, done.stderr
     assert ": 12 requests: " in done.stdout
     assert "out/_state/lease.json" not in {item.key for item in s3.bucket.objects.all()}
