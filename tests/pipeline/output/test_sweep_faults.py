@@ -303,6 +303,7 @@ def test_no_fault_at_any_operation_changes_a_byte(sweep, command):
     _strike(sweep, command, itertools.product(range(len(done.operations)), OTHERS), done)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_real_kill_leaves_the_state_that_the_pass_noted(sweep, command):
     """A process of its own is killed at some of the operations."""
