@@ -2,6 +2,7 @@
 refused."""
 
 import io
+import itertools
 import struct
 import zlib
 
@@ -107,19 +108,35 @@ def test_an_srgb_profile_changes_nothing_and_a_grey_image_may_carry_one():
 
 
 def _grey_profile() -> bytes:
-    """A profile of grey whose values are linear in light (ICC.1:2022, sections 7 to 10)."""
+    """A profile of grey whose values are linear in light."""
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, 256) + bytes(2)
+    return _icc(b"mntrGRAYXYZ ", {b"kTRC": curve})
+
+
+def _ink_profile() -> bytes:
+    """A profile of CMYK in which cyan ink looks red, and the other inks grey."""
+    lightness_and_red = []
+    for inks in itertools.product((0, 1), repeat=4):
+        lightness_and_red += [max(0, 255 - 80 * sum(inks)), 128 + 70 * inks[0], 128]
+    ramp = bytes(range(256))
+    matrix = struct.pack(">9i", *(65536 * (n % 4 == 0) for n in range(9)))
+    head = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + matrix
+    return _icc(b"prtrCMYKLab ", {b"A2B0": head + ramp * 4 + bytes(lightness_and_red) + ramp * 3})
+
+
+def _icc(kind: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """A profile of a class, colour space and connection space (ICC.1:2022, sections 7 to 10)."""
     white = struct.pack(">iii", 63190, 65536, 54061)
-    tags = {
-        b"desc": b"desc" + bytes(4) + struct.pack(">I", 5) + b"grey" + bytes(79),
+    tags = tags | {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", 5) + b"mine" + bytes(79),
         b"wtpt": b"XYZ " + bytes(4) + white,
-        b"kTRC": b"curv" + bytes(4) + struct.pack(">IH", 1, 256) + bytes(2),
         b"cprt": b"text" + bytes(4) + b"none" + bytes(4),
     }
     table, body, start = b"", b"", 132 + 12 * len(tags)
     for name, data in tags.items():
         table += name + struct.pack(">II", start + len(body), len(data))
         body += data
-    header = struct.pack(">I4xI", start + len(body), 0x02400000) + b"mntrGRAYXYZ " + bytes(12)
+    header = struct.pack(">I4xI", start + len(body), 0x02400000) + kind + bytes(12)
     header = (header + b"acsp").ljust(68, b"\0") + white
     return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
 
@@ -129,6 +146,15 @@ def test_a_profile_of_grey_is_converted(mode):
     """Half of the light is 188 in sRGB."""
     image = Image.new("L", (8, 8), 128).convert(mode)
     assert _pixel(_encoded(image, icc_profile=_grey_profile())) == (188, 188, 188)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG"])
+def test_a_profile_of_inks_is_converted(kind):
+    paper, cyan = Image.new("CMYK", (16, 16)), Image.new("CMYK", (16, 16), (255, 0, 0, 0))
+    assert min(_pixel(_encoded(paper, kind, icc_profile=_ink_profile()))) > 245
+    red, green, blue = _pixel(_encoded(cyan, kind, icc_profile=_ink_profile()))
+    assert red > 200
+    assert max(green, blue) < 180
 
 
 @pytest.mark.parametrize("profile", [b"no profile at all", _profile()[:200]])
