@@ -123,7 +123,7 @@ def check_models(config: Config) -> list[str]:
     """What `locate` would find wrong; reads no weights and downloads nothing.
 
     Returns:
-        Warnings: of models that are not on this machine, and were not checked.
+        Warnings: of models that are not on this machine or not chosen, and were not checked.
 
     Raises:
         UserError: as `locate`.
@@ -136,9 +136,27 @@ def check_models(config: Config) -> list[str]:
             f"{', '.join(absent)}: not on this machine yet; models are checked when all are here, "
             "or when a run has downloaded them"
         ]
+    # Whoever plans with a taxonomy of their own may not have chosen its classifiers yet.
+    if lacking := [role for role in CLASSIFIERS if _needs_another(role, config)]:
+        options = " and ".join(f"--{role}" for role in lacking)
+        return [
+            "the embedded classifiers have other emotions than the taxonomy "
+            f"{config.taxonomy.name}; a run needs {options}, and the models are checked then"
+        ]
     # Without hashes, models are distinguished by the paths of their files.
     locate(config, Files(str, download=False))
     return []
+
+
+def _needs_another(role: str, config: Config) -> bool:
+    """Whether a classifier was not given, and the embedded one has other emotions."""
+    if config.engine == "null" or getattr(config, role) != EMBEDDED or role in config.label_map:
+        return False
+    try:
+        read_spec(local_path(role, EMBEDDED)).check(config.taxonomy, None)
+    except ValueError:
+        return True
+    return False
 
 
 def _is_here(role: str, name: str) -> bool:

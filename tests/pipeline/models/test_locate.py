@@ -10,10 +10,23 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from muse.emotions import Taxonomy
 from muse.method import Method
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.models.locate import check_models, locate
+
+
+def test_a_taxonomy_of_ones_own_can_be_planned_before_its_classifiers_are_chosen():
+    """A run with the embedded ones is refused."""
+    moods = Taxonomy("moods", ("good", "bad"), (1, -1), ())
+    (warning,) = check_models(Config(taxonomy=moods))
+    assert "other emotions than the taxonomy moods; a run needs --guide and --judge" in warning
+    with pytest.raises(UserError, match=r"the labels .* are not those of moods"):
+        locate(Config(taxonomy=moods))
+    incomplete = {role: {"awe": "good"} for role in ("guide", "judge")}
+    with pytest.raises(UserError, match="label_map"):
+        check_models(Config(taxonomy=moods, label_map=incomplete))
 
 
 @pytest.fixture
