@@ -55,6 +55,8 @@ class Method(Settings):
         "lcm",
         "tcd",
         "flow",
+        "edm_euler",
+        "edm_dpm++",
     ] = Field(
         "model",
         description="Sampler; `model` is the one that the model came with. Which of them fit a "

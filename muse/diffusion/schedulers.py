@@ -29,8 +29,8 @@ SAMPLERS: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "unipc": ("UniPCMultistepScheduler", {}),
     },
     "edm": {
-        "euler": ("EDMEulerScheduler", {}),
-        "dpm++": ("EDMDPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
+        "edm_euler": ("EDMEulerScheduler", {}),
+        "edm_dpm++": ("EDMDPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
     },
 }
 """By what a model was trained for, then by name: the scheduler, and the settings it fixes."""

@@ -1,5 +1,7 @@
 """Which scheduler runs which model, decided from settings alone."""
 
+import re
+
 import pytest
 
 from muse.diffusion.schedulers import (
@@ -55,8 +57,16 @@ def test_advice_is_never_refused(config):
 
 
 def test_a_sampler_of_another_training_is_refused():
-    for config, sampler in ((EDM, "ddim"), (FLOW, "euler_a"), (DDIM, "flow")):
-        with pytest.raises(ValueError, match=f"sampler '{sampler}' cannot run a model that was"):
+    for config, sampler in (
+        (EDM, "ddim"),
+        (EDM, "euler"),
+        (EDM, "dpm++"),
+        (FLOW, "euler_a"),
+        (DDIM, "flow"),
+    ):
+        with pytest.raises(
+            ValueError, match=f"sampler {re.escape(repr(sampler))} cannot run a model that was"
+        ):
             choose_scheduler(config, sampler)
 
 
