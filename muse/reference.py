@@ -73,11 +73,11 @@ class MuseGuidance:
         self.inherent = torch.zeros_like(self.target)
         editing = request.image is not None
         self.scale = method.scale(editing)
-        # Some distilled networks are told the scale of guidance, and evaluated once.
+        # Some distilled networks are given the scale of guidance, and evaluated once.
         self.embedded_scale = None
         if backbone.embeds_guidance:
-            told = method.edit_guidance_scale if editing else method.guidance_scale
-            self.scale, self.embedded_scale = 1.0, torch.tensor([told], device=backbone.device)
+            given = method.edit_guidance_scale if editing else method.guidance_scale
+            self.scale, self.embedded_scale = 1.0, torch.tensor([given], device=backbone.device)
         self.plain = self._embed(text.plain([request.prompt]))
         self.negative = self._embed(text.negative([request.negative_prompt]))
         self.prompts = text.open([request.prompt], targets, method.tokens, method.prompt_suffix)

@@ -59,11 +59,11 @@ class Setup:
         return self.schedule.begin(first)
 
     def cfg_scale(self, editing: bool) -> float:
-        """The scale between two evaluations of the network; 1 if the network is told it."""
+        """The scale between two evaluations of the network; 1 if the network is given it."""
         return 1.0 if self.backbone.embeds_guidance else self.method.scale(editing)
 
     def embedded_scales(self, editing: Sequence[bool]) -> Tensor | None:
-        """The scales (b,) that the network is told, for rows that edit or not; None if it is not.
+        """The scales (b,) that the network is given, for rows that edit or not; None if it is not.
 
         Without a lower limit, as in diffusers.
         """

@@ -40,7 +40,7 @@ class BatchState:
         rows: one for each request, in their order.
         target, similar, inherent: (b, n), the masks of the loss.
         plain, negative: conditioning of the prompts without tokens, and of the negative prompts.
-        scales: (b,), of guidance, where the network is told them.
+        scales: (b,), of guidance, where the network is given them.
         prompts: the prompts with places for the emotional tokens.
         text_features: of the prompts, for image-text similarity.
         initial_tokens, best_tokens: (b, k, d); those of the start, and those of the lowest loss at

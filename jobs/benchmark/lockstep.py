@@ -43,7 +43,7 @@ def lockstep(
     Tokens are carried from step to step, as with `warm_start`.
     """
     if backbone.embeds_guidance:
-        raise ValueError("a network that is told the scale of guidance has no lockstep loop here")
+        raise ValueError("a network that is given the scale of guidance has no lockstep loop here")
     schedule = schedule_of(backbone.scheduler_config, method)
     generators = [torch.Generator().manual_seed(request.seed) for request in requests]
     noise = [torch.randn(backbone.latent_shape, generator=generator) for generator in generators]

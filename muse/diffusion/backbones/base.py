@@ -41,13 +41,13 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What a network is told besides latents and timesteps.
+    """What a network is given besides latents and timesteps.
 
     Attributes:
         context: (b, length, d), the encoded prompts.
         pooled: (b, p), in some families.
         guidance: (b,), the scale of classifier-free guidance, for networks that were distilled to
-            be told it (see `Backbone.embeds_guidance`).
+            be given it (see `Backbone.embeds_guidance`).
     """
 
     context: Tensor
@@ -60,7 +60,7 @@ class Conditioning:
         return Conditioning(self.context[index], pooled, guidance)
 
     def guided(self, scale: Tensor | None) -> Conditioning:
-        """The same with scales of guidance (b,), of which the network is told; None for others."""
+        """The same with scales of guidance (b,), which the network is given; None for others."""
         return replace(self, guidance=scale)
 
     @classmethod
@@ -84,7 +84,7 @@ class Backbone(Protocol):
         codec: between pixels and latents.
         latent_shape: (channels, height, width) of one image's latents.
         scheduler_config: of the model's own scheduler, with its `_class_name`.
-        embeds_guidance: the network is told the scale of guidance, and evaluated once a step.
+        embeds_guidance: the network is given the scale of guidance, and evaluated once a step.
     """
 
     device: torch.device
@@ -105,14 +105,14 @@ class Backbone(Protocol):
 
 
 def guidance_embedding(network: nn.Module, conditioning: Conditioning) -> Tensor | None:
-    """What a U-Net that embeds the guidance scale w is told of it, (b, d); None for others.
+    """The embedding (b, d) of the guidance scale w for a U-Net that takes it; None for others.
 
     Sines and cosines of 1000 (w - 1), as those of timesteps (Meng et al., arXiv 2210.03142).
     """
     width = network.config.time_cond_proj_dim
     if width is None:
         return None
-    assert conditioning.guidance is not None, "such a network is told the scale of guidance"
+    assert conditioning.guidance is not None, "such a network is given the scale of guidance"
     half = width // 2
     steps = torch.arange(half, device=conditioning.guidance.device, dtype=torch.float32)
     frequencies = torch.exp(-math.log(10000.0) / (half - 1) * steps)

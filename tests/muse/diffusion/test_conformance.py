@@ -116,7 +116,7 @@ MORE = [
 
 
 def _sd1_lcm(tokenizer):
-    """A U-Net that was distilled to be told the scale of guidance."""
+    """A U-Net that was distilled to be given the scale of guidance."""
     pipe = FAMILIES["sd1"](tokenizer)
     unet = diffusers.UNet2DConditionModel.from_config(
         {**pipe.unet.config, "time_cond_proj_dim": 17}
