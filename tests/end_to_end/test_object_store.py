@@ -30,6 +30,7 @@ ROWS = [
 FAULTY = {"500": 0.03, "503": 0.05, "cut upload": 0.03, "cut download": 0.03}
 SLOW = FAULTY | {"delay": 0.02}
 SIZES = ["--engine", "null", "--batch-size", 3, "--shard-size", 4, "--executor", "local"]
+SIZES += ["--set", "report=false"]
 
 
 @pytest.fixture

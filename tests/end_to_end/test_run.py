@@ -68,7 +68,7 @@ def manifest(tmp_path_factory) -> Path:
 
 
 def _arguments(manifest, out, *more):
-    sizes = ["--batch-size", 4, "--shard-size", 5]
+    sizes = ["--batch-size", 4, "--shard-size", 5, "--set", "report=false"]
     return ["run", manifest, "--output", out, "--executor", "local", *sizes, *QUICK, *more]
 
 
