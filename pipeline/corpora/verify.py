@@ -22,6 +22,7 @@ from pipeline.output.integrity import (
     CARD,
     changed_files,
     damaged_index,
+    foreign_marker,
     is_card_edited,
     missing_marker,
 )
@@ -61,6 +62,7 @@ def verify(output: Location) -> list[str]:
     if fingerprint(run.parts) != run.fingerprint:
         problems.append("run.json: its fingerprint is not that of its parts")
     problems += missing_marker(contents)
+    problems += foreign_marker(output, contents)
     problems += _uncommitted_files(output, markers, run)
     for marker in markers:
         changed = list(changed_files(output, marker))

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from pipeline.generation.results import Result
 from pipeline.generation.verdicts import ACCEPTED, FAILED, Cells
 from pipeline.output.records import from_parquet, open_parquet
+from pipeline.output.run_file import identity_of
 from pipeline.output.sample_files import MIXTURE
 from pipeline.output.sequencer import RequestSummary
 from pipeline.output.source_hashes import SourceHash, hashes_in
@@ -28,6 +29,9 @@ from pipeline.storage.ranged import open_ranged
 
 IMAGE = "encoded_image"
 """The column of the images, which only batch files have."""
+
+RUN = "run"
+"""Under which a batch file's metadata hold the identity of its run."""
 
 BATCHES_PER_FOLDER = 1000
 
@@ -138,9 +142,13 @@ def _subfolder(output: Location, number: int) -> Location:
 def write_batch(
     output: Location, number: int, results: Sequence[Result], schema: pa.Schema
 ) -> BatchFile:
-    """Write a batch's records and images in one atomic file, whose name has its digest."""
+    """Write a batch's records and images in one atomic file, whose name has its digest.
+
+    The file holds the identity of its run, so that no other run takes it for its own.
+    """
     sink = pa.BufferOutputStream()
-    pq.write_table(batch_table(results, schema), sink, compression="zstd")
+    table = batch_table(results, schema).replace_schema_metadata({RUN: identity_of(output)})
+    pq.write_table(table, sink, compression="zstd")
     data = sink.getvalue().to_pybytes()
     file = BatchFile(number, _digest(data), len(data))
     write_bytes(batch_path(output, file), data)
@@ -167,6 +175,7 @@ def read_rows(
     file: BatchFile,
     columns: list[str] | None = None,
     size: int | None = None,
+    run: str | None = None,
 ) -> list[dict[str, Any]] | None:
     """A batch's records without its images; None if the file cannot be read.
 
@@ -175,11 +184,15 @@ def read_rows(
     Args:
         columns: to be read; None for all.
         size: of the file as a listing has just given it; None to look.
+        run: the identity of the run that has to have written it; None for any.
     """
     try:
         # Of an object, only the blocks that hold these columns are fetched, not the images.
         with open_ranged(batch_path(output, file), size) as handle:
             parquet = open_parquet(handle)
+            written_by = (parquet.schema_arrow.metadata or {}).get(RUN.encode(), b"")
+            if run is not None and written_by != run.encode():
+                return None
             names = columns or [name for name in parquet.schema_arrow.names if name != IMAGE]
             table = parquet.read(columns=names, use_threads=False)
     except (FileNotFoundError, pa.ArrowInvalid, OSError):
@@ -189,12 +202,12 @@ def read_rows(
 
 
 def read_rows_of(
-    output: Location, files: Sequence[BatchFile], columns: list[str]
+    output: Location, files: Sequence[BatchFile], columns: list[str], run: str
 ) -> Iterator[list[dict[str, Any]] | None]:
     """`read_rows` of several batches that were just listed, in their order."""
 
     def read(file: BatchFile) -> list[dict[str, Any]] | None:
-        return read_rows(output, file, columns, file.size)
+        return read_rows(output, file, columns, file.size, run)
 
     yield from mapped(output, read, files)
 

@@ -11,6 +11,7 @@ from pipeline.generation.verdicts import STATUSES, Cells
 from pipeline.output.batches import BatchFile, batches_among, read_rows_of, report_of
 from pipeline.output.contents import Contents
 from pipeline.output.markers import Cursor
+from pipeline.output.run_file import identity_of
 from pipeline.output.sequencer import RequestSummary
 from pipeline.output.source_hashes import COLUMNS, SourceHashes, hashes_in
 from pipeline.planning.plan import KEY_DIGITS
@@ -88,7 +89,7 @@ def find_finished(
         else:
             finished.leftovers.append(file)
     columns = {"key", "status", "emotion", "phash", *COLUMNS, *(cells.columns if cells else ())}
-    rows_of = read_rows_of(output, [*candidates], sorted(columns))
+    rows_of = read_rows_of(output, [*candidates], sorted(columns), identity_of(output))
     for (file, expected), rows in zip(candidates.items(), rows_of, strict=True):
         if (
             rows is None

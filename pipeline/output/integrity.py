@@ -22,7 +22,7 @@ from pipeline.output.markers import (
     relative_name,
     shard_name,
 )
-from pipeline.output.run_file import RunFile, read_run
+from pipeline.output.run_file import RunFile, identity_of, read_run
 from pipeline.storage.files import Location, hash_of, mapped, sha256_file, size_of
 
 TAR, PARQUET = ".tar", ".parquet"
@@ -47,6 +47,7 @@ def damaged_shards(
     """
     contents = contents or contents_of(output)
     yield from missing_marker(contents)
+    yield from foreign_marker(output, contents)
 
     def problems(committed: tuple[Marker, str]) -> list[str]:
         marker, name = committed
@@ -216,6 +217,13 @@ def missing_end(run: RunFile, markers: Sequence[Marker]) -> Iterator[str]:
     if run.complete and last != run.last_marker:
         name = f"{shard_name(len(markers))}.json"
         yield f"shards/{name}: is missing, or a marker before it is not that of this corpus"
+
+
+def foreign_marker(output: Location, contents: Contents) -> Iterator[str]:
+    """Whether the shards are those of another run; run.json may be missing."""
+    identity = identity_of(output)
+    if contents.markers and identity and contents.markers[0].previous != identity:
+        yield f"{marker_name(0)}: it and the shards after it are of another run than run.json"
 
 
 def missing_marker(contents: Contents) -> Iterator[str]:

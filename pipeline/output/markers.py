@@ -47,7 +47,7 @@ class Marker:
         emotions: accepted samples by emotion.
         sha256: hashes of its files by name (see `file_of`).
         bytes: their sizes by name.
-        previous: digest of the marker before this one; empty for the first.
+        previous: digest of the marker before this one; of the first, the identity of its run.
     """
 
     shard: int
@@ -192,7 +192,8 @@ def read_markers(output: Location, names: Container[str] | None = None) -> list[
     paths = [output / marker_name(number) for number in present]
     markers: list[Marker] = []
     for path, marker in zip(paths, mapped(output, read_marker, paths), strict=True):
-        previous = markers[-1].digest if markers else ""
+        # That of the first is compared with run.json where damage is searched for.
+        previous = markers[-1].digest if markers else marker.previous
         start = markers[-1].next if markers else Cursor()
         if (marker.shard, marker.previous, marker.first) != (len(markers), previous, start):
             raise UserError(

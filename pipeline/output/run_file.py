@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -58,6 +59,13 @@ class RunFile:
     last_marker: str | None = None
     reopened_from: int | None = None
 
+    @property
+    def identity(self) -> str:
+        """Hash of what the run makes, which its markers and batches hold: whatever `--adopt` may
+        pass over, the versions of software, is not part of it."""
+        parts = {name: part for name, part in self.parts.items() if name != "versions"}
+        return fingerprint(parts)
+
     def reopened(self, first_shard: int | None = None) -> RunFile:
         """The same run with work to do.
 
@@ -79,6 +87,9 @@ class RunFile:
         """The same run as a complete corpus."""
         return replace(self, complete=True, counts=counts, files=files, last_marker=last_marker)
 
+
+_FILE = re.compile(r"(shards/)?\w[\w.-]*", re.ASCII)
+"""The names of files of a corpus that belong to no shard."""
 
 _TYPES: dict[str, type] = {
     "fingerprint": str,
@@ -132,6 +143,11 @@ def read_run(output: Location) -> RunFile:
     return run
 
 
+def identity_of(output: Location) -> str:
+    """The identity of the run in an output; empty if there is none, as for a benchmark."""
+    return read_run(output).identity if size_of(output / RUN_FILE) is not None else ""
+
+
 def _parse(fields: Any) -> RunFile:
     """
     Raises:
@@ -146,6 +162,13 @@ def _parse(fields: Any) -> RunFile:
     for name, kind in _OPTIONAL.items():
         if name in fields and type(fields[name]) is not kind:
             raise ValueError(f"{name} is not of type {kind.__name__}")
+    for name in ("rows", "requests", "reopened_from"):
+        if fields.get(name, 0) < 0:
+            raise ValueError(f"{name} is below 0")
+    for name, sha256 in fields.get("files", {}).items():
+        # Names are joined to the output's path.
+        if not _FILE.fullmatch(name) or not isinstance(sha256, str):
+            raise ValueError(f"files has {name!r}, which is no file of a corpus")
     values = {name: fields[name] for name in required}
     return RunFile(
         **values,

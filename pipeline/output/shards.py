@@ -26,6 +26,7 @@ from pipeline.output.near_duplicates import NearDuplicates
 from pipeline.output.packing import Packer, part_of
 from pipeline.output.records import from_parquet
 from pipeline.output.rows import layout_of
+from pipeline.output.run_file import identity_of
 from pipeline.output.sample_files import SampleFormat
 from pipeline.output.sequencer import Sequencer, ShardSpec
 from pipeline.storage.files import Location
@@ -83,7 +84,8 @@ class Committer:
             markers: of the committed shards.
         """
         self.output = output
-        self.next, self.previous = len(markers), markers[-1].digest if markers else ""
+        self.next = len(markers)
+        self.previous = markers[-1].digest if markers else identity_of(output)
         self.packed: dict[int, Marker] = {}
 
     def add(self, marker: Marker) -> list[Marker]:
