@@ -16,6 +16,9 @@ from muse.method import Method
 NEVER_OPTIONS = ("clip_sample", "thresholding")
 """Settings that belong to models of pixels, and distort latents."""
 
+ZERO_SNR = "rescale_betas_zero_snr"
+"""The setting of models whose first noise level has no signal left."""
+
 
 def make_schedule(
     config: Mapping[str, Any],
@@ -107,6 +110,11 @@ def _scheduler(
                 f"method.scheduler.{key} is {value!r}; {name} takes {type(default).__name__}, "
                 f"as {default!r}"
             )
+    if config.get(ZERO_SNR) and ZERO_SNR not in known:
+        raise ValueError(
+            f"{name} cannot begin at pure noise, as the model was trained to ({ZERO_SNR}); "
+            "choose another method.sampler, as ddim or euler"
+        )
     off = dict.fromkeys(NEVER_OPTIONS, False)
     try:
         # Not merged into the config, of which diffusers drops what it notes as mere defaults.

@@ -103,6 +103,14 @@ def test_what_a_schedule_cannot_have_is_refused_with_the_remedy():
         make_schedule({**SD15, "_class_name": "DEISMultistepScheduler"}, 4)
 
 
+@pytest.mark.parametrize("sampler", ["heun", "pndm"])
+def test_a_model_that_begins_at_pure_noise_is_not_run_from_less(sampler):
+    config = {**SD15, "_class_name": "DDIMScheduler", "rescale_betas_zero_snr": True}
+    with pytest.raises(ValueError, match=r"cannot begin at pure noise.*as ddim or euler"):
+        make_schedule(config, 8, sampler)
+    assert float(make_schedule(config, 8, "ddim", {"timestep_spacing": "trailing"}).alphas[0]) == 0
+
+
 def test_one_step_begins_at_noise_or_is_refused():
     with pytest.raises(ValueError, match=r'not begin at noise.*timestep_spacing = "trailing"'):
         make_schedule(SD15, 1)
