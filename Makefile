@@ -14,7 +14,7 @@ setup: $(READY)
 
 demo: $(READY)
 	$(VENV)/bin/muse-batch run manifests/examples/demo.parquet --output out/demo
-	@echo "Look at out/demo/contact_sheet.png and out/demo/README.md"
+	@echo "Open out/demo/report.html"
 
 # All promises, in a few minutes.
 test: $(READY)
