@@ -88,7 +88,8 @@ def find_finished(
             candidates[file] = expected
         else:
             finished.leftovers.append(file)
-    columns = {"key", "status", "emotion", "phash", *COLUMNS, *(cells.columns if cells else ())}
+    columns = {"key", "status", "reason", "emotion", "phash", *COLUMNS}
+    columns |= {*(cells.columns if cells else ())}
     rows_of = read_rows_of(output, [*candidates], sorted(columns), identity_of(output))
     for (file, expected), rows in zip(candidates.items(), rows_of, strict=True):
         if (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.output.batches import read_batch
 from pipeline.output.integrity import changed_file, damaged_file
 from pipeline.output.markers import read_markers, relative_name
 from pipeline.output.records import FIELDS, KIND, TRACE
@@ -63,7 +64,10 @@ def find_sample(output: Location, key: str) -> Sample:
     if position is None:
         raise UserError(_unknown(rows, key))
     part, row = rows.take([position])[position]
-    _refuse_damaged_tar(output, row["shard"])
+    if part.batch is None:
+        _refuse_damaged_tar(output, row["shard"])
+    elif read_batch(output, part.batch) is None:
+        raise damaged_file(part.path)
     pictures = Pictures(output)
     image = pictures.encoded(part, row)
     place, members = None, {}

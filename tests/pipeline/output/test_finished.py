@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from pipeline.config_tables import Faults
 from pipeline.errors import RunStopped
 from pipeline.generation.results import Result
 from pipeline.output import batches
@@ -109,3 +110,12 @@ def test_a_batch_with_other_requests_than_planned_is_left_over(stopped):
     """As the last batch of a pilot is: the plan that goes on has more requests in it."""
     assert 6 not in find_finished(stopped, contents_of(stopped), 26, 4).files
     assert 6 in find_finished(stopped, contents_of(stopped), 28, 4).files
+
+
+def test_a_batch_with_failed_requests_is_counted(tmp_path):
+    manifest, out = write_rows(tmp_path / "m.parquet", 12), tmp_path / "out"
+    executor = LocalExecutor(before_task=stop_at(1))
+    with contextlib.suppress(RunStopped):
+        run_locally(manifest, out, executor, faults=Faults(failures=1.0))
+    finished = find_finished(out, contents_of(out), 12, 4)
+    assert finished.counts.statuses == {"failed": 4}
