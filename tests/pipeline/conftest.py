@@ -12,11 +12,6 @@ from tests.support.corpora import ROWS
 from tests.support.local_runs import run_locally
 
 
-@pytest.fixture
-def quick_storage(quick_runs):
-    """The former name of `quick_runs`, which every test has."""
-
-
 @pytest.fixture(scope="session")
 def corpora(tmp_path_factory):
     """The finished corpora of this session by what they were made of."""
@@ -24,7 +19,7 @@ def corpora(tmp_path_factory):
 
 
 @pytest.fixture
-def make_corpus(tmp_path, quick_storage, corpora):
+def make_corpus(tmp_path, corpora):
     """Makes a corpus under `tmp_path`, or resumes it, and verifies it.
 
     One whose bytes depend on its rows and settings alone is made once a session, and copied.

@@ -18,11 +18,6 @@ ROWS = [{"prompt": f"a dog {n}", "emotion": "awe" if n % 2 else "fear"} for n in
 SETTINGS = {"engine": "null", "executor": "local", "batch_size": 4, "shard_size": 5}
 
 
-@pytest.fixture(autouse=True)
-def _quick(quick_storage):
-    pass
-
-
 @pytest.fixture
 def corpus(tmp_path):
     return run(ROWS, tmp_path / "out", **SETTINGS)

@@ -17,8 +17,6 @@ from pipeline.storage.log import reports
 from tests.support.corpora import rows_of
 from tests.support.local_runs import published, run_locally, stop_at, write_rows
 
-pytestmark = pytest.mark.usefixtures("quick_storage")
-
 SETTINGS = {
     "plain": {},
     "candidates": {"candidates": 3, "min_confidence": 0.7},
@@ -196,7 +194,7 @@ def test_a_run_with_a_damaged_shard_is_not_resumed(manifest, tmp_path):
 
 
 @pytest.mark.parametrize("renamed", [True, False])
-def test_a_manifest_that_changes_while_it_is_read_stops_the_run(tmp_path, quick_storage, renamed):
+def test_a_manifest_that_changes_while_it_is_read_stops_the_run(tmp_path, renamed):
     """Its rows would be made under the hash of other ones. Put back, it gives the same bytes."""
     manifest, out = write_rows(tmp_path / "m.parquet", 30), tmp_path / "out"
     original = manifest.read_bytes()
@@ -218,7 +216,7 @@ def test_a_manifest_that_changes_while_it_is_read_stops_the_run(tmp_path, quick_
     assert all(row["prompt"].startswith("a dog") for row in rows_of(out))
 
 
-def test_a_worker_of_other_software_is_refused(tmp_path, quick_storage):
+def test_a_worker_of_other_software_is_refused(tmp_path):
     """The versions as the driver's process sees them, then as the worker does."""
     manifest = write_rows(tmp_path / "m.parquet", 4)
 

@@ -63,7 +63,7 @@ def test_data_in_two_forms_are_refused_with_an_example_of_each(folders):
 
 
 @pytest.mark.parametrize("part", ["", "shards", "shards/00000000.tar"])
-def test_the_output_of_a_run_is_read_from_its_committed_shards(tmp_path, quick_storage, part):
+def test_the_output_of_a_run_is_read_from_its_committed_shards(tmp_path, part):
     out = tmp_path / "out"
     run_locally(write_rows(tmp_path / "m.parquet", 12), out, min_confidence=0.0)
     assert _read(out / part)[0] == ["awe"] * (5 if part.endswith("tar") else 12)

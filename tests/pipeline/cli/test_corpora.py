@@ -4,7 +4,7 @@ from tests.support import drive
 from tests.support.local_runs import write_rows
 
 
-def test_commands_on_corpora_report_what_they_did(tmp_path, quick_storage, monkeypatch):
+def test_commands_on_corpora_report_what_they_did(tmp_path, monkeypatch):
     monkeypatch.setenv("MUSE_BATCH_TEST_FAULTS", '{"failures": 0.3}')
     manifest = write_rows(tmp_path / "m.parquet", 12)
     out, late, both = (tmp_path / name for name in ("out", "late", "both"))

@@ -15,9 +15,7 @@ def _call(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_a_trial_prints_its_images_and_what_they_took_and_a_plan_forecasts_from_it(
-    tmp_path, quick_storage
-):
+def test_a_trial_prints_its_images_and_what_they_took_and_a_plan_forecasts_from_it(tmp_path):
     rows = [{"prompt": f"a dog {n}", "emotion": "awe"} for n in range(40)]
     manifest, folder = tmp_path / "m.parquet", tmp_path / "try"
     pq.write_table(pa.Table.from_pylist(rows), manifest)

@@ -9,7 +9,7 @@ from tests.support.local_runs import run_locally, write_rows
 
 
 @pytest.fixture
-def corpus(tmp_path, quick_storage):
+def corpus(tmp_path):
     run_locally(write_rows(tmp_path / "m.parquet", 12), tmp_path / "out")
     return tmp_path / "out"
 
@@ -25,7 +25,7 @@ def test_all_results_come_back_in_the_order_of_the_plan(corpus):
     assert {*schema_of(corpus, finished_run(corpus)).names} == {*rows[0]}
 
 
-def test_a_corpus_without_accepted_samples_is_read_from_its_metadata(tmp_path, quick_storage):
+def test_a_corpus_without_accepted_samples_is_read_from_its_metadata(tmp_path):
     manifest = write_rows(tmp_path / "m.parquet", 4)
     run_locally(manifest, tmp_path / "out", min_confidence=1.0)
     ((number, results),) = read_results(tmp_path / "out", finished_run(tmp_path / "out"))

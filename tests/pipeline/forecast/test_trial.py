@@ -19,7 +19,7 @@ CONFIG = Config(engine="null", min_confidence=0.0)
 
 
 @pytest.fixture
-def manifest(tmp_path, quick_storage):
+def manifest(tmp_path):
     Image.new("RGB", (80, 60), (9, 99, 199)).save(tmp_path / "a.png")
     rows = [{"prompt": f"a dog {n}", "emotion": "awe", "image": None} for n in range(9)]
     rows += [{"prompt": "a cat", "emotion": "fear", "image": "a.png"}]

@@ -13,7 +13,7 @@ from tests.support.local_runs import run_locally, write_rows
 
 
 @pytest.fixture
-def corpus(tmp_path, quick_storage):
+def corpus(tmp_path):
     run_locally(write_rows(tmp_path / "m.parquet", 12), tmp_path / "out")
     return tmp_path / "out"
 
@@ -26,9 +26,7 @@ def test_the_run_file_names_all_files_of_the_index_by_their_digests(corpus):
         assert hashlib.sha256((corpus / name).read_bytes()).hexdigest() == digest
 
 
-def test_rejected_images_of_a_corpus_without_samples_are_named_by_its_marker(
-    tmp_path, quick_storage
-):
+def test_rejected_images_of_a_corpus_without_samples_are_named_by_its_marker(tmp_path):
     manifest, out = write_rows(tmp_path / "m.parquet", 4), tmp_path / "out"
     run_locally(manifest, out, min_confidence=1.0, keep_rejected=True)
     (marker,) = read_markers(out)

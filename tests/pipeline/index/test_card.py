@@ -37,7 +37,7 @@ def _card(counts=None, **settings):
 
 
 @pytest.fixture
-def card(tmp_path, quick_storage) -> str:
+def card(tmp_path) -> str:
     run_locally(write_rows(tmp_path / "m.parquet", 12), tmp_path / "out")
     return (tmp_path / "out" / "README.md").read_text()
 

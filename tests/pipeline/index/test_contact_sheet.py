@@ -22,9 +22,7 @@ def sheet_of(tmp_path, emotions, **settings) -> Image.Image:
     return Image.open(tmp_path / "out" / "contact_sheet.png")
 
 
-def test_it_has_a_row_for_each_requested_emotion_and_a_tile_for_each_sample(
-    tmp_path, quick_storage
-):
+def test_it_has_a_row_for_each_requested_emotion_and_a_tile_for_each_sample(tmp_path):
     sheet = sheet_of(tmp_path, ["awe"] * 6 + ["fear"] * 6, min_confidence=0.0)
     assert sheet.height == MARGIN + 2 * (TILE + MARGIN + CAPTION)
     tiles = 0
@@ -37,13 +35,13 @@ def test_it_has_a_row_for_each_requested_emotion_and_a_tile_for_each_sample(
     assert tiles == sum(row["status"] == "accepted" for row in rows_of(tmp_path / "out")) == 12
 
 
-def test_without_accepted_samples_it_has_no_tiles(tmp_path, quick_storage):
+def test_without_accepted_samples_it_has_no_tiles(tmp_path):
     sheet = sheet_of(tmp_path, ["awe"] * 3, min_confidence=1.0)
     tile = sheet.crop((sheet.width - TILE, 0, sheet.width, TILE))
     assert tile.convert("L").getextrema() == (255, 255)
 
 
-def test_mixtures_have_a_row_of_their_own(tmp_path, quick_storage):
+def test_mixtures_have_a_row_of_their_own(tmp_path):
     emotions = [{"awe": 0.5, "fear": 0.5}, {"awe": 1.0, "fear": None}] * 2
     sheet = sheet_of(tmp_path, emotions, min_confidence=0.0)
     assert sheet.height == MARGIN + 2 * (TILE + MARGIN + CAPTION)

@@ -80,9 +80,7 @@ LATE = {
 }
 
 
-def test_datasets_loads_columns_that_are_null_or_empty_in_the_first_samples(
-    tmp_path, quick_storage, monkeypatch
-):
+def test_datasets_loads_columns_that_are_null_or_empty_in_the_first_samples(tmp_path, monkeypatch):
     """datasets infers types from five samples where they are not given."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     columns = {}

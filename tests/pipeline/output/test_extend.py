@@ -10,8 +10,6 @@ from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.log import reports
 from tests.support.local_runs import published, run_locally, stop_at, write_rows
 
-pytestmark = pytest.mark.usefixtures("quick_storage")
-
 SETTINGS = {
     "plain": {},
     "quota": {"quota": 9},

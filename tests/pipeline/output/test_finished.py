@@ -18,8 +18,6 @@ from pipeline.storage.ranged import BLOCK
 from pipeline.storage.remote import Remote
 from tests.support.local_runs import run_locally, stop_at, write_rows
 
-pytestmark = pytest.mark.usefixtures("quick_storage")
-
 
 @pytest.fixture
 def stopped(tmp_path):

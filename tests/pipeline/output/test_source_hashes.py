@@ -64,7 +64,7 @@ def test_kept_hashes_are_read_until_they_are_forgotten_and_damage_is_refused(tmp
 
 
 @pytest.fixture
-def world(tmp_path, quick_storage):
+def world(tmp_path):
     """A manifest of 12 rows, of which three have the same photograph, and two a missing one."""
     images = [f"{n}.png" for n in range(12)]
     images[5] = images[9] = images[1]

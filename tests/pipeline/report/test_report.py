@@ -65,7 +65,7 @@ def test_hostile_texts_stay_texts(make_corpus):
     assert "x" * 1000 not in html
 
 
-def test_of_a_run_in_progress(tmp_path, quick_storage):
+def test_of_a_run_in_progress(tmp_path):
     manifest, out = write_rows(tmp_path / "m.parquet", 30), tmp_path / "out"
 
     def stop(task):
@@ -81,7 +81,7 @@ def test_of_a_run_in_progress(tmp_path, quick_storage):
     assert "img" in page.tags
 
 
-def test_with_nothing_finished_it_is_refused(tmp_path, quick_storage):
+def test_with_nothing_finished_it_is_refused(tmp_path):
     manifest, out = write_rows(tmp_path / "m.parquet", 3), tmp_path / "out"
     from pipeline.scheduling.local_executor import LocalExecutor
 
@@ -123,7 +123,7 @@ def test_a_report_that_fails_does_not_fail_the_run(make_corpus, monkeypatch):
     assert "the corpus is complete, but its report could not be written" in warnings[0]
 
 
-def test_a_run_ends_with_its_report(tmp_path, quick_storage):
+def test_a_run_ends_with_its_report(tmp_path):
     manifest, out = write_rows(tmp_path / "m.parquet", 3), tmp_path / "out"
     done = drive.run(manifest, out, "--set", "report=true")
     assert done.returncode == 0, done.stderr
@@ -140,7 +140,7 @@ def test_brightness_and_colourfulness_of_known_pictures():
     assert colourfulness(red) == pytest.approx(0.3 * (255**2 + 127.5**2) ** 0.5)
 
 
-def test_edits_stand_beside_their_sources(tmp_path, quick_storage):
+def test_edits_stand_beside_their_sources(tmp_path):
     images = [str(drive.IMAGES / "railroad.png"), str(tmp_path / "gone.png")]
     (tmp_path / "gone.png").write_bytes((drive.IMAGES / "amusement-park.png").read_bytes())
     manifest = write_rows(tmp_path / "m.parquet", 2, image=images)

@@ -12,8 +12,6 @@ from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.log import entries, reports
 from tests.support.local_runs import published, run_locally, stop_at, write_rows
 
-pytestmark = pytest.mark.usefixtures("quick_storage")
-
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory):

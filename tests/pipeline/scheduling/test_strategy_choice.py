@@ -15,16 +15,12 @@ AUTO = {"retry_strategy": "auto", "candidates": 4, "min_confidence": 0.7, "batch
 
 
 @pytest.mark.parametrize(("count", "is_chosen"), [(64, False), (80, True)])
-def test_a_choice_is_made_only_if_requests_are_left_for_it(
-    tmp_path, quick_storage, count, is_chosen
-):
+def test_a_choice_is_made_only_if_requests_are_left_for_it(tmp_path, count, is_chosen):
     run_locally(write_rows(tmp_path / "m.parquet", count), tmp_path / "out", **AUTO)
     assert (read_run(tmp_path / "out").retry_strategy is not None) == is_chosen
 
 
-def test_later_batches_wait_for_the_exploratory_ones_and_use_what_was_chosen(
-    tmp_path, quick_storage
-):
+def test_later_batches_wait_for_the_exploratory_ones_and_use_what_was_chosen(tmp_path):
     begun = []
     executor = LocalExecutor(3, 5, lambda task: begun.append(task.batch.number))
     manifest = write_rows(tmp_path / "m.parquet", 96)
@@ -38,7 +34,7 @@ def test_later_batches_wait_for_the_exploratory_ones_and_use_what_was_chosen(
     assert strategies == {chosen}
 
 
-def test_a_run_that_stopped_just_before_the_choice_makes_it_when_resumed(tmp_path, quick_storage):
+def test_a_run_that_stopped_just_before_the_choice_makes_it_when_resumed(tmp_path):
     def stop(task):
         if task.batch.number == 7:
             raise WorkerFault(Outcome.DISK_FULL)

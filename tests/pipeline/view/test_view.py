@@ -21,7 +21,7 @@ from tests.support.local_runs import run_locally, write_rows
 
 
 @pytest.fixture
-def unfinished(tmp_path, quick_storage):
+def unfinished(tmp_path):
     """A run of 30 requests that stopped after its fifth batch of four; shards hold five samples."""
 
     def stop(task):
@@ -148,7 +148,7 @@ def test_show_prints_json_and_keeps_the_terminal_safe(make_corpus):
     assert {name: shown["row"][name] for name in row} == row
 
 
-def test_a_source_image_is_found_in_a_folder_or_in_the_manifest(tmp_path, quick_storage):
+def test_a_source_image_is_found_in_a_folder_or_in_the_manifest(tmp_path):
     picture = (drive.IMAGES / "railroad.png").read_bytes()
     for name, image in (("path", str(drive.IMAGES / "railroad.png")), ("bytes", picture)):
         manifest = write_rows(tmp_path / f"{name}.parquet", 2, image=[image] * 2)

@@ -35,7 +35,7 @@ def test_a_cost_without_a_price_is_refused():
         Config(max_cost=5.0)
 
 
-def test_a_run_ends_in_order_and_goes_on_with_a_higher_budget(tmp_path, monkeypatch, quick_storage):
+def test_a_run_ends_in_order_and_goes_on_with_a_higher_budget(tmp_path, monkeypatch):
     """Each batch of the null engine takes half an hour of the clock, on a GPU."""
     clock = [0.0]
     monkeypatch.setattr("time.time", lambda: clock[0])
