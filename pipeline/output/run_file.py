@@ -14,6 +14,7 @@ from pipeline.config import Config, as_dict, fingerprint_settings
 from pipeline.errors import UserError
 from pipeline.generation import scores
 from pipeline.models.locate import Model, is_same_judge
+from pipeline.output.run_content import check_tables
 from pipeline.planning import plan
 from pipeline.planning.fingerprint import can_change_images, differences, fingerprint
 from pipeline.planning.software import versions
@@ -169,6 +170,7 @@ def _parse(fields: Any) -> RunFile:
         # Names are joined to the output's path.
         if not _FILE.fullmatch(name) or not isinstance(sha256, str):
             raise ValueError(f"files has {name!r}, which is no file of a corpus")
+    check_tables(fields)
     values = {name: fields[name] for name in required}
     return RunFile(
         **values,

@@ -6,8 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.config import Config, as_dict
 from pipeline.errors import UserError
-from pipeline.output.run_file import RUN_FILE, RunFile, examine_output, read_run, write_run
+from pipeline.output.run_file import (
+    RUN_FILE,
+    RunFile,
+    as_stored,
+    examine_output,
+    read_run,
+    write_run,
+)
 from pipeline.planning.fingerprint import fingerprint
 from pipeline.storage.files import temporary_name
 
@@ -18,13 +26,19 @@ PARTS = {
     "versions": {"python": "3.11.0"},
 }
 
+COUNTS = {
+    **dict.fromkeys(("requests", "accepted"), 3),
+    **dict.fromkeys(("rejected", "failed"), 0),
+    **{table: {} for table in ("emotions", "mixtures", "tasks")},
+}
+
 
 def _run(**parts) -> RunFile:
     parts = {**PARTS, **parts}
     return RunFile(
         fingerprint=fingerprint(parts),
         parts=parts,
-        config={"seed": 0},
+        config=as_stored(as_dict(Config())),
         same_judge=False,
         manifest="m.parquet",
         rows=3,
@@ -35,8 +49,8 @@ def _run(**parts) -> RunFile:
 def test_it_comes_back_as_it_was_written(tmp_path):
     runs = [
         _run(),
-        _run().finished({"accepted": 3}, {"README.md": "0"}, "1"),
-        _run().finished({"accepted": 3}, {}, "").reopened(),
+        _run().finished(COUNTS, {"metadata.parquet": "0"}, "1"),
+        _run().finished(COUNTS, {}, "").reopened(),
         replace(_run(), retry_strategy={"awe": "deep"}, adopted=("versions.python: 1 -> 2",)),
     ]
     for run in runs:
