@@ -9,5 +9,5 @@ mood = {"awe": 0.6, "fear": 0.4}
 output = pipe("a house in a forest", emotion=mood, generator=torch.Generator().manual_seed(1))
 
 # %% The picture, when guidance began, and what an independent classifier sees.
-output.images[0].save("out/house.png")
+output.images[0].save("house.png")
 print(output.traces[0].start_step, output.confidences[0], output.judged[0])

@@ -2,12 +2,16 @@
 
 import os
 import signal
+import tempfile
 import warnings
 
 # Several processes test at the same time: idle threads must not spin, and Ray's workers, which
 # yield to all others by default, must not starve.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("RAY_worker_niceness", "0")
+
+# What `datasets` prepares in a test is no data of the user's.
+os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="muse-batch-datasets-")
 
 import pytest
 import torch

@@ -94,6 +94,8 @@ def run(
             if not (outcome.already_done and (where / REPORT_FILE).exists()):
                 write_last_report(where, normalized(manifest), warn)
     print_endings(output, outcome.counts, outcome.already_done)
+    if settings.report:
+        echo(f"look at {output}/report.html; to browse: muse-batch view {output}")
     if outcome.counts["failed"]:
         raise typer.Exit(FAILED)
 

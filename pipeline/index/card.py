@@ -13,6 +13,7 @@ from pipeline.index.features import dataset_features
 from pipeline.index.markdown import escape, table
 from pipeline.index.metadata import METADATA_FILE
 from pipeline.index.readers import READERS, READERS_OF_METADATA, snippet
+from pipeline.output.markers import read_markers
 from pipeline.output.rows import layout_of
 from pipeline.output.run_file import RunFile
 from pipeline.output.sample_files import MIXTURE, class_names
@@ -54,13 +55,19 @@ def write_card(output: Location, run: RunFile, counts: Mapping[str, Any], schema
         counts: as `SampleCounts.as_dict` gives them.
         schema: of the rows of the metadata.
     """
-    return write_bytes(output / "README.md", card_text(run, counts, schema).encode())
+    markers = read_markers(output)
+    content = markers[-1].digest if markers else run.identity
+    return write_bytes(output / "README.md", card_text(run, counts, schema, content).encode())
 
 
-def card_text(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema) -> str:
-    """The whole card, as Markdown."""
+def card_text(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema, content: str) -> str:
+    """The whole card, as Markdown.
+
+    Args:
+        content: a digest of the samples.
+    """
     parts = [
-        f"---\n{_header(run, counts, schema)}---\n",
+        f"---\n{_header(run, counts, schema, content)}---\n",
         f"# {TITLE}\n",
         description(run) + "\n",
         "![contact sheet](contact_sheet.png)\n" if counts["accepted"] else NOTHING_ACCEPTED,
@@ -89,7 +96,7 @@ def description(run: RunFile) -> str:
     )
 
 
-def _header(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema) -> str:
+def _header(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema, content: str) -> str:
     """YAML by which `datasets` and the Hugging Face hub know what the files are."""
     config = run.config
     classes = class_names(config["taxonomy"]["labels"], bool(counts["mixtures"]))
@@ -98,11 +105,17 @@ def _header(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema) -> str:
         tasks.append("image-to-image")
     # Without a sample there is no tar: what can be loaded is the metadata.
     features = dataset_features(layout_of(schema), config["image_format"], classes)
+    # `datasets` caches by the name of the folder and this header. Without what tells the content,
+    # it would give the samples of another corpus of the same name.
+    info = {"description": f"corpus {content[:16]}"}
     samples = {
         "configs": [{"config_name": "default", "data_files": "shards/*.tar"}],
-        "dataset_info": {"features": features},
+        "dataset_info": {**info, "features": features},
     }
-    metadata = {"configs": [{"config_name": "default", "data_files": METADATA_FILE}]}
+    metadata = {
+        "configs": [{"config_name": "default", "data_files": METADATA_FILE}],
+        "dataset_info": info,
+    }
     header = {
         "pretty_name": TITLE,
         "license": "unknown",

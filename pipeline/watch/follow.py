@@ -9,9 +9,10 @@ from rich.live import Live
 
 from pipeline.corpora.status import counts_of
 from pipeline.output.contents import contents_of
-from pipeline.output.run_file import read_run
-from pipeline.storage.files import Location
+from pipeline.output.run_file import RUN_FILE, read_run
+from pipeline.storage.files import Location, size_of
 from pipeline.storage.log import read_log
+from pipeline.terminal import printable
 from pipeline.watch import text
 from pipeline.watch.summary import RunWatch, Summary
 
@@ -26,9 +27,16 @@ def follow(output: Location, interval: float) -> None:
         interval: seconds between two looks; they are longer where reading takes long.
 
     Raises:
-        UserError: not the output of a run, or damaged.
+        UserError: damaged.
     """
     console = Console()
+    # The run may have been started at the same moment.
+    if size_of(output / RUN_FILE) is None:
+        console.print(
+            f"waiting for a run in {printable(str(output))}", markup=False, soft_wrap=True
+        )
+    while size_of(output / RUN_FILE) is None:
+        time.sleep(interval)
     if not console.is_terminal:
         _follow_in_lines(output, interval)
         return

@@ -16,7 +16,6 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 @pytest.mark.research
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_an_example_runs(example, tmp_path):
-    (tmp_path / "out").mkdir()
     shutil.copytree(ROOT / "manifests" / "examples", tmp_path / "manifests" / "examples")
     done = subprocess.run(
         [sys.executable, example],
@@ -27,4 +26,4 @@ def test_an_example_runs(example, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert any((tmp_path / "out").iterdir())
+    assert len([*tmp_path.iterdir()]) > 1

@@ -391,10 +391,17 @@ async function start() {
   options($("sort"), names.filter(([name]) => state.corpus.columns[name] !== "other"));
   operators();
   await ask();
+  // The keys of the grid work from the start, unless the reader has gone elsewhere meanwhile.
+  if (document.activeElement === document.body) $("grid").focus({ preventScroll: true });
 }
 
 $("filters").addEventListener("submit", (event) => event.preventDefault());
 $("filters").addEventListener("input", (event) => { if (event.target.id !== "size") askSoon(); });
+// Enter and Escape lead back to the samples.
+$("filters").addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" && !(event.key === "Enter" && event.target.matches("input, select"))) return;
+  event.preventDefault(); $("grid").focus();
+});
 $("filters").addEventListener("reset", () => setTimeout(() => { state.side = Number($("size").value); operators(); ask(); }));
 $("column").addEventListener("change", operators);
 $("size").addEventListener("input", () => { state.side = Number($("size").value); layout(); });

@@ -7,14 +7,18 @@ from tests.support.local_runs import write_rows
 def test_commands_on_corpora_report_what_they_did(tmp_path, monkeypatch):
     monkeypatch.setenv("MUSE_BATCH_TEST_FAULTS", '{"failures": 0.3}')
     manifest = write_rows(tmp_path / "m.parquet", 12)
-    out, late, both = (tmp_path / name for name in ("out", "late", "both"))
+    out, late, more, both = (tmp_path / name for name in ("out", "late", "more", "both"))
     run = ["run", manifest, "--output", out, "--engine", "null", "--set", "executor=local"]
     run += ["--batch-size", 4, "--set", "keep_rejected=true"]
     assert drive.command(*run).returncode == 1
     done = drive.command("refilter", out, "--min-confidence", 0.1, "--output", late)
     assert done.returncode == 0, done.stderr
     assert "12 requests: " in done.stdout
-    assert "24 requests: " in drive.command("merge", out, late, "--output", both).stdout
+    other = [*run, "--seed", 1]
+    other[other.index(out)] = more
+    assert drive.command(*other).returncode == 1
+    assert "24 requests: " in drive.command("merge", late, more, "--output", both).stdout
+    assert drive.command("merge", out, late, "--output", both).returncode == 2
     assert drive.command("verify", both).returncode == 0
     assert "complete" in drive.command("status", both).stdout
     assert drive.command("retry", out, "--status", "rejected").returncode == 2

@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import shutil
 import sys
 from pathlib import Path
 
@@ -78,6 +79,21 @@ LATE = {
     "real": (pa.float32(), 0.5),
     "hash": (pa.uint64(), 2**64 - 1),
 }
+
+
+def test_datasets_does_not_take_one_corpus_for_another_of_the_same_name(tmp_path, monkeypatch):
+    """Its cache knows a folder by its last name and the header of its card."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    cache = str(tmp_path / "cache")
+    for count in (3, 5, 4):
+        folder = tmp_path / str(count % 2)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        manifest = write_rows(folder / "m.parquet", count)
+        run_locally(manifest, folder / "out", min_confidence=0.0)
+        monkeypatch.chdir(folder)
+        data = datasets.load_dataset("out", split="train", cache_dir=cache)
+        assert len(data) == count
 
 
 def test_datasets_loads_columns_that_are_null_or_empty_in_the_first_samples(tmp_path, monkeypatch):

@@ -1,8 +1,5 @@
 """A run followed from its files."""
 
-import pytest
-
-from pipeline.errors import UserError
 from pipeline.output.run_file import read_run, write_run
 from pipeline.watch import follow
 from pipeline.watch.follow import look
@@ -34,6 +31,10 @@ def test_it_is_shown_until_the_run_is_complete(make_corpus, monkeypatch, capsys)
     assert lines[-1].startswith(f"{out}: {run.requests}/{run.requests} | ")
 
 
-def test_what_is_no_run_is_refused(tmp_path):
-    with pytest.raises(UserError):
-        follow.follow(tmp_path, 1.0)
+def test_it_waits_for_a_run_that_begins_later(make_corpus, tmp_path, monkeypatch, capsys):
+    out, later = make_corpus(batch_size=8), tmp_path / "later"
+    monkeypatch.setattr(follow.time, "sleep", lambda _: out.rename(later))
+    follow.follow(later, 1.0)
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == f"waiting for a run in {later}"
+    assert "/30 |" in last
