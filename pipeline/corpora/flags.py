@@ -92,6 +92,12 @@ def read_flags(path: Location, run: RunFile) -> Flags:
     return Flags(run.fingerprint, by_key)
 
 
+def is_key(key: Any, requests: int) -> bool:
+    """Whether a value is the key of a sample of a run with so many requests."""
+    text = isinstance(key, str) and key.isascii() and key.isdigit()
+    return text and len(key) == KEY_DIGITS and int(key) < requests
+
+
 def _check(path: Location, number: int, row: Mapping[str, Any], requests: int) -> None:
     """
     Raises:
@@ -100,8 +106,7 @@ def _check(path: Location, number: int, row: Mapping[str, Any], requests: int) -
     key, flag = row["key"], row["flag"]
     if flag not in FLAGS:
         raise UserError(f"{path}: row {number}: flag is {flag!r}; write {' or '.join(FLAGS)}")
-    is_key = isinstance(key, str) and key.isascii() and key.isdigit() and len(key) == KEY_DIGITS
-    if not is_key or int(key) >= requests:
+    if not is_key(key, requests):
         raise UserError(
             f"{path}: row {number}: key is {str(key)[:40]!r}, which is no key of this corpus "
             f"({0:0{KEY_DIGITS}d} to {requests - 1:0{KEY_DIGITS}d})"

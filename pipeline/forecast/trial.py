@@ -27,6 +27,9 @@ from pipeline.storage.files import Location, write_json
 from pipeline.storage.log import read_log
 from pipeline.storage.remote import Remote, is_url
 
+MANIFEST = "manifest.parquet"
+"""The requests of a trial, in its folder."""
+
 MAX_SEARCHED = 100_000
 """Requests of the plan that are searched for one of each emotion."""
 
@@ -68,7 +71,9 @@ def run_trial(
     Raises:
         ManifestError, UserError: a mistake of the user, found before a model is loaded.
     """
-    folder = _emptied(output)
+    folder = _replaceable(output)
+    if not is_url(manifest_path) and Path(manifest_path).resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{manifest_path} lies in {folder}, which is replaced; move it away")
     with fetched_manifest(manifest_path, config, warn) as local:
         manifest = checked_manifest(local, config)
         planned = plan_requests(rows_of(manifest, config.taxonomy.labels), config)
@@ -77,9 +82,12 @@ def run_trial(
             raise UserError(f"--rows: the manifest has {manifest.rows} rows, counted from 0")
         base = folder_of(manifest_path)
         entries = [_entry(request, base) for request in chosen]
+    # An earlier trial is kept until nothing is wrong with what was given for this one.
+    if folder.exists():
+        shutil.rmtree(folder)
     folder.mkdir(parents=True)
     write_json(folder / TRIAL_FILE, {})
-    path = folder / "manifest.parquet"
+    path = folder / MANIFEST
     pq.write_table(table_of(entries), path)
 
     # Batches of one task each, as far as possible, so that each task is timed by itself.
@@ -92,14 +100,26 @@ def run_trial(
     return _finished(folder, meter.use(size))
 
 
-def _emptied(output: Location) -> Path:
-    """The folder of the trial, without what an earlier trial left there."""
+def _replaceable(output: Location) -> Path:
+    """The folder of the trial: a new one, or one that holds an earlier trial and nothing else.
+
+    Raises:
+        UserError: it is another one.
+    """
     if isinstance(output, Remote):
         raise UserError(f"{output}: a trial is made on this machine; give a local folder")
-    if (output / TRIAL_FILE).exists():
-        shutil.rmtree(output)
-    elif output.exists():
+    if output.is_symlink():
+        raise UserError(f"{output} is a link; give a folder")
+    if not output.exists():
+        return output
+    if not (output / TRIAL_FILE).is_file():
         raise UserError(f"{output} exists and is no trial; give another --output")
+    foreign = sorted({path.name for path in output.iterdir()} - {TRIAL_FILE, MANIFEST, CORPUS})
+    if foreign:
+        raise UserError(
+            f"{output} is replaced by a new trial, but holds {foreign[0]!r}, which is not of a "
+            "trial; move that away or give another --output"
+        )
     return output
 
 
@@ -147,7 +167,7 @@ def _finished(folder: Path, memory: MemoryUse) -> Trial:
     entries = read_log(corpus).entries
     seconds = dict(_seconds_by_task(entries, rows))
     ready = next(entry for entry in entries if entry.get("event") == "ready")
-    write_report(corpus, str(folder / "manifest.parquet"))
+    write_report(corpus, str(folder / MANIFEST))
     figures = {"seconds": seconds, "start_seconds": ready["models"], "memory": memory.as_json()}
     write_json(folder / TRIAL_FILE, figures)
     return Trial(rows, seconds, ready["models"], memory, corpus / REPORT_FILE)

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.corpora.flags import FLAGS, Flags, read_flags, write_flags
+from pipeline.corpora.flags import FLAGS, Flags, is_key, read_flags, write_flags
 from pipeline.errors import UserError
 from pipeline.generation.verdicts import ACCEPTED, REJECTED
 from pipeline.output.rows import json_value, target_name
-from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location
 from pipeline.view.columns import OPERATORS, Columns, Query, QueryError
 from pipeline.view.pictures import Pictures
@@ -258,8 +257,7 @@ class Browser:
         if flag is not None and flag not in FLAGS:
             raise QueryError(f"{flag!r} is no flag")
         for key in keys:
-            is_key = isinstance(key, str) and key.isdigit() and len(key) == KEY_DIGITS
-            if not is_key or int(key) >= self.rows.run.requests:
+            if not is_key(key, self.rows.run.requests):
                 raise QueryError(f"{str(key)[:40]!r} is no key of this corpus")
         with self.lock:
             # Another page may have saved flags meanwhile: only this change is made to them.

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from importlib import resources
 from typing import Any
 
+import pyarrow as pa
 from aiohttp import web
 
 from muse.images import UnreadableImageError
@@ -35,6 +36,9 @@ SOURCE_SIDE = 1024
 
 MAX_REQUEST = 1 << 20
 """Bytes of a request's body."""
+
+MAX_DIGITS = 18
+"""Of the position of a row in an address."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; script-src 'self'; "
@@ -129,9 +133,9 @@ async def _answer(request: web.Request, handler: Handler, token: str) -> web.Str
         return _text(error.status, error.reason)
     except IndexError:
         return _text(404, "there is no such sample")
-    except (QueryError, json.JSONDecodeError) as error:
+    except QueryError as error:
         return _text(400, str(error))
-    except (UserError, UnreadableImageError, OSError) as error:
+    except (UserError, UnreadableImageError, OSError, pa.ArrowException) as error:
         return _text(500, str(error))
 
 
@@ -153,8 +157,20 @@ async def _corpus(request: web.Request) -> web.Response:
 
 
 async def _query(request: web.Request) -> web.Response:
-    asked = await request.json()
+    asked = await _body(request)
     return web.json_response(await asyncio.to_thread(request.app[BROWSER].query, asked))
+
+
+async def _body(request: web.Request) -> Any:
+    """What a request holds.
+
+    Raises:
+        QueryError: it is no JSON.
+    """
+    try:
+        return json.loads(await request.read())
+    except (ValueError, RecursionError) as error:
+        raise QueryError(f"the request is no JSON: {error}") from None
 
 
 async def _items(request: web.Request) -> web.Response:
@@ -171,7 +187,7 @@ async def _sample(request: web.Request) -> web.Response:
 
 
 async def _flag(request: web.Request) -> web.Response:
-    asked = await request.json()
+    asked = await _body(request)
     if not isinstance(asked, dict) or not isinstance(asked.get("keys"), list):
         raise QueryError("a flag needs keys")
     browser = request.app[BROWSER]
@@ -211,4 +227,7 @@ def _image(data: bytes | None, content_type: str) -> web.Response:
 
 
 def _position(request: web.Request) -> int:
-    return int(request.match_info["position"])
+    digits = request.match_info["position"]
+    if len(digits) > MAX_DIGITS:
+        raise web.HTTPNotFound
+    return int(digits)

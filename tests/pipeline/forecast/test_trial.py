@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from manifests.check import ManifestError
 from pipeline.config import Config
 from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
@@ -73,3 +74,43 @@ def test_what_is_no_trial_is_not_replaced(manifest, tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").exists()
     with pytest.raises(UserError, match="the manifest has 11 rows"):
         _try(manifest, tmp_path / "try", rows=[40])
+
+
+def test_an_earlier_trial_outlives_a_mistake(manifest, tmp_path):
+    folder = tmp_path / "try"
+    (folder / "corpus").mkdir(parents=True)
+    (folder / "trial.json").write_text("{}")
+    with pytest.raises(ManifestError, match="cannot be opened"):
+        _try(tmp_path / "nosuch.parquet", folder)
+    with pytest.raises(UserError, match="the manifest has 11 rows"):
+        _try(manifest, folder, rows=[40])
+    assert sorted(path.name for path in folder.iterdir()) == ["corpus", "trial.json"]
+
+
+def test_files_of_the_user_beside_a_trial_are_not_removed(manifest, tmp_path):
+    folder = tmp_path / "try"
+    folder.mkdir()
+    (folder / "trial.json").write_text("{}")
+    (folder / "thesis.txt").touch()
+    with pytest.raises(UserError, match=r"holds 'thesis\.txt', which is not of a trial"):
+        _try(manifest, folder)
+    assert (folder / "thesis.txt").exists()
+
+
+def test_a_manifest_inside_the_folder_is_not_removed(manifest, tmp_path):
+    folder = tmp_path / "try"
+    folder.mkdir()
+    (folder / "trial.json").write_text("{}")
+    inside = manifest.rename(folder / "manifest.parquet")
+    with pytest.raises(UserError, match="lies in"):
+        _try(inside, folder)
+    assert inside.exists()
+
+
+def test_a_link_is_not_followed(manifest, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "trial.json").write_text("{}")
+    (tmp_path / "try").symlink_to("real")
+    with pytest.raises(UserError, match="is a link"):
+        _try(manifest, tmp_path / "try")
+    assert (tmp_path / "real" / "trial.json").exists()

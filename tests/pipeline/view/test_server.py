@@ -126,6 +126,12 @@ def test_a_flag_is_saved_at_once_and_is_one_change(ask):
         ("api/flag", {"json": {"keys": ["000000000001"], "flag": "maybe"}}),
         ("api/flag", {"json": {"keys": "all", "flag": "reject"}}),
         ("api/flag", {"data": b"{not json"}),
+        ("api/flag", {"data": b"\xff\xfe"}),
+        ("api/flag", {"data": b"[" * 200_000}),
+        ("api/flag", {"data": b"1" * 5000}),
+        # Digits of other scripts: what reads the flags later would refuse the file for good.
+        ("api/flag", {"json": {"keys": ["\u0660" * 11 + "\u0661"], "flag": "accept"}}),
+        ("api/flag", {"json": {"keys": ["\u00b2" * 12], "flag": "accept"}}),
         ("api/query", {"json": {"sort": "nothing"}}),
         ("api/query", {"json": 7}),
         ("api/query", {"data": b"x" * (2 << 20)}),
@@ -136,6 +142,22 @@ def test_bad_requests_are_answered_as_such_and_change_nothing(ask, path, options
     assert status in (400, 413)
     assert b"Traceback" not in body
     assert not (ask.out / "flags.parquet").exists()
+
+
+def test_a_position_that_is_no_number_of_a_row_is_not_found(ask):
+    paths = [f"/{TOKEN}/{name}/{'9' * 5000}" for name in ("picture", "api/sample")]
+    answers = ask(*[("GET", path) for path in paths])
+    assert [status for status, _, _ in answers] == [404, 404]
+    assert all(headers["Content-Security-Policy"] for _, headers, _ in answers)
+
+
+def test_an_index_that_was_cut_meanwhile_is_an_answer(ask):
+    index = ask.out / "metadata.parquet"
+    index.write_bytes(index.read_bytes()[:50])
+    ((status, headers, body),) = ask(("GET", f"/{TOKEN}/api/sample/1"))
+    assert status == 500
+    assert headers["Content-Security-Policy"]
+    assert b"Parquet" in body
 
 
 def test_a_damaged_picture_is_an_answer(ask):
