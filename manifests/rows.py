@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,33 @@ def table_of(rows: Any) -> pa.Table:
     elif hasattr(rows, "to_arrow"):  # polars
         table = rows.to_arrow()
     elif hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas
-        table = _table({name: rows[name].tolist() for name in rows.columns}, rows)
+        names = _names(rows.columns)
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise ValueError(f"column {twice[0]}: is there twice; names must be unique")
+        table = _table({name: rows[name].tolist() for name in names}, rows)
     elif isinstance(rows, Sequence) and all(isinstance(row, Mapping) for row in rows):
         # A key that only some rows have is null in the others.
-        names = dict.fromkeys(name for row in rows for name in row)
-        table = _table({name: [row.get(name) for row in rows] for name in names})
+        keys = dict.fromkeys(_names(name for row in rows for name in row))
+        table = _table({name: [row.get(name) for row in rows] for name in keys})
     else:
         raise ValueError(
             f"the manifest is a {type(rows).__name__}; give a path, a list of dicts, an Arrow "
             "table or a DataFrame"
         )
     return _with_absolute_paths(table)
+
+
+def _names(columns: Iterable[Any]) -> list[str]:
+    """
+    Raises:
+        ValueError: one of them is no text.
+    """
+    names = list(columns)
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"column {name!r}: its name is no text; rename it")
+    return names
 
 
 def _table(columns: Mapping[str, Sequence[Any]], frame: Any = None) -> pa.Table:

@@ -177,15 +177,19 @@ def status(
         bool, typer.Option("--watch", help="Show it again and again until the run is complete.")
     ] = False,
     interval: Annotated[
-        float, typer.Option(min=0.1, help="Seconds between two looks of --watch.")
+        float,
+        typer.Option(min=0.1, max=86_400, help="Seconds between two looks of --watch."),
     ] = 5.0,
 ) -> None:
     """Print the progress of the run in OUTPUT, from its files alone, on any machine."""
     with reported_errors():
         from pipeline.corpora.status import as_text
         from pipeline.corpora.status import status as state_of
+        from pipeline.errors import UserError
         from pipeline.storage.files import location
 
+        if watch and as_json:
+            raise UserError("--json is not printed with --watch; give one of the two")
         if watch:
             from pipeline.watch.follow import follow
 

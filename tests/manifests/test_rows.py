@@ -42,3 +42,12 @@ def test_what_is_no_table_or_has_no_common_type_is_refused():
         table_of(3)
     with pytest.raises(ValueError, match="column seed: its values have no common type"):
         table_of([{"seed": 1}, {"seed": "two"}])
+
+
+def test_columns_that_no_manifest_can_have_are_refused_by_name():
+    with pytest.raises(ValueError, match="column 0: its name is no text"):
+        table_of(pandas.DataFrame({0: ["a"], "prompt": ["b"]}))
+    with pytest.raises(ValueError, match="column 3: its name is no text"):
+        table_of([{"prompt": "a", 3: 1}])
+    with pytest.raises(ValueError, match="column prompt: is there twice"):
+        table_of(pandas.DataFrame([["a", "b"]], columns=["prompt", "prompt"]))

@@ -31,3 +31,11 @@ def test_a_pipe_as_manifest_or_config_is_refused(tmp_path, command):
         done = drive.command(command, *arguments)
         assert done.returncode == 2
         assert "not a regular file" in done.stderr
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("flags", [("--interval", "inf"), ("--interval", "1e300"), ("--json",)])
+def test_what_a_watch_cannot_do_is_refused(tmp_path, flags):
+    done = drive.command("status", tmp_path, "--watch", *flags)
+    assert done.returncode == 2
+    assert flags[0] in done.stderr
