@@ -26,7 +26,7 @@ def table_of(rows: Any) -> pa.Table:
         rows: a list of dicts, an Arrow table, or a DataFrame of pandas or polars.
 
     Raises:
-        ValueError: it is something else, or a column has values of several types.
+        ValueError: it is something else, has no rows, or a column has values of several types.
     """
     if isinstance(rows, pa.Table):
         table = rows
@@ -47,6 +47,8 @@ def table_of(rows: Any) -> pa.Table:
             f"the manifest is a {type(rows).__name__}; give a path, a list of dicts, an Arrow "
             "table or a DataFrame"
         )
+    if table.num_rows == 0:
+        raise ValueError("the manifest has no rows; give at least one")
     return _with_absolute_paths(table)
 
 

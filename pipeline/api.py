@@ -22,6 +22,7 @@ from pipeline.corpora.refilter import refilter
 from pipeline.errors import UserError
 from pipeline.execute import execute
 from pipeline.generation.verdicts import ACCEPTED
+from pipeline.output.run_file import RUN_FILE
 from pipeline.settings import load_config
 from pipeline.storage.addresses import normalized
 from pipeline.storage.files import Location, location, write_bytes
@@ -32,6 +33,9 @@ from pipeline.view.sources import SourceFinder
 if TYPE_CHECKING:
     import pandas
     from PIL.Image import Image
+
+ORIGIN = {b"muse_batch": b"rows given in memory"}
+"""Metadata of the files of such rows."""
 
 THUMBNAIL = 160
 """Side of a picture in a notebook's grid, pixels."""
@@ -76,18 +80,30 @@ def _written(table: pa.Table, output: Location) -> str:
     """The path of the rows as a file beside the output, which a later call resumes with.
 
     Raises:
-        UserError: the output was begun with other rows.
+        UserError: the output was begun with other rows, or a file of another origin is there.
     """
     sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(), sink)
+    pq.write_table(table.replace_schema_metadata(ORIGIN), sink)
     data = sink.getvalue().to_pybytes()
     path = location(f"{str(output).rstrip('/')}.manifest.parquet")
-    if path.exists() and path.read_bytes() != data and (output / "run.json").exists():
-        raise UserError(
-            f"{output} was begun with other rows, which {path} holds; give another output"
-        )
+    if path.exists() and path.read_bytes() != data:
+        if (output / RUN_FILE).exists():
+            raise UserError(
+                f"{output} was begun with other rows, which {path} holds; give another output"
+            )
+        if not _is_ours(path):
+            raise UserError(f"{path} exists, and no earlier call wrote it; give another output")
     write_bytes(path, data)
     return str(path)
+
+
+def _is_ours(path: Location) -> bool:
+    """Whether a file has rows that an earlier call wrote."""
+    try:
+        metadata = pq.read_schema(pa.BufferReader(path.read_bytes())).metadata or {}
+    except pa.ArrowException:
+        return False
+    return ORIGIN.items() <= metadata.items()
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from manifests.read import Manifest
 from pipeline.errors import RunStopped
@@ -153,7 +154,7 @@ class Driver:
             times["connected"] = time.time()
             with (
                 Display(watch, self.counts, tracker.add) as self.display,
-                Log(output, self.display.note) as self.log,
+                Log(output, self._on_entry) as self.log,
             ):
                 self.log.add({"event": "start", "workers": workers, **times})
                 self.pool = Pool(self.executor, config, workers, self.log.add)
@@ -164,6 +165,10 @@ class Driver:
             self.executor.close()
         if self.spent is not None:
             raise RunStopped(self.spent)
+
+    def _on_entry(self, entry: Mapping[str, Any]) -> None:
+        self.display.note(entry)
+        self.budget.note(entry)
 
     def _missing_batches(self) -> Iterator[Batch | None]:
         """The batches for the workers; None while the next one's strategies are not chosen yet."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from pipeline.config import Config
+from pipeline.watch.log_output import logger
 from pipeline.watch.summary import RunWatch
 
 
@@ -18,6 +20,17 @@ class Budget:
 
     def __init__(self, config: Config, watch: RunWatch, clock: Callable[[], float] = time.time):
         self.config, self.watch, self.clock = config, watch, clock
+        self.has_warned = False
+
+    def note(self, entry: Mapping[str, Any]) -> None:
+        """Take an entry of the log: warn once if a worker has no GPU, whose hours count nothing."""
+        limits = [name for name in ("max_gpu_hours", "max_cost") if getattr(self.config, name)]
+        on_cpu = entry.get("event") == "ready" and entry.get("device") == "cpu"
+        if limits and on_cpu and not self.has_warned:
+            self.has_warned = True
+            logger.warning(
+                "warning: %s: a worker has no GPU; its hours count nothing", " and ".join(limits)
+            )
 
     def spent(self) -> str | None:
         """Which limit is reached, in words, with the remedy; None if none is.

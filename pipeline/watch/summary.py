@@ -122,7 +122,6 @@ class RunWatch:
         self.window: deque[_Batch] = deque()
         self.seen: set[int] = set()
         self.asked: Counter[str] = Counter()
-        self.accepted: Counter[str] = Counter()
         self.problems: deque[str] = deque(maxlen=MAX_PROBLEMS)
         for entry in entries:
             self.add(entry)
@@ -161,7 +160,6 @@ class RunWatch:
             return
         self.seen.add(entry["batch"])
         self.asked.update(entry.get("asked", {}))
-        self.accepted.update(entry["accepted"])
         for reason, count in entry.get("failures", {}).items():
             self.problems.append(f"{count} request(s) failed: {reason}")
 
@@ -193,7 +191,7 @@ class RunWatch:
             total=self.total,
             done=counts.done,
             statuses=dict(counts.statuses),
-            emotions=self._emotions(),
+            emotions=self._emotions(counts),
             images_per_second=speed,
             seconds_left=self._seconds_left(self.total - counts.done, speed),
             workers=len(speeds),
@@ -204,10 +202,11 @@ class RunWatch:
             silent_seconds=None if session is None else max(0.0, now - session.last),
         )
 
-    def _emotions(self) -> dict[str, EmotionCount]:
-        names = sorted(self.asked.keys() | self.accepted.keys())
+    def _emotions(self, counts: Counts) -> dict[str, EmotionCount]:
+        """Accepted samples as counted; requests as the log tells, which may lack some lines."""
+        names = sorted(self.asked.keys() | (+counts.accepted).keys())
         return {
-            name: EmotionCount(self.accepted[name], max(self.asked[name], self.accepted[name]))
+            name: EmotionCount(counts.accepted[name], max(self.asked[name], counts.accepted[name]))
             for name in names
         }
 

@@ -53,6 +53,20 @@ def test_other_rows_are_refused_and_those_of_the_corpus_stay(corpus, tmp_path):
     assert (tmp_path / "out.manifest.parquet").read_bytes() == before
 
 
+def test_a_file_of_another_origin_is_not_overwritten_and_rows_can_be_corrected(tmp_path):
+    mine = tmp_path / "data.manifest.parquet"
+    mine.write_text("mine")
+    with pytest.raises(UserError, match="no earlier call wrote it"):
+        run(ROWS, tmp_path / "data", **SETTINGS)
+    assert mine.read_text() == "mine"
+    with pytest.raises(ValueError, match="no rows"):
+        run([], tmp_path / "new", **SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == [mine.name]
+    with pytest.raises(ManifestError):
+        run([{"prompt": "a dog", "emotion": "joyous"}], tmp_path / "new", **SETTINGS)
+    assert run(ROWS, tmp_path / "new", **SETTINGS).complete
+
+
 def test_samples_have_their_pictures_and_are_found_by_key(corpus, tmp_path):
     accepted = [row for row in rows_of(tmp_path / "out") if row["status"] == "accepted"]
     samples = list(corpus)

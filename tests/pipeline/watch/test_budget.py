@@ -30,6 +30,16 @@ def test_a_limit_is_reached_by_the_hours_of_all_workers():
     assert _spent(1e9) is None
 
 
+def test_a_limit_without_a_gpu_is_warned_of_once(capsys):
+    budget = Budget(Config(max_gpu_hours=1.0), RunWatch(10))
+    for entry in (ENTRIES[1], *[{"event": "ready", "device": "cpu"}] * 2):
+        budget.note(entry)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "warning: max_gpu_hours: a worker has no GPU; its hours count nothing"
+    Budget(Config(), RunWatch(10)).note({"event": "ready", "device": "cpu"})
+    assert capsys.readouterr().err == ""
+
+
 def test_a_cost_without_a_price_is_refused():
     with pytest.raises(ValidationError, match="max_cost needs gpu_hour_price"):
         Config(max_cost=5.0)

@@ -110,7 +110,9 @@ def test_plain_lines_come_no_faster_than_their_pace_and_the_last_one_always(
     first, *later = capsys.readouterr().err.splitlines()
     assert first == "muse-batch: 4 of 10 done, starting workers"
     assert len(later) == lines
-    assert later[-1].startswith("muse-batch: 10/10 | 4 accepted, 3 rejected, 3 failed | fear 1 | ")
+    assert later[-1].startswith(
+        "muse-batch: 10/10 | 4 accepted, 3 rejected, 3 failed | awe 3 fear 1 | "
+    )
     assert shown[-1].done == 10
 
 

@@ -32,7 +32,7 @@ def _ready(at, device="cpu", pid=1):
 
 
 def _counts(accepted=0, **others):
-    return Counts(Counter(accepted=accepted, **others))
+    return Counts(Counter(accepted=accepted, **others), Counter(awe=accepted))
 
 
 def test_the_speed_is_that_of_the_last_minutes_not_of_the_whole_run():
