@@ -6,16 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.config import Config, as_dict
 from pipeline.errors import UserError
-from pipeline.output.run_file import (
-    RUN_FILE,
-    RunFile,
-    as_stored,
-    examine_output,
-    read_run,
-    write_run,
-)
+from pipeline.output.run_file import RUN_FILE, RunFile, examine_output, read_run, write_run
 from pipeline.planning.fingerprint import fingerprint
 from pipeline.storage.files import temporary_name
 
@@ -26,6 +18,17 @@ PARTS = {
     "versions": {"python": "3.11.0"},
 }
 
+CONFIG = {
+    "seed": 0,
+    "image_format": "png",
+    "taxonomy": {"name": "two", "labels": ["awe", "fear"]},
+    "min_confidence": 0.5,
+    "keep_rejected": False,
+    **dict.fromkeys(("batch_size", "shard_size"), 1),
+    **dict.fromkeys(("limit", "quota"), 0),
+    **{table: {} for table in ("filters", "images", "method")},
+    "emotions": [],
+}
 COUNTS = {
     **dict.fromkeys(("requests", "accepted"), 3),
     **dict.fromkeys(("rejected", "failed"), 0),
@@ -38,7 +41,7 @@ def _run(**parts) -> RunFile:
     return RunFile(
         fingerprint=fingerprint(parts),
         parts=parts,
-        config=as_stored(as_dict(Config())),
+        config=CONFIG,
         same_judge=False,
         manifest="m.parquet",
         rows=3,
