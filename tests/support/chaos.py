@@ -118,6 +118,8 @@ def damage(process: subprocess.Popen[str], out: Path, rng: random.Random) -> int
     for path in drive.batch_files(out) if struck else []:
         if rng.random() < 0.5:
             data = bytearray(path.read_bytes())
+            if not data:  # emptied before, and the driver was killed before it cleared up
+                continue
             kind = rng.choice(["cut", "flip", "remove", "empty", "stranger"])
             if kind == "remove":
                 path.unlink()
