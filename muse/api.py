@@ -164,6 +164,7 @@ class MusePipeline:
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         strength: float | None = None,
+        edit_start: str | None = None,
         num_images_per_prompt: int = 1,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
         callback_on_step_end: Callback | None = None,
@@ -180,8 +181,9 @@ class MusePipeline:
                 one for each.
             height, width: of the images, in pixels; only the model's own size, which is the
                 default.
-            strength: when editing, the share of the steps that is inverted and denoised again, in
-                [0, 1].
+            strength: when editing, the share of the steps that is denoised again, in [0, 1].
+            edit_start: what an edit is denoised from: the `inversion` of its image, or the image
+                with `noise` added, as diffusers' image-to-image pipelines do.
             num_images_per_prompt: images of each prompt, which follow each other in the output.
             generator: source of the seeds, on any device; one for all prompts, or one for each.
             callback_on_step_end: called as (pipeline, step, timestep, {"row", "latents"}) after
@@ -212,6 +214,7 @@ class MusePipeline:
             guidance_scale=guidance_scale,
             edit_guidance_scale=guidance_scale,
             strength=strength,
+            edit_start=edit_start,
         )
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
         steps = _denoising_steps(engine, requests)

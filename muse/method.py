@@ -157,11 +157,17 @@ class Method(Settings):
         description="Weight of how a mixture divides, against how much of the image is its "
         "members'; 1 is cross-entropy.",
     )
+    edit_start: Literal["inversion", "noise"] = Field(
+        "inversion",
+        description="What an edit is denoised from: the DDIM `inversion` of its picture, or the "
+        "picture with `noise` added (SDEdit), as diffusers' image-to-image pipelines do.",
+    )
     strength: float = Field(
         0.95,
         ge=0,
         le=1,
-        description="When editing, share of the steps that is inverted and denoised again.",
+        description="When editing, share of the steps that is denoised again, after an inversion "
+        "of as many steps or with noise added.",
     )
     edit_guidance_scale: float = Field(
         3.0,

@@ -13,6 +13,7 @@ from muse.classifiers import EmotionClassifier, resize
 from muse.classifiers.clip import ClipSimilarity, similarity
 from muse.diffusion.backbones.base import Backbone, Conditioning, Prompts
 from muse.diffusion.denoising import DenoisingState, denoise
+from muse.diffusion.editing import FROM_NOISE, first_edit_step
 from muse.diffusion.inversion import ddim_invert
 from muse.diffusion.sampler import apply_cfg
 from muse.diffusion.schedules import schedule_of
@@ -47,10 +48,14 @@ def muse(
         side = backbone.latent_shape[-1] * backbone.codec.pixels_per_latent
         image = resize(request.image[None].to(backbone.device), side)
         guidance.inherent = inherent_mask(guide.probs(image).p, guidance.target)
-        first_step = schedule.begin(max(1, round((1 - method.strength) * len(schedule))))
+        first_step = first_edit_step(schedule, method)
         latents = backbone.codec.encode(image)
-        path = ddim_invert(backbone, schedule, latents, guidance.plain, first_step)
-        state = DenoisingState.start(schedule, path[0], first_step, [generator])
+        if method.edit_start == FROM_NOISE:
+            noise = torch.randn(1, *backbone.latent_shape, generator=generator)
+            latents = schedule.noised(latents, noise.to(latents), first_step)
+        else:
+            latents = ddim_invert(backbone, schedule, latents, guidance.plain, first_step)[0]
+        state = DenoisingState.start(schedule, latents, first_step, [generator])
     return denoise(state, guidance.predict)
 
 

@@ -35,7 +35,7 @@ class Row:
         number: its place in the batch, and its index in every tensor of `muse.state.BatchState`.
         guidance_scale: of classifier-free guidance.
         step: the denoising step at which it stands.
-        first_step: for an edit, the step at which inversion ends and denoising begins.
+        first_step: the step at which denoising begins; for an edit by inversion, where that ends.
         started: whether guidance has started.
         inherent: index of the emotion that the content evokes by itself; -1 until `started`.
         is_confident: whether the guide was, at its last evaluation.

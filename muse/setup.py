@@ -11,6 +11,7 @@ from torch import Tensor
 from muse.classifiers import EmotionClassifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones.base import Backbone
+from muse.diffusion.editing import first_edit_step
 from muse.diffusion.sampler import Schedule
 from muse.diffusion.schedules import schedule_of
 from muse.guidance.timing import Timing, timing_of
@@ -50,13 +51,8 @@ class Setup:
         return cls(backbone, guide, clip, method, timing_of(method), schedule)
 
     def first_edit_step(self) -> int:
-        """The step at which an edit's inversion ends.
-
-        Never the very first step, at which some schedules leave no signal at all.
-        """
-        steps = len(self.schedule)
-        first = min(max(1, round((1 - self.method.strength) * steps)), steps)
-        return self.schedule.begin(first)
+        """The step at which an edit starts (see `muse.diffusion.editing.first_edit_step`)."""
+        return first_edit_step(self.schedule, self.method)
 
     def cfg_scale(self, editing: bool) -> float:
         """The scale between two evaluations of the network; 1 if the network is given it."""

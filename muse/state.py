@@ -9,6 +9,7 @@ from torch import Tensor
 
 from muse.classifiers import resize
 from muse.diffusion.backbones.base import Conditioning
+from muse.diffusion.editing import FROM_NOISE
 from muse.diffusion.row_solver import RowSolver
 from muse.diffusion.sampler import to_x0_eps
 from muse.emotions.probabilities import Probabilities
@@ -81,39 +82,56 @@ class BatchState:
     def _row(self, number: int, request: Request) -> Row:
         if request.image is None:
             return Row(number, request, self.setup.cfg_scale(editing=False), Phase.STEP, 0)
-        last = len(self.setup.schedule) - 1
-        first = self.setup.first_edit_step()
-        return Row(number, request, self.setup.cfg_scale(editing=True), Phase.INVERT, last, first)
+        first, scale = self.setup.first_edit_step(), self.setup.cfg_scale(editing=True)
+        if self.setup.method.edit_start == FROM_NOISE:
+            return Row(number, request, scale, Phase.STEP, first, first)
+        return Row(number, request, scale, Phase.INVERT, len(self.setup.schedule) - 1, first)
 
     def start(self, rows: Sequence[Row]) -> None:
         """Starting latents: noise for a generation, the encoded image for an edit.
 
         Noise is drawn on the CPU, so that a seed means the same on every device.
         """
-        schedule = self.setup.schedule
+        if edits := [row for row in rows if row.request.image is not None]:
+            self._encode(edits)
+        schedule, from_noise = self.setup.schedule, self.setup.method.edit_start == FROM_NOISE
         for row in rows:
             generator = torch.Generator().manual_seed(row.request.seed)
-            if row.request.image is None:
-                noise = torch.randn(self.latents.shape[1:], generator=generator)
-                self.latents[row.number] = schedule.initial(noise.to(self.latents))
-                row.enter(0, self.next_phase(row, 0))
+            if row.request.image is None or from_noise:
+                noise = torch.randn(self.latents.shape[1:], generator=generator).to(self.latents)
+                self._start_from_noise(row, noise)
+            else:
+                self._start_inversion(row)
             self.solvers[row.number] = schedule.solver(generator, row.first_step)
-        if edits := [row for row in rows if row.request.image is not None]:
-            self._start_edits(edits)
 
-    def _start_edits(self, rows: Sequence[Row]) -> None:
+    def _encode(self, rows: Sequence[Row]) -> None:
+        """The latents of edits, and the emotions that their images evoke by themselves."""
         codec, i = self.setup.backbone.codec, numbers_of(rows)
         side = self.latents.shape[-1] * codec.pixels_per_latent
         sources = [row.request.image for row in rows if row.request.image is not None]
         images = torch.cat([resize(image[None].to(self.latents), side) for image in sources])
         self.latents[i] = codec.encode(images)
         self.inherent[i] = inherent_mask(self.setup.guide.probs(images).p, self.target[i])
-        for row in rows:
-            if len(self.setup.schedule) == 1:
-                row.fail("an edit needs at least 2 steps, of which the first is never inverted")
-            # At a strength of 0 there is nothing to invert: the image comes back as it was encoded.
-            elif row.first_step > row.step:
-                row.phase = Phase.DONE
+
+    def _start_from_noise(self, row: Row, noise: Tensor) -> None:
+        """Noise (c, h, w) alone for a generation, added to the picture for an edit."""
+        schedule, i, first = self.setup.schedule, row.number, row.first_step
+        if row.request.image is None:
+            self.latents[i] = schedule.initial(noise)
+        # At a strength of 0 there is nothing to do: the image comes back as it was encoded.
+        elif first < len(schedule):
+            self.latents[i] = schedule.noised(self.latents[i], noise, first)
+        row.enter(first, self.next_phase(row, first))
+
+    def _start_inversion(self, row: Row) -> None:
+        if len(self.setup.schedule) == 1:
+            row.fail(
+                "an edit needs at least 2 steps, of which the first is never inverted; "
+                'set method.steps, or method.edit_start = "noise"'
+            )
+        # At a strength of 0 there is nothing to invert: the image comes back as it was encoded.
+        elif row.first_step > row.step:
+            row.phase = Phase.DONE
 
     def next_phase(self, row: Row, step: int) -> Phase:
         """The phase with which a row begins a step."""

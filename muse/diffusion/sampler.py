@@ -63,6 +63,10 @@ class Schedule:
         """The latents at the start, from standard normal noise."""
         return noise if self.noise_scale == 1.0 else noise * self.noise_scale
 
+    def noised(self, latents: Tensor, noise: Tensor, step: int) -> Tensor:
+        """Clean latents as they are at the start of `step` in [0, n], with this noise."""
+        return float(self.alphas[step]) * latents + float(self.sigmas[step]) * noise
+
     def begin(self, step: int) -> int:
         """The first step from `step` on at which a row may begin."""
         return step + 1 if step in self.corrections else step

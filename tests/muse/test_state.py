@@ -52,6 +52,28 @@ def test_an_edit_of_no_strength_is_done_at_once(state_of):
     assert row.phase is Phase.DONE
 
 
+def test_an_edit_from_noise_starts_with_its_picture_under_noise(state_of):
+    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    method = METHOD.replace(edit_start="noise", strength=0.5)
+    state, generated = state_of([_request(7, image=image)], method), state_of([_request(7)])
+    schedule, (row,) = state.setup.schedule, state.rows
+    with torch.no_grad():
+        latents = state.setup.backbone.codec.encode(image[None])
+    assert (row.step, row.phase) == (2, Phase.TIMING)
+    assert torch.allclose(state.latents, schedule.noised(latents, generated.latents, 2))
+    (still,) = state_of([_request(image=image)], method.replace(strength=0.0)).rows
+    assert still.phase is Phase.DONE
+
+
+def test_an_edit_in_one_step_fails_by_inversion_alone(state_of):
+    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    once = Method(steps=1, strength=1.0, scheduler={"timestep_spacing": "trailing"})
+    (failed,) = state_of([_request(image=image)], once).rows
+    assert 'method.edit_start = "noise"' in failed.failure
+    (row,) = state_of([_request(image=image)], once.replace(edit_start="noise")).rows
+    assert row.failure is None
+
+
 def test_the_phase_of_a_step_follows_from_timing_confidence_and_the_end_of_guidance(state_of):
     state = state_of([_request()])
     (row,) = state.rows
