@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.generation.verdicts import STATUSES
@@ -12,6 +13,7 @@ from pipeline.output.integrity import damaged_index, damaged_shards
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.storage.files import Location
 from pipeline.storage.log import read_log
+from pipeline.terminal import printable
 
 
 def status(output: Location) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def status(output: Location) -> dict[str, Any]:
         "shards": len(contents.markers),
         "worker_seconds": round(seconds, 1),
         "images_per_worker_second": round(computed / seconds, 3) if seconds else None,
+        "stopped": _stopped(log.entries),
         "damaged_log_lines": log.damaged,
         "damage": [
             *damaged_shards(output, (), contents),
@@ -73,10 +76,18 @@ def as_text(summary: dict[str, Any]) -> str:
         f"`muse-batch verify {summary['output']}` reads them all",
         f"  speed     {f'{speed} images per worker and second' if speed else 'not known yet'}",
     ]
+    if not summary["complete"] and summary["stopped"]:
+        lines.append(f"  stopped   {printable(summary['stopped'])}")
     lines += [f"  damage    {line}" for line in summary["damage"]]
     if damaged := summary["damaged_log_lines"]:
         lines.append(f"  log       {damaged} damaged line(s), which are not counted in the speed")
     return "\n".join(lines)
+
+
+def _stopped(entries: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why the last driver ended; None while it is at work, or if it was killed."""
+    events = [entry for entry in entries if entry.get("event") in ("start", "stop")]
+    return events[-1]["cause"] if events and events[-1]["event"] == "stop" else None
 
 
 def _state(summary: dict[str, Any]) -> str:

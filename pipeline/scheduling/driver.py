@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +39,13 @@ from pipeline.watch.tracking import tracker_for
 
 MAX_ROUNDS = 3
 """How often a batch is made whose file turns out to be damaged when it is packed."""
+
+
+FINISHED = "finished"
+"""Why a driver has ended that made everything."""
+
+MAX_CAUSE = 300
+"""Characters of the cause of an end that the log keeps."""
 
 
 class DamagedBatchError(Exception):
@@ -157,14 +165,27 @@ class Driver:
                 Log(output, self._on_entry) as self.log,
             ):
                 self.log.add({"event": "start", "workers": workers, **times})
-                self.pool = Pool(self.executor, config, workers, self.log.add)
-                self._sequence(self.pool.add_pack)
-                self.pool.run(self._missing_batches(), self._on_result, self.lease.check)
+                try:
+                    self._make_missing(workers)
+                except BaseException as error:
+                    self._log_stop(_cause_of(error))
+                    raise
+                self._log_stop(self.spent or FINISHED)
         finally:
             tracker.close()
             self.executor.close()
         if self.spent is not None:
             raise RunStopped(self.spent)
+
+    def _make_missing(self, workers: int) -> None:
+        self.pool = Pool(self.executor, self.job.config, workers, self.log.add)
+        self._sequence(self.pool.add_pack)
+        self.pool.run(self._missing_batches(), self._on_result, self.lease.check)
+
+    def _log_stop(self, cause: str) -> None:
+        """Tell those who watch; where the log cannot be written, what is raised says more."""
+        with suppress(OSError, RunStopped):
+            self.log.add({"event": "stop", "cause": cause})
 
     def _on_entry(self, entry: Mapping[str, Any]) -> None:
         self.display.note(entry)
@@ -248,3 +269,10 @@ class Driver:
         for marker in self.committer.add(packed.marker):
             for number in range(marker.first.batch, marker.next.batch):
                 batches.remove_batch(self.job.output, self.files.pop(number))
+
+
+def _cause_of(error: BaseException) -> str:
+    """Why a driver ends with this error, in one line."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return (" ".join(str(error).split()) or type(error).__name__)[:MAX_CAUSE]

@@ -6,8 +6,9 @@ there the lines are collected for up to half a minute and become the next number
 
 A line is a finished batch (`pipeline.output.batches.Report`), or has an `event`: `start` (the
 driver had checked everything and had reached Ray), `placed` (a worker has a process), `ready` (it
-has its models, and the seconds that took) or `ended` (it died, hung or could not start; the cause,
-and how many requests of which batch it held). Each line ends with its own checksum.
+has its models, and the seconds that took), `ended` (it died, hung or could not start; the cause,
+and how many requests of which batch it held) or `stop` (the driver has ended, and why). Each line
+ends with its own checksum.
 """
 
 from __future__ import annotations

@@ -51,8 +51,12 @@ class Summary:
         emotions: those that the log tells of, by emotion.
         images_per_second: over the last minutes; None before a batch is finished.
         seconds_left: None while too few batches are finished to tell.
+        started: workers that the present session asked for; None before the first session.
+        placed, ready: those of them that have a process, and their models.
         workers: those that finished a batch in this session and have not ended.
         slowest: of these.
+        stopped: why the last session ended; None while it goes on, as far as the log tells.
+        is_running: whether a driver is at work.
         gpu_hours: of all sessions, as long as their workers were held.
         cost: of the GPU-hours; None without a price.
         problems: the latest ones.
@@ -65,8 +69,13 @@ class Summary:
     emotions: Mapping[str, EmotionCount]
     images_per_second: float | None
     seconds_left: Range | None
+    started: int | None
+    placed: int
+    ready: int
     workers: int
     slowest: WorkerSpeed | None
+    stopped: str | None
+    is_running: bool
     gpu_hours: float
     cost: float | None
     problems: Sequence[str]
@@ -81,6 +90,8 @@ class _Session:
         connected, last: times of its first and its latest entry.
         workers: how many it started.
         gpus: of each.
+        placed, ready: workers that have a process, and those that have their models.
+        stopped: why it ended.
         speeds: by worker, the seconds of an image in its last batch.
     """
 
@@ -88,6 +99,9 @@ class _Session:
     last: float
     workers: int
     gpus: float = 0.0
+    placed: set[int] = field(default_factory=set)
+    ready: set[int] = field(default_factory=set)
+    stopped: str | None = None
     speeds: dict[str, float] = field(default_factory=dict)
 
     def gpu_hours(self, end: float) -> float:
@@ -138,17 +152,28 @@ class RunWatch:
             self.sessions.append(_Session(entry["at"], entry["at"], 0))
         session = self.sessions[-1]
         session.last = max(session.last, entry["at"])
-        if event == "ready" and entry.get("device", "cpu") != "cpu":
-            session.gpus = self.gpus_per_worker if self.gpus_per_worker > 0 else 1.0
+        if event == "placed":
+            session.placed.add(entry["pid"])
+        elif event == "ready":
+            session.ready.add(entry["pid"])
+            if entry.get("device", "cpu") != "cpu":
+                session.gpus = self.gpus_per_worker if self.gpus_per_worker > 0 else 1.0
         elif event == "ended":
-            self.problems.append(f"a worker ended: {entry['cause']}")
-            session.speeds = {
-                name: speed
-                for name, speed in session.speeds.items()
-                if name.rpartition(":")[2] != str(entry["pid"])
-            }
+            self._add_end(session, entry)
+        elif event == "stop":
+            session.stopped = entry["cause"]
         elif "statuses" in entry:
             self._add_batch(session, entry)
+
+    def _add_end(self, session: _Session, entry: Mapping[str, Any]) -> None:
+        self.problems.append(f"a worker ended: {entry['cause']}")
+        session.placed.discard(entry["pid"])
+        session.ready.discard(entry["pid"])
+        session.speeds = {
+            name: speed
+            for name, speed in session.speeds.items()
+            if name.rpartition(":")[2] != str(entry["pid"])
+        }
 
     def _add_batch(self, session: _Session, entry: Mapping[str, Any]) -> None:
         requests = sum(entry["statuses"].values())
@@ -183,6 +208,8 @@ class RunWatch:
             is_running: whether a driver is at work, whose workers cost until `now`.
         """
         session = self.sessions[-1] if self.sessions else None
+        stopped = session.stopped if session else None
+        is_running = is_running and stopped is None
         speeds = session.speeds if session else {}
         slowest = max(speeds, key=speeds.__getitem__, default=None)
         hours = self.gpu_hours(now if is_running else None)
@@ -194,8 +221,13 @@ class RunWatch:
             emotions=self._emotions(counts),
             images_per_second=speed,
             seconds_left=self._seconds_left(self.total - counts.done, speed),
+            started=session.workers if session else None,
+            placed=len(session.placed) if session else 0,
+            ready=len(session.ready) if session else 0,
             workers=len(speeds),
             slowest=None if slowest is None else WorkerSpeed(slowest, speeds[slowest]),
+            stopped=stopped,
+            is_running=is_running,
             gpu_hours=hours,
             cost=hours * self.price if self.price else None,
             problems=list(self.problems),

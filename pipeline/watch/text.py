@@ -31,7 +31,11 @@ def line(summary: Summary) -> str:
     accepted = {name: count.accepted for name, count in summary.emotions.items() if count.accepted}
     parts = [f"{summary.done}/{summary.total}", statuses(summary)]
     parts += [" ".join(f"{name} {count}" for name, count in accepted.items())] if accepted else []
-    parts += [f"speed {speed(summary)}", f"time left {time_left(summary)}"]
+    if summary.is_running and summary.workers == 0:
+        parts.append(f"workers: {workers(summary)}")
+    else:
+        parts.append(f"speed {speed(summary)}")
+        parts.append(f"time left {time_left(summary)}" if summary.is_running else state(summary))
     if summary.gpu_hours:
         parts.append(cost(summary))
     return printable(" | ".join(parts))
@@ -62,6 +66,29 @@ def cost(summary: Summary) -> str:
     return hours if summary.cost is None else f"{hours}, cost {summary.cost:,.2f}"
 
 
+def workers(summary: Summary) -> str:
+    """What the workers do, from their start to their first batches and beyond."""
+    if summary.started is None:
+        return "not started yet"
+    if summary.ready == 0:
+        doing = "loading models" if summary.placed else "waiting for a place"
+        return f"starting {summary.started:,}: {doing}"
+    if summary.workers == 0:
+        return f"{summary.ready:,} at work on the first batches"
+    found = f"{summary.workers:,} at work"
+    if summary.slowest is not None and summary.workers > 1:
+        found += f"; slowest {summary.slowest.name}, {summary.slowest.seconds:.2f} s an image"
+    return found
+
+
+def state(summary: Summary) -> str:
+    """Why no driver is at work."""
+    if summary.done >= summary.total:
+        return "finished"
+    cause = "no driver is at work" if summary.stopped is None else f"stopped: {summary.stopped}"
+    return f"{cause}; the same run command resumes it"
+
+
 def panel(summary: Summary, title: str) -> RenderableType:
     """The summary for a terminal: a bar of the whole, facts, a bar for each emotion, problems."""
     from rich.console import Group
@@ -85,19 +112,17 @@ def panel(summary: Summary, title: str) -> RenderableType:
 
 
 def _facts(summary: Summary) -> list[tuple[str, str]]:
-    facts = [
-        ("ended", statuses(summary)),
-        ("speed", speed(summary)),
-        ("time left", time_left(summary)),
-    ]
-    workers = f"{summary.workers:,} at work"
-    if summary.slowest is not None and summary.workers > 1:
-        workers += f"; slowest {summary.slowest.name}, {summary.slowest.seconds:.2f} s an image"
-    facts.append(("workers", workers))
+    facts = [("ended", statuses(summary))]
+    if summary.is_running:
+        facts += [("speed", speed(summary)), ("time left", time_left(summary))]
+        facts.append(("workers", workers(summary)))
+    else:
+        facts.append(("state", state(summary)))
     if summary.gpu_hours:
         facts.append(("cost", cost(summary)))
-    if summary.silent_seconds is not None and summary.silent_seconds >= SILENCE_SECONDS:
-        facts.append(("silent", f"nothing was logged for {duration(summary.silent_seconds)}"))
+    silent = summary.silent_seconds or 0.0
+    if summary.is_running and silent >= SILENCE_SECONDS:
+        facts.append(("silent", f"nothing was logged for {duration(silent)}"))
     return facts
 
 

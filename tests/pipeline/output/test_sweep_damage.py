@@ -149,7 +149,7 @@ class World:
         if command == "status":
             done = call("status", self.out, "--json")
             summary = json.loads(done.stdout) if done.stdout else {}
-            speed = ("worker_seconds", "images_per_worker_second", "damaged_log_lines")
+            speed = ("worker_seconds", "images_per_worker_second", "stopped", "damaged_log_lines")
             kept = {name: summary[name] for name in summary if name not in speed}
             return Outcome(done.exit_code, done.output, kept)
         if command in ("verify", "report"):

@@ -5,6 +5,7 @@ import contextlib
 import pytest
 
 from pipeline.config_tables import Faults
+from pipeline.corpora.status import as_text, status
 from pipeline.errors import RunStopped
 from pipeline.output.run_file import read_run
 from pipeline.planning.retry_strategy import EXPLORED_REQUESTS
@@ -43,6 +44,17 @@ def test_the_log_has_the_start_and_a_line_for_each_batch(manifest, tmp_path):
     assert events.count("start") == 1
     assert events.count("placed") == events.count("ready") == 2
     assert events.count("batch") == 10
+
+
+def test_the_log_tells_why_a_driver_has_ended(manifest, tmp_path):
+    with contextlib.suppress(RunStopped):
+        run_locally(manifest, tmp_path / "out", LocalExecutor(before_task=stop_at(8)))
+    interrupted = status(tmp_path / "out")
+    assert interrupted["stopped"]
+    assert f"stopped   {interrupted['stopped']}" in as_text(interrupted)
+    run_locally(manifest, tmp_path / "out")
+    causes = [entry["cause"] for entry in entries(tmp_path / "out") if entry.get("event") == "stop"]
+    assert causes == [interrupted["stopped"], "finished"]
 
 
 def test_no_more_workers_are_started_than_batches_are_missing(manifest, tmp_path):

@@ -42,7 +42,7 @@ def test_where_no_terminal_is_it_tells_plain_lines_from_start_to_end(manifest, t
     accepted = int(counts[1])
     begin = f"muse-batch: 8/8 | {counts[0]} | awe {accepted} | speed "
     assert last.startswith(begin)
-    assert re.fullmatch(r"\d+\.\d\d images/s \| time left 0 s", last.removeprefix(begin))
+    assert re.fullmatch(r"\d+\.\d\d images/s \| finished", last.removeprefix(begin))
     assert "\x1b" not in done.stderr
 
 

@@ -1,13 +1,14 @@
 """A run followed from its files."""
 
 from pipeline.output.run_file import read_run, write_run
+from pipeline.storage.lease import WATCH_SECONDS, lease_file
 from pipeline.watch import follow
-from pipeline.watch.follow import look
+from pipeline.watch.follow import DriverWatch, look
 
 
 def test_a_look_reads_counts_and_log(make_corpus):
     out = make_corpus(batch_size=8)
-    summary, complete = look(out)
+    summary, complete = look(out, DriverWatch(out))
     run = read_run(out)
     assert complete
     assert summary.done == summary.total == run.requests
@@ -38,3 +39,27 @@ def test_it_waits_for_a_run_that_begins_later(make_corpus, tmp_path, monkeypatch
     first, last = capsys.readouterr().out.splitlines()
     assert first == f"waiting for a run in {later}"
     assert "/30 |" in last
+
+
+def test_a_driver_is_at_work_as_long_as_its_lease_changes(tmp_path):
+    now, lease = [0.0], lease_file(tmp_path)
+    driver = DriverWatch(tmp_path, lambda: now[0])
+    assert not driver.is_at_work()
+    lease.parent.mkdir()
+    for count in range(3):
+        lease.write_text(f"renewed {count} times")
+        now[0] += WATCH_SECONDS - 1
+        assert driver.is_at_work()
+    now[0] += WATCH_SECONDS - 1
+    assert driver.is_at_work()
+    now[0] += 1
+    assert not driver.is_at_work()
+
+
+def test_a_run_without_a_driver_is_not_shown_as_running(make_corpus):
+    out = make_corpus(batch_size=8)
+    write_run(out, read_run(out).reopened())
+    summary, complete = look(out, DriverWatch(out))
+    assert not complete
+    assert not summary.is_running
+    assert summary.stopped == "finished"

@@ -115,3 +115,30 @@ def test_only_the_last_problems_are_kept_and_a_silence_is_measured():
 def test_a_run_without_a_log_is_summarised_by_its_counts():
     summary = RunWatch(10).summary(_counts(3), 5.0)
     assert (summary.done, summary.images_per_second, summary.silent_seconds) == (3, None, None)
+
+
+def test_a_session_is_followed_from_its_start_to_its_end():
+    watch = RunWatch(100)
+    assert watch.summary(_counts(), 1.0).started is None
+    watch.add(_start(1.0))
+    for pid in (1, 2):
+        watch.add({"at": 2.0, "event": "placed", "pid": pid})
+    watch.add(_ready(3.0, pid=2))
+    watch.add({"at": 3.5, "event": "ended", "pid": 1, "cause": "killed"})
+    summary = watch.summary(_counts(), 4.0)
+    assert (summary.started, summary.placed, summary.ready) == (2, 1, 1)
+    assert summary.is_running
+    watch.add({"at": 5.0, "event": "stop", "cause": "interrupted"})
+    summary = watch.summary(_counts(), 6.0)
+    assert (summary.stopped, summary.is_running) == ("interrupted", False)
+    # A resume begins another one.
+    watch.add(_start(7.0))
+    summary = watch.summary(_counts(), 8.0)
+    assert (summary.stopped, summary.is_running, summary.placed) == (None, True, 0)
+
+
+def test_gpus_cost_until_the_driver_stopped_and_no_longer():
+    entries = [_start(0.0, 4), _ready(10.0, "H200"), _batch(1800.0)]
+    entries.append({"at": 3600.0, "event": "stop", "cause": "interrupted"})
+    watch = RunWatch(100, 1.0, price=2.0, entries=entries)
+    assert watch.summary(_counts(4), 99999.0).gpu_hours == pytest.approx(4.0)

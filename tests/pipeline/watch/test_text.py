@@ -18,8 +18,13 @@ def _summary(**changes):
         "emotions": {"awe": EmotionCount(150, 180), "fear": EmotionCount(50, 70)},
         "images_per_second": 2.5,
         "seconds_left": Range(3000.0, 3600.0, 4200.0),
+        "started": 4,
+        "placed": 4,
+        "ready": 4,
         "workers": 4,
         "slowest": WorkerSpeed("node:7", 3.21),
+        "stopped": None,
+        "is_running": True,
         "gpu_hours": 1.5,
         "cost": 4.5,
         "problems": ["a worker ended: killed by signal 9"],
@@ -41,6 +46,37 @@ def test_a_line_has_counts_speed_time_and_cost():
     )
     early = _summary(images_per_second=None, seconds_left=None, emotions={}, gpu_hours=0.0)
     assert text.line(early).endswith("5 failed | speed not known yet | time left not known yet")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"started": None, "placed": 0, "ready": 0, "workers": 0}, "not started yet"),
+        ({"placed": 0, "ready": 0, "workers": 0}, "starting 4: waiting for a place"),
+        ({"placed": 3, "ready": 0, "workers": 0}, "starting 4: loading models"),
+        ({"ready": 2, "workers": 0}, "2 at work on the first batches"),
+    ],
+)
+def test_before_the_first_batch_it_is_told_what_the_workers_do(changes, expected):
+    early = _summary(images_per_second=None, seconds_left=None, **changes)
+    assert expected in _shown(early)
+    assert text.line(early).endswith(f"workers: {expected} | 1.50 GPU-hours, cost 4.50")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "no driver is at work; the same run command resumes it"),
+        ({"stopped": "interrupted"}, "stopped: interrupted; the same run command resumes it"),
+        ({"done": 1000, "stopped": "finished"}, "finished"),
+    ],
+)
+def test_without_a_driver_it_is_told_why(changes, expected):
+    ended = _summary(is_running=False, **changes)
+    shown = _shown(ended)
+    assert f"state  {expected}" in shown
+    assert "time left" not in shown
+    assert f"| {expected} |" in text.line(ended)
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
