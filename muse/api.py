@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from tqdm.auto import tqdm
 
-from muse.call import Emotion, Picture, check_size, method_of, requests_of
+from muse.call import Emotion, Picture, check_resize, method_of, requests_of, wanted_size
 from muse.classifiers import EmotionClassifier, load_classifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import load_backbone
@@ -19,11 +19,13 @@ from muse.diffusion.backbones.base import Backbone, move
 from muse.emotions import MIKELS, Taxonomy
 from muse.emotions.probabilities import Probabilities
 from muse.engine import MuseEngine
+from muse.fitting import Resize
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.phases import OnStep
 from muse.request import Request, Sample, Trace
 from muse.row import Row
+from muse.sizes import by_size
 
 Callback = Callable[["MusePipeline", int, int, dict[str, Any]], "dict[str, Any] | None"]
 """(pipeline, step, timestep, {"row", "latents"}) -> the latents to go on with, or None."""
@@ -161,6 +163,7 @@ class MusePipeline:
         negative_prompt: str | Sequence[str] | None = None,
         height: int | None = None,
         width: int | None = None,
+        resize: Resize = "fit",
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         strength: float | None = None,
@@ -175,12 +178,15 @@ class MusePipeline:
             emotion: a name (`"awe"`), a mixture (`{"awe": 0.6, "fear": 0.4}`) or a `Target`; one
                 for all prompts, or one for each.
             image: if it is given, it is edited, and `prompt` describes it: a PIL image or the path
-                of an image file; one for all prompts, or one for each. Its central square is
-                taken, read as a run of the command reads it (see `muse.images`).
+                of an image file; one for all prompts, or one for each. It is read as a run of the
+                command reads it (see `muse.images`).
             negative_prompt: what classifier-free guidance leads away from; one for all prompts, or
                 one for each.
-            height, width: of the images, in pixels; only the model's own size, which is the
-                default.
+            height, width: of the images, in pixels. By default the model's own size, and for an
+                image that is edited a size of about the same area and of the image's aspect.
+            resize: how an image to edit gets that size: `fit` scales it and cuts off what is left
+                over, `crop` takes the part in the middle of the aspect of the model's own size,
+                `pad` repeats its edges, `stretch` squashes it (see `muse.fitting`).
             strength: when editing, the share of the steps that is denoised again, in [0, 1].
             edit_start: what an edit is denoised from: the `inversion` of its image, or the image
                 with `noise` added, as diffusers' image-to-image pipelines do.
@@ -192,12 +198,11 @@ class MusePipeline:
 
         Raises:
             ValueError: if an emotion is unknown (the message names the nearest known one), an
-                argument has a wrong type or length, an image cannot be read, or a parameter is out
-                of its limits.
+                argument has a wrong type or length, an image cannot be read, a parameter is out of
+                its limits, or the model does not make images of that size.
         """
-        scale = self.backbone.codec.pixels_per_latent
-        own_height, own_width = (cells * scale for cells in self.backbone.latent_shape[1:])
-        check_size(height, width, own_height, own_width)
+        check_resize(resize)
+        sizes = self.backbone.sizes
         requests = requests_of(
             prompt,
             emotion,
@@ -205,7 +210,9 @@ class MusePipeline:
             negative_prompt,
             generator,
             self.guide.taxonomy,
-            own_width,
+            sizes,
+            wanted_size(height, width, sizes),
+            resize,
             num_images_per_prompt,
         )
         method = method_of(
@@ -219,8 +226,24 @@ class MusePipeline:
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
         steps = _denoising_steps(engine, requests)
         with tqdm(total=steps, desc="denoising steps", **self._progress) as bar:
-            samples = engine.run(requests, self._on_step(engine, callback_on_step_end, bar))
+            samples = self._run(engine, requests, callback_on_step_end, bar)
         return self._output(requests, samples)
+
+    def _run(
+        self,
+        engine: MuseEngine,
+        requests: Sequence[Request],
+        callback: Callback | None,
+        bar: Any,
+    ) -> list[Sample]:
+        """The samples in the order of their requests; those of each size are made together."""
+        own = self.backbone.sizes.own
+        samples: dict[int, Sample] = {}
+        for places in by_size([request.size or own for request in requests]).values():
+            on_step = self._on_step(engine, callback, bar, places)
+            made = engine.run([requests[place] for place in places], on_step)
+            samples |= zip(places, made, strict=True)
+        return [samples[place] for place in range(len(requests))]
 
     def _output(self, requests: Sequence[Request], samples: Sequence[Sample]) -> MuseOutput:
         output = MuseOutput([], [], [], [], [])
@@ -248,15 +271,21 @@ class MusePipeline:
         with torch.no_grad():
             return self.judge.probs(pixels)
 
-    def _on_step(self, engine: MuseEngine, callback: Callback | None, bar: Any) -> OnStep:
-        """The engine's hook that moves the progress bar and calls a user's callback."""
+    def _on_step(
+        self, engine: MuseEngine, callback: Callback | None, bar: Any, places: Sequence[int]
+    ) -> OnStep:
+        """The engine's hook that moves the progress bar and calls a user's callback.
+
+        Args:
+            places: of the engine's rows among the images of the call.
+        """
 
         def on_step(row: Row, latents: torch.Tensor) -> torch.Tensor | None:
             bar.update()
             if callback is None:
                 return None
             timestep = int(engine.schedule.timesteps[row.step])
-            arguments = {"row": row.number, "latents": latents[None]}
+            arguments = {"row": places[row.number], "latents": latents[None]}
             returned = callback(self, row.step, timestep, arguments)
             return returned["latents"][0] if returned and "latents" in returned else None
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from PIL import Image
 from pydantic import ValidationError
 
 from muse.emotions import Target, Taxonomy
-from muse.images import UnreadableImageError, crop_square, decode, to_srgb, to_tensor
+from muse.fitting import Resize, box_of, fit_image
+from muse.images import UnreadableImageError, decode, to_srgb, to_tensor
 from muse.method import Method
 from muse.request import Request
+from muse.sizes import ModelSizes, Size
 
 Emotion = str | Mapping[str, float] | Target
 """The name of an emotion, the weights of a mixture by name, or a target."""
@@ -41,13 +43,17 @@ def requests_of(
     negative_prompt: str | Sequence[str] | None,
     generator: torch.Generator | Sequence[torch.Generator] | None,
     taxonomy: Taxonomy,
-    side: int,
+    sizes: ModelSizes,
+    size: Size | None = None,
+    resize: Resize = "fit",
     count_each: int = 1,
 ) -> list[Request]:
     """`count_each` requests for each prompt; see `muse.api.MusePipeline.__call__`.
 
     Args:
-        side: of the square that is cut out of an image, in pixels.
+        sizes: of the model.
+        size: of all images, one of these; None for the model's own, and for what `resize` gives an
+            image to edit.
         count_each: at least 1; of one prompt they differ in their seeds.
 
     Raises:
@@ -71,24 +77,44 @@ def requests_of(
     requests = []
     for k in range(count):
         target, picture = _target(emotions[k], taxonomy), images[k]
-        pixels = None if picture is None else read_pixels(picture, side)
+        pixels = None if picture is None else read_pixels(picture, sizes, size, resize)
+        wanted = size if pixels is None else Size(pixels.shape[-1], pixels.shape[-2])
         for _ in range(count_each):
             seed = _seed(generators[k])
-            requests.append(Request(prompts[k], target, seed, negatives[k], pixels))
+            requests.append(Request(prompts[k], target, seed, negatives[k], pixels, wanted))
     return requests
 
 
-def check_size(height: int | None, width: int | None, own_height: int, own_width: int) -> None:
-    """
+def wanted_size(height: int | None, width: int | None, sizes: ModelSizes) -> Size | None:
+    """The size that a call asks for; None if it asks for none.
+
     Args:
-        height, width: what a call asks for; None for the model's own.
+        height, width: in pixels; the model's own where only one is given.
 
     Raises:
-        ValueError: not the model's own size, which is the only one.
+        ValueError: the model does not make it; the message names the nearest that it does.
     """
-    for name, value, own in (("height", height, own_height), ("width", width, own_width)):
-        if value not in (None, own):
-            raise ValueError(f"{name} is {value}; this model makes {own_width} x {own_height}")
+    if height is None and width is None:
+        return None
+    for name, value in (("height", height), ("width", width)):
+        if value is not None and type(value) is not int:
+            raise ValueError(f"{name} is {value!r}; give a whole number of pixels")
+    size = Size(
+        sizes.own.width if width is None else width,
+        sizes.own.height if height is None else height,
+    )
+    if problem := sizes.size_problem(size):
+        raise ValueError(problem)
+    return size
+
+
+def check_resize(resize: str) -> None:
+    """
+    Raises:
+        ValueError: it is none of those that exist.
+    """
+    if resize not in get_args(Resize):
+        raise ValueError(f"resize is {resize!r}; choose {', '.join(get_args(Resize))}")
 
 
 def method_of(method: Method, **overrides: Any) -> Method:
@@ -109,11 +135,13 @@ def method_of(method: Method, **overrides: Any) -> Method:
         ) from None
 
 
-def read_pixels(picture: Picture, side: int) -> torch.Tensor:
-    """The central square of a picture as a run of the command reads it (see `muse.images`).
+def read_pixels(
+    picture: Picture, sizes: ModelSizes, size: Size | None, resize: Resize
+) -> torch.Tensor:
+    """A picture as a run of the command reads it (see `muse.images` and `muse.fitting`).
 
     Returns:
-        Float32 (3, side, side) in [0, 1], RGB.
+        Float32 (3, height, width) in [0, 1], RGB, of a size that the model makes.
 
     Raises:
         ValueError: if there is no such file, or it is no image that can be read.
@@ -128,7 +156,8 @@ def read_pixels(picture: Picture, side: int) -> torch.Tensor:
         raise ValueError(f"{name} cannot be read: {error.strerror or error}") from None
     except UnreadableImageError as error:
         raise ValueError(f"{name} {error}") from None
-    return to_tensor(crop_square(upright, side).image)
+    size = size or box_of(Size(*upright.size), sizes, resize)
+    return to_tensor(fit_image(upright, size, resize).image)
 
 
 def _target(emotion: Emotion, taxonomy: Taxonomy) -> Target:

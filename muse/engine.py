@@ -54,12 +54,17 @@ class MuseEngine:
     def run(self, requests: Sequence[Request], on_step: OnStep | None = None) -> list[Sample]:
         """Make every request of the batch, in its order. A row that turns non-finite fails alone.
 
-        The result is a function of the batch, its order, the slots and the number of threads; other
+        All are of one size, which is one that the model makes (see `muse.sizes.ModelSizes`). The
+        result is a function of the batch, its order, the slots and the number of threads; other
         batches do not matter.
 
         Args:
             on_step: called after each denoising step of each row (see `muse.phases.OnStep`).
+
+        Raises:
+            ValueError: they are of several sizes, or of one that the model does not make.
         """
+        self._check_sizes(requests)
         state = BatchState(self.setup, requests)
         waiting, active = deque(state.rows), list[Row]()
         while waiting or active:
@@ -70,3 +75,12 @@ class MuseEngine:
             tick(state, active, on_step)
             active = [row for row in active if row.phase is not Phase.DONE]
         return state.samples()
+
+    def _check_sizes(self, requests: Sequence[Request]) -> None:
+        sizes = self.setup.backbone.sizes
+        wanted = {request.size or sizes.own for request in requests}
+        if len(wanted) > 1:
+            raise ValueError(f"the requests of a batch are of several sizes: {sorted(wanted)}")
+        for size in wanted:
+            if problem := sizes.size_problem(size):
+                raise ValueError(problem)

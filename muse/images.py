@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -57,23 +56,6 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 class UnreadableImageError(ValueError):
     """An image that cannot be decoded, or whose pixels have no clear meaning as colours; says
     why."""
-
-
-@dataclass(frozen=True)
-class SquareImage:
-    """The central square of a picture at a wanted size, and what it was cut from.
-
-    Attributes:
-        image: RGB, side x side.
-        width, height: of the whole picture after it was turned upright, in pixels.
-        crop: the part that was kept, in pixels of the upright picture: left, top, right, bottom.
-            Edges may be on half pixels.
-    """
-
-    image: Image.Image
-    width: int
-    height: int
-    crop: tuple[float, float, float, float]
 
 
 def decode(data: bytes, max_pixels: int | None = None) -> Image.Image:
@@ -145,16 +127,6 @@ def to_srgb(image: Image.Image) -> Image.Image:
         raise
     except Exception as error:  # decoders raise nearly anything on broken input
         raise UnreadableImageError(f"cannot be decoded: {error or type(error).__name__}") from None
-
-
-def crop_square(image: Image.Image, side: int) -> SquareImage:
-    """The central square of an upright picture, resized to `side` x `side` pixels with a Lanczos
-    filter."""
-    shorter = min(image.size)
-    left, top = (image.width - shorter) / 2, (image.height - shorter) / 2
-    crop = (left, top, left + shorter, top + shorter)
-    square = image.resize((side, side), Image.Resampling.LANCZOS, box=crop)
-    return SquareImage(square, image.width, image.height, crop)
 
 
 def _open(file: BinaryIO, max_pixels: int | None) -> Image.Image:

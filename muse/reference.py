@@ -11,7 +11,7 @@ from torch import Tensor
 
 from muse.classifiers import EmotionClassifier, resize
 from muse.classifiers.clip import ClipSimilarity, similarity
-from muse.diffusion.backbones.base import Backbone, Conditioning, Prompts
+from muse.diffusion.backbones.base import Backbone, Conditioning, Prompts, latent_shape_of
 from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.editing import FROM_NOISE, first_edit_step
 from muse.diffusion.inversion import ddim_invert
@@ -41,17 +41,17 @@ def muse(
     guidance = MuseGuidance(backbone, guide, clip, method, request)
     generator = torch.Generator().manual_seed(request.seed)
     if request.image is None:
-        noise = torch.randn(1, *backbone.latent_shape, generator=generator)
+        noise = torch.randn(1, *latent_shape_of(backbone, request.size), generator=generator)
         latents = schedule.initial(noise.to(backbone.device))
         state = DenoisingState.start(schedule, latents, generators=[generator])
     else:
-        side = backbone.latent_shape[-1] * backbone.codec.pixels_per_latent
-        image = resize(request.image[None].to(backbone.device), side)
+        size = request.size or backbone.sizes.own
+        image = resize(request.image[None].to(backbone.device), (size.height, size.width))
         guidance.inherent = inherent_mask(guide.probs(image).p, guidance.target)
         first_step = first_edit_step(schedule, method)
         latents = backbone.codec.encode(image)
         if method.edit_start == FROM_NOISE:
-            noise = torch.randn(1, *backbone.latent_shape, generator=generator)
+            noise = torch.randn(latents.shape, generator=generator)
             latents = schedule.noised(latents, noise.to(latents), first_step)
         else:
             latents = ddim_invert(backbone, schedule, latents, guidance.plain, first_step)[0]

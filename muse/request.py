@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from muse.emotions import Target
+from muse.sizes import Size
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Request:
         negative_prompt: what classifier-free guidance leads away from. None is the model's own
             notion of no prompt: SDXL was trained with zeros for it, others with an empty text.
         image: float (3, h, w) in [0, 1], the picture to edit; None to generate.
+        size: of the image; None for the model's own. A picture of another size is squashed to it.
     """
 
     prompt: str
@@ -27,6 +29,7 @@ class Request:
     seed: int
     negative_prompt: str | None = None
     image: Tensor | None = None
+    size: Size | None = None
 
 
 @dataclass

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from muse.classifiers import resize
-from muse.diffusion.backbones.base import Conditioning
+from muse.diffusion.backbones.base import Conditioning, latent_shape_of
 from muse.diffusion.editing import FROM_NOISE
 from muse.diffusion.row_solver import RowSolver
 from muse.diffusion.sampler import to_x0_eps
@@ -72,7 +72,9 @@ class BatchState:
         self.best_tokens = self.initial_tokens.clone()
         self.tokens = TokenState.start(self.initial_tokens, text.scale)
 
-        self.latents = torch.zeros(len(requests), *backbone.latent_shape, device=device)
+        # They are of one size: see `muse.engine.MuseEngine.run`.
+        shape = latent_shape_of(backbone, requests[0].size if requests else None)
+        self.latents = torch.zeros(len(requests), *shape, device=device)
         self.prev_x0 = torch.full_like(self.latents, float("nan"))
         self.conditional = torch.zeros_like(self.latents)
         self.unconditional = torch.zeros_like(self.latents)
@@ -107,9 +109,10 @@ class BatchState:
     def _encode(self, rows: Sequence[Row]) -> None:
         """The latents of edits, and the emotions that their images evoke by themselves."""
         codec, i = self.setup.backbone.codec, numbers_of(rows)
-        side = self.latents.shape[-1] * codec.pixels_per_latent
+        height, width = (cells * codec.pixels_per_latent for cells in self.latents.shape[-2:])
         sources = [row.request.image for row in rows if row.request.image is not None]
-        images = torch.cat([resize(image[None].to(self.latents), side) for image in sources])
+        squashed = [resize(image[None].to(self.latents), (height, width)) for image in sources]
+        images = torch.cat(squashed)
         self.latents[i] = codec.encode(images)
         self.inherent[i] = inherent_mask(self.setup.guide.probs(images).p, self.target[i])
 

@@ -9,21 +9,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muse.classifiers import resize
+from muse.classifiers import Preprocessing
 from muse.classifiers.zero_shot import projected
 from muse.diffusion.hub import local_folder
 from muse.diffusion.quiet import quiet_loading
 
 
 class ClipSimilarity(nn.Module):
-    """Cosine between a prompt and an image under a `CLIPModel` folder."""
+    """Cosine between a prompt and an image under a `CLIPModel` folder.
 
-    def __init__(self, model: nn.Module, tokenizer, side: int, mean: list[float], std: list[float]):
+    Args:
+        side: of the model's input, in pixels.
+        is_cropped: whether it sees the central square of an image; else all of it, squashed.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer,
+        side: int,
+        mean: list[float],
+        std: list[float],
+        is_cropped: bool = True,
+    ):
         super().__init__()
         self.model = model.float().eval().requires_grad_(False)
-        self.tokenizer, self.side = tokenizer, side
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+        self.tokenizer = tokenizer
+        self.preprocessing = Preprocessing(side, mean, std, side if is_cropped else None)
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> ClipSimilarity:
@@ -49,6 +61,7 @@ class ClipSimilarity(nn.Module):
             model.config.vision_config.image_size,
             settings["image_mean"],
             settings["image_std"],
+            settings.get("do_center_crop", True),
         )
 
     @torch.no_grad()
@@ -60,13 +73,13 @@ class ClipSimilarity(nn.Module):
             truncation=True,
             split_special_tokens=True,
             return_tensors="pt",
-        ).to(self.mean.device)
+        ).to(self.preprocessing.mean.device)
         return F.normalize(projected(self.model.get_text_features(**ids)), dim=-1)
 
     @torch.no_grad()
     def image(self, pixels: Tensor) -> Tensor:
         """Unit vectors (b, d) of pixels (b, 3, h, w) in [0, 1]."""
-        inputs = (resize(pixels.float().clamp(0, 1), self.side) - self.mean) / self.std
+        inputs = self.preprocessing(pixels.float().clamp(0, 1))
         return F.normalize(projected(self.model.get_image_features(pixel_values=inputs)), dim=-1)
 
 

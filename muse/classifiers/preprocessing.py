@@ -16,11 +16,16 @@ MODES = {2: "bilinear", 3: "bicubic"}
 """Pillow's numbers of the differentiable resampling filters; others fall back to bilinear."""
 
 
-def resize(pixels: Tensor, side: int, mode: str = "bilinear") -> Tensor:
-    """Antialiased resize of (b, 3, h, w) to `side` x `side`."""
-    if pixels.shape[-2:] == (side, side):
+def resize(pixels: Tensor, size: int | tuple[int, int], mode: str = "bilinear") -> Tensor:
+    """Antialiased resize of (b, 3, h, w).
+
+    Args:
+        size: height and width, or the side of a square.
+    """
+    size = (size, size) if isinstance(size, int) else size
+    if pixels.shape[-2:] == size:
         return pixels
-    return F.interpolate(pixels, size=(side, side), mode=mode, antialias=True)
+    return F.interpolate(pixels, size=size, mode=mode, antialias=True)
 
 
 class Preprocessing(nn.Module):

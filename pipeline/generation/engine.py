@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from PIL import Image
 
 from muse.emotions import Target
-from muse.images import SquareImage
+from muse.fitting import FittedImage
 from pipeline.planning.plan import PlannedRequest
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class EngineInput:
 
     planned: PlannedRequest
     target: Target
-    source: SquareImage | None
+    source: FittedImage | None
     source_sha256: str | None = None
 
     @property

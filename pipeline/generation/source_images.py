@@ -12,7 +12,9 @@ import stat
 import unicodedata
 from urllib.parse import unquote
 
-from muse.images import SquareImage, UnreadableImageError, crop_square, decode
+from muse.fitting import FittedImage, fit_image
+from muse.images import UnreadableImageError, decode
+from muse.sizes import Size
 from pipeline.config_tables import Images
 from pipeline.errors import ImageError, RunStopped
 from pipeline.generation.fetch import fetch
@@ -31,7 +33,7 @@ FILE_URL = re.compile(r"file:(?://([^/]*))?(?=/)", re.IGNORECASE)
 
 def open_source(
     source: str | bytes, base: str, side: int, limits: Images = DEFAULTS
-) -> SquareImage:
+) -> FittedImage:
     """A source image, read (see `read_source`) and opened (see `open_image`)."""
     return open_image(read_source(source, base, limits), side, limits)
 
@@ -61,7 +63,7 @@ def read_source(
     return data
 
 
-def open_image(data: bytes, side: int, limits: Images = DEFAULTS) -> SquareImage:
+def open_image(data: bytes, side: int, limits: Images = DEFAULTS) -> FittedImage:
     """The central square of an encoded image as a person sees it (see `muse.images`), `side` pixels
     across.
 
@@ -70,7 +72,7 @@ def open_image(data: bytes, side: int, limits: Images = DEFAULTS) -> SquareImage
             `limits`.
     """
     try:
-        return crop_square(decode(data, limits.max_pixels), side)
+        return fit_image(decode(data, limits.max_pixels), Size(side, side), "crop")
     except UnreadableImageError as error:
         raise ImageError(described(error, limits)) from None
 

@@ -138,10 +138,30 @@ def test_several_images_of_a_prompt_differ_and_follow_each_other(pipe):
         pipe("a dog", "awe", num_images_per_prompt=0)
 
 
-def test_only_the_size_of_the_model_can_be_asked_for(pipe):
-    assert pipe("a dog", "awe", height=64, width=64).images[0].size == (64, 64)
-    with pytest.raises(ValueError, match="width is 512; this model makes 64 x 64"):
-        pipe("a dog", "awe", width=512)
+def test_images_are_of_the_size_asked_for(pipe):
+    assert pipe("a dog", "awe", height=48, width=80).images[0].size == (80, 48)
+    assert pipe("a dog", "awe", width=32).images[0].size == (32, 64)
+    with pytest.raises(ValueError, match=r"width is 50; .* multiples of 16: give 48 or 64"):
+        pipe("a dog", "awe", width=50)
+    with pytest.raises(ValueError, match=r"height is 64\.0; give a whole number of pixels"):
+        pipe("a dog", "awe", height=64.0)
+    with pytest.raises(ValueError, match="resize is 'squash'; choose fit, crop, pad, stretch"):
+        pipe("a dog", "awe", resize="squash")
+
+
+def test_edits_of_several_aspects_keep_theirs_and_their_order(pipe):
+    shapes = [(90, 60), (50, 50), (60, 90), (30, 20)]
+    pictures = [Image.new("RGB", shape, "green") for shape in shapes]
+    rows = []
+
+    def note(_, step, timestep, arguments):
+        rows.append((arguments["row"], *arguments["latents"].shape[2:]))
+
+    made = pipe(["a dog"] * 4, "awe", pictures, callback_on_step_end=note)
+    assert [image.size for image in made.images] == [(80, 48), (64, 64), (48, 80), (80, 48)]
+    assert set(rows) == {(0, 12, 20), (1, 16, 16), (2, 20, 12), (3, 12, 20)}
+    stretched = pipe("a dog", "awe", pictures[0], resize="crop", strength=0.0)
+    assert stretched.images[0].size == (64, 64)
 
 
 def test_a_judge_scores_each_image_by_itself(random_backbone, random_guide, random_clip):

@@ -11,16 +11,18 @@ from muse.emotions import MIKELS, Target
 from muse.emotions.taxonomies import load_taxonomy
 from muse.images import to_tensor
 from muse.method import Method
+from muse.sizes import ModelSizes, Size
 from pipeline.generation.source_images import open_image
 
 SIDE = 64
+SIZES = ModelSizes(Size(SIDE, SIDE), 16)
 ORIENTATION = 0x0112
 
 
 def _requests(
     prompt="a dog", emotion="awe", image=None, negative_prompt="", generator=None, taxonomy=MIKELS
 ):
-    return requests_of(prompt, emotion, image, negative_prompt, generator, taxonomy, SIDE)
+    return requests_of(prompt, emotion, image, negative_prompt, generator, taxonomy, SIZES)
 
 
 def _photograph():
@@ -55,7 +57,8 @@ def test_an_image_is_read_exactly_as_by_a_run_of_the_command(kind, given, tmp_pa
     image, options = kind(_photograph())
     path = tmp_path / "source"
     image.save(path, **options)
-    pixels = read_pixels({"path": path, "text": str(path), "image": Image.open(path)}[given], SIDE)
+    picture = {"path": path, "text": str(path), "image": Image.open(path)}[given]
+    pixels = read_pixels(picture, SIZES, None, "crop")
     expected = to_tensor(open_image(path.read_bytes(), SIDE).image)
     assert pixels.shape == (3, SIDE, SIDE)
     assert torch.equal(pixels, expected)
@@ -66,7 +69,7 @@ def test_an_array_of_a_file_without_any_of_these_is_its_central_square():
     buffer = io.BytesIO()
     Image.new("RGB", (100, 50), (255, 0, 51)).save(buffer, "PNG")
     buffer.seek(0)
-    pixels = read_pixels(Image.open(buffer), SIDE)
+    pixels = read_pixels(Image.open(buffer), SIZES, None, "crop")
     assert torch.allclose(pixels.mean((1, 2)), torch.tensor([1.0, 0.0, 0.2]))
 
 

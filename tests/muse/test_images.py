@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from muse.images import UnreadableImageError, crop_square, decode, to_srgb, upright_size
+from muse.images import UnreadableImageError, decode, to_srgb, upright_size
 
 
 def _encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -284,15 +284,6 @@ def test_a_photograph_is_turned_upright_whether_encoded_or_opened(kind):
     assert blue < 10
     with Image.open(io.BytesIO(data)) as opened:
         assert to_srgb(opened).tobytes() == decode(data).tobytes()
-
-
-def test_the_central_square_is_kept_and_said():
-    wide = Image.new("RGB", (301, 100), "black")
-    wide.paste("white", (100, 0, 201, 100))
-    square = crop_square(wide, 32)
-    assert np.asarray(square.image)[:, 2:-2].min() > 250
-    assert (square.width, square.height) == (301, 100)
-    assert square.crop == (100.5, 0, 200.5, 100)
 
 
 @pytest.mark.parametrize(

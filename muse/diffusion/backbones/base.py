@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from muse.diffusion.backbones.codec import Codec, frozen
 from muse.emotions import Target
 from muse.guidance.tokens import ids_with_tokens, initial_tokens, spliced
+from muse.sizes import ModelSizes, Size
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Backbone(Protocol):
         network: the U-Net or transformer.
         text: the text encoders.
         codec: between pixels and latents.
-        latent_shape: (channels, height, width) of one image's latents.
+        latent_shape: (channels, height, width) of the latents of an image of the model's own size.
+        sizes: of the images that it makes.
         scheduler_config: of the model's own scheduler, with its `_class_name`.
         embeds_guidance: the network is given the scale of guidance, and evaluated once a step.
     """
@@ -92,6 +94,7 @@ class Backbone(Protocol):
     text: TextEncoders
     codec: Codec
     latent_shape: tuple[int, int, int]
+    sizes: ModelSizes
     scheduler_config: Mapping[str, Any]
     embeds_guidance: bool
 
@@ -102,6 +105,27 @@ class Backbone(Protocol):
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """The network's output (b, c, h, w) for latents of that shape, at timesteps (b,)."""
         ...
+
+
+def sizes_of(network: nn.Module, vae: nn.Module) -> ModelSizes:
+    """The sizes of images that a network makes with a VAE.
+
+    Raises:
+        ValueError: their configurations do not say.
+    """
+    sizes = ModelSizes.of(network.config, vae.config)
+    if sizes is None:
+        raise ValueError(
+            f"the configuration of {type(network).__name__} has sample_size "
+            f"{network.config.get('sample_size')!r}; give a whole number, or [height, width]"
+        )
+    return sizes
+
+
+def latent_shape_of(backbone: Backbone, size: Size | None = None) -> tuple[int, int, int]:
+    """(channels, height, width) of the latents of an image of this size; None for the own one."""
+    size, factor = size or backbone.sizes.own, backbone.codec.pixels_per_latent
+    return backbone.latent_shape[0], size.height // factor, size.width // factor
 
 
 def guidance_embedding(network: nn.Module, conditioning: Conditioning) -> Tensor | None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from muse.diffusion.backbones.base import Conditioning, Prompts, TextEncoders, guidance_embedding
+from muse.diffusion.backbones.base import (
+    Conditioning,
+    Prompts,
+    TextEncoders,
+    guidance_embedding,
+    sizes_of,
+)
 from muse.diffusion.backbones.codec import Codec, at_least_float32, frozen
 from muse.diffusion.schedules import latent_scale
 
@@ -31,8 +37,13 @@ class StableDiffusion:
         self.network = frozen(pipe.unet, self.device, dtype).to(memory_format=torch.channels_last)
         self.scheduler_config = pipe.scheduler.config
         self.embeds_guidance = self.network.config.time_cond_proj_dim is not None
-        cells = self.network.config.sample_size
-        self.latent_shape = (self.network.config.in_channels, cells, cells)
+        self.sizes = sizes_of(self.network, pipe.vae)
+        own, factor = self.sizes.own, self.codec.pixels_per_latent
+        self.latent_shape = (
+            self.network.config.in_channels,
+            own.height // factor,
+            own.width // factor,
+        )
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
         (output,) = self.text.encode(prompts, tokens)

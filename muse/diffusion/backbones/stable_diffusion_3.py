@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muse.diffusion.backbones.base import Conditioning, Prompts, TextEncoders
+from muse.diffusion.backbones.base import Conditioning, Prompts, TextEncoders, sizes_of
 from muse.diffusion.backbones.codec import Codec, at_least_float32, frozen
 from muse.diffusion.schedules import latent_scale
 from muse.emotions import Target
@@ -39,7 +39,9 @@ class StableDiffusion3:
         self.scheduler_config = pipe.scheduler.config
         self.embeds_guidance = False
         config = self.network.config
-        self.latent_shape = (config.in_channels, config.sample_size, config.sample_size)
+        self.sizes = sizes_of(self.network, pipe.vae)
+        own, factor = self.sizes.own, self.codec.pixels_per_latent
+        self.latent_shape = (config.in_channels, own.height // factor, own.width // factor)
         self.width = config.joint_attention_dim
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:

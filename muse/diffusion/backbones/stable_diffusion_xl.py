@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from muse.diffusion.backbones.base import Conditioning, Prompts, TextEncoders, guidance_embedding
+from muse.diffusion.backbones.base import (
+    Conditioning,
+    Prompts,
+    TextEncoders,
+    guidance_embedding,
+    sizes_of,
+)
 from muse.diffusion.backbones.codec import Codec, at_least_float32, frozen
 from muse.diffusion.schedules import latent_scale
 
@@ -31,12 +37,12 @@ class StableDiffusionXL:
         self.network = frozen(pipe.unet, self.device, dtype).to(memory_format=torch.channels_last)
         self.scheduler_config = pipe.scheduler.config
         self.embeds_guidance = self.network.config.time_cond_proj_dim is not None
-        cells = self.network.config.sample_size
-        self.latent_shape = (self.network.config.in_channels, cells, cells)
-        side = float(cells * self.codec.pixels_per_latent)
-        # Original size, crop corner, target size: of an uncropped image of the generated size.
-        self.time_ids = torch.tensor(
-            [[side, side, 0.0, 0.0, side, side]], device=self.device, dtype=dtype
+        self.sizes = sizes_of(self.network, pipe.vae)
+        own, factor = self.sizes.own, self.codec.pixels_per_latent
+        self.latent_shape = (
+            self.network.config.in_channels,
+            own.height // factor,
+            own.width // factor,
         )
         # The family was trained with zeros for no prompt; an empty one is encoded as any other.
         self.absent_is_zero = bool(pipe.config.get("force_zeros_for_empty_prompt", True))
@@ -55,7 +61,7 @@ class StableDiffusionXL:
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         added = {
             "text_embeds": conditioning.pooled,
-            "time_ids": self.time_ids.expand(len(latents), -1),
+            "time_ids": self._time_ids(latents),
         }
         output = self.network(
             latents.to(self.dtype),
@@ -65,3 +71,12 @@ class StableDiffusionXL:
             timestep_cond=guidance_embedding(self.network, conditioning),
         )
         return at_least_float32(output.sample)
+
+    def _time_ids(self, latents: Tensor) -> Tensor:
+        """Original size, crop corner and target size (b, 6), each as height and width in pixels.
+
+        They are those of an uncropped image of the size that is made.
+        """
+        height, width = (count * self.codec.pixels_per_latent for count in latents.shape[-2:])
+        sizes = torch.tensor([[height, width, 0, 0, height, width]], dtype=self.dtype)
+        return sizes.to(latents.device).expand(len(latents), -1)

@@ -1,5 +1,6 @@
 """Image-text similarity."""
 
+import pytest
 import torch
 from transformers import CLIPModel, CLIPTokenizer
 
@@ -15,8 +16,10 @@ def test_similarity_is_clips_own_cosine(pixels):
     ids = CLIPTokenizer.from_pretrained(WEIGHTS / "clip")(
         prompts, padding=True, return_tensors="pt"
     )
+    read = clip.preprocessing
     with torch.no_grad():
-        logits = model(pixel_values=(pixels - clip.mean) / clip.std, **ids).logits_per_image
+        inputs = (pixels - read.mean) / read.std
+        logits = model(pixel_values=inputs, **ids).logits_per_image
     assert torch.allclose(cosines, logits.diagonal() / model.logit_scale.exp(), atol=1e-5)
 
 
@@ -24,3 +27,15 @@ def test_names_of_special_tokens_in_a_prompt_are_plain_text(random_clip):
     """With the real end marker, what stands after it would not count."""
     one, other = random_clip.text(["a dog <|endoftext|> beach", "a dog <|endoftext|> forest"])
     assert not torch.allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("is_cropped", [True, False])
+def test_it_sees_the_central_square_or_all_of_a_wide_image(random_clip, tokenizer, is_cropped):
+    clip = ClipSimilarity(random_clip.model, tokenizer, 64, [0.5] * 3, [0.5] * 3, is_cropped)
+    wide = torch.rand(1, 3, 64, 128, generator=torch.Generator().manual_seed(0))
+    other = wide.clone()
+    other[..., :16] = 0
+    is_same = torch.equal(clip.image(wide), clip.image(other))
+    assert is_same == is_cropped
+    square = clip.image(wide[..., 32:96])
+    assert torch.allclose(clip.image(wide), square, atol=1e-6) == is_cropped

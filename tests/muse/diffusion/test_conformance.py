@@ -12,11 +12,13 @@ import pytest
 import torch
 
 from muse.diffusion.backbones import FAMILIES as BACKBONES
+from muse.diffusion.backbones.base import latent_shape_of
 from muse.diffusion.schedules import latent_scale
 from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.method import Method
 from muse.request import Request
+from muse.sizes import Size
 from tests.support.families import FAMILIES, SD
 
 ALLOWED = 5e-6
@@ -38,12 +40,16 @@ class Case:
     guidance: float = 4.0
     negative: str | None = None
     prompt: str = "a dog in a forest"
+    size: tuple[int, int] = (32, 32)
+    """Width and height, pixels."""
     method: dict = field(default_factory=dict)
     call: dict = field(default_factory=dict)
     """What their pipeline is called with for what `method` says."""
 
     def __str__(self) -> str:
         said = {**self.config, **self.method, **self.call}
+        if self.size != (32, 32):
+            said["size"] = "x".join(map(str, self.size))
         parts = [f"{key}={value}" for key, value in said.items()]
         name = self.scheduler.removesuffix("Scheduler").removesuffix("Discrete")
         return " ".join([self.family, name, f"{self.steps}x{self.guidance:g}", *parts])
@@ -65,6 +71,9 @@ DPM, FLOW = "DPMSolverMultistep", "FlowMatchEulerDiscrete"
 FLOW_DPM = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": 3.0}
 
 QUICK = [
+    *_of("sd1", "DDIM", {}, size=(48, 32), steps=3),
+    *_of("sdxl", "EulerDiscrete", {}, size=(24, 40), steps=3),
+    *_of("sd3", FLOW, {"shift": 3.0}, size=(56, 24), steps=3),
     *_of("sd1", "DDIM", {}, prompt=""),
     *_of("sd1", "DDIM", {}, call={"clip_skip": 1}, negative="rain"),
     *_of("sd1", "PNDM", PNDM),
@@ -88,6 +97,10 @@ QUICK = [
     *_of("sd3", DPM, FLOW_DPM, steps=3),
 ]  # fmt: skip
 MORE = [
+    *_of("sd1", DPM, {}, size=(24, 64), steps=8),
+    *_of("sdxl", "EulerAncestralDiscrete", {}, size=(64, 16), steps=8),
+    *_of("sd3", FLOW, {}, size=(40, 64), steps=8),
+    *_of("sd2", "DDIM", V, size=(40, 24), steps=8),
     *_of("sd1", "DDIM", {}, {"steps_offset": 0}, steps=20),
     *_of("sd1", "DDIM", {}, steps=8, method={"eta": 1.0}, call={"eta": 1.0}),
     *_of("sd2", "DDIM", V, {**V, **TRAILING, "rescale_betas_zero_snr": True}, steps=20),
@@ -184,8 +197,8 @@ def _theirs(pipe, case, shape, seed):
         guidance_scale=case.guidance,
         latents=noise,
         generator=generator,
-        height=32,
-        width=32,
+        width=case.size[0],
+        height=case.size[1],
         output_type="latent",
         **more,
         **case.call,
@@ -195,7 +208,7 @@ def _theirs(pipe, case, shape, seed):
 def _ours(backbone, case, guide, clip, seed):
     method = Method(steps=case.steps, timing="never", guidance_scale=case.guidance, **case.method)
     steps = []
-    request = Request(case.prompt, Target.of("awe"), seed, case.negative)
+    request = Request(case.prompt, Target.of("awe"), seed, case.negative, size=Size(*case.size))
     engine = MuseEngine(backbone, guide, clip, method)
     (sample,) = engine.run([request], lambda _, latents: steps.append(latents.clone()))
     assert sample.failure is None
@@ -217,7 +230,7 @@ def test_latents_equal_those_of_the_familys_own_pipeline(
     pipe, backbone = pipelines(case.family, case.call.get("clip_skip", 0))
     backbone.scheduler_config = _with_scheduler(pipe, case)
     ours = _ours(backbone, case, random_guide, random_clip, 7)
-    theirs = _theirs(pipe, case, backbone.latent_shape, 7)
+    theirs = _theirs(pipe, case, latent_shape_of(backbone, Size(*case.size)), 7)
     assert _distance(ours * latent_scale(backbone.scheduler_config), theirs) < ALLOWED
 
 
@@ -258,3 +271,21 @@ def test_a_vae_with_statistics_of_its_latents_decodes_and_encodes_as_theirs(toke
         centred = mean - torch.tensor([-1.6, 1.1, 3.0, -2.4]).view(1, -1, 1, 1)
         encoded = backbone.codec.encode(pixels)
     assert torch.allclose(encoded * 0.5, centred * 0.5 / spread, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+def test_a_model_whose_own_size_is_not_square(tokenizer, family, random_guide, random_clip):
+    """As `sample_size: [16, 24]` in its configuration says: height and width of its latents."""
+    torch.manual_seed(0)
+    pipe = _sensitive(FAMILIES[family](tokenizer))
+    pipe.unet.register_to_config(sample_size=[16, 24])
+    backbone = BACKBONES[type(pipe).__name__](pipe)
+    assert (backbone.latent_shape, backbone.sizes.own) == ((4, 16, 24), Size(48, 32))
+    case = Case(family, "DDIMScheduler", steps=2, size=(48, 32))
+    backbone.scheduler_config = _with_scheduler(pipe, case)
+    method = Method(steps=2, timing="never", guidance_scale=case.guidance)
+    latents = []
+    engine = MuseEngine(backbone, random_guide, random_clip, method)
+    request = Request(case.prompt, Target.of("awe"), 7)
+    engine.run([request], lambda _, row: latents.append(row.clone()))
+    assert _distance(latents[-1], _theirs(pipe, case, backbone.latent_shape, 7)) < ALLOWED

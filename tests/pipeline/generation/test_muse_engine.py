@@ -6,8 +6,9 @@ from PIL import Image
 
 from muse.classifiers.clip import similarity
 from muse.emotions import Target
+from muse.fitting import FittedImage
 from muse.guidance.tokens import word_ids
-from muse.images import SquareImage, to_tensor
+from muse.images import to_tensor
 from muse.method import Method
 from pipeline.config import Config
 from pipeline.generation.engine import EngineInput
@@ -35,7 +36,7 @@ def _request(number, prompt, source=None, strategy="reseed", candidate=0):
 @pytest.fixture(scope="module")
 def outputs(engine):
     photograph = Image.radial_gradient("L").convert("RGB").resize((engine.side, engine.side))
-    source = SquareImage(photograph, 300, 200, (50, 0, 250, 200))
+    source = FittedImage(photograph, 300, 200, (50, 0, 250, 200), (0, 0, engine.side, engine.side))
     requests = [_request(0, LONG), _request(1, "a boat by a pond", source)]
     return requests, engine.draw(requests)
 

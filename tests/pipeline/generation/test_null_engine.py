@@ -5,11 +5,13 @@ import pytest
 from PIL import Image
 
 from muse.emotions import Target
-from muse.images import SquareImage
+from muse.fitting import FittedImage
 from pipeline.config_tables import Faults
 from pipeline.generation.engine import EngineInput
 from pipeline.generation.null_engine import NAN, RAISE, SIDE, NullEngine
 from pipeline.planning.plan import PlannedRequest
+
+WHOLE = (0, 0, SIDE, SIDE)
 
 
 def planned(number: int = 0, prompt: str = "a dog", seed: int = 7) -> PlannedRequest:
@@ -18,7 +20,7 @@ def planned(number: int = 0, prompt: str = "a dog", seed: int = 7) -> PlannedReq
 
 
 def request(number: int = 0, image: Image.Image | None = None, **more) -> EngineInput:
-    source = None if image is None else SquareImage(image, SIDE, SIDE, (0, 0, SIDE, SIDE))
+    source = None if image is None else FittedImage(image, SIDE, SIDE, WHOLE, WHOLE)
     return EngineInput(planned(number, **more), Target.of("awe"), source)
 
 

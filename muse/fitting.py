@@ -1,0 +1,100 @@
+"""How a picture of any shape gets the size of a model's images, and how its edit gets back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from muse.sizes import ModelSizes, Size
+
+Resize = Literal["fit", "crop", "pad", "stretch"]
+"""How a picture gets the size of a model's images (see `fit_image`)."""
+
+
+@dataclass(frozen=True)
+class FittedImage:
+    """A picture at a wanted size, and which part of it that is.
+
+    Attributes:
+        image: RGB, of that size.
+        width, height: of the whole picture after it was turned upright, in pixels.
+        crop: the part that was kept, in pixels of the upright picture: left, top, right, bottom.
+            Edges may be on half pixels.
+        place: the part of `image` that shows it, in whole pixels: left, top, right, bottom. What
+            surrounds it are repetitions of its edges.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    crop: tuple[float, float, float, float]
+    place: tuple[int, int, int, int]
+
+
+def box_of(picture: Size, sizes: ModelSizes, resize: Resize) -> Size:
+    """The size at which a picture is edited: the bucket of the nearest aspect, or for `crop` the
+    model's own size."""
+    return sizes.own if resize == "crop" else sizes.bucket_of(picture)
+
+
+def fit_image(image: Image.Image, size: Size, resize: Resize) -> FittedImage:
+    """An upright picture, resized with a Lanczos filter to `size`.
+
+    Args:
+        resize: `fit` and `crop` scale it until it covers that size, and cut off at both ends what
+            is left over; `pad` scales it until it fits in, and repeats its edges around it;
+            `stretch` scales width and height each by itself. (They differ in what `size` is: see
+            `box_of`.)
+    """
+    whole = (0.0, 0.0, float(image.width), float(image.height))
+    if resize == "pad":
+        return _padded(image, size, whole)
+    crop = whole if resize == "stretch" else _central_part(image, size)
+    fitted = image.resize((size.width, size.height), Image.Resampling.LANCZOS, box=crop)
+    place = (0, 0, size.width, size.height)
+    return FittedImage(fitted, image.width, image.height, crop, place)
+
+
+def _central_part(image: Image.Image, size: Size) -> tuple[float, float, float, float]:
+    """The largest part of the aspect of `size` in the middle of an image."""
+    # Whole numbers as long as possible: an image of that very aspect is kept whole.
+    width: float = min(image.width, image.height * size.width / size.height)
+    height: float = min(image.height, image.width * size.height / size.width)
+    left, top = (image.width - width) / 2, (image.height - height) / 2
+    return left, top, left + width, top + height
+
+
+def _padded(
+    image: Image.Image, size: Size, whole: tuple[float, float, float, float]
+) -> FittedImage:
+    scale = min(size.width / image.width, size.height / image.height)
+    width = min(size.width, max(1, round(image.width * scale)))
+    height = min(size.height, max(1, round(image.height * scale)))
+    left, top = (size.width - width) // 2, (size.height - height) // 2
+    inner = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
+    around = ((top, size.height - height - top), (left, size.width - width - left), (0, 0))
+    padded = Image.fromarray(np.pad(inner, around, mode="edge"))
+    place = (left, top, left + width, top + height)
+    return FittedImage(padded, image.width, image.height, whole, place)
+
+
+def put_back(edited: Image.Image, fitted: FittedImage, original: Image.Image) -> Image.Image:
+    """An edit at the size of the picture that it was made from.
+
+    What padded the picture is cut away. Where only a part of it was edited, the edit lies in its
+    place, and around it is the picture as it was.
+
+    Args:
+        edited: of the size of `fitted.image`.
+        original: the whole upright picture.
+    """
+    left, top, right, bottom = (round(edge) for edge in fitted.crop)
+    part = edited.resize((right - left, bottom - top), Image.Resampling.LANCZOS, box=fitted.place)
+    if part.size == original.size:
+        return part
+    whole = original.copy()
+    whole.paste(part, (left, top))
+    return whole

@@ -1,0 +1,136 @@
+"""Sizes of images that a diffusion model makes: its own, those it allows, and buckets of its area.
+
+This module imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+STEPS_A_SIDE = 16
+"""Buckets differ by this part of a side at least: 64 pixels for a model of 1024, as SDXL's do."""
+
+
+@dataclass(frozen=True, order=True)
+class Size:
+    """Width and height of an image, pixels."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height}"
+
+    @property
+    def area(self) -> int:
+        return self.width * self.height
+
+
+@dataclass(frozen=True)
+class ModelSizes:
+    """The sizes of images that a model makes.
+
+    Attributes:
+        own: the size that it was trained for.
+        multiple: of which width and height have to be multiples, pixels.
+        longest: the longest side that it has positions for, pixels; None for any.
+    """
+
+    own: Size
+    multiple: int
+    longest: int | None = None
+
+    @classmethod
+    def of(cls, network: Mapping[str, Any], vae: Mapping[str, Any]) -> ModelSizes | None:
+        """From the configurations of a U-Net or a diffusion transformer, and of a VAE.
+
+        None if they do not say how large the model's images are.
+        """
+        cells, blocks = _sides(network.get("sample_size")), vae.get("block_out_channels")
+        if cells is None or not isinstance(blocks, Sequence):
+            return None
+        # Each block of the VAE but the last halves the image.
+        factor = 2 ** (len(blocks) - 1)
+        height, width = (count * factor for count in cells)
+        longest = None
+        if patch := network.get("patch_size"):
+            multiple = factor * patch
+            positions = network.get("pos_embed_max_size")
+            longest = positions * multiple if positions else None
+        else:
+            # A U-Net halves the latents in each of its blocks but the last.
+            multiple = factor * 2 ** (len(network.get("block_out_channels", (0,))) - 1)
+        return cls(Size(width, height), multiple, longest)
+
+    def problem(self, pixels: int) -> str | None:
+        """Why no image can be so wide, or high, with the nearest that can; None if it can."""
+        if self.longest is not None and pixels > self.longest:
+            return f"is {pixels}; this model makes at most {self.longest}"
+        if pixels > 0 and pixels % self.multiple == 0:
+            return None
+        below = max(1, pixels // self.multiple) * self.multiple
+        above = min(below + self.multiple, self.longest or below + self.multiple)
+        nearest = f"{below}" if pixels < below or above == below else f"{below} or {above}"
+        return f"is {pixels}; this model takes multiples of {self.multiple}: give {nearest}"
+
+    def size_problem(self, size: Size) -> str | None:
+        """Why the model makes no image of this size; None if it does."""
+        if size == self.own:
+            return None
+        for name, pixels in (("width", size.width), ("height", size.height)):
+            if problem := self.problem(pixels):
+                return f"{name} {problem}"
+        return None
+
+    @cached_property
+    def buckets(self) -> Sequence[Size]:
+        """Sizes of about the area of the model's own and never more, from 1 : 4 to 4 : 1.
+
+        For each shorter side, from half of the own one in steps of about a sixteenth, the other is
+        the longest whose area fits. SDXL (Podell et al., arXiv 2307.01952, appendix I) and NovelAI
+        (https://github.com/NovelAI/novelai-aspect-ratio-bucketing) trained on such sizes.
+        """
+        return sorted({self.own, *self._sizes_of_area()})
+
+    def _sizes_of_area(self) -> Iterator[Size]:
+        side = int(self.own.area**0.5)
+        # The least step that is a multiple of the model's.
+        step = self.multiple * max(1, -(-side // STEPS_A_SIDE // self.multiple))
+        first = -(-side // 2 // step) * step
+        for shorter in range(first, side + 1, step):
+            longer = self.own.area // shorter // step * step
+            if self.longest is None or longer <= self.longest:
+                yield Size(shorter, longer)
+                yield Size(longer, shorter)
+
+    def bucket_of(self, size: Size) -> Size:
+        """The bucket whose aspect is nearest to that of `size`; of equal ones the largest."""
+
+        def order(bucket: Size) -> tuple[Fraction, int, Size]:
+            # Exact, so that it is the same on every machine.
+            ratio = Fraction(bucket.width * size.height, bucket.height * size.width)
+            return max(ratio, 1 / ratio), -bucket.area, bucket
+
+        return min(self.buckets, key=order)
+
+
+def _sides(cells: Any) -> tuple[int, int] | None:
+    """Height and width of latents as a configuration says: one number, or both."""
+    if isinstance(cells, int):
+        return cells, cells
+    if not isinstance(cells, Sequence) or len(cells) != 2:
+        return None
+    height, width = cells
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def by_size(sizes: Sequence[Size]) -> dict[Size, list[int]]:
+    """The places of each size, in the order in which they first come up."""
+    places: dict[Size, list[int]] = {}
+    for place, size in enumerate(sizes):
+        places.setdefault(size, []).append(place)
+    return places
