@@ -63,10 +63,12 @@ class BatchState:
         self.inherent = torch.zeros_like(self.target)
 
         self.scales = setup.embedded_scales([request.image is not None for request in requests])
-        self.plain = backbone.embed(text.plain(prompts)).guided(self.scales)
-        negatives = text.negative([request.negative_prompt for request in requests])
+        with text.resident():
+            plain = text.plain(prompts)
+            negatives = text.negative([request.negative_prompt for request in requests])
+            self.prompts = text.open(prompts, targets, method.tokens, method.prompt_suffix)
+        self.plain = backbone.embed(plain).guided(self.scales)
         self.negative = backbone.embed(negatives).guided(self.scales)
-        self.prompts = text.open(prompts, targets, method.tokens, method.prompt_suffix)
         self.text_features = setup.clip.text(prompts)
         self.initial_tokens = method.initial_scale * text.start(targets, method.tokens)
         self.best_tokens = self.initial_tokens.clone()

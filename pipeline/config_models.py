@@ -54,8 +54,10 @@ class ModelSettings(Settings):
         description="CLIP model for the similarity of image and text: `embedded`, a folder or a "
         "hub id.",
     )
-    dtype: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="Data type of the diffusion model's weights."
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="Data type of the diffusion model's weights; `auto`: bfloat16 on a GPU that "
+        "computes in it, else float32.",
     )
     vae: str = Field("", description="Another VAE: a folder or a hub id; empty for the model's.")
     tiny_vae: str = Field(

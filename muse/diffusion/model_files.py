@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -40,6 +41,15 @@ WEIGHTS = {
 
 VARIANTS = ("fp32", "bf16", "fp16")
 """Variants of weights, the most exact first. They serve where a part has no weights without one."""
+
+QUANTIZERS = {
+    "bitsandbytes": "bitsandbytes",
+    "torchao": "torchao",
+    "quanto": "optimum.quanto",
+    "gptq": "gptqmodel",
+    "awq": "gptqmodel",
+}
+"""Packages that weights in a quantised form are loaded with, by the method in their config."""
 
 LATENT_CHANNELS = {
     "StableDiffusionPipeline": 4,
@@ -170,6 +180,8 @@ def folder_problems(folder: ModelFolder) -> Iterator[str]:
                 folder.variant(name)
             except ValueError as error:
                 yield str(error)
+    for name in folder.parts:
+        yield from _quantizer_problems(name, folder.config(name))
     network = FAMILIES[folder.family]
     for name in (network, "vae", "scheduler"):
         if name not in folder.parts:
@@ -183,6 +195,20 @@ def _is_absent(folder: ModelFolder, name: str) -> str:
         parts = " and ".join(OPTIONAL[folder.family])
         remedy += f", or leave out {parts} by [null, null] in model_index.json"
     return f"model_index.json names {name}, but there is no folder {name}/; {remedy}"
+
+
+def _quantizer_problems(part: str, config: Mapping[str, Any]) -> Iterator[str]:
+    """Why a part with quantised weights cannot be loaded here."""
+    quantization = config.get("quantization_config")
+    if not isinstance(quantization, dict):
+        return
+    method = str(quantization.get("quant_method", "")).removesuffix("_4bit").removesuffix("_8bit")
+    package = QUANTIZERS.get(method, method)
+    if not package or importlib.util.find_spec(package.partition(".")[0]) is None:
+        yield (
+            f"{part}/ is quantised by {method or 'an unnamed method'}, which needs the package "
+            f"{package or '(see its model card)'}: install it, or give the part unquantised"
+        )
 
 
 def _network_problems(

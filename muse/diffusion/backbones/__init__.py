@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from muse.diffusion.backbones.base import Backbone, Conditioning, Prompts, TextEncoders
 from muse.diffusion.backbones.checkpoints import fuse_loras, open_pipeline, open_tiny_vae, open_vae
 from muse.diffusion.backbones.codec import Codec
 from muse.diffusion.backbones.stable_diffusion import StableDiffusion
 from muse.diffusion.backbones.stable_diffusion_3 import StableDiffusion3
 from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
+from muse.diffusion.devices import AUTO, dtype_of
 from muse.diffusion.quiet import quiet_loading
 
 __all__ = ["Backbone", "Codec", "Conditioning", "Prompts", "TextEncoders", "load_backbone"]
@@ -23,14 +22,13 @@ FAMILIES: dict[str, Any] = {
     "StableDiffusionXLPipeline": StableDiffusionXL,
     "StableDiffusion3Pipeline": StableDiffusion3,
 }
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @quiet_loading("diffusers", "transformers")
 def load_backbone(
     path: str | Path,
     device: str = "cpu",
-    dtype: str = "float32",
+    dtype: str = AUTO,
     vae: str | None = None,
     lora: Sequence[str] = (),
     tiny_vae: str = "",
@@ -42,7 +40,8 @@ def load_backbone(
     Args:
         path: a diffusers folder, a hub id, or a single `.safetensors` file in the layout of the
             first releases (see `muse.diffusion.hub.configs_beside` for its configurations).
-        dtype: of the weights; tokens, loss and optimiser stay float32.
+        dtype: of the weights (see `muse.diffusion.devices.dtype_of`), in which they are read;
+            tokens, loss and optimiser stay float32.
         vae: another VAE's folder, hub id or single file.
         lora: LoRA files, folders or hub ids, each fused at full strength or at the one after a
             colon, as in `style.safetensors:0.8`; needs peft.
@@ -56,15 +55,14 @@ def load_backbone(
         ValueError: not a complete model of a known family, only pickled weights, a LoRA that
             does not fit or cannot be loaded, or an unknown dtype.
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype is {dtype!r}; choose {', '.join(DTYPES)}")
-    pipe = open_pipeline(str(path))
+    of_weights = dtype_of(dtype, device)
+    pipe = open_pipeline(str(path), of_weights)
     family = type(pipe).__name__
     if vae:
-        pipe.vae = open_vae(vae)
+        pipe.vae = open_vae(vae, of_weights)
     fuse_loras(pipe, lora)
     backbone: Backbone = FAMILIES[family](
-        pipe, device, DTYPES[dtype], open_tiny_vae(tiny_vae, str(path)), clip_skip
+        pipe, device, of_weights, open_tiny_vae(tiny_vae, str(path), of_weights), clip_skip
     )
     layers = min(model.config.num_hidden_layers for model in backbone.text.models)
     if clip_skip >= layers:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -26,17 +26,21 @@ class Prompts:
         positions: for each encoder int64 (b, k), of its emotional tokens; k is 0 in a plain prompt.
         absent: of negative prompts bool (b,), rows without one, not even an empty text; None for
             other prompts.
+        fixed: (b, length, d), what an encoder that takes no emotional tokens has made of them; None
+            in families without such an encoder.
     """
 
     ids: tuple[Tensor, ...]
     positions: tuple[Tensor, ...]
     absent: Tensor | None = None
+    fixed: Tensor | None = None
 
     def rows(self, index: Tensor) -> Prompts:
         return Prompts(
             tuple(ids[index] for ids in self.ids),
             tuple(positions[index] for positions in self.positions),
             None if self.absent is None else self.absent[index],
+            None if self.fixed is None else self.fixed[index],
         )
 
 
@@ -152,6 +156,9 @@ class TextEncoders:
 
     Args:
         masked: let the encoders not attend to what follows the end of a prompt.
+
+    Attributes:
+        off_device: names of those `without_tokens` that are on the host while no prompt is read.
     """
 
     def __init__(
@@ -167,6 +174,24 @@ class TextEncoders:
         self.tables = [model.get_input_embeddings() for model in self.models]
         self.widths = [table.embedding_dim for table in self.tables]
         self.device = device
+        self.off_device: tuple[str, ...] = ()
+
+    def without_tokens(self) -> tuple[str, ...]:
+        """Attributes that are encoders without emotional tokens: each prompt needs them once."""
+        return ()
+
+    @contextmanager
+    def resident(self) -> Iterator[None]:
+        """Have the encoders on the device that are otherwise kept off it (`off_device`)."""
+        names, self.off_device = self.off_device, ()
+        for name in names:
+            getattr(self, name).to(self.device)
+        try:
+            yield
+        finally:
+            for name in names:
+                getattr(self, name).to("cpu")
+            self.off_device = names
 
     @property
     def scale(self) -> Tensor:
@@ -244,9 +269,13 @@ class TextEncoders:
 
 
 def move(part: Backbone | TextEncoders | Codec, device: torch.device) -> None:
-    """Move a diffusion model, or a part of one, to a device, in place."""
+    """Move a diffusion model, or a part of one, to a device, in place.
+
+    Text encoders that are kept off the device stay where they are.
+    """
+    off_device = getattr(part, "off_device", ())
     for name, value in vars(part).items():
-        if isinstance(value, nn.Module):
+        if isinstance(value, nn.Module) and name not in off_device:
             value.to(device)
         elif isinstance(value, TextEncoders | Codec):
             move(value, device)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from muse.diffusion.devices import vae_dtype
 from muse.diffusion.hub import (
     NO_PEFT,
     NO_TINY_VAE,
@@ -26,10 +29,12 @@ from muse.diffusion.model_files import (
 )
 
 
-def open_pipeline(path: str) -> Any:
+def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:
     """The diffusers pipeline at `path`: a folder, a hub id, or a single `.safetensors` file.
 
-    Parts that no image depends on (`NEVER_LOADED`) are left out.
+    Parts that no image depends on (`NEVER_LOADED`) are left out. The weights are read in `dtype`,
+    those of the VAE as `vae_dtype` says; a single file in float16 is read in float32 first, for
+    the sake of its VAE.
 
     Raises:
         ValueError: another family, only pickled weights, or an incomplete model.
@@ -38,7 +43,8 @@ def open_pipeline(path: str) -> Any:
 
     if path.endswith(".safetensors"):
         family = getattr(diffusers, family_of_file(Path(path)))
-        return _from_file(family, Path(path), _left_out(family))
+        first = torch.float32 if dtype == torch.float16 else dtype
+        return _from_file(family, Path(path), _left_out(family), first)
     folder = ModelFolder.read(local_model(path))
     if problems := list(folder_problems(folder)):
         raise ValueError(f"{path}: " + "\n  ".join(problems))
@@ -49,16 +55,29 @@ def open_pipeline(path: str) -> Any:
     for part in folder.parts:
         variant = folder.variant(part) if folder.has_weights(part) else None
         if variant is not None and part != TINY_VAE:
-            given[part] = _open_part(folder, part, variant)
-    return family.from_pretrained(folder.path, use_safetensors=True, **given)
+            given[part] = _open_part(folder, part, variant, dtype)
+    dtypes = {"default": dtype, "vae": vae_dtype(dtype, folder.config("vae"))}
+    return family.from_pretrained(folder.path, use_safetensors=True, **given, **_in_dtype(dtypes))
 
 
-def _open_part(folder: ModelFolder, part: str, variant: str | None) -> Any:
+def _open_part(folder: ModelFolder, part: str, variant: str | None, dtype: torch.dtype) -> Any:
     """One part of a model, from its folder."""
     library, kind = folder.parts[part]
+    own = vae_dtype(dtype, folder.config(part)) if part == "vae" else dtype
     return getattr(import_module(library), kind).from_pretrained(
-        folder.path / part, variant=variant, use_safetensors=True
+        folder.path / part, variant=variant, use_safetensors=True, **_in_dtype(own)
     )
+
+
+def _in_dtype(dtype: torch.dtype | Mapping[str, torch.dtype]) -> dict[str, Any]:
+    """The argument of diffusers and transformers for the dtype of weights, under its present name.
+
+    diffusers renamed `torch_dtype` to `dtype`, and warns of the former.
+    """
+    from diffusers.utils import deprecation_utils
+
+    is_renamed = hasattr(deprecation_utils, "_resolve_dtype")
+    return {"dtype" if is_renamed else "torch_dtype": dtype}
 
 
 def _left_out(family: Any) -> dict[str, Any]:
@@ -69,20 +88,22 @@ def _left_out(family: Any) -> dict[str, Any]:
     return left_out | ({"requires_safety_checker": False} if "safety_checker" in known else {})
 
 
-def open_vae(path: str) -> Any:
-    """The VAE in a folder, under a hub id, or in a single file.
+def open_vae(path: str, dtype: torch.dtype = torch.float32) -> Any:
+    """The VAE in a folder, under a hub id, or in a single file, for a model of `dtype`.
 
     Raises:
         ValueError: an incomplete VAE.
     """
     from diffusers import AutoencoderKL
 
+    # Its own configuration decides whether it stays in float32, see `vae_dtype`.
+    first = torch.float32 if dtype == torch.float16 else dtype
     if path.endswith(".safetensors"):
-        return _from_file(AutoencoderKL, Path(path), {})
-    return _open_folder(AutoencoderKL, path)
+        return _from_file(AutoencoderKL, Path(path), {}, first)
+    return _open_folder(AutoencoderKL, path, first)
 
 
-def open_tiny_vae(name: str, model: str) -> Any:
+def open_tiny_vae(name: str, model: str, dtype: torch.dtype = torch.float32) -> Any:
     """The tiny decoder in the folder or under the hub id `name`; for "" the one in the folder
     `tiny_vae/` of `model`.
 
@@ -92,13 +113,15 @@ def open_tiny_vae(name: str, model: str) -> Any:
 
     own = Path(model) / TINY_VAE
     place = name or (str(own) if own.is_dir() else NO_TINY_VAE)
-    return None if place == NO_TINY_VAE else _open_folder(AutoencoderTiny, place)
+    return None if place == NO_TINY_VAE else _open_folder(AutoencoderTiny, place, dtype)
 
 
-def _open_folder(kind: Any, path: str) -> Any:
+def _open_folder(kind: Any, path: str, dtype: torch.dtype) -> Any:
     """A VAE of the class `kind` from a folder or a hub id."""
     folder = local_folder(path)
-    return kind.from_pretrained(folder, variant=variant_of(folder), use_safetensors=True)
+    return kind.from_pretrained(
+        folder, variant=variant_of(folder), use_safetensors=True, **_in_dtype(dtype)
+    )
 
 
 def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
@@ -129,7 +152,7 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
         pipe.unload_lora_weights()
 
 
-def _from_file(kind: Any, file: Path, options: dict[str, Any]) -> Any:
+def _from_file(kind: Any, file: Path, options: dict[str, Any], dtype: torch.dtype) -> Any:
     """A pipeline or VAE of the class `kind` from one file, which has only weights.
 
     The configurations are read from the folder beside the file. Without one, diffusers fetches
@@ -140,7 +163,10 @@ def _from_file(kind: Any, file: Path, options: dict[str, Any]) -> Any:
         raise ValueError(f"{pickled} is pickled, and pickled weights are never loaded; remove it")
     try:
         opened = kind.from_single_file(
-            str(file), config=None if configs is None else str(configs), **options
+            str(file),
+            config=None if configs is None else str(configs),
+            **options,
+            **_in_dtype(dtype),
         )
         parts = opened.components.values() if hasattr(opened, "components") else [opened]
         tensors = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from muse.diffusion.devices import vae_dtype
+
 
 def at_least_float32(values: Tensor) -> Tensor:
     """Half precision as float32; float64 as it is."""
@@ -12,12 +14,22 @@ def at_least_float32(values: Tensor) -> Tensor:
 
 
 def frozen(part: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """The module on that device in that dtype, in evaluation mode, without gradients of weights."""
+    """The module on that device in that dtype, in evaluation mode, without gradients of weights.
+
+    One that was loaded quantised keeps the dtypes of its weights.
+    """
     part = part.requires_grad_(False).eval()
+    if is_quantized(part):
+        return nn.Module.to(part, device=device)
     if getattr(part, "_keep_in_fp32_modules", None):
         return part.to(device=device, dtype=dtype)
     # diffusers' own `to` warns of a cast also where no layer has to stay in float32.
     return nn.Module.to(part, device=device, dtype=dtype)
+
+
+def is_quantized(part: nn.Module) -> bool:
+    """Whether diffusers or transformers loaded a module with quantised weights."""
+    return getattr(part, "hf_quantizer", None) is not None
 
 
 class Codec:
@@ -38,12 +50,7 @@ class Codec:
         dtype: torch.dtype,
         scale: float = 1.0,
     ):
-        # SDXL's first VAE overflows in half precision; its config says so.
-        exact = (
-            torch.float32
-            if dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
-            else dtype
-        )
+        exact = vae_dtype(dtype, vae.config)
         self.vae = frozen(vae, device, exact).to(memory_format=torch.channels_last)
         self.tiny = (
             None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -30,7 +31,7 @@ class StableDiffusion3:
         pairs = [(pipe.tokenizer, pipe.text_encoder), (pipe.tokenizer_2, pipe.text_encoder_2)]
         t5 = None
         if pipe.text_encoder_3 is not None:
-            t5 = pipe.tokenizer_3, frozen(pipe.text_encoder_3, self.device, dtype)
+            t5 = pipe.tokenizer_3, pipe.text_encoder_3
         self.text = ClipsAndT5(pairs, t5, self.device, dtype)
         self.codec = Codec(
             pipe.vae, tiny_vae, self.device, dtype, latent_scale(pipe.scheduler.config)
@@ -51,9 +52,10 @@ class StableDiffusion3:
         clips = torch.cat([output.hidden_states[layer] for output in outputs], dim=-1)
         pooled = torch.cat([output.text_embeds for output in outputs], dim=-1)
         clips = F.pad(clips, (0, self.width - clips.shape[-1]))
-        return Conditioning(
-            torch.cat([clips, self.text.long(prompts, self.width)], dim=1).to(self.dtype), pooled
-        )
+        words = prompts.fixed
+        if words is None:
+            words = torch.zeros(len(clips), self.text.LONG, self.width, device=self.device)
+        return Conditioning(torch.cat([clips, words], dim=1).to(self.dtype), pooled)
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         output = self.network(
@@ -66,7 +68,14 @@ class StableDiffusion3:
 
 
 class ClipsAndT5(TextEncoders):
-    """Two CLIPs that take emotional tokens; the T5's ids are a third entry of the prompts."""
+    """Two CLIPs that take emotional tokens, and a T5 that reads words alone.
+
+    What the T5 makes of prompts depends on no token: it is computed once, as they are tokenised,
+    and stays with them (`Prompts.fixed`).
+
+    Attributes:
+        t5: the encoder; None for a model without it.
+    """
 
     LONG = 256
     """Length of the T5's part of the context; zeros without a T5, as in its training."""
@@ -75,10 +84,13 @@ class ClipsAndT5(TextEncoders):
         self, pairs, t5: tuple[Any, nn.Module] | None, device: torch.device, dtype: torch.dtype
     ):
         super().__init__(pairs, device, dtype)
-        self.t5 = t5
+        self.t5_tokenizer: Any = None
+        self.t5: nn.Module | None = None
+        if t5 is not None:
+            self.t5_tokenizer, self.t5 = t5[0], frozen(t5[1], device, dtype)
 
     def plain(self, prompts: list[str]) -> Prompts:
-        return self._with_long(super().plain(prompts), prompts)
+        return replace(super().plain(prompts), fixed=self._read(prompts))
 
     def open(
         self, prompts: list[str], targets: list[Target], count: int, prompt_suffix: str
@@ -87,13 +99,18 @@ class ClipsAndT5(TextEncoders):
             f"{p}{prompt_suffix.replace('{emotion}', '')} {t.words()}".strip()
             for p, t in zip(prompts, targets, strict=True)
         ]
-        return self._with_long(super().open(prompts, targets, count, prompt_suffix), named)
+        opened = super().open(prompts, targets, count, prompt_suffix)
+        return replace(opened, fixed=self._read(named))
 
-    def _with_long(self, clips: Prompts, prompts: list[str]) -> Prompts:
-        no_positions = torch.empty(len(prompts), 0, dtype=torch.long)
+    def without_tokens(self) -> tuple[str, ...]:
+        return () if self.t5 is None else ("t5",)
+
+    @torch.no_grad()
+    def _read(self, prompts: list[str]) -> Tensor | None:
+        """The T5's part of the context, (b, LONG, width); None without a T5."""
         if self.t5 is None:
-            return Prompts((*clips.ids, no_positions), (*clips.positions, no_positions))
-        tokenized = self.t5[0](
+            return None
+        tokenized = self.t5_tokenizer(
             prompts,
             padding="max_length",
             max_length=self.LONG,
@@ -101,14 +118,7 @@ class ClipsAndT5(TextEncoders):
             split_special_tokens=True,
             return_tensors="pt",
         )
-        return Prompts((*clips.ids, tokenized.input_ids), (*clips.positions, no_positions))
-
-    def encode(self, prompts: Prompts, tokens: Tensor | None = None) -> list[Any]:
-        return super().encode(Prompts(prompts.ids[:-1], prompts.positions[:-1]), tokens)
-
-    def long(self, prompts: Prompts, width: int) -> Tensor:
-        """The T5's part of the context, (b, LONG, width)."""
-        ids = prompts.ids[-1]
-        if self.t5 is None:
-            return torch.zeros(len(ids), self.LONG, width, device=self.device)
-        return self.t5[1](ids.to(self.device)).last_hidden_state
+        with self.resident():
+            output = self.t5(tokenized.input_ids.to(self.device))
+        words: Tensor = output.last_hidden_state
+        return words

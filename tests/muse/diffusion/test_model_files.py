@@ -169,3 +169,14 @@ def test_a_pipe_in_a_model_folder_is_refused_instead_of_waiting(model, name):
     with pytest.raises(ValueError, match=r"is not a regular file"):
         read_json(model / name)
     assert model_problems(model)
+
+
+def test_quantised_weights_need_the_package_that_reads_them(model):
+    """No such package is installed where tests run, but torch stands for one that is."""
+    for method, problems in (("bitsandbytes", 1), ("torch", 0)):
+        config = {"quantization_config": {"quant_method": method, "load_in_4bit": True}}
+        (model / "text_encoder" / "config.json").write_text(json.dumps(config))
+        found = _problems(model)
+        assert len(found) == problems
+        assert all("text_encoder/ is quantised by bitsandbytes" in problem for problem in found)
+        assert all("install it, or give the part unquantised" in problem for problem in found)

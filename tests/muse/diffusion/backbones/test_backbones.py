@@ -9,7 +9,11 @@ from diffusers import AutoencoderTiny, StableDiffusion3Pipeline
 from torch._dynamo.utils import counters
 
 from jobs.world.card import psnr
+from muse.diffusion import backbones
 from muse.diffusion.backbones import load_backbone
+from muse.diffusion.backbones.base import move
+from muse.diffusion.backbones.codec import frozen
+from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
 from muse.diffusion.hub import NO_TINY_VAE
 from muse.emotions import Target
 from muse.engine import MuseEngine
@@ -118,6 +122,65 @@ def test_half_precision_weights_keep_tokens_and_loss_in_float32(
     assert set(dtypes) == {torch.float32}
     assert sample.failure is None
     assert all(0 < loss < 100 for loss in sample.trace.loss)
+
+
+@pytest.mark.parametrize(("dtype", "of_vae"), [("bfloat16", "bfloat16"), ("float16", "float32")])
+def test_weights_are_read_in_the_dtype_asked_for(folders, monkeypatch, dtype, of_vae):
+    """A VAE that overflows in float16 is read in float32, not cast to and fro."""
+    seen = {}
+
+    def note(pipe, *arguments, **options):
+        for name in ("unet", "vae", "text_encoder", "text_encoder_2"):
+            seen[name] = next(getattr(pipe, name).parameters()).dtype
+        return StableDiffusionXL(pipe, *arguments, **options)
+
+    monkeypatch.setitem(backbones.FAMILIES, "StableDiffusionXLPipeline", note)
+    full = load_backbone(folders["sdxl"], dtype="float32").codec.vae.state_dict()
+    backbone = load_backbone(folders["sdxl"], dtype=dtype)
+    expected = dict.fromkeys(seen, getattr(torch, dtype)) | {"vae": getattr(torch, of_vae)}
+    assert seen == expected
+    ours = backbone.codec.vae.state_dict()
+    exact = all(torch.equal(ours[name].float(), full[name]) for name in full)
+    assert exact == (of_vae == "float32")
+
+
+def test_the_t5_reads_each_prompt_once(folders, random_guide, random_clip):
+    """It takes no emotional token: one pass for prompts, negative prompts and targets each."""
+    backbone = load_backbone(folders["sd3"])
+    calls = []
+    backbone.text.t5.register_forward_hook(lambda *_: calls.append(1))
+    requests = [Request("a dog in a forest", Target.of(name), 1) for name in ("awe", "fear")]
+    samples = MuseEngine(backbone, random_guide, random_clip, QUICK).run(requests)
+    assert all(sample.trace.updates for sample in samples)
+    assert len(calls) == 3
+
+
+def test_an_encoder_off_the_device_is_there_only_while_prompts_are_read(
+    folders, random_guide, random_clip
+):
+    plain, kept_off = load_backbone(folders["sd3"]), load_backbone(folders["sd3"])
+    text, places = kept_off.text, []
+    assert text.without_tokens() == ("t5",)
+    text.off_device = text.without_tokens()
+    moved = text.t5.to
+    text.t5.to = lambda place: places.append(str(place)) or moved(place)
+    requests = [Request("a dog in a forest", Target.of("awe"), 1)]
+    ours, theirs = (
+        MuseEngine(backbone, random_guide, random_clip, QUICK).run(requests)[0]
+        for backbone in (kept_off, plain)
+    )
+    assert torch.equal(ours.pixels, theirs.pixels)
+    assert places == ["cpu", "cpu"], "to the device once, and off it once"
+    move(kept_off, torch.device("meta"))
+    assert {p.device.type for p in text.t5.parameters()} == {"cpu"}
+    assert kept_off.network.device.type == "meta"
+
+
+def test_a_quantised_part_keeps_its_dtypes(folders):
+    """Without a GPU nothing can be quantised by bitsandbytes: the mark of one that was, is set."""
+    encoder = load_backbone(folders["sd1"]).text.models[0]
+    encoder.hf_quantizer = object()
+    assert frozen(encoder, torch.device("cpu"), torch.bfloat16).dtype == torch.float32
 
 
 def test_a_tiny_decoder_serves_the_inner_loop_and_the_vae_the_image(
