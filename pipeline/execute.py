@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from manifests.read import Manifest, content_hash, file_identity
+from manifests.schema import Row
 from pipeline.classifier.quality import classifier_warnings
 from pipeline.config import Config
 from pipeline.corpora.retry import finish_reopening
@@ -32,6 +33,7 @@ from pipeline.planning.manifest_input import (
     folder_of,
 )
 from pipeline.planning.prompt_check import PromptCheck
+from pipeline.planning.unused_settings import EmotionUse, unused_settings
 from pipeline.scheduling.driver import make_shards
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.executor_choice import executor_for
@@ -80,15 +82,22 @@ def execute(
         identity = file_identity(local)
         sha256 = content_hash(local)
         known = known_manifest(local, sha256, config, output)
-        prompts = PromptCheck(config)
-        checked = known or checked_manifest(local, config, on_row=prompts.add)
+        prompts, emotions = PromptCheck(config), EmotionUse(config)
+
+        def on_row(row: Row) -> None:
+            prompts.add(row)
+            emotions.add(row)
+
+        checked = known or checked_manifest(local, config, on_row)
         manifest = replace(checked, identity=identity)
         manifest.refuse_change()
         check_quota_column(manifest, config)
 
         # Locate the models, and hash them.
         models = locate(config)
-        for warning in (*classifier_warnings(_classifier_folders(models)), *prompts.warnings):
+        of_models = classifier_warnings(_classifier_folders(models))
+        of_rows = [*prompts.warnings, *emotions.warnings]
+        for warning in (*of_models, *of_rows, *unused_settings(config)):
             warn(warning)
 
         # Examine the output: it is new, or holds this run.

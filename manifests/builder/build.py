@@ -99,10 +99,9 @@ def _chosen(survey: Survey, recipe: Recipe) -> Counts:
     if recipe.balanced and recipe.limit is not None and recipe.limit < len(survey.targets):
         message = f"--limit {recipe.limit} is less than one row for each of the emotions, of which "
         raise refuse("--balanced", f"{message}there are {len(survey.targets)}; give more")
-    if recipe.balanced or recipe.weights_column:
-        return choose_evenly(
-            survey.entries, recipe.replicates, recipe.limit, recipe.balanced, recipe.seed
-        )
+    if recipe.chooses:
+        seed = recipe.seed or 0
+        return choose_evenly(survey.entries, recipe.replicates, recipe.limit, recipe.balanced, seed)
     return choose_all(survey.entries, recipe.replicates, recipe.limit)
 
 

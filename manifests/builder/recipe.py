@@ -26,7 +26,7 @@ class Recipe:
         balanced: the same number of rows for each target.
         weights_column: a column that says how often an item shall occur, relative to others.
         limit: most rows.
-        seed: of the choice, where not all is taken.
+        seed: of the choice, where not all is taken; None for 0.
     """
 
     labels: Sequence[str]
@@ -36,7 +36,12 @@ class Recipe:
     balanced: bool = False
     weights_column: str | None = None
     limit: int | None = None
-    seed: int = 0
+    seed: int | None = None
+
+    @property
+    def chooses(self) -> bool:
+        """Whether items are drawn, rather than taken in their order."""
+        return self.balanced or self.weights_column is not None
 
 
 @dataclass

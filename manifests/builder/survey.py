@@ -73,6 +73,8 @@ class Survey:
         given |= {"--captioner"} if self.captions else set()
         for name in sorted(given - self.used):
             yield f"{name} was not needed: every item has its own"
+        if self.recipe.seed is not None and not self.recipe.chooses:
+            yield "--seed was not needed: only --balanced and --weights-column choose among items"
 
     @property
     def items(self) -> int:

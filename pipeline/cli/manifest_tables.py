@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pipeline.cli.console import echo
 from pipeline.cli.plan_table import image_facts, print_requests, print_sizes
-from pipeline.cli.tables import print_counts, print_facts
+from pipeline.cli.tables import WIDTH, print_counts, print_facts
 
 if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.planning.manifest_summary import ManifestSummary
 
-MAX_WORDS = 20
+MAX_WORDS = 100
 """Unknown words that are listed; the others are summed up."""
 
 MAX_PROMPT = 120
@@ -30,7 +32,10 @@ def print_summary(summary: ManifestSummary, config: Config) -> None:
     if summary.cut_prompts:
         print_counts("Prompts that are cut, by tokens", ("rows",), list(_cut(summary)))
     if summary.unknown_words:
+        from muse.mini.vocabulary import description
+
         print_counts("Words the embedded model does not know", ("rows",), _words(summary))
+        echo(textwrap.fill(description(), WIDTH) + "\n")
     print_sizes(summary.images)
 
 
@@ -69,9 +74,11 @@ def _cut(summary: ManifestSummary) -> Iterator[tuple[str, tuple[int]]]:
 def _words(summary: ManifestSummary) -> list[tuple[str, tuple[int]]]:
     """Unknown words with the nearest known, the commonest first."""
     from muse.mini.vocabulary import with_nearest
+    from pipeline.planning.prompt_check import ranked_words
 
-    ranked = sorted(summary.unknown_words.items(), key=lambda item: (-item[1], item[0]))
-    rows = [(with_nearest(word), (count,)) for word, count in ranked[:MAX_WORDS]]
+    counts = summary.unknown_words
+    ranked = ranked_words(counts)
+    rows = [(with_nearest(word), (counts[word],)) for word in ranked[:MAX_WORDS]]
     if others := ranked[MAX_WORDS:]:
-        rows.append((f"others ({len(others)})", (sum(count for _, count in others),)))
+        rows.append((f"others ({len(others)})", (sum(counts[word] for word in others),)))
     return rows

@@ -60,7 +60,9 @@ def build(
         Optional[str], typer.Option(help="Column that says how often an item shall occur.")
     ] = None,
     limit: Annotated[Optional[int], typer.Option(min=1, help="Only this many rows.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the choice, where not all is taken.")] = 0,
+    seed: Annotated[
+        Optional[int], typer.Option(help="Seed of the choice, where not all is taken; 0.")
+    ] = None,
     split: Annotated[Optional[str], typer.Option(help="Split of a `datasets` set.")] = None,
     subset: Annotated[Optional[str], typer.Option(help="Configuration of a hub id.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
@@ -72,6 +74,7 @@ def build(
         from manifests.builder.columns import parse_mapping
         from manifests.builder.recipe import Recipe
         from manifests.builder.sources.open import open_source
+        from manifests.builder.sources.text import TextSource
         from muse.emotions.taxonomies import load_taxonomy
         from pipeline.config_tables import Images
         from pipeline.errors import UserError
@@ -86,6 +89,8 @@ def build(
             raise UserError(str(error)) from None
         recipe = Recipe(labels, emotions, prompt, replicates, balanced, weights_column, limit, seed)
         opened = [open_source(source, mapping, split, subset) for source in sources]
+        if map_ and all(isinstance(source, TextSource) for source in opened):
+            raise UserError(f"--map {map_[0]}: a .txt has no columns; leave it out")
         model = _with_progress(FolderCaptioner(captioner)) if captioner else None
         check = ImageCheck(os.path.sep, Images())
         built = build_manifest(opened, output, recipe, model, check.problem_of, force)

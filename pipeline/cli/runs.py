@@ -13,6 +13,9 @@ from pipeline.cli.console import FAILED, USER_MISTAKE, echo, reported_errors, wa
 from pipeline.cli.endings import print_endings
 from pipeline.cli.plan_table import print_plan
 
+WATCH_SECONDS = 5.0
+"""Seconds between two looks of `status --watch`."""
+
 
 def run(
     manifest: options.Manifest,
@@ -150,6 +153,8 @@ def plan(
             allow_columns=allow_columns or None,
         )
         settings = load_config(config, set_ or [], flags)
+        if measured is None:
+            _refuse_forecast_options(price, workers, gpus_per_worker)
         planned = dry_run(normalized(manifest), settings, location(output) if output else None)
         if measured is not None:
             from pipeline.forecast.forecast import forecast_for
@@ -170,6 +175,22 @@ def plan(
         raise typer.Exit(USER_MISTAKE)
 
 
+def _refuse_forecast_options(*values: float | None) -> None:
+    """
+    Raises:
+        UserError: an option is given that only a forecast reads, and there is none.
+    """
+    from pipeline.errors import UserError
+
+    names = ("--price", "--workers", "--gpus-per-worker")
+    given = [name for name, value in zip(names, values, strict=True) if value is not None]
+    if given:
+        raise UserError(
+            f"{', '.join(given)}: only a forecast needs this; give --from TRIAL or --from OUTPUT, "
+            "too (`muse-batch try` makes a trial), or leave it out"
+        )
+
+
 def status(
     output: options.Corpus,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -177,9 +198,9 @@ def status(
         bool, typer.Option("--watch", help="Show it again and again until the run is complete.")
     ] = False,
     interval: Annotated[
-        float,
-        typer.Option(min=0.1, max=86_400, help="Seconds between two looks of --watch."),
-    ] = 5.0,
+        Optional[float],
+        typer.Option(min=0.1, max=86_400, help="Seconds between two looks of --watch: 5."),
+    ] = None,
 ) -> None:
     """Print the progress of the run in OUTPUT, from its files alone, on any machine."""
     with reported_errors():
@@ -190,10 +211,12 @@ def status(
 
         if watch and as_json:
             raise UserError("--json is not printed with --watch; give one of the two")
+        if interval is not None and not watch:
+            raise UserError(f"--interval {interval:g}: only --watch looks again; give both")
         if watch:
             from pipeline.watch.follow import follow
 
-            follow(location(output), interval)
+            follow(location(output), interval or WATCH_SECONDS)
             return
         state = state_of(location(output))
     echo(json.dumps(state, indent=2) if as_json else as_text(state))

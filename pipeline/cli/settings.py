@@ -21,9 +21,12 @@ def config(
     """Print all settings as a TOML file: each with its meaning, limits and value."""
     with reported_errors():
         from pipeline.config import Config
+        from pipeline.errors import UserError
         from pipeline.settings import load_config
         from pipeline.settings.reference import as_toml
 
+        if schema and (config or set_):
+            raise UserError("--schema has no values; leave --config and --set out")
         if schema:
             text = json.dumps(Config.model_json_schema(), indent=2)
         else:

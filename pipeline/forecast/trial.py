@@ -21,6 +21,7 @@ from pipeline.index.metadata import METADATA_FILE
 from pipeline.output.records import from_parquet
 from pipeline.planning.manifest_input import checked_manifest, fetched_manifest, folder_of
 from pipeline.planning.plan import PlannedRequest, plan_requests
+from pipeline.planning.unused_settings import EmotionUse
 from pipeline.report.build import REPORT_FILE, write_report
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.files import Location, write_json
@@ -75,13 +76,19 @@ def run_trial(
     if not is_url(manifest_path) and Path(manifest_path).resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{manifest_path} lies in {folder}, which is replaced; move it away")
     with fetched_manifest(manifest_path, config, warn) as local:
-        manifest = checked_manifest(local, config)
+        emotions = EmotionUse(config)
+        manifest = checked_manifest(local, config, emotions.add)
         planned = plan_requests(rows_of(manifest, config.taxonomy.labels), config)
         chosen = _of_rows(planned, rows) if rows else _of_each_emotion(planned)
-        if not chosen:
-            raise UserError(f"--rows: the manifest has {manifest.rows} rows, counted from 0")
+        if missing := sorted({*(rows or ())} - {request.row for request in chosen}):
+            raise UserError(
+                f"--rows {','.join(map(str, missing))}: the manifest has {manifest.rows} rows, "
+                "counted from 0"
+            )
         base = folder_of(manifest_path)
         entries = [_entry(request, base) for request in chosen]
+    for warning in emotions.warnings:
+        warn(warning)
     # An earlier trial is kept until nothing is wrong with what was given for this one.
     if folder.exists():
         shutil.rmtree(folder)
@@ -94,9 +101,13 @@ def run_trial(
     edits = sum(request.image is not None for request in chosen)
     size = max(1, min(config.batch_size, (len(chosen) - edits) or edits))
     settings = {"limit": 0, "quota": 0, "keep_rejected": True, "batch_size": size, "workers": 1}
+    # Its rows name their emotions, and there is no quota.
+    kept = config.model_fields_set - {"emotions", "quota_by"}
+    given = {name: getattr(config, name) for name in kept}
+    of_trial = Config(**{**given, **settings})
     meter = Meter(_uses_gpu(config))
     executor = LocalExecutor(before_task=lambda _: meter.note_models())
-    execute(str(path), folder / CORPUS, config.replace(**settings), warn, executor=executor)
+    execute(str(path), folder / CORPUS, of_trial, warn, executor=executor)
     return _finished(folder, meter.use(size))
 
 

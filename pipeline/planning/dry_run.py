@@ -13,12 +13,14 @@ import pyarrow.parquet as pq
 
 from manifests.read import rows_of
 from pipeline.config import Config
+from pipeline.config_models import EMBEDDED
 from pipeline.forecast.forecast import Forecast
 from pipeline.models.locate import check_models
 from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
 from pipeline.planning.manifest_input import fetched_manifest, folder_of
 from pipeline.planning.manifest_summary import ManifestSummary, listed, summarize
 from pipeline.planning.plan import PlannedRequest, plan_requests
+from pipeline.planning.unused_settings import unused_settings
 from pipeline.storage.files import Location, first_write, write_bytes
 
 SCHEMA = pa.schema(
@@ -32,6 +34,9 @@ SCHEMA = pa.schema(
     ]
 )
 ROWS_AT_ONCE = 1 << 16
+
+EMBEDDED_SIZE = (64, 64)
+"""Width and height of what the embedded model draws, pixels."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +110,29 @@ def dry_run(manifest_path: str, config: Config, output: Location | None) -> DryR
             planned = plan_requests(rows_of(contents.manifest, config.taxonomy.labels), config)
             with first_write(output):
                 write_bytes(output, _table(planned, config.batch_size))
+    unused = unused_settings(config)
     return DryRun(
         contents=contents,
         batches=-(-contents.requests // config.batch_size),
         shards_at_most=-(-contents.requests // config.shard_size),
         disk=disk_estimate(contents.requests, config),
-        warnings=[*notes, *contents.warnings],
+        warnings=[*notes, *contents.warnings, *_of_photographs(contents, config), *unused],
         problems=listed(contents.problems, contents.images.unusable if contents.images else 0),
     )
+
+
+def _of_photographs(contents: ManifestSummary, config: Config) -> Iterator[str]:
+    """A warning if the embedded model is to edit images of another size than its own world's."""
+    images = contents.images
+    if config.model != EMBEDDED or config.engine == "null" or images is None:
+        return
+    foreign = sum(count for size, count in images.sizes.items() if size != EMBEDDED_SIZE)
+    if foreign:
+        yield (
+            f"{foreign} source image(s) are not of the embedded model's world of "
+            f"{EMBEDDED_SIZE[0]} pixels: it redraws photographs as scenes of that world. To edit "
+            "photographs, give --model a Stable Diffusion folder or hub id"
+        )
 
 
 def _table(requests: Iterator[PlannedRequest], batch_size: int) -> bytes:

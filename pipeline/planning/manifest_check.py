@@ -14,6 +14,7 @@ from pipeline.config import Config
 from pipeline.planning.image_check import ImageCheck
 from pipeline.planning.manifest_input import checked_manifest, fetched_manifest, folder_of
 from pipeline.planning.prompt_check import PromptCheck
+from pipeline.planning.unused_settings import EmotionUse
 
 MAX_LISTED = 100_000
 """Problems that are listed; the rest are counted."""
@@ -54,7 +55,7 @@ def check_manifest(manifest_path: str, config: Config) -> Checked:
 
 def _checked(local: str, base: str, config: Config, notes: Sequence[str]) -> Checked:
     images = ImageCheck(base, config.images, config.store_timeout_s, MAX_LISTED)
-    prompts = PromptCheck(config)
+    prompts, emotions = PromptCheck(config), EmotionUse(config)
     more, looked_at = 0, bytearray()
 
     def look(row: Row) -> None:
@@ -62,6 +63,7 @@ def _checked(local: str, base: str, config: Config, notes: Sequence[str]) -> Che
         looked_at.append(1)
         images.add(row)
         prompts.add(row)
+        emotions.add(row)
 
     problems: list[Problem] = []
     try:
@@ -83,7 +85,7 @@ def _checked(local: str, base: str, config: Config, notes: Sequence[str]) -> Che
         local_images=images.local,
         remote_images=images.remote,
         remote_fetched=images.fetched,
-        warnings=[*notes, *prompts.warnings],
+        warnings=[*notes, *prompts.warnings, *emotions.warnings],
     )
 
 

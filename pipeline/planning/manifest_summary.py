@@ -18,6 +18,7 @@ from pipeline.planning.image_check import ImageCheck
 from pipeline.planning.manifest_input import checked_manifest
 from pipeline.planning.plan import planned_requests
 from pipeline.planning.prompt_check import PromptCheck
+from pipeline.planning.unused_settings import EmotionUse
 from pipeline.storage.addresses import public
 
 MAX_EXAMPLES = 8
@@ -68,7 +69,7 @@ class ManifestSummary:
         unknown_words: words that the embedded model does not know, and in how many rows they are.
         repeated: how many rows have the prompt, image, emotion and seed of an earlier one.
         repeated_rows: the first of them, each with the row that it repeats.
-        warnings: of prompts.
+        warnings: of prompts and emotions.
         problems: source images that cannot be used; their requests would fail.
     """
 
@@ -131,7 +132,7 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
         ManifestError: the manifest cannot be used; with all its problems.
     """
     images = ImageCheck(base, config.images, config.store_timeout_s)
-    prompts, repetitions = PromptCheck(config), Repetitions()
+    prompts, repetitions, emotions = PromptCheck(config), Repetitions(), EmotionUse(config)
     generate: Counter[str] = Counter()
     edit: Counter[str] = Counter()
     counted = 0
@@ -146,7 +147,7 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
         if names:
             if len(examples) < MAX_EXAMPLES:
                 examples.setdefault(row.prompt, row.number)
-            for check in (images, prompts, repetitions):
+            for check in (images, prompts, repetitions, emotions):
                 check.add(row)
 
     manifest = checked_manifest(local, config, on_row=count)
@@ -163,7 +164,7 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
         unknown_words=dict(prompts.unknown_words),
         repeated=repeated,
         repeated_rows=repeated_rows,
-        warnings=prompts.warnings,
+        warnings=[*prompts.warnings, *emotions.warnings],
         problems=images.problems,
     )
 

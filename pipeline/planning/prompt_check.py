@@ -14,8 +14,8 @@ from pipeline.config import Config
 from pipeline.config_models import EMBEDDED
 from pipeline.models.locate import local_path
 
-MAX_ROWS_SHOWN = 10
-"""Rows that a warning lists."""
+MAX_ROWS_SHOWN, MAX_WORDS_SHOWN = 5, 5
+"""Rows and words that a warning lists."""
 
 MAX_WORDS = 1 << 17
 """Words whose number of tokens is remembered."""
@@ -36,9 +36,9 @@ class _Rows:
         if self.count <= MAX_ROWS_SHOWN:
             self.first.append((number, what))
 
-    def in_words(self, word: Callable[[str], str] = str) -> str:
-        """The first rows, each thing as `word` puts it, and how many more there are."""
-        examples = [f"row {number}: {', '.join(map(word, what))}" for number, what in self.first]
+    def in_words(self) -> str:
+        """The first rows, and how many more there are."""
+        examples = [f"row {number}: {', '.join(what)}" for number, what in self.first]
         more = self.count - MAX_ROWS_SHOWN
         return "; ".join(examples) + (f"; and {more} more rows" if more > 0 else "")
 
@@ -80,14 +80,14 @@ class PromptCheck:
 
     Attributes:
         too_long: rows whose prompts are cut, with the tokens that are not read.
-        unknown: rows with words that the embedded model does not know.
+        unknown: how many rows have words that the embedded model does not know.
         cut: how many rows have a prompt of which so many tokens are not read.
         unknown_words: in how many rows a word is that the embedded model does not know; of so many
             different words at most as `MAX_WORDS`.
     """
 
     def __init__(self, config: Config):
-        self.too_long, self.unknown = _Rows(), _Rows()
+        self.too_long, self.unknown = _Rows(), 0
         self.cut: Counter[int] = Counter()
         self.unknown_words: Counter[str] = Counter()
         self._rooms = [_Room(tokenizer, config) for tokenizer in _tokenizers(config)]
@@ -101,7 +101,7 @@ class PromptCheck:
     def add(self, row: Row) -> None:
         """Check the prompt of a row."""
         if self._unknown_words and (words := self._unknown_words(row.prompt)):
-            self.unknown.add(row.number, words)
+            self.unknown += 1
             if len(self.unknown_words) < MAX_WORDS:
                 self.unknown_words.update(words)
         lost = 0
@@ -123,14 +123,28 @@ class PromptCheck:
                 f"their ends are cut off ({self.too_long.in_words()}). "
                 "Shorten them, or what differs in their ends alone gives the same image"
             )
-        if self.unknown.count:
-            from muse.mini.vocabulary import description, with_nearest
-
+        if self.unknown:
             warnings.append(
-                f"{self.unknown.count} prompt(s) have unknown words, which have no effect "
-                f"({self.unknown.in_words(with_nearest)}). {description()}"
+                f"{self.unknown} prompt(s) have unknown words, which have no effect: "
+                f"{_listed_words(self.unknown_words)}. `muse-batch manifest show` lists them, "
+                "and what the embedded model knows; --model names another model"
             )
         return warnings
+
+
+def _listed_words(counts: Counter[str]) -> str:
+    """The commonest words, each with the known one that may be meant, and how many more."""
+    from muse.mini.vocabulary import with_nearest
+
+    ranked = ranked_words(counts)
+    listed = ", ".join(with_nearest(word) for word in ranked[:MAX_WORDS_SHOWN])
+    more = len(ranked) - MAX_WORDS_SHOWN
+    return listed + (f", and {more} more" if more > 0 else "")
+
+
+def ranked_words(counts: Mapping[str, int]) -> list[str]:
+    """Words, the commonest first."""
+    return sorted(counts, key=lambda word: (-counts[word], word))
 
 
 def _tokenizers(config: Config) -> Iterator[Any]:

@@ -26,6 +26,9 @@ S = TypeVar("S", bound=Settings)
 MAX_BYTES = 1_000_000
 """Of a config file."""
 
+FLAGS = {"gpu_hour_price": "--price"}
+"""Options that are not called as their setting is."""
+
 FAULTS_VARIABLE = "MUSE_BATCH_TEST_FAULTS"
 """Environment variable with the faults of the null engine as JSON; for tests alone."""
 
@@ -127,7 +130,7 @@ def _build(
         given.assign(assignment)
     for name, value in flags.items():
         if value is not None:
-            given.add({name: value}, f"--{name.replace('_', '-')}")
+            given.add({name: value}, FLAGS.get(name) or f"--{name.replace('_', '-')}")
     # Hidden fields would be accepted by the schema; to users they are unknown.
     values = {key: value for key, value in given.values.items() if key not in hidden}
     errors = [unknown(schema, key, given.values[key]) for key in given.values.keys() - values]

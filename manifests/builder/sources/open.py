@@ -59,6 +59,8 @@ def open_source(
             return HubSource(path, mapping, split, subset)
         raise refuse(path, f"does not exist; give {FORMS}")
     if os.path.isdir(path) and is_saved(path):
+        if subset is not None:
+            raise refuse(path, f"--subset {subset} is for ids of the hub alone; leave it out")
         return HubSource(path, mapping, split, subset)
     for name, value in (("--split", split), ("--subset", subset)):
         if value is not None:

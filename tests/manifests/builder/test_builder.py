@@ -55,6 +55,14 @@ def test_prompts_are_crossed_with_emotions_and_blank_lines_are_reported(tmp_path
     assert dict(built.generate) == {"": 2}
 
 
+def test_a_seed_that_decides_nothing_is_named(tmp_path, make):
+    (tmp_path / "p.txt").write_text("a dog\n")
+    assert make("p.txt", seed=7)[1].notes == [
+        "--seed was not needed: only --balanced and --weights-column choose among items"
+    ]
+    assert make("p.txt", emotions="awe", balanced=True, seed=7)[1].notes == []
+
+
 def test_mixtures_make_the_emotions_a_map(tmp_path, make):
     (tmp_path / "p.txt").write_text("a dog\n")
     rows, built = make("p.txt", emotions="awe,awe:0.6+fear:0.4", replicates=2)

@@ -12,9 +12,9 @@ from tests.support import drive
 def manifest(tmp_path):
     Image.new("RGB", (6, 4)).save(tmp_path / "a.png")
     columns = {
-        "prompt": ["a dog", "a dog", "a dgo " * 20, *(f"w{n}x" for n in range(30))],
-        "emotion": ["awe"] * 33,
-        "image": ["a.png", "a.png", *[None] * 31],
+        "prompt": ["a dog", "a dog", "a dgo " * 20, *(f"w{n}x" for n in range(130))],
+        "emotion": ["awe"] * 133,
+        "image": ["a.png", "a.png", *[None] * 131],
     }
     pq.write_table(pa.table(columns), tmp_path / "m.parquet")
     return tmp_path / "m.parquet"
@@ -28,12 +28,13 @@ def test_show_counts_emotions_cut_prompts_words_repetitions_and_sizes(manifest):
     done = drive.command("manifest", "show", manifest)
     assert done.returncode == 0, done.stderr
     lines = _lines(done)
-    assert lines[:2] == ["Requests by emotion generate edit", "awe 31 2"]
+    assert lines[:2] == ["Requests by emotion generate edit", "awe 131 2"]
     assert "repeated rows 1: row 1 repeats row 0" in lines
     assert "Prompts that are cut, by tokens rows" in lines
     assert lines[lines.index("Prompts that are cut, by tokens rows") + 1] == "21 to 100 1"
     assert "dgo (dog?) 1" in lines
-    assert "others (11) 11" in lines
+    assert "others (31) 31" in lines
+    assert any(line.startswith("The embedded model knows 16 subjects (") for line in lines)
     place = lines.index("Prompts")
     assert lines[place + 1] == "row 0 a dog"
     assert lines[place + 2].startswith("row 2 a dgo a dgo")
@@ -44,7 +45,7 @@ def test_show_counts_emotions_cut_prompts_words_repetitions_and_sizes(manifest):
 def test_check_lists_problems_and_ends_with_2_or_says_ok(manifest):
     done = drive.command("manifest", "check", manifest)
     assert done.returncode == 0
-    assert done.stdout == f"{manifest}: OK; checked 33 row(s), 2 local image(s)\n"
+    assert done.stdout == f"{manifest}: OK; checked 133 row(s), 2 local image(s)\n"
     assert "warning: 1 prompt(s) are longer" in done.stderr
     (manifest.parent / "a.png").unlink()
     done = drive.command("manifest", "check", manifest)

@@ -39,6 +39,7 @@ def test_build_prints_what_it_made_by_emotion_and_task(here):
     [
         (["--emotions", "joy"], "unknown emotion 'joy'"),
         (["--map", "caption"], "write OURS=THEIRS"),
+        (["--map", "prompt=caption"], "--map prompt=caption: a .txt has no columns"),
         (["--taxonomy", "mikel"], "unknown taxonomy 'mikel'; did you mean 'mikels-8'"),
         (["--captioner", "gone"], "--captioner gone: is not the folder of a model"),
         (["--weights-column", "w"], "no such column"),

@@ -39,3 +39,30 @@ def test_what_a_watch_cannot_do_is_refused(tmp_path, flags):
     done = drive.command("status", tmp_path, "--watch", *flags)
     assert done.returncode == 2
     assert flags[0] in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["plan", "{m}", "--price", "2"], "--price: only a forecast needs this; give --from"),
+        (["plan", "{m}", "--price", "-2", "--from", "x"], "--price: gpu_hour_price is -2"),
+        (["plan", "{m}", "--workers", "2"], "--workers: only a forecast needs this"),
+        (["status", "{m}", "--interval", "2"], "--interval 2: only --watch looks again"),
+        (["config", "--schema", "--set", "seed=1"], "--schema has no values"),
+    ],
+)
+def test_options_without_an_effect_are_refused(tmp_path, options, message):
+    write_rows(tmp_path / "m.parquet", 1)
+    done = drive.command(*(option.format(m=tmp_path / "m.parquet") for option in options))
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_emotions_that_no_row_needs_are_named_by_plan_check_and_run(tmp_path):
+    manifest = write_rows(tmp_path / "m.parquet", 1)
+    null = ["--emotions", "fear", "--set", "engine=null"]
+    run = ["run", manifest, "-o", tmp_path / "out", "--executor", "local", "--set", "report=false"]
+    for command in (["plan", manifest], ["manifest", "check", manifest], run):
+        done = drive.command(*command, *null)
+        assert done.returncode == 0, done.stderr
+        assert "warning: emotions: no effect, because every row" in done.stderr

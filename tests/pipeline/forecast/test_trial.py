@@ -72,8 +72,8 @@ def test_what_is_no_trial_is_not_replaced(manifest, tmp_path):
     with pytest.raises(UserError, match="is no trial"):
         _try(manifest, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").exists()
-    with pytest.raises(UserError, match="the manifest has 11 rows"):
-        _try(manifest, tmp_path / "try", rows=[40])
+    with pytest.raises(UserError, match=r"--rows 40,99: the manifest has 11 rows"):
+        _try(manifest, tmp_path / "try", rows=[99, 3, 40])
 
 
 def test_an_earlier_trial_outlives_a_mistake(manifest, tmp_path):
@@ -114,3 +114,10 @@ def test_a_link_is_not_followed(manifest, tmp_path):
     with pytest.raises(UserError, match="is a link"):
         _try(manifest, tmp_path / "try")
     assert (tmp_path / "real" / "trial.json").exists()
+
+
+def test_settings_that_a_trial_does_not_need_are_not_warned_of(manifest, tmp_path):
+    warnings = []
+    config = CONFIG.replace(emotions=("awe",), quota=5, quota_by="emotion")
+    run_trial(str(manifest), tmp_path / "try", config, [0], warnings.append)
+    assert warnings == ["emotions: no effect, because every row of the manifest names its own"]

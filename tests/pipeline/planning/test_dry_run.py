@@ -99,3 +99,14 @@ def test_a_run_stores_every_type_that_the_dry_run_accepts(tmp_path):
     assert row["point"] == [1.0, 2.0]
     assert row["nested"] == {"a": None, "b": [{"c": "y"}]}
     assert verify(tmp_path / "out") == []
+
+
+def test_photographs_for_the_embedded_model_are_warned_of(tmp_path):
+    def warnings(size, **settings):
+        Image.new("RGB", size).save(tmp_path / "x.png")
+        path = _manifest(tmp_path, image=["x.png"], prompt=["a dog on a beach"])
+        return dry_run(path, Config(**settings), None).warnings
+
+    (warning,) = warnings((80, 60))
+    assert warning.startswith("1 source image(s) are not of the embedded model's world of 64 pix")
+    assert warnings((64, 64)) == warnings((80, 60), engine="null") == []

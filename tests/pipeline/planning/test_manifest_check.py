@@ -32,7 +32,7 @@ def test_problems_of_rows_and_of_their_images_stand_in_the_order_of_rows(tmp_pat
 def test_a_sound_manifest_has_no_problem_but_warnings(tmp_path):
     found = _check(tmp_path, {"prompt": ["a dgo on a beach"]})
     assert (found.rows, found.problems) == (1, [])
-    assert "row 0: dgo (dog?)" in found.warnings[0]
+    assert "no effect: dgo (dog?)" in found.warnings[0]
 
 
 def test_of_very_many_problems_the_first_are_listed_and_the_rest_counted(tmp_path, monkeypatch):

@@ -77,7 +77,7 @@ def test_rows_are_listed_up_to_a_limit():
         check.add(_row(number, "a dog on a beach " * 40))
     (warning,) = check.warnings
     assert "13 prompt(s)" in warning
-    assert "and 3 more rows" in warning
+    assert "and 8 more rows" in warning
 
 
 def test_words_that_the_embedded_model_does_not_know_are_named():
@@ -85,7 +85,17 @@ def test_words_that_the_embedded_model_does_not_know_are_named():
     check.add(_row(0, "a dog on a beach"))
     check.add(_row(1, "a zebra on a beach"))
     (warning,) = check.warnings
-    assert warning.startswith("1 prompt(s) have unknown words, which have no effect (row 1: zebra)")
+    assert warning.startswith("1 prompt(s) have unknown words, which have no effect: zebra. `muse-")
+
+
+def test_the_warning_of_unknown_words_is_short_however_many_there_are():
+    check = PromptCheck(Config())
+    for number in range(40):
+        check.add(_row(number, f"a dgo and a zebra w{number}x v{number}x"))
+    (warning,) = check.warnings
+    assert "40 prompt(s) have unknown words, which have no effect: dgo (dog?), zebra, " in warning
+    assert ", and 77 more. " in warning
+    assert len(warning) < 250
 
 
 @pytest.mark.parametrize("settings", [{"engine": "null"}, {"model": "someone/model"}])

@@ -1,0 +1,69 @@
+"""Settings that were given and have no effect in this combination, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from manifests.schema import Row
+from pipeline.config import AUTO, Config
+
+MODEL_SETTINGS = (
+    "model",
+    "guide",
+    "judge",
+    "similarity",
+    "dtype",
+    "vae",
+    "tiny_vae",
+    "clip_skip",
+    "compile",
+    "lora",
+    "label_map",
+    "method",
+)
+"""What the null engine does not read."""
+
+RAY_SETTINGS = ("workers", "gpus_per_worker", "address", "label_selector")
+"""What the local executor does not read."""
+
+
+class EmotionUse:
+    """Finds out whether any row leaves its emotion to the run.
+
+    Attributes:
+        rows: how many were added.
+        left_open: how many of them name no emotion.
+    """
+
+    def __init__(self, config: Config):
+        self.is_given = "emotions" in config.model_fields_set
+        self.rows = self.left_open = 0
+
+    def add(self, row: Row) -> None:
+        """Take note of a row."""
+        self.rows += 1
+        self.left_open += not row.emotions
+
+    @property
+    def warnings(self) -> list[str]:
+        """A warning if emotions were given and none of the rows needs them."""
+        if not self.is_given or not self.rows or self.left_open:
+            return []
+        return ["emotions: no effect, because every row of the manifest names its own"]
+
+
+def unused_settings(config: Config) -> Iterator[str]:
+    """A sentence for each kind of setting that was given and is not read."""
+    given = config.model_fields_set
+    if config.engine == "null" and (names := _listed(given, MODEL_SETTINGS)):
+        yield f"{names}: no effect with engine = null, which has no model"
+    if config.executor == "local" and (names := _listed(given, RAY_SETTINGS)):
+        yield f"{names}: no effect with executor = local, which is one worker in this process"
+    if config.retry_strategy == AUTO and config.candidates == 1:
+        yield "retry_strategy: no effect with candidates = 1; give more, as in --candidates 4"
+    if "quota_by" in given and not config.quota:
+        yield "quota_by: no effect without a quota; give one, as in --quota 500"
+
+
+def _listed(given: set[str], names: tuple[str, ...]) -> str:
+    return ", ".join(name for name in names if name in given)

@@ -1,0 +1,53 @@
+"""Settings that have no effect in this combination are named."""
+
+import pytest
+
+from manifests.schema import Row
+from pipeline.config import Config
+from pipeline.planning.unused_settings import EmotionUse, unused_settings
+
+
+def _warnings(*emotions, **settings):
+    use = EmotionUse(Config(**settings))
+    for number, of_row in enumerate(emotions):
+        use.add(Row(number, "a dog", None, of_row, None, None, None))
+    return use.warnings
+
+
+AWE = ({"awe": 1.0},)
+
+
+def test_emotions_that_no_row_needs_are_named():
+    assert _warnings(AWE, AWE, emotions=("fear",)) == [
+        "emotions: no effect, because every row of the manifest names its own"
+    ]
+    assert _warnings(AWE, (), emotions=("fear",)) == []
+    assert _warnings(AWE) == []
+    assert _warnings(emotions=("fear",)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "start"),
+    [
+        ({"engine": "null", "guide": "x", "judge": "y"}, "guide, judge: no effect with engine"),
+        ({"executor": "local", "workers": 2, "address": "z"}, "workers, address: no effect with"),
+        ({"retry_strategy": "auto"}, "retry_strategy: no effect with candidates = 1"),
+        ({"quota_by": "place"}, "quota_by: no effect without a quota"),
+    ],
+)
+def test_what_another_setting_rules_out_is_named(settings, start):
+    (warning,) = unused_settings(Config(**settings))
+    assert warning.startswith(start)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"engine": "null", "workers": 2},
+        {"guide": "x", "executor": "local"},
+        {"retry_strategy": "auto", "candidates": 2, "quota_by": "place", "quota": 3},
+    ],
+)
+def test_what_has_an_effect_is_not(settings):
+    assert list(unused_settings(Config(**settings))) == []
