@@ -15,13 +15,13 @@ from pipeline.generation.worker import Job
 from pipeline.index.build import clear_leftovers, conclude
 from pipeline.models.locate import CLASSIFIERS, Model, locate
 from pipeline.output.contents import contents_of
+from pipeline.output.examine import examine_output
 from pipeline.output.extend import extend
 from pipeline.output.integrity import TAR, refuse_damage, refuse_damaged_shards
 from pipeline.output.records import record_schema
 from pipeline.output.run_file import (
     RunFile,
     describe,
-    examine_output,
     known_manifest,
     read_run,
     write_run,

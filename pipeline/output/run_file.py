@@ -16,9 +16,9 @@ from pipeline.generation import scores
 from pipeline.models.locate import Model, is_same_judge
 from pipeline.output.run_content import check_tables
 from pipeline.planning import plan
-from pipeline.planning.fingerprint import can_change_images, differences, fingerprint
+from pipeline.planning.fingerprint import fingerprint
 from pipeline.planning.software import versions
-from pipeline.storage.files import Location, is_temporary, json_bytes, size_of, write_bytes
+from pipeline.storage.files import Location, json_bytes, size_of, write_bytes
 
 RUN_FILE = "run.json"
 
@@ -217,81 +217,6 @@ def describe(
         rows=manifest.rows,
         requests=plan.planned_requests(manifest, config),
     )
-
-
-def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFile:
-    """The run to work on: `run`, or the one that is in the output already.
-
-    Args:
-        adopt: continue a run in spite of differences that cannot change its bytes; it keeps its
-            own description.
-
-    Raises:
-        UserError: the folder holds something else, or a run under another fingerprint (with the
-            difference).
-    """
-    if not (output / RUN_FILE).exists():
-        if _holds_something_else(output):
-            raise UserError(
-                f"--output {output} exists and is not a muse-batch run: it has no {RUN_FILE}; "
-                "give a new or empty folder, or restore that file from a copy"
-            )
-        return run
-    before = read_run(output)
-    if before.fingerprint == run.fingerprint:
-        if run.requests < before.requests:
-            raise UserError(
-                f"--limit: {output} has a plan of {before.requests} requests already, and "
-                f"{run.requests} are asked for; give a limit of at least as many, "
-                "or another --output"
-            )
-        return before
-    if not _has_results(output):
-        # A run that was refused before it made anything does not bind the next one.
-        return run
-    found = differences(before.parts, run.parts)
-    lines = [str(difference) for difference in found]
-    harmful = [
-        str(difference)
-        for difference in found
-        if can_change_images(difference, before.parts, run.parts)
-    ]
-    if adopt and not harmful:
-        return replace(before, adopted=(*before.adopted, *lines))
-    remedy = "go back to those to resume it, or give another --output"
-    if adopt:
-        # Only what stands in the way is listed.
-        lines = harmful
-        remedy = f"--adopt is for differences that cannot change the images; or {remedy}"
-    elif not harmful:
-        remedy = f"none of it can change the images: --adopt continues the run; or {remedy}"
-    listed = "\n  ".join(lines)
-    raise UserError(f"{output} holds a run with other settings:\n  {listed}\n{remedy}")
-
-
-def _has_results(output: Location) -> bool:
-    """Whether anything was made there: a batch, a shard, or what follows from them."""
-    others = (path for path in output.iterdir() if path.name not in (RUN_FILE, "_state"))
-    if any(not is_temporary(path) for path in others):
-        return True
-    return _has_files(output / "_state" / "batches")
-
-
-def _has_files(folder: Location) -> bool:
-    if not folder.exists():
-        return False
-    return any(_has_files(path) if path.is_dir() else True for path in folder.iterdir())
-
-
-def _holds_something_else(output: Location) -> bool:
-    """Whether a place without a run file is more than an empty folder."""
-    if not output.exists():
-        return False
-    if not output.is_dir():
-        return True
-    # A driver that was killed before it had written the run file may have left these two.
-    others = (path for path in output.iterdir() if path.name != "_state" and not is_temporary(path))
-    return any(others)
 
 
 def known_manifest(path: str, sha256: str, config: Config, output: Location) -> Manifest | None:

@@ -23,3 +23,17 @@ def contents_of(output: Path) -> dict[str, bytes]:
 
 def fail_on_warning(text: str) -> NoReturn:
     raise AssertionError(text)
+
+
+RUN_CONFIG = {
+    "seed": 0,
+    "image_format": "png",
+    "taxonomy": {"name": "two", "labels": ["awe", "fear"]},
+    "min_confidence": 0.5,
+    "keep_rejected": False,
+    **dict.fromkeys(("batch_size", "shard_size"), 1),
+    **dict.fromkeys(("limit", "quota"), 0),
+    **{table: {} for table in ("filters", "images", "method")},
+    "emotions": [],
+}
+"""Settings as the smallest `run.json` has them."""

@@ -91,7 +91,7 @@ def test_what_needs_new_images_is_refused(make_corpus, tmp_path):
         refilter(out, out.parent, [], {}, fail_on_warning)
     with pytest.raises(UserError, match="is not the output of a run"):
         refilter(tmp_path, tmp_path / "late", [], {}, fail_on_warning)
-    with pytest.raises(UserError, match="holds a run with other settings"):
+    with pytest.raises(UserError, match="holds another run, which differs in"):
         refilter(out, out, [], {"min_confidence": 0.9}, fail_on_warning)
 
 

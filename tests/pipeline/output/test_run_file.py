@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.output.run_file import RUN_FILE, RunFile, examine_output, read_run, write_run
+from pipeline.output.run_file import RUN_FILE, RunFile, read_run, write_run
 from pipeline.planning.fingerprint import fingerprint
-from pipeline.storage.files import temporary_name
+from tests.support.corpora import RUN_CONFIG
 
 PARTS = {
     "manifest": {"sha256": "m"},
@@ -18,17 +18,6 @@ PARTS = {
     "versions": {"python": "3.11.0"},
 }
 
-CONFIG = {
-    "seed": 0,
-    "image_format": "png",
-    "taxonomy": {"name": "two", "labels": ["awe", "fear"]},
-    "min_confidence": 0.5,
-    "keep_rejected": False,
-    **dict.fromkeys(("batch_size", "shard_size"), 1),
-    **dict.fromkeys(("limit", "quota"), 0),
-    **{table: {} for table in ("filters", "images", "method")},
-    "emotions": [],
-}
 COUNTS = {
     **dict.fromkeys(("requests", "accepted"), 3),
     **dict.fromkeys(("rejected", "failed"), 0),
@@ -41,7 +30,7 @@ def _run(**parts) -> RunFile:
     return RunFile(
         fingerprint=fingerprint(parts),
         parts=parts,
-        config=CONFIG,
+        config=RUN_CONFIG,
         same_judge=False,
         manifest="m.parquet",
         rows=3,
@@ -106,56 +95,3 @@ def test_what_is_not_a_table_is_reported_as_damage(tmp_path, content):
     (tmp_path / RUN_FILE).write_bytes(content)
     with pytest.raises(UserError, match=r"run\.json is damaged"):
         read_run(tmp_path)
-
-
-def test_an_output_may_be_new_empty_or_barely_begun(tmp_path):
-    assert examine_output(tmp_path / "new", _run()) == _run()
-    assert examine_output(tmp_path, _run()) == _run()
-    (tmp_path / "_state").mkdir()
-    (tmp_path / temporary_name(RUN_FILE)).write_bytes(b"{")
-    assert examine_output(tmp_path, _run()) == _run()
-    (tmp_path / "mine.txt").touch()
-    with pytest.raises(UserError, match="exists and is not a muse-batch run"):
-        examine_output(tmp_path, _run())
-    with pytest.raises(UserError, match="exists and is not a muse-batch run"):
-        examine_output(tmp_path / "mine.txt", _run())
-
-
-BATCH, SHARD = "_state/batches/0/000000000.parquet", "shards/00000000.tar"
-
-
-def _write_begun_run(output, made=BATCH):
-    write_run(output, _run())
-    (output / made).parent.mkdir(parents=True)
-    (output / made).touch()
-
-
-def test_a_run_that_has_made_nothing_does_not_bind_the_next_one(tmp_path):
-    """As one that was refused because there is no GPU."""
-    write_run(tmp_path, _run())
-    (tmp_path / "_state" / "batches" / "0").mkdir(parents=True)
-    (tmp_path / "_state" / "log.jsonl").touch()
-    (tmp_path / temporary_name(RUN_FILE)).write_bytes(b"{")
-    other = _run(config={"seed": 1, "guide": "here"})
-    assert examine_output(tmp_path, other) == other
-
-
-@pytest.mark.parametrize("made", [BATCH, SHARD])
-def test_a_run_under_other_settings_is_refused_with_the_difference(tmp_path, made):
-    _write_begun_run(tmp_path, made)
-    other = _run(config={"seed": 1, "guide": "here"})
-    with pytest.raises(UserError, match=r"config\.seed: 0 -> 1") as caught:
-        examine_output(tmp_path, other)
-    assert "--adopt" not in str(caught.value)
-    with pytest.raises(UserError, match="--adopt is for differences that cannot change"):
-        examine_output(tmp_path, other, adopt=True)
-
-
-def test_a_harmless_difference_is_adopted_if_asked_for(tmp_path):
-    _write_begun_run(tmp_path)
-    other = _run(versions={"python": "3.11.9"})
-    with pytest.raises(UserError, match="--adopt continues the run"):
-        examine_output(tmp_path, other)
-    adopted = examine_output(tmp_path, other, adopt=True)
-    line = 'versions.python: "3.11.0" -> "3.11.9"'
-    assert adopted == replace(_run(), adopted=(line,))
