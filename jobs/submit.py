@@ -280,7 +280,8 @@ def _yaml(file: Path | None) -> Any:
             raise OSError("it is not a regular file")
         value = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"--runtime-env {file}: cannot be read ({error})") from None
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(f"--runtime-env {file}: cannot be read ({why})") from None
     if not isinstance(value, dict):
         raise ValueError(f"--runtime-env {file}: is not a table of keys and values")
     return value

@@ -110,7 +110,8 @@ def open_file(path: str) -> fsspec.core.OpenFile:
             raise OSError("not a regular file")
         return fsspec.open(path, "rb").open()
     except (OSError, ValueError, ImportError) as error:
-        problem = Problem(None, None, f"cannot be opened ({error}); check the path")
+        why = getattr(error, "strerror", None) or error
+        problem = Problem(None, None, f"cannot be opened ({why}); check the path")
         raise ManifestError(path, [problem]) from None
 
 

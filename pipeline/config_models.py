@@ -125,6 +125,8 @@ class ModelSettings(Settings):
         taxonomy = info.data.get("taxonomy")
         if taxonomy is None:  # it is wrong itself, which is reported
             return emotions
-        if tuple(map(clean, emotions)) == (ALL,) and ALL not in taxonomy.labels:
+        if ALL in map(clean, emotions) and ALL not in taxonomy.labels:
+            if len(emotions) > 1:
+                raise ValueError("all is every emotion; give it alone, or only the others")
             return tuple(taxonomy.labels)
         return tuple(taxonomy.labels[taxonomy.index(name)] for name in emotions) or taxonomy.labels

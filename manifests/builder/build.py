@@ -25,6 +25,9 @@ ITEMS_AT_ONCE = 32
 SOURCE_ID = "source_id"
 """The id of the item, where several rows were made of it."""
 
+MAX_ROWS = 10_000_000
+"""Rows of a manifest that is made of more than one row for an item."""
+
 NO_WORDS = "image for which the captioner found no words"
 
 
@@ -99,6 +102,10 @@ def _chosen(survey: Survey, recipe: Recipe) -> Counts:
     if recipe.balanced and recipe.limit is not None and recipe.limit < len(survey.targets):
         message = f"--limit {recipe.limit} is less than one row for each of the emotions, of which "
         raise refuse("--balanced", f"{message}there are {len(survey.targets)}; give more")
+    asked = recipe.replicates * sum(len(entry.targets) for entry in survey.entries)
+    if min(asked, recipe.limit or asked) > max(MAX_ROWS, len(survey.entries)):
+        message = f"would be {asked:,} rows, of which at most {MAX_ROWS:,} can be made; give fewer"
+        raise refuse(f"--replicates {recipe.replicates}", f"{message} replicates, or --limit")
     if recipe.chooses:
         seed = recipe.seed or 0
         return choose_evenly(survey.entries, recipe.replicates, recipe.limit, recipe.balanced, seed)

@@ -57,6 +57,9 @@ def renames(
             renamed[ours] = f"source_{ours}"
         if theirs:
             renamed[theirs] = ours
+    if twins := _twin(names, mapping):
+        options = " or ".join(f"--map {twins[0].strip().lower()}={name}" for name in twins)
+        raise refuse(path, f"columns {' and '.join(twins)} differ in case alone; give {options}")
     taken = {*renamed.values(), *mapping}
     for ours, candidates in _resembling(names, mapping).items():
         if ours in taken:
@@ -79,6 +82,11 @@ def renamed_object(
         ValueError: several keys could be the same column of ours.
     """
     names = [str(name) for name in values]
+    if twins := _twin(names, mapping):
+        raise ValueError(
+            f"the keys {' and '.join(twins)} differ in case alone; "
+            f"give --map {twins[0].strip().lower()}={twins[0]}"
+        )
     # First what the user says, then our own names, then names that resemble ours.
     keys = {ours: theirs for ours, theirs in mapping.items() if theirs in values}
     for name in names:
@@ -95,6 +103,16 @@ def renamed_object(
         keys.setdefault(column, candidates[0])
     left_out = [name for name in names if name not in keys.values()]
     return {ours: values[theirs] for ours, theirs in keys.items()}, left_out
+
+
+def _twin(names: Sequence[str], mapping: Mapping[str, str]) -> list[str]:
+    """The first names that are all one column of ours but for upper and lower case, where the
+    mapping does not say which of them is meant; empty if there are none."""
+    for column in schema.COLUMNS:
+        alike = [name for name in names if name.strip().lower() == column]
+        if len(alike) > 1 and column not in mapping:
+            return sorted(alike)
+    return []
 
 
 def _resembling(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, list[str]]:

@@ -24,6 +24,11 @@ def parse_targets(text: str, labels: Sequence[str]) -> list[Target]:
     parts = [part for part in text.split(",") if part.strip()]
     if not parts:
         raise ValueError("is empty; name emotions, as in awe,fear, or give all")
+    names = [part.strip().lower() for part in parts]
+    if ALL in names and ALL not in labels:
+        single = [name for name in names if "+" not in name and ":" not in name]
+        if len(single) > 1:
+            raise ValueError(f"{text}: all is every emotion; give it alone, or only the others")
     targets: list[Target] = []
     for part in parts:
         is_all = part.strip().lower() == ALL and ALL not in labels

@@ -22,10 +22,19 @@ class Item:
     Attributes:
         place: where it stands in its source, as in `line 3`.
         values: columns of a manifest by name, as far as the source has them, and further ones.
+        problem: why it cannot be used, if it could not be read; it then has no values.
     """
 
     place: str
     values: Mapping[str, Any]
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row of a table that cannot be read, and why."""
+
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ class Problems:
     def raise_if_any(self, notes: Sequence[str]) -> None:
         """
         Args:
-            notes: what was guessed before; the guess may be what is wrong.
+            notes: what was guessed before, which may be what is wrong; and what else helps.
 
         Raises:
             ManifestError: there are problems.

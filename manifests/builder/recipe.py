@@ -26,6 +26,7 @@ class Recipe:
         balanced: the same number of rows for each target.
         weights_column: a column that says how often an item shall occur, relative to others.
         limit: most rows.
+        skip_bad: leave out items that have a problem, which are refused else.
         seed: of the choice, where not all is taken; None for 0.
     """
 
@@ -37,6 +38,7 @@ class Recipe:
     weights_column: str | None = None
     limit: int | None = None
     seed: int | None = None
+    skip_bad: bool = False
 
     @property
     def chooses(self) -> bool:

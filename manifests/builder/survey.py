@@ -20,6 +20,8 @@ NO_CAPTION = (
     "image without a caption; write it to NAME.txt beside it, or give --prompt or --captioner"
 )
 UNUSABLE = "image that cannot be used"
+BAD = "item with a problem"
+SKIP_BAD = "--skip-bad of `manifest build` leaves such items out"
 REPEATED = "the prompt, image and emotion of an earlier one"
 
 
@@ -98,51 +100,80 @@ class Survey:
             raise refuse(source.path, message)
         problems = Problems(source.path)
         for item in source.items(self.skipped):
-            try:
-                entry = self._entry(source, item, problems)
-            except ValueError as error:
-                problems.add(item.place, schema.EMOTION, str(error))
-                continue
-            self.entries.append(entry)
-        problems.raise_if_any(source.notes)
+            self.entries.append(self._entry(source, item, problems))
+        problems.raise_if_any([*source.notes, SKIP_BAD])
 
     def _entry(self, source: Source, item: Item, problems: Problems) -> Entry:
-        """What an item may be made for; nothing if it is skipped."""
-        values = item.values
-        where = location(source, item)
-        if why := missing_prompt(values, self.recipe.prompt, self.captions):
-            self.skipped.add(why, where)
+        """What an item may be made for; nothing if it is skipped or has problems."""
+        values, where = item.values, location(source, item)
+        if self._is_skipped(source, item, where):
             return Entry(())
-        if why := self._image_problem(source, values):
-            self.skipped.add(UNUSABLE, f"{where}: {why}")
+        found, targets = list(self._problems(item, where)), []
+        try:
+            targets = row_targets(values.get(schema.EMOTION), self.recipe.labels)
+        except ValueError as error:
+            found.append((schema.EMOTION, str(error)))
+        if found:
+            self._note_problems(found, item, where, problems)
             return Entry(())
-        for column, message in _value_problems(values, self.recipe):
-            problems.add(item.place, column, message)
-        weight = 1.0
-        if self.recipe.weights_column:
-            weight = _weight(values.get(self.recipe.weights_column))
-            if math.isnan(weight):
-                given = shown(values.get(self.recipe.weights_column))
-                message = f"is {given}; give a number of at least 0"
-                problems.add(item.place, self.recipe.weights_column, message)
-                return Entry(())
-        own = values.get(schema.ID)
-        if own is not None and (before := self._ids.setdefault(str(own), where)) != where:
-            message = (
-                f"{shown(own)} was used by {before}; ids must be unique (--map id= leaves them out)"
-            )
-            problems.add(item.place, schema.ID, message)
+
+        # It is used: take note of what it has.
+        weights_column, own = self.recipe.weights_column, values.get(schema.ID)
+        weight = _weight(values.get(weights_column)) if weights_column else 1.0
+        if own is not None:
+            self._ids[str(own)] = where
         self._note_repetition(source, values, where)
         for column in schema.COLUMNS:
             if values.get(column) is not None and column != schema.EMOTION:
                 self.columns.add(column)
-        targets = row_targets(values.get(schema.EMOTION), self.recipe.labels)
         if not targets:
             targets = self._common
             self.used.add("--emotions")
         if has_no_prompt(values):
             self.used.add("--prompt" if self.recipe.prompt else "--captioner")
         return Entry(tuple(self._number(target) for target in targets), weight)
+
+    def _is_skipped(self, source: Source, item: Item, where: str) -> bool:
+        """Whether an item is left out because it lacks something; then that is noted."""
+        if item.problem is not None:
+            return False
+        if why := missing_prompt(source, item.values, self.recipe.prompt, self.captions):
+            self.skipped.add(why, where)
+            return True
+        if why := self._image_problem(source, item.values):
+            self.skipped.add(UNUSABLE, f"{where}: {why}")
+            return True
+        return False
+
+    def _problems(self, item: Item, where: str) -> Iterator[tuple[str | None, str]]:
+        """What is wrong with an item, other than its emotion; each with its column."""
+        values = item.values
+        if item.problem is not None:
+            yield None, item.problem
+            return
+        yield from _value_problems(values, self.recipe)
+        column = self.recipe.weights_column
+        if column and math.isnan(_weight(values.get(column))):
+            yield column, f"is {shown(values.get(column))}; give a number of at least 0"
+        own = values.get(schema.ID)
+        if own is not None and str(own) in self._ids:
+            before = f"{shown(own)} was used by {self._ids[str(own)]}"
+            yield schema.ID, f"{before}; ids must be unique (--map id= leaves them out)"
+
+    def _note_problems(
+        self,
+        found: Sequence[tuple[str | None, str]],
+        item: Item,
+        where: str,
+        problems: Problems,
+    ) -> None:
+        """Refuse an item, or skip it if that is wanted."""
+        if self.recipe.skip_bad:
+            column, message = found[0]
+            self.skipped.add(BAD, f"{where}: {f'column {column!r} ' if column else ''}{message}")
+            return
+        for column, message in found:
+            problems.add(item.place, column, message)
 
     def _image_problem(self, source: Source, values: Mapping[str, Any]) -> str | None:
         """Why the image of an item cannot be used, as far as that is known here."""
@@ -174,13 +205,16 @@ class Survey:
         self._contents.add(digest)
 
 
-def missing_prompt(values: Mapping[str, Any], prompt: str | None, captions: bool) -> str | None:
+def missing_prompt(
+    source: Source, values: Mapping[str, Any], prompt: str | None, captions: bool
+) -> str | None:
     """Why an item has no prompt and will get none, or None."""
     if prompt is not None or not has_no_prompt(values):
         return None
     image = values.get(schema.IMAGE)
     if image is None:
-        return NO_PROMPT
+        names = ", ".join(source.extra.names)
+        return NO_PROMPT + (f"; its columns are {names}" if names else "")
     if not captions:
         return NO_CAPTION
     if isinstance(image, str) and "://" in image:

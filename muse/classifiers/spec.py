@@ -116,7 +116,8 @@ def read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise ValueError(f"{file} cannot be read ({error})") from None
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(f"{file} cannot be read ({why})") from None
     if not isinstance(content, dict):
         raise ValueError(f"{file} is not a JSON object")
     return content

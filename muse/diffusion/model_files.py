@@ -126,7 +126,8 @@ def read_json(file: Path) -> Mapping[str, Any]:
     except FileNotFoundError:
         raise ValueError(f"there is no {file.name} in {file.parent}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{file} cannot be read: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(f"{file} cannot be read: {why}") from None
     if not isinstance(content, dict):
         raise ValueError(f"{file} is not a table of settings; copy it again")
     return content

@@ -66,6 +66,7 @@ def load_taxonomy(name: str) -> Taxonomy:
             raise OSError("it is not a regular file")
         return Taxonomy.of(tomllib.loads(file.read_text()))
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: cannot be read ({error})") from None
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(f"{file}: cannot be read ({why})") from None
     except (tomllib.TOMLDecodeError, ValueError, TypeError) as error:
         raise ValueError(f"{file}: {error}") from None

@@ -214,4 +214,5 @@ def _batches(file: Path) -> Iterator[Any]:
                 yield stream.schema
                 yield from stream
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{file}: cannot be read ({error})") from None
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{file}: cannot be read ({why})") from None

@@ -52,7 +52,9 @@ def build(
         Optional[list[str]],
         typer.Option("--map", help="A column by its name, as prompt=caption; id= for none."),
     ] = None,
-    replicates: Annotated[int, typer.Option(min=1, help="Rows for each item and emotion.")] = 1,
+    replicates: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Rows for each item and emotion.")
+    ] = 1,
     balanced: Annotated[
         bool, typer.Option("--balanced", help="The same number of rows for each emotion.")
     ] = False,
@@ -65,6 +67,9 @@ def build(
     ] = None,
     split: Annotated[Optional[str], typer.Option(help="Split of a `datasets` set.")] = None,
     subset: Annotated[Optional[str], typer.Option(help="Configuration of a hub id.")] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out items with a problem, and name them.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Make a manifest of prompts, images or tables, crossed with emotions."""
@@ -87,7 +92,17 @@ def build(
             labels = load_taxonomy(taxonomy).labels
         except ValueError as error:
             raise UserError(str(error)) from None
-        recipe = Recipe(labels, emotions, prompt, replicates, balanced, weights_column, limit, seed)
+        recipe = Recipe(
+            labels=labels,
+            emotions=emotions,
+            prompt=prompt,
+            replicates=replicates,
+            balanced=balanced,
+            weights_column=weights_column,
+            limit=limit,
+            seed=seed,
+            skip_bad=skip_bad,
+        )
         opened = [open_source(source, mapping, split, subset) for source in sources]
         if map_ and all(isinstance(source, TextSource) for source in opened):
             raise UserError(f"--map {map_[0]}: a .txt has no columns; leave it out")

@@ -20,10 +20,15 @@ from pipeline.corpora.corpus import (
 )
 from pipeline.corpora.duplicates import refuse_duplicates
 from pipeline.errors import UserError
+from pipeline.output.records import GROUP, MEMBER
 from pipeline.output.run_file import RunFile
 from pipeline.planning import plan
 from pipeline.settings import revised
 from pipeline.storage.files import Location
+
+SOURCE = "source_corpus"
+"""The column of a merged corpus with the number of the corpus that a row comes from, from 0, in the
+order of `parts.merged` in `run.json`. The parts of a corpus that was merged before count each."""
 
 COMMON = ("image_format", "taxonomy")
 """Settings in which merged corpora have to agree."""
@@ -89,9 +94,25 @@ def _common_schema(corpora: Mapping[Location, RunFile]) -> pa.Schema:
     """A schema that holds the columns of all corpora."""
     schemas = [schema_of(source, run) for source, run in corpora.items()]
     try:
-        return pa.unify_schemas(schemas, promote_options="permissive")
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise UserError(f"the corpora have a column with two types: {error}") from None
+    for source, run in corpora.items():
+        if "merged" not in run.parts and SOURCE in schema_of(source, run).names:
+            raise UserError(
+                f"{source} has a column {SOURCE} of its manifest, the name of the column that "
+                "tells merged corpora apart; rename it in the manifest and make it again"
+            )
+    if SOURCE in schema.names:
+        return schema
+    # Among the further columns of the manifest, as which every reader of a corpus knows it.
+    origin = {GROUP: "manifest", MEMBER: SOURCE}
+    return schema.append(pa.field(SOURCE, pa.int64(), metadata=origin))
+
+
+def _corpora_in(parts: Mapping[str, Any]) -> int:
+    """How many corpora a corpus was merged of, counting the parts of merged ones; 1 for others."""
+    return sum(_corpora_in(origin["parts"]) for origin in parts.get("merged", ())) or 1
 
 
 def _all_models(runs: Sequence[RunFile]) -> dict[str, Any]:
@@ -110,6 +131,7 @@ def _renumbered(
     """All batches, with keys and numbers that go on from corpus to corpus and with all columns."""
     keys = itertools.count()
     numbers = itertools.count()
+    first = 0
     for source, run in corpora.items():
         for _, results in read_results(source, run):
             number = next(numbers)
@@ -119,5 +141,7 @@ def _renumbered(
             renamed = []
             for result, row in zip(results, rows, strict=True):
                 key = f"{next(keys):0{plan.KEY_DIGITS}d}"
-                renamed.append(replace(result, record={**row, "batch": number, "key": key}))
+                changed = {"batch": number, "key": key, SOURCE: first + (row[SOURCE] or 0)}
+                renamed.append(replace(result, record={**row, **changed}))
             yield number, renamed
+        first += _corpora_in(run.parts)

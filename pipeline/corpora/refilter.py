@@ -40,6 +40,9 @@ LATE = (
 """Settings that can be changed without making an image again."""
 
 REJECTED_BY_HAND = "rejected by hand"
+NOT_KEPT = "not kept: would be accepted now, but the image was not kept"
+NOT_MADE = "not made: "
+"""Reasons of samples that other thresholds would accept, and that have no image."""
 
 
 class _Redecision:
@@ -47,6 +50,7 @@ class _Redecision:
 
     Args:
         flags: verdicts of people by key, which go before the thresholds.
+        is_same: whether all thresholds are those of the source.
 
     Attributes:
         without_image: samples that are to be accepted and whose images were not kept.
@@ -54,8 +58,9 @@ class _Redecision:
         unscored: by filter, the samples that have no score of it.
     """
 
-    def __init__(self, config: Config, layout: RowLayout, flags: Mapping[str, str]):
+    def __init__(self, config: Config, layout: RowLayout, flags: Mapping[str, str], is_same: bool):
         self.config, self.layout, self.flags = config, layout, flags
+        self.is_same = is_same
         self.without_image = self.failed = 0
         self.unscored: Counter[str] = Counter()
 
@@ -69,7 +74,7 @@ class _Redecision:
         flag = self.flags.get(record["key"])
         if record["status"] == FAILED or not record["attempts"]:
             self.failed += flag == ACCEPT
-            return result
+            return self._not_made(result)
         if flag is None:
             self.unscored.update(unscored(record, self.layout, self.config))
             verdict = decide(record, self.layout, self.config)
@@ -79,10 +84,18 @@ class _Redecision:
         accepted = verdict.status == ACCEPTED
         if accepted and result.image is None:
             self.without_image += 1
-            return result
+            return Result({**record, "reason": NOT_KEPT}, None)
         changed = {"status": verdict.status, "reason": verdict.reason}
         kept = accepted or self.config.keep_rejected
         return Result({**record, **changed}, result.image if kept else None)
+
+    def _not_made(self, result: Result) -> Result:
+        """A request that has no scores. If a quota dropped it, that was the one of the source, and
+        among the samples that were accepted there."""
+        reason = result.record["reason"]
+        if self.is_same or result.record["status"] == FAILED or reason.startswith(NOT_MADE):
+            return result
+        return Result({**result.record, "reason": f"{NOT_MADE}{reason}, in the source"}, None)
 
     def warnings(self) -> Iterator[str]:
         if self.without_image:
@@ -131,7 +144,9 @@ def refilter(
     if marked.by_key:
         parts["flags"] = marked.described()
     described = derived_run(run, parts, config, run.requests)
-    redecision = _Redecision(config, layout_of(schema), marked.by_key)
+    stored = as_stored(as_dict(config))
+    is_same = not marked.by_key and all(stored[name] == run.config.get(name) for name in LATE)
+    redecision = _Redecision(config, layout_of(schema), marked.by_key, is_same)
     batches = redecision.batches(source, run)
     counts = pack(output, described, config, schema, {source: run}, batches)
     for warning in redecision.warnings():

@@ -24,6 +24,9 @@ OTHER_REASONS = "other reasons"
 VARIABLE = re.compile(r"'[^']*'|\d+")
 """Parts of a reason that differ between requests: quoted names, and numbers."""
 
+BEFORE_NUMBERS = {"judge": " at ", "quota:": " has its ", "not": ":"}
+"""By the first word of a rejection, what comes after its target and before its numbers."""
+
 COLUMNS = ["status", "reason", "row", "prompt_truncated"]
 
 
@@ -92,10 +95,12 @@ class ReasonCounts:
 
 
 def _kind(status: str, reason: str) -> str:
-    """What reasons of the same group have in common: of a rejection, the check that rejects."""
-    if status == REJECTED:
-        return reason.partition(" ")[0]
-    return VARIABLE.sub("...", reason)
+    """What reasons of the same group have in common: of a rejection the check that rejects; by the
+    judge also the target that it does not confirm, by a quota the cell that is full."""
+    if status != REJECTED:
+        return VARIABLE.sub("...", reason)
+    check = reason.partition(" ")[0]
+    return reason.partition(BEFORE_NUMBERS.get(check, " "))[0]
 
 
 def reason_lines(reasons: Mapping[str, Any]) -> Iterator[str]:
@@ -110,7 +115,8 @@ def reason_lines(reasons: Mapping[str, Any]) -> Iterator[str]:
             example = "" if group["is_same"] else ", for example"
             yield f"{group['requests']} {status}{example}: {group['reason']} ({_rows(group)})"
         if more := counted["requests_of_other_reasons"]:
-            yield f"{more} more {status}, for other reasons"
+            targets = " or targets" if status == REJECTED else ""
+            yield f"{more} more {status}, for other reasons{targets}"
 
 
 def cut_prompts_warning(reasons: Mapping[str, Any]) -> str | None:

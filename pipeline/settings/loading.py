@@ -173,6 +173,7 @@ def _read(file: Path) -> dict[str, Any]:
     except RecursionError:
         raise UserError(f"--config {file}: nested too deeply") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--config {file}: cannot be read ({error})") from None
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"--config {file}: cannot be read ({why})") from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"--config {file}: not valid TOML: {error}") from None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from manifests.builder.item import Skipped, refuse
+from manifests.builder.item import BadRow, Skipped, refuse
 from manifests.builder.sources.text import lines_of
 
 FIELDS = (
@@ -78,6 +78,8 @@ def csv_schema(path: str) -> pa.Schema:
     # A column begins as empty, and becomes what holds the next of its fields, too.
     kinds = dict.fromkeys(names, 0)
     for _, values in csv_rows(path, Skipped()):
+        if isinstance(values, BadRow):
+            continue
         for name, value in values.items():
             while value is not None and not FIELDS[kinds[name]][0].fullmatch(value):
                 kinds[name] += 1
@@ -91,7 +93,7 @@ def csv_value(value: str | None, kind: pa.DataType) -> Any:
     return int(value) if pa.types.is_integer(kind) else float(value)
 
 
-def csv_rows(path: str, skipped: Skipped) -> Iterator[tuple[str, dict[str, str | None]]]:
+def csv_rows(path: str, skipped: Skipped) -> Iterator[tuple[str, dict[str, str | None] | BadRow]]:
     """Rows with their fields as text; empty ones are None."""
     names = _csv_header(path)
     for number, record in itertools.islice(_csv_records(path), 1, None):
@@ -104,5 +106,6 @@ def csv_rows(path: str, skipped: Skipped) -> Iterator[tuple[str, dict[str, str |
                 f"has {len(record)} fields, but the first line names {len(names)} columns; "
                 "quote fields that hold the delimiter"
             )
-            raise refuse(path, message, place=place)
+            yield place, BadRow(message)
+            continue
         yield place, {name: field or None for name, field in zip(names, record, strict=True)}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from manifests import schema
-from manifests.builder.item import Item, Skipped, refuse
+from manifests.builder.item import Item, Skipped
 from manifests.builder.sources.pictures import CAPTION_SUFFIXES, SUFFIXES, described, left_out_notes
 
 SYSTEM_FILES = ("thumbs.db", "desktop.ini")
@@ -40,9 +40,9 @@ class ImageFolder:
             stems: dict[str, list[str]] = {}
             for name in names:
                 stems.setdefault(Path(name).stem, []).append(name)
-            for stem, files in stems.items():
+            for files in stems.values():
                 for name in self._images(folder, files, skipped):
-                    yield self._item(folder, name, stem, files, keys)
+                    yield self._item(folder, name, files, keys)
         self.notes = list(left_out_notes(self.path, keys))
 
     def _folders(self, skipped: Skipped) -> Iterator[tuple[str, list[str]]]:
@@ -84,17 +84,16 @@ class ImageFolder:
             else:
                 yield name
 
-    def _item(self, folder: str, name: str, stem: str, files: list[str], keys: set[str]) -> Item:
+    def _item(self, folder: str, name: str, files: list[str], keys: set[str]) -> Item:
         place = os.path.normpath(os.path.join(folder, name))
         captions = {}
-        for other in files:
-            if _suffix(other) in (*CAPTION_SUFFIXES, "json"):
-                captions[_suffix(other)] = self._caption(os.path.join(folder, other))
         try:
+            for other in files:
+                if _suffix(other) in (*CAPTION_SUFFIXES, "json"):
+                    captions[_suffix(other)] = self._caption(os.path.join(folder, other))
             values, left_out = described(captions, self.mapping)
         except ValueError as error:
-            beside = os.path.normpath(os.path.join(folder, stem))
-            raise refuse(self.path, f"its {error}", place=beside) from None
+            return Item(place, {}, f"its {error}")
         keys.update(left_out)
         return Item(place, {**values, schema.IMAGE: place})
 
@@ -102,7 +101,7 @@ class ImageFolder:
         path = os.path.join(self.path, name)
         if not os.path.isfile(path) or os.path.getsize(path) > MAX_CAPTION:
             message = f"is no regular file of at most {MAX_CAPTION:,} bytes; replace it"
-            raise refuse(self.path, message, place=os.path.normpath(name))
+            raise ValueError(f".{_suffix(name)} {message}")
         return Path(path).read_bytes()
 
 

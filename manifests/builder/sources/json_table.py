@@ -4,64 +4,120 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from manifests import schema
-from manifests.builder.item import Skipped, refuse
+from manifests.builder.item import BadRow, Skipped, SourceError, refuse
 from manifests.builder.sources.text import lines_of
 from manifests.check import shown
 
 ROWS_AT_ONCE = 1024
 
+Values = Sequence[tuple[str, Any]]
+"""Values of one column, each with its place."""
 
-def json_rows(path: str, skipped: Skipped) -> Iterator[tuple[str, dict[str, Any]]]:
+
+def parsed_object(text: str | bytes, remedy: str = "write one object") -> dict[str, Any]:
+    """The object that a text in JSON is.
+
+    Args:
+        remedy: ends the message where it is none.
+
+    Raises:
+        ValueError: it is no JSON, no object, or has a key twice.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_without_repetition)
+    except _RepeatedKeyError as error:
+        raise ValueError(str(error)) from None
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8; save it as UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is not JSON ({error}); {remedy}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"is {shown(value)}; {remedy}")
+    return value
+
+
+class _RepeatedKeyError(Exception):
+    """An object has a key twice, of which JSON readers drop one."""
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _RepeatedKeyError(f"has the key {twice!r} twice; write it once")
+    return found
+
+
+def json_rows(path: str, skipped: Skipped) -> Iterator[tuple[str, dict[str, Any] | BadRow]]:
     for number, line in lines_of(path):
         place = f"line {number}"
         if not line.strip():
             skipped.add("blank line", f"{path} {place}")
             continue
         try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            message = f"is not JSON ({error}); write one object a line"
-            raise refuse(path, message, place=place) from None
-        if not isinstance(value, dict):
-            raise refuse(path, f"is {shown(value)}; write one object a line", place=place)
-        yield place, value
+            yield place, parsed_object(line, "write one object a line")
+        except ValueError as error:
+            yield place, BadRow(str(error))
 
 
 def json_schema(path: str) -> pa.Schema:
     """The columns of all objects, with a type that holds the values of each."""
     found = pa.schema([])
+    bad: SourceError | None = None
     objects = json_rows(path, Skipped())
     while chunk := list(itertools.islice(objects, ROWS_AT_ONCE)):
-        names = dict.fromkeys(name for _, values in chunk for name in values)
-        for name in names:
-            found = _extended(path, found, name, [(place, v.get(name)) for place, v in chunk])
+        columns: dict[str, list[tuple[str, Any]]] = {}
+        for place, values in chunk:
+            if isinstance(values, BadRow):
+                bad = bad or refuse(path, values.problem, place=place)
+                continue
+            for name, value in values.items():
+                columns.setdefault(name, []).append((place, value))
+        for name, of_column in columns.items():
+            found = _extended(path, found, name, of_column)
     if not found.names:
-        raise refuse(path, 'holds no object; write one a line, as in {"prompt": "a dog"}')
+        raise bad or refuse(path, 'holds no object; write one a line, as in {"prompt": "a dog"}')
     return found
 
 
-def _extended(
-    path: str, found: pa.Schema, name: str, values: Iterable[tuple[str, Any]]
-) -> pa.Schema:
-    """The schema with a column that holds these values, too."""
+def _extended(path: str, found: pa.Schema, name: str, values: Values) -> pa.Schema:
+    """The schema with a column that holds these values, too.
+
+    Raises:
+        ManifestError: no type does; with the first value that does not fit to those before.
+    """
     if name in (schema.EMOTION, schema.IMAGE, schema.PROMPT):
         # Emotions are written in several forms; all three are checked row by row.
-        field = pa.field(name, pa.string())
-    else:
-        values = list(values)
-        try:
-            field = pa.field(name, pa.infer_type([value for _, value in values]))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-            message = f"mixes types ({shown(str(error))}); write one type in all lines"
-            raise refuse(path, message, name, f"{values[0][0]} or later") from None
+        return _unified(found, pa.field(name, pa.string()))
     try:
-        return pa.unify_schemas([found, pa.schema([field])], promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        message = f"changes its type ({shown(str(error))}); write one type in all lines"
-        raise refuse(path, message, name) from None
+        return _unified(found, pa.field(name, pa.infer_type([value for _, value in values])))
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        raise _conflict(path, found, name, values) from None
+
+
+def _unified(found: pa.Schema, field: pa.Field) -> pa.Schema:
+    return pa.unify_schemas([found, pa.schema([field])], promote_options="permissive")
+
+
+def _conflict(path: str, found: pa.Schema, name: str, values: Values) -> SourceError:
+    """The error for the first value that has no type in common with those before it."""
+    before = "earlier lines"
+    for place, value in values:
+        try:
+            found = _unified(found, pa.field(name, pa.infer_type([value])))
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            kind = found.field(name).type if name in found.names else "other values"
+            message = (
+                f"is {shown(value)}, but {kind} in {before}; write one type in all lines, as "
+                "text in quotes"
+            )
+            return refuse(path, message, name, place)
+        before = place if value is not None else before
+    return refuse(path, "mixes types within its values; write one type in all lines", name)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from manifests import schema
 from manifests.builder.columns import renamed_object
-from manifests.check import shown
+from manifests.builder.sources.json_table import parsed_object
 
 SUFFIXES = ("png", "jpg", "jpeg", "jfif", "webp", "bmp", "gif", "tif", "tiff")
 CAPTION_SUFFIXES = ("txt", "caption")
@@ -44,11 +43,9 @@ def described(
     left_out: list[str] = []
     if "json" in captions:
         try:
-            given = json.loads(captions["json"])
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f".json cannot be read ({error}); write one object") from None
-        if not isinstance(given, dict):
-            raise ValueError(f".json is {shown(given)}; write one object")
+            given = parsed_object(captions["json"])
+        except ValueError as error:
+            raise ValueError(f".json {error}") from None
         values, left_out = renamed_object(given, mapping)
         # The image is the one that it stands beside. An id is often that of a content, not of an
         # image; it counts where it is asked for.

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from manifests import arrow_types, schema
 from manifests.builder.columns import renames
-from manifests.builder.item import Item, Skipped, refuse
+from manifests.builder.item import BadRow, Item, Skipped, refuse
 from manifests.builder.sources.arrow_table import parquet_rows, parquet_schema
 from manifests.builder.sources.csv_table import csv_rows, csv_schema, csv_value
 from manifests.builder.sources.json_table import json_rows, json_schema
@@ -22,7 +22,7 @@ class TableReader:
     """How one kind of table is read: its columns with their types, then its rows with places."""
 
     columns: Callable[[str], pa.Schema]
-    rows: Callable[[str, Skipped], Iterator[tuple[str, Mapping[str, Any]]]]
+    rows: Callable[[str, Skipped], Iterator[tuple[str, Mapping[str, Any] | BadRow]]]
 
 
 CSV = TableReader(csv_schema, csv_rows)
@@ -64,6 +64,9 @@ class TableSource:
     def items(self, skipped: Skipped) -> Iterator[Item]:
         """Its rows; lines without anything are skipped."""
         for place, values in self.read.rows(self.path, skipped):
+            if isinstance(values, BadRow):
+                yield Item(place, {}, values.problem)
+                continue
             named = {self.renamed[name]: value for name, value in values.items()}
             if self.read is CSV:
                 for field in self.extra:

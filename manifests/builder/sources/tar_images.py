@@ -65,10 +65,10 @@ class TarImages:
         try:
             values, others = described(captions, self.mapping)
         except ValueError as error:
-            raise refuse(self.path, f"its {error}", place=place) from None
+            return Item(place, {}, f"its {error}")
         keys.update(others)
         if len(images) > 1:
-            raise refuse(self.path, f"has {len(images)} images; keep one", place=place)
+            return Item(place, {}, f"has {len(images)} images; keep one")
         return Item(place, {**values, schema.IMAGE: images[0] if images else None})
 
 

@@ -32,13 +32,16 @@ class TextSource:
 
 
 def lines_of(path: str) -> Iterator[tuple[int, str]]:
-    """The lines of a UTF-8 file, numbered from 1, with their ends.
+    """The lines of a UTF-8 file, numbered from 1, with their ends, which may be any of Unix,
+    Windows and the early Macintosh.
 
     Raises:
         ManifestError: it is not UTF-8.
     """
     with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
+        # Of bytes, `splitlines` knows these three ends alone.
+        lines = (line for block in file for line in block.splitlines(keepends=True))
+        for number, line in enumerate(lines, 1):
             try:
                 # A byte order mark, as some editors write it, is not part of the first line.
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")

@@ -271,3 +271,66 @@ def test_columns_of_two_sources_that_do_not_go_together_are_named(tmp_path, make
     (tmp_path / "b.jsonl").write_text('{"prompt": "x", "n": ["1"]}')
     with pytest.raises(ManifestError, match=r"column 'n': is list.*but int64 in another source"):
         make("a.jsonl", "b.jsonl")
+
+
+BAD_LINES = """
+{"prompt": "a", "id": "x"}
+{"prompt": "b", "id": "x"}
+{"prompt": "c", "prompt": "d"}
+{"prompt": "e", "emotion": "awee"}
+{"prompt": "f\\u0007"}
+{"prompt": "g"}
+"""
+
+
+def test_all_that_is_wrong_is_named_with_a_way_around_it(tmp_path, make):
+    (tmp_path / "t.jsonl").write_text(BAD_LINES.strip())
+    with pytest.raises(ManifestError) as refused:
+        make("t.jsonl")
+    message = str(refused.value)
+    for line, what in ((2, "column 'id'"), (3, "has the key"), (4, "column 'emotion'")):
+        assert f"line {line}" in message
+        assert what in message
+    assert "line 5, column 'prompt': has the character U+0007" in message
+    assert "note: --skip-bad of `manifest build` leaves such items out" in message
+
+
+def test_items_with_problems_are_left_out_if_that_is_wanted(tmp_path, make):
+    (tmp_path / "t.jsonl").write_text(BAD_LINES.strip())
+    rows, built = make("t.jsonl", skip_bad=True)
+    assert [row["prompt"] for row in rows] == ["a", "g"]
+    (note,) = built.notes
+    assert note.startswith("skipped 4: item with a problem (t.jsonl line 2: column 'id' 'x' was us")
+    assert "t.jsonl line 3: has the key 'prompt' twice; write it once, " in note
+
+
+def test_one_bad_caption_does_not_refuse_a_folder(tmp_path, make):
+    for name in ("a", "b", "c"):
+        _picture(tmp_path / "photos" / f"{name}.png", (name == "a" and "red") or "blue")
+        (tmp_path / "photos" / f"{name}.txt").write_bytes(b"a wall" if name == "a" else b"\xe9")
+    with pytest.raises(ManifestError) as refused:
+        make("photos")
+    assert "  b.png: its .txt is not UTF-8" in str(refused.value)
+    assert "  c.png: its .txt is not UTF-8" in str(refused.value)
+    rows, _ = make("photos", skip_bad=True)
+    assert [row["image"] for row in rows] == ["photos/a.png"]
+
+
+def test_a_table_without_prompts_is_refused_with_its_columns(tmp_path, make):
+    (tmp_path / "t.csv").write_text("title,body\nx,y\n")
+    with pytest.raises(ManifestError, match=r"or give --prompt; its columns are title, body \("):
+        make("t.csv")
+
+
+def test_more_rows_than_anybody_needs_are_refused_at_once(tmp_path, make):
+    (tmp_path / "p.txt").write_text("a dog\n")
+    message = "--replicates 90000000: would be 90,000,000 rows, of which at most 10,000,000 can"
+    for how in ({}, {"emotions": "awe", "balanced": True}):
+        with pytest.raises(ManifestError, match=message):
+            make("p.txt", replicates=90_000_000, **how)
+    assert len(make("p.txt", replicates=90_000_000, limit=3)[0]) == 3
+
+
+def test_lines_may_end_in_any_way(tmp_path, make):
+    (tmp_path / "p.txt").write_bytes(b"\xef\xbb\xbfa dog\ra cat\r\na cow\n")
+    assert [row["prompt"] for row in make("p.txt")[0]] == ["a dog", "a cat", "a cow"]

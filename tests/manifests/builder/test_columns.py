@@ -67,6 +67,15 @@ def test_what_is_ambiguous_or_missing_is_refused_with_the_option():
         _renames(["caption"], prompt="captoin")
 
 
+def test_columns_that_differ_in_case_alone_are_not_guessed():
+    with pytest.raises(ManifestError, match="Prompt and prompt differ in case alone; give --map "):
+        _renames(["prompt", "Prompt"])
+    with pytest.raises(ValueError, match="give --map id=ID"):
+        renamed_object({"prompt": "x", "ID": 1, "id": 2}, {})
+    renamed = {"prompt": "source_prompt", "Prompt": "prompt"}
+    assert _renames(["prompt", "Prompt"], prompt="Prompt") == (renamed, [])
+
+
 def test_an_object_beside_an_image():
     assert renamed_object({"caption": "x", "emotion": "awe", "w": 1}, {}) == (
         {"prompt": "x", "emotion": "awe"},

@@ -33,7 +33,7 @@ def test_names_mixtures_and_all(text, targets):
         ("awe:x+fear:0.3", "give each emotion its weight"),
         ("awe:nan+fear:0.3", "give a number from 0 to 1"),
         ("awe,awe", "names 'awe' twice"),
-        ("all,fear", "names 'fear' twice"),
+        ("all,fear", "all,fear: all is every emotion; give it alone"),
         ("awe:0.6+fear:0.4,fear:0.4+awe:0.6", "twice"),
     ],
 )

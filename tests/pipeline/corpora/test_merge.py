@@ -1,5 +1,8 @@
 """Several corpora made into one."""
 
+import json
+import tarfile
+
 import pytest
 
 from pipeline.corpora.merge import merge
@@ -20,15 +23,36 @@ def test_a_merged_corpus_holds_both_with_new_keys(make_corpus, tmp_path):
     assert verify(tmp_path / "both") == []
     rows = rows_of(tmp_path / "both")
     assert counts["requests"] == len(rows) == 41
-    changed = {"key", "batch", "shard", "file", "rating", "season"}
+    changed = {"key", "batch", "shard", "file", "rating", "season", "source_corpus"}
     for new, old in zip(rows, [*rows_of(one), *rows_of(two)], strict=True):
         assert {k: v for k, v in new.items() if k not in changed} == {
             k: v for k, v in old.items() if k not in changed
         }
     assert (rows[0]["rating"], rows[0]["season"]) == (0, None)
     assert (rows[40]["rating"], rows[40]["season"]) == (None, "x")
+    assert [row["source_corpus"] for row in rows] == [0] * 30 + [1] * 11
     again = merge([one, two], tmp_path / "both")
     assert again == counts
+
+
+def test_corpora_that_were_merged_before_stay_apart(make_corpus, tmp_path):
+    one, two, three = (make_corpus(f"c{seed}", count=4, seed=seed) for seed in range(3))
+    merge([one, two], tmp_path / "both")
+    merge([three, tmp_path / "both"], tmp_path / "all")
+    assert verify(tmp_path / "all") == []
+    assert [row["source_corpus"] for row in rows_of(tmp_path / "all")] == [0] * 4 + [1] * 4 + [
+        2
+    ] * 4
+    with tarfile.open(tmp_path / "all" / "shards" / "00000000.tar") as tar:
+        name = next(name for name in tar.getnames() if name.endswith(".json"))
+        assert json.load(tar.extractfile(name))["manifest"]["source_corpus"] in (0, 1, 2)
+
+
+def test_a_column_of_that_name_is_refused(make_corpus, tmp_path):
+    rows = [{"prompt": "a dog", "emotion": "awe", "source_corpus": "x"}]
+    one, two = make_corpus("one"), make_corpus("two", rows=rows)
+    with pytest.raises(UserError, match=f"{two} has a column source_corpus of its manifest"):
+        merge([one, two], tmp_path / "both")
 
 
 def test_corpora_that_do_not_fit_are_not_merged(make_corpus, tmp_path):

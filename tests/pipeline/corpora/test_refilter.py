@@ -17,7 +17,18 @@ def test_a_quota_can_be_set_late(make_corpus, tmp_path):
     assert verify(tmp_path / "late") == []
 
 
-@pytest.mark.parametrize("settings", [{}, {"candidates": 3, "image_format": "webp"}])
+def test_what_a_quota_of_the_source_dropped_is_told_apart(make_corpus, tmp_path):
+    out = make_corpus(quota=2)
+    refilter(out, tmp_path / "late", ["quota=0"], {}, fail_on_warning)
+    assert verify(tmp_path / "late") == []
+    before = {row["key"]: row["reason"] for row in rows_of(out) if not row["attempts"]}
+    assert before
+    for row in rows_of(tmp_path / "late"):
+        if row["key"] in before:
+            assert row["reason"] == f"not made: {before[row['key']]}, in the source"
+
+
+@pytest.mark.parametrize("settings", [{}, {"quota": 2}, {"candidates": 3, "image_format": "webp"}])
 def test_the_same_thresholds_make_the_same_corpus(make_corpus, tmp_path, settings):
     out = make_corpus(**settings)
     refilter(out, tmp_path / "again", [], {}, fail_on_warning)
@@ -62,6 +73,8 @@ def test_a_lowered_threshold_brings_back_what_was_kept_and_tells_of_what_was_not
     below = [row for row in rows_of(tmp_path / "lost") if 0.2 <= row["judge_confidence"] < 0.5]
     assert warnings[0].startswith(f"{len(below)} sample(s) reach the thresholds but stay rejected")
     assert verify(tmp_path / "late") == []
+    told = {row["key"]: row["reason"] for row in rows_of(tmp_path / "late")}
+    assert all(told[row["key"]].startswith("not kept: would be accepted now") for row in below)
     kept = make_corpus("kept", keep_rejected=True)
     refilter(kept, tmp_path / "back", [], {"min_confidence": 0.2}, fail_on_warning)
     assert verify(tmp_path / "back") == []

@@ -14,6 +14,8 @@ def read(tmp_path, monkeypatch):
     def _read(name, content, **mapping):
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         source, skipped = TableSource(name, mapping), Skipped()
-        return source, [(item.place, item.values) for item in source.items(skipped)], skipped
+        items = list(source.items(skipped))
+        rows = [(item.place, item.problem or item.values) for item in items]
+        return source, rows, skipped
 
     return _read

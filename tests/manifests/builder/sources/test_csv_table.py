@@ -51,7 +51,6 @@ def test_tsv_keeps_commas(read):
         ("t.csv", "", "is empty; its first line names the columns"),
         ("t.csv", "prompt,prompt\n", "is there twice"),
         ("t.csv", "prompt,\n", "line 1: has a column without a name"),
-        ("t.csv", "prompt,x\na dog\n", "line 2: has 1 fields, but the first line names 2"),
         ("t.csv", 'prompt\n"a dog\n', "line 2: is not valid"),
         ("t.csv", b"prompt\na caf\xe9\n", "line 2: is not UTF-8"),
     ],
@@ -59,3 +58,15 @@ def test_tsv_keeps_commas(read):
 def test_what_is_wrong_is_named_by_line(read, name, content, problem):
     with pytest.raises(ManifestError, match=problem):
         read(name, content)
+
+
+def test_a_row_with_too_few_fields_is_a_problem_of_its_line(read):
+    _, rows, _ = read("t.csv", "prompt,x\na dog\na cat,1\n")
+    assert rows[0][1].startswith("has 1 fields, but the first line names 2 columns")
+    assert rows[1] == ("line 3", {"prompt": "a cat", "x": 1})
+
+
+def test_lines_may_end_as_on_an_early_macintosh(read):
+    _, rows, _ = read("t.csv", 'prompt,x\ra dog,1\r"a\rcat",2\r')
+    places = {"line 2": {"prompt": "a dog", "x": 1}, "line 4": {"prompt": "a\rcat", "x": 2}}
+    assert dict(rows) == places

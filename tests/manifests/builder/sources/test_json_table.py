@@ -14,13 +14,35 @@ def test_lines_of_json_keep_types_over_all_lines(read):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "problem"),
+    ("content", "problem"),
     [
-        ("t.jsonl", '{"prompt": "a"}\n{"prompt"', "line 2: is not JSON"),
-        ("t.jsonl", '["a"]', "line 1: is .*write one object a line"),
-        ("t.jsonl", "\n", "holds no object"),
+        ('{"prompt"', "line 1: is not JSON .*write one object a line"),
+        ('["a"]', "line 1: is .*write one object a line"),
+        ("\n", "holds no object"),
+        (
+            '{"n": 1}\n{"n": 2}\n{"n": "x"}',
+            r"t\.jsonl: line 3, column 'n': is 'x', but int64 in line 2; write one type",
+        ),
+        ('{"n": [1]}\n{"n": "x"}', "line 2, column 'n': is 'x', but list<.*> in line 1"),
+        ('{"n": 1}\n' * 1100 + '{"n": {}}', "line 1101, column 'n': is {}, but int64 in earlier"),
     ],
 )
-def test_what_is_wrong_is_named_by_line(read, name, content, problem):
+def test_a_file_that_cannot_be_read_is_refused_by_line(read, content, problem):
     with pytest.raises(ManifestError, match=problem):
-        read(name, content)
+        read("t.jsonl", content)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('{"prompt"', "is not JSON"),
+        ('["a"]', "is ['a']; write one object a line"),
+        ('{"prompt": "a", "prompt": "b"}', "has the key 'prompt' twice; write it once"),
+        ('{"emotion": {"awe": 1, "awe": 0}}', "has the key 'awe' twice"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_a_problem_of_its_own(read, line, problem):
+    _, rows, _ = read("t.jsonl", f'{{"prompt": "a"}}\n{line}\n{{"prompt": "c"}}\n')
+    assert rows[0] == ("line 1", {"prompt": "a"})
+    assert problem in rows[1][1]
+    assert rows[2] == ("line 3", {"prompt": "c"})
