@@ -21,7 +21,7 @@ from pipeline.corpora.flags import Flags, write_flags
 from pipeline.corpora.refilter import refilter
 from pipeline.errors import UserError
 from pipeline.execute import execute
-from pipeline.generation.verdicts import ACCEPTED
+from pipeline.generation.verdicts import ACCEPTED, STATUSES
 from pipeline.output.run_file import RUN_FILE
 from pipeline.settings import load_config
 from pipeline.storage.addresses import normalized
@@ -65,11 +65,21 @@ def run(
         RunStopped: the run cannot go on; the same call resumes it.
     """
     chosen = load_config(Path(config) if config else None, [], settings)
-    where = location(str(output), chosen.store_timeout_s)
+    where = location(_address(output), chosen.store_timeout_s)
     named = isinstance(manifest, str | Path)
     path = normalized(str(manifest)) if named else _written(table_of(manifest), where)
     execute(path, where, chosen, _warn, adopt)
     return Corpus(output)
+
+
+def _address(output: Any) -> str:
+    """
+    Raises:
+        UserError: it names no folder.
+    """
+    if not isinstance(output, str | Path) or not str(output).strip():
+        raise UserError(f"output is {output!r}; give a folder, or a URL of an object store")
+    return str(output)
 
 
 def _warn(text: str) -> None:
@@ -141,7 +151,7 @@ class Corpus:
     """
 
     def __init__(self, output: str | Path):
-        self.location = location(str(output))
+        self.location = location(_address(output))
         self._rows: FinishedRows = finished_rows(self.location)
 
     @property
@@ -171,7 +181,19 @@ class Corpus:
         Args:
             status: `accepted`, `rejected` or `failed`; None for all of them.
             emotion: the target; None for all, mixtures among them.
+
+        Raises:
+            UserError: no such status or emotion.
         """
+        self._refuse_unknown("status", status, STATUSES)
+        self._refuse_unknown("emotion", emotion, self._rows.run.config["taxonomy"]["labels"])
+        return self._samples(status, emotion)
+
+    def _refuse_unknown(self, name: str, value: str | None, known: Sequence[str]) -> None:
+        if value is not None and value not in known:
+            raise UserError(f"{name} is {value!r}; choose {', '.join(known)}, or None for all")
+
+    def _samples(self, status: str | None, emotion: str | None) -> Iterator[CorpusSample]:
         pictures = Pictures(self.location)
         for part, table in self._rows.tables(self._rows.schema.names):
             for row in table.to_pylist():
@@ -218,10 +240,11 @@ class Corpus:
             UserError: the corpus is not complete, or a setting would need new images.
         """
         by_hand = None
+        where = location(_address(output))
         if flags:
             by_hand = location(f"{str(output).rstrip('/')}.flags.parquet")
             write_flags(by_hand, Flags(self._rows.run.fingerprint, flags))
-        refilter(self.location, location(str(output)), [], settings, _warn, by_hand)
+        refilter(self.location, where, [], settings, _warn, by_hand)
         return Corpus(output)
 
     def _repr_html_(self) -> str:

@@ -104,3 +104,19 @@ def test_flags_and_thresholds_make_another_corpus(corpus, tmp_path):
 def test_what_is_no_corpus_is_refused(tmp_path):
     with pytest.raises(UserError):
         Corpus(tmp_path)
+
+
+@pytest.mark.parametrize("output", [None, 5, "", ROWS])
+def test_an_output_that_names_no_folder_is_refused(output, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for call in (lambda: run(ROWS, output, **SETTINGS), lambda: Corpus(output)):
+        with pytest.raises(UserError, match="give a folder, or a URL"):
+            call()
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_samples_that_cannot_exist_are_refused_at_once(corpus):
+    with pytest.raises(UserError, match="status is 'nope'; choose accepted, rejected, failed, or "):
+        corpus.samples(status="nope")
+    with pytest.raises(UserError, match="emotion is 'joy'; choose amusement, awe, "):
+        corpus.show(emotion="joy")
