@@ -230,7 +230,7 @@ def _write_lance(content: Content, folder: Path) -> None:
             yield pa.RecordBatch.from_pylist(plain, schema=schema)
 
     reader = pa.RecordBatchReader.from_batches(schema, batches())
-    lance.write_dataset(reader, str(folder), mode="overwrite")
+    lance.write_dataset(reader, str(folder), mode="create")
 
 
 FORMS: dict[str, Callable[[Content, Path], None]] = {

@@ -25,6 +25,7 @@ from pipeline.scheduling.authentication import REMEDY, token_problem
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.executor import Event, Outcome, last_line
 from pipeline.scheduling.ray_metrics import WorkerMetrics
+from pipeline.watch.log_output import logger
 
 MAX_CONNECTS, CONNECT_PAUSE_S = 3, 5.0
 """Attempts to join a cluster, and the seconds between them; one that took longer is the last."""
@@ -167,6 +168,7 @@ def connect(address: str) -> None:
     # `num_gpus` alone.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     _check_reachable(address)
+    logger.info("muse-batch: %s", f"connecting to {address}" if address else "starting Ray here")
     # Ray installs a handler of its own, which would end the process with another exit code.
     handler = signal.getsignal(signal.SIGTERM)
     for left in reversed(range(MAX_CONNECTS)):
