@@ -16,6 +16,9 @@ from manifests.check import shown
 
 ROWS_AT_ONCE = 1024
 
+NO_TYPE = (pa.ArrowException, ValueError, TypeError, OverflowError)
+"""What Arrow raises for values without a common type."""
+
 Values = Sequence[tuple[str, Any]]
 """Values of one column, each with its place."""
 
@@ -93,12 +96,12 @@ def _extended(path: str, found: pa.Schema, name: str, values: Values) -> pa.Sche
     Raises:
         ManifestError: no type does; with the first value that does not fit to those before.
     """
-    if name in (schema.EMOTION, schema.IMAGE, schema.PROMPT):
-        # Emotions are written in several forms; all three are checked row by row.
+    if name in schema.COLUMNS:
+        # Emotions and ids are written in several forms; ours are checked row by row.
         return _unified(found, pa.field(name, pa.string()))
     try:
-        return _unified(found, pa.field(name, pa.infer_type([value for _, value in values])))
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return _unified(found, pa.field(name, pa.array([value for _, value in values]).type))
+    except NO_TYPE:
         raise _conflict(path, found, name, values) from None
 
 
@@ -111,13 +114,12 @@ def _conflict(path: str, found: pa.Schema, name: str, values: Values) -> SourceE
     before = "earlier lines"
     for place, value in values:
         try:
-            found = _unified(found, pa.field(name, pa.infer_type([value])))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-            kind = found.field(name).type if name in found.names else "other values"
-            message = (
-                f"is {shown(value)}, but {kind} in {before}; write one type in all lines, as "
-                "text in quotes"
-            )
+            found = _unified(found, pa.field(name, pa.array([value]).type))
+        except NO_TYPE:
+            message = f"is {shown(value)}, which no column can hold; write it as text"
+            if name in found.names:
+                kind = found.field(name).type
+                message = f"is {shown(value)}, but {kind} in {before}; write one type in all lines"
             return refuse(path, message, name, place)
         before = place if value is not None else before
     return refuse(path, "mixes types within its values; write one type in all lines", name)

@@ -24,6 +24,10 @@ def test_lines_of_json_keep_types_over_all_lines(read):
             r"t\.jsonl: line 3, column 'n': is 'x', but int64 in line 2; write one type",
         ),
         ('{"n": [1]}\n{"n": "x"}', "line 2, column 'n': is 'x', but list<.*> in line 1"),
+        (
+            '{"n": 1}\n{"n": 1180591620717411303424}',
+            "line 2, column 'n': is 118.*, which no column",
+        ),
         ('{"n": 1}\n' * 1100 + '{"n": {}}', "line 1101, column 'n': is {}, but int64 in earlier"),
     ],
 )
