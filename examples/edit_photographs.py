@@ -1,9 +1,10 @@
 # %% Edit photographs: each with a caption of what it shows, toward two emotions.
 from PIL import Image
 
+from manifests import EXAMPLES
 from pipeline import run
 
-photograph = Image.open("manifests/examples/images/snowy-mountain.png")
+photograph = Image.open(EXAMPLES / "images" / "snowy-mountain.png")
 rows = [
     {"prompt": "a boat on a snowy mountain", "image": photograph, "emotion": name}
     for name in ("contentment", "fear")

@@ -14,11 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
+from manifests import EXAMPLES
 from muse.emotions import MIKELS
 from muse.mini.world.contents import leaning
 from muse.mini.world.scenes import content_prompt, render, sample_scene
-
-EXAMPLES = Path(__file__).parent.parent / "manifests" / "examples"
 
 GENERATED = [
     ("beach", "dog"),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import classifiers, corpora, looking, manifests, runs, settings, trial
+from pipeline.cli import classifiers, corpora, example, looking, manifests, runs, settings, trial
 from pipeline.watch.log_output import LEVELS, set_up
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ for command in (
     corpora.export,
     corpora.publish,
     settings.config,
+    example.example,
 ):
     app.command()(command)
 

@@ -1,6 +1,5 @@
 """The examples, each run as it stands, in a folder of its own."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,6 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 @pytest.mark.research
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_an_example_runs(example, tmp_path):
-    shutil.copytree(ROOT / "manifests" / "examples", tmp_path / "manifests" / "examples")
     done = subprocess.run(
         [sys.executable, example],
         cwd=tmp_path,
@@ -26,4 +24,4 @@ def test_an_example_runs(example, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert len([*tmp_path.iterdir()]) > 1
+    assert [*tmp_path.iterdir()]

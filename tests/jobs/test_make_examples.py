@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
-from jobs.make_examples import EXAMPLES, write_demo, write_parti
+from jobs.make_examples import write_demo, write_parti
+from manifests import EXAMPLES
 
 
 def test_the_demo_is_what_the_command_writes(tmp_path):
