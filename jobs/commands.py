@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from jobs import submit
 from pipeline.cli import app
+from pipeline.cli.commands import Command
 
-app.command("submit", context_settings=submit.PASSING)(submit.submit)
+app.command("submit", cls=Command, context_settings=submit.PASSING)(submit.submit)

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from pipeline.cli import classifiers, corpora, example, looking, manifests, runs, settings, trial
 from pipeline.watch.log_output import LEVELS, set_up
 
+
+class Command(TyperCommand):
+    """A command whose help shows no type for flags, which take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types_of_flags(super().get_params(ctx))
+
+
+class Group(TyperGroup):
+    """Commands, whose own help is like theirs."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types_of_flags(super().get_params(ctx))
+
+
+def _without_types_of_flags(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
+
+
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Emotion-augmented image corpora: a manifest in, a sharded WebDataset out.",
@@ -31,17 +55,19 @@ for command in (
     settings.config,
     example.example,
 ):
-    app.command()(command)
+    app.command(cls=Command)(command)
 
-app.command("try")(trial.try_)
+app.command("try", cls=Command)(trial.try_)
 
-manifest = typer.Typer(no_args_is_help=True, help="Make manifests, look at them, check them.")
+manifest = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Make manifests, look at them, check them."
+)
 for of_manifests in (manifests.build, manifests.show, manifests.check):
-    manifest.command()(of_manifests)
+    manifest.command(cls=Command)(of_manifests)
 app.add_typer(manifest, name="manifest")
 
-classifier = typer.Typer(no_args_is_help=True, help="Fit your own guides and judges.")
-classifier.command()(classifiers.fit)
+classifier = typer.Typer(cls=Group, no_args_is_help=True, help="Fit your own guides and judges.")
+classifier.command(cls=Command)(classifiers.fit)
 app.add_typer(classifier, name="classifier")
 
 

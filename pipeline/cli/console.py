@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def echo(text: str, err: bool = False) -> None:
     """Print a line, or several; names in it cannot control the terminal."""
     typer.echo(printable(text), err=err)
+
+
+def next_command(*words: str) -> str:
+    """The line that ends what a command prints: the command that usually comes next."""
+    return f"Next: {shlex.join(['muse-batch', *words])}"
 
 
 def warn(text: str) -> None:

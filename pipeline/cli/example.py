@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import echo, reported_errors
+from pipeline.cli.console import echo, next_command, reported_errors
 
 CONTENT = """{0}/prompts.txt            20 prompts, which the embedded model knows
 {0}/images                 3 images, each with its caption beside it
 {0}/demo.parquet           a manifest: 5 prompts and these images, for 8 emotions
 {0}/parti_prompts.parquet  1,632 prompts, for Stable Diffusion
-Next: muse-batch manifest build {0}/prompts.txt --emotions awe,fear -o m.parquet"""
+{0}/README.md              where they come from"""
 
 
 def example(
@@ -31,6 +31,8 @@ def example(
         shutil.copytree(EXAMPLES, folder)
         _write_captions(folder)
     echo(CONTENT.format(folder))
+    build = ("manifest", "build", f"{folder}/prompts.txt", "--emotions", "awe,fear")
+    echo(next_command(*build, "-o", "m.parquet"))
 
 
 def _write_captions(folder: Path) -> None:

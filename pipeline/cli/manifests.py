@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import USER_MISTAKE, echo, reported_errors, warn
+from pipeline.cli.console import USER_MISTAKE, echo, next_command, reported_errors, warn
 from pipeline.cli.manifest_tables import print_summary
 from pipeline.cli.tables import print_counts
 
@@ -112,45 +112,29 @@ def build(
     _print_built(output, built, labels)
 
 
-def show(
-    manifest: options.Manifest,
-    emotions: options.Emotions = None,
-    model: options.Model = None,
-    allow_columns: options.AllowColumns = False,
-    config: options.ConfigFile = None,
-    set_: options.Set = None,
-) -> None:
+@options.takes_settings(*options.OF_MANIFESTS)
+def show(manifest: options.Manifest, *, given: options.Given) -> None:
     """Print what MANIFEST holds: emotions, tasks, prompts that are cut, repetitions, images."""
     with reported_errors():
         from pipeline.planning.manifest_input import fetched_manifest, folder_of
         from pipeline.planning.manifest_summary import summarize
-        from pipeline.settings import load_config
         from pipeline.storage.addresses import normalized
 
-        flags = options.flags(emotions, model=model, allow_columns=allow_columns or None)
-        settings = load_config(config, set_ or [], flags)
+        settings = given.load()
         path = normalized(manifest)
         with fetched_manifest(path, settings, warn) as local:
             summary = summarize(local, folder_of(path), settings)
     print_summary(summary, settings)
 
 
-def check(
-    manifest: options.Manifest,
-    emotions: options.Emotions = None,
-    model: options.Model = None,
-    allow_columns: options.AllowColumns = False,
-    config: options.ConfigFile = None,
-    set_: options.Set = None,
-) -> None:
+@options.takes_settings(*options.OF_MANIFESTS)
+def check(manifest: options.Manifest, *, given: options.Given) -> None:
     """Print everything that is wrong with MANIFEST, by row and column, with its remedy."""
     with reported_errors():
         from pipeline.planning.manifest_check import check_manifest
-        from pipeline.settings import load_config
         from pipeline.storage.addresses import normalized
 
-        flags = options.flags(emotions, model=model, allow_columns=allow_columns or None)
-        found = check_manifest(normalized(manifest), load_config(config, set_ or [], flags))
+        found = check_manifest(normalized(manifest), given.load())
     for text in found.warnings:
         warn(text)
     if found.problems:
@@ -195,4 +179,4 @@ def _print_built(output: str, built: Built, labels: Sequence[str]) -> None:
         echo(note)
     if "" in names:
         echo("Rows without an emotion are made for every emotion of the run (--emotions).")
-    echo(f"Next: muse-batch plan {output}")
+    echo(next_command("plan", output))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional, get_type_hints
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
 
 Manifest = Annotated[
     str,
@@ -23,7 +30,9 @@ ConfigFile = Annotated[
 ]
 Set = Annotated[
     Optional[list[str]],
-    typer.Option("--set", help="One setting, as in method.steps=30. May be repeated."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="One setting, as in method.steps=30. May be repeated."
+    ),
 ]
 Engine = Annotated[Optional[str], typer.Option(help="muse, or null: images without a model.")]
 Model = Annotated[
@@ -52,13 +61,128 @@ AllowColumns = Annotated[
 MinConfidence = Annotated[
     Optional[float], typer.Option(help="The judge's confidence to accept a sample, in [0, 1].")
 ]
+Candidates = Annotated[Optional[int], typer.Option(help="Maximum tries of a request.")]
+RetryStrategy = Annotated[
+    Optional[str], typer.Option(help="Later tries: reseed (another seed) or auto (the cheaper).")
+]
+Quota = Annotated[Optional[int], typer.Option(help="Maximum accepted samples of each emotion.")]
+ExecutorName = Annotated[
+    Optional[str], typer.Option(help="ray, or local: one worker in this process, to debug.")
+]
+Price = Annotated[Optional[float], typer.Option("--price", help="Of a GPU for an hour.")]
+Address = Annotated[
+    Optional[str], typer.Option(help="Address of a Ray cluster; this machine by default.")
+]
 Limit = Annotated[Optional[int], typer.Option(help="Only this many first requests.")]
 Seed = Annotated[Optional[int], typer.Option(help="Seed of the run.")]
 BatchSize = Annotated[Optional[int], typer.Option(help="Requests in a batch.")]
 ShardSize = Annotated[Optional[int], typer.Option(help="Accepted samples in a shard.")]
 
 
-def flags(emotions: str | None, **others: Any) -> dict[str, Any]:
-    """Flags as `pipeline.settings.load_config` takes them."""
+OPTIONS: dict[str, Any] = {
+    "engine": Engine,
+    "model": Model,
+    "guide": Guide,
+    "judge": Judge,
+    "emotions": Emotions,
+    "allow_columns": AllowColumns,
+    "min_confidence": MinConfidence,
+    "candidates": Candidates,
+    "retry_strategy": RetryStrategy,
+    "quota": Quota,
+    "executor": ExecutorName,
+    "workers": Workers,
+    "gpus_per_worker": GpusPerWorker,
+    "gpu_hour_price": Price,
+    "batch_size": BatchSize,
+    "shard_size": ShardSize,
+    "limit": Limit,
+    "seed": Seed,
+    "address": Address,
+}
+"""The options that are settings of a run, by the name of the setting."""
+
+OF_MANIFESTS = ("model", "emotions", "allow_columns")
+"""What commands on manifests take of them."""
+
+OF_MODELS = ("model", "guide", "judge", "emotions", "allow_columns", "batch_size", "seed")
+"""What a command with models takes, too."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """The settings that were given to a command.
+
+    Attributes:
+        flags: by the name of the setting; None where an option was not given.
+    """
+
+    flags: Mapping[str, Any]
+    file: Path | None
+    assignments: Sequence[str]
+
+    def load(self) -> Config:
+        """
+        Raises:
+            UserError: as `pipeline.settings.load_config`.
+        """
+        from pipeline.settings import load_config
+
+        return load_config(self.file, self.assignments, self.flags)
+
+    def words(self, *names: str) -> list[str]:
+        """The settings as words of a command line that takes the options `names`."""
+        words: list[str] = []
+        for name in names:
+            value = self.flags.get(name)
+            if isinstance(value, list):
+                words += [f"--{name}", ",".join(value)]
+            elif value is True:
+                words.append(f"--{name.replace('_', '-')}")
+            elif value is not None:
+                words += [f"--{name.replace('_', '-')}", str(value)]
+        if self.file is not None:
+            words += ["--config", str(self.file)]
+        for assignment in self.assignments:
+            words += ["--set", assignment]
+        return words
+
+
+def takes_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command the options `names` of `OPTIONS`, `--config` and `--set`.
+
+    The function gets them together, as its argument `given`.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        types: dict[str, Any] = {name: OPTIONS[name] for name in names}
+        types |= {"config": ConfigFile, "set_": Set}
+
+        @wraps(function)
+        def command(**values: Any) -> None:
+            found = {name: values.pop(name) for name in names}
+            # Without the flag, a config file decides.
+            found["allow_columns"] = found.get("allow_columns") or None
+            if "emotions" in found:
+                found["emotions"] = _listed(found["emotions"])
+            given = Given(found, values.pop("config"), values.pop("set_") or [])
+            function(**values, given=given)
+
+        hints = get_type_hints(function, include_extras=True)
+        own = [each for name, each in signature(function).parameters.items() if name != "given"]
+        parameters = [each.replace(annotation=hints[each.name]) for each in own]
+        for name, annotation in types.items():
+            default = False if name == "allow_columns" else None
+            parameters.append(
+                Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            )
+        command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {each.name: each.annotation for each in parameters}
+        return command
+
+    return decorate
+
+
+def _listed(emotions: str | None) -> list[str] | None:
     names = [part for part in (emotions or "").split(",") if part.strip()]
-    return {**others, "emotions": names or None}
+    return names or None

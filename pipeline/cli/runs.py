@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import FAILED, USER_MISTAKE, echo, reported_errors, warn
+from pipeline.cli.console import FAILED, USER_MISTAKE, echo, next_command, reported_errors, warn
 from pipeline.cli.endings import print_endings
 from pipeline.cli.plan_table import print_plan
+
+if TYPE_CHECKING:
+    from pipeline.planning.dry_run import DryRun
+
+OF_FORECASTS = ("workers", "gpus_per_worker", "gpu_hour_price")
+"""Settings that `plan` reads for a forecast alone."""
 
 WATCH_SECONDS = 5.0
 """Seconds between two looks of `status --watch`."""
 
 
+@options.takes_settings(*(name for name in options.OPTIONS if name != "gpu_hour_price"))
 def run(
     manifest: options.Manifest,
     output: Annotated[
@@ -25,66 +32,16 @@ def run(
             "--output", "-o", help="Folder to write (path or URL); resumes what is there."
         ),
     ] = "out",
-    engine: options.Engine = None,
-    model: options.Model = None,
-    guide: options.Guide = None,
-    judge: options.Judge = None,
-    emotions: options.Emotions = None,
-    allow_columns: options.AllowColumns = False,
-    min_confidence: options.MinConfidence = None,
-    candidates: Annotated[Optional[int], typer.Option(help="Maximum tries of a request.")] = None,
-    retry_strategy: Annotated[
-        Optional[str],
-        typer.Option(help="Later tries: reseed (another seed) or auto (the cheaper)."),
-    ] = None,
-    quota: Annotated[
-        Optional[int], typer.Option(help="Maximum accepted samples of each emotion.")
-    ] = None,
-    executor: Annotated[
-        Optional[str],
-        typer.Option(help="ray, or local: one worker in this process, to debug."),
-    ] = None,
-    workers: options.Workers = None,
-    gpus_per_worker: options.GpusPerWorker = None,
-    batch_size: options.BatchSize = None,
-    shard_size: options.ShardSize = None,
-    limit: options.Limit = None,
-    seed: options.Seed = None,
-    address: Annotated[
-        Optional[str], typer.Option(help="Address of a Ray cluster; this machine by default.")
-    ] = None,
     adopt: Annotated[
         bool,
         typer.Option("--adopt", help="Resume despite differences that cannot change the images."),
     ] = False,
-    config: options.ConfigFile = None,
-    set_: options.Set = None,
+    *,
+    given: options.Given,
 ) -> None:
     """Make the corpus of MANIFEST. The same command resumes it."""
     with reported_errors(resumes=True):
-        from pipeline.settings import load_config
-
-        flags = options.flags(
-            emotions,
-            engine=engine,
-            model=model,
-            guide=guide,
-            judge=judge,
-            min_confidence=min_confidence,
-            candidates=candidates,
-            retry_strategy=retry_strategy,
-            quota=quota,
-            executor=executor,
-            workers=workers,
-            gpus_per_worker=gpus_per_worker,
-            batch_size=batch_size,
-            shard_size=shard_size,
-            limit=limit,
-            seed=seed,
-            address=address,
-            allow_columns=allow_columns or None,
-        )
-        settings = load_config(config, set_ or [], flags)
+        settings = given.load()
         from pipeline.execute import execute
         from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
@@ -98,63 +55,35 @@ def run(
                 write_last_report(where, normalized(manifest), warn)
     print_endings(output, outcome.counts, outcome.already_done)
     if settings.report:
-        echo(f"look at {output}/report.html; to browse: muse-batch view {output}")
+        echo(f"Look at {output}/report.html\n{next_command('view', output)}")
     if outcome.counts["failed"]:
         raise typer.Exit(FAILED)
 
 
+@options.takes_settings("engine", *options.OF_MODELS, "shard_size", "limit", *OF_FORECASTS)
 def plan(
     manifest: options.Manifest,
     output: Annotated[
         Optional[str],
         typer.Option("--output", "-o", help="Write the requests to this Parquet file."),
     ] = None,
-    engine: options.Engine = None,
-    model: options.Model = None,
-    guide: options.Guide = None,
-    judge: options.Judge = None,
-    emotions: options.Emotions = None,
-    allow_columns: options.AllowColumns = False,
-    batch_size: options.BatchSize = None,
-    shard_size: options.ShardSize = None,
-    limit: options.Limit = None,
-    seed: options.Seed = None,
     measured: Annotated[
         Optional[str],
         typer.Option("--from", help="Forecast from this trial or output of a run."),
     ] = None,
-    workers: options.Workers = None,
-    gpus_per_worker: options.GpusPerWorker = None,
-    price: Annotated[Optional[float], typer.Option(help="Of a GPU for an hour.")] = None,
-    config: options.ConfigFile = None,
-    set_: options.Set = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    *,
+    given: options.Given,
 ) -> None:
     """Check MANIFEST and print what a run would make, without loading a model."""
     with reported_errors():
         from pipeline.planning.dry_run import dry_run
-        from pipeline.settings import load_config
         from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
 
-        flags = options.flags(
-            emotions,
-            engine=engine,
-            model=model,
-            guide=guide,
-            judge=judge,
-            batch_size=batch_size,
-            shard_size=shard_size,
-            limit=limit,
-            seed=seed,
-            workers=workers,
-            gpus_per_worker=gpus_per_worker,
-            gpu_hour_price=price,
-            allow_columns=allow_columns or None,
-        )
-        settings = load_config(config, set_ or [], flags)
+        settings = given.load()
         if measured is None:
-            _refuse_forecast_options(price, workers, gpus_per_worker)
+            _refuse_forecast_options(given)
         planned = dry_run(normalized(manifest), settings, location(output) if output else None)
         if measured is not None:
             from pipeline.forecast.forecast import forecast_for
@@ -167,6 +96,7 @@ def plan(
         echo(json.dumps(planned.as_json(), indent=2))
     else:
         print_plan(planned, settings)
+        _print_next(manifest, planned, given)
     if planned.contents.images and planned.problems:
         count = planned.contents.images.unusable
         echo(f"{manifest}: {count} image(s) cannot be used; a run fails their requests", err=True)
@@ -175,18 +105,28 @@ def plan(
         raise typer.Exit(USER_MISTAKE)
 
 
-def _refuse_forecast_options(*values: float | None) -> None:
+def _print_next(manifest: str, planned: DryRun, given: options.Given) -> None:
+    """What comes after a plan: measuring, then the run."""
+    if planned.forecast is None and given.flags["engine"] is None:
+        words = ["try", manifest, *given.words(*options.OF_MODELS)]
+    else:
+        of_run = ("engine", *options.OF_MODELS, "shard_size", "limit", "workers", "gpus_per_worker")
+        words = ["run", manifest, "--output", "out", *given.words(*of_run)]
+    echo(next_command(*words))
+
+
+def _refuse_forecast_options(given: options.Given) -> None:
     """
     Raises:
         UserError: an option is given that only a forecast reads, and there is none.
     """
     from pipeline.errors import UserError
+    from pipeline.settings.loading import flag_of
 
-    names = ("--price", "--workers", "--gpus-per-worker")
-    given = [name for name, value in zip(names, values, strict=True) if value is not None]
-    if given:
+    names = [flag_of(name) for name in OF_FORECASTS if given.flags[name] is not None]
+    if names:
         raise UserError(
-            f"{', '.join(given)}: only a forecast needs this; give --from TRIAL or --from OUTPUT, "
+            f"{', '.join(names)}: only a forecast needs this; give --from TRIAL or --from OUTPUT, "
             "too (`muse-batch try` makes a trial), or leave it out"
         )
 

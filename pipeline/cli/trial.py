@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import echo, reported_errors, warn
+from pipeline.cli.console import echo, next_command, reported_errors, warn
 
 if TYPE_CHECKING:
     from pipeline.forecast.trial import Trial
 
 
+@options.takes_settings(*options.OF_MODELS)
 def try_(
     manifest: options.Manifest,
     output: Annotated[
@@ -23,37 +24,21 @@ def try_(
         Optional[str],
         typer.Option(help="Rows of the manifest, from 0, comma-separated; else one per emotion."),
     ] = None,
-    model: options.Model = None,
-    guide: options.Guide = None,
-    judge: options.Judge = None,
-    emotions: options.Emotions = None,
-    allow_columns: options.AllowColumns = False,
-    batch_size: options.BatchSize = None,
-    seed: options.Seed = None,
-    config: options.ConfigFile = None,
-    set_: options.Set = None,
+    *,
+    given: options.Given,
 ) -> None:
     """Make a few images of MANIFEST with the real models, here and now, and measure them."""
     with reported_errors():
         from pipeline.forecast.trial import run_trial
-        from pipeline.settings import load_config
         from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
 
-        flags = options.flags(
-            emotions,
-            model=model,
-            guide=guide,
-            judge=judge,
-            batch_size=batch_size,
-            seed=seed,
-            allow_columns=allow_columns or None,
-        )
-        settings = load_config(config, set_ or [], flags)
+        settings = given.load()
         where = location(output)
         trial = run_trial(normalized(manifest), where, settings, _numbers(rows), warn)
     print_trial(trial)
-    echo(f"look at {trial.page}; then: muse-batch plan {manifest} --from {output}")
+    words = given.words(*options.OF_MODELS)
+    echo(f"Look at {trial.page}\n{next_command('plan', manifest, '--from', output, *words)}")
 
 
 def _numbers(rows: str | None) -> list[int] | None:

@@ -130,7 +130,7 @@ def _build(
         given.assign(assignment)
     for name, value in flags.items():
         if value is not None:
-            given.add({name: value}, FLAGS.get(name) or f"--{name.replace('_', '-')}")
+            given.add({name: value}, flag_of(name))
     # Hidden fields would be accepted by the schema; to users they are unknown.
     values = {key: value for key, value in given.values.items() if key not in hidden}
     errors = [unknown(schema, key, given.values[key]) for key in given.values.keys() - values]
@@ -142,6 +142,11 @@ def _build(
         lines = [f"{given.source_of(key)}: {text}" for key, text in errors]
         raise UserError("\n".join(dict.fromkeys(lines)))
     return settings
+
+
+def flag_of(name: str) -> str:
+    """The option of a command that gives a setting."""
+    return FLAGS.get(name) or f"--{name.replace('_', '-')}"
 
 
 def _parsed(text: str) -> Any:
