@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from pipeline.cli import classifiers, corpora, example, looking, manifests, runs, settings, trial
+from pipeline.cli import classifiers, runs, settings, trial
+from pipeline.cli.corpora import corpora, looking
+from pipeline.cli.manifests import example, manifests
 from pipeline.watch.log_output import LEVELS, set_up
 
 

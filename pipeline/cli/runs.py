@@ -10,8 +10,8 @@ import typer
 
 from pipeline.cli import options
 from pipeline.cli.console import FAILED, USER_MISTAKE, echo, next_command, reported_errors, warn
-from pipeline.cli.endings import print_endings
-from pipeline.cli.plan_table import print_plan
+from pipeline.cli.corpora.endings import print_endings
+from pipeline.cli.manifests.plan_table import print_plan
 
 if TYPE_CHECKING:
     from pipeline.planning.dry_run import DryRun

@@ -8,7 +8,7 @@ import typer
 
 from pipeline.cli import options
 from pipeline.cli.console import echo, reported_errors, warn
-from pipeline.cli.endings import print_endings
+from pipeline.cli.corpora.endings import print_endings
 
 
 def refilter(

@@ -11,7 +11,7 @@ import typer
 
 from pipeline.cli import options
 from pipeline.cli.console import USER_MISTAKE, echo, next_command, reported_errors, warn
-from pipeline.cli.manifest_tables import print_summary
+from pipeline.cli.manifests.manifest_tables import print_summary
 from pipeline.cli.tables import print_counts
 
 if TYPE_CHECKING:

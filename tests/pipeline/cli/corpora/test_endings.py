@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.cli.endings import print_endings
+from pipeline.cli.corpora.endings import print_endings
 
 
 def _group(requests, reason, **more):

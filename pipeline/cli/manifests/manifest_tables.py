@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipeline.cli.console import echo
-from pipeline.cli.plan_table import image_facts, print_requests, print_sizes
+from pipeline.cli.manifests.plan_table import image_facts, print_requests, print_sizes
 from pipeline.cli.tables import WIDTH, print_counts, print_facts
 
 if TYPE_CHECKING:

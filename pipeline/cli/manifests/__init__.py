@@ -1,0 +1,1 @@
+"""Commands on manifests: what is to be made, in words and numbers."""
