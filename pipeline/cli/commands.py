@@ -42,6 +42,7 @@ app = typer.Typer(
 )
 
 for command in (
+    example.example,
     runs.run,
     runs.plan,
     runs.status,
@@ -55,7 +56,6 @@ for command in (
     corpora.export,
     corpora.publish,
     settings.config,
-    example.example,
 ):
     app.command(cls=Command)(command)
 

@@ -98,7 +98,7 @@ def load(
 
     Raises:
         UserError: an unreadable file; or all unknown keys (with the nearest known one), wrong types
-            and values out of range at once, a line each.
+            and values out of range at once, a line each; or an assignment that a flag contradicts.
     """
     given = Given()
     if file is not None:
@@ -129,8 +129,13 @@ def _build(
     for assignment in assignments:
         given.assign(assignment)
     for name, value in flags.items():
-        if value is not None:
-            given.add({name: value}, flag_of(name))
+        if value is None:
+            continue
+        if given.sources.get(name) == "--set" and given.values[name] != value:
+            raise UserError(
+                f"{flag_of(name)} {value} and --set {name}={given.values[name]}: give one of them"
+            )
+        given.add({name: value}, flag_of(name))
     # Hidden fields would be accepted by the schema; to users they are unknown.
     values = {key: value for key, value in given.values.items() if key not in hidden}
     errors = [unknown(schema, key, given.values[key]) for key in given.values.keys() - values]

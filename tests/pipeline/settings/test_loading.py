@@ -64,3 +64,9 @@ def test_files_that_are_no_config(tmp_path):
     for name in ("binary.toml", "pipe.toml", ".", "none.toml"):
         with pytest.raises(UserError, match="cannot be read"):
             load_config(tmp_path / name, [], {})
+
+
+def test_a_flag_and_an_assignment_that_contradict_are_not_chosen_between():
+    with pytest.raises(UserError, match="--seed 1 and --set seed=2: give one of them"):
+        load_config(None, ["seed=2"], {"seed": 1})
+    assert load_config(None, ["seed=2"], {"seed": 2}).seed == 2

@@ -14,6 +14,9 @@ def test_commands_on_corpora_report_what_they_did(tmp_path, monkeypatch):
     done = drive.command("refilter", out, "--min-confidence", 0.1, "--output", late)
     assert done.returncode == 0, done.stderr
     assert "12 requests: " in done.stdout
+    assert "same samples" not in done.stderr
+    done = drive.command("refilter", out, "--output", tmp_path / "same")
+    assert "warning: no threshold and no flags are given" in done.stderr
     other = [*run, "--seed", 1]
     other[other.index(out)] = more
     assert drive.command(*other).returncode == 1
