@@ -108,7 +108,8 @@ class Survey:
         values, where = item.values, location(source, item)
         if self._is_skipped(source, item, where):
             return Entry(())
-        found, targets = list(self._problems(item, where)), []
+        found = list(self._problems(item, where))
+        targets: list[Target] = []
         try:
             targets = row_targets(values.get(schema.EMOTION), self.recipe.labels)
         except ValueError as error:

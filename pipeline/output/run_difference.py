@@ -52,15 +52,13 @@ def _of_manifests(before: RunFile, now: RunFile) -> Iterator[str]:
         yield f"manifest: {now.manifest} has changed: as many rows ({new}), with other content"
     else:
         yield f"manifest: {now.manifest} has changed: {old} -> {new}"
-    columns = _columns(before), _columns(now)
-    if columns[0] is None or columns[1] is None:
+    earlier, later = _columns(before), _columns(now)
+    if earlier is None or later is None:
         return
-    for verb, names in (
-        ("lacks", [name for name in columns[0] if name not in columns[1]]),
-        ("has the new", [name for name in columns[1] if name not in columns[0]]),
-    ):
-        if names:
-            yield f"manifest: {now.manifest} {verb} column(s) {', '.join(names)}"
+    if gone := [name for name in earlier if name not in later]:
+        yield f"manifest: {now.manifest} lacks column(s) {', '.join(gone)}"
+    if added := [name for name in later if name not in earlier]:
+        yield f"manifest: {now.manifest} has the new column(s) {', '.join(added)}"
 
 
 def _columns(run: RunFile) -> list[str] | None:
