@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 PASSING = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Flags that `submit` does not know are those of `run`."""
 
+RETRIES = 3
+"""Resubmissions of a killed job, unless another number is given."""
+
 LIVE = ("PENDING", "RUNNING")
 
 
@@ -223,13 +226,16 @@ def submit(
     runtime_env: Annotated[
         Optional[Path], typer.Option(help="YAML file with Ray's runtime environment.")
     ] = None,
-    retries: Annotated[int, typer.Option(help="Maximum resubmissions of a killed job.", min=0)] = 3,
+    retries: Annotated[
+        Optional[int], typer.Option(help="Maximum resubmissions of a killed job: 3.", min=0)
+    ] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not follow the job.")] = False,
     stop_: Annotated[bool, typer.Option("--stop", help="Stop the job that makes OUTPUT.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the command.")] = False,
 ) -> None:
     """Run on a Ray cluster. All other flags are those of `run`; the same command resumes it."""
     try:
+        refuse_contradictions(stop_, dry_run, no_wait, retries)
         check_flags(context.args)
         first = plan(manifest, output, context.args, address, working_dir, _yaml(runtime_env))
         if dry_run:
@@ -243,7 +249,11 @@ def submit(
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        code = stop(client, first) if stop_ else follow_to_end(client, first, not no_wait, retries)
+        if stop_:
+            code = stop(client, first)
+        else:
+            more = RETRIES if retries is None else retries
+            code = follow_to_end(client, first, not no_wait, more)
     except (OSError, RuntimeError, RayError) as error:
         echo(
             f"stopped: the cluster no longer answers ({error}); the job may go on. The same "
@@ -259,6 +269,17 @@ def submit(
         )
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(code)
+
+
+def refuse_contradictions(stop_: bool, dry_run: bool, no_wait: bool, retries: int | None) -> None:
+    """
+    Raises:
+        ValueError: an option is given that has no effect beside another one.
+    """
+    if stop_ and (dry_run or no_wait or retries is not None):
+        raise ValueError("--stop submits nothing: leave --dry-run, --no-wait and --retries out")
+    if no_wait and retries is not None:
+        raise ValueError("--retries needs this command to follow the job: leave --no-wait out")
 
 
 def check_flags(flags: Sequence[str]) -> None:

@@ -103,6 +103,14 @@ def test_the_job_is_named_after_its_output():
             ["/m.parquet", "-o", "/out", "--address", "http://127.0.0.1:9"],
             "no Ray dashboard answers there",
         ),
+        (
+            ["/m.parquet", "-o", "/out", "--address", ADDRESS, "--stop", "--dry-run"],
+            "--stop submits nothing: leave --dry-run",
+        ),
+        (
+            ["/m.parquet", "-o", "/out", "--address", ADDRESS, "--no-wait", "--retries", "1"],
+            "--retries needs this command to follow the job",
+        ),
     ],
 )
 def test_refuses_what_cannot_work(arguments, message):
