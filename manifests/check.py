@@ -82,16 +82,20 @@ class Problem:
 
 class ManifestError(Exception):
     """The manifest cannot be used; `problems` says why, `more` counts those beyond the first
-    `MAX_PROBLEMS`."""
+    `MAX_PROBLEMS`, `notes` says what else helps."""
 
-    def __init__(self, path: str, problems: Sequence[Problem], more: int = 0):
+    def __init__(
+        self, path: str, problems: Sequence[Problem], more: int = 0, notes: Sequence[str] = ()
+    ):
         self.path, self.problems, self.more = path, list(problems), more
+        self.notes = list(notes)
         lines = [
             f"{path}: {len(problems) + more} problem(s)",
             *(f"  {problem}" for problem in problems),
         ]
         if more:
             lines.append(f"  and {more} more")
+        lines += [f"  note: {note}" for note in notes]
         super().__init__("\n".join(lines))
 
 

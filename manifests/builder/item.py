@@ -129,8 +129,7 @@ class Problems:
             ManifestError: there are problems.
         """
         if self.first:
-            guesses = [SourceProblem(None, None, f"note: {note}") for note in notes]
-            raise ManifestError(self.path, [*self.first, *guesses], self.more)
+            raise ManifestError(self.path, self.first, self.more, notes)
 
 
 def location(source: Source, item: Item) -> str:

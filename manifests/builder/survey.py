@@ -175,6 +175,9 @@ class Survey:
             return
         for column, message in found:
             problems.add(item.place, column, message)
+        # Its id is one that no other item may have, either.
+        if (own := item.values.get(schema.ID)) is not None:
+            self._ids.setdefault(str(own), where)
 
     def _image_problem(self, source: Source, values: Mapping[str, Any]) -> str | None:
         """Why the image of an item cannot be used, as far as that is known here."""

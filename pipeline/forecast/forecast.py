@@ -102,7 +102,9 @@ def forecast(
     seconds = Range(busy.low + start, busy.middle + start, busy.high + start)
     gpu_hours = seconds.times(workers * gpus_per_worker / 3600)
     cost = None if price is None or not gpus_per_worker else gpu_hours.times(price)
-    basis = f"{measured.requests} requests in {len(measured.seconds)} batches of {measured.source}"
+    basis = (
+        f"{measured.requests} requests in {len(measured.seconds)} batch(es) of {measured.source}"
+    )
     caveats = list(measured.caveats)
     if len(measured.seconds) < FEW_BATCHES:
         caveats.append(f"fewer than {FEW_BATCHES} batches were measured: the range is a guess")

@@ -42,7 +42,7 @@ def fetched_manifest(
             with built_manifest(local, config, warn) as built:
                 yield built
     except ManifestError as error:
-        raise ManifestError(public(path), error.problems, error.more) from None
+        raise ManifestError(public(path), error.problems, error.more, error.notes) from None
     except FileNotFoundError as error:
         if not is_url(path):
             raise

@@ -115,9 +115,9 @@ def _conflict(path: str, found: pa.Schema, name: str, values: Values) -> SourceE
     for place, value in values:
         try:
             found = _unified(found, pa.field(name, pa.array([value]).type))
-        except NO_TYPE:
+        except NO_TYPE as error:
             message = f"is {shown(value)}, which no column can hold; write it as text"
-            if name in found.names:
+            if name in found.names and not isinstance(error, OverflowError):
                 kind = found.field(name).type
                 message = f"is {shown(value)}, but {kind} in {before}; write one type in all lines"
             return refuse(path, message, name, place)

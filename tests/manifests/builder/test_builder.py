@@ -174,7 +174,7 @@ def test_every_problem_of_a_source_is_named_by_place_and_column(tmp_path, make):
     with pytest.raises(ManifestError) as caught:
         make("t.csv", weights_column="w")
     message = str(caught.value)
-    assert message.startswith("t.csv: 6 problem(s)\n")
+    assert message.startswith("t.csv: 7 problem(s)\n")
     assert "line 2, column 'emotion': unknown emotion 'awee'" in message
     assert "line 3, column 'id': '1' was used by t.csv line 2; ids must be unique" in message
     assert "line 3, column 'prompt': has the character U+0007" in message

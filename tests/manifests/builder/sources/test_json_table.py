@@ -28,7 +28,7 @@ def test_lines_of_json_keep_types_over_all_lines(read):
             '{"n": 1}\n{"n": 1180591620717411303424}',
             "line 2, column 'n': is 118.*, which no column",
         ),
-        ('{"n": 1}\n' * 1100 + '{"n": {}}', "line 1101, column 'n': is {}, but int64 in earlier"),
+        ('{"n": 1}\n' * 1100 + '{"n": {}}', "line 1101, column 'n': is {}, but int64 in line 1100"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_by_line(read, content, problem):

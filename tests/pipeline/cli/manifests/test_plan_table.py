@@ -35,7 +35,12 @@ def test_requests_by_emotion_and_task_batches_shards_and_images(tmp_path):
     assert facts in " ".join(lines)
     assert "8 x 8 1" in lines
     assert "\x1b" not in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    *tables, last = done.stdout.splitlines()
+    assert max(map(len, tables)) <= 80
+    # A command is not broken, so that it can be copied.
+    assert last.startswith(
+        f"Next: muse-batch run {tmp_path / 'm.parquet'} --output out --engine nu"
+    )
 
 
 def test_many_mixtures_are_summed_up(tmp_path):
