@@ -154,6 +154,15 @@ def refilter(
     return counts
 
 
+def _completed(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with those that they lack, in their tables too."""
+    completed = {**defaults, **config}
+    for name, table in defaults.items():
+        if isinstance(table, Mapping) and isinstance(config.get(name), Mapping):
+            completed[name] = _completed(config[name], table)
+    return completed
+
+
 def _flags(by_hand: Location | None, run: RunFile) -> Flags:
     """
     Raises:
@@ -170,7 +179,7 @@ def _check_settings(source: Location, run: RunFile, config: Config, schema: pa.S
     """Refuse settings that would need new images or scores that are not there."""
     stored = as_stored(as_dict(config))
     # A corpus of an earlier version lacks the settings that have come since.
-    before = {**stored, **run.config}
+    before = _completed(run.config, as_stored(as_dict(Config())))
     fixed = [key for key in stored if key not in LATE and stored[key] != before[key]]
     if fixed:
         raise UserError(

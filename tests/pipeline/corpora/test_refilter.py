@@ -1,12 +1,14 @@
 """Thresholds applied late, on corpora of the null engine."""
 
 import tarfile
+from dataclasses import replace
 
 import pytest
 
 from pipeline.corpora.refilter import refilter
 from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
+from pipeline.output.run_file import read_run, write_run
 from pipeline.storage.files import read_json
 from tests.support.corpora import contents_of, fail_on_warning, rows_of
 
@@ -106,6 +108,17 @@ def test_what_needs_new_images_is_refused(make_corpus, tmp_path):
         refilter(tmp_path, tmp_path / "late", [], {}, fail_on_warning)
     with pytest.raises(UserError, match="holds another run, which differs in"):
         refilter(out, out, [], {"min_confidence": 0.9}, fail_on_warning)
+
+
+def test_settings_that_have_come_since_are_not_taken_for_changes(make_corpus, tmp_path):
+    out = make_corpus()
+    run = read_run(out)
+    method = {name: value for name, value in run.config["method"].items() if name != "steps"}
+    earlier = {name: value for name, value in run.config.items() if name != "report"}
+    write_run(out, replace(run, config={**earlier, "method": method}))
+    refilter(out, tmp_path / "late", [], {"min_confidence": 0.6}, fail_on_warning)
+    with pytest.raises(UserError, match="method: cannot be changed without new images"):
+        refilter(out, tmp_path / "other", ["method.steps=7"], {}, fail_on_warning)
 
 
 def test_a_quota_by_a_column_that_is_not_there_is_refused(make_corpus, tmp_path):
