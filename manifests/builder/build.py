@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ ITEMS_AT_ONCE = 32
 SOURCE_ID = "source_id"
 """The id of the item, where several rows were made of it."""
 
+ROWS_BETWEEN_CALLS = 10_000
+
 MAX_ROWS = 10_000_000
 """Rows of a manifest that is made of more than one row for an item."""
 
@@ -39,6 +41,7 @@ def build(
     image_problem: ImageProblem | None = None,
     force: bool = False,
     base: str | None = None,
+    on_rows: Callable[[int], None] = lambda _: None,
 ) -> Built:
     """Write a manifest of what the sources hold, whole or not at all.
 
@@ -48,6 +51,7 @@ def build(
         force: replace a file that is there.
         base: paths of images in or below this folder become relative to it, others absolute; by
             default the folder of the output.
+        on_rows: is called now and then with the number of rows that are written.
 
     Raises:
         ManifestError: a source cannot be used, with all its problems; nothing is left to make; or
@@ -65,6 +69,8 @@ def build(
         for source in sources:
             for row in work.rows(source, chosen):
                 writer.add(row)
+                if writer.rows % ROWS_BETWEEN_CALLS == 0:
+                    on_rows(writer.rows)
         if next(chosen, None) is not None:
             raise refuse(sources[-1].path, "was changed while it was read; start again")
         if not writer.rows:

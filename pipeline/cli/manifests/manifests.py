@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from manifests.builder.recipe import Built, Captioner
 
 LINE_SECONDS = 10.0
-"""Seconds between two lines on the progress of captions."""
+"""Seconds between two lines on the progress of captions and rows."""
 
 OPEN = "(each of the run's)"
 """The emotion of rows that leave it open."""
@@ -53,7 +53,7 @@ def build(
         typer.Option("--map", help="A column by its name, as prompt=caption; id= for none."),
     ] = None,
     replicates: Annotated[
-        int, typer.Option(min=1, max=100_000, help="Rows for each item and emotion.")
+        int, typer.Option(min=1, max=10_000, help="Rows for each item and emotion.")
     ] = 1,
     balanced: Annotated[
         bool, typer.Option("--balanced", help="The same number of rows for each emotion.")
@@ -108,7 +108,15 @@ def build(
             raise UserError(f"--map {map_[0]}: a .txt has no columns; leave it out")
         model = _with_progress(FolderCaptioner(captioner)) if captioner else None
         check = ImageCheck(os.path.sep, Images())
-        built = build_manifest(opened, output, recipe, model, check.problem_of, force)
+        built = build_manifest(
+            opened,
+            output,
+            recipe,
+            model,
+            check.problem_of,
+            force,
+            on_rows=_progress("rows written"),
+        )
     _print_built(output, built, labels)
 
 
@@ -152,18 +160,29 @@ def check(manifest: options.Manifest, *, given: options.Given) -> None:
 
 def _with_progress(captioner: Captioner) -> Captioner:
     """The same captioner, which says now and then how many captions it has made."""
-    made, last = 0, time.monotonic()
+    made, tell = 0, _progress("captions made")
 
     def call(images: Sequence[str | bytes]) -> list[str]:
-        nonlocal made, last
+        nonlocal made
         captions = captioner(images)
         made += len(captions)
-        if time.monotonic() - last >= LINE_SECONDS:
-            last = time.monotonic()
-            echo(f"{made:,} captions made", err=True)
+        tell(made)
         return captions
 
     return call
+
+
+def _progress(what: str) -> Callable[[int], None]:
+    """Prints how many there are, if the last line was some time ago."""
+    last = time.monotonic()
+
+    def tell(count: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_SECONDS:
+            last = time.monotonic()
+            echo(f"{count:,} {what}", err=True)
+
+    return tell
 
 
 def _print_built(output: str, built: Built, labels: Sequence[str]) -> None:

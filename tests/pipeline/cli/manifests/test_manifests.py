@@ -34,6 +34,13 @@ def test_build_prints_what_it_made_by_emotion_and_task(here):
     assert max(map(len, table.splitlines())) <= 80
 
 
+def test_a_large_manifest_says_how_far_it_is(here, monkeypatch):
+    monkeypatch.setattr("pipeline.cli.manifests.manifests.LINE_SECONDS", 0.0)
+    monkeypatch.setattr("manifests.builder.build.ROWS_BETWEEN_CALLS", 6)
+    done = drive.command("manifest", "build", "prompts.txt", "-o", "m.parquet", "--replicates", 7)
+    assert done.stderr == "6 rows written\n12 rows written\n"
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
