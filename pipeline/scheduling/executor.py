@@ -109,6 +109,10 @@ class Executor(Protocol):
 
 def last_line(error: BaseException) -> str:
     """The last line of an error's message, or of the message of what caused it."""
-    text = str(getattr(error, "cause", None) or error)
+    cause = getattr(error, "cause", None) or error
+    text = str(cause)
+    if isinstance(cause, OSError) and cause.strerror:
+        # Without its number.
+        text = cause.strerror + (f": {cause.filename}" if cause.filename else "")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

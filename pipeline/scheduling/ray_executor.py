@@ -234,8 +234,9 @@ def _check_reachable(address: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=SOCKET_TIMEOUT_S).close()
     except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
         raise UserError(
-            f"--address {address!r}: cannot connect ({error}); is the head node up?"
+            f"--address {address!r}: cannot connect ({why}); is the head node up?"
         ) from None
 
 

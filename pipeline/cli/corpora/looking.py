@@ -47,10 +47,9 @@ def report(
     """Write report.html of the run in OUTPUT, complete or in progress: one page, no network."""
     with reported_errors():
         from pipeline.report.build import write_report
-        from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
 
-        path = write_report(location(output), normalized(manifest) if manifest else None)
+        path = write_report(location(output), _existing(manifest))
     echo(f"{path}: written; open it in a browser")
 
 
@@ -69,14 +68,32 @@ def view(
     """Browse OUTPUT in a local page: filter, sort, open and flag samples. Ctrl-C ends it."""
     with reported_errors():
         from pipeline.corpora.flags import FLAGS_FILE
-        from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
         from pipeline.view.browser import Browser
         from pipeline.view.server import serve
 
         where = location(output)
         path = location(flags) if flags else where / FLAGS_FILE
-        browser = Browser(where, path, normalized(manifest) if manifest else None)
+        browser = Browser(where, path, _existing(manifest))
         # Ctrl-C is how this command ends.
         with suppress(KeyboardInterrupt):
             serve(browser, port, lambda url: echo(f"{output}: open {url}\nCtrl-C ends this."))
+
+
+def _existing(manifest: str | None) -> str | None:
+    """The address of `--manifest`.
+
+    Raises:
+        UserError: there is no such file on this machine.
+    """
+    import os
+
+    from pipeline.errors import UserError
+    from pipeline.storage.addresses import normalized
+
+    if manifest is None:
+        return None
+    path = normalized(manifest)
+    if "://" not in path and not os.path.exists(path):
+        raise UserError(f"--manifest {manifest}: does not exist; check the path")
+    return path

@@ -8,7 +8,9 @@ from pipeline.scheduling.executor import last_line
     [
         (ValueError("a\n  the cause\n\n"), "the cause"),
         (ValueError(), "ValueError"),
-        (OSError(28, "No space left"), "[Errno 28] No space left"),
+        (OSError(28, "No space left"), "No space left"),
+        (OSError(28, "No space left", "/disk/x"), "No space left: /disk/x"),
+        (OSError("no such thing"), "no such thing"),
     ],
 )
 def test_of_an_error_the_last_line_is_reported(error, expected):

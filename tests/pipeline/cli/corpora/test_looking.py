@@ -30,6 +30,13 @@ def test_report_says_where_it_is(make_corpus):
     assert (out / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize("command", ["report", "view"])
+def test_a_manifest_that_is_not_there_is_refused(make_corpus, command):
+    done = drive.command(command, make_corpus(), "--manifest", "gone.parquet")
+    assert done.returncode == 2
+    assert "--manifest gone.parquet: does not exist" in done.stderr
+
+
 def test_a_port_that_is_taken_is_named(make_corpus):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
