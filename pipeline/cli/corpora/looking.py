@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import echo, reported_errors
+from pipeline.cli.console import echo, next_command, reported_errors
 
 
 def show(
@@ -78,6 +78,8 @@ def view(
         # Ctrl-C is how this command ends.
         with suppress(KeyboardInterrupt):
             serve(browser, port, lambda url: echo(f"{output}: open {url}\nCtrl-C ends this."))
+        if path.exists():
+            echo(next_command("refilter", output, "--flags", str(path), "--output", "picked"))
 
 
 def _existing(manifest: str | None) -> str | None:

@@ -49,7 +49,9 @@ def test_a_port_that_is_taken_is_named(make_corpus):
 @pytest.mark.faults
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_page_is_served_until_a_signal_comes(make_corpus, number):
-    words = [sys.executable, "-m", "pipeline", "view", str(make_corpus())]
+    out = make_corpus()
+    write_flags(out / "flags.parquet", Flags(read_run(out).fingerprint, {}))
+    words = [sys.executable, "-m", "pipeline", "view", str(out)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as view:
         try:
             url = re.search(r"http://127\.0\.0\.1:\d+/\S+/", view.stdout.readline())[0]
@@ -58,6 +60,8 @@ def test_the_page_is_served_until_a_signal_comes(make_corpus, number):
             view.send_signal(number)
             assert view.wait(drive.TIMEOUT_S) == 0
             assert view.stderr.read() == ""
+            refilter = f"refilter {out} --flags {out}/flags.parquet --output picked"
+            assert view.stdout.read().splitlines()[-1] == f"Next: muse-batch {refilter}"
         finally:
             view.kill()
 
