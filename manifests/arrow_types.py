@@ -227,4 +227,6 @@ TYPES = {
     schema.ID: (_is_id, "string or integer"),
     schema.SEED: (_is_whole_number, "integer (in pandas .astype('Int64'))"),
     schema.NEGATIVE: (kinds.is_string, "string"),
+    schema.WIDTH: (_is_whole_number, "integer (in pandas .astype('Int64'))"),
+    schema.HEIGHT: (_is_whole_number, "integer (in pandas .astype('Int64'))"),
 }

@@ -21,6 +21,9 @@ MAX_PROBLEMS = 50
 MAX_PROMPT, MAX_ID, MAX_NAME = 10_000, 512, 4_096
 """Characters of a prompt, of an id, and of a path or URL."""
 
+MAX_PIXELS = 65_535
+"""Of a side of an image."""
+
 NO_CONTROL = ("Cc",)
 NO_FORMAT = ("Cc", "Cf", "Zl", "Zp", "Co", "Cn")
 """Unicode categories that are refused: control characters; for names also those that hide or
@@ -154,6 +157,7 @@ def parse_row(
         report(schema.ID, "is empty; give a name, or leave the column out")
     elif own is not None and ids is not None:
         ids.add(str(own), number)
+    size = _size(values.get(schema.WIDTH), values.get(schema.HEIGHT), report)
     emotions = tuple(_emotions(values.get(schema.EMOTION), labels, report))
     if problems:
         return None, problems
@@ -166,6 +170,7 @@ def parse_row(
         seed=None if seed is None else int(seed),
         negative_prompt=values.get(schema.NEGATIVE),
         extra={name: value for name, value in values.items() if name not in schema.COLUMNS},
+        size=size,
     )
     return row, []
 
@@ -187,6 +192,21 @@ def _image(value: Any, report: REPORT) -> str | bytes | None:
     elif isinstance(value, str) and (problem := text_problem(value, MAX_NAME, NO_CONTROL)):
         report(schema.IMAGE, problem)
     return value
+
+
+def _size(width: Any, height: Any, report: REPORT) -> tuple[int, int] | None:
+    """Width and height of the images to make; None if the row does not say."""
+    if width is None and height is None:
+        return None
+    is_whole = True
+    for column, value in ((schema.WIDTH, width), (schema.HEIGHT, height)):
+        if value is None:
+            report(column, "is missing beside the other side; give both, or neither")
+            is_whole = False
+        elif not 1 <= value <= MAX_PIXELS:
+            report(column, f"is {value}; give the pixels of the images to make")
+            is_whole = False
+    return (int(width), int(height)) if is_whole else None
 
 
 def _emotions(value: Any, labels: Sequence[str], report: REPORT) -> Iterator[Mapping[str, float]]:

@@ -20,6 +20,12 @@ from manifests.schema import Row
 
 ROWS_AT_ONCE = 512
 
+SideProblems = Callable[[int, int], Mapping[str, str]]
+"""What is wrong with images of a width and a height, by column; empty if nothing is."""
+
+OTHER_SIZE = "rename the column if it is not the size of the images to make"
+"""The remedy where tables of photographs have their sizes in the columns."""
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -78,6 +84,7 @@ def check(
     on_row: Callable[[Row], None] | None = None,
     allow_columns: bool = False,
     max_problems: int = MAX_PROBLEMS,
+    side_problems: SideProblems | None = None,
 ) -> Manifest:
     """Read the whole manifest once and report everything that is wrong with it.
 
@@ -87,6 +94,7 @@ def check(
         on_row: called with every valid row, in order.
         allow_columns: accept further columns whose names look like a mistake for one of ours.
         max_problems: how many problems are listed; the rest are counted.
+        side_problems: what is wrong with the size of a row's images; None if any is accepted.
 
     Raises:
         ManifestError: with all problems, by row and column.
@@ -99,7 +107,12 @@ def check(
         problems += [] if allow_columns else _intended_columns(file.plain.names)
     for number, row, found in read_rows(path, labels, ids):
         rows = number + 1
-        if row is not None:
+        if row is not None and row.size is not None and side_problems is not None:
+            wrong = side_problems(*row.size).items()
+            found = [
+                Problem(number, column, f"{problem}; {OTHER_SIZE}") for column, problem in wrong
+            ]
+        if row is not None and not found:
             requests += len(row.emotions) or default_emotions
             if on_row is not None:
                 on_row(row)

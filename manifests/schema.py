@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
-PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE = (
+PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE, WIDTH, HEIGHT = (
     "prompt",
     "image",
     "emotion",
     "id",
     "seed",
     "negative_prompt",
+    "width",
+    "height",
 )
-COLUMNS = (PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE)
+COLUMNS = (PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE, WIDTH, HEIGHT)
 
 LEAST_LIKENESS = 0.8
 """Ratio of `difflib` from which a name is a misspelled one: one letter of five."""
@@ -60,6 +62,7 @@ class Row:
         seed: the row's own seed, or None.
         negative_prompt: what to lead away from; None if the row names nothing.
         extra: every further column, as it was read.
+        size: width and height of the images to make; None if the row does not say.
     """
 
     number: int
@@ -70,6 +73,7 @@ class Row:
     seed: int | None
     negative_prompt: str | None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
 
 
 def intended_column(name: str, present: Sequence[str]) -> str | None:

@@ -19,13 +19,12 @@ from muse.diffusion.backbones.base import Backbone, move
 from muse.emotions import MIKELS, Taxonomy
 from muse.emotions.probabilities import Probabilities
 from muse.engine import MuseEngine
-from muse.fitting import Resize
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.phases import OnStep
 from muse.request import Request, Sample, Trace
 from muse.row import Row
-from muse.sizes import by_size
+from muse.sizes import Resize, by_size
 
 Callback = Callable[["MusePipeline", int, int, dict[str, Any]], "dict[str, Any] | None"]
 """(pipeline, step, timestep, {"row", "latents"}) -> the latents to go on with, or None."""

@@ -11,11 +11,11 @@ from PIL import Image
 from pydantic import ValidationError
 
 from muse.emotions import Target, Taxonomy
-from muse.fitting import Resize, box_of, fit_image
+from muse.fitting import box_of, fit_image
 from muse.images import UnreadableImageError, decode, to_srgb, to_tensor
 from muse.method import Method
 from muse.request import Request
-from muse.sizes import ModelSizes, Size
+from muse.sizes import ModelSizes, Resize, Size
 
 Emotion = str | Mapping[str, float] | Target
 """The name of an emotion, the weights of a mixture by name, or a target."""

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from PIL import Image
 
-from muse.sizes import ModelSizes, Size
-
-Resize = Literal["fit", "crop", "pad", "stretch"]
-"""How a picture gets the size of a model's images (see `fit_image`)."""
+from muse.sizes import ModelSizes, Resize, Size
 
 
 @dataclass(frozen=True)

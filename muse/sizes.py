@@ -9,7 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
+
+Resize = Literal["fit", "crop", "pad", "stretch"]
+"""How a picture gets the size of a model's images (see `muse.fitting.fit_image`)."""
 
 STEPS_A_SIDE = 16
 """Buckets differ by this part of a side at least: 64 pixels for a model of 1024, as SDXL's do."""
@@ -50,7 +53,7 @@ class ModelSizes:
 
         None if they do not say how large the model's images are.
         """
-        cells, blocks = _sides(network.get("sample_size")), vae.get("block_out_channels")
+        cells, blocks = sides(network.get("sample_size")), vae.get("block_out_channels")
         if cells is None or not isinstance(blocks, Sequence):
             return None
         # Each block of the VAE but the last halves the image.
@@ -77,14 +80,17 @@ class ModelSizes:
         nearest = f"{below}" if pixels < below or above == below else f"{below} or {above}"
         return f"is {pixels}; this model takes multiples of {self.multiple}: give {nearest}"
 
+    def side_problems(self, width: int, height: int) -> dict[str, str]:
+        """Why the model makes no image of this size, by side; empty if it does."""
+        if Size(width, height) == self.own:
+            return {}
+        problems = {"width": self.problem(width), "height": self.problem(height)}
+        return {side: problem for side, problem in problems.items() if problem}
+
     def size_problem(self, size: Size) -> str | None:
-        """Why the model makes no image of this size; None if it does."""
-        if size == self.own:
-            return None
-        for name, pixels in (("width", size.width), ("height", size.height)):
-            if problem := self.problem(pixels):
-                return f"{name} {problem}"
-        return None
+        """The first of these, in words; None if there is none."""
+        problems = self.side_problems(size.width, size.height)
+        return next((f"{side} {problem}" for side, problem in problems.items()), None)
 
     @cached_property
     def buckets(self) -> Sequence[Size]:
@@ -118,7 +124,7 @@ class ModelSizes:
         return min(self.buckets, key=order)
 
 
-def _sides(cells: Any) -> tuple[int, int] | None:
+def sides(cells: Any) -> tuple[int, int] | None:
     """Height and width of latents as a configuration says: one number, or both."""
     if isinstance(cells, int):
         return cells, cells

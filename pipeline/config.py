@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from muse.method import Method
+from muse.sizes import Resize, Size
 from pipeline.config_models import ModelSettings
 from pipeline.config_tables import Faults, Images
 
@@ -110,6 +111,29 @@ class Config(ModelSettings):
     image_format: Literal["png", "jpg", "webp"] = Field(
         "png", description="`png` and `webp` are lossless; `jpg` has quality 95."
     )
+    width: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="Width of the images, pixels: a multiple of what `plan` names; 0 for the "
+        "model's own size, and for an edit a size of about its area and of the photograph's "
+        "aspect. The manifest's columns `width` and `height` go before.",
+    )
+    height: int = Field(
+        0, validate_default=True, ge=0, le=65_535, description="Height of the images, likewise."
+    )
+    resize: Resize = Field(
+        "fit",
+        description="How a photograph gets the size at which it is edited. `fit` scales it to the "
+        "size of the nearest aspect and cuts off what is left over, `pad` repeats its edges "
+        "instead, `stretch` scales width and height each by itself; `crop` takes the middle of it "
+        "at the model's own size.",
+    )
+    restore_size: bool = Field(
+        False,
+        description="Put each edit back to the size of its photograph: what padded it is cut "
+        "away, and what had been cut off lies around it as it was.",
+    )
     threads: int = Field(
         1,
         ge=1,
@@ -191,6 +215,18 @@ class Config(ModelSettings):
     method: Method = Field(default_factory=Method, description="The parameters of MUSE.")
     images: Images = Field(default_factory=Images, description="Limits of source images.")
     faults: SkipJsonSchema[Faults] = Field(default_factory=Faults)
+
+    @property
+    def size(self) -> Size | None:
+        """Of the images, where the settings give one."""
+        return Size(self.width, self.height) if self.width else None
+
+    @field_validator("height")
+    @classmethod
+    def _has_width(cls, height: int, info: ValidationInfo) -> int:
+        if bool(height) != bool(info.data.get("width")):
+            raise ValueError("width and height go together; give both, or neither")
+        return height
 
     @field_validator("max_cost")
     @classmethod

@@ -14,6 +14,7 @@ from pipeline.corpora.retry import finish_reopening
 from pipeline.generation.worker import Job
 from pipeline.index.build import clear_leftovers, conclude
 from pipeline.models.locate import CLASSIFIERS, Model, locate
+from pipeline.models.sizes import model_sizes
 from pipeline.output.contents import contents_of
 from pipeline.output.examine import examine_output
 from pipeline.output.extend import extend
@@ -95,6 +96,7 @@ def execute(
 
         # Locate the models, and hash them.
         models = locate(config)
+        model_sizes(config)
         of_models = classifier_warnings(_classifier_folders(models))
         of_rows = [*prompts.warnings, *emotions.warnings]
         for warning in (*of_models, *of_rows, *unused_settings(config)):

@@ -9,6 +9,12 @@ from typing import Any
 from manifests import schema
 from manifests.builder.item import refuse
 
+SIDES = (schema.WIDTH, schema.HEIGHT)
+"""The size of the images to make, which is written to a manifest by hand."""
+
+BUILT = tuple(column for column in schema.COLUMNS if column not in SIDES)
+"""The columns that are taken from a source."""
+
 
 def parse_mapping(assignments: Iterable[str]) -> dict[str, str]:
     """From `prompt=caption` and the like: our column to theirs, or to nothing, as in `id=`, where
@@ -22,10 +28,9 @@ def parse_mapping(assignments: Iterable[str]) -> dict[str, str]:
         ours, equals, theirs = (part.strip() for part in assignment.partition("="))
         if not equals:
             raise ValueError(f"--map {assignment}: write OURS=THEIRS, as in --map prompt=caption")
-        if ours not in schema.COLUMNS:
+        if ours not in BUILT:
             raise ValueError(
-                f"--map {assignment}: a manifest has no column {ours!r}; "
-                f"it has {', '.join(schema.COLUMNS)}"
+                f"--map {assignment}: no source gives a column {ours!r}; choose {', '.join(BUILT)}"
             )
         if ours in mapping:
             raise ValueError(f"--map {assignment}: {ours} is mapped twice; map it once")
@@ -51,6 +56,14 @@ def renames(
             message = f"--map {ours}={theirs}: no such column; {hint}it has {', '.join(names)}"
             raise refuse(path, message)
     renamed = {name: name for name in names}
+    for ours in SIDES:
+        if ours in names:
+            # Tables of photographs have their size in columns of these names.
+            renamed[ours] = f"picture_{ours}"
+            notes.append(
+                f"{path}: column {ours!r} was kept as picture_{ours}; the size of the images to "
+                "make is said by the settings, or by a parquet manifest"
+            )
     for ours, theirs in mapping.items():
         # What had our name before is not it: it is carried under another one.
         if ours in renamed and ours not in mapping.values():
@@ -90,7 +103,7 @@ def renamed_object(
     # First what the user says, then our own names, then names that resemble ours.
     keys = {ours: theirs for ours, theirs in mapping.items() if theirs in values}
     for name in names:
-        if name in schema.COLUMNS and name not in mapping:
+        if name in BUILT and name not in mapping:
             keys.setdefault(name, name)
     for column, candidates in _resembling(names, mapping).items():
         if column in mapping:
@@ -120,6 +133,6 @@ def _resembling(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, l
     found: dict[str, list[str]] = {}
     for name in names:
         column = schema.intended_column(name, names)
-        if column and name not in mapping.values():
+        if column in BUILT and name not in mapping.values():
             found.setdefault(column, []).append(name)
     return found

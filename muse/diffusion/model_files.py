@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from muse.sizes import sides
+
 FAMILIES = {
     "StableDiffusionPipeline": "unet",
     "StableDiffusionXLPipeline": "unet",
@@ -223,10 +225,10 @@ def _network_problems(
             "inpainting or for edits by instruction; give the text-to-image model of its family"
         )
     size = network.get("sample_size")
-    if network and not isinstance(size, int):
+    if network and sides(size) is None:
         yield (
-            f"the sample_size in {name}/config.json is {json.dumps(size)}; only square images can "
-            "be made: set it to one number, the side of the latents"
+            f"the sample_size in {name}/config.json is {json.dumps(size)}; set it to the side of "
+            "the latents of the model's own images, or to [height, width]"
         )
 
 

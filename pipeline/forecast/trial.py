@@ -168,6 +168,8 @@ def _entry(request: PlannedRequest, base: str) -> dict[str, Any]:
         "emotion": request.emotion,
         "seed": request.seed,
         "image": image,
+        "width": request.size and request.size.width,
+        "height": request.size and request.size.height,
     }
 
 

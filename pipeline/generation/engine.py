@@ -10,6 +10,7 @@ from PIL import Image
 
 from muse.emotions import Target
 from muse.fitting import FittedImage
+from muse.sizes import ModelSizes, Size
 from pipeline.planning.plan import PlannedRequest
 
 if TYPE_CHECKING:
@@ -25,16 +26,20 @@ class EngineInput:
         target: the emotion to evoke.
         source: the opened source image of an edit; None to generate.
         source_sha256: of the source image as it was encoded, as hex; None to generate.
+        size: of the image; None for the engine's own.
+        original: the encoded source image, where the edit will be put back to its size.
     """
 
     planned: PlannedRequest
     target: Target
     source: FittedImage | None
     source_sha256: str | None = None
+    size: Size | None = None
+    original: bytes = b""
 
     @property
     def image(self) -> Image.Image | None:
-        """The square to edit; None to generate."""
+        """The picture to edit, of the size of the request; None to generate."""
         return None if self.source is None else self.source.image
 
 
@@ -76,13 +81,13 @@ class EngineOutput:
 
 
 class Engine(Protocol):
-    """Whatever makes images. Source images are given to it as squares of `side` pixels."""
+    """Whatever makes images. Source images are given to it at the size of their requests."""
 
     @property
-    def side(self) -> int: ...
+    def sizes(self) -> ModelSizes: ...
 
     def draw(self, requests: Sequence[EngineInput]) -> list[EngineOutput]:
-        """Make all requests together: one output for each, in their order.
+        """Make all requests, of one size, together: one output for each, in their order.
 
         Raises:
             Exception: nothing came of the batch as a whole.

@@ -58,12 +58,11 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
         for role in CLASSIFIERS
     )
     clip = ClipSimilarity.from_pretrained(models["similarity"].path).to(device)
-    side = backbone.latent_shape[-1] * backbone.codec.pixels_per_latent
     engine, refining = (
         MuseEngine(backbone, guide, clip, method, config.slots)
         for method in (config.method, refined_method(config.method))
     )
-    return ScoringMuseEngine(engine, refining, guide, judge, clip, device, side)
+    return ScoringMuseEngine(engine, refining, guide, judge, clip, device, backbone.sizes)
 
 
 def _lora(model: Model) -> str:

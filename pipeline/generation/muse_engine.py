@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from muse.images import to_tensor
+from muse.sizes import ModelSizes
 from pipeline.generation.engine import EngineInput, EngineOutput, Scores
 from pipeline.planning.retry_strategy import is_refinement
 
@@ -40,7 +41,7 @@ class ScoringMuseEngine:
         refining: makes those of the retry strategy that refines, with more updates.
         guide, judge, clip: score what was made.
         device: of all of them.
-        side: of images, in pixels.
+        sizes: of the images that it makes.
     """
 
     engine: MuseEngine
@@ -49,7 +50,7 @@ class ScoringMuseEngine:
     judge: EmotionClassifier
     clip: ClipSimilarity
     device: str
-    side: int
+    sizes: ModelSizes
 
     def draw(self, requests: Sequence[EngineInput]) -> list[EngineOutput]:
         """Make all requests as one batch, those that are refined as another, and score them."""
@@ -157,4 +158,5 @@ def _request(given: EngineInput) -> Request:
 
     planned = given.planned
     image = None if given.image is None else to_tensor(given.image)
-    return Request(planned.prompt, given.target, planned.seed, planned.negative_prompt, image)
+    prompt, negative = planned.prompt, planned.negative_prompt
+    return Request(prompt, given.target, planned.seed, negative, image, given.size)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from muse.sizes import ModelSizes, Size
 from pipeline.config_tables import Faults
 from pipeline.generation.engine import EngineInput, EngineOutput, Scores
 from pipeline.planning.retry_strategy import is_refinement
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 SIDE, CELLS = 64, 8
+SIZES = ModelSizes(Size(SIDE, SIDE), CELLS)
 KILL, HANG, RAISE, NAN = "(kills its worker)", "(hangs)", "(raises)", "(judge gives NaN)"
 """With `prompts`, a prompt that contains one of these makes that happen."""
 
@@ -28,7 +30,7 @@ KILL, HANG, RAISE, NAN = "(kills its worker)", "(hangs)", "(raises)", "(judge gi
 class NullEngine:
     """Makes images of coloured cells; the confidence of its judge is uniform in [0, 1]."""
 
-    side = SIDE
+    sizes = SIZES
 
     def __init__(self, settings: Faults):
         self.settings = settings
@@ -49,7 +51,7 @@ class NullEngine:
         rng = _generator(request)
         if rng.random() < self.settings.failures:
             return EngineOutput(None, failure="the null engine failed, as injected")
-        image = _cells(rng)
+        image = _cells(rng, request.size or SIZES.own)
         if request.image is not None:
             image = Image.blend(request.image, image, 0.5)
         judge, guide = (_probabilities(rng, request.target.weights) for _ in range(2))
@@ -74,11 +76,11 @@ def _generator(request: EngineInput) -> Generator:
     return np.random.default_rng(seeds)
 
 
-def _cells(rng: Generator) -> Image.Image:
+def _cells(rng: Generator, size: Size) -> Image.Image:
     import numpy as np
 
     cells = Image.fromarray(rng.integers(0, 256, (CELLS, CELLS, 3), dtype=np.uint8))
-    return cells.resize((SIDE, SIDE), Image.Resampling.NEAREST)
+    return cells.resize((size.width, size.height), Image.Resampling.NEAREST)
 
 
 def _probabilities(rng: Generator, weights: Sequence[float]) -> list[float]:

@@ -9,7 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from PIL import Image
+
 from muse.emotions import Target
+from muse.fitting import put_back
+from muse.images import decode
+from muse.sizes import Size, by_size
 from pipeline.config import Config
 from pipeline.generation.engine import Engine, EngineInput, EngineOutput
 from pipeline.generation.finished_images import SyntheticSource, encode_image, perceptual_hash
@@ -83,10 +88,14 @@ class BatchMaker:
         for _ in range(self.config.candidates):
             if not inputs:
                 break
-            for request, output in zip(inputs, self.engine.draw(inputs), strict=True):
-                key = request.planned.key
-                attempt = self._finish(batch.number, request, output, len(inputs))
-                attempts[key] = better(attempts[key], attempt) if key in attempts else attempt
+            # Images of one size are made together.
+            own = self.engine.sizes.own
+            for places in by_size([request.size or own for request in inputs]).values():
+                together = [inputs[place] for place in places]
+                for request, output in zip(together, self.engine.draw(together), strict=True):
+                    key = request.planned.key
+                    attempt = self._finish(batch.number, request, output, len(together))
+                    attempts[key] = better(attempts[key], attempt) if key in attempts else attempt
             rejected = [r for r in inputs if attempts[r.planned.key].record.status == REJECTED]
             inputs = [self._next_attempt(r, first_seeds[r.planned.key]) for r in rejected]
         ended = [attempts[planned.key] for planned in batch.requests]
@@ -105,7 +114,10 @@ class BatchMaker:
             yield from zip(batch.requests, threads.map(self._open, batch.requests), strict=True)
 
     def _open(self, planned: PlannedRequest) -> EngineInput | ImageError:
-        source, digest = None, None
+        source, digest, size, data = None, None, planned.size, b""
+        sizes = self.engine.sizes
+        if size is not None and (problem := sizes.size_problem(size)):
+            return ImageError(problem)
         if planned.image is not None:
             limits, timeout_s = self.config.images, self.config.store_timeout_s
             try:
@@ -113,11 +125,13 @@ class BatchMaker:
                 digest = hashlib.sha256(data).hexdigest()
                 if planned.image_sha256 not in (None, digest):
                     raise ImageError(changed(str(planned.image), planned.image_sha256, digest))
-                source = open_image(data, self.engine.side, limits)
+                source = open_image(data, sizes, size, self.config.resize, limits)
             except ImageError as error:
                 return error
+            size = Size(*source.image.size)
         target = Target.of(planned.emotion, self.config.taxonomy)
-        return EngineInput(planned, target, source, digest)
+        original = data if self.config.restore_size else b""
+        return EngineInput(planned, target, source, digest, size or sizes.own, original)
 
     def _next_attempt(self, request: EngineInput, first_seed: int) -> EngineInput:
         following = next_attempt(request.planned, first_seed, self.config.seed)
@@ -152,6 +166,7 @@ class BatchMaker:
             phash=perceptual_hash(output.image),
             prompt_truncated=output.prompt_truncated,
             **_score_columns(output, self.config.taxonomy.labels),
+            **_size_columns(request, output.image, self.config),
             **_source_columns(request, output),
             **_trace_columns(output),
         )
@@ -163,8 +178,16 @@ class BatchMaker:
         if verdict.status != ACCEPTED and not self.config.keep_rejected:
             return Attempt(record)
         source = SyntheticSource(record.key, is_edit=request.source is not None)
-        image = encode_image(output.image, self.config.image_format, source)
+        finished = self._put_back(output.image, request)
+        image = encode_image(finished, self.config.image_format, source)
         return Attempt(record, image)
+
+    def _put_back(self, image: Image.Image, request: EngineInput) -> Image.Image:
+        """An edit at the size of its source image, if the settings ask for that."""
+        if request.source is None or not self.config.restore_size:
+            return image
+        # Decoded again, because all source images of a batch would take much memory.
+        return put_back(image, request.source, decode(request.original))
 
 
 def better(kept: Attempt, new: Attempt) -> Attempt:
@@ -190,6 +213,21 @@ def _score_columns(output: EngineOutput, labels: Sequence[str]) -> dict[str, Any
         columns[f"{name}_emotion"] = max(probabilities, key=lambda label: probabilities[label])
         columns[f"{name}_confidence"] = round(scores.confidence, DIGITS)
     return columns
+
+
+def _size_columns(request: EngineInput, image: Image.Image, config: Config) -> dict[str, Any]:
+    """The size at which an image was made, and the one that it has in the shard."""
+    source, (width, height) = request.source, image.size
+    if source is not None and config.restore_size:
+        width, height = source.width, source.height
+    return {
+        "width": width,
+        "height": height,
+        "made_width": image.width,
+        "made_height": image.height,
+        "resize": None if source is None else config.resize,
+        "restored": None if source is None else config.restore_size,
+    }
 
 
 def _source_columns(request: EngineInput, output: EngineOutput) -> dict[str, Any]:

@@ -12,9 +12,9 @@ import stat
 import unicodedata
 from urllib.parse import unquote
 
-from muse.fitting import FittedImage, fit_image
+from muse.fitting import FittedImage, box_of, fit_image
 from muse.images import UnreadableImageError, decode
-from muse.sizes import Size
+from muse.sizes import ModelSizes, Resize, Size
 from pipeline.config_tables import Images
 from pipeline.errors import ImageError, RunStopped
 from pipeline.generation.fetch import fetch
@@ -34,8 +34,10 @@ FILE_URL = re.compile(r"file:(?://([^/]*))?(?=/)", re.IGNORECASE)
 def open_source(
     source: str | bytes, base: str, side: int, limits: Images = DEFAULTS
 ) -> FittedImage:
-    """A source image, read (see `read_source`) and opened (see `open_image`)."""
-    return open_image(read_source(source, base, limits), side, limits)
+    """The central square of a source image, `side` pixels across; see `read_source` and
+    `open_image`."""
+    size = Size(side, side)
+    return open_image(read_source(source, base, limits), ModelSizes(size, 1), size, "crop", limits)
 
 
 def read_source(
@@ -63,16 +65,26 @@ def read_source(
     return data
 
 
-def open_image(data: bytes, side: int, limits: Images = DEFAULTS) -> FittedImage:
-    """The central square of an encoded image as a person sees it (see `muse.images`), `side` pixels
-    across.
+def open_image(
+    data: bytes,
+    sizes: ModelSizes,
+    size: Size | None = None,
+    resize: Resize = "fit",
+    limits: Images = DEFAULTS,
+) -> FittedImage:
+    """An encoded image as a person sees it (see `muse.images`), at a size that the model makes.
+
+    Args:
+        size: that size; None for what `resize` gives the image (see `muse.fitting.box_of`).
 
     Raises:
         ImageError: truncated, not an image, pixels that cannot be read as colours, or beyond
             `limits`.
     """
     try:
-        return fit_image(decode(data, limits.max_pixels), Size(side, side), "crop")
+        upright = decode(data, limits.max_pixels)
+        box = size or box_of(Size(*upright.size), sizes, resize)
+        return fit_image(upright, box, resize)
     except UnreadableImageError as error:
         raise ImageError(described(error, limits)) from None
 

@@ -40,6 +40,13 @@ None is stated. Fill in `license` above: it depends on the licences of the model
 manifest and of the source images.
 """
 
+SOURCES = {
+    "fit": "Of a source image its middle was used, of the nearest aspect that the model makes.",
+    "crop": "Of a source image its middle was used, of the aspect of the model's own images.",
+    "pad": "A source image was padded by its edges to the nearest aspect that the model makes.",
+    "stretch": "A source image was stretched to the nearest aspect that the model makes.",
+}
+"""What became of source images, by the setting `resize`."""
 
 NOTHING_ACCEPTED = """**No sample was accepted**: there is no image to read. `metadata.parquet` says
 why each request was rejected or failed.
@@ -91,8 +98,8 @@ def description(run: RunFile) -> str:
         )
     return (
         f"Made by muse-batch {version}. Every image is synthetic: generated, or edited from a "
-        "source image, toward a chosen emotion by MUSE (arXiv 2511.21051). Of a source image the "
-        "central square was used, scaled to the model's size."
+        "source image, toward a chosen emotion by MUSE (arXiv 2511.21051). "
+        f"{SOURCES[run.config.get('resize', 'crop')]}"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from pipeline.generation.verdicts import ACCEPTED
 from pipeline.output.integrity import open_committed
@@ -88,7 +88,10 @@ def _images(
                 content = archive.extractfile(member)
                 assert content is not None
                 image = Image.open(io.BytesIO(content.read())).convert("RGB")
-                yield key, image.resize((TILE, TILE), Image.Resampling.LANCZOS)
+                yield (
+                    key,
+                    ImageOps.pad(image, (TILE, TILE), Image.Resampling.LANCZOS, color="white"),
+                )
 
 
 def _draw(

@@ -98,7 +98,7 @@ class Record:
     source_width: int | None = _column(INTEGER, "Width of the upright source image, pixels.", None)
     source_height: int | None = _column(INTEGER, "Its height, pixels.", None)
     source_crop_left: float | None = _column(
-        NUMBER, "Left edge of the square of the source image that was edited, pixels.", None
+        NUMBER, "Left edge of the part of the source image that was edited, pixels.", None
     )
     source_crop_top: float | None = _column(NUMBER, "Its upper edge, pixels.", None)
     source_crop_right: float | None = _column(NUMBER, "Its right edge, pixels.", None)
@@ -108,6 +108,22 @@ class Record:
     )
     source_ssim: float | None = _column(
         NUMBER, "Structural similarity of an edit and its source image, in [-1, 1].", None
+    )
+    width: int | None = _column(INTEGER, "Width of the image file, pixels.", None)
+    height: int | None = _column(INTEGER, "Its height, pixels.", None)
+    made_width: int | None = _column(
+        INTEGER,
+        "Width at which the model made the image, and guide and judge saw it, pixels.",
+        None,
+    )
+    made_height: int | None = _column(INTEGER, "The height, pixels.", None)
+    resize: str | None = _column(
+        TEXT,
+        "How a source image got that size: `fit`, `crop`, `pad` or `stretch`.",
+        None,
+    )
+    restored: bool | None = _column(
+        pa.bool_(), "Whether the edit was put back to the size of its source image.", None
     )
     seed: int | None = _column(INTEGER, "Seed of the starting noise.", None)
     candidate: int | None = _column(INTEGER, "Which attempt this is, from 0.", None)

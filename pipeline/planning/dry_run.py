@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.read import rows_of
+from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.config_models import EMBEDDED
 from pipeline.forecast.forecast import Forecast
@@ -35,7 +36,7 @@ SCHEMA = pa.schema(
 )
 ROWS_AT_ONCE = 1 << 16
 
-EMBEDDED_SIZE = (64, 64)
+EMBEDDED_SIZE = Size(64, 64)
 """Width and height of what the embedded model draws, pixels."""
 
 
@@ -84,7 +85,7 @@ class DryRun:
             "edit": dict(contents.edit),
             "cut_prompts": sum(contents.cut_prompts.values()),
             "repeated_rows": contents.repeated,
-            "disk_estimate": vars(self.disk) if self.disk else None,
+            "disk_estimate": self.disk.as_json() if self.disk else None,
             "forecast": self.forecast.as_json() if self.forecast else None,
         }
         if contents.images:
@@ -130,8 +131,8 @@ def _of_photographs(contents: ManifestSummary, config: Config) -> Iterator[str]:
     if foreign:
         yield (
             f"{foreign} source image(s) are not of the embedded model's world of "
-            f"{EMBEDDED_SIZE[0]} pixels: it redraws photographs as scenes of that world. To edit "
-            "photographs, give --model a Stable Diffusion folder or hub id"
+            f"{EMBEDDED_SIZE.width} pixels: it redraws photographs as scenes of that world. To "
+            "edit photographs, give --model a Stable Diffusion folder or hub id"
         )
 
 

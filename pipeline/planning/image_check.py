@@ -16,8 +16,10 @@ from threading import Lock
 from manifests import schema
 from manifests.check import MAX_PROBLEMS, Problem
 from manifests.schema import Row
+from muse.fitting import box_of
 from muse.images import UnreadableImageError, upright_size
-from pipeline.config_tables import Images
+from muse.sizes import ModelSizes, Size
+from pipeline.config import Config
 from pipeline.errors import ImageError, RunStopped
 from pipeline.generation.source_images import (
     check_scheme,
@@ -27,7 +29,7 @@ from pipeline.generation.source_images import (
     read_source,
     shown,
 )
-from pipeline.storage.attempts import STORE_TIMEOUT_S
+from pipeline.planning.plan import size_of
 
 REMOTE_SAMPLE = 16
 """Remote images that are fetched."""
@@ -45,28 +47,31 @@ class ImageCheck:
 
     Attributes:
         base: the folder or URL that relative paths refer to.
+        model: the sizes of images that the model makes; None if they are not known.
         local, remote: how many rows name an image of either kind; bytes within the manifest are
             local.
         fetched: how many remote ones were fetched.
-        cut: how many will be cut to their central square, of those that were checked.
+        cut: of how many a part is left out, of those that were checked.
         sizes: how many there are of each width and height, of those that were checked.
+        made_at: how many of these are edited at each size.
         unusable: how many images cannot be used, of those that were checked.
         problems: the first of them, `max_problems` at most.
     """
 
     base: str
-    limits: Images
-    store_timeout_s: float = STORE_TIMEOUT_S
+    config: Config = field(default_factory=Config)
+    model: ModelSizes | None = None
     max_problems: int = MAX_PROBLEMS
     local: int = 0
     remote: int = 0
     fetched: int = 0
     cut: int = 0
-    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    sizes: Counter[Size] = field(default_factory=Counter)
+    made_at: Counter[Size] = field(default_factory=Counter)
     unusable: int = 0
     problems: list[Problem] = field(default_factory=list)
-    _chunk: list[tuple[int, str | bytes]] = field(default_factory=list)
-    _sample: list[tuple[int, str]] = field(default_factory=list)
+    _chunk: list[Row] = field(default_factory=list)
+    _sample: list[tuple[int, Row]] = field(default_factory=list)
     _random: Random = field(default_factory=lambda: Random(0))
     _lock: Lock = field(default_factory=Lock)
 
@@ -75,10 +80,10 @@ class ImageCheck:
         if row.image is None:
             return
         if isinstance(row.image, str) and self._is_remote(row.image):
-            self._sample_remote(row.number, row.image)
+            self._sample_remote(row)
             return
         self.local += 1
-        self._chunk.append((row.number, row.image))
+        self._chunk.append(row)
         if len(self._chunk) == CHUNK:
             self._check_chunk()
 
@@ -87,7 +92,8 @@ class ImageCheck:
         self._check_chunk()
         self.fetched = len(self._sample)
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            reasons = list(threads.map(self._remote_problem, sorted(self._sample)))
+            sample = [row for _, row in sorted(self._sample, key=lambda item: item[0])]
+            reasons = list(threads.map(self._remote_problem, sample))
         self._report(reasons)
         self.problems.sort(key=lambda problem: problem.row or 0)
 
@@ -98,13 +104,13 @@ class ImageCheck:
             # A file URL of another host: the local check refuses it.
             return False
 
-    def _sample_remote(self, row: int, source: str) -> None:
+    def _sample_remote(self, row: Row) -> None:
         """Reservoir sampling: every remote image is as likely to be in the sample."""
         self.remote += 1
         if len(self._sample) < REMOTE_SAMPLE:
-            self._sample.append((row, source))
+            self._sample.append((row.number, row))
         elif (place := self._random.randrange(self.remote)) < REMOTE_SAMPLE:
-            self._sample[place] = (row, source)
+            self._sample[place] = (row.number, row)
 
     def _check_chunk(self) -> None:
         with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -119,24 +125,28 @@ class ImageCheck:
             if len(self.problems) < self.max_problems:
                 self.problems.append(problem)
 
-    def problem_of(self, source: str | bytes) -> str | None:
-        """Why a local image cannot be used, by its header; None if it can."""
+    def problem_of(self, source: str | bytes, size: Size | None = None) -> str | None:
+        """Why a local image cannot be used, by its header; None if it can.
+
+        Args:
+            size: at which its row wants the edits.
+        """
         try:
             if isinstance(source, bytes):
-                self._check_header(io.BytesIO(source), len(source))
+                self._check_header(io.BytesIO(source), len(source), size)
             else:
-                self._check_file(source)
+                self._check_file(source, size)
         except (ImageError, OSError) as error:
             return str(error)
         return None
 
-    def _local_problem(self, item: tuple[int, str | bytes]) -> Problem | None:
-        row, source = item
-        problem = self.problem_of(source)
-        return None if problem is None else Problem(row, schema.IMAGE, problem)
+    def _local_problem(self, row: Row) -> Problem | None:
+        assert row.image is not None
+        problem = self.problem_of(row.image, size_of(row))
+        return None if problem is None else Problem(row.number, schema.IMAGE, problem)
 
-    def _check_file(self, source: str) -> None:
-        check_scheme(source, self.base, self.limits)
+    def _check_file(self, source: str, size: Size | None) -> None:
+        check_scheme(source, self.base, self.config.images)
         try:
             path = local_path(source, self.base)
         except ImageError as error:
@@ -148,33 +158,43 @@ class ImageCheck:
                 about = os.fstat(file.fileno())
                 if not stat.S_ISREG(about.st_mode):
                     raise ImageError(f"image {shown(source)}: is not a regular file")
-                self._check_header(file, about.st_size)
+                self._check_header(file, about.st_size, size)
         except FileNotFoundError:
             raise ImageError(missing(source, self.base)) from None
         except OSError as error:
             raise ImageError(f"image {shown(source)}: cannot be read: {error.strerror}") from None
 
-    def _check_header(self, file: io.BufferedReader | io.BytesIO, size: int) -> None:
-        if size == 0:
+    def _check_header(
+        self, file: io.BufferedReader | io.BytesIO, length: int, wanted: Size | None
+    ) -> None:
+        limits = self.config.images
+        if length == 0:
             raise ImageError("image is empty: 0 bytes")
-        if size > self.limits.max_bytes:
+        if length > limits.max_bytes:
             raise ImageError(
-                f"image has {size} bytes; "
-                f"at most {self.limits.max_bytes} are read (images.max_bytes)"
+                f"image has {length} bytes; at most {limits.max_bytes} are read (images.max_bytes)"
             )
         try:
-            width, height = upright_size(file, self.limits.max_pixels)
+            size = Size(*upright_size(file, limits.max_pixels))
         except UnreadableImageError as error:
-            raise ImageError(described(error, self.limits)) from None
+            raise ImageError(described(error, limits)) from None
+        wanted, resize = wanted or self.config.size, self.config.resize
+        if wanted is None and self.model is not None:
+            wanted = box_of(size, self.model, resize)
         with self._lock:
-            self.sizes[width, height] += 1
-            self.cut += width != height
+            self.sizes[size] += 1
+            if wanted is None:
+                return
+            self.made_at[wanted] += 1
+            is_same_aspect = size.width * wanted.height == size.height * wanted.width
+            self.cut += resize in ("fit", "crop") and not is_same_aspect
 
-    def _remote_problem(self, item: tuple[int, str]) -> Problem | None:
-        row, source = item
+    def _remote_problem(self, row: Row) -> Problem | None:
+        assert row.image is not None
         try:
-            data = read_source(source, self.base, self.limits, self.store_timeout_s)
-            self._check_header(io.BytesIO(data), len(data))
+            limits, timeout_s = self.config.images, self.config.store_timeout_s
+            data = read_source(row.image, self.base, limits, timeout_s)
+            self._check_header(io.BytesIO(data), len(data), size_of(row))
         except (ImageError, RunStopped) as error:
-            return Problem(row, schema.IMAGE, str(error))
+            return Problem(row.number, schema.IMAGE, str(error))
         return None

@@ -54,7 +54,7 @@ def check_manifest(manifest_path: str, config: Config) -> Checked:
 
 
 def _checked(local: str, base: str, config: Config, notes: Sequence[str]) -> Checked:
-    images = ImageCheck(base, config.images, config.store_timeout_s, MAX_LISTED)
+    images = ImageCheck(base, config, max_problems=MAX_LISTED)
     prompts, emotions = PromptCheck(config), EmotionUse(config)
     more, looked_at = 0, bytearray()
 

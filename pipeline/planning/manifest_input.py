@@ -13,6 +13,7 @@ from manifests.read import Manifest, check, find_request, rows_of
 from manifests.schema import IMAGE, Row
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.models.sizes import model_sizes
 from pipeline.planning.direct_source import built_manifest, is_direct
 from pipeline.planning.plan import Batch, plan_batches, plan_requests
 from pipeline.storage.addresses import public
@@ -66,7 +67,10 @@ def checked_manifest(
         ManifestError: with all that is wrong with it.
     """
     labels, emotions = config.taxonomy.labels, len(config.emotions)
-    return check(path, labels, emotions, on_row, config.allow_columns, max_problems)
+    sizes = model_sizes(config)
+    side_problems = None if sizes is None else sizes.side_problems
+    columns = config.allow_columns
+    return check(path, labels, emotions, on_row, columns, max_problems, side_problems)
 
 
 def has_images(manifest: Manifest) -> bool:

@@ -13,7 +13,9 @@ import numpy as np
 from manifests.check import Problem
 from manifests.read import Manifest
 from manifests.schema import Row
+from muse.sizes import Size
 from pipeline.config import Config
+from pipeline.models.sizes import model_sizes
 from pipeline.planning.image_check import ImageCheck
 from pipeline.planning.manifest_input import checked_manifest
 from pipeline.planning.plan import planned_requests
@@ -35,24 +37,25 @@ class SourceImages:
     Attributes:
         local, remote: how many rows name one of either kind.
         remote_fetched: how many of the remote ones were checked.
-        unusable, cut_to_square: how many of those that were checked.
+        unusable, cut: how many of those that were checked; `cut` are those of which a part is
+            left out.
         relative_to: the folder or URL that relative paths refer to.
         sizes: how many there are of each width and height.
+        made_at: how many are edited at each size; empty where the model's sizes are not known.
     """
 
     local: int
     remote: int
     remote_fetched: int
     unusable: int
-    cut_to_square: int
+    cut: int
     relative_to: str
-    sizes: Mapping[tuple[int, int], int]
+    sizes: Mapping[Size, int]
+    made_at: Mapping[Size, int]
 
     def as_json(self) -> dict[str, Any]:
         """The numbers, with sizes as `64x48`, the commonest first."""
-        ranked = sorted(self.sizes.items(), key=lambda item: (-item[1], item[0]))
-        sizes = {f"{width}x{height}": count for (width, height), count in ranked}
-        return {**vars(self), "sizes": sizes}
+        return {**vars(self), "sizes": _ranked(self.sizes), "made_at": _ranked(self.made_at)}
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Repetitions:
         targets = tuple(tuple(sorted(emotion.items())) for emotion in row.emotions)
         # Python gives text and bytes of the same letters the same hash.
         is_path = isinstance(row.image, str)
-        content = (row.prompt, is_path, row.image, row.negative_prompt, row.seed, targets)
+        content = (row.prompt, is_path, row.image, row.negative_prompt, row.seed, row.size, targets)
         self._hashes.append(hash(content))
         self._rows.append(row.number)
 
@@ -131,7 +134,7 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
     Raises:
         ManifestError: the manifest cannot be used; with all its problems.
     """
-    images = ImageCheck(base, config.images, config.store_timeout_s)
+    images = ImageCheck(base, config, model_sizes(config))
     prompts, repetitions, emotions = PromptCheck(config), Repetitions(), EmotionUse(config)
     generate: Counter[str] = Counter()
     edit: Counter[str] = Counter()
@@ -185,7 +188,14 @@ def _source_images(images: ImageCheck, base: str) -> SourceImages | None:
         remote=images.remote,
         remote_fetched=images.fetched,
         unusable=images.unusable,
-        cut_to_square=images.cut,
+        cut=images.cut,
         relative_to=public(base),
         sizes=dict(images.sizes),
+        made_at=dict(images.made_at),
     )
+
+
+def _ranked(sizes: Mapping[Size, int]) -> dict[str, int]:
+    """Sizes as `64x48`, the commonest first."""
+    ranked = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
+    return {f"{size.width}x{size.height}": count for size, count in ranked}

@@ -13,6 +13,7 @@ from typing import Any
 
 from manifests.read import Manifest
 from manifests.schema import Row
+from muse.sizes import Size
 from pipeline.config import Config
 
 KEY_DIGITS = 12
@@ -34,6 +35,8 @@ class PlannedRequest:
         extra: further manifest columns.
         strategy: how a rejected request is tried again (see `pipeline.planning.retry_strategy`).
         image_sha256: of the source image as the run first read it, as hex; None if it has not yet.
+        size: of the image, by the row or the settings; None for the model's own, and for an edit
+            one of the aspect of its source image.
     """
 
     key: str
@@ -48,6 +51,7 @@ class PlannedRequest:
     extra: Mapping[str, Any]
     strategy: str = "reseed"
     image_sha256: str | None = None
+    size: Size | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,13 @@ def plan_requests(
             seed,
             0,
             row.extra,
+            size=size_of(row) or config.size,
         )
+
+
+def size_of(row: Row) -> Size | None:
+    """The size of the images that a row asks for, if it says so."""
+    return Size(*row.size) if row.size else None
 
 
 def planned_requests(manifest: Manifest, config: Config) -> int:

@@ -28,7 +28,8 @@ class Source:
     """A source image, or why it cannot be shown.
 
     Attributes:
-        image: the part of it that was edited, RGB, at its own size.
+        image: the part of it that was edited, RGB, at its own size; all of it where the edit was
+            put back to its size.
         reason: a sentence; empty if there is an image.
     """
 
@@ -64,6 +65,8 @@ class SourceFinder:
             image = decode(data, self.limits.max_pixels)
         except UnreadableImageError as error:
             return Source(None, f"image {error}")
+        if row.get("restored"):
+            return Source(image)
         edges = (row[f"source_crop_{name}"] for name in ("left", "top", "right", "bottom"))
         left, top, right, bottom = (round(edge) for edge in edges)
         return Source(image.crop((left, top, right, bottom)))

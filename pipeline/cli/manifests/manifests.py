@@ -81,7 +81,6 @@ def build(
         from manifests.builder.sources.open import open_source
         from manifests.builder.sources.text import TextSource
         from muse.emotions.taxonomies import load_taxonomy
-        from pipeline.config_tables import Images
         from pipeline.errors import UserError
         from pipeline.models.captioner import Captioner as FolderCaptioner
         from pipeline.planning.image_check import ImageCheck
@@ -107,7 +106,7 @@ def build(
         if map_ and all(isinstance(source, TextSource) for source in opened):
             raise UserError(f"--map {map_[0]}: a .txt has no columns; leave it out")
         model = _with_progress(FolderCaptioner(captioner)) if captioner else None
-        check = ImageCheck(os.path.sep, Images())
+        check = ImageCheck(os.path.sep)
         built = build_manifest(
             opened,
             output,

@@ -40,6 +40,10 @@ def print_sizes(images: SourceImages | None) -> None:
         sizes = images.as_json()["sizes"].items()
         of_size = [(name.replace("x", " x "), (count,)) for name, count in sizes]
         print_counts("Source images by size", ("rows",), summed(of_size, MAX_SIZES, "others"))
+        made_at = images.as_json()["made_at"].items()
+        of_size = [(name.replace("x", " x "), (count,)) for name, count in made_at]
+        if of_size:
+            print_counts("Edits by size", ("rows",), summed(of_size, MAX_SIZES, "others"))
 
 
 def _ordered(emotions: Mapping[str, int], labels: Iterable[str]) -> list[str]:
@@ -67,7 +71,7 @@ def _facts(planned: DryRun, config: Config) -> Iterator[tuple[str, str]]:
     yield "batches", f"{planned.batches:,} of up to {config.batch_size:,} requests"
     yield "shards", f"at most {planned.shards_at_most:,}, of up to {config.shard_size:,} samples"
     if disk := planned.disk:
-        yield "images", f"{disk.side} x {disk.side} pixels, {disk.image_format}"
+        yield "images", f"{disk.size} pixels, {disk.image_format}"
         size = f"{as_text(disk.low)} to {as_text(disk.high)}"
         yield "disk", f"about {size} if all are accepted (an estimate)"
     else:
@@ -82,8 +86,8 @@ def image_facts(images: SourceImages) -> Iterator[str]:
     yield f"{images.local:,} row(s) with a local one"
     if images.remote:
         yield f"{images.remote:,} with a remote one ({images.remote_fetched:,} of them checked)"
-    if images.cut_to_square:
-        yield f"{images.cut_to_square:,} to be cut to their central square"
+    if images.cut:
+        yield f"{images.cut:,} of which the edges are cut off"
     if images.unusable:
         yield f"{images.unusable:,} unusable"
 

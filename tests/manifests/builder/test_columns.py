@@ -22,7 +22,7 @@ def test_a_mapping_is_ours_to_theirs():
     ("assignments", "problem"),
     [
         (["prompt"], "write OURS=THEIRS"),
-        (["caption=prompt"], "no column 'caption'; it has prompt, image"),
+        (["caption=prompt"], "no source gives a column 'caption'; choose prompt, image"),
         (["prompt=a", "prompt=b"], "mapped twice"),
     ],
 )

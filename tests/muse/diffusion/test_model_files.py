@@ -110,14 +110,20 @@ def test_a_network_with_more_channels_than_latents_is_reported(model, channels):
 
 
 def test_every_problem_of_a_folder_is_reported(model):
-    config = {"in_channels": 4, "sample_size": [16, 24]}
+    config = {"in_channels": 4, "sample_size": [16, 24, 32]}
     (model / "unet" / "config.json").write_text(json.dumps(config))
     (model / "text_encoder" / "model.safetensors").rename(model / "text_encoder" / "model.ckpt")
     (model / "tokenizer").rmdir()
     absent, pickled, size = _problems(model)
     assert absent.startswith("model_index.json names tokenizer")
     assert pickled.startswith("text_encoder/model.ckpt is pickled")
-    assert "[16, 24]" in size
+    assert "[16, 24, 32]; set it to the side" in size
+
+
+def test_a_model_whose_own_images_are_not_square_is_complete(model):
+    config = {"in_channels": 4, "sample_size": [16, 24]}
+    (model / "unet" / "config.json").write_text(json.dumps(config))
+    assert _problems(model) == []
 
 
 def test_how_a_family_does_without_a_part_is_reported(model):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from muse.emotions import Target
+from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.generation.engine import EngineInput
 from pipeline.generation.load import load_engine
@@ -25,7 +26,7 @@ def test_an_engine_keeps_the_order_and_scores_what_it_made(name):
     alone = engine.draw([request(3)])[0]
     assert np.abs(np.asarray(outputs[1].image, int) - np.asarray(alone.image, int)).max() <= 1
     for output in outputs:
-        assert output.image.size == (engine.side, engine.side)
+        assert Size(*output.image.size) == engine.sizes.own
         for scores in (output.judge, output.guide):
             assert len(scores.probabilities) == 8
             assert 0 <= scores.confidence <= 1

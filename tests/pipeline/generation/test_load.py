@@ -1,5 +1,6 @@
 """A worker loads the engine that the settings name, with the models of each role."""
 
+from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.generation.load import import_libraries, load_engine
 from pipeline.generation.muse_engine import ScoringMuseEngine
@@ -17,6 +18,6 @@ def test_the_embedded_models_load_by_role():
     config = Config()
     loaded = load_engine(locate(config), config, on_gpu=False)
     assert isinstance(loaded, ScoringMuseEngine)
-    assert (loaded.side, loaded.device) == (64, "cpu")
+    assert (loaded.sizes.own, loaded.device) == (Size(64, 64), "cpu")
     assert loaded.guide is not loaded.judge
     assert loaded.refining.setup.method != loaded.engine.setup.method

@@ -1,13 +1,16 @@
 """Samples: the later attempts of a rejected request; what is stored of edits and in images."""
 
 import hashlib
+import io
 
 import exiv2
+import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
 
 from muse.emotions import MIKELS
+from muse.sizes import Size
 from pipeline.config import Config, Faults
 from pipeline.generation.null_engine import NullEngine
 from pipeline.generation.samples import BatchMaker
@@ -67,11 +70,13 @@ LAYOUT = layout_of(record_schema(MIKELS.labels, (), pa.schema([])))
 def _make_one_of_each(tmp_path, **settings):
     """A generation and an edit of a photograph of 300 x 200 pixels, by the null engine."""
     Image.radial_gradient("L").convert("RGB").resize((300, 200)).save(tmp_path / "photograph.png")
+    config = Config(min_confidence=0.0, **settings)
     planned = [
-        PlannedRequest(f"{n:09d}", n, None, "a dog", "", {"awe": 1.0}, image, n, 0, {})
+        PlannedRequest(
+            f"{n:09d}", n, None, "a dog", "", {"awe": 1.0}, image, n, 0, {}, size=config.size
+        )
         for n, image in enumerate((None, "photograph.png"))
     ]
-    config = Config(min_confidence=0.0, **settings)
     maker = BatchMaker(NullEngine(Faults()), {}, config, LAYOUT, str(tmp_path))
     return maker.make(Batch(0, tuple(planned)))
 
@@ -79,7 +84,9 @@ def _make_one_of_each(tmp_path, **settings):
 def test_an_edit_has_the_size_and_the_square_of_its_source_image(tmp_path):
     generated, edited = (result.record for result in _make_one_of_each(tmp_path))
     edges = [edited[f"source_crop_{edge}"] for edge in ("left", "top", "right", "bottom")]
-    assert (edited["source_width"], edited["source_height"], edges) == (300, 200, [50, 0, 250, 200])
+    assert (edited["source_width"], edited["source_height"]) == (300, 200)
+    # The bucket of 80 x 48 is a little wider than the photograph.
+    assert edges == [0, 10, 300, 190]
     data = (tmp_path / "photograph.png").read_bytes()
     assert edited["source_sha256"] == hashlib.sha256(data).hexdigest()
     assert 0 < edited["source_ssim"] < 1
@@ -104,3 +111,70 @@ def test_every_image_says_how_it_was_made_and_its_key(tmp_path, image_format):
         xmp = {str(datum.key()): str(datum.value()) for datum in image.xmpData()}
         assert xmp["Xmp.iptcExt.DigitalSourceType"].rpartition("/")[2] == term
         assert xmp["Xmp.dc.identifier"] == result.record["key"]
+
+
+def _size_of(result):
+    return Image.open(io.BytesIO(result.image)).size
+
+
+@pytest.mark.parametrize(
+    ("settings", "made"),
+    [
+        ({}, (80, 48)),
+        ({"resize": "crop"}, (64, 64)),
+        ({"resize": "pad"}, (80, 48)),
+        ({"resize": "stretch"}, (80, 48)),
+        ({"width": 96, "height": 40}, (96, 40)),
+    ],
+)
+@pytest.mark.parametrize("restore_size", [False, True])
+def test_an_edit_has_the_size_of_its_settings_or_of_its_source_image(
+    tmp_path, settings, made, restore_size
+):
+    generated, edited = _make_one_of_each(tmp_path, restore_size=restore_size, **settings)
+    own = (settings.get("width", 64), settings.get("height", 64))
+    stored = (300, 200) if restore_size else made
+    for result, asked, kept in ((generated, own, own), (edited, made, stored)):
+        record = result.record
+        assert (record["made_width"], record["made_height"]) == asked
+        assert (record["width"], record["height"]) == _size_of(result) == kept
+    assert (generated.record["resize"], generated.record["restored"]) == (None, None)
+    assert edited.record["resize"] == settings.get("resize", "fit")
+    assert edited.record["restored"] is restore_size
+
+
+def test_around_an_edit_of_the_middle_lies_the_photograph_as_it_was(tmp_path):
+    _, edited = _make_one_of_each(tmp_path, resize="crop", restore_size=True)
+    photograph = np.asarray(Image.open(tmp_path / "photograph.png"))
+    pixels = np.asarray(Image.open(io.BytesIO(edited.image)))
+    assert (pixels[:, :50] == photograph[:, :50]).all()
+    assert (pixels[:, 250:] == photograph[:, 250:]).all()
+    assert (pixels[:, 50:250] != photograph[:, 50:250]).any()
+
+
+class _Watched(NullEngine):
+    """Keeps the sizes of what it draws together."""
+
+    def __init__(self):
+        super().__init__(Faults())
+        self.drawn = []
+
+    def draw(self, requests):
+        self.drawn.append([request.size for request in requests])
+        return super().draw(requests)
+
+
+def test_images_of_one_size_are_made_together_and_results_keep_their_order():
+    engine, wide, own = _Watched(), Size(96, 40), Size(64, 64)
+    sizes = [wide, None, wide, None, Size(50, 64)]
+    planned = [
+        PlannedRequest(f"{n:09d}", n, None, "a dog", "", {"awe": 1.0}, None, n, 0, {}, size=size)
+        for n, size in enumerate(sizes)
+    ]
+    maker = BatchMaker(engine, {}, Config(min_confidence=0.0), LAYOUT, "")
+    records = [result.record for result in maker.make(Batch(0, tuple(planned)))]
+    assert engine.drawn == [[wide, wide], [own, own]]
+    assert [record["row"] for record in records] == [0, 1, 2, 3, 4]
+    assert [record["width"] for record in records] == [96, 64, 96, 64, None]
+    assert records[4]["status"] == "failed"
+    assert records[4]["reason"].startswith("width is 50; this model takes multiples of 8")

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from muse.images import to_tensor
+from muse.sizes import ModelSizes, Size
 from pipeline.config_tables import Images
 from pipeline.errors import ImageError
 from pipeline.generation.source_images import open_image, open_source, read_source
@@ -86,10 +87,13 @@ def test_a_pipe_is_refused_without_waiting(tmp_path):
         read_source("pipe.png", str(tmp_path))
 
 
+SIZES = ModelSizes(Size(64, 64), 16)
+
+
 def test_a_wide_image_keeps_its_centre():
     wide = Image.new("RGB", (300, 100), "black")
     wide.paste("white", (100, 0, 200, 100))
-    square = open_image(_bytes(wide), 64)
+    square = open_image(_bytes(wide), SIZES, resize="crop")
     assert to_tensor(square.image).min() > 0.9
     assert (square.width, square.height, square.crop) == (300, 100, (100, 0, 200, 100))
 

@@ -1,24 +1,17 @@
 """The size of a corpus, before it is made."""
 
-import json
-
 import pytest
 
+from muse.sizes import Size
 from pipeline.config import Config
-from pipeline.planning.disk_estimate import as_text, disk_estimate, image_side
+from pipeline.planning.disk_estimate import as_text, disk_estimate, image_size
 from tests.support.local_runs import run_locally, write_rows
 
 
-def test_the_side_of_images_is_read_from_the_files_of_the_model(tmp_path):
-    assert image_side(Config()) == 64
-    for part, settings in {
-        "unet": {"sample_size": 96},
-        "vae": {"block_out_channels": [1, 1, 1, 1]},
-    }.items():
-        (tmp_path / part).mkdir()
-        (tmp_path / part / "config.json").write_text(json.dumps(settings))
-    assert image_side(Config(model=str(tmp_path))) == 768
-    assert image_side(Config(model="owner/name")) is None
+def test_the_size_of_images_is_that_of_the_model_or_of_the_settings():
+    assert image_size(Config()) == Size(64, 64)
+    assert image_size(Config(width=96, height=48)) == Size(96, 48)
+    assert image_size(Config(model="owner/name")) is None
     assert disk_estimate(10, Config(model="owner/name")) is None
 
 

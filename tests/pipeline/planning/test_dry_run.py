@@ -63,8 +63,8 @@ def test_images_that_cannot_be_used_are_named_by_row(tmp_path):
         "relative paths refer to the folder of the manifest"
     ]
     assert planned.contents.images.as_json() == {
-        "local": 2, "remote": 0, "remote_fetched": 0, "unusable": 1, "cut_to_square": 0,
-        "relative_to": str(tmp_path), "sizes": {"8x8": 1},
+        "local": 2, "remote": 0, "remote_fetched": 0, "unusable": 1, "cut": 0,
+        "relative_to": str(tmp_path), "sizes": {"8x8": 1}, "made_at": {"64x64": 1},
     }  # fmt: skip
 
 

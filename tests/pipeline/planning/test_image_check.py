@@ -2,12 +2,16 @@
 
 import io
 import os
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from manifests.schema import Row
+from muse.sizes import Size
+from pipeline.config import Config
 from pipeline.config_tables import Images
+from pipeline.generation.null_engine import SIZES
 from pipeline.planning import image_check
 from pipeline.planning.image_check import CHUNK, REMOTE_SAMPLE, ImageCheck
 
@@ -23,7 +27,7 @@ def _row(number, image):
 
 
 def _check(images, base, **limits) -> ImageCheck:
-    check = ImageCheck(str(base), Images(**limits))
+    check = ImageCheck(str(base), Config(images=Images(**limits)), SIZES)
     for number, image in enumerate(images):
         check.add(_row(number, image))
     check.finish()
@@ -41,6 +45,27 @@ def test_what_will_be_cut_is_counted(tmp_path):
     wide = io.BytesIO()
     Image.new("RGB", (9, 8)).save(wide, "PNG")
     assert _check([_png(), wide.getvalue(), wide.getvalue()], tmp_path).cut == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "cut", "made_at"),
+    [
+        ({}, 1, {Size(80, 48): 1, Size(64, 64): 1, Size(32, 32): 1}),
+        ({"resize": "pad"}, 0, {Size(80, 48): 1, Size(64, 64): 1, Size(32, 32): 1}),
+        ({"resize": "crop"}, 1, {Size(64, 64): 2, Size(32, 32): 1}),
+        ({"width": 96, "height": 64}, 1, {Size(96, 64): 2, Size(32, 32): 1}),
+    ],
+)
+def test_the_sizes_at_which_images_are_edited_are_counted(tmp_path, settings, cut, made_at):
+    wide = io.BytesIO()
+    Image.new("RGB", (30, 20)).save(wide, "PNG")
+    check = ImageCheck(str(tmp_path), Config(**settings), SIZES)
+    for number, (image, size) in enumerate(
+        [(wide.getvalue(), None), (_png(), None), (_png(), (32, 32))]
+    ):
+        check.add(replace(_row(number, image), size=size))
+    check.finish()
+    assert (check.cut, check.made_at) == (cut, made_at)
 
 
 def _pipe(path):

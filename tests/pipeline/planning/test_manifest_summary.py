@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from manifests.schema import Row
+from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.planning.manifest_summary import MAX_REPEATED, Repetitions, listed, summarize
 
@@ -31,7 +32,7 @@ def test_requests_prompts_words_and_images_are_counted(tmp_path):
     (cut,) = summary.cut_prompts
     assert cut > 40
     assert (summary.repeated, summary.repeated_rows) == (1, [(3, 0)])
-    assert summary.images.sizes == {(6, 4): 2}
+    assert summary.images.sizes == {Size(6, 4): 2}
     assert [problem.row for problem in summary.problems] == [2]
     assert summary.manifest.extra.names == ["stars"]
 

@@ -31,7 +31,7 @@ def test_requests_by_emotion_and_task_batches_shards_and_images(tmp_path):
     assert "batches 3 of up to 2 requests" in lines
     assert "shards at most 1, of up to 1,000 samples" in lines
     assert any(line.endswith("if all are accepted (an estimate)") for line in lines)
-    facts = "source images 2 row(s) with a local one, 1 to be cut to their central square"
+    facts = "source images 2 row(s) with a local one, 1 of which the edges are cut off"
     assert facts in " ".join(lines)
     assert "8 x 8 1" in lines
     assert "\x1b" not in done.stdout
@@ -69,4 +69,4 @@ def test_machines_get_all_numbers(tmp_path):
     numbers = json.loads(done.stdout)
     assert numbers["requests"] == sum(numbers["generate"].values()) == 8
     assert numbers["forecast"] is None
-    assert numbers["disk_estimate"]["side"] == 64
+    assert numbers["disk_estimate"]["size"] == {"width": 64, "height": 64}

@@ -1,0 +1,58 @@
+"""The sizes of a run's images, by the files of its model."""
+
+import json
+
+import pytest
+
+from manifests.check import ManifestError
+from muse.sizes import ModelSizes, Size
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.models.sizes import model_sizes
+from pipeline.planning.manifest_input import checked_manifest
+from tests.support.local_runs import write_rows
+
+
+def test_they_are_read_from_the_files_of_the_model(tmp_path):
+    assert model_sizes(Config()) == ModelSizes(Size(64, 64), 16)
+    (tmp_path / "model_index.json").write_text("{}")
+    for part, settings in {
+        "unet": {"sample_size": [96, 64], "block_out_channels": [1, 1]},
+        "vae": {"block_out_channels": [1, 1, 1, 1]},
+    }.items():
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "config.json").write_text(json.dumps(settings))
+    assert model_sizes(Config(model=str(tmp_path))) == ModelSizes(Size(512, 768), 16)
+    assert model_sizes(Config(model="owner/name")) is None
+
+
+def test_a_size_in_the_settings_that_the_model_does_not_make_is_refused():
+    with pytest.raises(UserError, match=r"height is 100; this model .* give 96 or 112"):
+        model_sizes(Config(width=64, height=100))
+    with pytest.raises(ValueError, match="width and height go together; give both, or neither"):
+        Config(width=64)
+
+
+def test_a_size_in_the_manifest_that_the_model_does_not_make_is_refused_by_row(tmp_path):
+    widths, heights = [64, 100, None, 48, 64], [64, 48, None, 80, None]
+    manifest = write_rows(tmp_path / "m.parquet", 5, width=widths, height=heights)
+    with pytest.raises(ManifestError) as caught:
+        checked_manifest(str(manifest), Config())
+    assert [str(problem) for problem in caught.value.problems] == [
+        "row 1, column 'width': is 100; this model takes multiples of 16: give 96 or 112; "
+        "rename the column if it is not the size of the images to make",
+        "row 4, column 'height': is missing beside the other side; give both, or neither",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"width": [0], "height": [64]}, "row 0, column 'width': is 0; give the pixels"),
+        ({"width": ["64"], "height": [64]}, "column 'width': its type is string; make it integer"),
+    ],
+)
+def test_what_is_no_size_is_refused_with_the_reason(tmp_path, columns, message):
+    manifest = write_rows(tmp_path / "m.parquet", 1, **columns)
+    with pytest.raises(ManifestError, match=message):
+        checked_manifest(str(manifest), Config(engine="null"))
