@@ -51,7 +51,12 @@ class Method(Settings):
         "heun",
         "dpm++",
         "sde-dpm++",
+        "dpm++_singlestep",
         "unipc",
+        "deis",
+        "lms",
+        "kdpm2",
+        "kdpm2_a",
         "lcm",
         "tcd",
         "flow",
@@ -98,6 +103,11 @@ class Method(Settings):
         ", evoking",
         description="Text between the prompt and the tokens; `{emotion}` is replaced by the "
         "target's name.",
+    )
+    long_prompts: Literal["truncate", "chunk"] = Field(
+        "truncate",
+        description="What becomes of a prompt that is longer than a CLIP text encoder reads: "
+        "`truncate` cuts it, `chunk` reads it in windows of 75 tokens.",
     )
     max_updates_per_step: int = Field(
         3,

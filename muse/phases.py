@@ -59,7 +59,7 @@ def optimize(state: BatchState, rows: Sequence[Row]) -> None:
         state.latents[i],
         state.tokens.tokens[i],
         lambda tokens: state.conditioning(i, tokens),
-        setup.guide.probs,
+        lambda pixels: setup.guide.probs(state.composite(rows, pixels)),
         lambda probs: state.loss(i, probs),
     )
     better, unsure = _note_evaluation(state, rows, evaluation)
@@ -152,14 +152,18 @@ def _timesteps(state: BatchState, rows: Sequence[Row], inverting: int) -> Tensor
 
 def invert(state: BatchState, rows: Sequence[Row]) -> None:
     """One step of DDIM inversion; a row that has reached its first step begins to denoise there."""
-    i = numbers_of(rows)
+    schedule, i = state.setup.schedule, numbers_of(rows)
     state.latents[i] = ddim_invert_step(
-        state.setup.schedule, steps_of(rows), state.latents[i], state.conditional[i]
+        schedule, steps_of(rows), state.latents[i], state.conditional[i]
     )
     for row in rows:
+        state.note_inverted(row)
         if row.step == row.first_step:
             row.enter(row.first_step, state.next_phase(row, row.first_step))
-        else:
+            continue
+        row.step -= 1
+        if schedule.stays(row.step):
+            state.note_inverted(row)
             row.step -= 1
 
 
@@ -215,6 +219,7 @@ def step(state: BatchState, rows: Sequence[Row], on_step: OnStep | None) -> None
     state.latents[i], state.prev_x0[i] = denoise_step(
         setup.schedule, steps_of(rows), state.latents[i], output, state.prev_x0[i], solvers
     )
+    state.keep_outside(rows)
     # A sum is finite only if all its terms are, or overflows, which is a failure as well.
     sums = _to_lists(state.latents[i].flatten(1).abs().sum(1))
     for row, (value,) in zip(rows, sums, strict=True):

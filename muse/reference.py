@@ -6,6 +6,8 @@ measures against it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -13,13 +15,14 @@ from muse.classifiers import EmotionClassifier, resize
 from muse.classifiers.clip import ClipSimilarity, similarity
 from muse.diffusion.backbones.base import Backbone, Conditioning, Prompts, latent_shape_of
 from muse.diffusion.denoising import DenoisingState, denoise
-from muse.diffusion.editing import FROM_NOISE, first_edit_step
+from muse.diffusion.editing import FROM_NOISE, KeptRegion, first_edit_step
 from muse.diffusion.inversion import ddim_invert
 from muse.diffusion.sampler import apply_cfg
 from muse.diffusion.schedules import schedule_of
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import MAX_GRADIENT_NORM
 from muse.guidance.timing import timing_of
+from muse.guidance.windows import windows_of
 from muse.method import Method
 from muse.request import Request
 
@@ -50,13 +53,21 @@ def muse(
         guidance.inherent = inherent_mask(guide.probs(image).p, guidance.target)
         first_step = first_edit_step(schedule, method)
         latents = backbone.codec.encode(image)
+        if request.mask is not None:
+            mask = resize(request.mask[None, None].to(image), (size.height, size.width))[0] >= 0.5
+            guidance.kept = KeptRegion(image[0], mask, latents[0])
         if method.edit_start == FROM_NOISE:
             noise = torch.randn(latents.shape, generator=generator)
             latents = schedule.noised(latents, noise.to(latents), first_step)
+            if guidance.kept is not None:
+                guidance.kept.noise = noise[0].to(latents)
         else:
-            latents = ddim_invert(backbone, schedule, latents, guidance.plain, first_step)[0]
+            path = ddim_invert(backbone, schedule, latents, guidance.plain, first_step)
+            latents = path[0]
+            if guidance.kept is not None:
+                guidance.kept.path = dict(enumerate((way[0] for way in path), first_step))
         state = DenoisingState.start(schedule, latents, first_step, [generator])
-    return denoise(state, guidance.predict)
+    return denoise(state, guidance.predict, guidance.keep_outside)
 
 
 class MuseGuidance:
@@ -83,12 +94,16 @@ class MuseGuidance:
         if backbone.embeds_guidance:
             given = method.edit_guidance_scale if editing else method.guidance_scale
             self.scale, self.embedded_scale = 1.0, torch.tensor([given], device=backbone.device)
-        self.plain = self._embed(text.plain([request.prompt]))
-        self.negative = self._embed(text.negative([request.negative_prompt]))
-        self.prompts = text.open([request.prompt], targets, method.tokens, method.prompt_suffix)
+        windows = windows_of(method, text.tokenizers, [request])
+        self.plain = self._embed(text.plain([request.prompt], windows))
+        self.negative = self._embed(text.negative([request.negative_prompt], windows))
+        self.prompts = text.open(
+            [request.prompt], targets, method.tokens, method.prompt_suffix, windows
+        )
         self.initial_tokens = method.initial_scale * text.start(targets, method.tokens)
         self.best_tokens = self.initial_tokens
         self.started, self.curve = False, list[float]()
+        self.kept: KeptRegion | None = None
         self._reset_tokens()
 
     def _embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
@@ -107,14 +122,26 @@ class MuseGuidance:
         unconditional = self.backbone.predict(state.latents, state.timesteps, self.negative)
         return apply_cfg(conditional, unconditional, self.scale, self.method.guidance_rescale)
 
+    def keep_outside(self, before: DenoisingState, after: DenoisingState) -> DenoisingState:
+        """After a step, the latents of an edit's picture outside of its mask."""
+        if self.kept is None:
+            return after
+        latents = self.kept.blend(after.schedule, after.step, after.latents)
+        return replace(after, latents=latents)
+
+    def _pixels(self, state: DenoisingState, output: Tensor) -> Tensor:
+        """What a network's output predicts, as it is seen."""
+        pixels = self.backbone.codec.decode(state.x0(output))
+        return pixels if self.kept is None else self.kept.composite(pixels)
+
     def _starts(self, state: DenoisingState) -> bool:
         """WHEN guidance starts; the content's own emotion is read off at that step."""
         assert self.timing is not None
         output = self.backbone.predict(state.latents, state.timesteps, self.plain)
-        pixels = timed = self.backbone.codec.decode(state.x0(output))
+        pixels = timed = self._pixels(state, output)
         if self.timing.unconditional:
             output = self.backbone.predict(state.latents, state.timesteps, self.negative)
-            timed = self.backbone.codec.decode(state.x0(output))
+            timed = self._pixels(state, output)
         text_features = self.clip.text([self.request.prompt])
         self.curve.append(float(similarity(self.clip.image(timed), text_features)))
         starts = self.timing.starts(self.curve, state.progress)
@@ -144,7 +171,7 @@ class MuseGuidance:
             leaf = self.tokens.clone().requires_grad_(True)
             context = self._embed(self.prompts, leaf)
             output = self.backbone.predict(state.latents, state.timesteps, context)
-            probs = self.guide.probs(self.backbone.codec.decode(state.x0(output)))
+            probs = self.guide.probs(self._pixels(state, output))
             # WHICH emotions to raise and to lower.
             loss = multi_emotion_loss(
                 probs, self.target, self.inherent, self.similar, *self.method.loss_weights

@@ -22,6 +22,7 @@ class Request:
             notion of no prompt: SDXL was trained with zeros for it, others with an empty text.
         image: float (3, h, w) in [0, 1], the picture to edit; None to generate.
         size: of the image; None for the model's own. A picture of another size is squashed to it.
+        mask: bool (h, w), the part of `image` that may change; None for all of it.
     """
 
     prompt: str
@@ -30,6 +31,13 @@ class Request:
     negative_prompt: str | None = None
     image: Tensor | None = None
     size: Size | None = None
+    mask: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.mask is None:
+            return
+        if self.image is None or self.mask.shape != self.image.shape[1:]:
+            raise ValueError("a mask belongs to an image of its own height and width")
 
 
 @dataclass

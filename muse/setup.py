@@ -15,6 +15,7 @@ from muse.diffusion.editing import first_edit_step
 from muse.diffusion.sampler import Schedule
 from muse.diffusion.schedules import schedule_of
 from muse.guidance.timing import Timing, timing_of
+from muse.guidance.windows import NO_WINDOWS
 from muse.method import Method
 
 
@@ -45,8 +46,11 @@ class Setup:
         """Derive timing and schedule from the method.
 
         Raises:
-            ValueError: if the method's sampler does not fit the backbone (see `make_schedule`).
+            ValueError: if the method's sampler does not fit the backbone (see `make_schedule`), or
+                it does not read prompts in windows.
         """
+        if method.long_prompts == "chunk" and not backbone.text.reads_windows:
+            raise ValueError(NO_WINDOWS)
         schedule = schedule_of(backbone.scheduler_config, method)
         return cls(backbone, guide, clip, method, timing_of(method), schedule)
 

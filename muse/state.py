@@ -9,12 +9,13 @@ from torch import Tensor
 
 from muse.classifiers import resize
 from muse.diffusion.backbones.base import Conditioning, latent_shape_of
-from muse.diffusion.editing import FROM_NOISE
+from muse.diffusion.editing import FROM_NOISE, KeptRegion
 from muse.diffusion.row_solver import RowSolver
 from muse.diffusion.sampler import to_x0_eps
 from muse.emotions.probabilities import Probabilities
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState
+from muse.guidance.windows import windows_of
 from muse.request import Request, Sample
 from muse.row import Phase, Row
 from muse.setup import Setup
@@ -48,6 +49,7 @@ class BatchState:
             each row's step.
         tokens: the tokens that are optimised, with their moments.
         latents, prev_x0: (b, c, h, w); see `muse.diffusion.sampler.denoise_step`.
+        kept: what stays of the pictures of edits with a mask, by the number of their row.
         solvers: what takes each row's steps, where the schedule has a scheduler.
         conditional, unconditional: (b, c, h, w), outputs of the network at each row's step.
     """
@@ -63,10 +65,11 @@ class BatchState:
         self.inherent = torch.zeros_like(self.target)
 
         self.scales = setup.embedded_scales([request.image is not None for request in requests])
+        windows = windows_of(method, text.tokenizers, requests)
         with text.resident():
-            plain = text.plain(prompts)
-            negatives = text.negative([request.negative_prompt for request in requests])
-            self.prompts = text.open(prompts, targets, method.tokens, method.prompt_suffix)
+            plain = text.plain(prompts, windows)
+            negatives = text.negative([request.negative_prompt for request in requests], windows)
+            self.prompts = text.open(prompts, targets, method.tokens, method.prompt_suffix, windows)
         self.plain = backbone.embed(plain).guided(self.scales)
         self.negative = backbone.embed(negatives).guided(self.scales)
         self.text_features = setup.clip.text(prompts)
@@ -80,6 +83,7 @@ class BatchState:
         self.prev_x0 = torch.full_like(self.latents, float("nan"))
         self.conditional = torch.zeros_like(self.latents)
         self.unconditional = torch.zeros_like(self.latents)
+        self.kept: dict[int, KeptRegion] = {}
         self.solvers: list[RowSolver | None] = [None] * len(requests)
         self.rows = [self._row(number, request) for number, request in enumerate(requests)]
 
@@ -117,6 +121,11 @@ class BatchState:
         images = torch.cat(squashed)
         self.latents[i] = codec.encode(images)
         self.inherent[i] = inherent_mask(self.setup.guide.probs(images).p, self.target[i])
+        for row, image in zip(rows, images, strict=True):
+            if (mask := row.request.mask) is not None:
+                shares = mask[None, None].to(image)
+                fitted = resize(shares, (height, width))[0] >= 0.5
+                self.kept[row.number] = KeptRegion(image, fitted, self.latents[row.number].clone())
 
     def _start_from_noise(self, row: Row, noise: Tensor) -> None:
         """Noise (c, h, w) alone for a generation, added to the picture for an edit."""
@@ -126,6 +135,8 @@ class BatchState:
         # At a strength of 0 there is nothing to do: the image comes back as it was encoded.
         elif first < len(schedule):
             self.latents[i] = schedule.noised(self.latents[i], noise, first)
+            if i in self.kept:
+                self.kept[i].noise = noise
         row.enter(first, self.next_phase(row, first))
 
     def _start_inversion(self, row: Row) -> None:
@@ -137,6 +148,28 @@ class BatchState:
         # At a strength of 0 there is nothing to invert: the image comes back as it was encoded.
         elif row.first_step > row.step:
             row.phase = Phase.DONE
+
+    def note_inverted(self, row: Row) -> None:
+        """Note the latents of a row whose inversion has reached the start of its step."""
+        if row.number in self.kept:
+            self.kept[row.number].path[row.step] = self.latents[row.number].clone()
+
+    def keep_outside(self, rows: Sequence[Row]) -> None:
+        """After a step of the rows: the latents of the picture outside of their masks."""
+        for row in rows:
+            if kept := self.kept.get(row.number):
+                latents = self.latents[row.number]
+                self.latents[row.number] = kept.blend(self.setup.schedule, row.step + 1, latents)
+
+    def composite(self, rows: Sequence[Row], pixels: Tensor) -> Tensor:
+        """Pixels (r, 3, h, w) of rows as they are seen: outside of a mask those of its picture."""
+        if not any(row.number in self.kept for row in rows):
+            return pixels
+        seen = []
+        for row, made in zip(rows, pixels, strict=True):
+            kept = self.kept.get(row.number)
+            seen.append(made if kept is None else kept.composite(made))
+        return torch.stack(seen)
 
     def next_phase(self, row: Row, step: int) -> Phase:
         """The phase with which a row begins a step."""
@@ -180,7 +213,7 @@ class BatchState:
         i, schedule = numbers_of(rows), self.setup.schedule
         alpha, sigma = schedule.level(steps_of(rows), self.latents)
         x0, _ = to_x0_eps(output[i], self.latents[i], alpha, sigma, schedule.prediction)
-        return self.setup.backbone.codec.decode_draft(x0)
+        return self.composite(rows, self.setup.backbone.codec.decode_draft(x0))
 
     def samples(self) -> list[Sample]:
         """Decode all rows that have not failed; the samples in the order of the requests."""
@@ -190,6 +223,7 @@ class BatchState:
             rows = finished[start : start + DECODED_TOGETHER]
             pixels = self.setup.backbone.codec.decode(self.latents[numbers_of(rows)])
             is_finite = torch.isfinite(pixels).flatten(1).all(1).cpu().tolist()
+            pixels = self.composite(rows, pixels)
             levels = (pixels.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
             for row, picture, finite in zip(rows, levels, is_finite, strict=True):
                 if finite:

@@ -13,6 +13,7 @@ from pipeline.config import Config
 from pipeline.corpora.retry import finish_reopening
 from pipeline.generation.worker import Job
 from pipeline.index.build import clear_leftovers, conclude
+from pipeline.models.distilled import model_warnings
 from pipeline.models.locate import CLASSIFIERS, Model, locate
 from pipeline.models.sizes import model_sizes
 from pipeline.output.contents import contents_of
@@ -99,7 +100,8 @@ def execute(
         model_sizes(config)
         of_models = classifier_warnings(_classifier_folders(models))
         of_rows = [*prompts.warnings, *emotions.warnings]
-        for warning in (*of_models, *of_rows, *unused_settings(config)):
+        of_settings = [*model_warnings(config, models["model"].path), *unused_settings(config)]
+        for warning in (*of_models, *of_rows, *of_settings):
             warn(warning)
 
         # Examine the output: it is new, or holds this run.

@@ -1,6 +1,12 @@
-"""How an edit starts: at which denoising step, and from what its picture becomes there."""
+"""Edits: at which denoising step they start, and what of their picture stays as it is."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from muse.diffusion.sampler import Schedule
 from muse.method import Method
@@ -26,3 +32,46 @@ def first_edit_step(schedule: Schedule, method: Method) -> int:
     else:
         skipped = len(starts) - int(done_again)
     return starts[skipped] if skipped < len(starts) else steps
+
+
+@dataclass
+class KeptRegion:
+    """What stays of an edit's picture: all that is outside its mask.
+
+    The latents there follow those of the picture, at the noise level of each step, so that what is
+    made inside fits (Lugmayr et al., arXiv 2201.09865, equation 8). The VAE would still change the
+    pixels, so they are put back in the end.
+
+    Attributes:
+        picture: (3, h, w) in [0, 1].
+        mask: bool (1, h, w), where the picture may change.
+        latents: (c, h', w'), of the picture.
+        noise: (c, h', w'), that was added at the start; None if it starts from an inversion.
+        path: latents of the inversion at the start of each step that it has passed.
+    """
+
+    picture: Tensor
+    mask: Tensor
+    latents: Tensor
+    noise: Tensor | None = None
+    path: dict[int, Tensor] = field(default_factory=dict)
+
+    @property
+    def latent_mask(self) -> Tensor:
+        """Bool (1, h', w'): a latent may change if any of its pixels may."""
+        cells = (self.latents.shape[-2], self.latents.shape[-1])
+        return F.adaptive_max_pool2d(self.mask.float(), cells) > 0
+
+    def blend(self, schedule: Schedule, step: int, latents: Tensor) -> Tensor:
+        """Latents (..., c, h', w') at the start of `step`, with the picture's own outside."""
+        if step == len(schedule):
+            own = self.latents
+        elif self.noise is not None:
+            own = schedule.noised(self.latents, self.noise, step)
+        else:
+            own = self.path[step]
+        return torch.where(self.latent_mask, latents, own)
+
+    def composite(self, pixels: Tensor) -> Tensor:
+        """Pixels (..., 3, h, w) inside the mask, and the picture outside."""
+        return torch.where(self.mask, pixels, self.picture)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from muse.diffusion.model_files import ModelFolder
+from muse.diffusion.model_files import (
+    FAMILIES,
+    ModelFolder,
+    family_of_file,
+    published_scheduler,
+)
 
 TEXT = ["*.json", "*.txt", "*.model"]
 PLAIN = ["*.safetensors", *TEXT]
@@ -119,3 +125,28 @@ def configs_beside(file: Path) -> Path | None:
     folder = file.with_suffix("")
     found = any((folder / name).is_file() for name in ("model_index.json", "config.json"))
     return folder if found else None
+
+
+def family_of(model: Path) -> str:
+    """The pipeline class of a diffusion model in a folder or a single file.
+
+    Raises:
+        ValueError: it is no model of a known family.
+    """
+    return family_of_file(model) if model.is_file() else ModelFolder.read(model).family
+
+
+def configs_of(model: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The configurations of a diffusion model's network and scheduler.
+
+    Of a single file without a folder beside it, the network's is empty, and the scheduler's is that
+    of the published model of its family.
+
+    Raises:
+        ValueError: it is no model of a known family.
+    """
+    folder = configs_beside(model) if model.is_file() else model
+    if folder is None or not (folder / "model_index.json").is_file():
+        return {}, published_scheduler(family_of_file(model))
+    opened = ModelFolder.read(folder)
+    return opened.config(FAMILIES.get(opened.family, "")), opened.config("scheduler")

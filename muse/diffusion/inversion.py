@@ -50,6 +50,9 @@ def ddim_invert(
     """
     path = [latents]
     for step in reversed(range(first_step, len(schedule))):
+        if schedule.stays(step):
+            path.insert(0, path[0])
+            continue
         index = torch.full((len(latents),), step)
         timesteps = schedule.timesteps[inversion_index(schedule, index)].to(latents.device)
         output = backbone.predict(path[0], timesteps, conditioning)

@@ -28,6 +28,9 @@ TINY_VAE = "tiny_vae"
 OPTIONAL = {"StableDiffusion3Pipeline": ("text_encoder_3", "tokenizer_3")}
 """Parts that a family works without, if model_index.json says so."""
 
+READ_WINDOWS = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
+"""Families that can read longer prompts in windows (see `muse.guidance.windows`)."""
+
 WITHOUT_WEIGHTS = ("Tokenizer", "TokenizerFast", "Scheduler")
 """Ends of the names of classes that have no weights."""
 
@@ -112,6 +115,17 @@ class ModelFolder:
             return read_json(self.path / part / name)
         except ValueError:
             return {}
+
+
+def published_scheduler(family: str) -> Mapping[str, Any]:
+    """The scheduler that the published model of a family came with, as far as the choice of a
+    sampler depends on it. A single file does not tell its own."""
+    if family == "StableDiffusion3Pipeline":
+        return {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
+    betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+    if family == "StableDiffusionXLPipeline":
+        return {"_class_name": "EulerDiscreteScheduler", **betas, "steps_offset": 1}
+    return {"_class_name": "PNDMScheduler", **betas, "skip_prk_steps": True, "steps_offset": 1}
 
 
 def read_json(file: Path) -> Mapping[str, Any]:

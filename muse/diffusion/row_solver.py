@@ -13,6 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+LMS_ORDER = 4
+"""Derivatives that linear multistep uses, in diffusers' pipelines as well."""
+
 
 class RowSolver:
     """The steps of one row.
@@ -62,7 +65,11 @@ class RowSolver:
         """
         timestep = self.scheduler.timesteps[index]
         theirs = latents[None] * float(self.scales[index])
-        stepped = self.scheduler.step(output[None], timestep, theirs, **self.options)
+        options = self.options
+        if type(self.scheduler).__name__ == "LMSDiscreteScheduler":
+            # By itself it counts derivatives from step 0, also of a row that begins later.
+            options = options | {"order": min(LMS_ORDER, index - self.first_step + 1)}
+        stepped = self.scheduler.step(output[None], timestep, theirs, **options)
         # PNDM repeats its second timestep to correct the first step. A row that begins later, as
         # an edit does, begins with a first-order step instead and has nothing to repeat.
         if index == self.first_step > 0 and type(self.scheduler).__name__ == "PNDMScheduler":

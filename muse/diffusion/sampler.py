@@ -71,6 +71,11 @@ class Schedule:
         """The first step from `step` on at which a row may begin."""
         return step + 1 if step in self.corrections else step
 
+    def stays(self, step: int) -> bool:
+        """Whether a step is a correction that ends at the noise level at which it starts: there is
+        nothing to invert."""
+        return step in self.corrections and bool(self.sigmas[step] == self.sigmas[step + 1])
+
     def solver(self, generator: torch.Generator, first_step: int = 0) -> RowSolver | None:
         """What takes the steps of a row that begins at `first_step`; None if `step` does.
 

@@ -18,7 +18,15 @@ SAMPLERS: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
         "heun": ("HeunDiscreteScheduler", {}),
         "dpm++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
         "sde-dpm++": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+        "dpm++_singlestep": (
+            "DPMSolverSinglestepScheduler",
+            {"algorithm_type": "dpmsolver++", "lower_order_final": True},
+        ),
         "unipc": ("UniPCMultistepScheduler", {}),
+        "deis": ("DEISMultistepScheduler", {}),
+        "lms": ("LMSDiscreteScheduler", {}),
+        "kdpm2": ("KDPM2DiscreteScheduler", {}),
+        "kdpm2_a": ("KDPM2AncestralDiscreteScheduler", {}),
         "lcm": ("LCMScheduler", {}),
         "tcd": ("TCDScheduler", {}),
     },
@@ -42,7 +50,12 @@ TRAINED_FOR = {
 }
 """The first keys of `SAMPLERS` in words."""
 
-SECOND_STAGES = ("HeunDiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
+SECOND_STAGES = (
+    "HeunDiscreteScheduler",
+    "FlowMatchHeunDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+)
 """Schedulers that take every step but the last in two stages."""
 
 

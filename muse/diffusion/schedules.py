@@ -16,6 +16,14 @@ from muse.method import Method
 NEVER_OPTIONS = ("clip_sample", "thresholding")
 """Settings that belong to models of pixels, and distort latents."""
 
+KEEP_Z = (
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "UniPCMultistepScheduler",
+    "DEISMultistepScheduler",
+)
+"""Schedulers with sigma / alpha as their levels, and latents as they are denoised here."""
+
 ZERO_SNR = "rescale_betas_zero_snr"
 """The setting of models whose first noise level has no signal left."""
 
@@ -133,6 +141,13 @@ def _refuse_variants(scheduler: Any, name: str) -> None:
             "PNDM with Runge-Kutta steps cannot be used; set method.scheduler.skip_prk_steps = "
             "true, as Stable Diffusion does, or choose method.sampler"
         )
+    # Its last step to no noise at all is infinite times zero.
+    ends_clean = config.get("final_sigmas_type") == "zero"
+    if name == "UniPCMultistepScheduler" and config.solver_type == "bh1" and ends_clean:
+        raise ValueError(
+            'UniPC with solver_type "bh1" cannot take the last step to a clean image; set '
+            'method.scheduler.solver_type = "bh2", or final_sigmas_type = "sigma_min"'
+        )
     if config.get("use_dynamic_shifting"):
         raise ValueError(
             f"{name} with a shift that depends on the size of the image cannot be used; set "
@@ -170,7 +185,10 @@ def _levels(scheduler: Any, name: str, training: str) -> tuple[Tensor, Tensor, T
         signal = scheduler.alphas_cumprod.double()[scheduler.timesteps.long()]
         power = torch.cat([signal, _final_power(scheduler, name).double().view(1)])
         return power.sqrt(), (1 - power).sqrt(), torch.ones_like(power)
-    sigmas = scheduler.sigmas.double().cpu()
+    sigmas = scheduler.sigmas.double().cpu()[: len(scheduler.timesteps) + 1]
+    if name == "KDPM2DiscreteScheduler":
+        # Its second stages are halfway between the levels of the steps.
+        sigmas[1::2] = scheduler.sigmas_interpol.double().cpu()[1 : len(sigmas) : 2]
     if training == "flow":
         return 1 - sigmas, sigmas, torch.ones_like(sigmas)
     if training == "edm":
@@ -180,8 +198,7 @@ def _levels(scheduler: Any, name: str, training: str) -> tuple[Tensor, Tensor, T
         return data / scales, sigmas / scales, scales
     # These are sigma / alpha, as in k-diffusion; alpha^2 + sigma^2 = 1 then gives alpha.
     alphas = (1 + sigmas.square()).rsqrt()
-    keeps_z = name in ("DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
-    return alphas, sigmas * alphas, torch.ones_like(alphas) if keeps_z else 1 / alphas
+    return alphas, sigmas * alphas, torch.ones_like(alphas) if name in KEEP_Z else 1 / alphas
 
 
 def _final_power(scheduler: Any, name: str) -> Tensor:

@@ -66,11 +66,18 @@ def ids_with_tokens(
         prompt_ids = word_ids(tokenizer, prompt)[: length - 2 - len(suffix_ids) - count]
         row = [tokenizer.bos_token_id, *prompt_ids, *suffix_ids]
         positions.append(list(range(len(row), len(row) + count)))
-        for name, group in groupby(names[0] for names in shares(target, count)):
-            row.extend(islice(cycle(word_ids(tokenizer, name)), len(list(group))))
+        row.extend(emotion_ids(tokenizer, target, count))
         row.append(tokenizer.eos_token_id)
         ids.append(row + [tokenizer.pad_token_id] * (length - len(row)))
     return torch.tensor(ids), torch.tensor(positions)
+
+
+def emotion_ids(tokenizer, target: Target, count: int) -> list[int]:
+    """Ids of the emotions' words at the `count` positions of the emotional tokens."""
+    ids: list[int] = []
+    for name, group in groupby(names[0] for names in shares(target, count)):
+        ids.extend(islice(cycle(word_ids(tokenizer, name)), len(list(group))))
+    return ids
 
 
 def lost_tokens(tokenizer, prompt: str, target: Target, count: int, prompt_suffix: str) -> int:
@@ -105,11 +112,15 @@ def initial_tokens(tokenizer, table: nn.Embedding, targets: list[Target], count:
 
 @contextmanager
 def spliced(table: nn.Embedding, positions: Tensor, tokens: Tensor) -> Iterator[None]:
-    """While open, embeddings of ids (b, length) hold `tokens` (b, k, d) at `positions` (b, k)."""
+    """While open, embeddings of ids (b, length) hold `tokens` (b, k, d) at `positions` (b, k).
+
+    The ids may come in windows (b * windows, length); positions then count through all of them.
+    """
 
     def replace(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
         index = positions.to(output.device)[..., None].expand(-1, -1, output.shape[-1])
-        return output.scatter(1, index, tokens.to(output.dtype))
+        joined = output.reshape(len(tokens), -1, output.shape[-1])
+        return joined.scatter(1, index, tokens.to(output.dtype)).view_as(output)
 
     handle = table.register_forward_hook(replace)
     try:

@@ -66,6 +66,7 @@ class EngineOutput:
         similarity: cosine of image and prompt, in [-1, 1].
         source_similarity: cosine of an edit and its source image, in [-1, 1]; None if generated.
         prompt_truncated: tokens of the prompt that the text encoder did not read; None if unknown.
+        prompt_windows: in which the longest prompt of the request was read; None if unknown.
         trace: how the image came about; None from an engine without a model.
         failure: why there is no image; empty if there is one.
     """
@@ -76,6 +77,7 @@ class EngineOutput:
     similarity: float = 0.0
     source_similarity: float | None = None
     prompt_truncated: int | None = None
+    prompt_windows: int | None = None
     trace: Trace | None = None
     failure: str = ""
 

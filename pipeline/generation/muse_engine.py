@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from muse.images import to_tensor
@@ -60,21 +60,29 @@ class ScoringMuseEngine:
         scores = dict(zip(made, scored, strict=True))
         outputs = []
         for i, (request, sample) in enumerate(zip(requests, samples, strict=True)):
-            lost = self._lost_tokens(request)
-            outputs.append(_output(sample, scores.get(i), lost))
+            output = _output(sample, scores.get(i))
+            if output.image is not None:
+                lost, windows = self._reading(request)
+                output = replace(output, prompt_truncated=lost, prompt_windows=windows)
+            outputs.append(output)
         return outputs
 
-    def _lost_tokens(self, request: EngineInput) -> int:
-        """Tokens of the prompt that the text encoder with the shortest context does not read."""
+    def _reading(self, request: EngineInput) -> tuple[int, int]:
+        """How a prompt is read: how many of its tokens the text encoder with the shortest context
+        leaves out, and in how many windows."""
         from muse.guidance.tokens import lost_tokens
+        from muse.guidance.windows import windows_of
 
         setup = self.engine.setup
         prompt, method = request.planned.prompt, setup.method
+        windows = windows_of(method, setup.backbone.text.tokenizers, [_request(request)])
+        if windows is not None:
+            return 0, windows[0]
         lost = 0
         for tokenizer in setup.backbone.text.tokenizers:
             count, suffix = method.tokens, method.prompt_suffix
             lost = max(lost, lost_tokens(tokenizer, prompt, request.target, count, suffix))
-        return lost
+        return lost, 1
 
     def _make(self, requests: Sequence[EngineInput]) -> list[Sample]:
         samples: dict[int, Sample] = {}
@@ -136,7 +144,7 @@ def _scores(probabilities: Probabilities, targets: Sequence[Target]) -> list[Sco
     return scores
 
 
-def _output(sample: Sample, scored: ScoredImage | None, prompt_truncated: int) -> EngineOutput:
+def _output(sample: Sample, scored: ScoredImage | None) -> EngineOutput:
     from PIL import Image
 
     if sample.pixels is None or scored is None:
@@ -148,8 +156,7 @@ def _output(sample: Sample, scored: ScoredImage | None, prompt_truncated: int) -
         scored.guide,
         scored.similarity,
         scored.source_similarity,
-        prompt_truncated,
-        sample.trace,
+        trace=sample.trace,
     )
 
 

@@ -165,6 +165,7 @@ class BatchMaker:
             micro_batch_size=micro_batch_size,
             phash=perceptual_hash(output.image),
             prompt_truncated=output.prompt_truncated,
+            prompt_windows=output.prompt_windows,
             **_score_columns(output, self.config.taxonomy.labels),
             **_size_columns(request, output.image, self.config),
             **_source_columns(request, output),

@@ -14,16 +14,19 @@ from muse.diffusion.hub import (
     NO_PEFT,
     NO_TINY_VAE,
     NotOnThisMachine,
+    configs_of,
+    family_of,
     local_folder,
     local_model,
     lora_and_strength,
 )
-from muse.diffusion.model_files import ModelFolder, model_problems
+from muse.diffusion.model_files import READ_WINDOWS, model_problems
 from muse.emotions.labels import clean
 from muse.method import Method
 from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED, SAME_JUDGE
 from pipeline.errors import UserError
+from pipeline.models.distilled import model_warnings
 from pipeline.models.hashing import HashFile, hash_model, hash_weights
 from pipeline.models.model_safety import problems_of
 from pipeline.storage.files import sha256_file
@@ -93,7 +96,7 @@ def locate(config: Config, files: Files = READ) -> dict[str, Model]:
     if config.engine == "null":
         return {"model": Model("null", "", "")} | _filter_models(config, files)
     models = {role: _main_model(role, config, files) for role in ROLES}
-    check_sampler(Path(models["model"].path), config.method)
+    check_method(Path(models["model"].path), config.method)
     models |= _parts(config, files)
     models |= _filter_models(config, files)
     if is_same_judge(models) and not config.allow_same_judge:
@@ -101,20 +104,20 @@ def locate(config: Config, files: Files = READ) -> dict[str, Model]:
     return models
 
 
-def check_sampler(model: Path, method: Method) -> None:
-    """Refuse a method whose sampler cannot run the diffusion model in a folder.
-
-    Of a single file the scheduler is known only once it is loaded.
+def check_method(model: Path, method: Method) -> None:
+    """Refuse a method that cannot run a diffusion model: by its sampler (see `hub.configs_of`), or
+    by how it reads prompts.
 
     Raises:
         UserError: with the samplers or settings that can.
     """
-    if not model.is_dir():
-        return
     from muse.diffusion.schedules import schedule_of
+    from muse.guidance.windows import NO_WINDOWS
 
     try:
-        schedule_of(ModelFolder.read(model).config("scheduler"), method)
+        schedule_of(configs_of(model)[1], method)
+        if method.long_prompts == "chunk" and family_of(model) not in READ_WINDOWS:
+            raise ValueError(NO_WINDOWS)
     except ValueError as error:
         raise UserError(f"config: method: {error}") from None
 
@@ -123,7 +126,8 @@ def check_models(config: Config) -> list[str]:
     """What `locate` would find wrong; reads no weights and downloads nothing.
 
     Returns:
-        Warnings: of models that are not on this machine or not chosen, and were not checked.
+        Warnings: of models that are not on this machine or not chosen, and were not checked; and
+            those of `pipeline.models.distilled`.
 
     Raises:
         UserError: as `locate`.
@@ -144,8 +148,7 @@ def check_models(config: Config) -> list[str]:
             f"{config.taxonomy.name}; a run needs {options}, and the models are checked then"
         ]
     # Without hashes, models are distinguished by the paths of their files.
-    locate(config, Files(str, download=False))
-    return []
+    return model_warnings(config, locate(config, Files(str, download=False))["model"].path)
 
 
 def _needs_another(role: str, config: Config) -> bool:

@@ -67,6 +67,9 @@ class Record:
         "Tokens at the end of the prompt that the text encoder cannot read; 0 if it reads all.",
         None,
     )
+    prompt_windows: int | None = _column(
+        INTEGER, "Windows in which the longest prompt of the request was read.", None
+    )
     judge_emotion: str | None = _column(TEXT, "The emotion that the judge finds strongest.", None)
     judge_confidence: float | None = _column(
         NUMBER, "How far the judge confirms the target, in [0, 1].", None

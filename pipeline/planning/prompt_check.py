@@ -90,7 +90,10 @@ class PromptCheck:
         self.too_long, self.unknown = _Rows(), 0
         self.cut: Counter[int] = Counter()
         self.unknown_words: Counter[str] = Counter()
-        self._rooms = [_Room(tokenizer, config) for tokenizer in _tokenizers(config)]
+        # In windows, no prompt is too long.
+        cuts = config.method.long_prompts == "truncate"
+        tokenizers = _tokenizers(config) if cuts else ()
+        self._rooms = [_Room(tokenizer, config) for tokenizer in tokenizers]
         self._default = [{name: 1.0} for name in config.emotions]
         self._unknown_words: Callable[[str], list[str]] | None = None
         if config.model == EMBEDDED and config.engine != "null":
@@ -121,7 +124,8 @@ class PromptCheck:
             warnings.append(
                 f"{self.too_long.count} prompt(s) are longer than the text encoder reads; "
                 f"their ends are cut off ({self.too_long.in_words()}). "
-                "Shorten them, or what differs in their ends alone gives the same image"
+                "Shorten them, or what differs in their ends alone gives the same image; Stable "
+                'Diffusion 1.x, 2.x and XL also read windows (method.long_prompts = "chunk")'
             )
         if self.unknown:
             warnings.append(

@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+from muse.emotions import Target
 from muse.emotions.probabilities import Probabilities
 from muse.engine import MuseEngine
 from muse.reference import muse
+from muse.request import Request
 from tests.support.exact_models import METHOD, VARIANTS, ExactGuide, exact_models, exact_requests
 
 MULTI_LABEL_CONFIDENCE = 0.48
@@ -43,15 +45,32 @@ def test_the_engine_equals_the_reference_under_a_multi_label_guide(models):
     )
 
 
-def _hold_to_the_reference(models, method, slots=2):
+@pytest.mark.parametrize("start", ["inversion", "noise"])
+def test_the_engine_equals_the_reference_within_a_mask(models, start):
+    image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(32, 32, dtype=torch.bool)
+    mask[3:20, 5:] = True
+    masked = Request("a car in a city", Target.of("awe"), 3, image=image, mask=mask)
+    requests = [masked, exact_requests()[0]]
+    method = METHOD.replace(edit_start=start, strength=0.8)
+    samples = _hold_to_the_reference(models, method, 0, requests)
+    assert samples[0].trace.updates > 0
+    # Outside of the mask every pixel is that of the picture.
+    levels = (image * 255).round().to(torch.uint8).permute(1, 2, 0)
+    same = (samples[0].pixels == levels).all(2)
+    assert bool(same[~mask].all())
+    assert not bool(same[mask].all())
+
+
+def _hold_to_the_reference(models, method, slots=2, requests=()):
     """The samples of the engine, which works on two requests at a time; slots 0: on all at once."""
-    final = {}
+    final, requests = {}, requests or exact_requests()
 
     def keep(row, latents):
         final[row.number] = latents.clone()
 
-    samples = MuseEngine(*models, method, slots).run(exact_requests(), keep)
-    for number, request in enumerate(exact_requests()):
+    samples = MuseEngine(*models, method, slots).run(requests, keep)
+    for number, request in enumerate(requests):
         expected = muse(*models, method, request)[0]
         assert torch.allclose(final[number], expected, rtol=1e-6, atol=1e-6), number
     return samples

@@ -31,7 +31,6 @@ VARIANTS = {
     "never": {"timing": "never"},
     "tokens from halfway": {"initial_scale": 0.5},
     "no updates": {"max_updates_per_step": 0},
-    "edits from noise": {"edit_start": "noise", "strength": 0.6},
     "start after the updates": {"guidance_end": 0.2, "timing_level": 0.4},
 }
 """Changes of `METHOD` under which everything must agree."""

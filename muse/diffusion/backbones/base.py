@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -14,7 +15,11 @@ from torch import Tensor, nn
 from muse.diffusion.backbones.codec import Codec, frozen
 from muse.emotions import Target
 from muse.guidance.tokens import ids_with_tokens, initial_tokens, spliced
+from muse.guidance.windows import Window, joined_ids, plain_windows, windows_with_tokens
 from muse.sizes import ModelSizes, Size
+
+Windows = Sequence[int] | None
+"""In how many windows each prompt is read; None to cut what is longer than one."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,17 @@ class Prompts:
             other prompts.
         fixed: (b, length, d), what an encoder that takes no emotional tokens has made of them; None
             in families without such an encoder.
+        windows: int64 (b,), in how many windows each row is read (see `muse.guidance.windows`),
+            where any is read in several; the others have empty ones, to which nothing attends.
+        cut: then the same prompts, cut to the length of one window.
     """
 
     ids: tuple[Tensor, ...]
     positions: tuple[Tensor, ...]
     absent: Tensor | None = None
     fixed: Tensor | None = None
+    windows: Tensor | None = None
+    cut: Prompts | None = None
 
     def rows(self, index: Tensor) -> Prompts:
         return Prompts(
@@ -41,6 +51,8 @@ class Prompts:
             tuple(positions[index] for positions in self.positions),
             None if self.absent is None else self.absent[index],
             None if self.fixed is None else self.fixed[index],
+            None if self.windows is None else self.windows[index],
+            None if self.cut is None else self.cut.rows(index),
         )
 
 
@@ -53,16 +65,20 @@ class Conditioning:
         pooled: (b, p), in some families.
         guidance: (b,), the scale of classifier-free guidance, for networks that were distilled to
             be given it (see `Backbone.embeds_guidance`).
+        lengths: int64 (b,) on the CPU, of each row's prompt in `context`, for networks that are
+            given it without padding; None for others.
     """
 
     context: Tensor
     pooled: Tensor | None = None
     guidance: Tensor | None = None
+    lengths: Tensor | None = None
 
     def rows(self, index: Tensor) -> Conditioning:
         pooled = None if self.pooled is None else self.pooled[index]
         guidance = None if self.guidance is None else self.guidance[index]
-        return Conditioning(self.context[index], pooled, guidance)
+        lengths = None if self.lengths is None else self.lengths[index.cpu()]
+        return Conditioning(self.context[index], pooled, guidance, lengths)
 
     def guided(self, scale: Tensor | None) -> Conditioning:
         """The same with scales of guidance (b,), which the network is given; None for others."""
@@ -72,10 +88,12 @@ class Conditioning:
     def cat(cls, parts: Sequence[Conditioning]) -> Conditioning:
         pooled = [part.pooled for part in parts if part.pooled is not None]
         guidance = [part.guidance for part in parts if part.guidance is not None]
+        lengths = [part.lengths for part in parts if part.lengths is not None]
         return cls(
             torch.cat([part.context for part in parts]),
             torch.cat(pooled) if pooled else None,
             torch.cat(guidance) if guidance else None,
+            torch.cat(lengths) if lengths else None,
         )
 
 
@@ -149,6 +167,27 @@ def guidance_embedding(network: nn.Module, conditioning: Conditioning) -> Tensor
     return nn.functional.pad(embedding, (0, width % 2)).to(conditioning.context.dtype)
 
 
+def attention_mask(conditioning: Conditioning) -> Tensor | None:
+    """What a U-Net may attend to, bool (b, length), where prompts differ in length; else None."""
+    if conditioning.lengths is None:
+        return None
+    places = torch.arange(conditioning.context.shape[1])
+    return (places < conditioning.lengths[:, None]).to(conditioning.context.device)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The output of a text encoder for prompts that are read in windows, as transformers names it.
+
+    Attributes:
+        last_hidden_state: (b, length, d), windows after each other.
+        hidden_states: as many, of all layers.
+    """
+
+    last_hidden_state: Tensor
+    hidden_states: tuple[Tensor, ...]
+
+
 class TextEncoders:
     """One or more text encoders with common emotional tokens.
 
@@ -194,6 +233,11 @@ class TextEncoders:
             self.off_device = names
 
     @property
+    def reads_windows(self) -> bool:
+        """Whether longer prompts can be read in windows (see `muse.guidance.windows`)."""
+        return all("CLIP" in type(tokenizer).__name__ for tokenizer in self.tokenizers)
+
+    @property
     def scale(self) -> Tensor:
         """Root mean square of the entries of an encoder's word embeddings, float32 (d,)."""
         sizes = [
@@ -204,13 +248,19 @@ class TextEncoders:
             [size.expand(width) for size, width in zip(sizes, self.widths, strict=True)]
         )
 
-    def negative(self, prompts: Sequence[str | None]) -> Prompts:
+    def negative(self, prompts: Sequence[str | None], windows: Windows = None) -> Prompts:
         """Negative prompts; one that is None is read as an empty text, and noted as `absent`."""
         absent = torch.tensor([prompt is None for prompt in prompts])
-        return replace(self.plain([prompt or "" for prompt in prompts]), absent=absent)
+        return replace(self.plain([prompt or "" for prompt in prompts], windows), absent=absent)
 
-    def plain(self, prompts: list[str]) -> Prompts:
-        """Prompts without emotional tokens."""
+    def plain(self, prompts: list[str], windows: Windows = None) -> Prompts:
+        """Prompts without emotional tokens.
+
+        Args:
+            windows: in how many windows each is read; None to cut what is longer than one.
+        """
+        if windows is not None and max(windows) > 1:
+            return self._in_windows(self.plain(prompts), windows, partial(_plain, prompts))
         ids = [
             tokenizer(
                 prompts,
@@ -225,14 +275,54 @@ class TextEncoders:
         return Prompts(tuple(ids), (no_positions,) * len(ids))
 
     def open(
-        self, prompts: list[str], targets: list[Target], count: int, prompt_suffix: str
+        self,
+        prompts: list[str],
+        targets: list[Target],
+        count: int,
+        prompt_suffix: str,
+        windows: Windows = None,
     ) -> Prompts:
-        """Prompts with emotional tokens; see `muse.guidance.tokens.ids_with_tokens`."""
+        """Prompts with emotional tokens; see `muse.guidance.tokens.ids_with_tokens`.
+
+        Args:
+            windows: as for `plain`.
+        """
+        if windows is not None and max(windows) > 1:
+            cut = self.open(prompts, targets, count, prompt_suffix)
+            rows = partial(_opened, prompts, targets, count, prompt_suffix)
+            return self._in_windows(cut, windows, rows)
         opened = [
             ids_with_tokens(tokenizer, prompts, targets, count, prompt_suffix)
             for tokenizer in self.tokenizers
         ]
         return Prompts(tuple(ids for ids, _ in opened), tuple(positions for _, positions in opened))
+
+    def _in_windows(
+        self,
+        cut: Prompts,
+        windows: Sequence[int],
+        rows_of: Callable[[Any], list[tuple[list[Window], list[int]]]],
+    ) -> Prompts:
+        """Prompts that are read in windows.
+
+        Args:
+            cut: the same ones, cut to one window.
+            windows: of each.
+            rows_of: the windows of each prompt under a tokenizer, and the positions of its tokens.
+        """
+        ids, positions = [], []
+        for tokenizer in self.tokenizers:
+            rows = rows_of(tokenizer)
+            ids.append(joined_ids(tokenizer, [row for row, _ in rows], max(windows)))
+            positions.append(torch.tensor([places for _, places in rows], dtype=torch.long))
+        counts = torch.tensor(windows)
+        return Prompts(tuple(ids), tuple(positions), windows=counts, cut=cut)
+
+    def lengths(self, prompts: Prompts) -> Tensor | None:
+        """How much of the context each row attends to; None for all of it."""
+        if prompts.windows is None:
+            return None
+        return prompts.windows * self.tokenizers[0].model_max_length
 
     def start(self, targets: list[Target], count: int) -> Tensor:
         """Initial emotional tokens, float32 (b, k, d); see `initial_tokens`."""
@@ -256,7 +346,13 @@ class TextEncoders:
         return outputs
 
     def _encode(self, number: int, ids: Tensor) -> Any:
-        """The output of one encoder for ids (b, length)."""
+        """The output of one encoder for ids (b, length), or for those of several windows."""
+        length = self.tokenizers[number].model_max_length
+        if ids.shape[1] > length:
+            read = self._encode(number, ids.view(-1, length))
+            joined = [states.reshape(*ids.shape, -1) for states in read.hidden_states]
+            last = read.last_hidden_state.reshape(*ids.shape, -1)
+            return Encoded(last, tuple(joined))
         mask = None
         if self.masked:
             # A prompt ends with its first end marker; what pads it may be the same token.
@@ -266,6 +362,20 @@ class TextEncoders:
         return self.models[number](
             ids.to(self.device), attention_mask=mask, output_hidden_states=True
         )
+
+
+def _plain(prompts: Sequence[str], tokenizer: Any) -> list[tuple[list[Window], list[int]]]:
+    return [(plain_windows(tokenizer, prompt), []) for prompt in prompts]
+
+
+def _opened(
+    prompts: Sequence[str], targets: Sequence[Target], count: int, suffix: str, tokenizer: Any
+) -> list[tuple[list[Window], list[int]]]:
+    rows = []
+    for prompt, target in zip(prompts, targets, strict=True):
+        windows, first = windows_with_tokens(tokenizer, prompt, target, count, suffix)
+        rows.append((windows, [*range(first, first + count)]))
+    return rows
 
 
 def move(part: Backbone | TextEncoders | Codec, device: torch.device) -> None:

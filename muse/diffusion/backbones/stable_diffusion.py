@@ -9,6 +9,7 @@ from muse.diffusion.backbones.base import (
     Conditioning,
     Prompts,
     TextEncoders,
+    attention_mask,
     guidance_embedding,
     sizes_of,
 )
@@ -47,19 +48,21 @@ class StableDiffusion:
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
         (output,) = self.text.encode(prompts, tokens)
+        context = output.last_hidden_state
         # As in diffusers, negative prompts are read from the last layer all the same.
         if self.clip_skip and prompts.absent is None:
             encoder = self.text.models[0]
             # Before transformers 5 the encoder lay one level deeper.
             normalise = getattr(encoder, "text_model", encoder).final_layer_norm
-            return Conditioning(normalise(output.hidden_states[-1 - self.clip_skip]))
-        return Conditioning(output.last_hidden_state)
+            context = normalise(output.hidden_states[-1 - self.clip_skip])
+        return Conditioning(context, lengths=self.text.lengths(prompts))
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         output = self.network(
             latents.to(self.dtype),
             timesteps,
             encoder_hidden_states=conditioning.context,
+            encoder_attention_mask=attention_mask(conditioning),
             timestep_cond=guidance_embedding(self.network, conditioning),
         )
         return at_least_float32(output.sample)

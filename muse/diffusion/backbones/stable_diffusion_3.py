@@ -9,7 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muse.diffusion.backbones.base import Conditioning, Prompts, TextEncoders, sizes_of
+from muse.diffusion.backbones.base import (
+    Conditioning,
+    Prompts,
+    TextEncoders,
+    Windows,
+    sizes_of,
+)
 from muse.diffusion.backbones.codec import Codec, at_least_float32, frozen
 from muse.diffusion.schedules import latent_scale
 from muse.emotions import Target
@@ -89,17 +95,27 @@ class ClipsAndT5(TextEncoders):
         if t5 is not None:
             self.t5_tokenizer, self.t5 = t5[0], frozen(t5[1], device, dtype)
 
-    def plain(self, prompts: list[str]) -> Prompts:
-        return replace(super().plain(prompts), fixed=self._read(prompts))
+    @property
+    def reads_windows(self) -> bool:
+        """The T5 reads longer prompts."""
+        return False
+
+    def plain(self, prompts: list[str], windows: Windows = None) -> Prompts:
+        return replace(super().plain(prompts, windows), fixed=self._read(prompts))
 
     def open(
-        self, prompts: list[str], targets: list[Target], count: int, prompt_suffix: str
+        self,
+        prompts: list[str],
+        targets: list[Target],
+        count: int,
+        prompt_suffix: str,
+        windows: Windows = None,
     ) -> Prompts:
         named = [
             f"{p}{prompt_suffix.replace('{emotion}', '')} {t.words()}".strip()
             for p, t in zip(prompts, targets, strict=True)
         ]
-        opened = super().open(prompts, targets, count, prompt_suffix)
+        opened = super().open(prompts, targets, count, prompt_suffix, windows)
         return replace(opened, fixed=self._read(named))
 
     def without_tokens(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from muse.diffusion.backbones.base import (
     Conditioning,
     Prompts,
     TextEncoders,
+    attention_mask,
     guidance_embedding,
     sizes_of,
 )
@@ -52,11 +53,13 @@ class StableDiffusionXL:
         # As in diffusers, negative prompts are read from the same layer whatever `clip_skip` is.
         layer = -2 - (self.clip_skip if prompts.absent is None else 0)
         context = torch.cat([output.hidden_states[layer] for output in outputs], dim=-1)
-        pooled = outputs[-1].text_embeds
+        # A prompt has one pooled vector; that of the cut one has seen its beginning and the tokens.
+        short = outputs if prompts.cut is None else self.text.encode(prompts.cut, tokens)
+        pooled = short[-1].text_embeds
         if prompts.absent is not None and self.absent_is_zero:
             mask = (~prompts.absent).to(context)
             context, pooled = context * mask[:, None, None], pooled * mask[:, None]
-        return Conditioning(context, pooled)
+        return Conditioning(context, pooled, lengths=self.text.lengths(prompts))
 
     def predict(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         added = {
@@ -67,6 +70,7 @@ class StableDiffusionXL:
             latents.to(self.dtype),
             timesteps,
             encoder_hidden_states=conditioning.context,
+            encoder_attention_mask=attention_mask(conditioning),
             added_cond_kwargs=added,
             timestep_cond=guidance_embedding(self.network, conditioning),
         )

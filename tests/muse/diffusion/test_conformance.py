@@ -86,6 +86,11 @@ QUICK = [
     *_of("sd1", "DDPM", {}),
     *_of("sd1", "LCM", {}, guidance=1.5),
     *_of("sd1", "TCD", {}, method={"eta": 0.3}, call={"eta": 0.3}),
+    *_of("sd1", "DEISMultistep", {}),
+    *_of("sd1", "LMSDiscrete", {}),
+    *_of("sd1", "KDPM2Discrete", {}),
+    *_of("sd1", "KDPM2AncestralDiscrete", {}),
+    *_of("sd1", "DPMSolverSinglestep", {}),
     *_of("sd1_lcm", "LCM", {}, guidance=8.0, steps=2),
     *_of("sd1_masked", "DDIM", {}, negative="rain", steps=2),
     *_of("sdxl", "EulerDiscrete", {}, negative="", steps=2),
@@ -111,6 +116,12 @@ MORE = [
     *_of("sd1", "UniPCMultistep", KARRAS, {"solver_order": 3}, V, steps=20),
     *_of("sd1", DPM, {}, KARRAS, LU, LINSPACE, {"solver_order": 3}, {"solver_order": 1}, steps=20),
     *_of("sd1", DPM, {"algorithm_type": "sde-dpmsolver++", **KARRAS}, {"euler_at_final": True}),
+    *_of("sd1", "UniPCMultistep", {"solver_type": "bh1", "final_sigmas_type": "sigma_min"}),
+    *_of("sd1", "DEISMultistep", KARRAS, TRAILING, {"solver_order": 3}, V, steps=20),
+    *_of("sd1", "LMSDiscrete", KARRAS, TRAILING, LINSPACE, V, steps=20),
+    *_of("sd1", "KDPM2Discrete", TRAILING, V, steps=10),
+    *_of("sd1", "KDPM2AncestralDiscrete", LINSPACE, V, steps=10),
+    *_of("sd1", "DPMSolverSinglestep", KARRAS, {"solver_order": 3}, {"solver_type": "heun"}, V),
     *_of("sd2", "LCM", V, guidance=1.5),
     *_of("sd1", "TCD", {}, guidance=0.0),
     *_of("sd1", "DDPM", V, {"variance_type": "fixed_large"}, steps=20),
@@ -177,6 +188,8 @@ def _with_scheduler(pipe, case):
     betas = BETAS if not case.scheduler.startswith(("FlowMatch", "EDM")) else {}
     # The pipelines of Stable Diffusion switch clipping off as they are made.
     clip = {"clip_sample": False} if case.scheduler.startswith("DD") else {}
+    if "Singlestep" in case.scheduler:
+        betas = {key: value for key, value in betas.items() if key != "steps_offset"}
     scheduler = getattr(diffusers, case.scheduler)(**betas | clip | case.config)
     pipe.scheduler = scheduler
     return {**scheduler.config, "_class_name": case.scheduler}

@@ -49,8 +49,8 @@ def test_advice_is_never_refused(config):
     assert offered[0] == "model"
     for name in offered:
         assert choose_scheduler(config, name)
-    own = {**config, "_class_name": "DEISMultistepScheduler"}
-    with pytest.raises(ValueError, match="DEISMultistepScheduler cannot be used") as refused:
+    own = {**config, "_class_name": "IPNDMScheduler"}
+    with pytest.raises(ValueError, match="IPNDMScheduler cannot be used") as refused:
         choose_scheduler(own, "model")
     for name in str(refused.value).split("method.sampler: ")[1].split(", "):
         assert choose_scheduler(own, name)

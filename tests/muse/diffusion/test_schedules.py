@@ -43,6 +43,13 @@ def test_a_row_begins_where_a_step_begins():
     assert [pndm.begin(step) for step in range(4)] == [0, 2, 2, 3]
 
 
+def test_a_correction_that_stays_at_its_level_is_told_from_one_between_two():
+    heun, kdpm2 = (make_schedule(SD15, 3, sampler) for sampler in ("heun", "kdpm2"))
+    assert [heun.stays(step) for step in range(5)] == [False, True, False, True, False]
+    assert not any(kdpm2.stays(step) for step in range(5))
+    assert [kdpm2.begin(step) for step in range(5)] == [0, 2, 2, 4, 4]
+
+
 def test_spacing_that_starts_elsewhere_scales_the_noise():
     leading, trailing = (
         make_schedule(SD15, 4, "euler", {"timestep_spacing": spacing})
@@ -87,6 +94,7 @@ def test_options_replace_the_models_settings():
         ("ddim", {"beta_start": True}, "takes float, as 0.0001"),
         ("euler", {"timestep_spacing": "wide"}, "EulerDiscreteScheduler"),
         ("pndm", {"skip_prk_steps": False}, r"method\.scheduler\.skip_prk_steps = true"),
+        ("unipc", {"solver_type": "bh1"}, r'solver_type = "bh2", or final_sigmas_type = "sigma_'),
     ],
 )
 def test_options_that_do_not_fit_are_refused(sampler, options, problem):
@@ -99,8 +107,8 @@ def test_what_a_schedule_cannot_have_is_refused_with_the_remedy():
         make_schedule({**SD3, "use_dynamic_shifting": True}, 4)
     with pytest.raises(ValueError, match="LCMScheduler cannot make 60 steps"):
         make_schedule(SD15, 60, "lcm")
-    with pytest.raises(ValueError, match=r"DEISMultistepScheduler cannot .*method\.sampler: ddim"):
-        make_schedule({**SD15, "_class_name": "DEISMultistepScheduler"}, 4)
+    with pytest.raises(ValueError, match=r"IPNDMScheduler cannot .*method\.sampler: ddim"):
+        make_schedule({**SD15, "_class_name": "IPNDMScheduler"}, 4)
 
 
 @pytest.mark.parametrize("sampler", ["heun", "pndm"])

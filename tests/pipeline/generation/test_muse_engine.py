@@ -61,6 +61,15 @@ def test_a_prompt_that_is_too_long_is_counted_in_tokens(engine, outputs):
     assert generated.prompt_truncated == len(word_ids(tokenizer, LONG)) - room > 0
 
 
+def test_a_prompt_that_is_read_in_windows_loses_nothing(outputs):
+    assert outputs[1][0].prompt_windows == outputs[1][1].prompt_windows == 1
+    method = Method(steps=1, timing="never", long_prompts="chunk")
+    config = Config(method=method)
+    (made,) = load_engine(locate(config), config, on_gpu=False).draw([_request(0, LONG)])
+    assert made.prompt_truncated == 0
+    assert made.prompt_windows > 1
+
+
 def test_scores_are_those_of_the_stored_pixels(engine, outputs):
     for output in outputs[1]:
         with torch.inference_mode():

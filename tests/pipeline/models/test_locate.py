@@ -189,6 +189,43 @@ def test_a_sampler_that_does_not_fit_the_model_is_told_before_anything_is_loaded
         check_models(Config(method=Method(**method)))
 
 
+def _single_file(place: Path) -> Path:
+    """The names and shapes of a Stable Diffusion 1.x checkpoint, as far as they tell its family."""
+    tensors = {"model.diffusion_model.input_blocks.0.0.weight": np.zeros((8, 4, 3, 3), np.float32)}
+    save_file(tensors, place)
+    return place
+
+
+def test_the_sampler_of_a_single_file_is_checked_too(tmp_path):
+    file = _single_file(tmp_path / "dream.safetensors")
+    assert check_models(Config(model=str(file))) == []
+    with pytest.raises(UserError, match="sampler 'flow' cannot run a model that was trained for"):
+        check_models(Config(model=str(file), method=Method(sampler="flow")))
+    # The folder beside it says more: this one was trained for flow matching.
+    (tmp_path / "dream" / "scheduler").mkdir(parents=True)
+    (tmp_path / "dream" / "model_index.json").write_text("{}")
+    own = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
+    (tmp_path / "dream" / "scheduler" / "scheduler_config.json").write_text(json.dumps(own))
+    assert check_models(Config(model=str(file), method=Method(sampler="flow"))) == []
+
+
+def test_prompts_in_windows_are_refused_for_models_with_a_longer_encoder(tmp_path):
+    file = tmp_path / "three.safetensors"
+    save_file({"model.diffusion_model.joint_blocks.0.x": np.zeros(3, np.float32)}, file)
+    method = Method(long_prompts="chunk")
+    with pytest.raises(UserError, match="has another encoder for longer prompts"):
+        check_models(Config(model=str(file), method=method))
+    assert check_models(Config(method=method)) == []
+
+
+def test_a_distilled_model_that_is_asked_for_many_steps_is_told(tmp_path):
+    file = _single_file(tmp_path / "dream-turbo.safetensors")
+    (warning,) = check_models(Config(model=str(file)))
+    assert "set method.steps = 4, method.guidance_scale = 1" in warning
+    few = Method(steps=4, guidance_scale=1.0, edit_guidance_scale=1.0)
+    assert check_models(Config(model=str(file), method=few)) == []
+
+
 def test_a_model_that_would_be_downloaded_is_reported_and_not_fetched(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     (warning,) = check_models(Config(model="nobody/no-such-model"))

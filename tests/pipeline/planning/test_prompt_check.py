@@ -8,6 +8,7 @@ from transformers import CLIPTokenizer
 from manifests.schema import Row
 from muse.emotions import Target
 from muse.guidance.tokens import lost_tokens
+from muse.method import Method
 from muse.mini import WEIGHTS
 from pipeline.config import Config
 from pipeline.planning.prompt_check import PromptCheck
@@ -33,6 +34,10 @@ def test_a_prompt_is_measured_in_tokens(tokenizer):
     room = tokenizer.model_max_length - 2 - 8 - len(suffix)
     assert _lost("dog " * room) == []
     assert _lost("dog " * (room + 3)) == ["row 7: 3 tokens"]
+
+
+def test_in_windows_no_prompt_is_too_long():
+    assert _lost("dog " * 300, method=Method(long_prompts="chunk")) == []
 
 
 @pytest.mark.parametrize(
