@@ -223,6 +223,7 @@ def _is_id(kind: pa.DataType) -> bool:
 TYPES = {
     schema.PROMPT: (kinds.is_string, "string"),
     schema.IMAGE: (_is_image, "string (path or URL) or binary (the encoded image)"),
+    schema.MASK: (_is_image, "string (path or URL) or binary (the encoded mask)"),
     schema.EMOTION: (_is_emotion, "string, list of strings, or map of string to number"),
     schema.ID: (_is_id, "string or integer"),
     schema.SEED: (_is_whole_number, "integer (in pandas .astype('Int64'))"),

@@ -148,7 +148,10 @@ def parse_row(
         report(schema.PROMPT, "is missing; describe what the picture shows")
     elif not prompt.strip():
         report(schema.PROMPT, "is empty; describe what the picture shows")
-    image = _image(values.get(schema.IMAGE), report)
+    image = _image(values.get(schema.IMAGE), schema.IMAGE, report)
+    mask = _image(values.get(schema.MASK), schema.MASK, report)
+    if mask is not None and image is None:
+        report(schema.MASK, "is given without an image; give the image, or null in both")
     seed = values.get(schema.SEED)
     if seed is not None and not 0 <= seed < 2**63:
         report(schema.SEED, f"is {seed}; give an integer from 0 to 2^63 - 1")
@@ -171,13 +174,15 @@ def parse_row(
         negative_prompt=values.get(schema.NEGATIVE),
         extra={name: value for name, value in values.items() if name not in schema.COLUMNS},
         size=size,
+        mask=mask,
     )
     return row, []
 
 
-def _image(value: Any, report: REPORT) -> str | bytes | None:
-    """A source image as a path, a URL or bytes; None if the row has none."""
-    remedy = "give a path, a URL or the bytes, or null to generate"
+def _image(value: Any, column: str, report: REPORT) -> str | bytes | None:
+    """A source image or its mask as a path, a URL or bytes; None if the row has none."""
+    null = "to generate" if column == schema.IMAGE else "to let all of the image change"
+    remedy = f"give a path, a URL or the bytes, or null {null}"
     if value is None:
         return None
     if isinstance(value, Mapping):
@@ -185,12 +190,12 @@ def _image(value: Any, report: REPORT) -> str | bytes | None:
         data, path = value.get("bytes"), value.get("path")
         value = data if data is not None else path
         if value is None:
-            report(schema.IMAGE, f"has neither bytes nor a path; {remedy}")
+            report(column, f"has neither bytes nor a path; {remedy}")
             return None
     if len(value) == 0 or (isinstance(value, str) and not value.strip()):
-        report(schema.IMAGE, f"is empty; {remedy}")
+        report(column, f"is empty; {remedy}")
     elif isinstance(value, str) and (problem := text_problem(value, MAX_NAME, NO_CONTROL)):
-        report(schema.IMAGE, problem)
+        report(column, problem)
     return value
 
 

@@ -74,7 +74,7 @@ def _table(columns: Mapping[str, Sequence[Any]], frame: Any = None) -> pa.Table:
         try:
             if name == schema.EMOTION:
                 arrays[name] = _emotions(values)
-            elif name == schema.IMAGE:
+            elif name in (schema.IMAGE, schema.MASK):
                 arrays[name] = pa.array([_image(value) for value in values])
             elif frame is not None:
                 arrays[name] = pa.Array.from_pandas(frame[name])
@@ -122,13 +122,14 @@ def _image(value: Any) -> Any:
 
 
 def _with_absolute_paths(table: pa.Table) -> pa.Table:
-    if schema.IMAGE not in table.column_names:
-        return table
-    column = table[schema.IMAGE]
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return table
-    paths = [_absolute(text) for text in column.to_pylist()]
-    return table.set_column(table.column_names.index(schema.IMAGE), schema.IMAGE, [paths])
+    for name in (schema.IMAGE, schema.MASK):
+        if name not in table.column_names:
+            continue
+        column = table[name]
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            paths = [_absolute(text) for text in column.to_pylist()]
+            table = table.set_column(table.column_names.index(name), name, [paths])
+    return table
 
 
 def _absolute(text: str | None) -> str | None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
-PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE, WIDTH, HEIGHT = (
+PROMPT, IMAGE, MASK, EMOTION, ID, SEED, NEGATIVE, WIDTH, HEIGHT = (
     "prompt",
     "image",
+    "mask",
     "emotion",
     "id",
     "seed",
@@ -19,7 +20,7 @@ PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE, WIDTH, HEIGHT = (
     "width",
     "height",
 )
-COLUMNS = (PROMPT, IMAGE, EMOTION, ID, SEED, NEGATIVE, WIDTH, HEIGHT)
+COLUMNS = (PROMPT, IMAGE, MASK, EMOTION, ID, SEED, NEGATIVE, WIDTH, HEIGHT)
 
 LEAST_LIKENESS = 0.8
 """Ratio of `difflib` from which a name is a misspelled one: one letter of five."""
@@ -34,6 +35,11 @@ SYNONYMS = {
     "imageurl": IMAGE,
     "imagefile": IMAGE,
     "imagebyte": IMAGE,
+    "maskimage": MASK,
+    "imagemask": MASK,
+    "maskpath": MASK,
+    "maskfile": MASK,
+    "inpaintmask": MASK,
     "mood": EMOTION,
     "feeling": EMOTION,
     "sentiment": EMOTION,
@@ -61,6 +67,7 @@ class Row:
         id: the user's own name for the row, or None.
         seed: the row's own seed, or None.
         negative_prompt: what to lead away from; None if the row names nothing.
+        mask: of an edit, where the image may change; as `image`, None for everywhere.
         extra: every further column, as it was read.
         size: width and height of the images to make; None if the row does not say.
     """
@@ -74,6 +81,7 @@ class Row:
     negative_prompt: str | None
     extra: Mapping[str, Any] = field(default_factory=dict)
     size: tuple[int, int] | None = None
+    mask: str | bytes | None = None
 
 
 def intended_column(name: str, present: Sequence[str]) -> str | None:

@@ -166,10 +166,11 @@ class MusePipeline:
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         strength: float | None = None,
-        edit_start: str | None = None,
         num_images_per_prompt: int = 1,
         generator: torch.Generator | Sequence[torch.Generator] | None = None,
         callback_on_step_end: Callback | None = None,
+        edit_start: str | None = None,
+        mask_image: Picture | Sequence[Picture] | None = None,
     ) -> MuseOutput:
         """Make one image, or one for each prompt of a list. The images do not affect each other.
 
@@ -187,13 +188,15 @@ class MusePipeline:
                 over, `crop` takes the part in the middle of the aspect of the model's own size,
                 `pad` repeats its edges, `stretch` squashes it (see `muse.fitting`).
             strength: when editing, the share of the steps that is denoised again, in [0, 1].
-            edit_start: what an edit is denoised from: the `inversion` of its image, or the image
-                with `noise` added, as diffusers' image-to-image pipelines do.
             num_images_per_prompt: images of each prompt, which follow each other in the output.
             generator: source of the seeds, on any device; one for all prompts, or one for each.
             callback_on_step_end: called as (pipeline, step, timestep, {"row", "latents"}) after
                 each denoising step of each image, with latents (1, c, h, w). Images may stand at
                 different steps. If it returns a dict with "latents", the image goes on with these.
+            edit_start: what an edit is denoised from: the `inversion` of its image, or the image
+                with `noise` added, as diffusers' image-to-image pipelines do.
+            mask_image: where `image` may change, in white on black and in the shape of `image`;
+                outside of it every pixel stays. One for all images, or one for each.
 
         Raises:
             ValueError: if an emotion is unknown (the message names the nearest known one), an
@@ -213,6 +216,7 @@ class MusePipeline:
             wanted_size(height, width, sizes),
             resize,
             num_images_per_prompt,
+            mask_image,
         )
         method = method_of(
             self.method,

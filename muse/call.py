@@ -11,8 +11,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from muse.emotions import Target, Taxonomy
-from muse.fitting import box_of, fit_image
+from muse.fitting import FittedImage, box_of, fit_image
 from muse.images import UnreadableImageError, decode, to_srgb, to_tensor
+from muse.masks import MaskError, fit_mask, mask_tensor
 from muse.method import Method
 from muse.request import Request
 from muse.sizes import ModelSizes, Resize, Size
@@ -27,6 +28,7 @@ EXPECTED: dict[str, tuple[tuple[type, ...], str]] = {
     "prompt": ((str,), "a text"),
     "emotion": ((str, Mapping, Target), 'a name ("awe") or a mixture ({"awe": 0.6, "fear": 0.4})'),
     "image": ((Image.Image, str, Path), "a PIL image or the path of an image file"),
+    "mask_image": ((Image.Image, str, Path), "a PIL image or the path of an image file"),
     "negative_prompt": ((str,), "a text"),
     "generator": ((torch.Generator,), "a torch.Generator, as torch.Generator().manual_seed(0) is"),
 }
@@ -47,6 +49,7 @@ def requests_of(
     size: Size | None = None,
     resize: Resize = "fit",
     count_each: int = 1,
+    mask_image: Picture | Sequence[Picture] | None = None,
 ) -> list[Request]:
     """`count_each` requests for each prompt; see `muse.api.MusePipeline.__call__`.
 
@@ -70,6 +73,11 @@ def requests_of(
         _check("prompt", text, position)
     emotions = _broadcast("emotion", emotion, count)
     images = [None] * count if image is None else _broadcast("image", image, count)
+    if mask_image is not None and image is None:
+        raise ValueError("mask_image is given without an image; give the image that it masks")
+    masks: list[Any] = [None] * count
+    if mask_image is not None:
+        masks = _broadcast("mask_image", mask_image, count)
     negatives = [None] * count
     if negative_prompt is not None:
         negatives = _broadcast("negative_prompt", negative_prompt, count)
@@ -77,11 +85,14 @@ def requests_of(
     requests = []
     for k in range(count):
         target, picture = _target(emotions[k], taxonomy), images[k]
-        pixels = None if picture is None else read_pixels(picture, sizes, size, resize)
-        wanted = size if pixels is None else Size(pixels.shape[-1], pixels.shape[-2])
+        pixels, mask, wanted = None, None, size
+        if picture is not None:
+            fitted = read_picture(picture, sizes, size, resize)
+            pixels, wanted = to_tensor(fitted.image), Size(*fitted.image.size)
+            mask = None if masks[k] is None else read_mask(masks[k], fitted)
         for _ in range(count_each):
             seed = _seed(generators[k])
-            requests.append(Request(prompts[k], target, seed, negatives[k], pixels, wanted))
+            requests.append(Request(prompts[k], target, seed, negatives[k], pixels, wanted, mask))
     return requests
 
 
@@ -135,29 +146,51 @@ def method_of(method: Method, **overrides: Any) -> Method:
         ) from None
 
 
-def read_pixels(
+def read_picture(
     picture: Picture, sizes: ModelSizes, size: Size | None, resize: Resize
-) -> torch.Tensor:
-    """A picture as a run of the command reads it (see `muse.images` and `muse.fitting`).
-
-    Returns:
-        Float32 (3, height, width) in [0, 1], RGB, of a size that the model makes.
+) -> FittedImage:
+    """A picture as a run of the command reads it (see `muse.images` and `muse.fitting`), of a size
+    that the model makes.
 
     Raises:
         ValueError: if there is no such file, or it is no image that can be read.
     """
-    name = "image" if isinstance(picture, Image.Image) else f"image {str(picture)!r}"
+    upright = _upright(picture, "image")
+    return fit_image(upright, size or box_of(Size(*upright.size), sizes, resize), resize)
+
+
+def read_mask(mask: Picture, picture: FittedImage) -> torch.Tensor:
+    """A mask over the part of a picture that is edited: bool (height, width) (see `muse.masks`).
+
+    Raises:
+        ValueError: if it cannot be read as an image, or does not fit the picture.
+    """
+    upright = _upright(mask, "mask_image")
+    try:
+        return mask_tensor(fit_mask(upright, picture))
+    except MaskError as error:
+        raise ValueError(f"{_named(mask, 'mask_image')} {error}") from None
+
+
+def _upright(picture: Picture, argument: str) -> Image.Image:
+    """A picture as a person sees it.
+
+    Raises:
+        ValueError: see `read_picture`; the message names the argument.
+    """
+    name = _named(picture, argument)
     try:
         if isinstance(picture, Image.Image):
-            upright = to_srgb(picture)
-        else:
-            upright = decode(Path(picture).expanduser().read_bytes())
+            return to_srgb(picture)
+        return decode(Path(picture).expanduser().read_bytes())
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {error.strerror or error}") from None
     except UnreadableImageError as error:
         raise ValueError(f"{name} {error}") from None
-    size = size or box_of(Size(*upright.size), sizes, resize)
-    return to_tensor(fit_image(upright, size, resize).image)
+
+
+def _named(picture: Picture, argument: str) -> str:
+    return argument if isinstance(picture, Image.Image) else f"{argument} {str(picture)!r}"
 
 
 def _target(emotion: Emotion, taxonomy: Taxonomy) -> Target:

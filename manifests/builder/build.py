@@ -177,6 +177,8 @@ class _Writing:
         values = dict(item.values)
         values[schema.PROMPT] = prompt
         values[schema.IMAGE] = self._stored_image(source, values)
+        if (mask := values.get(schema.MASK)) is not None:
+            values[schema.MASK] = self._stored_name(source, mask)
         seed, own = seed_of(values.get(schema.SEED)), values.get(schema.ID)
         several = sum(of_item.values()) > 1
         for number, copies in of_item.items():
@@ -203,12 +205,18 @@ class _Writing:
         image = image_of(values)
         if image is None:
             return None
-        if isinstance(image, str) and "://" not in image:
-            image = stored_path(os.path.join(source.folder, image), self.folder)
+        if isinstance(image, str):
+            image = self._stored_name(source, image)
         if pa.types.is_struct(self.columns.field(schema.IMAGE).type):
             is_path = isinstance(image, str)
             return {"bytes": None if is_path else image, "path": image if is_path else None}
         return image
+
+    def _stored_name(self, source: Source, name: str) -> str:
+        """A path as the manifest keeps it; a URL as it is."""
+        if "://" in name:
+            return name
+        return stored_path(os.path.join(source.folder, name), self.folder)
 
     def _id(self, source: Source, item: Item, own: str, target: Target, copy: int) -> str:
         """An id for one of several rows of an item: `cat-awe`, then `cat-awe-2`."""

@@ -201,7 +201,8 @@ class Survey:
         prompt = values.get(schema.PROMPT) or self.recipe.prompt
         image = image_of(values)
         # Relative paths of different folders are different images.
-        text = repr((prompt, values.get(schema.EMOTION), source.folder if image else ""))
+        place = (source.folder, values.get(schema.MASK)) if image else ""
+        text = repr((prompt, values.get(schema.EMOTION), place))
         data = image if isinstance(image, bytes) else repr(image).encode(errors="replace")
         digest = hashlib.sha256(text.encode(errors="replace") + b"/" + data).digest()[:12]
         if digest in self._contents:
@@ -235,7 +236,7 @@ def has_no_prompt(values: Mapping[str, Any]) -> bool:
 def _value_problems(values: Mapping[str, Any], recipe: Recipe) -> Iterator[tuple[str, str]]:
     """What is wrong with the columns of an item, other than its emotion."""
     checked: dict[str, Any] = {}
-    for column in (schema.PROMPT, schema.IMAGE, schema.ID, schema.NEGATIVE):
+    for column in (schema.PROMPT, schema.IMAGE, schema.MASK, schema.ID, schema.NEGATIVE):
         value = values.get(column)
         wanted = (str, bytes, dict) if column == schema.IMAGE else str
         if column == schema.ID and isinstance(value, int):

@@ -31,6 +31,7 @@ def manifest_schema(sources: Sequence[Source], survey: Survey, source_id: str) -
     types = {
         schema.PROMPT: pa.string(),
         schema.IMAGE: _image_type(sources),
+        schema.MASK: pa.string(),
         schema.EMOTION: pa.map_(pa.string(), pa.float64()) if survey.has_mixtures else pa.string(),
         schema.ID: pa.string(),
         schema.SEED: pa.int64(),

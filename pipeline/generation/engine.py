@@ -28,6 +28,9 @@ class EngineInput:
         source_sha256: of the source image as it was encoded, as hex; None to generate.
         size: of the image; None for the engine's own.
         original: the encoded source image, where the edit will be put back to its size.
+        mask: where `image` may change, white on black; None for everywhere.
+        mask_sha256: of the mask as it was encoded, as hex; None without one.
+        original_mask: the encoded mask, where the edit will be put back to the size of its source.
     """
 
     planned: PlannedRequest
@@ -36,6 +39,9 @@ class EngineInput:
     source_sha256: str | None = None
     size: Size | None = None
     original: bytes = b""
+    mask: Image.Image | None = None
+    mask_sha256: str | None = None
+    original_mask: bytes = b""
 
     @property
     def image(self) -> Image.Image | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from muse.images import to_tensor
+from muse.masks import mask_tensor
 from muse.sizes import ModelSizes
 from pipeline.generation.engine import EngineInput, EngineOutput, Scores
 from pipeline.planning.retry_strategy import is_refinement
@@ -165,5 +166,6 @@ def _request(given: EngineInput) -> Request:
 
     planned = given.planned
     image = None if given.image is None else to_tensor(given.image)
+    mask = None if given.mask is None else mask_tensor(given.mask)
     prompt, negative = planned.prompt, planned.negative_prompt
-    return Request(prompt, given.target, planned.seed, negative, image, given.size)
+    return Request(prompt, given.target, planned.seed, negative, image, given.size, mask)

@@ -54,6 +54,8 @@ class NullEngine:
         image = _cells(rng, request.size or SIZES.own)
         if request.image is not None:
             image = Image.blend(request.image, image, 0.5)
+            if request.mask is not None:
+                image = Image.composite(image, request.image, request.mask)
         judge, guide = (_probabilities(rng, request.target.weights) for _ in range(2))
         if self.settings.prompts and NAN in request.planned.prompt:
             judge = [float("nan")] * len(judge)

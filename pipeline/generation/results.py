@@ -44,6 +44,7 @@ def blank_record(request: PlannedRequest, batch: int, taxonomy: Taxonomy) -> Rec
         mixture=target.name if is_mixture else None,
         target=dict(zip(taxonomy.labels, target.weights, strict=True)),
         source_image=public(request.image) if isinstance(request.image, str) else None,
+        mask=public(request.mask) if isinstance(request.mask, str) else None,
         seed=request.seed,
         candidate=request.candidate,
         manifest=request.extra,

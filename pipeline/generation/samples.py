@@ -12,8 +12,9 @@ from typing import Any
 from PIL import Image
 
 from muse.emotions import Target
-from muse.fitting import put_back
+from muse.fitting import FittedImage, put_back
 from muse.images import decode
+from muse.masks import share_of, whole_mask
 from muse.sizes import Size, by_size
 from pipeline.config import Config
 from pipeline.generation.engine import Engine, EngineInput, EngineOutput
@@ -24,6 +25,7 @@ from pipeline.generation.source_images import (
     ImageError,
     changed,
     open_image,
+    open_mask,
     read_source,
 )
 from pipeline.generation.ssim import ssim
@@ -131,7 +133,22 @@ class BatchMaker:
             size = Size(*source.image.size)
         target = Target.of(planned.emotion, self.config.taxonomy)
         original = data if self.config.restore_size else b""
-        return EngineInput(planned, target, source, digest, size or sizes.own, original)
+        opened = EngineInput(planned, target, source, digest, size or sizes.own, original)
+        return opened if source is None else self._with_mask(opened, source)
+
+    def _with_mask(self, request: EngineInput, source: FittedImage) -> EngineInput | ImageError:
+        """An edit with its mask, if it has one, opened over its source image."""
+        if (place := request.planned.mask) is None:
+            return request
+        limits = self.config.images
+        try:
+            data = read_source(place, self.base, limits, self.config.store_timeout_s)
+            mask = open_mask(data, source, limits)
+        except ImageError as error:
+            return ImageError(f"mask: {error}")
+        digest = hashlib.sha256(data).hexdigest()
+        original = data if self.config.restore_size else b""
+        return replace(request, mask=mask, mask_sha256=digest, original_mask=original)
 
     def _next_attempt(self, request: EngineInput, first_seed: int) -> EngineInput:
         following = next_attempt(request.planned, first_seed, self.config.seed)
@@ -154,6 +171,7 @@ class BatchMaker:
             attempts=1,
             trace_strategies=(strategy,),
             source_sha256=request.source_sha256,
+            mask_sha256=request.mask_sha256,
         )
         if failure := output.failure or _invalid_score(output):
             return Attempt(replace(record, reason=failure, trace_nfe=(0,)))
@@ -188,7 +206,13 @@ class BatchMaker:
         if request.source is None or not self.config.restore_size:
             return image
         # Decoded again, because all source images of a batch would take much memory.
-        return put_back(image, request.source, decode(request.original))
+        original = decode(request.original)
+        restored = put_back(image, request.source, original)
+        if not request.original_mask:
+            return restored
+        # Resizing has touched what is outside of the mask.
+        mask = whole_mask(decode(request.original_mask), original.size)
+        return Image.composite(restored, original, mask)
 
 
 def better(kept: Attempt, new: Attempt) -> Attempt:
@@ -239,7 +263,9 @@ def _source_columns(request: EngineInput, output: EngineOutput) -> dict[str, Any
     assert output.image is not None
     assert output.source_similarity is not None
     left, top, right, bottom = source.crop
+    mask = request.mask
     return {
+        "mask_share": None if mask is None else round(share_of(mask), DIGITS),
         "source_width": source.width,
         "source_height": source.height,
         "source_crop_left": left,

@@ -12,8 +12,11 @@ import stat
 import unicodedata
 from urllib.parse import unquote
 
+from PIL import Image
+
 from muse.fitting import FittedImage, box_of, fit_image
 from muse.images import UnreadableImageError, decode
+from muse.masks import MaskError, fit_mask
 from muse.sizes import ModelSizes, Resize, Size
 from pipeline.config_tables import Images
 from pipeline.errors import ImageError, RunStopped
@@ -87,6 +90,20 @@ def open_image(
         return fit_image(upright, box, resize)
     except UnreadableImageError as error:
         raise ImageError(described(error, limits)) from None
+
+
+def open_mask(data: bytes, picture: FittedImage, limits: Images = DEFAULTS) -> Image.Image:
+    """The mask in encoded bytes, in black and white over a picture (see `muse.masks.fit_mask`).
+
+    Raises:
+        ImageError: it cannot be read as an image, or does not fit the picture.
+    """
+    try:
+        return fit_mask(decode(data, limits.max_pixels), picture)
+    except UnreadableImageError as error:
+        raise ImageError(described(error, limits)) from None
+    except MaskError as error:
+        raise ImageError(f"image {error}") from None
 
 
 def described(error: UnreadableImageError, limits: Images) -> str:

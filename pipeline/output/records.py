@@ -98,6 +98,17 @@ class Record:
     source_sha256: str | None = _column(
         TEXT, "SHA-256 of the encoded source image as it was first read.", None
     )
+    mask: str | None = _column(
+        TEXT,
+        "Path or URL of the mask of an edit; null without one, and if the manifest holds it.",
+        None,
+    )
+    mask_sha256: str | None = _column(TEXT, "SHA-256 of the encoded mask; null without one.", None)
+    mask_share: float | None = _column(
+        NUMBER,
+        "Share of the edited part of the source image that the mask lets change, in [0, 1].",
+        None,
+    )
     source_width: int | None = _column(INTEGER, "Width of the upright source image, pixels.", None)
     source_height: int | None = _column(INTEGER, "Its height, pixels.", None)
     source_crop_left: float | None = _column(
@@ -166,7 +177,7 @@ class Record:
 
 
 FIELDS = dataclasses.fields(Record)
-_PLANNED_WITH_DEFAULT = ("target", "source_image", "manifest")
+_PLANNED_WITH_DEFAULT = ("target", "source_image", "mask", "manifest")
 DRAWN = tuple(
     field.name
     for field in FIELDS

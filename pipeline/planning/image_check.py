@@ -1,5 +1,5 @@
-"""The source images of a manifest, before a run: every local one by its header, and a sample of
-remote ones."""
+"""The source images of a manifest and their masks, before a run: every local one by its header, and
+a sample of remote ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
@@ -18,6 +18,7 @@ from manifests.check import MAX_PROBLEMS, Problem
 from manifests.schema import Row
 from muse.fitting import box_of
 from muse.images import UnreadableImageError, upright_size
+from muse.masks import shape_problem
 from muse.sizes import ModelSizes, Size
 from pipeline.config import Config
 from pipeline.errors import ImageError, RunStopped
@@ -132,20 +133,47 @@ class ImageCheck:
             size: at which its row wants the edits.
         """
         try:
-            if isinstance(source, bytes):
-                self._check_header(io.BytesIO(source), len(source), size)
-            else:
-                self._check_file(source, size)
+            self._count(self._local_size(source), size)
         except (ImageError, OSError) as error:
             return str(error)
         return None
 
     def _local_problem(self, row: Row) -> Problem | None:
+        """What is wrong with a row's local image, or with its mask if that is local, too."""
         assert row.image is not None
-        problem = self.problem_of(row.image, size_of(row))
-        return None if problem is None else Problem(row.number, schema.IMAGE, problem)
+        try:
+            size = self._local_size(row.image)
+        except (ImageError, OSError) as error:
+            return Problem(row.number, schema.IMAGE, str(error))
+        self._count(size, size_of(row))
+        if row.mask is None or (isinstance(row.mask, str) and self._is_remote(row.mask)):
+            return None
+        return self._mask_problem(row, size, self._local_size)
 
-    def _check_file(self, source: str, size: Size | None) -> None:
+    def _mask_problem(
+        self, row: Row, size: Size, measure: Callable[[str | bytes], Size]
+    ) -> Problem | None:
+        """What is wrong with the mask of an image of that size.
+
+        Args:
+            measure: gives the size of a mask.
+        """
+        assert row.mask is not None
+        try:
+            if problem := shape_problem(measure(row.mask), size):
+                name = f"image {shown(row.mask)}" if isinstance(row.mask, str) else "image"
+                return Problem(row.number, schema.MASK, f"{name} {problem}")
+        except (ImageError, RunStopped, OSError) as error:
+            return Problem(row.number, schema.MASK, str(error))
+        return None
+
+    def _local_size(self, source: str | bytes) -> Size:
+        """The size of a local image, by its header."""
+        if isinstance(source, bytes):
+            return self._header_size(io.BytesIO(source), len(source))
+        return self._file_size(source)
+
+    def _file_size(self, source: str) -> Size:
         check_scheme(source, self.base, self.config.images)
         try:
             path = local_path(source, self.base)
@@ -158,15 +186,13 @@ class ImageCheck:
                 about = os.fstat(file.fileno())
                 if not stat.S_ISREG(about.st_mode):
                     raise ImageError(f"image {shown(source)}: is not a regular file")
-                self._check_header(file, about.st_size, size)
+                return self._header_size(file, about.st_size)
         except FileNotFoundError:
             raise ImageError(missing(source, self.base)) from None
         except OSError as error:
             raise ImageError(f"image {shown(source)}: cannot be read: {error.strerror}") from None
 
-    def _check_header(
-        self, file: io.BufferedReader | io.BytesIO, length: int, wanted: Size | None
-    ) -> None:
+    def _header_size(self, file: io.BufferedReader | io.BytesIO, length: int) -> Size:
         limits = self.config.images
         if length == 0:
             raise ImageError("image is empty: 0 bytes")
@@ -175,9 +201,16 @@ class ImageCheck:
                 f"image has {length} bytes; at most {limits.max_bytes} are read (images.max_bytes)"
             )
         try:
-            size = Size(*upright_size(file, limits.max_pixels))
+            return Size(*upright_size(file, limits.max_pixels))
         except UnreadableImageError as error:
             raise ImageError(described(error, limits)) from None
+
+    def _count(self, size: Size, wanted: Size | None) -> None:
+        """Count an image of that size.
+
+        Args:
+            wanted: at which its row wants the edits.
+        """
         wanted, resize = wanted or self.config.size, self.config.resize
         if wanted is None and self.model is not None:
             wanted = box_of(size, self.model, resize)
@@ -192,9 +225,13 @@ class ImageCheck:
     def _remote_problem(self, row: Row) -> Problem | None:
         assert row.image is not None
         try:
-            limits, timeout_s = self.config.images, self.config.store_timeout_s
-            data = read_source(row.image, self.base, limits, timeout_s)
-            self._check_header(io.BytesIO(data), len(data), size_of(row))
+            size = self._fetched_size(row.image)
         except (ImageError, RunStopped) as error:
             return Problem(row.number, schema.IMAGE, str(error))
-        return None
+        self._count(size, size_of(row))
+        return None if row.mask is None else self._mask_problem(row, size, self._fetched_size)
+
+    def _fetched_size(self, source: str | bytes) -> Size:
+        limits, timeout_s = self.config.images, self.config.store_timeout_s
+        data = read_source(source, self.base, limits, timeout_s)
+        return self._header_size(io.BytesIO(data), len(data))

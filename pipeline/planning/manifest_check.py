@@ -96,11 +96,13 @@ def _images_of(local: str, numbers: set[int | None], config: Config) -> Iterator
     with opened(local) as file:
         if schema.IMAGE not in file.plain.names:
             return
+        names = [name for name in (schema.IMAGE, schema.MASK) if name in file.plain.names]
         number = 0
-        for batch in file.batches(ROWS_AT_ONCE, columns=[schema.IMAGE]):
+        for batch in file.batches(ROWS_AT_ONCE, columns=names):
             for place in range(batch.num_rows):
                 if number in numbers:
-                    values = {schema.PROMPT: "-", schema.IMAGE: batch.column(0)[place].as_py()}
+                    values = {name: batch.column(name)[place].as_py() for name in names}
+                    values[schema.PROMPT] = "-"
                     row, _ = parse_row(number, values, config.taxonomy.labels)
                     if row is not None:
                         yield row

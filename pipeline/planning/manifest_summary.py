@@ -107,7 +107,8 @@ class Repetitions:
         targets = tuple(tuple(sorted(emotion.items())) for emotion in row.emotions)
         # Python gives text and bytes of the same letters the same hash.
         is_path = isinstance(row.image, str)
-        content = (row.prompt, is_path, row.image, row.negative_prompt, row.seed, row.size, targets)
+        image = (is_path, row.image, row.mask, row.size)
+        content = (row.prompt, image, row.negative_prompt, row.seed, targets)
         self._hashes.append(hash(content))
         self._rows.append(row.number)
 

@@ -34,6 +34,7 @@ class PlannedRequest:
         candidate: 0 for the first try.
         extra: further manifest columns.
         strategy: how a rejected request is tried again (see `pipeline.planning.retry_strategy`).
+        mask: of an edit, where the image may change; as `image`, None for everywhere.
         image_sha256: of the source image as the run first read it, as hex; None if it has not yet.
         size: of the image, by the row or the settings; None for the model's own, and for an edit
             one of the aspect of its source image.
@@ -52,6 +53,7 @@ class PlannedRequest:
     strategy: str = "reseed"
     image_sha256: str | None = None
     size: Size | None = None
+    mask: str | bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def plan_requests(
             0,
             row.extra,
             size=size_of(row) or config.size,
+            mask=row.mask,
         )
 
 

@@ -136,6 +136,15 @@ def test_an_edit_never_becomes_a_generation(write, image, message):
     assert "row 0" not in problems
 
 
+def test_a_mask_belongs_to_an_image(write):
+    table = {"prompt": ["a", "b"], "image": ["a.png", None], "mask": [b"mask", None]}
+    masks = [row.mask for row in rows_of(_check(write(pa.table(table))), MIKELS.labels)]
+    assert masks == [b"mask", None]
+    problems = _problems(write(pa.table({**table, "mask": ["", "b.png"]})))
+    assert "row 0, column 'mask': is empty; give a path, a URL or the bytes, or null" in problems
+    assert "row 1, column 'mask': is given without an image" in problems
+
+
 def test_weights_seeds_and_ids_may_be_decimals(write):
     weights = [[("awe", Decimal("0.25")), ("fear", Decimal("0.75"))]]
     table = {

@@ -37,6 +37,14 @@ def test_images_are_paths_seen_from_here_urls_bytes_or_pictures(tmp_path, monkey
     assert Image.open(io.BytesIO(encoded)).tobytes() == picture.tobytes()
 
 
+def test_masks_are_as_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"mask": "a.png"}, {"mask": None}]
+    assert table_of(rows)["mask"].to_pylist() == [str(tmp_path / "a.png"), None]
+    (encoded,) = table_of([{"mask": Image.new("L", (4, 4))}])["mask"].to_pylist()
+    assert Image.open(io.BytesIO(encoded)).size == (4, 4)
+
+
 def test_what_is_no_table_or_has_no_common_type_is_refused():
     with pytest.raises(ValueError, match="the manifest is a int"):
         table_of(3)

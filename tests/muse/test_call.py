@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from muse.call import method_of, read_pixels, requests_of
+from muse.call import method_of, requests_of
 from muse.emotions import MIKELS, Target
 from muse.emotions.taxonomies import load_taxonomy
 from muse.images import to_tensor
@@ -20,9 +20,17 @@ ORIENTATION = 0x0112
 
 
 def _requests(
-    prompt="a dog", emotion="awe", image=None, negative_prompt="", generator=None, taxonomy=MIKELS
+    prompt="a dog",
+    emotion="awe",
+    image=None,
+    negative_prompt="",
+    generator=None,
+    taxonomy=MIKELS,
+    resize="fit",
+    **more,
 ):
-    return requests_of(prompt, emotion, image, negative_prompt, generator, taxonomy, SIZES)
+    sizes = (taxonomy, SIZES, None, resize)
+    return requests_of(prompt, emotion, image, negative_prompt, generator, *sizes, **more)
 
 
 def _photograph():
@@ -57,8 +65,10 @@ def test_an_image_is_read_exactly_as_by_a_run_of_the_command(kind, given, tmp_pa
     image, options = kind(_photograph())
     path = tmp_path / "source"
     image.save(path, **options)
-    picture = {"path": path, "text": str(path), "image": Image.open(path)}[given]
-    pixels = read_pixels(picture, SIZES, None, "fit")
+    (request,) = _requests(
+        image={"path": path, "text": str(path), "image": Image.open(path)}[given]
+    )
+    pixels = request.image
     expected = to_tensor(open_image(path.read_bytes(), SIZES).image)
     assert pixels.shape in ((3, 48, 80), (3, 80, 48))
     assert torch.equal(pixels, expected)
@@ -69,7 +79,8 @@ def test_an_array_of_a_file_without_any_of_these_is_its_central_square():
     buffer = io.BytesIO()
     Image.new("RGB", (100, 50), (255, 0, 51)).save(buffer, "PNG")
     buffer.seek(0)
-    pixels = read_pixels(Image.open(buffer), SIZES, None, "crop")
+    (request,) = _requests(image=Image.open(buffer), resize="crop")
+    pixels = request.image
     assert torch.allclose(pixels.mean((1, 2)), torch.tensor([1.0, 0.0, 0.2]))
 
 
@@ -87,6 +98,23 @@ def test_a_file_that_is_no_image_is_refused_by_its_name(content, message, tmp_pa
         path.write_bytes(content)
     with pytest.raises(ValueError, match=f"photo.jpg' {message}"):
         _requests(image=path)
+
+
+def test_a_mask_goes_with_its_image(tmp_path):
+    photograph, path = _photograph(), tmp_path / "mask.png"
+    mask = Image.new("L", (75, 45))
+    mask.paste(255, (0, 0, 75, 20))
+    mask.save(path)
+    for given in (path, mask):
+        (request,) = _requests(image=photograph, mask_image=given)
+        assert request.mask.shape == request.image.shape[1:]
+        assert float(request.mask.float().mean()) == pytest.approx(20 / 45, abs=0.02)
+    (request,) = _requests(image=photograph)
+    assert request.mask is None
+    with pytest.raises(ValueError, match="mask_image is given without an image"):
+        _requests(mask_image=mask)
+    with pytest.raises(ValueError, match="mask_image has 90 x 150 pixels, another shape"):
+        _requests(image=photograph, mask_image=Image.new("L", (90, 150), 255))
 
 
 def test_a_target_is_taken_as_it_is_if_it_is_of_the_guides_taxonomy():

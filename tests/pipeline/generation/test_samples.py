@@ -93,6 +93,61 @@ def test_an_edit_has_the_size_and_the_square_of_its_source_image(tmp_path):
     assert {value for name, value in generated.items() if name.startswith("source_")} == {None}
 
 
+def _make_masked(tmp_path, mask, size=(64, 64), **settings):
+    photograph = Image.radial_gradient("L").convert("RGB").resize(size)
+    photograph.save(tmp_path / "photograph.png")
+    planned = PlannedRequest(
+        "000000000", 0, None, "a dog", "", {"awe": 1.0}, "photograph.png", 1, 0, {}, mask=mask
+    )
+    maker = BatchMaker(
+        NullEngine(Faults()), {}, Config(min_confidence=0.0, **settings), LAYOUT, str(tmp_path)
+    )
+    (result,) = maker.make(Batch(0, (planned,)))
+    return photograph, result
+
+
+def test_outside_of_its_mask_every_pixel_of_a_finished_edit_is_the_photographs(tmp_path):
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (0, 0, 64, 16))
+    mask.save(tmp_path / "mask.png")
+    photograph, result = _make_masked(tmp_path, "mask.png")
+    finished = Image.open(io.BytesIO(result.image))
+    assert finished.crop((0, 16, 64, 64)).tobytes() == photograph.crop((0, 16, 64, 64)).tobytes()
+    assert finished.crop((0, 0, 64, 16)).tobytes() != photograph.crop((0, 0, 64, 16)).tobytes()
+    record = result.record
+    digest = hashlib.sha256((tmp_path / "mask.png").read_bytes()).hexdigest()
+    assert (record["mask"], record["mask_share"]) == ("mask.png", 0.25)
+    assert record["mask_sha256"] == digest
+
+
+def test_an_edit_that_is_put_back_to_its_size_keeps_every_pixel_outside_of_its_mask(tmp_path):
+    mask = Image.new("L", (100, 60))
+    mask.paste(255, (0, 0, 100, 20))
+    mask.save(tmp_path / "mask.png")
+    settings = {"size": (200, 120), "restore_size": True}
+    photograph, result = _make_masked(tmp_path, "mask.png", **settings)
+    finished = Image.open(io.BytesIO(result.image))
+    outside, inside = (0, 41, 200, 120), (0, 0, 200, 39)
+    assert finished.crop(outside).tobytes() == photograph.crop(outside).tobytes()
+    assert finished.crop(inside).tobytes() != photograph.crop(inside).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("size", "white", "reason"),
+    [
+        ((64, 32), 255, "mask: image has 64 x 32 pixels, another shape than its image"),
+        ((64, 64), 0, "mask: image has no white in the part that is edited"),
+        (None, 0, "mask: image 'mask.png' does not exist"),
+    ],
+)
+def test_an_edit_whose_mask_cannot_be_used_fails_alone(tmp_path, size, white, reason):
+    if size:
+        Image.new("L", size, white).save(tmp_path / "mask.png")
+    _, result = _make_masked(tmp_path, "mask.png")
+    assert result.record["status"] == "failed"
+    assert result.record["reason"].startswith(reason)
+
+
 def test_an_edit_that_does_not_resemble_its_source_image_is_rejected(tmp_path):
     generated, edited = _make_one_of_each(tmp_path, min_source_similarity=1.0)
     assert generated.record["status"] == "accepted"

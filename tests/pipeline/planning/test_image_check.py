@@ -16,9 +16,9 @@ from pipeline.planning import image_check
 from pipeline.planning.image_check import CHUNK, REMOTE_SAMPLE, ImageCheck
 
 
-def _png(side=8) -> bytes:
+def _png(side=8, height=None) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (side, side)).save(buffer, "PNG")
+    Image.new("RGB", (side, height or side)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -66,6 +66,35 @@ def test_the_sizes_at_which_images_are_edited_are_counted(tmp_path, settings, cu
         check.add(replace(_row(number, image), size=size))
     check.finish()
     assert (check.cut, check.made_at) == (cut, made_at)
+
+
+def _masked(base, image, mask):
+    check = ImageCheck(str(base), Config(), SIZES)
+    check.add(replace(_row(3, image), mask=mask))
+    check.finish()
+    return check
+
+
+def test_a_mask_is_checked_with_its_image(tmp_path):
+    (tmp_path / "wide.png").write_bytes(_png(8, 4))
+    for mask in (_png(), _png(16), _png(4)):
+        check = _masked(tmp_path, _png(8), mask)
+        assert (check.local, check.problems, check.sizes) == (1, [], {Size(8, 8): 1})
+    (problem,) = _masked(tmp_path, _png(8), "wide.png").problems
+    assert (problem.row, problem.column) == (3, "mask")
+    assert "'wide.png' has 8 x 4 pixels, another shape than its image" in problem.message
+    (problem,) = _masked(tmp_path, _png(8), "absent.png").problems
+    assert (problem.row, problem.column) == (3, "mask")
+    assert "'absent.png' does not exist" in problem.message
+
+
+def test_a_mask_of_a_remote_image_is_fetched_with_it(tmp_path, s3):
+    s3.bucket.put_object(Key="a.png", Body=_png())
+    s3.bucket.put_object(Key="b.png", Body=_png(8, 2))
+    check = _masked(tmp_path, "s3://corpora/a.png", "s3://corpora/a.png")
+    assert (check.fetched, check.problems) == (1, [])
+    (problem,) = _masked(tmp_path, "s3://corpora/a.png", "s3://corpora/b.png").problems
+    assert (problem.column, "has 8 x 2 pixels" in problem.message) == ("mask", True)
 
 
 def _pipe(path):

@@ -1,0 +1,81 @@
+"""Masks of edits: where a picture may change. They follow the picture that they belong to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from muse.fitting import FittedImage
+from muse.sizes import Size
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MIDDLE = 128
+"""The grey from which on a pixel counts as white, of 255."""
+
+
+class MaskError(ValueError):
+    """A mask that does not belong to its picture, or lets nothing change; says why."""
+
+
+def shape_problem(mask: Size, picture: Size) -> str | None:
+    """Why a mask cannot be laid over a picture; None if it can.
+
+    It may be larger or smaller, but of the same shape, up to the rounding of a size by a pixel.
+    """
+    difference = abs(mask.width * picture.height - mask.height * picture.width)
+    if difference <= max(mask.width, mask.height, picture.width, picture.height):
+        return None
+    return (
+        f"has {mask.width} x {mask.height} pixels, another shape than its image, which has "
+        f"{picture.width} x {picture.height}; save it in the size of the image"
+    )
+
+
+def fit_mask(mask: Image.Image, picture: FittedImage) -> Image.Image:
+    """A mask, in black (0) and white (255), over the part of a picture that is edited.
+
+    Args:
+        mask: upright, of any size of the picture's shape; white from the middle grey on.
+
+    Raises:
+        MaskError: another shape, or no white in the part that is edited.
+    """
+    if problem := shape_problem(Size(*mask.size), Size(picture.width, picture.height)):
+        raise MaskError(problem)
+    scales = (mask.width / picture.width, mask.height / picture.height) * 2
+    left, top, right, bottom = (
+        edge * scale for edge, scale in zip(picture.crop, scales, strict=True)
+    )
+    across, up, to, down = picture.place
+    part = mask.convert("L").resize(
+        (to - across, down - up), Image.Resampling.BILINEAR, box=(left, top, right, bottom)
+    )
+    # What pads a picture stays.
+    fitted = Image.new("L", picture.image.size)
+    fitted.paste(part, (across, up))
+    is_white = np.asarray(fitted) >= MIDDLE
+    if not is_white.any():
+        raise MaskError("has no white in the part that is edited; paint white what may change")
+    return Image.fromarray(np.where(is_white, 255, 0).astype(np.uint8))
+
+
+def whole_mask(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """A mask, in black (0) and white (255), over a whole picture of this width and height."""
+    grey = mask.convert("L").resize(size, Image.Resampling.BILINEAR)
+    return grey.point(lambda value: 255 if value >= MIDDLE else 0)
+
+
+def share_of(mask: Image.Image) -> float:
+    """The share of a fitted mask that is white, in [0, 1]."""
+    return float(np.mean(np.asarray(mask) == 255))
+
+
+def mask_tensor(mask: Image.Image) -> Tensor:
+    """A fitted mask as a bool tensor (height, width), true where the picture may change."""
+    import torch
+
+    return torch.from_numpy(np.array(mask) == 255)
