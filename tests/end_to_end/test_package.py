@@ -84,10 +84,10 @@ def test_the_wheel_holds_what_a_run_needs_and_no_tests(wheel):
     tops = {name.partition("/")[0] for name in sizes}
     assert tops - {*PACKAGES} == {f"muse_batch-{PROJECT['version']}.dist-info"}
     assert {f"{package}/py.typed" for package in PACKAGES} <= sizes.keys()
-    weights = packages.ROOT / "muse" / "mini" / "weights"
-    for file in weights.rglob("*"):
-        name = str(file.relative_to(packages.ROOT))
-        assert file.is_dir() or sizes[name] == file.stat().st_size
+    for folder in ("muse/mini/weights", "manifests/examples"):
+        for file in (packages.ROOT / folder).rglob("*"):
+            name = str(file.relative_to(packages.ROOT))
+            assert file.is_dir() or sizes[name] == file.stat().st_size
     # What only training, evaluation and measurements need may come along while it is small.
     assert sum(size for name, size in sizes.items() if name.startswith("jobs/")) < 500_000
 
@@ -114,3 +114,6 @@ def test_installed_it_runs_the_demo_from_any_folder(wheel, folder, releases):
     rows = pq.read_table(folder / "out" / "metadata.parquet").to_pylist()
     assert [row["status"] for row in rows if row["status"] != "failed"]
     packages.call(commands / "muse-batch", "verify", "out", cwd=folder)
+    packages.call(commands / "muse-batch", "example", cwd=folder)
+    build = ["manifest", "build", "example/images", "--emotions", "awe", "-o", "images.parquet"]
+    packages.call(commands / "muse-batch", *build, cwd=folder)
