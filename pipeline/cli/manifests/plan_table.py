@@ -98,7 +98,7 @@ def _forecast(planned: DryRun) -> Iterator[tuple[str, str]]:
 
     expected = planned.forecast
     if expected is None:
-        yield "time", "not known; `muse-batch try` measures a few images, then plan --from try"
+        yield "time", "not known; `muse-batch try` measures a few images"
         return
     time = _ranged(expected.seconds, duration)
     yield "time", f"{time} on {expected.workers:,} worker(s); --workers for another number"

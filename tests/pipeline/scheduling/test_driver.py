@@ -33,7 +33,7 @@ def test_batches_made_in_pieces_are_warned_of(manifest, tmp_path):
     warnings = []
     faults = Faults(memory=3)
     run_locally(manifest, tmp_path / "out", None, warnings.append, faults=faults, limit=8)
-    (warning,) = warnings
+    *_, warning = warnings
     assert "2 batch(es) were too large" in warning
     assert "in pieces of [2] requests" in warning
 
