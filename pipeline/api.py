@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from pipeline.output.run_file import RUN_FILE
 from pipeline.settings import load_config
 from pipeline.storage.addresses import normalized
 from pipeline.storage.files import Location, location, write_bytes
+from pipeline.view.notebook import Cell, Grid
 from pipeline.view.pictures import Pictures
 from pipeline.view.rows import FinishedRows, finished_rows
 from pipeline.view.sources import SourceFinder
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
 ORIGIN = {b"muse_batch": b"rows given in memory"}
 """Metadata of the files of such rows."""
-
-THUMBNAIL = 160
-"""Side of a picture in a notebook's grid, pixels."""
 
 
 def run(
@@ -223,8 +220,12 @@ class Corpus:
     def show(
         self, count: int = 24, status: str | None = ACCEPTED, emotion: str | None = None
     ) -> Grid:
-        """The first samples with their pictures, as a grid that a notebook displays."""
-        return Grid(tuple(islice(self.samples(status, emotion), count)))
+        """The first samples, edits beside their sources, as a grid that a notebook displays."""
+        sources = SourceFinder(self._rows.run)
+        cells = []
+        for sample in islice(self.samples(status, emotion), count):
+            cells.append(Cell(sample.metadata, sample.image, sources.source(sample.metadata).image))
+        return Grid(cells)
 
     def refilter(
         self, output: str | Path, flags: Mapping[str, str] | None = None, **settings: Any
@@ -249,32 +250,3 @@ class Corpus:
 
     def _repr_html_(self) -> str:
         return f"<p>{escape(repr(self))}</p>{self.show(12)._repr_html_()}"
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Samples side by side, in a notebook."""
-
-    samples: Sequence[CorpusSample]
-
-    def _repr_html_(self) -> str:
-        figures = "".join(_figure(sample) for sample in self.samples)
-        style = "display:flex;flex-wrap:wrap;gap:12px"
-        return f'<div style="{style}">{figures or "no sample"}</div>'
-
-
-def _figure(sample: CorpusSample) -> str:
-    """A picture with its prompt and target; nothing in a text can become markup."""
-    metadata = sample.metadata
-    target = metadata["emotion"] or metadata["mixture"]
-    caption = escape(f"{target}: {metadata['prompt'][:200]}")
-    picture = "<div>no picture</div>"
-    if (image := sample.image) is not None:
-        small = io.BytesIO()
-        image.thumbnail((THUMBNAIL, THUMBNAIL))
-        image.save(small, "PNG")
-        source = f"data:image/png;base64,{base64.b64encode(small.getvalue()).decode()}"
-        picture = f'<img src="{source}" alt="{caption}" width="{THUMBNAIL}">'
-    style = f"margin:0;width:{THUMBNAIL}px"
-    text = f'<figcaption style="overflow-wrap:anywhere">{caption}</figcaption>'
-    return f'<figure style="{style}" title="{escape(sample.key)}">{picture}{text}</figure>'

@@ -56,16 +56,17 @@ def stacked_bars(rows: Rows, order: Sequence[str]) -> str:
 
 
 def heatmap(rows: Rows, order: Sequence[str], titles: tuple[str, str]) -> str:
-    """Shares in a square of emotions, each written into its cell; every line sums to 1.
+    """Shares in a square of emotions, each written into its cell.
 
     Args:
-        rows: `line`, `column` and `share`.
+        rows: `line`, `column` and `percent`, a whole number.
         order: the emotions.
         titles: of the lines and of the columns.
     """
     import altair as alt
 
-    base = _chart(rows).encode(
+    labelled = [{**row, "label": f"{row['percent']}%" if row["percent"] else ""} for row in rows]
+    base = _chart(labelled).encode(
         y=alt.Y(
             "line:N",
             sort=list(order),
@@ -82,13 +83,14 @@ def heatmap(rows: Rows, order: Sequence[str], titles: tuple[str, str]) -> str:
         ),
     )
     cells = base.mark_rect().encode(
-        color=alt.Color("share:Q", scale=alt.Scale(scheme="cividis", domain=[0, 1]), legend=None)
+        color=alt.Color(
+            "percent:Q", scale=alt.Scale(scheme="cividis", domain=[0, 100]), legend=None
+        )
     )
-    on_dark = alt.condition("datum.share > 0.5", alt.value("#111111"), alt.value("#ffffff"))
+    on_dark = alt.condition("datum.percent > 50", alt.value("#111111"), alt.value("#ffffff"))
     text = base.mark_text(fontSize=9).encode(
-        text=alt.Text("share:Q", format=".0%"),
+        text="label:N",
         color=on_dark,
-        opacity=alt.condition("datum.share >= 0.005", alt.value(1), alt.value(0)),
     )
     return _svg((cells + text).properties(width=WIDTH, height=ROW * max(1, len(order))))
 
@@ -148,7 +150,10 @@ def curves(rows: Rows, starts: Rows) -> str:
     """
     import altair as alt
 
-    x = alt.X("step:Q", title="denoising step", axis=alt.Axis(tickMinStep=1, format="d"))
+    # Whole steps alone have a tick.
+    last = max(row["step"] for row in rows)
+    ticks = list(range(0, last + 1, max(1, last // 6)))
+    x = alt.X("step:Q", title="denoising step", axis=alt.Axis(values=ticks, format="d"))
     y = alt.Y("similarity:Q", title="similarity to the prompt", scale=alt.Scale(zero=False))
     lines = (
         _chart(rows)

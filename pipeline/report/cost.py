@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.output.run_file import RunFile
 from pipeline.storage.files import Location
 from pipeline.storage.log import read_log
+from pipeline.watch.summary import RunWatch
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Cost:
         workers, hosts: how many there were.
         losses: workers that died, hung or could not start.
         damaged: lines of the log that cannot be read.
+        gpu_hours: as long as workers were held, over all sessions.
+        price: of one of them; 0 if it is not known.
     """
 
     worker_seconds: float
@@ -26,14 +30,21 @@ class Cost:
     hosts: int
     losses: int
     damaged: int
+    gpu_hours: float
+    price: float
 
     @property
     def images_per_second(self) -> float | None:
         """Requests per worker and second; None if none is known."""
         return self.requests / self.worker_seconds if self.worker_seconds else None
 
+    @property
+    def money(self) -> float | None:
+        """What the GPU-hours cost; None if that is not known."""
+        return self.gpu_hours * self.price if self.gpu_hours and self.price else None
 
-def cost_of(output: Location) -> Cost:
+
+def cost_of(output: Location, run: RunFile) -> Cost:
     """The cost of a run; all zeros without a log, as of a corpus that was made of others."""
     log = read_log(output)
     seconds, requests, losses = 0.0, 0, 0
@@ -45,4 +56,7 @@ def cost_of(output: Location) -> Cost:
             workers.add((entry.get("host", ""), entry.get("pid", 0)))
         losses += entry.get("event") == "ended"
     hosts = len({host for host, _ in workers})
-    return Cost(seconds, requests, len(workers), hosts, losses, log.damaged)
+    price = run.config.get("gpu_hour_price", 0.0)
+    gpus = run.config.get("gpus_per_worker", -1.0)
+    gpu_hours = RunWatch(run.requests, gpus, price, log.entries).gpu_hours(None)
+    return Cost(seconds, requests, len(workers), hosts, losses, log.damaged, gpu_hours, price)

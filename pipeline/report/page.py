@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from pipeline.output.run_file import RunFile
 from pipeline.report.cost import Cost
@@ -27,8 +31,6 @@ class Page:
         mixtures, edited_mixtures: tiles of those.
         rejected, disagreeing, unlike: tiles of rejected samples, of those that the guide confirms
             beyond the judge, and of the accepted edits least like their sources.
-        rejected_images: how many rejected samples are shown of those whose image was kept; None if
-            no image of a rejected sample was kept.
         duplicates: pairs of tiles with the bits between them.
         duplicate_count, hashed: samples with a near-duplicate, of those that were compared.
         outcome, confusion, opinion, curve, scores, attempts, starts, pixels: charts.
@@ -80,9 +82,18 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = _number
+    environment.filters.update(number=_number, code=_with_code)
     fields: dict[str, Any] = vars(page)
     return environment.get_template("report.html.jinja").render(**fields)
+
+
+def _with_code(text: str) -> Markup:
+    """A text of ours in which names stand between backticks, as the page shows it."""
+    parts = re.split(r"`([^`]+)`", text)
+    # Every second part stood between backticks.
+    marked = [Markup("<code>{}</code>").format(part) for part in parts[1::2]]
+    plain = [escape(part) for part in parts[::2]]
+    return Markup("").join(chain.from_iterable(zip_longest(plain, marked, fillvalue="")))
 
 
 def _number(value: float) -> str:

@@ -82,13 +82,28 @@ def _square(
     used = [label for label in labels if any(label in pair for pair in counts)]
     rows, lines = [], []
     for line in used:
-        total = sum(counts[line, column] for column in used)
-        for column in used:
-            share = counts[line, column] / total if total else 0.0
-            rows.append({"line": line, "column": column, "share": share})
-        lines.append([line, *(counts[line, column] for column in used)])
+        here = [counts[line, column] for column in used]
+        for column, percent in zip(used, whole_percents(here), strict=True):
+            rows.append({"line": line, "column": column, "percent": percent})
+        lines.append([line, *here])
     alt = f"A square of emotions: share of images by {names[0]} (lines) and {names[1]} (columns)."
     return Figure(title, charts.heatmap(rows, used, names), alt, (names[0], *used), lines)
+
+
+def whole_percents(counts: Sequence[int]) -> list[int]:
+    """The shares of counts in whole percents that sum to 100, or to 0 if there is nothing to share.
+
+    By the largest remainders: each share is rounded down, and what then lacks goes to those that
+    lost most by it.
+    """
+    total = sum(counts)
+    if total == 0:
+        return [0] * len(counts)
+    percents = [100 * count // total for count in counts]
+    by_loss = sorted(range(len(counts)), key=lambda i: -(100 * counts[i] % total))
+    for position in by_loss[: 100 - sum(percents)]:
+        percents[position] += 1
+    return percents
 
 
 def score_figures(figures: Figures) -> list[Figure]:

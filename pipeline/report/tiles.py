@@ -46,6 +46,7 @@ class Tile:
     guide_emotion: str
     guide_confidence: float
     source_similarity: float | None
+    source_ssim: float | None
     picture: str
     source: str = ""
     missing_source: str = ""
@@ -110,6 +111,7 @@ def _tile(
         guide_emotion=row["guide_emotion"] or "",
         guide_confidence=row["guide_confidence"] or 0.0,
         source_similarity=row["source_similarity"],
+        source_ssim=row["source_ssim"],
         picture=data_url(thumbnail(image, SIDE)) if image else "",
         source=source,
         missing_source=missing_source,

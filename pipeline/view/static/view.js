@@ -317,8 +317,9 @@ function pictureFigure(sample) {
 function sourceFigure(sample) {
   if (!sample.source.found) return element("figure", {}, element("p", { className: "soft" }, `The source image cannot be shown: ${sample.source.reason}`));
   const image = element("img", { alt: `source image of ${sample.row.key}`, src: `source/${sample.position}?v=${state.version}` });
-  const likeness = sample.row.source_similarity;
-  const text = likeness === null ? "source" : `source; the edit resembles it at ${likeness.toFixed(2)}`;
+  const { source_similarity: likeness, source_ssim: ssim } = sample.row;
+  let text = likeness === null ? "source" : `source; the edit resembles it at ${likeness.toFixed(2)}`;
+  if (likeness !== null && ssim !== null) text += `, SSIM ${ssim.toFixed(2)}`;
   return element("figure", {}, image, element("figcaption", {}, text));
 }
 

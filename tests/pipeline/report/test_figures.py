@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.report.figures import COLUMNS, Figures
+from pipeline.report.sections import whole_percents
 from pipeline.view.rows import finished_rows
 from tests.support.corpora import rows_of
 
@@ -37,3 +38,17 @@ def test_a_median_lies_in_the_bin_of_the_median(counted):
     accepted = [row["similarity"] for row in rows if row["status"] == "accepted"]
     assert figures.median("similarity") == pytest.approx(np.median(accepted), abs=0.05)
     assert figures.median("source_similarity") is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "percents"),
+    [
+        ([1, 1, 1], [34, 33, 33]),
+        ([2, 1, 0], [67, 33, 0]),
+        ([1] * 8, [13, 13, 13, 13, 12, 12, 12, 12]),
+        ([999, 1], [100, 0]),
+        ([0, 0], [0, 0]),
+    ],
+)
+def test_whole_percents_sum_to_a_hundred(counts, percents):
+    assert whole_percents(counts) == percents

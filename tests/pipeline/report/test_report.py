@@ -9,7 +9,9 @@ from PIL import Image
 from pipeline.errors import UserError
 from pipeline.report import build
 from pipeline.report.build import REPORT_FILE, write_last_report, write_report
+from pipeline.report.page import _with_code
 from pipeline.report.pixels import brightness, colourfulness
+from pipeline.storage.log import Log
 from tests.support import drive
 from tests.support.corpora import rows_of
 from tests.support.local_runs import run_locally, write_rows
@@ -151,3 +153,28 @@ def test_edits_stand_beside_their_sources(tmp_path):
     assert "Edits beside their sources" in page.text
     assert "the file is another one now: its SHA-256 differs" in page.text
     assert page.text.count("like its source") >= 2
+    scores = [row["source_ssim"] for row in rows_of(out)]
+    assert all(f", SSIM {score:.2f}" in page.text for score in scores)
+
+
+def test_names_in_the_meaning_of_a_setting_are_code_and_nothing_else_is_markup():
+    assert _with_code("`a` or <b> `c<d`.") == ("<code>a</code> or &lt;b&gt; <code>c&lt;d</code>.")
+    assert _with_code("one ` alone") == "one ` alone"
+
+
+def test_settings_have_no_backticks(make_corpus):
+    settings = write_report(make_corpus()).read_text().split('id="settings"')[1]
+    assert "`" not in settings
+    assert "<code>embedded</code>" in settings
+
+
+def test_gpu_hours_have_their_cost(make_corpus):
+    out = make_corpus(gpu_hour_price=2.0)
+    assert "no worker had a GPU" in Tags(write_report(out).read_text()).text
+    with Log(out) as log:
+        log.add({"at": 0.0, "event": "start", "connected": 0.0, "workers": 4})
+        log.add({"at": 9.0, "event": "ready", "pid": 1, "device": "H200"})
+        log.add({"at": 1800.0, "event": "stop", "cause": "interrupted"})
+    text = " ".join(Tags(write_report(out).read_text()).text.split())
+    assert "GPU-hours2, as long as workers were held" in text
+    assert "cost4.00 at 2 a GPU-hour" in text
