@@ -35,7 +35,7 @@ from pipeline.planning.manifest_input import (
     folder_of,
 )
 from pipeline.planning.prompt_check import PromptCheck
-from pipeline.planning.unused_settings import EmotionUse, unused_settings
+from pipeline.planning.unused_settings import RowUse, unused_settings
 from pipeline.scheduling.driver import make_shards
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.executor_choice import executor_for
@@ -84,11 +84,11 @@ def execute(
         identity = file_identity(local)
         sha256 = content_hash(local)
         known = known_manifest(local, sha256, config, output)
-        prompts, emotions = PromptCheck(config), EmotionUse(config)
+        prompts, use = PromptCheck(config), RowUse(config)
 
         def on_row(row: Row) -> None:
             prompts.add(row)
-            emotions.add(row)
+            use.add(row)
 
         checked = known or checked_manifest(local, config, on_row)
         manifest = replace(checked, identity=identity)
@@ -99,7 +99,7 @@ def execute(
         models = locate(config)
         model_sizes(config)
         of_models = classifier_warnings(_classifier_folders(models))
-        of_rows = [*prompts.warnings, *emotions.warnings]
+        of_rows = [*prompts.warnings, *use.warnings]
         of_settings = [*model_warnings(config, models["model"].path), *unused_settings(config)]
         for warning in (*of_models, *of_rows, *of_settings):
             warn(warning)

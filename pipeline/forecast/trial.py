@@ -21,7 +21,7 @@ from pipeline.index.metadata import METADATA_FILE
 from pipeline.output.records import from_parquet
 from pipeline.planning.manifest_input import checked_manifest, fetched_manifest, folder_of
 from pipeline.planning.plan import PlannedRequest, plan_requests
-from pipeline.planning.unused_settings import EmotionUse
+from pipeline.planning.unused_settings import RowUse
 from pipeline.report.build import REPORT_FILE, write_report
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.files import Location, write_json
@@ -76,8 +76,8 @@ def run_trial(
     if not is_url(manifest_path) and Path(manifest_path).resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{manifest_path} lies in {folder}, which is replaced; move it away")
     with fetched_manifest(manifest_path, config, warn) as local:
-        emotions = EmotionUse(config)
-        manifest = checked_manifest(local, config, emotions.add)
+        use = RowUse(config)
+        manifest = checked_manifest(local, config, use.add)
         planned = plan_requests(rows_of(manifest, config.taxonomy.labels), config)
         chosen = _of_rows(planned, rows) if rows else _of_each_emotion(planned)
         if missing := sorted({*(rows or ())} - {request.row for request in chosen}):
@@ -87,7 +87,7 @@ def run_trial(
             )
         base = folder_of(manifest_path)
         entries = [_entry(request, base) for request in chosen]
-    for warning in emotions.warnings:
+    for warning in use.warnings:
         warn(warning)
     # An earlier trial is kept until nothing is wrong with what was given for this one.
     if folder.exists():

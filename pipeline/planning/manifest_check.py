@@ -14,7 +14,7 @@ from pipeline.config import Config
 from pipeline.planning.image_check import ImageCheck
 from pipeline.planning.manifest_input import checked_manifest, fetched_manifest, folder_of
 from pipeline.planning.prompt_check import PromptCheck
-from pipeline.planning.unused_settings import EmotionUse
+from pipeline.planning.unused_settings import RowUse
 
 MAX_LISTED = 100_000
 """Problems that are listed; the rest are counted."""
@@ -55,7 +55,7 @@ def check_manifest(manifest_path: str, config: Config) -> Checked:
 
 def _checked(local: str, base: str, config: Config, notes: Sequence[str]) -> Checked:
     images = ImageCheck(base, config, max_problems=MAX_LISTED)
-    prompts, emotions = PromptCheck(config), EmotionUse(config)
+    prompts, use = PromptCheck(config), RowUse(config)
     more, looked_at = 0, bytearray()
 
     def look(row: Row) -> None:
@@ -63,7 +63,7 @@ def _checked(local: str, base: str, config: Config, notes: Sequence[str]) -> Che
         looked_at.append(1)
         images.add(row)
         prompts.add(row)
-        emotions.add(row)
+        use.add(row)
 
     problems: list[Problem] = []
     try:
@@ -85,7 +85,7 @@ def _checked(local: str, base: str, config: Config, notes: Sequence[str]) -> Che
         local_images=images.local,
         remote_images=images.remote,
         remote_fetched=images.fetched,
-        warnings=[*notes, *prompts.warnings, *emotions.warnings],
+        warnings=[*notes, *prompts.warnings, *use.warnings],
     )
 
 

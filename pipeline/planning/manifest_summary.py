@@ -20,7 +20,7 @@ from pipeline.planning.image_check import ImageCheck
 from pipeline.planning.manifest_input import checked_manifest
 from pipeline.planning.plan import planned_requests
 from pipeline.planning.prompt_check import PromptCheck
-from pipeline.planning.unused_settings import EmotionUse
+from pipeline.planning.unused_settings import RowUse
 from pipeline.storage.addresses import public
 
 MAX_EXAMPLES = 8
@@ -136,7 +136,7 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
         ManifestError: the manifest cannot be used; with all its problems.
     """
     images = ImageCheck(base, config, model_sizes(config))
-    prompts, repetitions, emotions = PromptCheck(config), Repetitions(), EmotionUse(config)
+    prompts, repetitions, use = PromptCheck(config), Repetitions(), RowUse(config)
     generate: Counter[str] = Counter()
     edit: Counter[str] = Counter()
     counted = 0
@@ -151,7 +151,7 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
         if names:
             if len(examples) < MAX_EXAMPLES:
                 examples.setdefault(row.prompt, row.number)
-            for check in (images, prompts, repetitions, emotions):
+            for check in (images, prompts, repetitions, use):
                 check.add(row)
 
     manifest = checked_manifest(local, config, on_row=count)
@@ -168,7 +168,7 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
         unknown_words=dict(prompts.unknown_words),
         repeated=repeated,
         repeated_rows=repeated_rows,
-        warnings=[*prompts.warnings, *emotions.warnings],
+        warnings=[*prompts.warnings, *use.warnings],
         problems=images.problems,
     )
 

@@ -1,4 +1,4 @@
-"""Settings that were given and have no effect in this combination, in words."""
+"""Settings that have no effect, or not the whole one, in this combination, in words."""
 
 from __future__ import annotations
 
@@ -27,29 +27,36 @@ RAY_SETTINGS = ("workers", "gpus_per_worker", "address", "label_selector")
 """What the local executor does not read."""
 
 
-class EmotionUse:
-    """Finds out whether any row leaves its emotion to the run.
+class RowUse:
+    """Finds out what the rows of a manifest make of the settings.
 
     Attributes:
         rows: how many were added.
         left_open: how many of them name no emotion.
+        masked: how many have a mask.
     """
 
     def __init__(self, config: Config):
-        self.is_given = "emotions" in config.model_fields_set
-        self.rows = self.left_open = 0
+        self.has_emotions = "emotions" in config.model_fields_set
+        self.is_lossy = config.image_format == "jpg"
+        self.rows = self.left_open = self.masked = 0
 
     def add(self, row: Row) -> None:
         """Take note of a row."""
         self.rows += 1
         self.left_open += not row.emotions
+        self.masked += row.mask is not None
 
     @property
-    def warnings(self) -> list[str]:
-        """A warning if emotions were given and none of the rows needs them."""
-        if not self.is_given or not self.rows or self.left_open:
-            return []
-        return ["emotions: no effect, because every row of the manifest names its own"]
+    def warnings(self) -> Iterator[str]:
+        """What the rows do not need, or do not get, of the settings."""
+        if self.has_emotions and self.rows and not self.left_open:
+            yield "emotions: no effect, because every row of the manifest names its own"
+        if self.masked and self.is_lossy:
+            yield (
+                f"image_format = jpg: {self.masked} row(s) have a mask, and JPEG changes pixels "
+                "outside of it as well; png and webp keep every one"
+            )
 
 
 def unused_settings(config: Config) -> Iterator[str]:

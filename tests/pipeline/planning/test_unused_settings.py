@@ -1,17 +1,19 @@
 """Settings that have no effect in this combination are named."""
 
+from dataclasses import replace
+
 import pytest
 
 from manifests.schema import Row
 from pipeline.config import Config
-from pipeline.planning.unused_settings import EmotionUse, unused_settings
+from pipeline.planning.unused_settings import RowUse, unused_settings
 
 
 def _warnings(*emotions, **settings):
-    use = EmotionUse(Config(**settings))
+    use = RowUse(Config(**settings))
     for number, of_row in enumerate(emotions):
         use.add(Row(number, "a dog", None, of_row, None, None, None))
-    return use.warnings
+    return [*use.warnings]
 
 
 AWE = ({"awe": 1.0},)
@@ -24,6 +26,17 @@ def test_emotions_that_no_row_needs_are_named():
     assert _warnings(AWE, (), emotions=("fear",)) == []
     assert _warnings(AWE) == []
     assert _warnings(emotions=("fear",)) == []
+
+
+@pytest.mark.parametrize(("image_format", "told"), [("jpg", True), ("png", False)])
+def test_masks_do_not_go_with_a_lossy_format(image_format, told):
+    use = RowUse(Config(image_format=image_format))
+    row = Row(0, "a dog", "a.png", AWE, None, None, None, mask="m.png")
+    for one in (row, replace(row, mask=None)):
+        use.add(one)
+    warnings = [*use.warnings]
+    assert len(warnings) == told
+    assert not told or warnings[0].startswith("image_format = jpg: 1 row(s) have a mask")
 
 
 @pytest.mark.parametrize(
