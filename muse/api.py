@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,17 @@ import torch
 from PIL import Image
 from tqdm.auto import tqdm
 
-from muse.call import Emotion, Picture, check_resize, method_of, requests_of, wanted_size
+from muse.call import (
+    Callback,
+    Emotion,
+    Picture,
+    check_callback,
+    check_resize,
+    latents_of,
+    method_of,
+    requests_of,
+    wanted_size,
+)
 from muse.classifiers import EmotionClassifier, load_classifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import load_backbone
@@ -19,15 +29,13 @@ from muse.diffusion.backbones.base import Backbone, move
 from muse.emotions import MIKELS, Taxonomy
 from muse.emotions.probabilities import Probabilities
 from muse.engine import MuseEngine
+from muse.loading import loaded, usable_device
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.phases import OnStep
 from muse.request import Request, Sample, Trace
 from muse.row import Row
 from muse.sizes import Resize, by_size
-
-Callback = Callable[["MusePipeline", int, int, dict[str, Any]], "dict[str, Any] | None"]
-"""(pipeline, step, timestep, {"row", "latents"}) -> the latents to go on with, or None."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,8 @@ class MusePipeline:
         Without arguments these are the models of the embedded world.
 
         Args:
-            judge: a classifier whose scores of the images the output has; none by default.
+            judge: a classifier whose scores of the images the output has; none by default, and
+                `embedded` for that of the embedded world.
             device: where all models go; a CUDA GPU if there is one by default, else the CPU.
             taxonomy: the emotions that exist; see `muse.emotions.taxonomies`.
             label_map: what labels of the classifiers mean that the taxonomy does not name; ""
@@ -111,18 +120,19 @@ class MusePipeline:
             ValueError: if the model is of no known family, a classifier has other labels, or
                 weights are pickled.
         """
-        place = str(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        place = str(usable_device(device))
 
         def classifier(path: str | Path) -> EmotionClassifier:
             return load_classifier(path, taxonomy, label_map).to(place)
 
+        judge = WEIGHTS / "judge" if judge == "embedded" else judge
         return cls(
-            load_backbone(model, place, **backbone),
-            classifier(guide),
-            ClipSimilarity.from_pretrained(clip).to(place),
+            loaded("model", model, lambda path: load_backbone(path, place, **backbone)),
+            loaded("guide", guide, classifier),
+            loaded("clip", clip, ClipSimilarity.from_pretrained).to(place),
             method,
             slots,
-            None if judge is None else classifier(judge),
+            None if judge is None else loaded("judge", judge, classifier),
         )
 
     @property
@@ -137,17 +147,18 @@ class MusePipeline:
         parts of some models have to stay in float32.
 
         Raises:
-            ValueError: for a dtype.
+            ValueError: for a dtype, or a device that cannot be used here; nothing is moved then.
         """
         if isinstance(device, torch.dtype):
             raise ValueError(
                 f"a pipeline is not cast to {device} afterwards; load it in that dtype: "
                 'from_pretrained(dtype="bfloat16")'
             )
-        move(self.backbone, torch.device(device))
+        place = usable_device(device)
+        move(self.backbone, place)
         for model in (self.guide, self.clip, self.judge):
             if isinstance(model, torch.nn.Module):
-                model.to(device)
+                model.to(place)
         return self
 
     def set_progress_bar_config(self, **config: Any) -> None:
@@ -189,7 +200,8 @@ class MusePipeline:
                 `pad` repeats its edges, `stretch` squashes it (see `muse.fitting`).
             strength: when editing, the share of the steps that is denoised again, in [0, 1].
             num_images_per_prompt: images of each prompt, which follow each other in the output.
-            generator: source of the seeds, on any device; one for all prompts, or one for each.
+            generator: source of the seeds, on any device; one for all prompts, one for each, or one
+                for each image.
             callback_on_step_end: called as (pipeline, step, timestep, {"row", "latents"}) after
                 each denoising step of each image, with latents (1, c, h, w). Images may stand at
                 different steps. If it returns a dict with "latents", the image goes on with these.
@@ -204,6 +216,7 @@ class MusePipeline:
                 its limits, or the model does not make images of that size.
         """
         check_resize(resize)
+        check_callback(callback_on_step_end)
         sizes = self.backbone.sizes
         requests = requests_of(
             prompt,
@@ -289,8 +302,7 @@ class MusePipeline:
                 return None
             timestep = int(engine.schedule.timesteps[row.step])
             arguments = {"row": places[row.number], "latents": latents[None]}
-            returned = callback(self, row.step, timestep, arguments)
-            return returned["latents"][0] if returned and "latents" in returned else None
+            return latents_of(callback(self, row.step, timestep, arguments))
 
         return on_step
 

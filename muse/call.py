@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,6 +23,9 @@ Emotion = str | Mapping[str, float] | Target
 
 Picture = Image.Image | str | Path
 """A PIL image, or the path of an image file."""
+
+Callback = Callable[[Any, int, int, dict[str, Any]], "dict[str, Any] | None"]
+"""(pipeline, step, timestep, {"row", "latents"}) -> the latents to go on with, or None."""
 
 EXPECTED: dict[str, tuple[tuple[type, ...], str]] = {
     "prompt": ((str,), "a text"),
@@ -81,7 +84,7 @@ def requests_of(
     negatives = [None] * count
     if negative_prompt is not None:
         negatives = _broadcast("negative_prompt", negative_prompt, count)
-    generators = [None] * count if generator is None else _broadcast("generator", generator, count)
+    generators = _generators(generator, count, count_each)
     requests = []
     for k in range(count):
         target, picture = _target(emotions[k], taxonomy), images[k]
@@ -90,8 +93,8 @@ def requests_of(
             fitted = read_picture(picture, sizes, size, resize)
             pixels, wanted = to_tensor(fitted.image), Size(*fitted.image.size)
             mask = None if masks[k] is None else read_mask(masks[k], fitted)
-        for _ in range(count_each):
-            seed = _seed(generators[k])
+        for copy in range(count_each):
+            seed = _seed(generators[k * count_each + copy])
             requests.append(Request(prompts[k], target, seed, negatives[k], pixels, wanted, mask))
     return requests
 
@@ -191,6 +194,44 @@ def _upright(picture: Picture, argument: str) -> Image.Image:
 
 def _named(picture: Picture, argument: str) -> str:
     return argument if isinstance(picture, Image.Image) else f"{argument} {str(picture)!r}"
+
+
+def check_callback(callback: Any) -> None:
+    """
+    Raises:
+        ValueError: nothing that can be called.
+    """
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback_on_step_end is {callback!r}; give a function")
+
+
+def latents_of(returned: Any) -> torch.Tensor | None:
+    """The latents (c, h, w) that a callback gave back for those of its image; None if it gave none.
+
+    Raises:
+        ValueError: it gave back something else.
+    """
+    if returned is None:
+        return None
+    if not isinstance(returned, Mapping):
+        raise ValueError(
+            f"callback_on_step_end returned {type(returned).__name__}; it should return None or a "
+            'dict, {"latents": latents} to replace them'
+        )
+    latents: torch.Tensor | None = returned.get("latents")
+    return None if latents is None else latents[0]
+
+
+def _generators(generator: Any, count: int, count_each: int) -> list[torch.Generator | None]:
+    """A generator for each image of `count` prompts: one for all, for a prompt's, or its own."""
+    images = count * count_each
+    if generator is None:
+        return [None] * images
+    # As in diffusers: a list of that length has one for each image.
+    if isinstance(generator, Sequence) and len(generator) == images:
+        return _broadcast("generator", generator, images)
+    each = _broadcast("generator", generator, count)
+    return [each[image // count_each] for image in range(images)]
 
 
 def _target(emotion: Emotion, taxonomy: Taxonomy) -> Target:

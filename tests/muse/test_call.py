@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from muse.call import method_of, requests_of
+from muse.call import check_callback, latents_of, method_of, requests_of
 from muse.emotions import MIKELS, Target
 from muse.emotions.taxonomies import load_taxonomy
 from muse.images import to_tensor
@@ -192,3 +192,32 @@ def test_a_parameter_out_of_its_limits_is_named_as_the_call_names_it(overrides, 
 def test_a_parameter_that_is_not_given_keeps_the_methods_value():
     method = method_of(Method(steps=7), steps=None, strength=0.5)
     assert (method.steps, method.strength) == (7, 0.5)
+
+
+def test_a_list_of_generators_has_one_for_each_prompt_or_one_for_each_image():
+    def seeds(count_each, *numbers):
+        generators = [torch.Generator().manual_seed(number) for number in numbers]
+        made = requests_of(
+            ["a dog", "a cat"], "awe", None, None, generators, MIKELS, SIZES, count_each=count_each
+        )
+        return [request.seed for request in made]
+
+    one, two, three, four = (seeds(1, number, 0)[0] for number in range(1, 5))
+    assert seeds(2, 1, 2, 3, 4) == [one, two, three, four]
+    by_prompt = seeds(2, 1, 2)
+    assert (by_prompt[0], by_prompt[2]) == (one, two)
+    with pytest.raises(ValueError, match="generator has 3 entries for 2 prompts"):
+        seeds(2, 1, 2, 3)
+
+
+def test_what_a_callback_is_and_returns_is_checked():
+    check_callback(None)
+    check_callback(print)
+    with pytest.raises(ValueError, match="callback_on_step_end is 3; give a function"):
+        check_callback(3)
+    latents = torch.zeros(1, 4, 2, 2)
+    assert latents_of(None) is None
+    assert latents_of({}) is None
+    assert latents_of({"latents": latents}).shape == (4, 2, 2)
+    with pytest.raises(ValueError, match="returned Tensor; it should return None or a dict"):
+        latents_of(latents)

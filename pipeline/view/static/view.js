@@ -428,7 +428,7 @@ $("reload").addEventListener("click", async () => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.target.closest("input, select, dialog")) return;
-  event.preventDefault(); $("prompt").focus();
+  event.preventDefault(); $("box").open = true; $("prompt").focus();
 });
 new ResizeObserver(() => { if (state.corpus) layout(); }).observe($("grid"));
 if (innerWidth < 550) $("box").open = false;
