@@ -20,8 +20,16 @@ class Command(TyperCommand):
         return _without_types_of_flags(super().get_params(ctx))
 
 
+ORDER = ("example", "manifest", "plan", "try", "run", "submit", "status", "view", "report", "show")
+"""Commands in the order in which they are used; the others follow."""
+
+
 class Group(TyperGroup):
     """Commands, whose own help is like theirs."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _without_types_of_flags(super().get_params(ctx))

@@ -21,6 +21,18 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_help_lists_the_commands_in_the_order_of_their_use():
+    text = drive.command("--help").stdout
+    names = ["example", "manifest", "plan", "try", "run", "status", "view", "refilter", "publish"]
+    places = [text.index(f"│ {name} ") for name in names]
+    assert places == sorted(places)
+
+
+def test_flags_have_no_type_in_the_help():
+    for command in (["run"], ["manifest", "build"], ["submit"], []):
+        assert "<bool>" not in drive.command(*command, "--help").stdout
+
+
 def test_the_module_is_the_command():
     for arguments in (["--version"], ["--help"], ["run", "--no-such-option"]):
         command = [sys.executable, "-c", "from jobs.cli import main; main()", *arguments]
