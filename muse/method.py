@@ -167,6 +167,26 @@ class Method(Settings):
         description="Weight of how a mixture divides, against how much of the image is its "
         "members'; 1 is cross-entropy.",
     )
+    content_weight: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="Weight of the loss for content that is lost; with 0 content is not looked at.",
+    )
+    content_similarity: float = Field(
+        0.75,
+        ge=-1,
+        le=1,
+        description="Similarity of the one-step image and the plain prompt below which content "
+        "counts as lost, if `content_weight` is above 0.",
+    )
+    content_source_similarity: float = Field(
+        0.75,
+        ge=-1,
+        le=1,
+        description="When editing, similarity of the one-step image and the source image below "
+        "which content counts as lost, too.",
+    )
     edit_start: Literal["inversion", "noise"] = Field(
         "inversion",
         description="What an edit is denoised from: the DDIM `inversion` of its picture, or the "

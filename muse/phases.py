@@ -61,6 +61,7 @@ def optimize(state: BatchState, rows: Sequence[Row]) -> None:
         lambda tokens: state.conditioning(i, tokens),
         lambda pixels: setup.guide.probs(state.composite(rows, pixels)),
         lambda probs: state.loss(i, probs),
+        lambda pixels: state.content_loss(i, state.composite(rows, pixels)),
     )
     better, unsure = _note_evaluation(state, rows, evaluation)
     state.conditional[i[better]] = evaluation.output[better]
@@ -75,8 +76,8 @@ def _note_evaluation(
     is_finite = torch.isfinite(evaluation.gradient).flatten(1).all(1)
     probs, multi_label = evaluation.probs.p, evaluation.probs.multi_label
     better, unsure = [], []
-    numbers = _to_lists(is_finite, evaluation.loss, probs)
-    for k, (row, (finite, loss, *p)) in enumerate(zip(rows, numbers, strict=True)):
+    numbers = _to_lists(is_finite, evaluation.loss, evaluation.content, probs)
+    for k, (row, (finite, loss, content, *p)) in enumerate(zip(rows, numbers, strict=True)):
         row.evaluations += 1
         row.trace.loss.append(loss)
         row.trace.confidence.append(row.request.target.confidence(p, multi_label))
@@ -91,7 +92,7 @@ def _note_evaluation(
         if loss < row.lowest_loss:
             row.lowest_loss, row.has_conditional = loss, True
             better.append(k)
-        row.is_confident = state.is_confident(row, p, multi_label)
+        row.is_confident = content == 0 and state.is_confident(row, p, multi_label)
         if not row.is_confident:
             unsure.append(k)
             row.trace.updates += 1
@@ -190,17 +191,19 @@ def decide_start(state: BatchState, rows: Sequence[Row]) -> None:
 
 
 def check(state: BatchState, rows: Sequence[Row]) -> None:
-    """Whether a guide that was confident still is.
+    """Whether a guide that was confident still is, and the content is still kept.
 
-    If it is, no gradient is needed, and the prediction serves the step. If not, the row is
+    If so, no gradient is needed, and the prediction serves the step. If not, the row is
     optimised.
     """
     i = numbers_of(rows)
-    probs = state.setup.guide.probs(state.pixels(rows, state.conditional))
-    numbers = _to_lists(state.loss(i, probs), probs.p)
-    for row, (loss, *p) in zip(rows, numbers, strict=True):
+    pixels = state.pixels(rows, state.conditional)
+    probs, content = state.setup.guide.probs(pixels), state.content_loss(i, pixels)
+    numbers = _to_lists(state.loss(i, probs) + content, content, probs.p)
+    for row, (loss, lost, *p) in zip(rows, numbers, strict=True):
         row.trace.guide_forwards += 1
-        row.is_confident = row.has_conditional = state.is_confident(row, p, probs.multi_label)
+        row.is_confident = lost == 0 and state.is_confident(row, p, probs.multi_label)
+        row.has_conditional = row.is_confident
         row.phase = Phase.STEP if row.is_confident else Phase.OPTIMIZE
         if row.is_confident:
             row.trace.loss.append(loss)

@@ -19,6 +19,7 @@ from muse.diffusion.editing import FROM_NOISE, KeptRegion, first_edit_step
 from muse.diffusion.inversion import ddim_invert
 from muse.diffusion.sampler import apply_cfg
 from muse.diffusion.schedules import schedule_of
+from muse.guidance.content import content_loss
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import MAX_GRADIENT_NORM
 from muse.guidance.timing import timing_of
@@ -51,6 +52,7 @@ def muse(
         size = request.size or backbone.sizes.own
         image = resize(request.image[None].to(backbone.device), (size.height, size.width))
         guidance.inherent = inherent_mask(guide.probs(image).p, guidance.target)
+        guidance.source_features = clip.image(image)
         first_step = first_edit_step(schedule, method)
         latents = backbone.codec.encode(image)
         if request.mask is not None:
@@ -87,6 +89,8 @@ class MuseGuidance:
         self.target = torch.tensor([request.target.weights], device=backbone.device)
         self.similar = torch.tensor([similar_mask(request.target)], device=backbone.device)
         self.inherent = torch.zeros_like(self.target)
+        self.text_features = clip.text([request.prompt])
+        self.source_features = torch.zeros_like(self.text_features)
         editing = request.image is not None
         self.scale = method.scale(editing)
         # Some distilled networks are given the scale of guidance, and evaluated once.
@@ -142,8 +146,7 @@ class MuseGuidance:
         if self.timing.unconditional:
             output = self.backbone.predict(state.latents, state.timesteps, self.negative)
             timed = self._pixels(state, output)
-        text_features = self.clip.text([self.request.prompt])
-        self.curve.append(float(similarity(self.clip.image(timed), text_features)))
+        self.curve.append(float(similarity(self.clip.image(timed), self.text_features)))
         starts = self.timing.starts(self.curve, state.progress)
         if starts and self.request.image is None:
             self.inherent = inherent_mask(self.guide.probs(pixels).p, self.target)
@@ -166,16 +169,20 @@ class MuseGuidance:
             self._update_tokens(gradient)
 
     def _evaluate(self, state: DenoisingState) -> tuple[float, Tensor, bool]:
-        """The loss of the tokens, its gradient (1, k, d), and whether the guide is confident."""
+        """The loss of the tokens, its gradient (1, k, d), and whether they need no update."""
         with torch.enable_grad():
             leaf = self.tokens.clone().requires_grad_(True)
             context = self._embed(self.prompts, leaf)
             output = self.backbone.predict(state.latents, state.timesteps, context)
-            probs = self.guide.probs(self._pixels(state, output))
+            pixels = self._pixels(state, output)
+            probs = self.guide.probs(pixels)
             # WHICH emotions to raise and to lower.
             loss = multi_emotion_loss(
                 probs, self.target, self.inherent, self.similar, *self.method.loss_weights
             )
+            # WHICH content stays: that of the prompt, and of the image that is edited.
+            content = self._content_loss(pixels)
+            loss = loss + content
             (gradient,) = torch.autograd.grad(loss.sum(), leaf)
         confident = is_confident(
             self.request.target,
@@ -185,7 +192,15 @@ class MuseGuidance:
             self.method.inherent_weight,
             self.method.stop_confidence,
         )
-        return float(loss), gradient, confident
+        return float(loss), gradient, confident and float(content) == 0
+
+    def _content_loss(self, pixels: Tensor) -> Tensor:
+        """The content term (1,) of the one-step x0 as pixels (1, 3, h, w)."""
+        if self.method.content_weight == 0:
+            return torch.zeros(1, device=pixels.device)
+        editing = torch.tensor([self.request.image is not None], device=pixels.device)
+        features = self.text_features, self.source_features, editing
+        return content_loss(self.clip.image(pixels), *features, self.method)
 
     def _reset_tokens(self) -> None:
         self.tokens, self.updates = self.initial_tokens, 0

@@ -13,7 +13,8 @@ class Phase(enum.Enum):
 
     INVERT: one step of the DDIM inversion of its image.
     TIMING: the prediction that decides whether guidance starts.
-    CHECK: an evaluation by the guide without a gradient, as long as it stays confident.
+    CHECK: an evaluation by the guide without a gradient, as long as it stays confident and the
+        content is kept.
     OPTIMIZE: an evaluation with a gradient, and an update of the tokens.
     STEP: the denoising step.
     DONE: nothing.
@@ -38,7 +39,7 @@ class Row:
         first_step: the step at which denoising begins; for an edit by inversion, where that ends.
         started: whether guidance has started.
         inherent: index of the emotion that the content evokes by itself; -1 until `started`.
-        is_confident: whether the guide was, at its last evaluation.
+        is_confident: whether the guide was, at its last evaluation, with the content kept.
         evaluations: with a gradient, at this step.
         lowest_loss: among them.
         has_conditional, has_unconditional: whether these outputs of the network are known for this

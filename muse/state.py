@@ -13,6 +13,7 @@ from muse.diffusion.editing import FROM_NOISE, KeptRegion
 from muse.diffusion.row_solver import RowSolver
 from muse.diffusion.sampler import to_x0_eps
 from muse.emotions.probabilities import Probabilities
+from muse.guidance.content import content_loss
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState
 from muse.guidance.windows import windows_of
@@ -44,7 +45,9 @@ class BatchState:
         plain, negative: conditioning of the prompts without tokens, and of the negative prompts.
         scales: (b,), of guidance, where the network is given them.
         prompts: the prompts with places for the emotional tokens.
-        text_features: of the prompts, for image-text similarity.
+        text_features, source_features: (b, d), of the prompts and of the images that are edited,
+            for similarity to them. The latter are known to the content term alone.
+        editing: bool (b,), the rows with an image to edit.
         initial_tokens, best_tokens: (b, k, d); those of the start, and those of the lowest loss at
             each row's step.
         tokens: the tokens that are optimised, with their moments.
@@ -64,7 +67,9 @@ class BatchState:
         self.similar = torch.tensor([similar_mask(target) for target in targets], device=device)
         self.inherent = torch.zeros_like(self.target)
 
-        self.scales = setup.embedded_scales([request.image is not None for request in requests])
+        edits = [request.image is not None for request in requests]
+        self.editing = torch.tensor(edits, device=device)
+        self.scales = setup.embedded_scales(edits)
         windows = windows_of(method, text.tokenizers, requests)
         with text.resident():
             plain = text.plain(prompts, windows)
@@ -73,6 +78,7 @@ class BatchState:
         self.plain = backbone.embed(plain).guided(self.scales)
         self.negative = backbone.embed(negatives).guided(self.scales)
         self.text_features = setup.clip.text(prompts)
+        self.source_features = torch.zeros_like(self.text_features)
         self.initial_tokens = method.initial_scale * text.start(targets, method.tokens)
         self.best_tokens = self.initial_tokens.clone()
         self.tokens = TokenState.start(self.initial_tokens, text.scale)
@@ -126,6 +132,8 @@ class BatchState:
                 shares = mask[None, None].to(image)
                 fitted = resize(shares, (height, width))[0] >= 0.5
                 self.kept[row.number] = KeptRegion(image, fitted, self.latents[row.number].clone())
+        if self.setup.method.content_weight:
+            self.source_features[i] = self.setup.clip.image(images)
 
     def _start_from_noise(self, row: Row, noise: Tensor) -> None:
         """Noise (c, h, w) alone for a generation, added to the picture for an edit."""
@@ -191,6 +199,14 @@ class BatchState:
         """The multi-emotion loss (r,) of rows `i` (r,) under the guide's probabilities (r, n)."""
         masks = self.target[i], self.inherent[i], self.similar[i]
         return multi_emotion_loss(probs, *masks, *self.setup.method.loss_weights)
+
+    def content_loss(self, i: Tensor, pixels: Tensor) -> Tensor:
+        """The content term (r,) of rows `i` (r,) whose one-step x0 are pixels (r, 3, h, w)."""
+        method = self.setup.method
+        if not method.content_weight:
+            return torch.zeros(len(i), device=pixels.device)
+        features = self.text_features[i], self.source_features[i], self.editing[i]
+        return content_loss(self.setup.clip.image(pixels), *features, method)
 
     def is_confident(self, row: Row, probabilities: Sequence[float], multi_label: bool) -> bool:
         """Whether the guide's n probabilities leave a row's tokens as they are."""

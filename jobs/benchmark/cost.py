@@ -33,7 +33,7 @@ class Costs:
         guide, guide_back: the guide on a decoded prediction.
         text, text_back: the text encoders.
         decode, encode: the VAE in full.
-        clip_image, clip_text: the model of image-text similarity.
+        clip_image, clip_image_back, clip_text: the model of image-text similarity.
     """
 
     forward: float
@@ -47,6 +47,7 @@ class Costs:
     decode: float
     encode: float
     clip_image: float
+    clip_image_back: float
     clip_text: float
 
     @property
@@ -73,6 +74,10 @@ class Costs:
         timed = checks * (drafts * self.draft + self.guide + self.clip_image)
         guided = trace.guide_gradients * self.guide_gradient
         guided += trace.guide_forwards * (self.draft + self.guide + self.text)
+        # The content term compares what the guide sees, and before it the source image.
+        if method.content_weight and timing is not None:
+            seen = trace.guide_gradients + trace.guide_forwards + edited
+            guided += seen * self.clip_image + trace.guide_gradients * self.clip_image_back
         steps = plain * self.forward + steps_without_guide(trace, method) * self.text
         start = 2 * self.text + self.clip_text + edited * (self.encode + self.guide)
         return (steps + timed + guided + images * (start + self.decode)) / self.forward
@@ -135,7 +140,6 @@ def count(models: Models) -> Costs:
         decoded = backbone.codec.decode(latents)
         decode = gflop(lambda: backbone.codec.decode(latents))
         encode = gflop(lambda: backbone.codec.encode(decoded))
-        clip_image = gflop(lambda: models.clip.image(pixels))
         clip_text = gflop(lambda: models.clip.text([prompt]))
 
     def both(
@@ -153,6 +157,7 @@ def count(models: Models) -> Costs:
     forward, backward = both(network, conditioning.context)
     draft, draft_back = both(backbone.codec.decode_draft, latents)
     guided, guided_back = both(guide.logits, pixels)
+    compared = both(models.clip.image, pixels)
     text, text_back = both(lambda leaf: backbone.embed(prompts, leaf).context, tokens)
     inner = (forward, backward, draft, draft_back, guided, guided_back, text, text_back)
-    return Costs(*inner, decode, encode, clip_image, clip_text)
+    return Costs(*inner, decode, encode, *compared, clip_text)

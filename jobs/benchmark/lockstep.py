@@ -23,6 +23,7 @@ from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.sampler import apply_cfg
 from muse.diffusion.schedules import schedule_of
 from muse.emotions.probabilities import Probabilities
+from muse.guidance.content import content_loss
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState, evaluate_with_gradient
 from muse.guidance.timing import timing_of
@@ -151,12 +152,13 @@ class LockstepGuidance:
                 lambda tokens: self.backbone.embed(self.prompts, tokens),
                 self.guide.probs,
                 self._loss,
+                self._content_loss,
             )
             better = going & (evaluation.loss < lowest)
             lowest, known = torch.where(better, evaluation.loss, lowest), known | better
             self.best_tokens[better] = self.tokens.tokens[better]
             output[better] = evaluation.output[better]
-            going &= ~self._confident(evaluation.probs)
+            going &= ~self._confident(evaluation.probs) | (evaluation.content > 0)
             gradient, rows = evaluation.gradient[going], going.nonzero().flatten()
             self.tokens.update(rows, gradient, self.method.learning_rate)
         return output, known
@@ -165,6 +167,13 @@ class LockstepGuidance:
         """WHICH: the multi-emotion loss (b,)."""
         masks = self.weights, self.inherent, self.similar
         return multi_emotion_loss(probs, *masks, *self.method.loss_weights)
+
+    def _content_loss(self, pixels: Tensor) -> Tensor:
+        """The content term (b,) of generations: nothing here edits."""
+        if not self.method.content_weight:
+            return torch.zeros(len(pixels), device=pixels.device)
+        text, editing = self.text_features, torch.zeros_like(self.started)
+        return content_loss(self.clip.image(pixels), text, text, editing, self.method)
 
     def _confident(self, probs: Probabilities) -> Tensor:
         """Bool (b,): where the guide is confident of the target."""

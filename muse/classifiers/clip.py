@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from muse.classifiers import Preprocessing
 from muse.classifiers.zero_shot import projected
+from muse.diffusion.backbones.codec import at_least_float32
 from muse.diffusion.hub import local_folder
 from muse.diffusion.quiet import quiet_loading
 
@@ -76,10 +77,9 @@ class ClipSimilarity(nn.Module):
         ).to(self.preprocessing.mean.device)
         return F.normalize(projected(self.model.get_text_features(**ids)), dim=-1)
 
-    @torch.no_grad()
     def image(self, pixels: Tensor) -> Tensor:
-        """Unit vectors (b, d) of pixels (b, 3, h, w) in [0, 1]."""
-        inputs = self.preprocessing(pixels.float().clamp(0, 1))
+        """Unit vectors (b, d) of pixels (b, 3, h, w) in [0, 1], with the gradient of the pixels."""
+        inputs = self.preprocessing(at_least_float32(pixels).clamp(0, 1))
         return F.normalize(projected(self.model.get_image_features(pixel_values=inputs)), dim=-1)
 
 

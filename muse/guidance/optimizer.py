@@ -83,7 +83,8 @@ class GuideEvaluation:
     """What the guide finds in the one-step x0 of r rows. Nothing carries a graph.
 
     Attributes:
-        loss: (r,), the multi-emotion loss.
+        loss: (r,), the multi-emotion loss and the content term.
+        content: (r,), the content term alone; 0 where content is kept.
         probs: (r, n).
         gradient: (r, k, d), of the loss with respect to the tokens.
         output: (r, c, h, w), the network's conditional output that was evaluated. It serves the
@@ -91,6 +92,7 @@ class GuideEvaluation:
     """
 
     loss: Tensor
+    content: Tensor
     probs: Probabilities
     gradient: Tensor
     output: Tensor
@@ -105,6 +107,7 @@ def evaluate_with_gradient(
     conditioning_of: Callable[[Tensor], Conditioning],
     probs_of: Callable[[Tensor], Probabilities],
     loss_of: Callable[[Probabilities], Tensor],
+    content_of: Callable[[Tensor], Tensor],
 ) -> GuideEvaluation:
     """Loss of tokens V through one conditional prediction of x0, and its gradient in V.
 
@@ -119,6 +122,7 @@ def evaluate_with_gradient(
         conditioning_of: the conditioning of the rows with such tokens.
         probs_of: the guide, on pixels (r, 3, h, w) in about [0, 1].
         loss_of: the loss (r,) of its probabilities (r, n).
+        content_of: the content term (r,) of the same pixels.
     """
     latents = latents.detach()
     alpha, sigma = schedule.level(index, latents)
@@ -127,7 +131,10 @@ def evaluate_with_gradient(
         timesteps = schedule.timesteps[index].to(latents.device)
         output = backbone.predict(latents, timesteps, conditioning_of(leaf))
         x0, _ = to_x0_eps(output, latents, alpha, sigma, schedule.prediction)
-        probs = probs_of(backbone.codec.decode_draft(x0))
-        loss = loss_of(probs)
+        pixels = backbone.codec.decode_draft(x0)
+        probs, content = probs_of(pixels), content_of(pixels)
+        loss = loss_of(probs) + content
         (gradient,) = torch.autograd.grad(loss.sum(), leaf)
-    return GuideEvaluation(loss.detach(), probs.detach(), gradient, output.detach())
+    return GuideEvaluation(
+        loss.detach(), content.detach(), probs.detach(), gradient, output.detach()
+    )

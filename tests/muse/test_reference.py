@@ -29,6 +29,9 @@ def test_the_engine_equals_the_reference(models, variant):
         assert all(sample.trace.updates == 0 for sample in samples)
     if variant == "unconditional threshold":
         assert len({sample.trace.start_step for sample in samples}) > 1
+    if variant == "content":
+        updates = [sample.trace.updates for sample in samples]
+        assert updates[1] == 0 < updates[2] < min(updates[0], updates[3])
     if variant == "early stop":
         assert len({len(sample.trace.confidence) for sample in samples}) > 1
 

@@ -5,6 +5,7 @@ In float32 they would drift apart: of a tiny gradient Adam keeps the sign alone.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 
 import torch
 
@@ -31,6 +32,13 @@ VARIANTS = {
     "never": {"timing": "never"},
     "tokens from halfway": {"initial_scale": 0.5},
     "no updates": {"max_updates_per_step": 0},
+    # The mixture keeps its content from the start, the edit after an update, the others never.
+    "content": {
+        "content_weight": 5.0,
+        "content_similarity": -0.01,
+        "content_source_similarity": 0.881,
+        "stop_confidence": 0.1,
+    },
     "start after the updates": {"guidance_end": 0.2, "timing_level": 0.4},
 }
 """Changes of `METHOD` under which everything must agree."""
@@ -54,7 +62,8 @@ def exact_models(tokenizer, clip) -> Iterator[tuple]:
     torch.set_default_dtype(torch.float64)
     try:
         torch.manual_seed(0)
-        yield StableDiffusion(sd1(tokenizer), dtype=torch.float64), ExactGuide(), clip
+        backbone = StableDiffusion(sd1(tokenizer), dtype=torch.float64)
+        yield backbone, ExactGuide(), deepcopy(clip).double()
     finally:
         torch.set_default_dtype(torch.float32)
 

@@ -29,6 +29,9 @@ def setting(tokenizer):
     def probs_of(pixels):
         return Probabilities.from_softmax(guide(pixel_values=pixels * 2 - 1).logits)
 
+    def content_of(pixels):
+        return 0.3 * pixels.square().mean((1, 2, 3))
+
     def go(rows, at=tokens):
         def loss_of(probs):
             none = torch.zeros_like(similar[rows])
@@ -46,6 +49,7 @@ def setting(tokenizer):
             conditioning_of,
             probs_of,
             loss_of,
+            content_of,
         )
 
     return go, tokens
