@@ -39,8 +39,8 @@ from torch import Tensor, nn
 from transformers import AutoModelForImageClassification, ResNetConfig
 
 from jobs.evaluation.corpora import LabelledImages, draw_scenes, halves, make_corpus, read_corpus
-from jobs.evaluation.intervals import RESAMPLES, summary
-from jobs.evaluation.metrics import Examiners
+from jobs.evaluation.measures.intervals import RESAMPLES, summary
+from jobs.evaluation.measures.metrics import Examiners
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
 from pipeline.errors import UserError

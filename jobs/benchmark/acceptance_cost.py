@@ -13,9 +13,10 @@ from typing import Any
 import torch
 
 from jobs.benchmark.cost import Costs
-from jobs.evaluation.arms import ARMS, BATCH, Models, pixels_of, verdicts
+from jobs.evaluation.arms.models import Models, pixels_of, verdicts
+from jobs.evaluation.arms.registry import BATCH, arm_of
 from jobs.evaluation.cases import Case
-from jobs.evaluation.metrics import Examiners
+from jobs.evaluation.measures.metrics import Examiners
 from muse.method import Method
 from pipeline.config import Config
 from pipeline.planning.plan import derive_seed
@@ -62,7 +63,7 @@ def _draw(bench: Bench, arm: str, cases: Sequence[tuple[int, Case]]) -> list[Can
     for start in range(0, len(cases), BATCH):
         numbers, batch = zip(*cases[start : start + BATCH], strict=True)
         with torch.inference_mode(False):
-            samples = ARMS[arm](bench.models, bench.method, batch)
+            samples = arm_of(arm)(bench.models, bench.method, batch)
         pixels = pixels_of(samples)
         targets = torch.tensor([case.target.weights for case in batch]).argmax(-1)
         accepted = verdicts(bench.models, batch, pixels) >= MIN_CONFIDENCE

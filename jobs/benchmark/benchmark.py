@@ -57,9 +57,9 @@ from jobs.benchmark.acceptance_cost import Bench, by_emotion, draw_until_accepte
 from jobs.benchmark.cost import count
 from jobs.benchmark.random_models import SIZES
 from jobs.benchmark.speeds import by_slots, matmul_rate, paces, timed_arms
-from jobs.evaluation.arms import load
+from jobs.evaluation.arms.models import load
 from jobs.evaluation.cases import draw_cases
-from jobs.evaluation.metrics import Examiners
+from jobs.evaluation.measures.metrics import Examiners
 from muse.diffusion.hub import NO_TINY_VAE
 from muse.mini import WEIGHTS
 from pipeline.config_models import EMBEDDED
@@ -110,7 +110,7 @@ def measure_plans(
     """Acceptance costs by arm, over all requests and the hard ones; and by arm and emotion."""
     cases = draw_cases(suite.requests, seed, editing=False)
     candidates = {
-        "rejection": draw_until_accepted(bench, "prompted", cases, suite.rejection),
+        "rejection": draw_until_accepted(bench, "words", cases, suite.rejection),
         "muse": draw_until_accepted(bench, "muse", cases, suite.candidates),
     }
     hard = {i for i, case in enumerate(cases) if case.hard}

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-from jobs.evaluation.arms import Models
+from jobs.evaluation.arms.models import Models
 from muse.diffusion.backbones import Conditioning
 from muse.emotions import MIKELS, Target
 from muse.guidance.timing import timing_of
@@ -60,8 +60,8 @@ class Costs:
         """The cost of a sample from prompt and source to image, in forwards of the network.
 
         Left out is the scoring of the image: the judge costs 0.05 forwards on the embedded model.
-        An arm without guide and CLIP (`jobs.evaluation.arms.sdedit`) is charged 0.05 forwards too
-        much: for a prompt and a source, as the engine needs them.
+        An arm without guide and CLIP (`jobs.evaluation.arms.directions`) is charged 0.05 forwards
+        too much: for a prompt and a source, as the engine needs them.
 
         Args:
             edited: whether it has a source image.

@@ -12,13 +12,14 @@ from torch import Tensor
 from jobs.benchmark.acceptance_cost import MIN_CONFIDENCE
 from jobs.benchmark.cost import Costs, count
 from jobs.benchmark.lockstep import lockstep
-from jobs.evaluation.arms import ARMS, Arm, Models, finished, pixels_of, plain, request, verdicts
+from jobs.evaluation.arms.models import Make, Models, finished, pixels_of, plain, request, verdicts
+from jobs.evaluation.arms.registry import arm_of
 from jobs.evaluation.cases import Case
-from jobs.evaluation.metrics import ROLES, Examiners
+from jobs.evaluation.measures.metrics import ROLES, Examiners
 from muse.engine import MuseEngine
 from muse.method import Method
 from muse.reference import muse as reference
-from muse.request import Sample
+from muse.request import Sample, Trace
 
 
 def synchronize(device: torch.device) -> None:
@@ -110,7 +111,7 @@ def one_by_one(models: Models, method: Method, cases: Sequence[Case]) -> list[Sa
     samples = []
     for case in cases:
         latents = reference(*parts, request(case, plain(case)))
-        samples += finished(models, latents, nfe=0)
+        samples += finished(models, latents, [Trace()])
     return samples
 
 
@@ -130,19 +131,19 @@ def timed_arms(
     Returns:
         By arm: `requests`, `seconds_per_image`; `accepted`, the share by the judge;
         `seconds_per_accepted`, None where there is none, and `accepted_images_per_hour`; metrics as
-        in `jobs.evaluation.metrics`; `cost` (`jobs.benchmark.cost`), and where the requests are the
-        same, `feature_distance` to the images of the reference loop.
+        in `jobs.evaluation.measures.metrics`; `cost` (`jobs.benchmark.cost`), and where the
+        requests are the same, `feature_distance` to the images of the reference loop.
 
     Args:
         exact: the models without a tiny decoder for the guide.
     """
     few = cases[:slow]
-    arms: dict[str, tuple[Arm, Models, Sequence[Case]]] = {
-        "prompted": (ARMS["prompted"], models, cases),
-        "engine": (ARMS["muse"], models, cases),
+    arms: dict[str, tuple[Make, Models, Sequence[Case]]] = {
+        "prompted": (arm_of("words"), models, cases),
+        "engine": (arm_of("muse"), models, cases),
         "reference": (one_by_one, exact, few),
-        "exact_same": (ARMS["muse"], exact, few),
-        "engine_same": (ARMS["muse"], models, few),
+        "exact_same": (arm_of("muse"), exact, few),
+        "engine_same": (arm_of("muse"), models, few),
     }
     found: dict[str, dict[str, Any]] = {}
     images: dict[str, Tensor] = {}

@@ -53,6 +53,11 @@ class Case:
         return content_prompt(self.place, self.subject)
 
     @property
+    def polarity(self) -> str:
+        """`positive` or `negative`, that of the target."""
+        return "positive" if SIGN[self.emotion] > 0 else "negative"
+
+    @property
     def hard(self) -> bool:
         """Whether the content by itself evokes the other polarity."""
         return SIGN[leaning(self.place, self.subject)] != SIGN[self.emotion]
@@ -83,6 +88,17 @@ def draw_cases(count: int, seed: int, editing: bool) -> list[Case]:
 def sources_of(cases: Sequence[Case]) -> Tensor:
     """The images to edit, (b, 3, h, w) in [0, 1]."""
     return torch.stack([case.source for case in cases if case.source is not None])
+
+
+def scenes_of(cases: Sequence[Case]) -> Tensor:
+    """Rendered scenes of the cases' contents and targets: (b, 3, h, w) in [0, 1]."""
+    if cases[0].second:
+        return mixed_scenes(cases, cases[0].seed)
+    images = []
+    for case in cases:
+        scene = sample_scene(Random(case.seed), case.place, case.subject, case.emotion)
+        images.append(to_tensor(render(scene)))
+    return torch.stack(images)
 
 
 def draw_mixtures(count: int, seed: int) -> list[Case]:

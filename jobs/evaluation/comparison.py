@@ -2,56 +2,44 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.benchmark.cost import count as count_costs
-from jobs.evaluation.arms import STRENGTHS, by_engine, in_batches, load, plain, run_arm
+from jobs.evaluation.arms.models import load, plain
+from jobs.evaluation.arms.registry import (
+    ABLATIONS,
+    Family,
+    ablation,
+    by_engine,
+    families,
+    in_batches,
+)
 from jobs.evaluation.cases import Case
-from jobs.evaluation.intervals import interval
-from jobs.evaluation.metrics import Examiners, Values
-from jobs.evaluation.results import (
+from jobs.evaluation.measures.equal_cost import best_at_cost
+from jobs.evaluation.measures.intervals import interval
+from jobs.evaluation.measures.results import (
     ArmResult,
     at_equal_success,
     by_task,
     confusion,
-    measure,
     split_figures,
     subsets,
 )
-from jobs.evaluation.tables import EDITS, as_row, header
+from jobs.evaluation.report.tables import EDITS, as_row, header
+from jobs.evaluation.tuning import Bench, tune
 from muse.method import Method
-from pipeline.errors import UserError
 
-SDEDIT = tuple(f"sdedit-{strength}" for strength in STRENGTHS)
-PARTS = ("arms", "differences", "emotions", "inherent", "confusion")
-"""Keys of the report with figures by arm."""
+PARTS = ("arms", "differences", "splits", "confusion", "settings", "chosen", "trials", "equal_cost")
+"""Keys of the report with figures by arm or task."""
+ATTRIBUTES = ("emotion", "polarity", "inherent")
+"""Attributes of a case by which figures are split."""
+SPLIT_METRICS = ("success_examiner", "right")
 
 Results = Mapping[str, Mapping[str, ArmResult]]
 """Results by arm and task."""
-
-
-def draws_for(muse: Values, once: Values) -> int:
-    """The draws that cost at least as much as `muse`, where one costs as much as `once`."""
-    return max(1, math.ceil(muse["cost"].mean() / once["cost"].mean() - 1e-9))
-
-
-def draws_of_rejection(results: Results, task: str) -> int:
-    """The draws of `rejection` that match the cost of `muse`.
-
-    Raises:
-        UserError: no results of `muse`, or of the arm that `rejection` draws from.
-    """
-    base = "prompted" if task == "generation" else SDEDIT[-1]
-    missing = [name for name in ("muse", base) if task not in results.get(name, {})]
-    if missing:
-        raise UserError(
-            f"rejection has the budget of muse, so for {task} it also needs --arms "
-            f"{','.join(missing)}"
-        )
-    return draws_for(results["muse"][task].values, results[base][task].values)
+Settings = Mapping[str, Mapping[str, Mapping[str, ArmResult]]]
+"""Results by task, arm and setting."""
 
 
 def evaluate(
@@ -59,54 +47,115 @@ def evaluate(
     method: Method,
     tasks: Mapping[str, Sequence[Case]],
     arms: Mapping[str, Sequence[str]],
+    tuning: Mapping[str, Sequence[Case]] | None = None,
+    compared: int = 0,
     curves: int = 0,
 ) -> dict[str, Any]:
     """Run and measure the given arms on the cases of each task.
 
     Args:
         arms: their names, by task.
+        tuning: other cases of each task, on which the best setting of each arm is found; None for
+            the settings that are the default.
+        compared: of how many cases every setting of every arm is made, for curves by cost.
         curves: of how many cases the report has similarity curves.
-
-    Raises:
-        UserError: `rejection` without the arms that it needs.
     """
-    examiners, costs = Examiners(weights), count_costs(load(weights))
+    bench = Bench.of(weights, method)
     results: dict[str, dict[str, ArmResult]] = {}
-    draws: dict[str, int] = {}
+    settings: dict[str, dict[str, dict[str, ArmResult]]] = {}
+    report: dict[str, Any] = {"chosen": {}, "trials": {}}
     print(header(), flush=True)
     for task, cases in tasks.items():
-        # `rejection` comes last: its number of draws depends on the cost of `muse`.
-        for arm in sorted(arms[task], key=lambda arm: arm == "rejection"):
-            if arm == "rejection":
-                draws[task] = draws_of_rejection(results, task)
-            images = draws[task] if arm == "rejection" else 1
-            run = run_arm(weights, method, arm, cases, images)
-            spent = costs.of_all(run[1], method, task == "editing", images)
-            result = measure(examiners, cases, run, spent)
-            results.setdefault(arm, {})[task] = result
-            for name, figures in by_task(result).items():
-                print(as_row(arm, name, figures), flush=True)
-    if "editing" in results.get("prompted", {}):
-        results["inversion"] = {"editing": results["prompted"]["editing"]}
+        found = {name: family for name, family in families().items() if name in arms[task]}
+        chosen = {name: family.default for name, family in found.items()}
+        if tuning is not None:
+            chosen, report["trials"][task] = tune(bench, found, tuning[task])
+        report["chosen"][task] = chosen
+        for name in arms[task]:
+            setting = chosen.get("muse", families()["muse"].default)
+            is_ablation = name in ABLATIONS
+            arm = ablation(name, setting) if is_ablation else found[name].settings[chosen[name]]
+            results.setdefault(name, {})[task] = bench.measured(arm, cases)
+            for part, figures in by_task(results[name][task]).items():
+                print(as_row(name, part, figures), flush=True)
+        if compared:
+            reported = {name: results[name][task].first(compared) for name in found}
+            settings[task] = compare_settings(bench, found, chosen, reported, cases[:compared])
     drawn: list[dict[str, Any]] = []
     if curves:
         drawn = similarity_curves(weights, method, results["muse"]["generation"], curves)
-    return {"draws": draws, "curves": drawn, **report_of(results)}
+    return {"curves": drawn, **report, **report_of(results, settings, report["chosen"])}
 
 
-def report_of(results: Results) -> dict[str, Any]:
+def compare_settings(
+    bench: Bench,
+    found: Mapping[str, Family],
+    chosen: Mapping[str, str],
+    reported: Mapping[str, ArmResult],
+    cases: Sequence[Case],
+) -> dict[str, dict[str, ArmResult]]:
+    """The results of every setting of the arms on the same cases.
+
+    Args:
+        reported: those of the chosen settings, which are not made again.
+    """
+    results: dict[str, dict[str, ArmResult]] = {}
+    for name, family in found.items():
+        results[name] = {}
+        for key, arm in family.settings.items():
+            is_known = key == chosen[name]
+            results[name][key] = reported[name] if is_known else bench.measured(arm, cases)
+            for part, figures in by_task(results[name][key]).items():
+                print(as_row(f"{name} {key}", part, figures), flush=True)
+    return results
+
+
+def report_of(
+    results: Results, settings: Settings, chosen: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
     """Every figure of the arms and between them, by the keys of the report."""
-    report: dict[str, dict[str, Any]] = {part: {arm: {} for arm in results} for part in PARTS}
+    report: dict[str, Any] = {"arms": {}, "differences": {}, "confusion": {}}
+    report["splits"] = {metric: {name: {} for name in ATTRIBUTES} for metric in SPLIT_METRICS}
     for arm, tasks in results.items():
+        for part in ("arms", "differences", "confusion"):
+            report[part][arm] = {}
         for task, result in tasks.items():
             report["arms"][arm] |= by_task(result)
-            report["emotions"][arm][task] = split_figures(result, "emotion")
-            report["inherent"][arm][task] = split_figures(result, "inherent")
-            report["confusion"][arm][task] = confusion(result.probs, result.cases)
+            if task != "mixtures":
+                add_splits(report["splits"], arm, task, result)
+                report["confusion"][arm][task] = confusion(result.probs, result.cases)
             if arm != "muse" and task in results.get("muse", {}):
                 report["differences"][arm] |= differences(results["muse"][task], result)
     report["differences"] = {arm: tasks for arm, tasks in report["differences"].items() if tasks}
-    return report | sdedit_at_equal_success(report["arms"])
+    return report | report_of_settings(settings, chosen)
+
+
+def report_of_settings(
+    settings: Settings, chosen: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """The entries `settings`, `equal_cost` and `sdedit_at_equal_success`."""
+    report: dict[str, Any] = {"settings": {}, "equal_cost": {}}
+    for task, arms in settings.items():
+        for arm, results in arms.items():
+            found = report["settings"].setdefault(arm, {})
+            for key, result in results.items():
+                found.setdefault(key, {}).update(by_task(result))
+        if "muse" in arms:
+            report["equal_cost"] |= best_at_cost(arms["muse"][chosen[task]["muse"]], arms)
+    edits = settings.get("editing", {})
+    if "muse" in edits and "sdedit" in edits:
+        muse = by_task(edits["muse"][chosen["editing"]["muse"]])["editing"]
+        report["sdedit_at_equal_success"] = sdedit_at_equal_success(
+            report["settings"]["sdedit"], muse["success_examiner"]["mean"]
+        )
+    return report
+
+
+def add_splits(splits: dict[str, Any], arm: str, task: str, result: ArmResult) -> None:
+    """Enter the figures of a result by each attribute of its cases."""
+    for metric, by_attribute in splits.items():
+        for attribute, by_arm in by_attribute.items():
+            by_arm.setdefault(arm, {})[task] = split_figures(result, attribute, metric)
 
 
 def differences(muse: ArmResult, other: ArmResult) -> dict[str, Any]:
@@ -117,15 +166,17 @@ def differences(muse: ArmResult, other: ArmResult) -> dict[str, Any]:
     return found
 
 
-def sdedit_at_equal_success(arms: Mapping[str, Any]) -> dict[str, Any]:
-    """The report's entry of that name; empty without edits by `muse` and by `sdedit`."""
-    edits = [arms[arm]["editing"] for arm in SDEDIT if "editing" in arms.get(arm, {})]
-    if not edits or "editing" not in arms.get("muse", {}):
-        return {}
+def sdedit_at_equal_success(settings: Mapping[str, Any], success: float) -> dict[str, float] | None:
+    """The figures of edits by `sdedit` at the strength with this success, by interpolation.
+
+    Args:
+        settings: figures by strength, weakest first, and task.
+    """
     names = ("success_examiner", "place", "subject", "content", "clip_t", *EDITS)
-    means = [{name: figures[name]["mean"] for name in names} for figures in edits]
-    success = arms["muse"]["editing"]["success_examiner"]["mean"]
-    return {"sdedit_at_equal_success": at_equal_success(means, success)}
+    means = []
+    for tasks in settings.values():
+        means.append({name: tasks["editing"][name]["mean"] for name in names})
+    return at_equal_success(means, success)
 
 
 def similarity_curves(

@@ -1,23 +1,27 @@
 """Arms compared by the examiner: `python -m jobs.evaluation --json build/evaluate.json`.
 
-Every arm (`jobs.evaluation.arms`) makes the same requests from the same seeds, so the starting
-noise is the same. Tables are written to FILE.md and plots to FILE-*.png beside FILE.json. The keys
-of the report; a figure is {mean, low, high, n} with its 95 % interval:
+Every arm (`jobs.evaluation.arms.registry`) makes the same requests from the same seeds, so the
+starting noise is the same. In the full suite the best setting of each arm is found on requests of
+another seed, and every setting is made for curves of `right` by cost. Tables are written to FILE.md
+and plots to FILE-*.png beside FILE.json. The keys of the report; a figure is {mean, low, high, n}
+with its 95 % interval:
 
-- `arms.ARM.TASK.METRIC`: tasks are `generation`, `editing`, and of each the requests whose content
-  by itself evokes the other polarity, `hard` and `hard_edits`. Metrics are those of
-  `jobs.evaluation.metrics`; also `sem_d`; `cost`, everything that an image took in operations of
-  one U-Net forward (`jobs.benchmark.cost`: backward passes, guide, decoder, CLIP and text encoders
-  included, and all draws of `rejection`); and `seconds` an image, {mean, n}, of whole tasks and
-  without an interval, since only batches are timed. For edits `inversion` is another name of
-  `prompted`.
+- `arms.ARM.TASK.METRIC`: tasks are `generation`, `editing`, of each the requests whose content by
+  itself evokes the other polarity, `hard` and `hard_edits`, and `mixtures`. Metrics are those of
+  `jobs.evaluation.measures.metrics`; also `sem_d` and `kid`; `cost`, everything that an image took
+  in operations of one U-Net forward (`jobs.benchmark.cost`: backward passes, guide, decoder, CLIP
+  and text encoders included, and all draws of `best-of-n`); and `seconds` an image, {mean, n}, of
+  whole tasks and without an interval, since only batches are timed.
 - `differences.ARM.TASK.METRIC`: `muse` minus the arm, paired by request.
-- `emotions.ARM.TASK.EMOTION`, `inherent.ARM.TASK.RELATION`: success by the examiner for each
-  target, and where the content by itself evokes the target (`same`), another emotion of its
-  polarity (`polarity`) or the other polarity (`opposite`).
+- `splits.METRIC.ATTRIBUTE.ARM.TASK.VALUE`: `success_examiner` and `right` by `emotion` and
+  `polarity` of the target, and by `inherent`: where the content by itself evokes the target
+  (`same`), another emotion of its polarity (`polarity`) or the other polarity (`opposite`).
+- `chosen.TASK.ARM`: the setting that `arms` has. `trials.TASK.ARM.SETTING`: `right` and `cost` on
+  the tuning seed, by which it was chosen.
+- `settings.ARM.SETTING.TASK.METRIC`: every setting, on the first of the requests.
+- `equal_cost.TASK`: on those the best rival within the cost of `muse`
+  (`jobs.evaluation.measures.equal_cost`).
 - `confusion.ARM.TASK`: counts [target][the examiner's strongest], in the order of `labels`.
-- `draws.TASK`: the images that `rejection` drew a request: the cost of `muse` over that of one
-  draw, rounded up.
 - `sdedit_at_equal_success`: the figures of `sdedit` at the strength with the success of `muse`,
   interpolated; null where no strength has it.
 - `mixtures.RUN.FIGURE`: two-emotion targets. RUN is `mixture`, `single` (the mean of runs for
@@ -40,12 +44,12 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from jobs.evaluation.arms import NAMES
-from jobs.evaluation.cases import Case, draw_cases, manifest_cases
-from jobs.evaluation.comparison import PARTS, SDEDIT, evaluate
+from jobs.evaluation.arms.registry import ABLATIONS, NAMES
+from jobs.evaluation.cases import Case, draw_cases, draw_mixtures, manifest_cases
+from jobs.evaluation.comparison import PARTS, evaluate
 from jobs.evaluation.mixtures import evaluate_mixtures
+from jobs.evaluation.report.tables import as_markdown
 from jobs.evaluation.sweeps import COUNT, SWEEPS, sweep
-from jobs.evaluation.tables import as_markdown
 from manifests.check import ManifestError
 from muse.emotions import MIKELS
 from muse.method import Method
@@ -53,10 +57,13 @@ from muse.mini import WEIGHTS
 from pipeline.errors import UserError
 from pipeline.settings import load_config
 
-PROMPTS = ("plain", "prompted", "oracle", "muse")
-ABLATIONS = ("muse-no-when", "muse-no-which")
-RIVALS = ("rejection", "latent")
+PROMPTS = ("plain", "words", "cues", "oracle", "muse")
+RIVALS = ("direction", "best-of-n", "fk", "null", "latent")
+ONE_TARGET = ("plain", "oracle")
+"""Arms that say nothing of a mixture."""
 TASKS = ("generation", "editing", "mixtures")
+TUNING_SEED = 7
+"""Of the requests on which settings are chosen; no figure is reported of them."""
 
 
 @dataclass(frozen=True)
@@ -66,33 +73,31 @@ class Suite:
     Attributes:
         counts: cases of each task.
         arms: their names, by task.
-        mixtures: two-emotion cases.
+        tuning: cases of each task on which settings are chosen; 0 for the default ones.
+        compared: cases of each task that every setting makes.
         curves: cases with a similarity curve.
     """
 
     counts: Mapping[str, int]
     arms: Mapping[str, tuple[str, ...]]
-    mixtures: int
+    tuning: int
+    compared: int
     curves: int
 
 
+def _suite(counts: Mapping[str, int], tuning: int, compared: int, curves: int) -> Suite:
+    """A suite of all arms that make the cases of a task."""
+    generation = (*PROMPTS, *ABLATIONS, *RIVALS)
+    mixtures = tuple(arm for arm in generation if arm not in ONE_TARGET)
+    arms = {"generation": generation, "editing": (*generation, "sdedit"), "mixtures": mixtures}
+    return Suite(counts, arms, tuning, compared, curves)
+
+
 SUITES = {
-    # Under 8 minutes on 2 cores, so edits go without the ablations.
-    "quick": Suite(
-        {"generation": 40, "editing": 24},
-        {"generation": (*PROMPTS, *ABLATIONS, *RIVALS), "editing": (*PROMPTS, *SDEDIT)},
-        mixtures=16,
-        curves=8,
-    ),
-    "full": Suite(
-        {"generation": 256, "editing": 128},
-        {
-            "generation": (*PROMPTS, *ABLATIONS, *RIVALS),
-            "editing": (*PROMPTS, *ABLATIONS, *RIVALS, *SDEDIT),
-        },
-        mixtures=64,
-        curves=16,
-    ),
+    # Under 10 minutes on 2 cores.
+    "quick": _suite({"generation": 24, "editing": 16, "mixtures": 8}, 0, 0, curves=8),
+    # Some hours on 2 cores, half of them for the settings that are not chosen.
+    "full": _suite({"generation": 512, "editing": 512, "mixtures": 128}, 48, 128, curves=16),
 }
 
 
@@ -113,19 +118,27 @@ class Selection:
         if self.manifest is not None:
             found = manifest_cases(self.manifest)
             return {task: cases for task, cases in found.items() if cases and task in self.tasks}
-        drawn = {}
+        counts = {}
         for task, of_suite in self.suite.counts.items():
-            if task in self.tasks:
-                count = self.count or (COUNT if self.sweeps else of_suite)
-                editing = task == "editing"
-                # Edits have contents of their own.
-                drawn[task] = draw_cases(count, self.seed + editing, editing)
-        return drawn
+            if task in self.tasks and not (self.sweeps and task == "mixtures"):
+                counts[task] = self.count or (COUNT if self.sweeps else of_suite)
+        return drawn(counts, self.seed)
+
+    def tuning(self) -> dict[str, list[Case]] | None:
+        """Cases of the same tasks on which settings are chosen; None for the default ones."""
+        if not self.suite.tuning:
+            return None
+        count = min(self.count or self.suite.tuning, self.suite.tuning)
+        return drawn(dict.fromkeys(self.tasks, count), TUNING_SEED)
+
+    @property
+    def compared(self) -> int:
+        """The cases of each task that every setting makes."""
+        return min(self.count or self.suite.compared, self.suite.compared)
 
     def arms_of(self, task: str) -> Sequence[str]:
-        if self.arms is None:
-            return self.suite.arms[task]
-        return [arm for arm in self.arms if task == "editing" or arm not in SDEDIT]
+        possible = self.suite.arms[task]
+        return possible if self.arms is None else [arm for arm in possible if arm in self.arms]
 
     @property
     def mixtures(self) -> int:
@@ -133,26 +146,44 @@ class Selection:
         whole = self.arms is None and self.manifest is None and not self.sweeps
         if not whole or "mixtures" not in self.tasks:
             return 0
-        return min(self.count or self.suite.mixtures, self.suite.mixtures)
+        return min(self.count or self.suite.counts["mixtures"], self.suite.counts["mixtures"])
+
+
+def drawn(counts: Mapping[str, int], seed: int) -> dict[str, list[Case]]:
+    """Cases of each task. Edits have contents of their own."""
+    cases: dict[str, list[Case]] = {}
+    for task, count in counts.items():
+        if task == "mixtures":
+            cases[task] = draw_mixtures(count, seed)
+        else:
+            cases[task] = draw_cases(count, seed + (task == "editing"), task == "editing")
+    return cases
 
 
 def run(selection: Selection, weights: Path, method: Method) -> dict[str, Any]:
     """The figures of the report.
 
     Raises:
-        UserError: `rejection` without the arms that it needs.
+        UserError: the tuning seed is also that of the figures.
         ManifestError: the manifest cannot be read.
     """
-    report: dict[str, Any] = {"curves": [], "draws": {}, "mixtures": {}, "sweep": {}}
+    report: dict[str, Any] = {"curves": [], "mixtures": {}, "sweep": {}}
     report |= {part: {} for part in PARTS}
+    if selection.suite.tuning and selection.manifest is None and selection.seed == TUNING_SEED:
+        raise UserError(
+            f"settings are chosen on seed {TUNING_SEED}, so no figure is reported of it: give "
+            "another --seed"
+        )
     cases = selection.cases()
     for name in selection.sweeps:
         report["sweep"] |= sweep(weights, SWEEPS[name](method), cases)
     if not selection.sweeps:
+        tuning = selection.tuning()
         whole = selection.arms is None and "generation" in cases
         curves = selection.suite.curves if whole else 0
         arms = {task: selection.arms_of(task) for task in cases}
-        report |= evaluate(weights, method, cases, arms, curves)
+        limits = selection.compared, curves
+        report |= evaluate(weights, method, cases, arms, tuning, *limits)
     if selection.mixtures:
         mixtures = evaluate_mixtures(weights, method, selection.mixtures, selection.seed)
         report["mixtures"] = mixtures
@@ -161,7 +192,7 @@ def run(selection: Selection, weights: Path, method: Method) -> dict[str, Any]:
 
 def write(report: Mapping[str, Any], file: Path) -> None:
     """The report, its tables and its plots."""
-    from jobs.evaluation.plots import draw_plots
+    from jobs.evaluation.report.plots import draw_plots
 
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(report, indent=2) + "\n")
@@ -188,7 +219,7 @@ def main(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Report; tables and plots go beside it.")
     ] = None,
-    suite: Annotated[str, typer.Option(help="quick (minutes) or full.")] = "quick",
+    suite: Annotated[str, typer.Option(help="quick (minutes) or full (hours).")] = "quick",
     arms: Annotated[str | None, typer.Option(help="Only these, comma-separated.")] = None,
     tasks: Annotated[str, typer.Option(help="Of generation, editing, mixtures.")] = ",".join(TASKS),
     manifest: Annotated[
@@ -204,7 +235,7 @@ def main(
             help=f"Compare settings instead of arms, on {COUNT} cases: {', '.join(SWEEPS)}.",
         ),
     ] = None,
-    seed: int = 7,
+    seed: int = 3001,
     weights: Path = WEIGHTS,
     threads: int = 2,
     set_: Annotated[

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from jobs.evaluation.arms import run_arm
+from jobs.evaluation.arms.registry import run_arm
 from jobs.evaluation.cases import draw_mixtures, mixed_scenes
-from jobs.evaluation.intervals import interval
-from jobs.evaluation.metrics import ROLES, Examiners
-from jobs.evaluation.results import pair_figures
+from jobs.evaluation.measures.intervals import interval
+from jobs.evaluation.measures.metrics import ROLES, Examiners
+from jobs.evaluation.measures.results import pair_figures
 from muse.method import Method
 
 

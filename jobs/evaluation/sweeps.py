@@ -1,4 +1,4 @@
-"""Settings of one arm compared: timing and parameters of `muse`, step sizes of `latent`.
+"""Settings of the method compared: its timing and its parameters.
 
 The sweeps `how` and `which` change one parameter of the method at a time. Their `gain` is the
 examiner's success minus that of the given method (`default`), paired by request: all settings make
@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jobs.benchmark.cost import count
-from jobs.evaluation.arms import ARMS, PLAIN, Arm, in_batches, latent, load
+from jobs.evaluation.arms.models import Arm, load
+from jobs.evaluation.arms.registry import PLAIN, arm_of, in_batches
 from jobs.evaluation.cases import Case
-from jobs.evaluation.intervals import interval
-from jobs.evaluation.metrics import Examiners
-from jobs.evaluation.results import ArmResult, by_task, measure, subsets
-from jobs.evaluation.tables import as_row, header
+from jobs.evaluation.measures.intervals import interval
+from jobs.evaluation.measures.metrics import Examiners
+from jobs.evaluation.measures.results import ArmResult, by_task, measure, subsets
+from jobs.evaluation.report.tables import as_row, header
 from muse.diffusion.hub import NO_TINY_VAE
 from muse.method import Method
 
@@ -29,7 +29,6 @@ COUNT = 48
 """Cases of each task."""
 STARTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 PLATEAU, UNCONDITIONAL = 0.02, 0.4
-SIZES = (0.05, 0.1, 0.2, 0.4)
 HOW: Mapping[str, tuple[Any, ...]] = {
     "warm_start": (False,),
     "tokens": (1, 2, 4),
@@ -39,6 +38,7 @@ HOW: Mapping[str, tuple[Any, ...]] = {
     "stop_confidence": (0.5, 0.85, 0.95),
     "prompt_suffix": (", evoking {emotion}", ""),
     "guidance_end": (0.5, 1.0),
+    "content_weight": (2.0, 5.0, 10.0),
 }
 TINY_VAES: tuple[tuple[str, Any], ...] = (("tiny_vae", NO_TINY_VAE),)
 DEFAULT = "default"
@@ -67,12 +67,7 @@ def when_settings(method: Method) -> dict[str, Setting]:
     for name, level in levels.items():
         settings[name] = method.replace(timing=name, timing_level=level)
     settings["never"] = method.replace(**PLAIN)
-    return {name: Setting(ARMS["muse"], changed) for name, changed in settings.items()}
-
-
-def latent_settings(method: Method) -> dict[str, Setting]:
-    """Step sizes of the `latent` arm."""
-    return {f"size {size:g}": Setting(partial(latent, size=size), method) for size in SIZES}
+    return {name: Setting(arm_of("muse"), changed) for name, changed in settings.items()}
 
 
 def how_settings(method: Method) -> dict[str, Setting]:
@@ -81,9 +76,9 @@ def how_settings(method: Method) -> dict[str, Setting]:
     for key, values in HOW.items():
         for value in values:
             settings[f"{key}={value!r}"] = method.replace(**{key: value})
-    found = {name: Setting(ARMS["muse"], changed) for name, changed in settings.items()}
+    found = {name: Setting(arm_of("muse"), changed) for name, changed in settings.items()}
     for key, value in TINY_VAES:
-        found[f"{key}={value!r}"] = Setting(ARMS["muse"], method, {key: value})
+        found[f"{key}={value!r}"] = Setting(arm_of("muse"), method, {key: value})
     return found
 
 
@@ -98,14 +93,13 @@ def which_settings(method: Method) -> dict[str, Setting]:
         "4 x WHICH": (4 * inherent, 4 * similar),
     }.items():
         settings[name] = method.replace(inherent_weight=weights[0], similar_weight=weights[1])
-    return {name: Setting(ARMS["muse"], changed) for name, changed in settings.items()}
+    return {name: Setting(arm_of("muse"), changed) for name, changed in settings.items()}
 
 
 SWEEPS = {
     "when": when_settings,
     "how": how_settings,
     "which": which_settings,
-    "latent": latent_settings,
 }
 
 

@@ -23,10 +23,11 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from jobs.benchmark.cost import count as count_costs
-from jobs.evaluation.arms import ARMS, in_batches, load
+from jobs.evaluation.arms.models import load
+from jobs.evaluation.arms.registry import arm_of, in_batches
 from jobs.evaluation.cases import Case, draw_cases
-from jobs.evaluation.intervals import interval
-from jobs.evaluation.metrics import Examiners
+from jobs.evaluation.measures.intervals import interval
+from jobs.evaluation.measures.metrics import Examiners
 from jobs.world.data import draw
 from muse.classifiers import load_classifier
 from muse.emotions import MIKELS
@@ -112,7 +113,7 @@ def guided_runs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of the method with that guide, for each case: success by the examiner (0 or 1), and cost."""
     models, method = replace(load(WEIGHTS), guide=load_classifier(guide)), Method()
-    pixels, samples, _ = in_batches(ARMS["muse"], models, method, cases)
+    pixels, samples, _ = in_batches(arm_of("muse"), models, method, cases)
     costs = count_costs(models).of_all(samples, method)
     return examiners.measure(pixels, cases)["success_examiner"], np.array(costs)
 

@@ -19,9 +19,9 @@ import typer
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from jobs.evaluation.arms import BATCH, run_arm
+from jobs.evaluation.arms.registry import BATCH, run_arm
 from jobs.evaluation.cases import Case, draw_cases
-from jobs.evaluation.metrics import ROLES, Examiners
+from jobs.evaluation.measures.metrics import ROLES, Examiners
 from jobs.world.autoencoder import round_trip
 from jobs.world.data import draw
 from muse.diffusion.backbones import Backbone, load_backbone
@@ -87,10 +87,10 @@ def psnr(one: Tensor, other: Tensor) -> float:
 
 
 def prompt_figures(examiners: Examiners, method: Method, count: int, seed: int) -> dict[str, Any]:
-    """Success by the examiner of plain, prompted and oracle prompts without guidance."""
+    """Success by the examiner of plain prompts, of words and of oracle prompts without guidance."""
     cases = draw_cases(count, seed, editing=False)
     figures: dict[str, Any] = {}
-    for arm in ("plain", "prompted", "oracle"):
+    for arm in ("plain", "words", "oracle"):
         pixels, _, _ = run_arm(WEIGHTS, method, arm, cases)
         found = examiners.measure(pixels, cases)
         success = found["success_examiner"]
@@ -106,12 +106,12 @@ def prompt_figures(examiners: Examiners, method: Method, count: int, seed: int) 
 
 
 def pair_spread(examiners: Examiners, method: Method, seeds: int) -> list[float]:
-    """Success of `prompted` for each of 64 (content, emotion) pairs, over `seeds` seeds each."""
+    """Success of `words` for each of 64 (content, emotion) pairs, over `seeds` seeds each."""
     pairs = draw_cases(64, HELD_OUT, editing=False)
     cases = [
         replace(case, seed=1000 * n + case.seed % 1000) for case in pairs for n in range(seeds)
     ]
-    pixels, _, _ = run_arm(WEIGHTS, method, "prompted", cases)
+    pixels, _, _ = run_arm(WEIGHTS, method, "words", cases)
     success = examiners.measure(pixels, cases)["success_examiner"]
     return sorted(float(v) for v in success.reshape(len(pairs), seeds).mean(1))
 
@@ -181,8 +181,8 @@ Success is by the examiner: its strongest emotion is the target.
 
 {prompts}
 
-`plain` names the content, `prompted` adds "evoking EMOTION", `oracle` adds the target's factors.
-Over 64 (content, emotion) pairs, {pair_seeds} seeds each, the success of `prompted` has the
+`plain` names the content, `words` adds "evoking EMOTION", `oracle` adds the target's factors.
+Over 64 (content, emotion) pairs, {pair_seeds} seeds each, the success of `words` has the
 quantiles 10, 25, 50, 75, 90 %: {quantiles}.
 
 ## Accuracy of the classifiers

@@ -19,6 +19,7 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from torch import Tensor
 
+from jobs.evaluation.measures.kernel_distance import kernel_distance
 from jobs.world.scenes.samples import ARMS, generate, prompt_of
 from jobs.world.scenes.sheet import Kind, scene_of
 from muse.classifiers import load_image_model, resize
@@ -32,25 +33,6 @@ SEED = 900_015
 """Of contents and noise that no training and no evaluation uses."""
 
 Figures = dict[str, float]
-
-
-def kernel_distance(one: Tensor, other: Tensor) -> float:
-    """Unbiased kernel inception distance of features (n, d) and (m, d).
-
-    Binkowski et al., "Demystifying MMD GANs" (arXiv 1801.01401), with its kernel
-    k(x, y) = (x . y / d + 1)^3, on the features of a CLIP instead of Inception's.
-    """
-
-    def kernel(x: Tensor, y: Tensor) -> Tensor:
-        return (x @ y.T / x.shape[1] + 1) ** 3
-
-    def within(x: Tensor) -> Tensor:
-        # Without the diagonal, on which a picture is compared with itself.
-        k, n = kernel(x, x), len(x)
-        return (k.sum() - k.diagonal().sum()) / (n * (n - 1))
-
-    one, other = one.double(), other.double()
-    return float(within(one) + within(other) - 2 * kernel(one, other).mean())
 
 
 def to_tensor(pictures: Sequence[Image.Image]) -> Tensor:

@@ -45,7 +45,7 @@ def test_drawing_goes_on_until_the_hard_requests_have_images_too(monkeypatch):
         ]
 
     monkeypatch.setattr(acceptance_cost, "_draw", draw)
-    found = draw_until_accepted(None, "prompted", cases, max_candidates=9)
+    found = draw_until_accepted(None, "words", cases, max_candidates=9)
     assert rounds == [list(range(20)), [19], [19]]
     assert len(found) == 22
 

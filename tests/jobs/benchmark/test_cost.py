@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from jobs.benchmark.cost import count, gflop
-from jobs.evaluation.arms import ARMS, best_of, load
+from jobs.evaluation.arms.models import load
+from jobs.evaluation.arms.registry import arm_of, families
 from jobs.evaluation.cases import draw_cases
 from muse.emotions import Target
 from muse.engine import MuseEngine
@@ -64,15 +65,23 @@ def test_nfe_is_the_number_of_rows_that_the_network_evaluated(
         assert all((trace.guide_forwards > 0) == (enough == 0.0) for trace in traces)
 
 
+def _arm(name):
+    return arm_of("muse", "content") if name == "content" else arm_of(name)
+
+
 @pytest.mark.parametrize(
     ("arm", "task", "margin"),
     # `latent` has another gradient than `muse`, and `sdedit` needs neither guide nor CLIP.
     [
-        ("prompted", "generation", 0.002),
+        ("words", "generation", 0.002),
         ("muse", "generation", 0.002),
         ("muse", "editing", 0.002),
+        ("content", "editing", 0.002),
         ("latent", "generation", 0.01),
-        ("sdedit-0.9", "editing", 0.01),
+        ("sdedit", "editing", 0.01),
+        ("direction", "generation", 0.01),
+        ("null", "generation", 0.01),
+        ("fk", "generation", 0.01),
     ],
 )
 def test_costs_are_the_operations_that_torch_counts(arm, task, margin, models, costs, monkeypatch):
@@ -83,14 +92,16 @@ def test_costs_are_the_operations_that_torch_counts(arm, task, margin, models, c
     monkeypatch.setattr(
         models.backbone, "predict", lambda latents, *rest: predict(latents.clone(), *rest)
     )
-    some, made = draw_cases(2, 3, task == "editing")[:1], []
-    counted = gflop(lambda: made.extend(ARMS[arm](models, method, some))) / costs.forward
-    assert costs.of_all(made, method, task == "editing") == [pytest.approx(counted, rel=margin)]
+    some, made, tried = draw_cases(2, 3, task == "editing")[:1], [], _arm(arm)
+    counted = gflop(lambda: made.extend(tried(models, method, some))) / costs.forward
+    spent = costs.of_all(made, method.replace(**tried.changes), task == "editing", tried.images)
+    assert spent == [pytest.approx(counted, rel=margin)]
 
 
 def test_costs_of_several_draws_add_up(models, costs):
     cases = draw_cases(2, 3, editing=False)
-    once, thrice = (
-        costs.of_all(best_of(models, SHORT, cases, draws), SHORT, images=draws) for draws in (1, 3)
+    once, twice = (families()["best-of-n"].settings[draws] for draws in ("1", "2"))
+    costs_of_one, costs_of_two = (
+        costs.of_all(arm(models, SHORT, cases), SHORT, images=arm.images) for arm in (once, twice)
     )
-    assert thrice == pytest.approx([3 * cost for cost in once])
+    assert costs_of_two == pytest.approx([2 * cost for cost in costs_of_one])

@@ -5,7 +5,7 @@ import torch
 
 from jobs.benchmark import speeds
 from jobs.benchmark.cost import count
-from jobs.evaluation.arms import load, pixels_of
+from jobs.evaluation.arms.models import load, pixels_of
 from jobs.evaluation.cases import draw_cases
 from muse.method import Method
 from muse.mini import WEIGHTS

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from jobs.evaluation.arms import run_arm
+from jobs.evaluation.arms.registry import run_arm
 from jobs.evaluation.cases import draw_cases
-from jobs.evaluation.metrics import Examiners
+from jobs.evaluation.measures.metrics import Examiners
 from muse.method import Method
 from muse.mini import WEIGHTS
 
@@ -22,15 +22,15 @@ def arms():
     examiners = Examiners(WEIGHTS)
     return {
         arm: examiners.measure(run_arm(WEIGHTS, Method(), arm, cases)[0], cases)
-        for arm in ("plain", "prompted", "oracle", "muse")
+        for arm in ("plain", "words", "oracle", "muse")
     }
 
 
 def test_muse_succeeds_far_more_often_than_naming_the_emotion(arms):
     """Same 32 requests and noise; a margin of over three deviations by the card's figures."""
-    muse, prompted = (arms[arm]["success_examiner"].mean() for arm in ("muse", "prompted"))
-    assert muse >= 1.5 * prompted
-    assert muse - prompted >= 0.2
+    muse, words = (arms[arm]["success_examiner"].mean() for arm in ("muse", "words"))
+    assert muse >= 1.5 * words
+    assert muse - words >= 0.2
 
 
 def test_muse_keeps_the_content(arms):

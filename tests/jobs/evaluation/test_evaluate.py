@@ -9,7 +9,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from jobs.evaluation import evaluate
-from jobs.evaluation.arms import NAMES
+from jobs.evaluation.arms.registry import NAMES
 from muse.emotions import MIKELS
 
 METRICS = {
@@ -24,7 +24,7 @@ METRICS = {
         "subject",
         "right",
     ),
-    *("inherent_left", "moved", "cost", "seconds", "sem_d"),
+    *("inherent_left", "moved", "cost", "seconds", "sem_c", "sem_d", "kid"),
 }
 EDITS = {"emo_s", "ssim", "psnr", "feature_distance", "clip_i"}
 
@@ -37,7 +37,7 @@ def _cli(*arguments):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """The quick suite with nine cases a task, three steps."""
+    """The quick suite with nine cases a task (of mixtures eight), three steps."""
     file = tmp_path_factory.mktemp("evaluate") / "figures.json"
     done = _cli("--count", 9, "--set", "steps=3", "--set", "max_updates_per_step=1", "--json", file)
     assert done.exit_code == 0, done.output
@@ -47,39 +47,36 @@ def report(tmp_path_factory):
 @pytest.mark.research
 def test_the_report_has_the_documented_keys(report):
     figures_of, _ = report
-    everywhere = {"plain", "prompted", "oracle", "muse"}
-    assert set(figures_of["arms"]) == {*NAMES, "inversion"}
+    assert set(figures_of["arms"]) == set(NAMES)
     for arm, tasks in figures_of["arms"].items():
-        expected = (
-            set() if arm.startswith("sdedit") or arm == "inversion" else {"generation", "hard"}
-        )
-        expected |= (
-            {"editing", "hard_edits"}
-            if arm in everywhere or arm.startswith("sdedit") or arm == "inversion"
-            else set()
-        )
+        expected = set() if arm == "sdedit" else {"generation", "hard"}
+        expected |= {"editing", "hard_edits"}
+        expected |= set() if arm in ("plain", "oracle", "sdedit") else {"mixtures"}
         assert set(tasks) == expected
         for task, figures in tasks.items():
             is_hard = task.startswith("hard")
-            assert set(figures) >= (METRICS - {"sem_d", "seconds"} if is_hard else METRICS)
-            assert (
-                set(figures) >= EDITS
-                if task in ("editing", "hard_edits")
-                else not EDITS & set(figures)
-            )
+            whole = {"sem_d", "seconds", "kid"}
+            assert set(figures) >= (METRICS - whole if is_hard else METRICS - {"sem_d"})
+            is_edit = task in ("editing", "hard_edits")
+            assert set(figures) >= EDITS if is_edit else not EDITS & set(figures)
             assert ("seconds" in figures) == (not is_hard)
             for name, figure in figures.items():
                 if name == "seconds":
                     assert set(figure) == {"mean", "n"}
                     continue
                 assert set(figure) == {"mean", "low", "high", "n"}
-                assert figure["low"] <= figure["mean"] <= figure["high"], name
-                assert figure["n"] == 9 or is_hard or name == "sem_d"
-    assert figures_of["arms"]["inversion"]["editing"] == figures_of["arms"]["prompted"]["editing"]
+                assert figure["low"] <= figure["mean"] <= figure["high"] or name == "kid", name
     assert figures_of["differences"]["plain"]["generation"]["cost"]["mean"] > 0
-    assert set(figures_of["emotions"]["muse"]["generation"]) == set(MIKELS.labels)
+    by_emotion = figures_of["splits"]["right"]["emotion"]["muse"]["generation"]
+    assert set(by_emotion) == set(MIKELS.labels)
+    assert set(figures_of["splits"]["right"]["polarity"]["muse"]["editing"]) == {
+        "positive",
+        "negative",
+    }
     assert np.sum(figures_of["confusion"]["muse"]["generation"]) == 9
     assert figures_of["labels"] == list(MIKELS.labels)
+    assert figures_of["chosen"]["editing"]["sdedit"] == "0.9"
+    assert figures_of["settings"] == figures_of["equal_cost"] == {}
     assert set(figures_of["mixtures"]) == {
         "mixture",
         "single",
@@ -88,9 +85,33 @@ def test_the_report_has_the_documented_keys(report):
         "which",
         "rendered",
     }
-    assert figures_of["mixtures"]["mixture"]["judge_mass"]["n"] == 9
-    same = figures_of["sdedit_at_equal_success"]
-    assert same is None or "ssim" in same
+    assert figures_of["mixtures"]["mixture"]["judge_mass"]["n"] == 8
+
+
+@pytest.mark.research
+def test_the_full_suite_tunes_on_other_requests_and_makes_every_setting(tmp_path):
+    file = tmp_path / "figures.json"
+    short = ("--set", "steps=3", "--set", "max_updates_per_step=1", "--tasks", "editing")
+    options = ("--suite", "full", "--count", 2, "--arms", "muse,words,sdedit,direction")
+    done = _cli(*options, *short, "--json", file)
+    assert done.exit_code == 0, done.output
+    figures = json.loads(file.read_text())
+    assert set(figures["trials"]["editing"]) == {"muse", "words", "sdedit", "direction"}
+    assert set(figures["settings"]["words"]) == {"x1", "x1.5", "x2", "x3"}
+    chosen = figures["chosen"]["editing"]
+    for arm, setting in chosen.items():
+        mean = figures["settings"][arm][setting]["editing"]["right"]["mean"]
+        assert mean == figures["arms"][arm]["editing"]["right"]["mean"]
+    assert figures["equal_cost"]["editing"]["arm"] in {"words", "sdedit", "direction"}
+    assert "sdedit_at_equal_success" in figures
+    table = file.with_suffix(".md").read_text()
+    assert "at equal cost" in table
+
+
+def test_no_figure_is_reported_of_the_tuning_seed():
+    done = _cli("--suite", "full", "--seed", evaluate.TUNING_SEED)
+    assert done.exit_code == 2
+    assert "give another --seed" in done.output
 
 
 @pytest.mark.research
@@ -108,21 +129,8 @@ def test_tables_and_plots_are_written_beside_the_report(report):
     table = file.with_suffix(".md").read_text()
     for arm in NAMES:
         assert f"| {arm} |" in table
-    for name in ("cost", "content", "ssim", "curves"):
+    for name in ("right", "cost", "content", "ssim", "curves"):
         assert (file.parent / f"figures-{name}.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.research
-def test_the_cost_of_rejection_has_every_draw(report):
-    figures, _ = report
-    cost = {
-        arm: figures["arms"][arm]["generation"]["cost"]["mean"]
-        for arm in ("prompted", "muse", "rejection")
-    }
-    draws = figures["draws"]["generation"]
-    assert cost["rejection"] == pytest.approx(draws * cost["prompted"])
-    # Rounded up in favour of rejection, by less than a draw.
-    assert 0 <= cost["rejection"] - cost["muse"] < cost["prompted"]
 
 
 @pytest.mark.research
@@ -143,7 +151,7 @@ def test_a_sweep_has_the_start_of_each_setting(tmp_path):
     [
         (["--arms", "muse,oracel"], "'oracel' is unknown; choose from"),
         (["--suite", "slow"], "choose from quick, full"),
-        (["--sweep", "where"], "choose from when, how, which, latent"),
+        (["--sweep", "where"], "choose from when, how, which"),
         (["--set", "token=2"], "did you mean method.tokens"),
         (["--manifest", "nowhere.parquet"], "cannot be opened"),
     ],

@@ -3,8 +3,8 @@
 import pytest
 
 from jobs.evaluation.cases import draw_cases
+from jobs.evaluation.report.tables import sweep_table
 from jobs.evaluation.sweeps import DEFAULT, how_settings, sweep, which_settings
-from jobs.evaluation.tables import sweep_table
 from muse.method import Method
 from muse.mini import WEIGHTS
 

@@ -6,7 +6,8 @@ from random import Random
 import pytest
 import torch
 
-from jobs.evaluation.arms import load, run_arm
+from jobs.evaluation.arms.models import load
+from jobs.evaluation.arms.registry import run_arm
 from jobs.evaluation.cases import draw_cases
 from jobs.studies import noisy_captions
 from jobs.studies.noisy_captions import evoking, main, noisy_pair

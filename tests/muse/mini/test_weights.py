@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from jobs.evaluation.cases import Case
-from jobs.evaluation.metrics import ROLES, Examiners
+from jobs.evaluation.measures.metrics import ROLES, Examiners
 from jobs.world.autoencoder import round_trip
 from jobs.world.card import HELD_OUT, psnr
 from jobs.world.data import draw

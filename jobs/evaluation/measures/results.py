@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from jobs.evaluation.cases import Case, sources_of
-from jobs.evaluation.intervals import interval
-from jobs.evaluation.metrics import Examiners, Values
+from jobs.evaluation.measures.intervals import interval
+from jobs.evaluation.measures.metrics import Examiners, Values
 from muse.emotions import MIKELS
 from muse.request import Sample
 
@@ -24,6 +24,7 @@ class ArmResult:
     values: Values
     probs: np.ndarray
     variety: dict[str, Any] | None
+    distance: dict[str, Any] | None
     samples: Sequence[Sample]
     seconds: float
 
@@ -31,7 +32,15 @@ class ArmResult:
         """Of all cases. `seconds` an image has no interval, since only whole batches are timed."""
         found = {name: interval(values) for name, values in self.values.items()}
         found["seconds"] = {"mean": round(self.seconds / len(self.cases), 4), "n": len(self.cases)}
-        return found | ({"sem_d": self.variety} if self.variety else {})
+        together = {"sem_d": self.variety, "kid": self.distance}
+        return found | {name: figure for name, figure in together.items() if figure}
+
+    def first(self, count: int) -> ArmResult:
+        """The result of the first cases, without the figures of all images together."""
+        values = {name: row[:count] for name, row in self.values.items()}
+        seconds = self.seconds * min(1.0, count / len(self.cases))
+        cases, samples = self.cases[:count], self.samples[:count]
+        return ArmResult(cases, values, self.probs[:count], None, None, samples, seconds)
 
 
 def measure(
@@ -40,7 +49,7 @@ def measure(
     run: tuple[Tensor, list[Sample], float],
     costs: Sequence[float],
 ) -> ArmResult:
-    """Measure the result of `jobs.evaluation.arms.run_arm`.
+    """Measure the result of `jobs.evaluation.arms.registry.in_batches`.
 
     Args:
         costs: of each image, in forwards of the network (`jobs.benchmark.cost`).
@@ -50,19 +59,22 @@ def measure(
     if cases[0].source is not None:
         values |= examiners.compare(pixels, sources_of(cases), cases)
     values["cost"] = np.array(costs)
-    variety = examiners.variety(pixels, cases)
-    return ArmResult(cases, values, examiners.probs("examiner", pixels), variety, samples, seconds)
+    variety, distance = examiners.variety(pixels, cases), examiners.distance(pixels, cases)
+    probs = examiners.probs("examiner", pixels)
+    return ArmResult(cases, values, probs, variety, distance, samples, seconds)
 
 
-def split_figures(result: ArmResult, name: str) -> dict[str, Any]:
-    """Success by the examiner for each value of the cases' attribute `name`."""
-    kinds = np.array([getattr(case, name) for case in result.cases])
-    success = result.values["success_examiner"]
-    return {str(kind): interval(success[kinds == kind]) for kind in dict.fromkeys(kinds.tolist())}
+def split_figures(result: ArmResult, attribute: str, metric: str) -> dict[str, Any]:
+    """A metric for each value of an attribute of the cases."""
+    kinds = np.array([getattr(case, attribute) for case in result.cases])
+    values = result.values[metric]
+    return {str(kind): interval(values[kinds == kind]) for kind in dict.fromkeys(kinds.tolist())}
 
 
 def subsets(result: ArmResult) -> dict[str, Values]:
     """The values by the name of their task, those of the hard cases also by themselves."""
+    if result.cases[0].second:
+        return {"mixtures": result.values}
     is_editing = result.cases[0].source is not None
     found = {"editing" if is_editing else "generation": result.values}
     hard = np.array([case.hard for case in result.cases])

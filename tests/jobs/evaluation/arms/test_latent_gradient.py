@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from jobs.evaluation.latent_gradient import TRAVELS, LatentGradient
+from jobs.evaluation.arms.latent_gradient import TRAVELS, LatentGradient
 from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.schedules import make_schedule
 from muse.emotions import Target

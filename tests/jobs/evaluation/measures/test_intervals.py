@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jobs.evaluation.intervals import interval, pair_interval
+from jobs.evaluation.measures.intervals import interval, pair_interval
 
 
 def test_the_interval_of_fair_coins():

@@ -8,20 +8,40 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from jobs.evaluation.arms.models import (
+    Models,
+    embed,
+    embed_negative,
+    finished,
+    noise_of,
+    plain,
+    starting_state,
+    weights_of,
+)
+from jobs.evaluation.cases import Case, sources_of
 from muse.classifiers import EmotionClassifier
 from muse.diffusion.backbones import Backbone, Conditioning
-from muse.diffusion.denoising import DenoisingState
+from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.sampler import apply_cfg
 from muse.emotions import Target
 from muse.emotions.probabilities import Probabilities
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.method import Method
+from muse.request import Sample, Trace
 
 TRAVELS = 2
 """How often each guided step is taken, with noise added back in between.
 
 With 2 it cost about as much as `muse` did with an earlier embedded model. `muse` costs half as much
 by now.
+"""
+
+LATENT_SIZE = 0.1
+"""Length of a move of `latent` over the length of the classifier-free correction.
+
+Chosen with an earlier embedded model, and not chosen anew: there, on 16 generation requests of seed
+7, it succeeded by the judge in 75, 81, 75, 69 % at 0.05, 0.1, 0.2, 0.4, and kept less of the
+content at 0.4.
 """
 
 
@@ -125,3 +145,38 @@ class LatentGradient:
 def norm(rows: Tensor) -> Tensor:
     """The Euclidean length of each row of (b, c, h, w), as (b, 1, 1, 1)."""
     return rows.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+
+
+@torch.no_grad()
+def latent(
+    models: Models, method: Method, cases: Sequence[Case], size: float = LATENT_SIZE
+) -> list[Sample]:
+    """MUSE's loss, its gradient taken in the latents (see `LatentGradient`).
+
+    A gradient in the latents costs the same as one in the tokens, on the embedded model to 1 %.
+
+    Args:
+        size: length of a move over the length of the classifier-free correction.
+    """
+    editing, generators = cases[0].source is not None, noise_of(models, cases)[1]
+    conditional = embed(models, [plain(case) for case in cases])
+    state, nfe = starting_state(models, method, cases, conditional)
+    hooks = LatentGradient(
+        models.backbone,
+        models.guide,
+        method,
+        [case.target for case in cases],
+        conditional,
+        embed_negative(models, len(cases)),
+        method.scale(editing),
+        size,
+        generators,
+    )
+    hooks.nfe = nfe
+    if editing:
+        probs = models.guide.probs(sources_of(cases)).p
+        hooks.inherent = inherent_mask(probs, weights_of(cases))
+    latents = denoise(state, hooks.predict, hooks.on_step)
+    spent = hooks.nfe, hooks.gradients
+    traces = [Trace(nfe=spent[0], guide_gradients=spent[1]) for _ in cases]
+    return finished(models, latents, traces)

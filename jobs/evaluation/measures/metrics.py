@@ -16,11 +16,12 @@ import torch.nn.functional as F
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from jobs.evaluation.cases import Case
-from jobs.evaluation.intervals import pair_interval
+from jobs.evaluation.cases import Case, scenes_of
+from jobs.evaluation.measures.intervals import pair_interval
+from jobs.evaluation.measures.kernel_distance import kernel_interval
 from muse.classifiers import FolderClassifier, load_image_model
 from muse.classifiers.clip import ClipSimilarity, similarity
-from muse.emotions import MIKELS
+from muse.emotions import MIKELS, Target
 from muse.mini.world.contents import leaning
 
 ROLES = ("guide", "judge", "examiner")
@@ -35,7 +36,10 @@ class Examiners:
     def __init__(self, weights: Path):
         self.emotion = {role: FolderClassifier.from_pretrained(weights / role) for role in ROLES}
         self.content = {name: load_image_model(weights / name) for name in ("place", "subject")}
-        self.clip = ClipSimilarity.from_pretrained(weights / "clip")
+        # A CLIP that no image was steered by, if the weights have one.
+        own = weights / "content-clip"
+        self.clip = ClipSimilarity.from_pretrained(own if own.exists() else weights / "clip")
+        self._scenes: dict[tuple[tuple[int, str, Target], ...], Tensor] = {}
 
     @torch.inference_mode()
     def probs(self, role: str, pixels: Tensor) -> np.ndarray:
@@ -52,35 +56,41 @@ class Examiners:
         """Figures of each image of pixels (b, 3, h, w) in [0, 1].
 
         - `success_ROLE`: 1 where the classifier's strongest emotion is the target (by the examiner:
-          Emo-A).
-        - `confidence_ROLE`: its probability of the target.
+          Emo-A); of a mixture, where its members are among the three strongest.
+        - `confidence_ROLE`: its probability of the target; of a mixture, of the members together.
         - `gap`: success by the guide minus success by the examiner; above 0 the guide was fooled.
         - `place`, `subject`: 1 where the content classifier finds it; `content`: both.
         - `right`: 1 where both `success_examiner` and `content` are.
+        - `sem_c`: the probability of the likeliest place or of the likeliest subject, the higher of
+          the two: how clear the content is, whatever it is (EmoGen, arXiv 2401.04608).
         - `inherent_left`: 1 where the examiner gives the content's own emotion a probability of 0.5
           or more, and the target is another.
         - `moved`: 1 where `success_examiner` is and `inherent_left` is not; differs from success
           only with a multi-label examiner.
         - `clip_t`: cosine of the image and the plain prompt.
         """
-        goal = np.array([MIKELS.index(case.emotion) for case in cases])
         found: dict[str, np.ndarray] = {}
         for role in ROLES:
             probs = self.probs(role, pixels)
-            found[f"success_{role}"] = (probs.argmax(-1) == goal).astype(float)
-            found[f"confidence_{role}"] = probs[np.arange(len(goal)), goal]
+            found[f"success_{role}"] = successes(probs, cases)
+            found[f"confidence_{role}"] = (probs * members_of(cases)).sum(1)
         # These are the examiner's probabilities, the last of the roles.
         own = np.array([MIKELS.index(leaning(case.place, case.subject)) for case in cases])
-        left = (probs[np.arange(len(own)), own] >= 0.5) & (own != goal)
+        is_target = members_of(cases)[np.arange(len(own)), own] > 0
+        left = (probs[np.arange(len(own)), own] >= 0.5) & ~is_target
         found["inherent_left"] = left.astype(float)
         found["moved"] = found["success_examiner"] * (1 - found["inherent_left"])
         found["gap"] = found["success_guide"] - found["success_examiner"]
+        clearest = []
         for name, (model, *_) in self.content.items():
-            guesses = model(pixel_values=self._inputs(name, pixels)).logits.argmax(-1).tolist()
+            logits = model(pixel_values=self._inputs(name, pixels)).logits
+            clearest.append(logits.softmax(-1).amax(-1).double().numpy())
+            guesses = logits.argmax(-1).tolist()
             names = [model.config.id2label[guess] for guess in guesses]
             wanted = [getattr(case, name) for case in cases]
             found[name] = (np.array(names) == np.array(wanted)).astype(float)
         found["content"] = found["place"] * found["subject"]
+        found["sem_c"] = np.maximum(*clearest)
         found["right"] = found["success_examiner"] * found["content"]
         texts = self.clip.text([case.prompt for case in cases])
         found["clip_t"] = similarity(self.clip.image(pixels), texts).double().numpy()
@@ -134,6 +144,19 @@ class Examiners:
         return torch.stack(layers).mean(0).double().numpy()
 
     @torch.inference_mode()
+    def distance(self, pixels: Tensor, cases: Sequence[Case]) -> dict[str, Any] | None:
+        """KID of the images against rendered scenes of their contents and targets, in thousandths.
+
+        None of a single image.
+        """
+        if len(cases) < 2:
+            return None
+        key = tuple((case.seed, case.prompt, case.target) for case in cases)
+        if key not in self._scenes:
+            self._scenes[key] = self.clip.image(scenes_of(cases))
+        return kernel_interval(self.clip.image(pixels), self._scenes[key])
+
+    @torch.inference_mode()
     def variety(self, pixels: Tensor, cases: Sequence[Case]) -> dict[str, Any] | None:
         """Sem-D: 1 - cosine of CLIP image vectors, over all pairs with the same target.
 
@@ -146,3 +169,19 @@ class Examiners:
         return pair_interval(
             (1 - vectors @ vectors.T).numpy(), emotions[:, None] == emotions[None, :]
         )
+
+
+def members_of(cases: Sequence[Case]) -> np.ndarray:
+    """(b, 8), 1 for the emotions of each target, else 0."""
+    return np.array([case.target.weights for case in cases]) > 0
+
+
+def successes(probs: np.ndarray, cases: Sequence[Case]) -> np.ndarray:
+    """1.0 where the targets are reached by probabilities (b, 8), else 0.0.
+
+    The target must be the strongest emotion; the members of a mixture among the three strongest.
+    """
+    members, rank = members_of(cases), (-probs).argsort(-1).argsort(-1)
+    limit = np.where(members.sum(1) > 1, 3, 1)
+    lowest = np.where(members, rank, -1).max(1)
+    return (lowest < limit).astype(float)

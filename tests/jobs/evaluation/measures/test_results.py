@@ -5,14 +5,15 @@ import pytest
 import torch
 
 from jobs.evaluation.cases import Case
-from jobs.evaluation.results import (
+from jobs.evaluation.measures.results import (
     ArmResult,
     at_equal_success,
     by_task,
     confusion,
     pair_figures,
+    split_figures,
 )
-from jobs.evaluation.tables import edits_table
+from jobs.evaluation.report.tables import edits_table
 from muse.emotions import MIKELS
 
 
@@ -72,7 +73,9 @@ def test_hard_edits_are_reported_apart():
         *_cases(1, place="cemetery", subject="skull", source=source),
     ]
     found = by_task(
-        ArmResult(cases, {"content": np.array([1.0, 0.0])}, np.zeros((2, 8)), None, [], seconds=3.0)
+        ArmResult(
+            cases, {"content": np.array([1.0, 0.0])}, np.zeros((2, 8)), None, None, [], seconds=3.0
+        )
     )
     assert set(found) == {"editing", "hard_edits"}
     assert found["hard_edits"]["content"] == {"mean": 0, "low": 0, "high": 0, "n": 1}
@@ -83,9 +86,39 @@ def test_seconds_have_no_interval_and_none_for_a_subset():
     cases = [*_cases(1), *_cases(1, place="cemetery", subject="skull")]
     assert [case.hard for case in cases] == [False, True]
     result = ArmResult(
-        cases, {"content": np.array([1.0, 0.0])}, np.zeros((2, 8)), None, [], seconds=3.0
+        cases, {"content": np.array([1.0, 0.0])}, np.zeros((2, 8)), None, None, [], seconds=3.0
     )
     found = by_task(result)
     assert found["generation"]["seconds"] == {"mean": 1.5, "n": 2}
     assert "seconds" not in found["hard"]
     assert found["hard"]["content"]["mean"] == 0
+
+
+def test_the_first_cases_have_no_figures_of_all_together():
+    cases = [*_cases(1), *_cases(1, emotion="fear")]
+    whole = {"mean": 1.0, "low": 0.9, "high": 1.1, "n": 2}
+    values = {"content": np.array([1.0, 0.0])}
+    result = ArmResult(cases, values, np.zeros((2, 8)), whole, whole, ["a", "b"], seconds=3.0)
+    assert {"sem_d", "kid"} <= set(result.figures())
+    first = result.first(1)
+    assert first.figures()["content"]["mean"] == 1
+    assert not {"sem_d", "kid"} & set(first.figures())
+    assert (first.samples, first.seconds, first.cases) == (["a"], 1.5, cases[:1])
+
+
+def test_a_metric_is_split_by_an_attribute_of_the_cases():
+    cases = [*_cases(1), *_cases(2, emotion="fear")]
+    values = {"right": np.array([1.0, 0.0, 1.0])}
+    result = ArmResult(cases, values, np.zeros((3, 8)), None, None, [], seconds=3.0)
+    found = split_figures(result, "polarity", "right")
+    assert {name: figure["mean"] for name, figure in found.items()} == {
+        "positive": 1.0,
+        "negative": 0.5,
+    }
+
+
+def test_mixtures_are_a_task_of_their_own():
+    values = {"content": np.array([1.0])}
+    cases = _cases(1, second="fear")
+    result = ArmResult(cases, values, np.zeros((1, 8)), None, None, [], seconds=3.0)
+    assert set(by_task(result)) == {"mixtures"}

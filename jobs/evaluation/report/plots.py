@@ -13,12 +13,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from jobs.evaluation.report.tables import TASKS
+
 
 def scatter(report: Mapping[str, Any], across: str, label: str, file: Path) -> None:
     """Success by the examiner against another metric: a point an arm, a panel a task."""
     arms = report["arms"]
     tasks = []
-    for task in ("generation", "hard", "editing"):
+    for task in TASKS:
         if any(across in figures.get(task, {}) for figures in arms.values()):
             tasks.append(task)
     size = (4.5 * len(tasks) + 1.8, 4.2)
@@ -47,6 +49,37 @@ def scatter(report: Mapping[str, Any], across: str, label: str, file: Path) -> N
     plt.close(figure)
 
 
+def by_cost(report: Mapping[str, Any], file: Path) -> None:
+    """`right` against cost: a line through the settings of an arm, a panel a task."""
+    arms = {**{arm: {} for arm in report["arms"]}, **report["settings"]}
+    tasks = [task for task in TASKS if any(task in found for found in report["arms"].values())]
+    size = (4.5 * len(tasks) + 1.8, 4.4)
+    figure, panels = plt.subplots(1, len(tasks), figsize=size, squeeze=False, layout="constrained")
+    lines = {}
+    for panel, task in zip(panels[0], tasks, strict=True):
+        for number, (arm, settings) in enumerate(arms.items()):
+            # Without settings that were compared, the figure that is reported.
+            found = [tasks[task] for tasks in settings.values() if task in tasks]
+            found = found or [report["arms"][arm][task]] * (task in report["arms"][arm])
+            if not found:
+                continue
+            found.sort(key=lambda figures: figures["cost"]["mean"])
+            marker = "os^Dv<>pPX"[(number + number // 10) % 10]
+            (lines[arm],) = panel.plot(
+                [figures["cost"]["mean"] for figures in found],
+                [figures["right"]["mean"] for figures in found],
+                marker=marker,
+                color=f"C{number % 10}",
+                markersize=9 if arm == "muse" else 5,
+                linewidth=2.5 if arm == "muse" else 1,
+            )
+        panel.set(title=task, xlabel="cost, in U-Net forwards", xscale="log", ylim=(-0.03, 1.03))
+        panel.set(ylabel="right: emotion and content together")
+    figure.legend(lines.values(), lines, loc="outside right upper", fontsize=8)
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+
+
 def curves(report: Mapping[str, Any], file: Path) -> None:
     """Image-text similarity along the plain denoising path; a dot where `muse` started guidance."""
     figure, panel = plt.subplots(figsize=(9, 4.2), layout="constrained")
@@ -65,12 +98,13 @@ def curves(report: Mapping[str, Any], file: Path) -> None:
 
 
 def draw_plots(report: Mapping[str, Any], stem: Path) -> None:
-    """Write `STEM-cost.png`, `-content`, `-ssim` where there are edits, and `-curves`."""
+    """Write `STEM-right.png`, `-cost`, `-content`, `-ssim` where there are edits, and `-curves`."""
 
     def file(name: str) -> Path:
         return stem.with_name(f"{stem.name}-{name}.png")
 
     if report["arms"]:
+        by_cost(report, file("right"))
         scatter(report, "cost", "cost, in U-Net forwards", file("cost"))
         scatter(report, "content", "content kept", file("content"))
     if any("editing" in tasks for tasks in report["arms"].values()):

@@ -8,6 +8,7 @@ from typing import Any
 from muse.emotions import MIKELS
 
 SHOWN = (
+    "right",
     "success_examiner",
     "success_judge",
     "success_guide",
@@ -18,7 +19,7 @@ SHOWN = (
     "seconds",
 )
 EDITS = ("emo_s", "ssim", "psnr", "feature_distance", "clip_i")
-TASKS = ("generation", "hard", "editing", "hard_edits")
+TASKS = ("generation", "hard", "editing", "hard_edits", "mixtures")
 COMPARED = (
     "success_examiner",
     "success_judge",
@@ -30,7 +31,12 @@ COMPARED = (
     "cost",
 )
 SCALES = {"clip_t": 1000, "cost": 1}
-RELATIONS = ("same", "polarity", "opposite")
+KINDS = {
+    "emotion": ("target", MIKELS.labels),
+    "polarity": ("polarity of the target", ("positive", "negative")),
+    "inherent": ("the content's own emotion", ("same", "polarity", "opposite")),
+}
+"""For each attribute of a case: what it is, and its values."""
 
 
 def as_row(arm: str, task: str, found: Mapping[str, Mapping[str, float]]) -> str:
@@ -40,7 +46,7 @@ def as_row(arm: str, task: str, found: Mapping[str, Mapping[str, float]]) -> str
 
 
 def header() -> str:
-    names = ("examiner", "judge", "guide", "place", "subject", "clip_t", "cost", "s/image")
+    names = ("right", "examiner", "judge", "guide", "place", "subject", "clip_t", "cost", "s/image")
     return "\n".join(head("arm", "task", *names))
 
 
@@ -64,8 +70,8 @@ def percent(figure: Mapping[str, float]) -> str:
 def arms_table(arms: Mapping[str, Any]) -> Iterator[str]:
     shares = ("success_judge", "success_guide", "content", "place", "subject")
     yield from head(
-        *("task", "arm", "success", "judge", "guide", "content", "place", "subject"),
-        *("CLIP-T", "Sem-D", "cost", "seconds"),
+        *("task", "arm", "right", "success", "judge", "guide", "content", "place", "subject"),
+        *("CLIP-T", "Sem-C", "Sem-D", "KID", "cost", "seconds"),
     )
     for task in TASKS:
         for arm, tasks in arms.items():
@@ -74,13 +80,42 @@ def arms_table(arms: Mapping[str, Any]) -> Iterator[str]:
                 yield row(
                     task,
                     arm,
+                    percent(figures["right"]),
                     percent(figures["success_examiner"]),
                     *(f"{figures[name]['mean']:.0%}" for name in shares),
-                    f"{figures['clip_t']['mean']:.3f}",
-                    f"{figures['sem_d']['mean']:.3f}" if "sem_d" in figures else "",
+                    *(mean_of(figures, name, 3) for name in ("clip_t", "sem_c", "sem_d")),
+                    mean_of(figures, "kid", 2),
                     f"{figures['cost']['mean']:.0f}",
-                    f"{figures['seconds']['mean']:.2f}" if "seconds" in figures else "",
+                    mean_of(figures, "seconds", 2),
                 )
+
+
+def settings_table(settings: Mapping[str, Any], chosen: Mapping[str, Any]) -> Iterator[str]:
+    """Every setting of every arm; the one that was chosen is bold."""
+    yield from head("task", "arm", "setting", "right", "success", "content", "cost")
+    for task in TASKS:
+        for arm, found in settings.items():
+            for setting, tasks in found.items():
+                if task not in tasks:
+                    continue
+                figures, is_chosen = tasks[task], chosen.get(task, {}).get(arm) == setting
+                cells = [percent(figures[name]) for name in ("right", "success_examiner")]
+                cells += [f"{figures['content']['mean']:.0%}", f"{figures['cost']['mean']:.0f}"]
+                yield row(task, arm, f"**{setting}**" if is_chosen else setting, *cells)
+
+
+def equal_cost_table(found: Mapping[str, Any]) -> Iterator[str]:
+    """The best rival within the cost of `muse`, and the difference in points."""
+    yield from head("at equal cost", "rival", "cost", "right", "muse", "muse minus rival")
+    for task, entry in found.items():
+        rival = f"{entry['arm']}, {entry['setting']}"
+        cells = percent(entry["right"]), percent(entry["muse"]), points(entry["difference"], 100)
+        yield row(task, rival, f"{entry['cost']['mean']:.0f}", *cells)
+
+
+def mean_of(figures: Mapping[str, Any], name: str, digits: int) -> str:
+    """The mean of a figure; empty where there is none."""
+    return f"{figures[name]['mean']:.{digits}f}" if name in figures else ""
 
 
 def differences_table(differences: Mapping[str, Any]) -> Iterator[str]:
@@ -116,13 +151,23 @@ def edits_table(report: Mapping[str, Any]) -> Iterator[str]:
 def split_table(
     part: Mapping[str, Any], task: str, kinds: Sequence[str], title: str
 ) -> Iterator[str]:
-    """Success for each emotion, or for each relation of the content's own emotion to the target."""
-    yield from head(f"success, {task}, {title}", *kinds)
+    """A metric for each value of an attribute of the cases."""
+    yield from head(title, *kinds)
     for arm, tasks in part.items():
         if task in tasks:
             figures = tasks[task]
             cells = (f"{figures[kind]['mean']:.0%}" if kind in figures else "" for kind in kinds)
             yield row(arm, *cells)
+
+
+def split_tables(splits: Mapping[str, Any], task: str) -> list[Iterator[str]]:
+    """A table for each metric and each attribute by which figures are split."""
+    tables = []
+    for metric, by_attribute in splits.items():
+        for attribute, (title, kinds) in KINDS.items():
+            what = f"{metric.replace('_examiner', '')}, {task}, by {title}"
+            tables.append(split_table(by_attribute[attribute], task, kinds, what))
+    return tables
 
 
 def confusion_table(counts: Sequence[Sequence[int]], task: str) -> Iterator[str]:
@@ -161,14 +206,15 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         tables.append(arms_table(report["arms"]))
     if report["differences"]:
         tables.append(differences_table(report["differences"]))
+    if report["equal_cost"]:
+        tables.append(equal_cost_table(report["equal_cost"]))
+    if report["settings"]:
+        tables.append(settings_table(report["settings"], report["chosen"]))
     if any("editing" in tasks for tasks in report["arms"].values()):
         tables.append(edits_table(report))
     for task in ("generation", "editing"):
-        if any(task in tasks for tasks in report["emotions"].values()):
-            tables.append(split_table(report["emotions"], task, MIKELS.labels, "by target"))
-            tables.append(
-                split_table(report["inherent"], task, RELATIONS, "by the content's own emotion")
-            )
+        if any(task in tasks for tasks in report["arms"].values()):
+            tables += split_tables(report["splits"], task)
         if task in report["confusion"].get("muse", {}):
             tables.append(confusion_table(report["confusion"]["muse"][task], task))
     if report["mixtures"]:

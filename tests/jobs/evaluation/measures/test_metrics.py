@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from jobs.evaluation.cases import Case
-from jobs.evaluation.metrics import Examiners
+from jobs.evaluation.measures.metrics import Examiners, successes
 from muse.emotions import MIKELS
 from muse.images import to_tensor
 from muse.mini import WEIGHTS
@@ -95,3 +95,34 @@ def test_the_inherent_emotion_is_left_where_it_is_found_and_not_the_target(exami
     assert found["moved"].tolist() == found["success_examiner"].tolist() == [0, 1]
     wanted = _cases(2, place="cemetery", subject="skull", emotion="sadness")
     assert examiners.measure(scenes, wanted)["inherent_left"].tolist() == [0, 0]
+
+
+def test_a_target_succeeds_as_the_strongest_and_a_mixture_among_the_three_strongest():
+    probs = np.array([[0.1, 0.4, 0.2, 0.05, 0.25, 0, 0, 0]] * 4)
+    labels = MIKELS.labels
+    cases = [
+        *_cases(1, emotion=labels[1]),
+        *_cases(1, emotion=labels[4]),
+        *_cases(1, emotion=labels[4], second=labels[2]),
+        *_cases(1, emotion=labels[1], second=labels[0]),
+    ]
+    assert successes(probs, cases).tolist() == [1, 0, 1, 0]
+
+
+def test_scenes_are_closest_to_scenes_of_their_own_targets(examiners):
+    """Eight renderings of a beach in awe, against other renderings of it, and of fear."""
+    scenes = torch.stack([_scene(seed) for seed in range(8)])
+    awe, fear = (
+        [_cases(1, seed=100 + seed, emotion=emotion)[0] for seed in range(8)]
+        for emotion in ("awe", "fear")
+    )
+    near, far = examiners.distance(scenes, awe), examiners.distance(scenes, fear)
+    assert near["mean"] < far["mean"]
+    assert examiners.distance(scenes[:1], awe[:1]) is None
+
+
+def test_a_scene_has_clearer_content_than_noise(examiners):
+    noise = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    found = examiners.measure(torch.stack([_scene(1), noise]), _cases(2))
+    assert found["sem_c"][0] > 0.9
+    assert found["right"].tolist() == (found["success_examiner"] * found["content"]).tolist()

@@ -1,0 +1,1 @@
+"""Arms: ways to make the same cases from the same starting noise, with their best settings."""

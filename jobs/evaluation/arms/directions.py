@@ -1,0 +1,77 @@
+"""A rival without training or gradient: the direction of an emotion in noise space; and SDEdit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from jobs.evaluation.arms.models import (
+    Models,
+    embed,
+    embed_negative,
+    finished,
+    named,
+    noised_sources,
+    plain,
+    starting_state,
+)
+from jobs.evaluation.cases import Case
+from muse.diffusion.denoising import DenoisingState, cfg_predictor, denoise
+from muse.diffusion.sampler import apply_cfg
+from muse.method import Method
+from muse.request import Sample, Trace
+
+
+@torch.no_grad()
+def direction(
+    models: Models, method: Method, cases: Sequence[Case], strength: float, start: float = 0.0
+) -> list[Sample]:
+    """The plain prompt, moved by what naming the emotion changes in the network's output.
+
+    eps = eps_u + s (eps_plain - eps_u) + s_e (eps_named - eps_plain), as in SEGA (Brack et al.,
+    arXiv 2301.12247) and FreeSliders (arXiv 2511.00103). Edits start from the inversion.
+
+    Args:
+        strength: s_e.
+        start: share of the denoising steps before the direction is added, in [0, 1).
+    """
+    conditional = embed(models, [plain(case) for case in cases])
+    unconditional = embed_negative(models, len(cases))
+    emotional = embed(models, [named(case) for case in cases])
+    scale, backbone = method.scale(cases[0].source is not None), models.backbone
+    state, nfe = starting_state(models, method, cases, conditional)
+
+    def predict(state: DenoisingState) -> Tensor:
+        nonlocal nfe
+        content = backbone.predict(state.latents, state.timesteps, conditional)
+        base = backbone.predict(state.latents, state.timesteps, unconditional)
+        output = apply_cfg(content, base, scale)
+        nfe += 2
+        if state.progress < start:
+            return output
+        nfe += 1
+        emotion = backbone.predict(state.latents, state.timesteps, emotional)
+        return output + strength * (emotion - content)
+
+    latents = denoise(state, predict)
+    return finished(models, latents, [Trace(nfe=nfe) for _ in cases])
+
+
+@torch.no_grad()
+def sdedit(models: Models, method: Method, cases: Sequence[Case], strength: float) -> list[Sample]:
+    """Add noise to the image's latents, and denoise under the prompt that names the emotion.
+
+    Args:
+        strength: share of the steps that are taken, in (0, 1] (Meng et al., arXiv 2108.01073).
+    """
+    state = noised_sources(models, method, cases, strength)
+    predict = cfg_predictor(
+        models.backbone,
+        embed(models, [named(case) for case in cases]),
+        embed_negative(models, len(cases)),
+        method.scale(editing=False),
+    )
+    nfe = 2 * (len(state.schedule) - state.step)
+    return finished(models, denoise(state, predict), [Trace(nfe=nfe) for _ in cases])

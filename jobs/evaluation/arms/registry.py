@@ -1,0 +1,223 @@
+"""Every arm by its name: ways to make the same cases from the same starting noise.
+
+- `plain`: the prompt with the content alone. Editing: inverted, and denoised again.
+- `words`: the prompt names the emotion, at several scales of guidance, since "simply increasing"
+  them competes with most methods (arXiv 2602.22570). Editing: from the DDIM inversion.
+- `cues`: the prompt is rewritten with the light and the sky that the emotion has most often,
+  whatever the content, as a prompt writer would do.
+- `direction`, `sdedit`: `jobs.evaluation.arms.directions`.
+- `best-of-n`: `jobs.evaluation.arms.best_of`; draws by words, for edits by SDEdit, since an
+  inversion has no noise to draw again.
+- `fk`: `jobs.evaluation.arms.particles`.
+- `null`: `jobs.evaluation.arms.null_embedding`.
+- `latent`: `jobs.evaluation.arms.latent_gradient`.
+- `oracle`: the prompt has the target's visual factors: what the text space can express at all.
+- `muse`: the method. `muse-no-content` is without its content term, `muse-no-when` guides from the
+  first step, `muse-no-which` by cross-entropy alone.
+
+Most arms have several settings: a rival at another strength, or with a larger budget. Which is
+best is found on cases of their own (`jobs.evaluation.tuning`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from jobs.evaluation.arms.best_of import BestOfN
+from jobs.evaluation.arms.directions import direction, sdedit
+from jobs.evaluation.arms.latent_gradient import LATENT_SIZE, latent
+from jobs.evaluation.arms.models import (
+    Arm,
+    Make,
+    Models,
+    load,
+    named,
+    pixels_of,
+    plain,
+    request,
+)
+from jobs.evaluation.arms.null_embedding import null_embedding
+from jobs.evaluation.arms.particles import feynman_kac
+from jobs.evaluation.cases import Case
+from muse.engine import MuseEngine
+from muse.method import Method
+from muse.mini.world.factors import LIGHTS, MOODS, SKIES
+from muse.request import Sample
+
+BATCH = 16
+SCALES = (1.0, 1.5, 2.0, 3.0)
+"""Factors of the guidance scale under which `words` asks."""
+DIRECTIONS = (4.0, 8.0, 16.0, 28.0)
+STARTS = (0.2, 0.4)
+"""Share of the steps before the direction, tried at a medium strength."""
+DRAWS = (1, 2, 4, 8, 16, 32)
+PARTICLES = (2, 4, 8, 16)
+NULL_RATES = (0.1, 0.3, 1.0)
+SIZES = (0.05, LATENT_SIZE, 0.2, 0.4)
+STRENGTHS = (0.3, 0.5, 0.7, 0.9)
+
+PLAIN: dict[str, Any] = {"timing": "never"}
+MUSE: Mapping[str, Mapping[str, Any]] = {
+    "as given": {},
+    "content": {"content_weight": 5.0},
+    "content, rate 1, 5 updates": {
+        "content_weight": 5.0,
+        "learning_rate": 1.0,
+        "max_updates_per_step": 5,
+    },
+    "rate 1, 5 updates": {"learning_rate": 1.0, "max_updates_per_step": 5},
+}
+"""Settings of the method, as changes of the given one."""
+ABLATIONS: Mapping[str, Mapping[str, Any]] = {
+    "muse-no-content": {"content_weight": 0.0},
+    "muse-no-when": {"timing": "fixed", "timing_level": 0.0},
+    "muse-no-which": {"inherent_weight": 0.0, "similar_weight": 0.0, "balance": 1.0},
+}
+"""Changes of the setting of `muse` that is reported."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """The settings of an arm, from the cheapest or weakest on.
+
+    Attributes:
+        default: the setting that is reported where none was found to be the best.
+        edits_alone: whether it makes edits only.
+    """
+
+    settings: Mapping[str, Arm]
+    default: str
+    edits_alone: bool = False
+
+    @classmethod
+    def of(cls, arm: Arm) -> Family:
+        """An arm with a single setting."""
+        return cls({"only": arm}, "only")
+
+
+def by_engine(words: Callable[[Case], str], **changes: Any) -> Arm:
+    """The engine on the cases with these prompts, and with these changes of the method."""
+
+    def make(models: Models, method: Method, cases: Sequence[Case]) -> list[Sample]:
+        engine = MuseEngine(models.backbone, models.guide, models.clip, method)
+        return engine.run([request(case, words(case)) for case in cases])
+
+    return Arm(make, changes=changes)
+
+
+def cued(case: Case) -> str:
+    """The prompt with the most probable light and sky of each emotion of the target."""
+    parts = [case.prompt]
+    for emotion in case.target.members:
+        mood = MOODS[emotion]
+        parts.append(LIGHTS[max(mood.lights, key=mood.lights.__getitem__)].words)
+        parts.append(SKIES[max(mood.skies, key=mood.skies.__getitem__)])
+    return ", ".join(dict.fromkeys(parts))
+
+
+def words(factor: float) -> Arm:
+    """The prompt that names the emotion, under a multiple of the guidance scale."""
+
+    def make(models: Models, method: Method, cases: Sequence[Case]) -> list[Sample]:
+        scales = {
+            "guidance_scale": min(50.0, factor * method.guidance_scale),
+            "edit_guidance_scale": min(50.0, factor * method.edit_guidance_scale),
+        }
+        return by_engine(named, **scales)(models, method, cases)
+
+    return Arm(make, changes=PLAIN)
+
+
+def _directions() -> dict[str, Arm]:
+    settings, middle = dict[str, Arm](), DIRECTIONS[1]
+    for strength in DIRECTIONS:
+        settings[f"{strength:g}"] = Arm(partial(direction, strength=strength))
+    for start in STARTS:
+        make = partial(direction, strength=middle, start=start)
+        settings[f"{middle:g} from {start:g}"] = Arm(make)
+    return settings
+
+
+def _draws() -> dict[str, Arm]:
+    # All numbers of draws share theirs, so that the evaluation makes each draw once.
+    strongest: Make = partial(sdedit, strength=STRENGTHS[-1])
+    drawn = BestOfN(words(1.0), strongest)
+    return {str(count): Arm(partial(drawn.make, draws=count), count) for count in DRAWS}
+
+
+def _null() -> dict[str, Arm]:
+    settings = {}
+    for name, prompt in (("plain", plain), ("named", named)):
+        for rate in NULL_RATES:
+            make = partial(null_embedding, prompt=prompt, learning_rate=rate)
+            settings[f"{name}, rate {rate:g}"] = Arm(make)
+        kept = partial(null_embedding, prompt=prompt, learning_rate=NULL_RATES[1])
+        settings[f"{name}, content"] = Arm(kept, changes=MUSE["content"])
+    return settings
+
+
+def families() -> dict[str, Family]:
+    """Every arm but the ablations, by name. They are new each time: some keep what they made."""
+    strengths = {f"{s:g}": Arm(partial(sdedit, strength=s)) for s in STRENGTHS}
+    # Neither has a content term.
+    plain_loss = {"content_weight": 0.0}
+    particles = {str(k): Arm(partial(feynman_kac, count=k), k, plain_loss) for k in PARTICLES}
+    sizes = {f"{s:g}": Arm(partial(latent, size=s), changes=plain_loss) for s in SIZES}
+    return {
+        "plain": Family.of(by_engine(plain, **PLAIN)),
+        "words": Family({f"x{factor:g}": words(factor) for factor in SCALES}, "x1"),
+        "cues": Family.of(by_engine(cued, **PLAIN)),
+        "oracle": Family.of(by_engine(lambda case: case.oracle, **PLAIN)),
+        "muse": Family({n: by_engine(plain, **change) for n, change in MUSE.items()}, "as given"),
+        "direction": Family(_directions(), "8"),
+        "best-of-n": Family(_draws(), "2"),
+        "fk": Family(particles, "4"),
+        "null": Family(_null(), "plain, rate 0.3"),
+        "latent": Family(sizes, f"{LATENT_SIZE:g}"),
+        "sdedit": Family(strengths, f"{STRENGTHS[-1]:g}", edits_alone=True),
+    }
+
+
+def ablation(name: str, setting: str) -> Arm:
+    """The arm `muse` in one of its settings, without one of its parts."""
+    return by_engine(plain, **{**MUSE[setting], **ABLATIONS[name]})
+
+
+NAMES = (*families(), *ABLATIONS)
+"""Every arm."""
+
+
+def arm_of(name: str, setting: str = "") -> Arm:
+    """An arm in one of its settings, by default in that of its family.
+
+    Args:
+        setting: of an ablation, the one of `muse`.
+    """
+    found = families()
+    if name in ABLATIONS:
+        return ablation(name, setting or found["muse"].default)
+    return found[name].settings[setting or found[name].default]
+
+
+def in_batches(
+    arm: Make, models: Models, method: Method, cases: Sequence[Case]
+) -> tuple[Tensor, list[Sample], float]:
+    """Make the cases with an arm: the images, the samples with their traces, and the seconds."""
+    began, samples = time.monotonic(), list[Sample]()
+    for start in range(0, len(cases), BATCH):
+        samples += arm(models, method, cases[start : start + BATCH])
+    return pixels_of(samples), samples, time.monotonic() - began
+
+
+def run_arm(
+    weights: Path, method: Method, name: str, cases: Sequence[Case]
+) -> tuple[Tensor, list[Sample], float]:
+    """`in_batches` for the arm of that name, in its default setting."""
+    return in_batches(arm_of(name), load(weights), method, cases)

@@ -1,0 +1,1 @@
+"""Figures of finished images, and of the results of an arm."""

@@ -1,0 +1,74 @@
+"""Which setting of each arm is the best, on cases that no figure is reported of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.benchmark.cost import Costs
+from jobs.benchmark.cost import count as count_costs
+from jobs.evaluation.arms.models import Arm, Models, load
+from jobs.evaluation.arms.registry import Family, in_batches
+from jobs.evaluation.cases import Case
+from jobs.evaluation.measures.metrics import Examiners
+from jobs.evaluation.measures.results import ArmResult, measure
+from muse.method import Method
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all arms are made and measured with."""
+
+    models: Models
+    examiners: Examiners
+    costs: Costs
+    method: Method
+
+    @classmethod
+    def of(cls, weights: Path, method: Method) -> Bench:
+        """With the models in a folder laid out as the embedded weights."""
+        models = load(weights)
+        return cls(models, Examiners(weights), count_costs(models), method)
+
+    def measured(self, arm: Arm, cases: Sequence[Case]) -> ArmResult:
+        """Make cases of one task with an arm, and measure them."""
+        run = in_batches(arm, self.models, self.method, cases)
+        method, is_editing = self.method.replace(**arm.changes), cases[0].source is not None
+        spent = self.costs.of_all(run[1], method, is_editing, arm.images)
+        return measure(self.examiners, cases, run, spent)
+
+
+def best_setting(results: Mapping[str, ArmResult]) -> str:
+    """The setting that is right most often; of several, the cheapest."""
+
+    def worth(setting: str) -> tuple[float, float]:
+        values = results[setting].values
+        return float(values["right"].mean()), -float(values["cost"].mean())
+
+    return max(results, key=worth)
+
+
+def tune(
+    bench: Bench, families: Mapping[str, Family], cases: Sequence[Case]
+) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Try every setting of the given arms on cases of one task.
+
+    Returns:
+        The best setting of each arm, and of each trial `right` and `cost`, by arm and setting.
+    """
+    chosen: dict[str, str] = {}
+    trials: dict[str, dict[str, Any]] = {}
+    for name, family in families.items():
+        # Nothing is to choose from a single setting.
+        if len(family.settings) == 1:
+            chosen[name] = family.default
+            continue
+        results = {key: bench.measured(arm, cases) for key, arm in family.settings.items()}
+        chosen[name] = best_setting(results)
+        trials[name] = {}
+        for key, result in results.items():
+            figures = result.figures()
+            trials[name][key] = {metric: figures[metric] for metric in ("right", "cost")}
+    return chosen, trials
