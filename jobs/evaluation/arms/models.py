@@ -16,6 +16,7 @@ from muse.classifiers import FolderClassifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import Backbone, Conditioning, load_backbone
 from muse.diffusion.denoising import DenoisingState
+from muse.diffusion.editing import first_edit_step
 from muse.diffusion.inversion import ddim_invert
 from muse.diffusion.sampler import Schedule, ddim
 from muse.diffusion.schedules import schedule_of
@@ -128,7 +129,7 @@ def starting_state(
     if cases[0].source is None:
         noise = noise_of(models, cases)[0]
         return DenoisingState.start(schedule, schedule.initial(noise)), 0
-    start = max(1, round((1 - method.strength) * len(schedule)))
+    start = first_edit_step(schedule, method)
     clean = models.backbone.codec.encode(sources_of(cases))
     path = ddim_invert(models.backbone, schedule, clean, conditional, start)
     return DenoisingState.start(schedule, path[0], start), len(path) - 1
@@ -145,8 +146,7 @@ def noised_sources(
     schedule = ddim_schedule(models, method)
     start = round((1 - strength) * len(schedule))
     clean, noise = models.backbone.codec.encode(sources_of(cases)), noise_of(models, cases)[0]
-    alpha, sigma = schedule.level(torch.full((len(cases),), start), clean)
-    return DenoisingState.start(schedule, alpha * clean + sigma * noise, start)
+    return DenoisingState.start(schedule, schedule.noised(clean, noise, start), start)
 
 
 def finished(models: Models, latents: Tensor, traces: Sequence[Trace]) -> list[Sample]:
