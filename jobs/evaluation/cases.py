@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 from random import Random
 
 import torch
@@ -21,6 +21,18 @@ from pipeline.planning.manifest_input import folder_of
 from pipeline.planning.plan import plan_requests
 
 SIGN = dict(zip(MIKELS.labels, MIKELS.polarity, strict=True))
+
+Contents = frozenset[tuple[str, str]]
+"""Places with subjects."""
+CONTENTS: Contents = frozenset(product(PLACES, SUBJECTS))
+TUNING_CONTENTS: Contents = frozenset(
+    (place, subject)
+    for (p, place), (s, subject) in product(enumerate(PLACES), enumerate(SUBJECTS))
+    if (p + s) % 4 == 0
+)
+"""A quarter of all contents, on which settings are chosen: each place and subject is among them."""
+REPORTED_CONTENTS: Contents = CONTENTS - TUNING_CONTENTS
+"""The others, so that no figure is of a prompt by which a setting was chosen."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +82,15 @@ class Case:
         return "opposite" if self.hard else "polarity"
 
 
-def draw_cases(count: int, seed: int, editing: bool) -> list[Case]:
-    """`count` cases: emotions in turn, contents and seeds drawn; for editing with source scenes."""
+def draw_cases(count: int, seed: int, editing: bool, contents: Contents = CONTENTS) -> list[Case]:
+    """`count` cases: emotions in turn, contents and seeds drawn; for editing with source scenes.
+
+    Args:
+        contents: from which they are drawn.
+    """
     rng, cases = Random(seed), []
     for i in range(count):
-        place, subject = rng.choice(list(PLACES)), rng.choice(list(SUBJECTS))
+        place, subject = _draw_content(rng, contents)
         emotion = MIKELS.labels[i % len(MIKELS)]
         oracle = factor_prompt(sample_scene(rng, place, subject, emotion))
         source = None
@@ -83,6 +99,13 @@ def draw_cases(count: int, seed: int, editing: bool) -> list[Case]:
             source = to_tensor(render(scene))
         cases.append(Case(place, subject, emotion, rng.getrandbits(48), oracle, source))
     return cases
+
+
+def _draw_content(rng: Random, contents: Contents) -> tuple[str, str]:
+    while True:
+        content = rng.choice(list(PLACES)), rng.choice(list(SUBJECTS))
+        if content in contents:
+            return content
 
 
 def sources_of(cases: Sequence[Case]) -> Tensor:
@@ -101,14 +124,14 @@ def scenes_of(cases: Sequence[Case]) -> Tensor:
     return torch.stack(images)
 
 
-def draw_mixtures(count: int, seed: int) -> list[Case]:
+def draw_mixtures(count: int, seed: int, contents: Contents = CONTENTS) -> list[Case]:
     """`count` cases with two emotions each; every pair comes once before any comes twice."""
     rng = Random(seed)
     pairs: list[tuple[str, str]] = []
     while len(pairs) < count:
         every = list(combinations(MIKELS.labels, 2))
         pairs += rng.sample(every, len(every))
-    cases = draw_cases(count, seed, False)
+    cases = draw_cases(count, seed, False, contents)
     return [
         replace(case, emotion=one, second=other)
         for case, (one, other) in zip(cases, pairs[:count], strict=True)

@@ -2,9 +2,9 @@
 
 Every arm (`jobs.evaluation.arms.registry`) makes the same requests from the same seeds, so the
 starting noise is the same. In the full suite the best setting of each arm is found on requests of
-another seed, and every setting is made for curves of `right` by cost. Tables are written to FILE.md
-and plots to FILE-*.png beside FILE.json. The keys of the report; a figure is {mean, low, high, n}
-with its 95 % interval:
+another seed and with other contents, and every setting is made for curves of `right` by cost.
+Tables are written to FILE.md and plots to FILE-*.png beside FILE.json. The keys of the report; a
+figure is {mean, low, high, n} with its 95 % interval:
 
 - `arms.ARM.TASK.METRIC`: tasks are `generation`, `editing`, of each the requests whose content by
   itself evokes the other polarity, `hard` and `hard_edits`, and `mixtures`. Metrics are those of
@@ -45,7 +45,16 @@ import torch
 import typer
 
 from jobs.evaluation.arms.registry import ABLATIONS, NAMES
-from jobs.evaluation.cases import Case, draw_cases, draw_mixtures, manifest_cases
+from jobs.evaluation.cases import (
+    CONTENTS,
+    REPORTED_CONTENTS,
+    TUNING_CONTENTS,
+    Case,
+    Contents,
+    draw_cases,
+    draw_mixtures,
+    manifest_cases,
+)
 from jobs.evaluation.comparison import PARTS, evaluate
 from jobs.evaluation.mixtures import evaluate_mixtures
 from jobs.evaluation.report.tables import as_markdown
@@ -62,8 +71,8 @@ RIVALS = ("direction", "best-of-n", "fk", "null", "latent")
 ONE_TARGET = ("plain", "oracle")
 """Arms that say nothing of a mixture."""
 TASKS = ("generation", "editing", "mixtures")
-TUNING_SEED = 7
-"""Of the requests on which settings are chosen; no figure is reported of them."""
+TUNING_SEED, REPORTING_SEED = 7, 3001
+"""Of the requests on which settings are chosen, and of those that figures are reported of."""
 
 
 @dataclass(frozen=True)
@@ -122,14 +131,15 @@ class Selection:
         for task, of_suite in self.suite.counts.items():
             if task in self.tasks and not (self.sweeps and task == "mixtures"):
                 counts[task] = self.count or (COUNT if self.sweeps else of_suite)
-        return drawn(counts, self.seed)
+        is_tuned = self.suite.tuning and not self.sweeps
+        return drawn(counts, self.seed, REPORTED_CONTENTS if is_tuned else CONTENTS)
 
     def tuning(self) -> dict[str, list[Case]] | None:
         """Cases of the same tasks on which settings are chosen; None for the default ones."""
         if not self.suite.tuning:
             return None
         count = min(self.count or self.suite.tuning, self.suite.tuning)
-        return drawn(dict.fromkeys(self.tasks, count), TUNING_SEED)
+        return drawn(dict.fromkeys(self.tasks, count), TUNING_SEED, TUNING_CONTENTS)
 
     @property
     def compared(self) -> int:
@@ -149,14 +159,15 @@ class Selection:
         return min(self.count or self.suite.counts["mixtures"], self.suite.counts["mixtures"])
 
 
-def drawn(counts: Mapping[str, int], seed: int) -> dict[str, list[Case]]:
-    """Cases of each task. Edits have contents of their own."""
+def drawn(counts: Mapping[str, int], seed: int, contents: Contents) -> dict[str, list[Case]]:
+    """Cases of each task with such contents; those of edits are drawn by themselves."""
     cases: dict[str, list[Case]] = {}
     for task, count in counts.items():
         if task == "mixtures":
-            cases[task] = draw_mixtures(count, seed)
+            cases[task] = draw_mixtures(count, seed, contents)
         else:
-            cases[task] = draw_cases(count, seed + (task == "editing"), task == "editing")
+            editing = task == "editing"
+            cases[task] = draw_cases(count, seed + editing, editing, contents)
     return cases
 
 
@@ -235,7 +246,9 @@ def main(
             help=f"Compare settings instead of arms, on {COUNT} cases: {', '.join(SWEEPS)}.",
         ),
     ] = None,
-    seed: int = 3001,
+    seed: Annotated[
+        int | None, typer.Option(help=f"{TUNING_SEED} for sweeps, else {REPORTING_SEED}.")
+    ] = None,
     weights: Path = WEIGHTS,
     threads: int = 2,
     set_: Annotated[
@@ -246,6 +259,8 @@ def main(
     torch.set_num_threads(threads)
     began = time.monotonic()
     (suite,) = names_in("--suite", suite, list(SUITES))
+    if seed is None:
+        seed = TUNING_SEED if sweep_ else REPORTING_SEED
     selection = Selection(
         SUITES[suite],
         names_in("--tasks", tasks, TASKS),

@@ -2,8 +2,17 @@
 
 from random import Random
 
-from jobs.evaluation.cases import draw_cases, draw_mixtures, mixed_scene
+from jobs.evaluation.cases import (
+    CONTENTS,
+    REPORTED_CONTENTS,
+    TUNING_CONTENTS,
+    draw_cases,
+    draw_mixtures,
+    mixed_scene,
+    scenes_of,
+)
 from muse.emotions import MIKELS
+from muse.mini.world.contents import PLACES, SUBJECTS
 from muse.mini.world.factors import MOODS
 
 
@@ -30,3 +39,21 @@ def test_every_pair_of_emotions_comes_before_any_comes_twice():
     pairs = [(case.emotion, case.second) for case in draw_mixtures(40, 1)]
     assert len({*pairs[:28]}) == 28
     assert len({*pairs}) == 28
+
+
+def test_settings_are_chosen_on_contents_that_no_figure_is_of():
+    assert not TUNING_CONTENTS & REPORTED_CONTENTS
+    assert TUNING_CONTENTS | REPORTED_CONTENTS == CONTENTS
+    for contents in (TUNING_CONTENTS, REPORTED_CONTENTS):
+        assert {place for place, _ in contents} == set(PLACES)
+        assert {subject for _, subject in contents} == set(SUBJECTS)
+    for case in draw_cases(8, 3, False, TUNING_CONTENTS):
+        assert (case.place, case.subject) in TUNING_CONTENTS
+
+
+def test_every_case_has_a_scene_and_a_mixture_one_of_both_emotions():
+    for cases in (draw_cases(2, 3, editing=False), draw_mixtures(2, 3)):
+        scenes = scenes_of(cases)
+        assert scenes.shape == (2, 3, 64, 64)
+        assert scenes.min() >= 0
+        assert scenes.max() <= 1
