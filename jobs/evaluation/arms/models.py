@@ -151,10 +151,15 @@ def noised_sources(
 
 def finished(models: Models, latents: Tensor, traces: Sequence[Trace]) -> list[Sample]:
     """Samples of clean latents (b, c, h, w) with their traces."""
-    pixels = (models.backbone.codec.decode(latents).clamp(0, 1) * 255).round().to(torch.uint8)
+    return samples_of(models.backbone.codec.decode(latents), traces)
+
+
+def samples_of(pixels: Tensor, traces: Sequence[Trace]) -> list[Sample]:
+    """Samples of pixels (b, 3, h, w), about [0, 1], with their traces."""
+    levels = (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
     return [
         Sample(image.permute(1, 2, 0).contiguous(), trace)
-        for image, trace in zip(pixels, traces, strict=True)
+        for image, trace in zip(levels, traces, strict=True)
     ]
 
 

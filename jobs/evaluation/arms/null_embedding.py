@@ -100,7 +100,7 @@ class NullEmbedding:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Of `rows` (r,): the loss, its gradient, the guided output, and who needs no update."""
         backbone, some = self.models.backbone, [self.cases[row] for row in rows.tolist()]
-        part = replace(state.rows(rows))
+        part = state.rows(rows)
         with torch.enable_grad():
             leaf = self.embedding.tokens[rows].detach().requires_grad_(True)
             negative = replace(self.unconditional.rows(rows), context=leaf)

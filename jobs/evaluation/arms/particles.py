@@ -13,10 +13,10 @@ from jobs.evaluation.arms.models import (
     ddim_schedule,
     embed,
     embed_negative,
-    finished,
     named,
     noise_of,
     noised_sources,
+    samples_of,
     weights_of,
 )
 from jobs.evaluation.cases import Case
@@ -150,12 +150,13 @@ def feynman_kac(models: Models, method: Method, cases: Sequence[Case], count: in
     )
     steps = range(state.step + 1, len(state.schedule) + 1)
     latents = denoise(state, predict, particles.on_step)
-    rewards = particles.reward(models.backbone.codec.decode(latents)).view(-1, count)
+    pixels = models.backbone.codec.decode(latents)
+    rewards = particles.reward(pixels).view(-1, count)
     best = torch.arange(len(cases)) * count + rewards.argmax(1)
     # The final choice evaluates the guide once more for each particle.
     evaluations = 1 + len({*resampled_steps(len(state.schedule))} & {*steps}) * (count > 1)
     traces = [Trace(nfe=2 * len(steps) * count, guide_forwards=evaluations * count) for _ in cases]
-    return finished(models, latents[best], traces)
+    return samples_of(pixels[best], traces)
 
 
 def _particle(case: Case, number: int) -> Case:
