@@ -46,6 +46,7 @@ class NullEmbedding:
         inherent: (b, 8), mask of the emotions that the contents evoke by themselves. If it is None,
             it is read off at the first prediction.
         traces: of each row.
+        best: the embeddings (b, length, d) of the lowest loss at the last step that updated them.
     """
 
     models: Models
@@ -59,7 +60,11 @@ class NullEmbedding:
     text_features: Tensor
     source_features: Tensor
     inherent: Tensor | None
-    traces: list[Trace] = field(default_factory=list)
+    traces: list[Trace]
+    best: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.best = self.embedding.tokens.clone()
 
     def predict(self, state: DenoisingState) -> Tensor:
         """The output of classifier-free guidance with the embedding of the lowest loss."""
@@ -68,7 +73,7 @@ class NullEmbedding:
             trace.nfe += 1
         if state.step < self.method.guidance_end * len(state.schedule):
             return self._optimize(state, conditional)
-        negative = replace(self.unconditional, context=self.embedding.tokens)
+        negative = replace(self.unconditional, context=self.best)
         unconditional = self._evaluate(state, torch.arange(len(self.cases)), negative)
         for trace in self.traces:
             trace.nfe += 1
@@ -81,18 +86,16 @@ class NullEmbedding:
         """Update until the guide is confident; the guided outputs of the lowest losses."""
         rows, output = torch.arange(len(self.cases)), torch.zeros_like(conditional)
         lowest = torch.full((len(self.cases),), torch.inf)
-        best = self.embedding.tokens.clone()
         for _ in range(self.method.max_updates_per_step * len(self.cases[0].target.members)):
             loss, gradient, guided, done = self._gradient(state, rows, conditional[rows])
             better = loss < lowest[rows]
             lowest[rows[better]] = loss[better]
             output[rows[better]] = guided[better]
-            best[rows[better]] = self.embedding.tokens[rows[better]]
+            self.best[rows[better]] = self.embedding.tokens[rows[better]]
             self.embedding.update(rows[~done], gradient[~done], self.learning_rate)
             rows = rows[~done]
             if len(rows) == 0:
                 break
-        self.embedding.tokens = best
         return output
 
     def _gradient(
