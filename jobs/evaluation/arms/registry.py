@@ -3,8 +3,8 @@
 - `plain`: the prompt with the content alone. Editing: inverted, and denoised again.
 - `words`: the prompt names the emotion, at several scales of guidance, since "simply increasing"
   them competes with most methods (arXiv 2602.22570). Editing: from the DDIM inversion.
-- `cues`: the prompt is rewritten with the light and the sky that the emotion has most often,
-  whatever the content, as a prompt writer would do.
+- `cues`: the prompt is rewritten with the light that the emotion has most often, whatever the
+  content, or with light and sky. Whoever writes so knows what this world's emotions look like.
 - `direction`, `sdedit`: `jobs.evaluation.arms.directions`.
 - `best-of-n`: `jobs.evaluation.arms.best_of`; draws by words, for edits by SDEdit, since an
   inversion has no noise to draw again.
@@ -112,13 +112,14 @@ def by_engine(words: Callable[[Case], str], **changes: Any) -> Arm:
     return Arm(make, changes=changes)
 
 
-def cued(case: Case) -> str:
-    """The prompt with the most probable light and sky of each emotion of the target."""
+def cued(case: Case, sky: bool = False) -> str:
+    """The prompt with the most probable light, and sky, of each emotion of the target."""
     parts = [case.prompt]
     for emotion in case.target.members:
         mood = MOODS[emotion]
         parts.append(LIGHTS[max(mood.lights, key=mood.lights.__getitem__)].words)
-        parts.append(SKIES[max(mood.skies, key=mood.skies.__getitem__)])
+        if sky:
+            parts.append(SKIES[max(mood.skies, key=mood.skies.__getitem__)])
     return ", ".join(dict.fromkeys(parts))
 
 
@@ -166,6 +167,10 @@ def _null() -> dict[str, Arm]:
 def families() -> dict[str, Family]:
     """Every arm but the ablations, by name. They are new each time: some keep what they made."""
     strengths = {f"{s:g}": Arm(partial(sdedit, strength=s)) for s in STRENGTHS}
+    cues = {
+        "light": by_engine(cued, **PLAIN),
+        "light and sky": by_engine(partial(cued, sky=True), **PLAIN),
+    }
     # Neither has a content term.
     plain_loss = {"content_weight": 0.0}
     particles = {str(k): Arm(partial(feynman_kac, count=k), k, plain_loss) for k in PARTICLES}
@@ -173,7 +178,7 @@ def families() -> dict[str, Family]:
     return {
         "plain": Family.of(by_engine(plain, **PLAIN)),
         "words": Family({f"x{factor:g}": words(factor) for factor in SCALES}, "x1"),
-        "cues": Family.of(by_engine(cued, **PLAIN)),
+        "cues": Family(cues, "light"),
         "oracle": Family.of(by_engine(lambda case: case.oracle, **PLAIN)),
         "muse": Family({n: by_engine(plain, **change) for n, change in MUSE.items()}, "as given"),
         "direction": Family(_directions(), "8"),

@@ -10,7 +10,8 @@ from jobs.evaluation.measures.results import ArmResult, subsets
 
 TOLERANCE = 1.2
 """A rival may cost a fifth more than `muse`: whole draws and whole forwards seldom fit a budget."""
-NO_RIVALS = ("muse", "plain", "oracle")
+NO_RIVALS = ("muse", "plain", "cues", "oracle")
+"""`cues` and `oracle` are told what the world's emotions look like, which no other arm is."""
 
 
 def best_at_cost(

@@ -68,11 +68,12 @@ def test_words_ask_at_multiples_of_the_guidance_scale(cases):
 
 def test_cues_are_a_light_and_a_sky_whatever_the_content(cases):
     (one, other), (mixture,) = cases, draw_mixtures(1, 3)
-    assert cued(one).startswith(f"{one.prompt}, ")
-    assert one.emotion not in cued(one)
-    cues = cued(one).removeprefix(one.prompt)
-    assert cued(_of(other, one.emotion)) == other.prompt + cues
-    assert cued(mixture).count(",") == 4
+    light = cued(one).removeprefix(one.prompt)
+    assert light.count(",") == 1
+    assert one.emotion not in light
+    assert cued(_of(other, one.emotion)) == other.prompt + light
+    assert cued(one, sky=True).startswith(cued(one) + ", ")
+    assert cued(mixture, sky=True).count(",") == 4
 
 
 def _of(case, emotion):
