@@ -55,6 +55,7 @@ BATCH = 16
 SCALES = (1.0, 1.5, 2.0, 3.0)
 """Factors of the guidance scale under which `words` asks."""
 DIRECTIONS = (4.0, 8.0, 16.0, 28.0)
+"""Strengths; where captions are right about contents the strongest of them is best."""
 STARTS = (0.2, 0.4)
 """Share of the steps before the direction, tried at a medium strength."""
 DRAWS = (1, 2, 4, 8, 16, 32)
@@ -181,7 +182,7 @@ def families() -> dict[str, Family]:
         "cues": Family(cues, "light"),
         "oracle": Family.of(by_engine(lambda case: case.oracle, **PLAIN)),
         "muse": Family({n: by_engine(plain, **change) for n, change in MUSE.items()}, "as given"),
-        "direction": Family(_directions(), "8"),
+        "direction": Family(_directions(), f"{DIRECTIONS[-1]:g}"),
         "best-of-n": Family(_draws(), "2"),
         "fk": Family(particles, "4"),
         "null": Family(_null(), "plain, rate 0.3"),

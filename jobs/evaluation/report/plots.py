@@ -58,9 +58,10 @@ def by_cost(report: Mapping[str, Any], file: Path) -> None:
     lines = {}
     for panel, task in zip(panels[0], tasks, strict=True):
         for number, (arm, settings) in enumerate(arms.items()):
+            found = [figures[task] for figures in settings.values() if task in figures]
             # Without settings that were compared, the figure that is reported.
-            found = [tasks[task] for tasks in settings.values() if task in tasks]
-            found = found or [report["arms"][arm][task]] * (task in report["arms"][arm])
+            if not found and task in report["arms"].get(arm, {}):
+                found = [report["arms"][arm][task]]
             if not found:
                 continue
             found.sort(key=lambda figures: figures["cost"]["mean"])

@@ -13,7 +13,8 @@ def test_each_plot_is_a_picture(tmp_path):
     curve = {"prompt": "a dog", "emotion": "awe", "similarity": [0.1, 0.2, 0.3], "start": 1}
     both = {"generation": GENERATION, "editing": editing}
     settings = {"muse": {"as given": both, "content": both}}
-    report = {"arms": {"muse": both}, "settings": settings, "curves": [curve]}
+    arms = {"muse": both, "sdedit": {"editing": editing}}
+    report = {"arms": arms, "settings": settings, "curves": [curve]}
     draw_plots(report, tmp_path / "report")
     names = {path.name for path in tmp_path.iterdir()}
     plots = ("right", "cost", "content", "ssim", "curves")
