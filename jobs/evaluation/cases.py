@@ -114,14 +114,15 @@ def sources_of(cases: Sequence[Case]) -> Tensor:
 
 
 def scenes_of(cases: Sequence[Case]) -> Tensor:
-    """Rendered scenes of the cases' contents and targets: (b, 3, h, w) in [0, 1]."""
-    if cases[0].second:
-        return mixed_scenes(cases, cases[0].seed)
-    images = []
-    for case in cases:
-        scene = sample_scene(Random(case.seed), case.place, case.subject, case.emotion)
-        images.append(to_tensor(render(scene)))
-    return torch.stack(images)
+    """Rendered scenes of the cases' targets, with contents of their own: (b, 3, h, w) in [0, 1]."""
+    rng, scenes = Random(cases[0].seed), list[Scene]()
+    for case, other in zip(cases, draw_cases(len(cases), cases[0].seed, False), strict=True):
+        content = other.place, other.subject
+        if case.second:
+            scenes.append(mixed_scene(rng, *content, (case.emotion, case.second)))
+        else:
+            scenes.append(sample_scene(rng, *content, case.emotion))
+    return torch.stack([to_tensor(render(scene)) for scene in scenes])
 
 
 def draw_mixtures(count: int, seed: int, contents: Contents = CONTENTS) -> list[Case]:

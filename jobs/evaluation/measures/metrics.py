@@ -145,9 +145,10 @@ class Examiners:
 
     @torch.inference_mode()
     def distance(self, pixels: Tensor, cases: Sequence[Case]) -> dict[str, Any] | None:
-        """KID of the images against rendered scenes of their contents and targets, in thousandths.
+        """KID of the images against as many rendered scenes of their targets, in thousandths.
 
-        None of a single image.
+        The scenes have contents of their own: images and scenes in pairs of one content would be
+        closer than two sets. None of a single image.
         """
         if len(cases) < 2:
             return None

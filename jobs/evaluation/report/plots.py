@@ -15,6 +15,9 @@ import numpy as np
 
 from jobs.evaluation.report.tables import TASKS
 
+TICKS = (40, 80, 160, 320, 640, 1280)
+"""Costs that are marked on a logarithmic axis."""
+
 
 def scatter(report: Mapping[str, Any], across: str, label: str, file: Path) -> None:
     """Success by the examiner against another metric: a point an arm, a panel a task."""
@@ -51,7 +54,8 @@ def scatter(report: Mapping[str, Any], across: str, label: str, file: Path) -> N
 
 def by_cost(report: Mapping[str, Any], file: Path) -> None:
     """`right` against cost: a line through the settings of an arm, a panel a task."""
-    arms = {**{arm: {} for arm in report["arms"]}, **report["settings"]}
+    reported = [arm for arm in report["arms"] if not arm.startswith("muse-")]
+    arms = {**{arm: {} for arm in reported}, **report["settings"]}
     tasks = [task for task in TASKS if any(task in found for found in report["arms"].values())]
     size = (4.5 * len(tasks) + 1.8, 4.4)
     figure, panels = plt.subplots(1, len(tasks), figsize=size, squeeze=False, layout="constrained")
@@ -75,6 +79,8 @@ def by_cost(report: Mapping[str, Any], file: Path) -> None:
                 linewidth=2.5 if arm == "muse" else 1,
             )
         panel.set(title=task, xlabel="cost, in U-Net forwards", xscale="log", ylim=(-0.03, 1.03))
+        panel.set_xticks(TICKS, [str(tick) for tick in TICKS])
+        panel.set_xticks([], minor=True)
         panel.set(ylabel="right: emotion and content together")
     figure.legend(lines.values(), lines, loc="outside right upper", fontsize=8)
     figure.savefig(file, dpi=110)
