@@ -48,9 +48,9 @@ class Trace:
         similarity: image-text similarity in [-1, 1] at each step until guidance started.
         start_step: the step at which guidance started, None if it never did.
         inherent: the emotion that the content evoked by itself at the start, None before it.
-        loss, confidence: of each evaluation by the guide, its loss and its confidence in the target
-            in [0, 1]. An evaluation without gradient that is not confident is repeated with one,
-            and only the second is listed.
+        loss, confidence: of each evaluation by the guide, its loss (with the content term, if there
+            is one) and its confidence in the target in [0, 1]. An evaluation without gradient that
+            is not confident is repeated with one, and only the second is listed.
         guide_gradients: evaluations by the guide with a gradient.
         guide_forwards: evaluations by the guide without one.
         updates: updates of the tokens.

@@ -26,7 +26,7 @@ class Setup:
     Attributes:
         backbone: the diffusion model.
         guide: the classifier that the loss is computed with.
-        clip: image-text similarity, for the timing.
+        clip: image-text similarity, for the timing and the content term.
         method: the parameters.
         timing: the policy for the start of guidance; None for plain sampling.
         schedule: the denoising steps.
