@@ -1,5 +1,7 @@
 """Costs are counted from the calls that the engine makes."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -89,9 +91,12 @@ def test_costs_are_the_operations_that_torch_counts(arm, task, margin, models, c
     method = SHORT.replace(steps=4)
     predict = models.backbone.predict
     # Torch's counter cannot follow a gradient to what a module was given itself.
-    monkeypatch.setattr(
-        models.backbone, "predict", lambda latents, *rest: predict(latents.clone(), *rest)
-    )
+
+    def cloned(latents, timesteps, prompts):
+        prompts = replace(prompts, context=prompts.context.clone())
+        return predict(latents.clone(), timesteps, prompts)
+
+    monkeypatch.setattr(models.backbone, "predict", cloned)
     some, made, tried = draw_cases(2, 3, task == "editing")[:1], [], _arm(arm)
     counted = gflop(lambda: made.extend(tried(models, method, some))) / costs.forward
     spent = costs.of_all(made, method.replace(**tried.changes), task == "editing", tried.images)
