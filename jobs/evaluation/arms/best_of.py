@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from jobs.evaluation.arms.models import Make, Models, pixels_of, verdicts
 from jobs.evaluation.cases import Case
+from muse.classifiers.clip import similarity
 from muse.method import Method
 from muse.request import Sample
 from pipeline.planning.plan import derive_seed
@@ -16,10 +17,11 @@ Key = tuple[int, str, str, bool]
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw of a case, and the judge's confidence in it."""
+    """One draw of a case, the judge's confidence in it, and its similarity to the plain prompt."""
 
     sample: Sample
     confidence: float
+    similarity: float
 
 
 @dataclass
@@ -38,12 +40,22 @@ class BestOfN:
     kept: dict[Key, list[Draw]] = field(default_factory=dict)
 
     def make(
-        self, models: Models, method: Method, cases: Sequence[Case], draws: int
+        self,
+        models: Models,
+        method: Method,
+        cases: Sequence[Case],
+        draws: int,
+        keep_content: bool = False,
     ) -> list[Sample]:
         """Of `draws` samples of each case the one of whose target the judge is most confident.
 
         Its trace has the network evaluations of all draws. There is nothing else to add up, since
         none of them evaluates the guide.
+
+        Args:
+            keep_content: choose among the draws whose similarity to the plain prompt is
+                `method.content_similarity` at least, as a run with that filter does; among all
+                where there is none.
         """
         keys = [_key(case) for case in cases]
         while missing := [case for case in cases if len(self.kept.get(_key(case), [])) < draws]:
@@ -51,7 +63,9 @@ class BestOfN:
         samples = []
         for key in keys:
             drawn = self.kept[key][:draws]
-            best = max(drawn, key=lambda draw: draw.confidence).sample
+            level = method.content_similarity if keep_content else -1.0
+            kept = [draw for draw in drawn if draw.similarity >= level]
+            best = max(kept or drawn, key=lambda draw: draw.confidence).sample
             nfe = sum(draw.sample.trace.nfe for draw in drawn)
             samples.append(replace(best, trace=replace(best.trace, nfe=nfe)))
         return samples
@@ -66,9 +80,11 @@ class BestOfN:
             seed = derive_seed(case.seed, "best-of-n", number) if number else case.seed
             redrawn.append(replace(case, seed=seed))
         samples = arm(models, method, redrawn)
-        confidence = verdicts(models, cases, pixels_of(samples)).tolist()
-        for case, sample, value in zip(cases, samples, confidence, strict=True):
-            self.kept.setdefault(_key(case), []).append(Draw(sample, value))
+        pixels, texts = pixels_of(samples), models.clip.text([case.prompt for case in cases])
+        similarities = similarity(models.clip.image(pixels), texts).tolist()
+        scores = verdicts(models, cases, pixels).tolist(), similarities
+        for case, sample, *values in zip(cases, samples, *scores, strict=True):
+            self.kept.setdefault(_key(case), []).append(Draw(sample, *values))
 
 
 def _key(case: Case) -> Key:

@@ -60,7 +60,9 @@ STARTS = (0.2, 0.4)
 """Share of the steps before the direction, tried at a medium strength."""
 DRAWS = (1, 2, 4, 8, 16, 32)
 PARTICLES = (2, 4, 8, 16)
-NULL_RATES = (0.1, 0.3, 1.0)
+DRAWS_FOR_CONTENT = (8, 32)
+"""Numbers of draws that are also chosen by content."""
+NULL_RATES = (0.1, 0.3)
 SIZES = (0.05, LATENT_SIZE, 0.2, 0.4)
 STRENGTHS = (0.3, 0.5, 0.7, 0.9)
 
@@ -151,7 +153,11 @@ def _draws() -> dict[str, Arm]:
     # All numbers of draws share theirs, so that the evaluation makes each draw once.
     strongest: Make = partial(sdedit, strength=STRENGTHS[-1])
     drawn = BestOfN(words(1.0), strongest)
-    return {str(count): Arm(partial(drawn.make, draws=count), count) for count in DRAWS}
+    settings = {str(count): Arm(partial(drawn.make, draws=count), count) for count in DRAWS}
+    for count in DRAWS_FOR_CONTENT:
+        make = partial(drawn.make, draws=count, keep_content=True)
+        settings[f"{count}, content"] = Arm(make, count)
+    return settings
 
 
 def _null() -> dict[str, Arm]:
@@ -160,8 +166,11 @@ def _null() -> dict[str, Arm]:
         for rate in NULL_RATES:
             make = partial(null_embedding, prompt=prompt, learning_rate=rate)
             settings[f"{name}, rate {rate:g}"] = Arm(make)
-        kept = partial(null_embedding, prompt=prompt, learning_rate=NULL_RATES[1])
-        settings[f"{name}, content"] = Arm(kept, changes=MUSE["content"])
+        slow, fast = (
+            partial(null_embedding, prompt=prompt, learning_rate=rate) for rate in NULL_RATES
+        )
+        settings[f"{name}, 10 updates"] = Arm(slow, changes={"max_updates_per_step": 10})
+        settings[f"{name}, content"] = Arm(fast, changes=MUSE["content"])
     return settings
 
 
@@ -185,7 +194,7 @@ def families() -> dict[str, Family]:
         "direction": Family(_directions(), f"{DIRECTIONS[-1]:g}"),
         "best-of-n": Family(_draws(), "2"),
         "fk": Family(particles, "4"),
-        "null": Family(_null(), "plain, rate 0.3"),
+        "null": Family(_null(), "named, rate 0.3"),
         "latent": Family(sizes, f"{LATENT_SIZE:g}"),
         "sdedit": Family(strengths, f"{STRENGTHS[-1]:g}", edits_alone=True),
     }

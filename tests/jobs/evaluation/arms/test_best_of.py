@@ -36,6 +36,19 @@ class Judge:
         return Probabilities.from_softmax(probs.log())
 
 
+class Clip:
+    """Finds the content in the first draws alone."""
+
+    def __init__(self):
+        self.cosines = iter([0.9, 0.1])
+
+    def text(self, prompts):
+        return torch.ones(len(prompts), 1)
+
+    def image(self, pixels):
+        return torch.full((len(pixels), 1), next(self.cosines))
+
+
 def _drawing(seeds):
     """Draws whose pixels are their number."""
 
@@ -51,7 +64,7 @@ def _drawing(seeds):
 def test_the_best_draw_of_each_case_is_kept_and_all_are_paid(cases):
     seeds = []
     best = BestOfN(_drawing(seeds), None)
-    models = Models(None, None, Judge(cases), None)
+    models = Models(None, None, Judge(cases), Clip())
     samples = best.make(models, METHOD, cases, 2)
     assert [int(sample.pixels[0, 0, 0]) for sample in samples] == [2, 1]
     assert [sample.trace.nfe for sample in samples] == [10, 10]
@@ -62,7 +75,7 @@ def test_the_best_draw_of_each_case_is_kept_and_all_are_paid(cases):
 def test_fewer_draws_are_the_first_of_more(cases):
     seeds = []
     best = BestOfN(_drawing(seeds), None)
-    models = Models(None, None, Judge(cases), None)
+    models = Models(None, None, Judge(cases), Clip())
     best.make(models, METHOD, cases, 2)
     one = best.make(models, METHOD, cases, 1)
     assert [int(sample.pixels[0, 0, 0]) for sample in one] == [1, 1]
@@ -74,4 +87,15 @@ def test_edits_are_drawn_by_another_arm(cases):
     seeds = []
     edits = [replace(case, source=torch.zeros(3, 64, 64)) for case in cases]
     best = BestOfN(None, _drawing(seeds))
-    assert len(best.make(Models(None, None, Judge(cases), None), METHOD, edits, 1)) == 2
+    assert len(best.make(Models(None, None, Judge(cases), Clip()), METHOD, edits, 1)) == 2
+
+
+def test_a_draw_that_lost_its_content_is_passed_over(cases):
+    """The judge prefers the second draw of the first case."""
+    best = BestOfN(_drawing([]), None)
+    models = Models(None, None, Judge(cases), Clip())
+    chosen = best.make(models, METHOD, cases, 2, keep_content=True)
+    assert [int(sample.pixels[0, 0, 0]) for sample in chosen] == [1, 1]
+    never = METHOD.replace(content_similarity=1.0)
+    chosen = best.make(models, never, cases, 2, keep_content=True)
+    assert [int(sample.pixels[0, 0, 0]) for sample in chosen] == [2, 1], "none has kept it"
