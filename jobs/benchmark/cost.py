@@ -52,11 +52,18 @@ class Costs:
 
     @property
     def guide_gradient(self) -> float:
-        """One evaluation of the guide with its gradient."""
-        forward = self.forward + self.draft + self.guide + self.text
-        return forward + self.backward + self.draft_back + self.guide_back + self.text_back
+        """One evaluation of the guide with its gradient, without the text encoders."""
+        forward = self.forward + self.draft + self.guide
+        return forward + self.backward + self.draft_back + self.guide_back
 
-    def of(self, trace: Trace, method: Method, edited: bool = False, images: int = 1) -> float:
+    def of(
+        self,
+        trace: Trace,
+        method: Method,
+        edited: bool = False,
+        images: int = 1,
+        tokens: bool = True,
+    ) -> float:
         """The cost of a sample from prompt and source to image, in forwards of the network.
 
         Left out is the scoring of the image: the judge costs 0.05 forwards on the embedded model.
@@ -66,6 +73,7 @@ class Costs:
         Args:
             edited: whether it has a source image.
             images: the images made under this trace, if it is a sum of several.
+            tokens: whether each evaluation by the guide has tokens of its own to encode.
         """
         checks, plain = len(trace.similarity), trace.nfe - 2 * trace.guide_gradients
         timing = timing_of(method)
@@ -73,7 +81,10 @@ class Costs:
         drafts = 2 if timing is not None and timing.unconditional else 1
         timed = checks * (drafts * self.draft + self.guide + self.clip_image)
         guided = trace.guide_gradients * self.guide_gradient
-        guided += trace.guide_forwards * (self.draft + self.guide + self.text)
+        guided += trace.guide_forwards * (self.draft + self.guide)
+        if tokens:
+            guided += trace.guide_gradients * (self.text + self.text_back)
+            guided += trace.guide_forwards * self.text
         # The content term compares what the guide sees, and before it the source image.
         if method.content_weight and timing is not None:
             seen = trace.guide_gradients + trace.guide_forwards + edited
@@ -83,10 +94,15 @@ class Costs:
         return (steps + timed + guided + images * (start + self.decode)) / self.forward
 
     def of_all(
-        self, samples: Sequence[Sample], method: Method, edited: bool = False, images: int = 1
+        self,
+        samples: Sequence[Sample],
+        method: Method,
+        edited: bool = False,
+        images: int = 1,
+        tokens: bool = True,
     ) -> list[float]:
         """`of` every sample."""
-        return [self.of(sample.trace, method, edited, images) for sample in samples]
+        return [self.of(sample.trace, method, edited, images, tokens) for sample in samples]
 
 
 def steps_without_guide(trace: Trace, method: Method) -> int:

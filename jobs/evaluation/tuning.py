@@ -36,7 +36,7 @@ class Bench:
         """Make cases of one task with an arm, and measure them."""
         run = in_batches(arm, self.models, self.method, cases)
         method, is_editing = self.method.replace(**arm.changes), cases[0].source is not None
-        spent = self.costs.of_all(run[1], method, is_editing, arm.images)
+        spent = self.costs.of_all(run[1], method, is_editing, arm.images, arm.tokens)
         return measure(self.examiners, cases, run, spent)
 
 

@@ -57,11 +57,13 @@ class Arm:
         make: makes cases of one task, all at once.
         images: decoded for each case, the one that is kept among them.
         changes: of the method with which `make` works, as its costs are counted by it.
+        tokens: whether each evaluation by the guide has tokens of its own, as those of the engine.
     """
 
     make: Make
     images: int = 1
     changes: Mapping[str, Any] = field(default_factory=dict)
+    tokens: bool = True
 
     def __call__(self, models: Models, method: Method, cases: Sequence[Case]) -> list[Sample]:
         return self.make(models, method.replace(**self.changes), cases)

@@ -165,12 +165,12 @@ def _null() -> dict[str, Arm]:
     for name, prompt in (("plain", plain), ("named", named)):
         for rate in NULL_RATES:
             make = partial(null_embedding, prompt=prompt, learning_rate=rate)
-            settings[f"{name}, rate {rate:g}"] = Arm(make)
+            settings[f"{name}, rate {rate:g}"] = Arm(make, tokens=False)
         slow, fast = (
             partial(null_embedding, prompt=prompt, learning_rate=rate) for rate in NULL_RATES
         )
-        settings[f"{name}, 10 updates"] = Arm(slow, changes={"max_updates_per_step": 10})
-        settings[f"{name}, content"] = Arm(fast, changes=MUSE["content"])
+        settings[f"{name}, 10 updates"] = Arm(slow, 1, {"max_updates_per_step": 10}, False)
+        settings[f"{name}, content"] = Arm(fast, 1, MUSE["content"], False)
     return settings
 
 
@@ -183,8 +183,10 @@ def families() -> dict[str, Family]:
     }
     # Neither has a content term.
     plain_loss = {"content_weight": 0.0}
-    particles = {str(k): Arm(partial(feynman_kac, count=k), k, plain_loss) for k in PARTICLES}
-    sizes = {f"{s:g}": Arm(partial(latent, size=s), changes=plain_loss) for s in SIZES}
+    particles = {
+        str(k): Arm(partial(feynman_kac, count=k), k, plain_loss, False) for k in PARTICLES
+    }
+    sizes = {f"{s:g}": Arm(partial(latent, size=s), 1, plain_loss, False) for s in SIZES}
     return {
         "plain": Family.of(by_engine(plain, **PLAIN)),
         "words": Family({f"x{factor:g}": words(factor) for factor in SCALES}, "x1"),

@@ -99,7 +99,8 @@ def test_costs_are_the_operations_that_torch_counts(arm, task, margin, models, c
     monkeypatch.setattr(models.backbone, "predict", cloned)
     some, made, tried = draw_cases(2, 3, task == "editing")[:1], [], _arm(arm)
     counted = gflop(lambda: made.extend(tried(models, method, some))) / costs.forward
-    spent = costs.of_all(made, method.replace(**tried.changes), task == "editing", tried.images)
+    changed, is_editing = method.replace(**tried.changes), task == "editing"
+    spent = costs.of_all(made, changed, is_editing, tried.images, tried.tokens)
     assert spent == [pytest.approx(counted, rel=margin)]
 
 

@@ -42,7 +42,7 @@ class Examiners:
 class Costs:
     """A cost is the number of steps, once for each image."""
 
-    def of_all(self, samples, method, editing, images):
+    def of_all(self, samples, method, editing, images, tokens):
         return [float(method.steps * images)] * len(samples)
 
 
