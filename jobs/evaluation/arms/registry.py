@@ -186,7 +186,7 @@ def families() -> dict[str, Family]:
     particles = {
         str(k): Arm(partial(feynman_kac, count=k), k, plain_loss, False) for k in PARTICLES
     }
-    sizes = {f"{s:g}": Arm(partial(latent, size=s), 1, plain_loss, False) for s in SIZES}
+    sizes = {f"{s:g}": Arm(partial(latent, size=s), changes=plain_loss) for s in SIZES}
     return {
         "plain": Family.of(by_engine(plain, **PLAIN)),
         "words": Family({f"x{factor:g}": words(factor) for factor in SCALES}, "x1"),
