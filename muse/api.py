@@ -26,6 +26,9 @@ from muse.classifiers import EmotionClassifier, load_classifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import load_backbone
 from muse.diffusion.backbones.base import Backbone, move
+from muse.diffusion.devices import AUTO, dtype_name
+from muse.diffusion.live_memory import bytes_of
+from muse.diffusion.memory import ENOUGH_ROWS, Room, device_bytes, fit
 from muse.emotions import MIKELS, Taxonomy
 from muse.emotions.probabilities import Probabilities
 from muse.engine import MuseEngine
@@ -101,6 +104,8 @@ class MusePipeline:
         slots: int = 0,
         taxonomy: Taxonomy = MIKELS,
         label_map: Mapping[str, str] | None = None,
+        dtype: str = AUTO,
+        memory: str = AUTO,
         **backbone: Any,
     ) -> MusePipeline:
         """Load from folders or hub ids (the diffusion model also from a single file).
@@ -114,7 +119,11 @@ class MusePipeline:
             taxonomy: the emotions that exist; see `muse.emotions.taxonomies`.
             label_map: what labels of the classifiers mean that the taxonomy does not name; ""
                 leaves one out.
-            backbone: further arguments of `muse.diffusion.backbones.load_backbone`, as `dtype`.
+            dtype: of the diffusion model's weights; by default bfloat16 on a GPU that computes in
+                it, else float32 (`muse.diffusion.devices.dtype_of`).
+            memory: how much the diffusion model may take: `high`, `medium`, `low`, or what the GPU
+                has room for (`muse.diffusion.memory`). The images are the same.
+            backbone: further arguments of `muse.diffusion.backbones.load_backbone`, as `lora`.
 
         Raises:
             ValueError: if the model is of no known family, a classifier has other labels, or
@@ -126,14 +135,21 @@ class MusePipeline:
             return load_classifier(path, taxonomy, label_map).to(place)
 
         judge = WEIGHTS / "judge" if judge == "embedded" else judge
-        return cls(
-            loaded("model", model, lambda path: load_backbone(path, place, **backbone)),
+        models = (
             loaded("guide", guide, classifier),
             loaded("clip", clip, ClipSimilarity.from_pretrained).to(place),
-            method,
-            slots,
             None if judge is None else loaded("judge", judge, classifier),
         )
+
+        def diffusion_model(path: str | Path) -> Backbone:
+            return load_backbone(path, "cpu", dtype_name(dtype, place), **backbone)
+
+        # On the host first: what goes to the device depends on the room that the others leave.
+        diffusion = loaded("model", model, diffusion_model)
+        beside = sum(bytes_of(other) for other in models if other is not None)
+        room = Room(memory, slots or ENOUGH_ROWS, device_bytes(place), beside, models[0])
+        fit(diffusion, torch.device(place), room)
+        return cls(diffusion, models[0], models[1], method, slots, models[2])
 
     @property
     def device(self) -> torch.device:

@@ -237,7 +237,7 @@ class BatchState:
         pictures: dict[int, Tensor] = {}
         for start in range(0, len(finished), DECODED_TOGETHER):
             rows = finished[start : start + DECODED_TOGETHER]
-            pixels = self.setup.backbone.codec.decode(self.latents[numbers_of(rows)])
+            pixels = self.setup.backbone.codec.decode_finished(self.latents[numbers_of(rows)])
             is_finite = torch.isfinite(pixels).flatten(1).all(1).cpu().tolist()
             pixels = self.composite(rows, pixels)
             levels = (pixels.clamp(0, 1) * 255).round().to(torch.uint8).cpu()

@@ -270,6 +270,7 @@ PLACEMENT = (
     "executor",
     "workers",
     "gpus_per_worker",
+    "memory",
     "gpu_hour_price",
     "max_gpu_hours",
     "max_cost",

@@ -59,6 +59,12 @@ class ModelSettings(Settings):
         description="Data type of the diffusion model's weights; `auto`: bfloat16 on a GPU that "
         "computes in it, else float32.",
     )
+    memory: Literal["auto", "high", "medium", "low"] = Field(
+        "auto",
+        description="Memory that the diffusion model may take. `medium` computes parts of it twice "
+        "instead of keeping them; `low` also keeps the T5 of Stable Diffusion 3 off the GPU while "
+        "no prompt is read; `auto`: what the GPU has room for. The images are the same.",
+    )
     vae: str = Field("", description="Another VAE: a folder or a hub id; empty for the model's.")
     tiny_vae: str = Field(
         "",

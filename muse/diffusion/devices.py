@@ -29,6 +29,11 @@ def dtype_of(name: str, device: str | torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
+def dtype_name(name: str, device: str | torch.device) -> str:
+    """As `dtype_of`, by its name."""
+    return str(dtype_of(name, device)).removeprefix("torch.")
+
+
 def _has_bfloat16(device: torch.device) -> bool:
     """Whether a device is a GPU that computes in bfloat16 itself, without emulation."""
     if device.type != "cuda" or not torch.cuda.is_available():

@@ -72,6 +72,8 @@ def print_trial(trial: Trial) -> None:
         f"{memory.peak / gib:.2f} of {memory.total / gib:.1f} GiB ({memory.device}), "
         f"{memory.models / gib:.2f} of it by the models"
     )
+    if trial.level:
+        facts["memory setting"] = f"{trial.level}, with weights in {trial.dtype}"
     facts["batch size that fits"] = f"{memory.fits:,} images, computed from this peak"
     print_facts("Measured", facts)
 

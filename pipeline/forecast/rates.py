@@ -19,6 +19,7 @@ RELEVANT = (
     "guide",
     "judge",
     "dtype",
+    "memory",
     "tiny_vae",
     "compile",
     "method",

@@ -44,6 +44,8 @@ class Trial:
         seconds: for one request, by task; under `both` where a batch had requests of both.
         start_seconds: to load the models.
         memory: of its largest batch.
+        level, dtype: how the worker placed the diffusion model (`muse.diffusion.memory`); empty
+            for the null engine.
         page: the report with the pictures.
     """
 
@@ -52,6 +54,8 @@ class Trial:
     start_seconds: float
     memory: MemoryUse
     page: Path
+    level: str = ""
+    dtype: str = ""
 
 
 def run_trial(
@@ -183,7 +187,8 @@ def _finished(folder: Path, memory: MemoryUse) -> Trial:
     write_report(corpus, str(folder / MANIFEST))
     figures = {"seconds": seconds, "start_seconds": ready["models"], "memory": memory.as_json()}
     write_json(folder / TRIAL_FILE, figures)
-    return Trial(rows, seconds, ready["models"], memory, corpus / REPORT_FILE)
+    placed = ready.get("memory", ""), ready.get("dtype", "")
+    return Trial(rows, seconds, ready["models"], memory, corpus / REPORT_FILE, *placed)
 
 
 def _seconds_by_task(

@@ -38,15 +38,19 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
     from muse.classifiers import load_classifier
     from muse.classifiers.clip import ClipSimilarity
     from muse.diffusion.backbones import load_backbone
+    from muse.diffusion.devices import dtype_name
+    from muse.diffusion.live_memory import bytes_of
+    from muse.diffusion.memory import Room, device_bytes, fit
     from muse.engine import MuseEngine
 
     torch.set_num_threads(config.threads)
     device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
     models = {role: on_this_node(role, model) for role, model in models.items()}
+    # On the host first: what goes to the device depends on the room that the others leave there.
     backbone = load_backbone(
         models["model"].path,
-        device,
-        config.dtype,
+        "cpu",
+        dtype_name(config.dtype, device),
         models["vae"].path if "vae" in models else None,
         [_lora(models[f"lora {number}"]) for number in range(len(config.lora))],
         models["tiny_vae"].path if "tiny_vae" in models else config.tiny_vae,
@@ -58,11 +62,16 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
         for role in CLASSIFIERS
     )
     clip = ClipSimilarity.from_pretrained(models["similarity"].path).to(device)
+    rows, beside = config.slots or config.batch_size, sum(map(bytes_of, (guide, judge, clip)))
+    total = device_bytes(device, config.gpus_per_worker)
+    room = Room(config.memory, rows, total, beside, guide, config.size)
+    level = fit(backbone, torch.device(device), room)
     engine, refining = (
         MuseEngine(backbone, guide, clip, method, config.slots)
         for method in (config.method, refined_method(config.method))
     )
-    return ScoringMuseEngine(engine, refining, guide, judge, clip, device, backbone.sizes)
+    parts = (engine, refining, guide, judge, clip)
+    return ScoringMuseEngine(*parts, device, backbone.sizes, level)
 
 
 def _lora(model: Model) -> str:

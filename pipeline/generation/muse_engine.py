@@ -43,6 +43,7 @@ class ScoringMuseEngine:
         guide, judge, clip: score what was made.
         device: of all of them.
         sizes: of the images that it makes.
+        memory: the level of `muse.diffusion.memory` under which the model works.
     """
 
     engine: MuseEngine
@@ -52,6 +53,13 @@ class ScoringMuseEngine:
     clip: ClipSimilarity
     device: str
     sizes: ModelSizes
+    memory: str = "high"
+
+    @property
+    def dtype(self) -> str:
+        """Of the weights of the diffusion model's network, by its name in torch."""
+        weight = next(self.engine.setup.backbone.network.parameters())
+        return str(weight.dtype).removeprefix("torch.")
 
     def draw(self, requests: Sequence[EngineInput]) -> list[EngineOutput]:
         """Make all requests as one batch, those that are refined as another, and score them."""

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.errors import RunStopped
 from pipeline.generation.load import import_libraries, load_engine
+from pipeline.generation.muse_engine import ScoringMuseEngine
 from pipeline.generation.results import Result
 from pipeline.generation.samples import BatchMaker
 from pipeline.generation.scores import load_scores
@@ -67,12 +69,16 @@ class Ready:
     Attributes:
         imports, models: seconds that the libraries and the models themselves took to load.
         device: name of the GPU that the models are on, or `cpu`.
+        memory: the level of `muse.diffusion.memory` that was chosen; empty for the null engine.
+        dtype: of the diffusion model's weights, likewise.
     """
 
     pid: int
     imports: float
     models: float
     device: str = "cpu"
+    memory: str = ""
+    dtype: str = ""
 
 
 def _device(on_gpu: bool) -> str:
@@ -92,7 +98,19 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
-def make_robustly(maker: BatchMaker, batch: Batch, piece: int = 0) -> tuple[list[Result], int]:
+Kind = tuple[int, frozenset[tuple[Size | None, bool]]]
+"""What the memory of a batch depends on: how many requests it has, of which sizes, and whether they
+generate or edit."""
+
+
+def _kind_of(batch: Batch) -> Kind:
+    sizes = frozenset((request.size, request.image is not None) for request in batch.requests)
+    return len(batch.requests), sizes
+
+
+def make_robustly(
+    maker: BatchMaker, batch: Batch, piece: int = 0, fitting: dict[Kind, int] | None = None
+) -> tuple[list[Result], int]:
     """Make a batch, in pieces of at most `piece` requests (0: at once), in its order.
 
     Out of memory, it is made again in pieces of half the size. Which size fits depends only on the
@@ -100,14 +118,21 @@ def make_robustly(maker: BatchMaker, batch: Batch, piece: int = 0) -> tuple[list
     way. If a piece raises anything else, its requests are made one by one, so that only those fail
     that raise by themselves.
 
+    Args:
+        fitting: by the kind of a batch, the size of the pieces that fitted an earlier one; updated.
+            A batch begins there instead of meeting the same shortage again, and is split as it
+            would have been.
+
     Returns:
         The results, and the size of the pieces; 0 if the batch was made at once.
     """
-    size = min(piece or len(batch.requests), len(batch.requests))
+    fitting, total = {} if fitting is None else fitting, len(batch.requests)
+    kind = _kind_of(batch)
+    size = min(piece or total, total, fitting.get(kind, total))
     # Not within an `except` clause: an exception that is being handled keeps its frames' memory.
     while (results := _in_pieces(maker, batch, size)) is None:
         _free_memory()
-        size = -(-size // 2)
+        fitting[kind] = size = -(-size // 2)
     return results, size if size < len(batch.requests) else 0
 
 
@@ -152,12 +177,16 @@ def _free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def make_task(maker: BatchMaker, task: Task) -> tuple[list[Result], int]:
+def make_task(
+    maker: BatchMaker, task: Task, fitting: dict[Kind, int] | None = None
+) -> tuple[list[Result], int]:
     """The results of a task in the order of its batch, and the pieces (see `make_robustly`)."""
     wanted = set(task.keys)
     live = tuple(request for request in task.batch.requests if request.key in wanted)
     made, piece = (
-        make_robustly(maker, replace(task.batch, requests=live), task.piece) if live else ([], 0)
+        make_robustly(maker, replace(task.batch, requests=live), task.piece, fitting)
+        if live
+        else ([], 0)
     )
     results = {result.record["key"]: result for result in made}
     for request in task.batch.requests:
@@ -173,6 +202,7 @@ class BatchWorker:
 
     def __init__(self, job: Job):
         self.job = job
+        self.fitting: dict[Kind, int] = {}
 
     def load_models(self, on_gpu: bool) -> Ready:
         """
@@ -193,14 +223,17 @@ class BatchWorker:
         scores = load_scores(config, self.job.models, on_gpu)
         layout = layout_of(self.job.schema)
         self.maker = BatchMaker(engine, scores, config, layout, self.job.base)
-        return Ready(os.getpid(), imported - began, time.monotonic() - imported, _device(on_gpu))
+        ready = Ready(os.getpid(), imported - began, time.monotonic() - imported, _device(on_gpu))
+        if not isinstance(engine, ScoringMuseEngine):
+            return ready
+        return replace(ready, memory=engine.memory, dtype=engine.dtype)
 
     def run(self, task: Task | PackTask) -> Report | Packed | None:
         """Do a task, whose results are durable when this returns; None for a probe."""
         if isinstance(task, PackTask):
             return packer_for(self.job.output, self.job.config, self.job.schema).pack(task)
         began, job = time.monotonic(), self.job
-        results, piece = make_task(self.maker, task)
+        results, piece = make_task(self.maker, task, self.fitting)
         if task.probe:
             return None
         file = write_batch(job.output, task.batch.number, results, job.schema)

@@ -159,3 +159,11 @@ def sd3(tokenizer):
 
 
 FAMILIES = {"sd1": sd1, "sd2": sd2, "sdxl": sdxl, "sd3": sd3}
+
+
+def load_family(name, tokenizer):
+    """The backbone of a family, without a folder."""
+    from muse.diffusion import backbones
+
+    pipe = FAMILIES[name](tokenizer)
+    return backbones.FAMILIES[type(pipe).__name__](pipe)

@@ -40,6 +40,9 @@ class Codec:
             and for WHEN; None for the VAE there, too.
         scale: the latents of the model's pipeline over those that are denoised here (see
             `muse.diffusion.schedules.latent_scale`).
+
+    Attributes:
+        together: finished images that are decoded at a time; None for all of a call.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Codec:
         self.pixels_per_latent = 2 ** (len(vae.config.block_out_channels) - 1)
         self.shift: Tensor | float = getattr(vae.config, "shift_factor", None) or 0.0
         self.dtype, self.scale = exact, scale
+        self.together: int | None = None
         # Statistics of each channel, by which some VAEs' latents are normalised.
         mean, spread = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
         self.spread: Tensor | float = scale
@@ -71,6 +75,26 @@ class Codec:
         """Pixels float32 (b, 3, h, w), about [0, 1], not clamped."""
         scaled = latents * self.spread / self.vae.config.scaling_factor + self.shift
         return at_least_float32(self.vae.decode(scaled.to(self.dtype)).sample) / 2 + 0.5
+
+    def decode_finished(self, latents: Tensor) -> Tensor:
+        """As `decode`, in pieces of half the size where a GPU's memory is too short for all.
+
+        Otherwise the last pass would lose the batch. The size that fits is kept for later calls.
+        """
+        pixels, start = [], 0
+        while start < len(latents):
+            piece = latents[start : start + (self.together or len(latents))]
+            try:
+                pixels.append(self.decode(piece))
+                start += len(piece)
+                continue
+            except torch.OutOfMemoryError:
+                if len(piece) == 1:
+                    raise
+            # Not within the `except` clause: an error that is handled keeps its frames' memory.
+            torch.cuda.empty_cache()
+            self.together = -(-len(piece) // 2)
+        return torch.cat(pixels)
 
     def decode_draft(self, latents: Tensor) -> Tensor:
         """As `decode`, by the tiny decoder if there is one."""

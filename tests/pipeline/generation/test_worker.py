@@ -49,6 +49,30 @@ def test_pieces_are_halved_until_they_fit(memory, piece):
     assert [result.image for result in results] == [result.image for result in whole]
 
 
+def test_a_size_that_did_not_fit_is_not_tried_again():
+    """Neither are batches of other sizes split by it: every worker splits a batch the same way."""
+    drawn, fitting = [], {}
+
+    class Counting(NullEngine):
+        def draw(self, requests):
+            drawn.append(len(requests))
+            return super().draw(requests)
+
+    maker = _maker(memory=4)
+    maker.engine = Counting(Faults(memory=4))
+    for prompts, expected in (
+        ("abcdefg", [7, 4, 3]),
+        ("hijklmn", [4, 3]),
+        ("opqrst", [6, 3, 3]),
+        ("uvwx", [4]),
+    ):
+        drawn.clear()
+        results, piece = make_robustly(maker, _batch(*prompts), fitting=fitting)
+        assert drawn == expected
+        assert piece == (max(expected[-2:]) if len(expected) > 1 else 0)
+        assert len(results) == len(prompts)
+
+
 def test_only_the_guilty_fails():
     results, _ = make_robustly(_maker(prompts=True), _batch("a", f"b {RAISE}", "c"))
     assert [result.record["status"] == "failed" for result in results] == [False, True, False]

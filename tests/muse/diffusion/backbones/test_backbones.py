@@ -276,3 +276,26 @@ def test_without_a_t5_its_part_of_the_context_is_zero(tokenizer, tmp_path):
         context = backbone.embed(backbone.text.plain(["a dog"])).context
     assert float(context[:, -backbone.text.LONG :].abs().max()) == 0.0
     assert float(context[:, : -backbone.text.LONG].abs().max()) > 0.0
+
+
+def test_the_last_pass_goes_on_in_smaller_pieces_out_of_memory(folders):
+    """A GPU's error is injected for more than two images at a time; one alone is not split."""
+    codec, sizes = load_backbone(folders["sd1"]).codec, []
+    latents = torch.randn(5, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = torch.cat([codec.decode(latents[:3]), codec.decode(latents[3:])])
+        decode = codec.vae.decode
+
+        def short_of_memory(scaled):
+            sizes.append(len(scaled))
+            if len(scaled) > limit:
+                raise torch.OutOfMemoryError("CUDA out of memory (injected)")
+            return decode(scaled)
+
+        codec.vae.decode, limit = short_of_memory, 3
+        for _ in range(2):
+            assert torch.allclose(codec.decode_finished(latents), expected, atol=1e-5)
+        assert sizes == [5, 3, 2, 3, 2], "the size that fits is kept"
+        limit = 0
+        with pytest.raises(torch.OutOfMemoryError):
+            codec.decode_finished(latents[:1])
