@@ -271,7 +271,7 @@ class MusePipeline:
         """The samples in the order of their requests; those of each size are made together."""
         own = self.backbone.sizes.own
         samples: dict[int, Sample] = {}
-        for places in by_size([request.size or own for request in requests]).values():
+        for places in by_size([request.size or own for request in requests]):
             on_step = self._on_step(engine, callback, bar, places)
             made = engine.run([requests[place] for place in places], on_step)
             samples |= zip(places, made, strict=True)

@@ -134,9 +134,9 @@ def sides(cells: Any) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
-def by_size(sizes: Sequence[Size]) -> dict[Size, list[int]]:
-    """The places of each size, in the order in which they first come up."""
-    places: dict[Size, list[int]] = {}
+def by_size(sizes: Sequence[Size | None]) -> list[list[int]]:
+    """The places of each size, in the order in which the sizes first come up."""
+    places: dict[Size | None, list[int]] = {}
     for place, size in enumerate(sizes):
         places.setdefault(size, []).append(place)
-    return places
+    return list(places.values())

@@ -33,6 +33,7 @@ from pipeline.planning.manifest_input import (
     checked_manifest,
     fetched_manifest,
     folder_of,
+    has_sizes,
 )
 from pipeline.planning.prompt_check import PromptCheck
 from pipeline.planning.unused_settings import RowUse, unused_settings
@@ -125,7 +126,7 @@ def execute(
 
             # Make the batches that are missing, pack them, and commit the shards.
             job = make_job(output, config, models, run, manifest, folder_of(manifest_path))
-            if extend(output, run, described, job.schema) != run:
+            if extend(output, run, described, job.schema, has_sizes(manifest)) != run:
                 found = contents_of(output)
             executor = executor or executor_for(config)
             pieces = make_shards(manifest, job, lease, executor, found)

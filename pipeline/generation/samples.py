@@ -92,7 +92,7 @@ class BatchMaker:
                 break
             # Images of one size are made together.
             own = self.engine.sizes.own
-            for places in by_size([request.size or own for request in inputs]).values():
+            for places in by_size([request.size or own for request in inputs]):
                 together = [inputs[place] for place in places]
                 for request, output in zip(together, self.engine.draw(together), strict=True):
                     key = request.planned.key

@@ -14,10 +14,13 @@ from pipeline.output import batches
 from pipeline.output.markers import Cursor, Marker, read_markers
 from pipeline.output.run_file import RunFile, write_run
 from pipeline.output.source_hashes import hashes_in, keep_hashes
+from pipeline.planning.plan import GROUPED_BATCHES
 from pipeline.storage.files import Location
 
 
-def extend(output: Location, run: RunFile, described: RunFile, schema: pa.Schema) -> RunFile:
+def extend(
+    output: Location, run: RunFile, described: RunFile, schema: pa.Schema, grouped: bool = False
+) -> RunFile:
     """The run in the output, with as many requests as `described` has.
 
     The last shard was closed because the plan ended, and the last batch may have fewer requests
@@ -27,6 +30,8 @@ def extend(output: Location, run: RunFile, described: RunFile, schema: pa.Schema
 
     Args:
         schema: of the records.
+        grouped: whether requests are ordered by size (see `plan_batches`): then other batches than
+            the last one may have others now, and are made again as well.
 
     Raises:
         UserError: a file that is to be taken apart is damaged.
@@ -34,13 +39,15 @@ def extend(output: Location, run: RunFile, described: RunFile, schema: pa.Schema
     if run.requests == described.requests:
         return run
     markers, size = read_markers(output), run.config["batch_size"]
-    first = _first_changed(markers, run, size)
+    # The batches among which requests are ordered, and so change together.
+    together = GROUPED_BATCHES if grouped else 1
+    first = _first_changed(markers, run, size, together)
     longer = replace(run, requests=described.requests, config=described.config).reopened(first)
     if first is not None:
-        partial = run.requests // size if run.requests % size else None
+        partial = run.requests // (size * together) * together
         start = shard_with_start_of(markers, first)
         for number, results in read_results(output, run, start):
-            if number == partial:
+            if number >= partial:
                 keep_hashes(output, hashes_in(result.record for result in results))
             elif number >= markers[first].first.batch:
                 batches.write_batch(output, number, results, schema)
@@ -48,18 +55,24 @@ def extend(output: Location, run: RunFile, described: RunFile, schema: pa.Schema
     return finish_reopening(output, longer)
 
 
-def _first_changed(markers: Sequence[Marker], run: RunFile, batch_size: int) -> int | None:
-    """The first shard that is another one in a longer run; None if there is none."""
+def _first_changed(
+    markers: Sequence[Marker], run: RunFile, batch_size: int, together: int
+) -> int | None:
+    """The first shard that is another one in a longer run; None if there is none.
+
+    Args:
+        together: batches that change together.
+    """
     if not markers:
         return None
     # Retry strategies are chosen before any shard is committed.
     if run.config["retry_strategy"] == AUTO and run.retry_strategy is None:
         return 0
+    # What is in the last batches that change together, if a shard has any of it.
+    changed = (run.requests // (batch_size * together) * together, 0)
+    for marker in markers:
+        if (marker.next.batch, marker.next.offset) > changed:
+            return marker.shard
+    # The last shard was closed because the plan ended.
     end = Cursor(-(-run.requests // batch_size), 0)
-    if markers[-1].next != end:
-        return None
-    last_batch = (run.requests // batch_size, 0)
-    if not run.requests % batch_size:
-        return markers[-1].shard
-    holders = (m.shard for m in markers if (m.next.batch, m.next.offset) > last_batch)
-    return next(holders)
+    return markers[-1].shard if markers[-1].next == end else None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from pipeline.generation.verdicts import STATUSES, Cells
 from pipeline.output.batches import BatchFile, batches_among, read_rows_of, report_of
@@ -14,7 +13,7 @@ from pipeline.output.markers import Cursor
 from pipeline.output.run_file import identity_of
 from pipeline.output.sequencer import RequestSummary
 from pipeline.output.source_hashes import COLUMNS, SourceHashes, hashes_in
-from pipeline.planning.plan import KEY_DIGITS
+from pipeline.planning.plan import GROUPED_BATCHES
 from pipeline.storage.files import Location
 
 
@@ -63,6 +62,7 @@ def find_finished(
     batch_size: int,
     cells: Cells | None = None,
     sources: SourceHashes | None = None,
+    keys_of: Callable[[int], Sequence[str]] | None = None,
 ) -> Finished:
     """Find what is finished, with no further listing and without reading images.
 
@@ -73,18 +73,19 @@ def find_finished(
         cells: what a quota counts by.
         sources: takes the hashes of the source images. A batch for which one of them was read that
             has another hash already is not needed: made again, its request fails by name.
+        keys_of: the keys of a batch by the plan. By default a batch is taken for what it is if it
+            has as many requests as it should have, of those that may be in it.
     """
     finished, markers = Finished(), contents.markers
     for marker in markers:
         statuses = {status: marker.count(status) for status in STATUSES}
         finished.counts.add(statuses, marker.emotions)
     start = markers[-1].next if markers else Cursor()
-    candidates: dict[BatchFile, range] = {}
+    candidates: dict[BatchFile, int] = {}
     for file in batches_among(contents.sizes):
-        first = file.number * batch_size
         # The last batch of a plan with a limit may have had fewer requests than it has now.
-        expected = range(first, min(first + batch_size, requests))
-        if file.number >= start.batch and expected:
+        expected = min(batch_size, requests - file.number * batch_size)
+        if file.number >= start.batch and expected > 0:
             candidates[file] = expected
         else:
             finished.leftovers.append(file)
@@ -95,7 +96,8 @@ def find_finished(
         if (
             rows is None
             or file.number in finished.files
-            or not _has_requests(rows, expected)
+            or len(rows) != expected
+            or not _are_planned([row["key"] for row in rows], file.number, batch_size, keys_of)
             or (sources is not None and sources.add(hashes_in(rows)))
         ):
             finished.leftovers.append(file)
@@ -109,7 +111,15 @@ def find_finished(
     return finished
 
 
-def _has_requests(rows: Sequence[Mapping[str, Any]], expected: range) -> bool:
-    """Whether a batch has the requests that the plan gives it."""
-    keys = [f"{number:0{KEY_DIGITS}d}" for number in expected]
-    return [row["key"] for row in rows] == keys
+def _are_planned(
+    keys: Sequence[str],
+    number: int,
+    batch_size: int,
+    keys_of: Callable[[int], Sequence[str]] | None,
+) -> bool:
+    """Whether a batch has the requests that the plan gives it, or without a plan may give it."""
+    if keys_of is not None:
+        return keys == keys_of(number)
+    first = (number - number % GROUPED_BATCHES) * batch_size
+    window = range(first, first + GROUPED_BATCHES * batch_size)
+    return all(key.isdecimal() and int(key) in window for key in keys)

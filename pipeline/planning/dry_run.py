@@ -11,16 +11,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manifests.read import rows_of
 from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.config_models import EMBEDDED
 from pipeline.forecast.forecast import Forecast
 from pipeline.models.locate import check_models
 from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
-from pipeline.planning.manifest_input import fetched_manifest, folder_of
+from pipeline.planning.manifest_input import batches_of, fetched_manifest, folder_of
 from pipeline.planning.manifest_summary import ManifestSummary, listed, summarize
-from pipeline.planning.plan import PlannedRequest, plan_requests
+from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.unused_settings import unused_settings
 from pipeline.storage.files import Location, first_write, write_bytes
 
@@ -108,9 +107,8 @@ def dry_run(manifest_path: str, config: Config, output: Location | None) -> DryR
         contents = summarize(local, folder_of(manifest_path), config)
         notes += [] if config.engine == "null" else check_models(config)
         if output is not None:
-            planned = plan_requests(rows_of(contents.manifest, config.taxonomy.labels), config)
             with first_write(output):
-                write_bytes(output, _table(planned, config.batch_size))
+                write_bytes(output, _table(batches_of(contents.manifest, config)))
     unused = unused_settings(config)
     return DryRun(
         contents=contents,
@@ -136,20 +134,20 @@ def _of_photographs(contents: ManifestSummary, config: Config) -> Iterator[str]:
         )
 
 
-def _table(requests: Iterator[PlannedRequest], batch_size: int) -> bytes:
+def _table(batches: Iterator[Batch]) -> bytes:
     """A parquet file of the requests, made one group of rows at a time."""
     sink = pa.BufferOutputStream()
+    rows = (_as_row(request, batch.number) for batch in batches for request in batch.requests)
     with pq.ParquetWriter(sink, SCHEMA) as writer:
-        while group := list(itertools.islice(requests, ROWS_AT_ONCE)):
-            rows = [_as_row(request, batch_size) for request in group]
-            writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
+        while group := list(itertools.islice(rows, ROWS_AT_ONCE)):
+            writer.write_table(pa.Table.from_pylist(group, SCHEMA))
     return sink.getvalue().to_pybytes()
 
 
-def _as_row(request: PlannedRequest, batch_size: int) -> dict[str, Any]:
+def _as_row(request: PlannedRequest, batch: int) -> dict[str, Any]:
     return {
         "key": request.key,
-        "batch": int(request.key) // batch_size,
+        "batch": batch,
         "row": request.row,
         "prompt": request.prompt,
         "emotion": json.dumps(dict(request.emotion)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +11,19 @@ from pathlib import Path
 from manifests.check import MAX_PROBLEMS, ManifestError, Problem
 from manifests.file import opened
 from manifests.read import Manifest, check, find_request, rows_of
-from manifests.schema import IMAGE, Row
+from manifests.schema import IMAGE, WIDTH, Row
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.models.sizes import model_sizes
 from pipeline.planning.direct_source import built_manifest, is_direct
-from pipeline.planning.plan import Batch, plan_batches, plan_requests
+from pipeline.planning.plan import (
+    GROUPED_BATCHES,
+    KEY_DIGITS,
+    Batch,
+    plan_batches,
+    plan_requests,
+    planned_requests,
+)
 from pipeline.storage.addresses import public
 from pipeline.storage.files import fetched
 from pipeline.storage.remote import is_url
@@ -79,6 +87,12 @@ def has_images(manifest: Manifest) -> bool:
         return IMAGE in file.plain.names
 
 
+def has_sizes(manifest: Manifest) -> bool:
+    """Whether the manifest has columns of the sizes of images."""
+    with opened(manifest.path) as file:
+        return WIDTH in file.plain.names
+
+
 def folder_of(path: str) -> str:
     """The folder that relative image paths of a manifest refer to."""
     return posixpath.dirname(path) if "://" in path else str(Path(path).resolve().parent)
@@ -90,14 +104,41 @@ def batches_of(manifest: Manifest, config: Config, first: int = 0) -> Iterator[B
     Raises:
         OSError: the manifest is not the one that was checked any more.
     """
+    grouped, wanted = has_sizes(manifest), first
+    if grouped:
+        first -= first % GROUPED_BATCHES
     before = first * config.batch_size
     row, passed = find_request(manifest.path, before, len(config.emotions)) if first else (0, 0)
     rows = rows_of(manifest, config.taxonomy.labels, row)
     requests = plan_requests(rows, config, before, passed)
-    for batch in plan_batches(requests, config.batch_size, first):
+    for batch in plan_batches(requests, config.batch_size, first, grouped):
         # Its rows have been read by now: if the file is still the same, they are those of the plan.
         manifest.refuse_change()
-        yield batch
+        if batch.number >= wanted:
+            yield batch
+
+
+class PlannedKeys:
+    """The keys of each batch of a plan, in their order. Where the manifest gives no sizes, nothing
+    is read for that."""
+
+    def __init__(self, manifest: Manifest, config: Config):
+        self.manifest, self.config = manifest, config
+        self.requests, self.grouped = planned_requests(manifest, config), has_sizes(manifest)
+        self._known: dict[int, list[str]] = {}
+
+    def of(self, number: int) -> list[str]:
+        """Those of a batch; empty if there is no such batch."""
+        size = self.config.batch_size
+        if not self.grouped:
+            numbers = range(number * size, min((number + 1) * size, self.requests))
+            return [f"{request:0{KEY_DIGITS}d}" for request in numbers]
+        if number not in self._known and number * size < self.requests:
+            first = number - number % GROUPED_BATCHES
+            batches = batches_of(self.manifest, self.config, first)
+            for batch in itertools.islice(batches, GROUPED_BATCHES):
+                self._known[batch.number] = [request.key for request in batch.requests]
+        return self._known.get(number, [])
 
 
 def check_quota_column(manifest: Manifest, config: Config) -> None:

@@ -13,10 +13,13 @@ from typing import Any
 
 from manifests.read import Manifest
 from manifests.schema import Row
-from muse.sizes import Size
+from muse.sizes import Size, by_size
 from pipeline.config import Config
 
 KEY_DIGITS = 12
+
+GROUPED_BATCHES = 32
+"""Batches among which requests are ordered by size, where the manifest gives sizes."""
 
 
 @dataclass(frozen=True)
@@ -127,11 +130,22 @@ def planned_requests(manifest: Manifest, config: Config) -> int:
     return min(manifest.requests, config.limit) if config.limit else manifest.requests
 
 
-def plan_batches(requests: Iterable[PlannedRequest], size: int, first: int = 0) -> Iterator[Batch]:
-    """Consecutive requests, `size` at a time; the batches are numbered from `first`."""
-    requests = iter(requests)
-    for number in itertools.count(first):
-        chunk = tuple(itertools.islice(requests, size))
-        if not chunk:
-            return
-        yield Batch(number, chunk)
+def plan_batches(
+    requests: Iterable[PlannedRequest], size: int, first: int = 0, grouped: bool = False
+) -> Iterator[Batch]:
+    """Requests, `size` at a time, in batches that are numbered from `first`.
+
+    They are consecutive, unless they are grouped: then those of one size follow each other within
+    each `GROUPED_BATCHES` batches, so that most batches are of one size. Keys and seeds do not
+    depend on that. Requests that are all of one size are consecutive either way.
+
+    Args:
+        first: where they are grouped, a multiple of `GROUPED_BATCHES`.
+    """
+    requests, number = iter(requests), first
+    while gathered := list(itertools.islice(requests, size * (GROUPED_BATCHES if grouped else 1))):
+        groups = by_size([request.size if grouped else None for request in gathered])
+        ordered = [gathered[place] for place in itertools.chain.from_iterable(groups)]
+        for start in range(0, len(ordered), size):
+            yield Batch(number, tuple(ordered[start : start + size]))
+            number += 1

@@ -25,7 +25,7 @@ from pipeline.output.run_file import read_run
 from pipeline.output.sequencer import ShardSpec
 from pipeline.output.shards import Committer, committed_rows, packer_for, sequencer_for
 from pipeline.output.source_hashes import COLUMNS, SourceHashes, hashes_in, kept_hashes
-from pipeline.planning.manifest_input import batches_of, has_images
+from pipeline.planning.manifest_input import PlannedKeys, batches_of, has_images
 from pipeline.planning.plan import Batch, planned_requests
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.pool import Pool
@@ -112,8 +112,9 @@ class Driver:
         self.committer = Committer(job.output, markers)
         self.first = self.sequencer.start.batch
         self.sources = self._published_sources(markers)
+        keys_of, size = PlannedKeys(manifest, job.config).of, job.config.batch_size
         finished = find_finished(
-            job.output, contents, self.requests, job.config.batch_size, self.cells, self.sources
+            job.output, contents, self.requests, size, self.cells, self.sources, keys_of
         )
         for file in finished.leftovers:
             batches.remove_batch(job.output, file)

@@ -83,4 +83,4 @@ def test_a_size_that_the_model_does_not_make_is_refused_with_the_nearest(sizes, 
 
 def test_places_are_gathered_by_size():
     wide, square = Size(80, 48), Size(64, 64)
-    assert by_size([wide, square, wide]) == {wide: [0, 2], square: [1]}
+    assert by_size([wide, square, wide]) == [[0, 2], [1]]

@@ -8,6 +8,7 @@ from pipeline.errors import RunStopped, UserError
 from pipeline.output.markers import read_markers
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.log import reports
+from tests.support.corpora import rows_of
 from tests.support.local_runs import published, run_locally, stop_at, write_rows
 
 SETTINGS = {
@@ -39,6 +40,27 @@ def test_a_pilot_becomes_the_first_part_of_the_whole(manifest, whole, tmp_path, 
     for limit in limits:
         run_locally(manifest, tmp_path / "out", limit=limit, **SETTINGS[name])
     assert published(tmp_path / "out") == whole[name]
+
+
+@pytest.mark.parametrize("limits", [(1, 0), (130, 131, 200, 0), (128, 256, 0)])
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_pilot_of_images_of_several_sizes_is_extended_too(tmp_path, limits, stops):
+    """Of 128 requests each those of one size are made after each other; runs may be stopped."""
+    sides = [(64, 48, None)[number % 3] for number in range(300)]
+    manifest = write_rows(tmp_path / "m.parquet", 300, width=sides, height=sides)
+    run_locally(manifest, tmp_path / "whole")
+    for limit in limits:
+        if stops:
+            executor = LocalExecutor(3, seed=1, before_task=stop_at(20))
+            with contextlib.suppress(RunStopped):
+                run_locally(manifest, tmp_path / "out", executor, limit=limit)
+        else:
+            run_locally(manifest, tmp_path / "out", limit=limit)
+    run_locally(manifest, tmp_path / "out")
+    assert published(tmp_path / "out") == published(tmp_path / "whole")
+    keys = [row["key"] for row in rows_of(tmp_path / "out")]
+    assert len({*keys}) == len(keys) == 300
+    assert keys != sorted(keys)
 
 
 def test_only_a_batch_that_the_limit_had_cut_short_is_made_again(manifest, tmp_path):

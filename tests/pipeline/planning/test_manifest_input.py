@@ -9,7 +9,7 @@ import pytest
 from manifests.read import check
 from muse.emotions import MIKELS
 from pipeline.config import Config
-from pipeline.planning.manifest_input import batches_of, folder_of
+from pipeline.planning.manifest_input import PlannedKeys, batches_of, folder_of
 from pipeline.planning.plan import planned_requests
 
 EMOTIONS = {
@@ -53,6 +53,24 @@ def test_batches_from_any_number_on_are_those_of_the_whole_plan(tmp_path, kind, 
     assert sum(len(batch.requests) for batch in whole) == planned_requests(manifest, config)
     for first in (0, 1, 2, len(whole) // 2, len(whole) - 1, len(whole)):
         assert list(batches_of(manifest, config, first)) == whole[first:]
+
+
+def test_batches_that_are_ordered_by_size_can_be_read_from_any_number_on(tmp_path):
+    sides = [(64, 80, 48, None)[number % 4] for number in range(700)]
+    columns = {"prompt": ["a dog"] * 700, "width": sides, "height": sides}
+    path = tmp_path / "m.parquet"
+    pq.write_table(pa.table(columns), path, row_group_size=97)
+    config = Config(emotions=("awe",), batch_size=7)
+    manifest = check(str(path), MIKELS.labels, 1)
+    whole = list(batches_of(manifest, config))
+    assert sorted(request.key for batch in whole for request in batch.requests) == [
+        f"{number:012d}" for number in range(700)
+    ]
+    keys = PlannedKeys(manifest, config)
+    for first in (0, 1, 31, 32, 33, 99, 100):
+        assert list(batches_of(manifest, config, first)) == whole[first:]
+        planned = [request.key for batch in whole[first : first + 1] for request in batch.requests]
+        assert keys.of(first) == planned
 
 
 def test_relative_image_paths_refer_to_the_folder_of_the_manifest(tmp_path):

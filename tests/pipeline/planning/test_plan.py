@@ -1,10 +1,13 @@
 """The plan: keys, seeds and batches depend on the manifest and the settings alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from manifests.schema import Row
 from pipeline.config import Config
 from pipeline.planning.plan import (
+    GROUPED_BATCHES,
     PlannedRequest,
     derive_seed,
     next_candidate,
@@ -69,6 +72,31 @@ def test_batches_hold_every_request_once_in_order(size):
     assert [batch.number for batch in batches] == list(range(len(batches)))
     assert [request for batch in batches for request in batch.requests] == planned
     assert all(len(batch.requests) == size for batch in batches[:-1])
+
+
+def test_requests_of_one_size_follow_each_other_among_some_batches():
+    wide, tall, count = (80, 48), (48, 80), 5 * GROUPED_BATCHES
+    rows = _rows(count)
+    sized = [replace(row, size=(None, wide, tall)[row.number % 3]) for row in rows]
+    planned = _plan(sized, emotions=("awe",))
+    batches = list(plan_batches(planned, 4, grouped=True))
+    assert [batch.number for batch in batches] == list(range(-(-count // 4)))
+    # The first part of the plan by size, and then the second.
+    place = {request.key: number for number, request in enumerate(planned)}
+    made = [place[request.key] for batch in batches for request in batch.requests]
+    half = 4 * GROUPED_BATCHES
+    assert made[:half] == sorted(range(half), key=lambda number: number % 3)
+    assert sorted(made[half:]) == list(range(half, count))
+    assert sum(len({r.size for r in batch.requests}) > 1 for batch in batches) <= 2 * 2
+    # Keys and seeds are those without sizes.
+    plain = _plan(rows, emotions=("awe",))
+    assert [(r.key, r.seed) for r in planned] == [(r.key, r.seed) for r in plain]
+
+
+@pytest.mark.parametrize("size", [None, (80, 48)])
+def test_requests_that_are_all_of_one_size_stay_in_their_order(size):
+    planned = _plan([replace(row, size=size) for row in _rows(40)])
+    assert list(plan_batches(planned, 3, grouped=True)) == list(plan_batches(planned, 3))
 
 
 def test_limit_cuts_the_plan_and_changes_nothing_before_the_cut():
