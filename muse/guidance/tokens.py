@@ -21,7 +21,9 @@ def word_ids(tokenizer, text: str) -> list[int]:
 
     Names of special tokens in it, as `<|endoftext|>`, are plain text.
     """
-    return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+    # Of long texts transformers would warn, which are cut, or read in windows, by us.
+    ids = tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
+    return list(ids.input_ids)
 
 
 def shares(target: Target, count: int) -> list[tuple[str, ...]]:

@@ -1,8 +1,11 @@
+import copy
+import logging
+
 import pytest
 import torch
 
 from muse.emotions import Target
-from muse.guidance.tokens import ids_with_tokens, initial_tokens, shares, spliced
+from muse.guidance.tokens import ids_with_tokens, initial_tokens, shares, spliced, word_ids
 
 SUFFIX = ", evoking"
 
@@ -125,3 +128,17 @@ def test_names_of_special_tokens_in_a_prompt_are_plain_text(tokenizer, random_ba
     # What comes before the end is more than the words that stand before the first marker.
     assert end > len(tokenizer("a dog").input_ids)
     assert tokenizer.bos_token_id not in inside
+
+
+def test_long_texts_cause_no_warning_of_transformers(tokenizer, caplog):
+    """It warns once a tokenizer, and only where nobody told it not to."""
+    fresh, logger = copy.deepcopy(tokenizer), logging.getLogger("transformers")
+    fresh.deprecation_warnings = {}
+    logger.addHandler(caplog.handler)
+    try:
+        word_ids(fresh, "a dog " * 50)
+        assert not caplog.records
+        fresh("a dog " * 50)
+        assert "longer than the specified maximum" in caplog.text
+    finally:
+        logger.removeHandler(caplog.handler)
