@@ -234,6 +234,19 @@ def test_the_keyboard_alone_flags_samples_and_refilter_honours_them(browser, cor
     assert statuses[rejected[0]] == statuses[accepted[1]] == "accepted"
 
 
+def test_on_a_phone_the_key_of_words_opens_the_filters(browser, corpus):
+    with chromium.Watched(browser, 360, 740) as watched:
+        page = watched.page
+        page.goto(serve_in_thread(corpus))
+        page.wait_for_selector(".tile img[src]")
+        assert not page.is_visible("#prompt")
+        page.keyboard.press("/")
+        page.keyboard.type("script")
+        found = [row for row in rows_of(corpus) if "script" in row["prompt"]]
+        watched.wait_until(f"state.total === {len(found)}")
+        assert watched.problems == []
+
+
 def _walk_to(page, key: str) -> None:
     """Move to a sample of the unfiltered grid with the arrows."""
     while (place := page.evaluate("state.current")) != int(key):
