@@ -86,7 +86,8 @@ def state(summary: Summary) -> str:
     if summary.done >= summary.total:
         return "finished"
     cause = "no driver is at work" if summary.stopped is None else f"stopped: {summary.stopped}"
-    return f"{cause}; the same run command resumes it"
+    # Some causes come with their remedy, as that of a budget.
+    return cause if "the same command" in cause else f"{cause}; the same run command resumes it"
 
 
 def panel(summary: Summary, title: str) -> RenderableType:

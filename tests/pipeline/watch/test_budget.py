@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.config import Config
+from pipeline.corpora.status import status
 from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped
 from pipeline.generation.worker import BatchWorker
@@ -64,6 +65,7 @@ def test_a_run_ends_in_order_and_goes_on_with_a_higher_budget(tmp_path, monkeypa
         run_locally(manifest, out, max_gpu_hours=2.0, **settings)
     made = len(list((out / "_state" / "batches").rglob("*.parquet")))
     assert made == 4
+    assert status(out)["stopped"].startswith("the budget is spent: 2.00 GPU-hours")
     outcome = run_locally(manifest, out, max_gpu_hours=100.0, **settings)
     assert outcome.counts["requests"] == 64
     assert verify(out) == []
