@@ -91,7 +91,8 @@ def run_trial(
             )
         base = folder_of(manifest_path)
         entries = [_entry(request, base) for request in chosen]
-    for warning in use.warnings:
+    said = list(use.warnings)
+    for warning in said:
         warn(warning)
     # An earlier trial is kept until nothing is wrong with what was given for this one.
     if folder.exists():
@@ -101,18 +102,29 @@ def run_trial(
     path = folder / MANIFEST
     pq.write_table(table_of(entries), path)
 
+    of_trial = _settings_of_trial(config, chosen)
+    meter = Meter(_uses_gpu(config))
+    executor = LocalExecutor(before_task=lambda _: meter.note_models())
+
+    def warn_once(text: str) -> None:
+        if text not in said:
+            warn(text)
+
+    execute(str(path), folder / CORPUS, of_trial, warn_once, executor=executor)
+    return _finished(folder, meter.use(of_trial.batch_size))
+
+
+def _settings_of_trial(config: Config, chosen: Sequence[PlannedRequest]) -> Config:
+    """The settings without those that none of the requests needs."""
     # Batches of one task each, as far as possible, so that each task is timed by itself.
     edits = sum(request.image is not None for request in chosen)
     size = max(1, min(config.batch_size, (len(chosen) - edits) or edits))
     settings = {"limit": 0, "quota": 0, "keep_rejected": True, "batch_size": size, "workers": 1}
-    # Its rows name their emotions, and there is no quota.
+    # Its rows name their emotions, there is no quota, and there may be no edit.
     kept = config.model_fields_set - {"emotions", "quota_by"}
+    kept -= set() if edits else {"min_source_similarity", "images"}
     given = {name: getattr(config, name) for name in kept}
-    of_trial = Config(**{**given, **settings})
-    meter = Meter(_uses_gpu(config))
-    executor = LocalExecutor(before_task=lambda _: meter.note_models())
-    execute(str(path), folder / CORPUS, of_trial, warn, executor=executor)
-    return _finished(folder, meter.use(size))
+    return Config(**{**given, **settings})
 
 
 def _replaceable(output: Location) -> Path:

@@ -23,6 +23,9 @@ MODEL_SETTINGS = (
 )
 """What the null engine does not read."""
 
+EDIT_SETTINGS = ("edit_start", "strength", "edit_guidance_scale")
+"""Parameters of the method that only edits read."""
+
 RAY_SETTINGS = ("workers", "gpus_per_worker", "address", "label_selector")
 """What the local executor does not read."""
 
@@ -33,18 +36,23 @@ class RowUse:
     Attributes:
         rows: how many were added.
         left_open: how many of them name no emotion.
+        edits: how many have an image.
         masked: how many have a mask.
     """
 
     def __init__(self, config: Config):
         self.has_emotions = "emotions" in config.model_fields_set
         self.is_lossy = config.image_format == "jpg"
-        self.rows = self.left_open = self.masked = 0
+        given = _listed(config.model_fields_set, ("min_source_similarity", "images"))
+        of_method = _listed(config.method.model_fields_set, EDIT_SETTINGS, "method.")
+        self.of_edits = ", ".join(filter(None, (given, of_method)))
+        self.rows = self.left_open = self.edits = self.masked = 0
 
     def add(self, row: Row) -> None:
         """Take note of a row."""
         self.rows += 1
         self.left_open += not row.emotions
+        self.edits += row.image is not None
         self.masked += row.mask is not None
 
     @property
@@ -52,6 +60,8 @@ class RowUse:
         """What the rows do not need, or do not get, of the settings."""
         if self.has_emotions and self.rows and not self.left_open:
             yield "emotions: no effect, because every row of the manifest names its own"
+        if self.of_edits and self.rows and not self.edits:
+            yield f"{self.of_edits}: no effect, because no row of the manifest has an image"
         if self.masked and self.is_lossy:
             yield (
                 f"image_format = jpg: {self.masked} row(s) have a mask, and JPEG changes pixels "
@@ -72,5 +82,5 @@ def unused_settings(config: Config) -> Iterator[str]:
         yield "quota_by: no effect without a quota; give one, as in --quota 500"
 
 
-def _listed(given: set[str], names: tuple[str, ...]) -> str:
-    return ", ".join(name for name in names if name in given)
+def _listed(given: set[str], names: tuple[str, ...], table: str = "") -> str:
+    return ", ".join(f"{table}{name}" for name in names if name in given)

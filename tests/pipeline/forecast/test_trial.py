@@ -15,6 +15,7 @@ from pipeline.forecast.trial import run_trial
 from pipeline.planning.manifest_input import checked_manifest
 from pipeline.planning.plan import plan_requests
 from tests.support.corpora import fail_on_warning
+from tests.support.local_runs import write_rows
 
 CONFIG = Config(engine="null", min_confidence=0.0)
 
@@ -118,6 +119,19 @@ def test_a_link_is_not_followed(manifest, tmp_path):
 
 def test_settings_that_a_trial_does_not_need_are_not_warned_of(manifest, tmp_path):
     warnings = []
-    config = CONFIG.replace(emotions=("awe",), quota=5, quota_by="emotion")
+    settings = {"emotions": ("awe",), "quota": 5, "quota_by": "emotion"}
+    config = CONFIG.replace(**settings, min_source_similarity=0.2)
     run_trial(str(manifest), tmp_path / "try", config, [0], warnings.append)
     assert warnings == ["emotions: no effect, because every row of the manifest names its own"]
+
+
+def test_a_warning_on_the_rows_is_given_once(tmp_path):
+    manifest, warnings = write_rows(tmp_path / "m.parquet", 2), []
+    run_trial(
+        str(manifest),
+        tmp_path / "try",
+        CONFIG.replace(method={"strength": 0.5}, engine="null"),
+        None,
+        warnings.append,
+    )
+    assert sum("method.strength: no effect" in text for text in warnings) == 1

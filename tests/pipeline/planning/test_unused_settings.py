@@ -28,6 +28,19 @@ def test_emotions_that_no_row_needs_are_named():
     assert _warnings(emotions=("fear",)) == []
 
 
+def test_settings_of_edits_are_named_where_nothing_is_edited():
+    settings = {"min_source_similarity": 0.3, "method": {"strength": 0.5, "steps": 9}}
+    assert _warnings(AWE, **settings) == [
+        "min_source_similarity, method.strength: no effect, because no row of the manifest has an "
+        "image"
+    ]
+    use = RowUse(Config(**settings))
+    row = Row(0, "a dog", "a.png", AWE, None, None, None)
+    for one in (row, replace(row, image=None)):
+        use.add(one)
+    assert [*use.warnings] == []
+
+
 @pytest.mark.parametrize(("image_format", "told"), [("jpg", True), ("png", False)])
 def test_masks_do_not_go_with_a_lossy_format(image_format, told):
     use = RowUse(Config(image_format=image_format))
