@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from muse.diffusion.backbones.base import Backbone, Conditioning, Prompts, TextEncoders
 from muse.diffusion.backbones.checkpoints import fuse_loras, open_pipeline, open_tiny_vae, open_vae
@@ -12,6 +12,7 @@ from muse.diffusion.backbones.codec import Codec
 from muse.diffusion.backbones.stable_diffusion import StableDiffusion
 from muse.diffusion.backbones.stable_diffusion_3 import StableDiffusion3
 from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
+from muse.diffusion.backbones.static_rows import StaticRows, compile_blocks
 from muse.diffusion.devices import AUTO, dtype_of
 from muse.diffusion.quiet import quiet_loading
 
@@ -48,7 +49,8 @@ def load_backbone(
         tiny_vae: a tiny decoder's (`AutoencoderTiny`) folder or hub id, for what the guide reads
             on the way; `none` for the VAE itself. By default the one in the folder `tiny_vae/` of
             a model that is a folder, if it has one.
-        compiled: have torch compile the network, once for any number of rows, as it is first used.
+        compiled: have torch compile the blocks that the network repeats, as they are first used,
+            for a few numbers of rows (see `static_rows`).
         clip_skip: layers of the CLIP text encoders that are left out at the end, as in diffusers.
 
     Raises:
@@ -68,5 +70,6 @@ def load_backbone(
     if clip_skip >= layers:
         raise ValueError(f"clip_skip is {clip_skip}, but a text encoder has {layers} layers")
     if compiled:
-        backbone.network.compile(dynamic=True)
+        compile_blocks(backbone.network)
+        return cast(Backbone, StaticRows(backbone))
     return backbone

@@ -387,7 +387,7 @@ def move(part: Backbone | TextEncoders | Codec, device: torch.device) -> None:
     for name, value in vars(part).items():
         if isinstance(value, nn.Module) and name not in off_device:
             value.to(device)
-        elif isinstance(value, TextEncoders | Codec):
+        elif isinstance(value, TextEncoders | Codec) or hasattr(value, "predict"):
             move(value, device)
         elif isinstance(value, Tensor):
             setattr(part, name, value.to(device))

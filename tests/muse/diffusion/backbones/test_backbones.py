@@ -6,7 +6,6 @@ from random import Random
 import pytest
 import torch
 from diffusers import AutoencoderTiny, StableDiffusion3Pipeline
-from torch._dynamo.utils import counters
 
 from jobs.world.card import psnr
 from muse.diffusion import backbones
@@ -22,7 +21,7 @@ from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.mini.world.scenes import render, sample_scene
 from muse.request import Request
-from tests.support.families import FAMILIES, small_unet, small_vae
+from tests.support.families import FAMILIES, small_vae
 
 QUICK = Method(
     steps=3, max_updates_per_step=2, timing="fixed", timing_level=0.0, guidance_end=1.0, tokens=2
@@ -218,26 +217,6 @@ def test_a_model_may_bring_its_own_tiny_decoder():
         assert torch.equal(full.decode_draft(latents), full.decode(latents))
         alike = psnr(own.decode_draft(latents), own.decode(latents))
     assert 23 < alike < 60
-
-
-@pytest.mark.slow
-def test_a_network_is_compiled_once_for_any_number_of_rows_and_predicts_the_same(
-    tokenizer, tmp_path
-):
-    """With a block for each direction and none between: torch takes long to compile a network."""
-    torch.manual_seed(0)
-    pipe = FAMILIES["sd1"](tokenizer)
-    pipe.unet = small_unet(32)
-    pipe.save_pretrained(tmp_path, safe_serialization=True)
-    plain, compiled = load_backbone(tmp_path), load_backbone(tmp_path, compiled=True)
-    counters.clear()
-    for rows in (2, 5):
-        latents, timesteps = torch.randn(rows, *plain.latent_shape), torch.full((rows,), 500)
-        context = plain.embed(plain.text.plain(["a dog"] * rows))
-        with torch.no_grad():
-            ours = compiled.predict(latents, timesteps, context)
-            assert torch.allclose(ours, plain.predict(latents, timesteps, context), atol=1e-4)
-    assert counters["stats"]["unique_graphs"] == 1
 
 
 def test_another_vae_is_taken(folders, tmp_path):
