@@ -70,7 +70,8 @@ class ModelSettings(Settings):
         "",
         description="Tiny decoder (TAESD family) that shows predictions to the guide: a folder or "
         "a hub id; `none` for the VAE itself; empty for the model's own, in its folder "
-        "`tiny_vae/`, if it has one.",
+        "`tiny_vae/`, or one of its kind (`taesd`, `taesdxl`, `taesd3`, `taef1`): a folder of that "
+        "name beside the model, or one in the hub's local cache.",
     )
     clip_skip: int = Field(
         0,
@@ -78,7 +79,11 @@ class ModelSettings(Settings):
         le=11,
         description="Last layers of the CLIP text encoders that are left out, as diffusers counts.",
     )
-    compile: bool = Field(False, description="Have torch compile the network on first use.")
+    compile: bool = Field(
+        False,
+        description="Have torch compile the blocks that the network repeats, on first use; rows "
+        "are then padded to 1, 2, 4, 8, 16 or a multiple of 32.",
+    )
     lora: Texts = Field(
         (),
         description="LoRA files, folders or hub ids, fused in this order; needs peft. A strength "

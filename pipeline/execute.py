@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from manifests.read import Manifest, content_hash, file_identity
 from manifests.schema import Row
+from muse.diffusion.tiny_decoders import absence_warnings
 from pipeline.classifier.quality import classifier_warnings
 from pipeline.config import Config
 from pipeline.corpora.retry import finish_reopening
@@ -102,6 +104,7 @@ def execute(
         of_models = classifier_warnings(_classifier_folders(models))
         of_rows = [*prompts.warnings, *use.warnings]
         of_settings = [*model_warnings(config, models["model"].path), *unused_settings(config)]
+        of_settings += absence_warnings(Path(models["model"].path), config.tiny_vae)
         for warning in (*of_models, *of_rows, *of_settings):
             warn(warning)
 

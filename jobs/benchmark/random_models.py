@@ -1,8 +1,9 @@
 """Models of full size with random weights, to measure speed, which does not depend on the weights.
 
-`sd15` is Stable Diffusion 1.5 at 512 pixels, `sdxl` Stable Diffusion XL at 1024; both with a
-decoder of the TAESD family, a ResNet-50 as the guide and a CLIP ViT-B/32. `tiny` has the layers of
-`sd15` at sizes for a test on a CPU.
+`sd15` is Stable Diffusion 1.5 at 512 pixels, `sdxl` Stable Diffusion XL and `sd35` Stable Diffusion
+3.5 medium (`jobs.benchmark.transformer_models`) at 1024; all with a decoder of the TAESD family, a
+ResNet-50 as the guide and a CLIP ViT-B/32. `tiny` has the layers of `sd15` at sizes for a test on a
+CPU.
 """
 
 from __future__ import annotations
@@ -31,12 +32,11 @@ from transformers import (
     ResNetForImageClassification,
 )
 
+from jobs.benchmark.transformer_models import PIPES
 from muse.classifiers import FolderClassifier, Preprocessing
 from muse.classifiers.clip import ClipSimilarity
-from muse.diffusion.backbones import Backbone
+from muse.diffusion.backbones import FAMILIES, Backbone
 from muse.diffusion.backbones.codec import Codec
-from muse.diffusion.backbones.stable_diffusion import StableDiffusion
-from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
 
@@ -100,6 +100,7 @@ SIZES = {
         (CLIP_L, text_config(1280, 32, 20, "gelu")),
         vae={"scaling_factor": 0.13025},
     ),
+    **{name: Size({}, (), tiny_vae={"latent_channels": 16}) for name in PIPES},
     "tiny": Size(
         {
             "sample_size": 8,
@@ -146,15 +147,39 @@ def build(name: str, device: torch.device, dtype: torch.dtype) -> RandomModels:
     tokenizer = CLIPTokenizer.from_pretrained(
         WEIGHTS / "diffusion" / "tokenizer", model_max_length=77
     )
+    if name in PIPES:
+        pipe = PIPES[name](tokenizer, device, dtype)
+    else:
+        pipe = _unet_pipe(size, tokenizer, device)
+    with device:
+        tiny_vae = AutoencoderTiny(**size.tiny_vae)
+        guide = ResNetForImageClassification(ResNetConfig(num_labels=len(MIKELS), **size.guide))
+        clip = CLIPModel(CLIPConfig(**size.clip))
+    backbone: Backbone = FAMILIES[type(pipe).__name__](pipe, str(device), dtype, tiny_vae)
+    exact = copy.copy(backbone)
+    exact.codec = Codec(pipe.vae, None, device, dtype)
+    preprocessing = Preprocessing(size.side, HALVES, HALVES)
+    return RandomModels(
+        backbone,
+        exact,
+        FolderClassifier(guide, preprocessing, MIKELS.labels, MIKELS).to(device),
+        ClipSimilarity(clip, tokenizer, size.side, HALVES, HALVES).to(device),
+    )
+
+
+def _unet_pipe(size: Size, tokenizer: CLIPTokenizer, device: torch.device) -> Any:
+    """The pipeline of a model with a U-Net, and one text encoder or two."""
     # The ids are those of the embedded tokenizer, but the table has the size of CLIP's.
     special_ids = {
         "eos_token_id": tokenizer.eos_token_id,
         "bos_token_id": tokenizer.bos_token_id,
         "pad_token_id": 1,
     }
+    parts: dict[str, Any] = {"tokenizer": tokenizer}
+    parts["scheduler"] = DDIMScheduler(**SCHEDULER, clip_sample=False)
     with device:
-        unet = UNet2DConditionModel(**size.unet)
-        vae = AutoencoderKL(
+        parts["unet"] = UNet2DConditionModel(**size.unet)
+        parts["vae"] = AutoencoderKL(
             **{
                 "down_block_types": ("DownEncoderBlock2D",) * 4,
                 "up_block_types": ("UpDecoderBlock2D",) * 4,
@@ -165,30 +190,11 @@ def build(name: str, device: torch.device, dtype: torch.dtype) -> RandomModels:
                 **size.vae,
             }
         )
-        tiny_vae = AutoencoderTiny(**size.tiny_vae)
-        first = CLIPTextModel(CLIPTextConfig(**size.texts[0], **special_ids))
-        guide = ResNetForImageClassification(ResNetConfig(num_labels=len(MIKELS), **size.guide))
-        clip = CLIPModel(CLIPConfig(**size.clip))
-    parts = {"vae": vae, "text_encoder": first, "tokenizer": tokenizer, "unet": unet}
-    parts["scheduler"] = DDIMScheduler(**SCHEDULER, clip_sample=False)
-    if len(size.texts) == 1:
-        unused: dict[str, Any] = {"safety_checker": None, "feature_extractor": None}
-        unused["requires_safety_checker"] = False
-        backbone: Backbone = StableDiffusion(
-            StableDiffusionPipeline(**parts, **unused), str(device), dtype, tiny_vae
-        )
-    else:
-        with device:
-            second = CLIPTextModelWithProjection(CLIPTextConfig(**size.texts[1], **special_ids))
-        pipe = StableDiffusionXLPipeline(**parts, text_encoder_2=second, tokenizer_2=tokenizer)
-        backbone = StableDiffusionXL(pipe, str(device), dtype, tiny_vae)
-    exact = copy.copy(backbone)
-    exact.codec = Codec(vae, None, device, dtype)
-    return RandomModels(
-        backbone,
-        exact,
-        FolderClassifier(guide, Preprocessing(size.side, HALVES, HALVES), MIKELS.labels, MIKELS).to(
-            device
-        ),
-        ClipSimilarity(clip, tokenizer, size.side, HALVES, HALVES).to(device),
-    )
+        parts["text_encoder"] = CLIPTextModel(CLIPTextConfig(**size.texts[0], **special_ids))
+        if len(size.texts) > 1:
+            config = CLIPTextConfig(**size.texts[1], **special_ids)
+            parts["text_encoder_2"] = CLIPTextModelWithProjection(config)
+    if len(size.texts) > 1:
+        return StableDiffusionXLPipeline(**parts, tokenizer_2=tokenizer)
+    unused = {"safety_checker": None, "feature_extractor": None}
+    return StableDiffusionPipeline(**parts, **unused, requires_safety_checker=False)

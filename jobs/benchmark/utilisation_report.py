@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from jobs.benchmark.report import bars
+from jobs.benchmark.utilisation import GOALS, MAX_GROWTH
 
 
 def as_markdown(report: Mapping[str, Any]) -> str:
@@ -33,14 +34,40 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         first, last = held["after_first_gib"], held["after_last_gib"]
         span = f"{first:.3f} GiB after the first batch, {last:.3f} GiB after the last"
         lines += ["", f"Memory over {held['images']} images: {span}."]
-    ratio = shown(report["ratios"]["seconds_vs_reference"], "x")
-    lines += ["", f"The reference loop over the engine: {ratio}."]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *goal_lines(report)]) + "\n"
 
 
-def shown(value: float | None, unit: str) -> str:
+def goal_lines(report: Mapping[str, Any]) -> list[str]:
+    """The goals of an H200 beside what was measured."""
+    ratios, held = report["ratios"], report["flat"]
+    growth = held["after_last_gib"] / held["after_first_gib"] if held else None
+    speed, used = ratios["seconds_vs_reference"], ratios["gpu_fraction_of_matmul"]
+    least, share = GOALS["seconds_vs_reference"], GOALS["gpu_fraction_of_matmul"]
+    # Of the memory less is better: both sides are negated.
+    negated = None if growth is None else -growth
+    last = f"<= {MAX_GROWTH} x"
+    rows = (
+        ("reference loop over the engine", shown(speed, "x"), f">= {least:g} x", speed, least),
+        ("share of the matmul rate", percent(used), f">= {share:.0%}", used, share),
+        ("last memory over the first", shown(growth, "x", 3), last, negated, -MAX_GROWTH),
+    )
+    lines = ["| figure | measured | goal | |", "|---|---|---|---|"]
+    for name, measured, goal, value, limit in rows:
+        met = "" if value is None else "met" if value >= limit else "missed"
+        lines.append(f"| {name} | {measured} | {goal} | {met} |")
+    return lines
+
+
+NOT_MEASURED = "(not measured)"
+
+
+def shown(value: float | None, unit: str, digits: int = 1) -> str:
     """The value with its unit, or that it was not measured."""
-    return "(not measured)" if value is None else f"{value:.1f} {unit}"
+    return NOT_MEASURED if value is None else f"{value:.{digits}f} {unit}"
+
+
+def percent(share: float | None) -> str:
+    return NOT_MEASURED if share is None else f"{share:.1%}"
 
 
 def draw(report: Mapping[str, Any], file: Path) -> None:

@@ -80,11 +80,16 @@ class Room:
 
 
 def choose(need: MemoryNeed, rows: int, device_bytes: int) -> str:
-    """The first level under which all rows fit, or `ENOUGH_ROWS` of them; else the last."""
-    for level in LEVELS:
-        if need.rows(level, device_bytes) >= min(rows, ENOUGH_ROWS):
+    """The first level under which all rows fit, or `ENOUGH_ROWS` of them.
+
+    If there is none, the first of those under which the most fit; the last if none fits at all.
+    """
+    fitting = {level: need.rows(level, device_bytes) for level in LEVELS}
+    for level, count in fitting.items():
+        if count >= min(rows, ENOUGH_ROWS):
             return level
-    return LEVELS[-1]
+    most = max(fitting.values())
+    return next(level for level in LEVELS if fitting[level] == most) if most else LEVELS[-1]
 
 
 def apply(backbone: Backbone, level: str) -> None:
@@ -103,12 +108,11 @@ def need_of(backbone: Backbone, room: Room) -> MemoryNeed:
     """What a backbone needs, counted on the meta device; in seconds, for large models."""
     movable = [getattr(backbone.text, name) for name in backbone.text.without_tokens()]
     guide = None if room.guide is None else on_meta(room.guide)
-    reading = {}
-    for level in LEVELS:
-        copied = on_meta(backbone)
-        apply(copied, level)
-        copied.text.off_device = ()  # its prompts have been read when a reading begins
-        reading[level] = reading_bytes(copied, guide, size=room.size)
+    copied = on_meta(backbone)
+    reading = {"high": reading_bytes(copied, guide, size=room.size)}
+    apply(copied, "medium")
+    # What `low` moves is not needed by a reading.
+    reading["medium"] = reading["low"] = reading_bytes(copied, guide, size=room.size)
     weights = bytes_of(backbone) + room.beside
     return MemoryNeed(weights, sum(bytes_of(model) for model in movable), reading)
 

@@ -21,6 +21,7 @@ from muse.diffusion.hub import (
     lora_and_strength,
 )
 from muse.diffusion.model_files import READ_WINDOWS, model_problems
+from muse.diffusion.tiny_decoders import absence_warnings, find
 from muse.emotions.labels import clean
 from muse.method import Method
 from pipeline.config import Config, folder_and_label
@@ -97,7 +98,7 @@ def locate(config: Config, files: Files = READ) -> dict[str, Model]:
         return {"model": Model("null", "", "")} | _filter_models(config, files)
     models = {role: _main_model(role, config, files) for role in ROLES}
     check_method(Path(models["model"].path), config.method)
-    models |= _parts(config, files)
+    models |= _parts(config, files, Path(models["model"].path))
     models |= _filter_models(config, files)
     if is_same_judge(models) and not config.allow_same_judge:
         raise UserError(f"--guide and --judge have the same weights; {SAME_JUDGE}")
@@ -148,7 +149,9 @@ def check_models(config: Config) -> list[str]:
             f"{config.taxonomy.name}; a run needs {options}, and the models are checked then"
         ]
     # Without hashes, models are distinguished by the paths of their files.
-    return model_warnings(config, locate(config, Files(str, download=False))["model"].path)
+    models = locate(config, Files(str, download=False))
+    of_model = model_warnings(config, models["model"].path)
+    return [*of_model, *absence_warnings(Path(models["model"].path), config.tiny_vae)]
 
 
 def _needs_another(role: str, config: Config) -> bool:
@@ -231,12 +234,18 @@ def _main_model(role: str, config: Config, files: Files) -> Model:
     )
 
 
-def _parts(config: Config, files: Files) -> dict[str, Model]:
-    """The models that replace or change a part of the diffusion model: VAE, tiny decoder, LoRAs."""
+def _parts(config: Config, files: Files, model: Path) -> dict[str, Model]:
+    """The models that replace or change a part of `model`: VAE, tiny decoder, LoRAs.
+
+    A tiny decoder that is not named is looked for by the model's kind.
+    """
     if config.lora and importlib.util.find_spec("peft") is None:
         raise UserError(f"config: lora: {NO_PEFT}")
     models = {}
-    for role, name in _part_names(config).items():
+    names = _part_names(config)
+    if not config.tiny_vae and (found := find(model)):
+        names["tiny_vae"] = found
+    for role, name in names.items():
         try:
             path = _safe_path(role, name, files)
         except ValueError as error:

@@ -26,9 +26,23 @@ def test_the_table_has_a_line_for_each_measurement():
         "full": [],
         "sweep": [line],
         "flat": None,
-        "ratios": {"seconds_vs_reference": 5.5},
+        "ratios": {"seconds_vs_reference": 5.5, "gpu_fraction_of_matmul": None},
     }
     text = utilisation_report.as_markdown(report)
     assert "takes (not measured) an image" in text
     assert "| exact | 10 | 4 | 1,200 | 50.0% | 3.2 GiB |" in text
-    assert text.endswith("The reference loop over the engine: 5.5 x.\n")
+    assert "| reference loop over the engine | 5.5 x | >= 10 x | missed |" in text
+    assert "| share of the matmul rate | (not measured) | >= 35% |  |" in text
+
+
+def test_every_goal_is_beside_its_figure():
+    report = {
+        "ratios": {"seconds_vs_reference": 12.0, "gpu_fraction_of_matmul": 0.4},
+        "flat": {"after_first_gib": 10.0, "after_last_gib": 10.5},
+    }
+    met = [line.split(" | ")[1:] for line in utilisation_report.goal_lines(report)[2:]]
+    assert met == [
+        ["12.0 x", ">= 10 x", "met |"],
+        ["40.0%", ">= 35%", "met |"],
+        ["1.050 x", "<= 1.01 x", "missed |"],
+    ]

@@ -26,11 +26,18 @@ QUICK = Method(
         pytest.param(1, 18, "high", id="one is all that is asked for"),
         pytest.param(8, 24, "medium", id="enough rows fit with less"),
         pytest.param(8, 16, "low", id="an encoder has to go"),
-        pytest.param(8, 8, "low", id="nothing fits"),
+        pytest.param(8, 15, "low", id="the most fit without an encoder"),
+        pytest.param(8, 5, "low", id="nothing fits"),
     ],
 )
 def test_the_level_follows_from_sizes(rows, gib, level):
     assert choose(NEED, rows, gib * GIB) == level
+
+
+def test_a_level_that_gains_nothing_is_not_taken():
+    """Without an encoder to move, `low` is `medium`."""
+    need = MemoryNeed(10 * GIB, 0, NEED.reading)
+    assert choose(need, 8, 15 * GIB) == "medium"
 
 
 def test_the_rows_that_fit_are_computed():

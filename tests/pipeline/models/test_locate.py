@@ -12,9 +12,11 @@ from safetensors.numpy import save_file
 
 from muse.emotions import Taxonomy
 from muse.method import Method
+from muse.mini import WEIGHTS
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.models.locate import check_models, locate
+from tests.support.families import FAMILIES
 
 
 def test_a_taxonomy_of_ones_own_can_be_planned_before_its_classifiers_are_chosen():
@@ -198,7 +200,7 @@ def _single_file(place: Path) -> Path:
 
 def test_the_sampler_of_a_single_file_is_checked_too(tmp_path):
     file = _single_file(tmp_path / "dream.safetensors")
-    assert check_models(Config(model=str(file))) == []
+    assert check_models(Config(model=str(file), tiny_vae="none")) == []
     with pytest.raises(UserError, match="sampler 'flow' cannot run a model that was trained for"):
         check_models(Config(model=str(file), method=Method(sampler="flow")))
     # The folder beside it says more: this one was trained for flow matching.
@@ -206,7 +208,8 @@ def test_the_sampler_of_a_single_file_is_checked_too(tmp_path):
     (tmp_path / "dream" / "model_index.json").write_text("{}")
     own = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
     (tmp_path / "dream" / "scheduler" / "scheduler_config.json").write_text(json.dumps(own))
-    assert check_models(Config(model=str(file), method=Method(sampler="flow"))) == []
+    flow = Method(sampler="flow")
+    assert check_models(Config(model=str(file), method=flow, tiny_vae="none")) == []
 
 
 def test_prompts_in_windows_are_refused_for_models_with_a_longer_encoder(tmp_path):
@@ -220,10 +223,10 @@ def test_prompts_in_windows_are_refused_for_models_with_a_longer_encoder(tmp_pat
 
 def test_a_distilled_model_that_is_asked_for_many_steps_is_told(tmp_path):
     file = _single_file(tmp_path / "dream-turbo.safetensors")
-    (warning,) = check_models(Config(model=str(file)))
+    (warning,) = check_models(Config(model=str(file), tiny_vae="none"))
     assert "set method.steps = 4, method.guidance_scale = 1" in warning
     few = Method(steps=4, guidance_scale=1.0, edit_guidance_scale=1.0)
-    assert check_models(Config(model=str(file), method=few)) == []
+    assert check_models(Config(model=str(file), method=few, tiny_vae="none")) == []
 
 
 def test_a_model_that_would_be_downloaded_is_reported_and_not_fetched(monkeypatch, tmp_path):
@@ -232,3 +235,19 @@ def test_a_model_that_would_be_downloaded_is_reported_and_not_fetched(monkeypatc
     assert warning.startswith("nobody/no-such-model: not on this machine yet")
     with pytest.raises(UserError, match="it is not a hub id"):
         check_models(Config(model="./no-such-folder"))
+
+
+def test_a_tiny_decoder_beside_the_model_is_part_of_the_run(tmp_path, tokenizer):
+    """It is hashed as the others, and without one its absence is told."""
+    model = tmp_path / "model"
+    FAMILIES["sd1"](tokenizer).save_pretrained(model)
+    config = Config(model=str(model))
+    (told,) = check_models(config)
+    assert "no tiny decoder (taesd)" in told
+    assert check_models(config.replace(tiny_vae="none")) == []
+    shutil.copytree(WEIGHTS / "diffusion" / "tiny_vae", tmp_path / "taesd")
+    models = locate(config)
+    assert models["tiny_vae"].path == str(tmp_path / "taesd")
+    assert models["tiny_vae"].sha256
+    assert check_models(config) == []
+    assert "tiny_vae" not in locate(config.replace(tiny_vae="none"))
