@@ -1,5 +1,7 @@
 """The engine equals the reference to rounding, for many requests at once."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from muse.emotions.probabilities import Probabilities
 from muse.engine import MuseEngine
 from muse.reference import muse
 from muse.request import Request
+from muse.sizes import Size
 from tests.support.exact_models import METHOD, VARIANTS, ExactGuide, exact_models, exact_requests
 
 MULTI_LABEL_CONFIDENCE = 0.48
@@ -63,6 +66,20 @@ def test_the_engine_equals_the_reference_within_a_mask(models, start):
     same = (samples[0].pixels == levels).all(2)
     assert bool(same[~mask].all())
     assert not bool(same[mask].all())
+
+
+def test_the_engine_equals_the_reference_at_a_size_that_is_not_square(models):
+    size = Size(48, 16)
+    requests = [replace(request, size=size) for request in exact_requests()]
+    samples = _hold_to_the_reference(models, METHOD, 2, requests)
+    assert {tuple(sample.pixels.shape) for sample in samples} == {(16, 48, 3)}
+    assert any(sample.trace.updates for sample in samples)
+
+
+def test_a_batch_of_several_sizes_is_refused(models):
+    requests = [replace(exact_requests()[0], size=size) for size in (Size(48, 16), None)]
+    with pytest.raises(ValueError, match="the requests of a batch are of several sizes"):
+        MuseEngine(*models, METHOD).run(requests)
 
 
 def _hold_to_the_reference(models, method, slots=2, requests=()):
