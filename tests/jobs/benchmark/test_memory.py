@@ -19,6 +19,7 @@ def test_a_card_has_the_rows_that_its_level_leaves():
     assert memory.fits(need, 8) == "no"
 
 
+@pytest.mark.research
 def test_the_count_has_all_weights_once_and_less_with_a_tiny_decoder():
     models = build("tiny", torch.device("meta"), torch.bfloat16)
     counted = memory.count(models)
@@ -29,6 +30,7 @@ def test_the_count_has_all_weights_once_and_less_with_a_tiny_decoder():
     assert counted.decoding > 0
 
 
+@pytest.mark.research
 def test_each_model_has_a_line_for_either_decoder_with_its_command(monkeypatch):
     monkeypatch.setitem(memory.MODELS, "tiny", "tiny")
     head, rule, tiny, full = memory.table(["tiny"]).splitlines()

@@ -48,7 +48,13 @@ def test_the_rows_that_fit_are_computed():
     assert NEED.rows("high", 8 * GIB) == 0
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [
+        "sd3",
+        *(pytest.param(name, marks=pytest.mark.research) for name in FAMILIES if name != "sd3"),
+    ],
+)
 def test_no_level_changes_an_image(tokenizer, family, random_guide, random_clip):
     """Bit by bit: the same kernels compute the same, some of them twice."""
     requests = [Request("a dog in a forest", Target.of(name), 1) for name in ("awe", "fear")]
