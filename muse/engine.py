@@ -80,7 +80,8 @@ class MuseEngine:
         sizes = self.setup.backbone.sizes
         wanted = {request.size or sizes.own for request in requests}
         if len(wanted) > 1:
-            raise ValueError(f"the requests of a batch are of several sizes: {sorted(wanted)}")
+            listed = ", ".join(map(str, sorted(wanted)))
+            raise ValueError(f"the requests of a batch are of several sizes: {listed}")
         for size in wanted:
             if problem := sizes.size_problem(size):
                 raise ValueError(problem)

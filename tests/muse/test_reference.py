@@ -78,7 +78,7 @@ def test_the_engine_equals_the_reference_at_a_size_that_is_not_square(models):
 
 def test_a_batch_of_several_sizes_is_refused(models):
     requests = [replace(exact_requests()[0], size=size) for size in (Size(48, 16), None)]
-    with pytest.raises(ValueError, match="the requests of a batch are of several sizes"):
+    with pytest.raises(ValueError, match="of several sizes: 32 x 32, 48 x 16"):
         MuseEngine(*models, METHOD).run(requests)
 
 
