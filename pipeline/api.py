@@ -25,6 +25,7 @@ from pipeline.output.run_file import RUN_FILE
 from pipeline.settings import load_config
 from pipeline.storage.addresses import normalized
 from pipeline.storage.files import Location, location, write_bytes
+from pipeline.storage.regular import read_file
 from pipeline.view.notebook import Cell, Grid
 from pipeline.view.pictures import Pictures
 from pipeline.view.rows import FinishedRows, finished_rows
@@ -93,7 +94,7 @@ def _written(table: pa.Table, output: Location) -> str:
     pq.write_table(table.replace_schema_metadata(ORIGIN), sink)
     data = sink.getvalue().to_pybytes()
     path = location(f"{str(output).rstrip('/')}.manifest.parquet")
-    if path.exists() and path.read_bytes() != data:
+    if path.exists() and read_file(path) != data:
         if (output / RUN_FILE).exists():
             raise UserError(
                 f"{output} was begun with other rows, which {path} holds; give another output"
@@ -107,7 +108,7 @@ def _written(table: pa.Table, output: Location) -> str:
 def _is_ours(path: Location) -> bool:
     """Whether a file has rows that an earlier call wrote."""
     try:
-        metadata = pq.read_schema(pa.BufferReader(path.read_bytes())).metadata or {}
+        metadata = pq.read_schema(pa.BufferReader(read_file(path))).metadata or {}
     except pa.ArrowException:
         return False
     return ORIGIN.items() <= metadata.items()

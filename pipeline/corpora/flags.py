@@ -16,6 +16,7 @@ from pipeline.output.records import from_parquet
 from pipeline.output.run_file import RunFile
 from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location, json_bytes, write_bytes
+from pipeline.storage.regular import SpecialFileError, read_file
 
 FLAGS_FILE = "flags.parquet"
 
@@ -73,8 +74,10 @@ def read_flags(path: Location, run: RunFile) -> Flags:
     if not path.exists():
         return Flags(run.fingerprint)
     try:
-        table = from_parquet(path.read_bytes())
+        table = from_parquet(read_file(path))
         rows = table.select(SCHEMA.names).to_pylist()
+    except SpecialFileError:
+        raise
     except (pa.ArrowException, KeyError, OSError) as error:
         cause = " ".join(str(error).split())[:200]
         raise UserError(f"{path} holds no flags ({cause}); `muse-batch view` writes them") from None

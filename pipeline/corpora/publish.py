@@ -15,6 +15,7 @@ from pipeline.output.integrity import CARD, refuse_damage
 from pipeline.output.markers import marker_file, read_markers, relative_name
 from pipeline.output.run_file import RunFile
 from pipeline.storage.files import Location, size_of
+from pipeline.storage.regular import read_file
 from pipeline.storage.remote import Remote
 
 RESUMES = "The same command resumes the upload."
@@ -93,7 +94,7 @@ def corpus_files(source: Location, run: RunFile) -> Iterator[str]:
 
 
 def _warnings(source: Path, run: RunFile) -> Iterator[str]:
-    header = (source / CARD).read_text().split("---")[1:2]
+    header = read_file(source / CARD).decode(errors="replace").split("---")[1:2]
     try:
         license_ = (yaml.safe_load(header[0]) or {}).get("license") if header else None
     except (yaml.YAMLError, AttributeError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.generation.verdicts import STATUSES
@@ -12,7 +13,7 @@ from pipeline.output.finished import Counts, find_finished
 from pipeline.output.integrity import damaged_index, damaged_shards
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.storage.files import Location
-from pipeline.storage.log import read_log
+from pipeline.storage.log import LogReader
 from pipeline.terminal import printable
 
 
@@ -25,11 +26,8 @@ def status(output: Location) -> dict[str, Any]:
     run = read_run(output)
     contents = contents_of(output)
     counts = counts_of(output, run, contents)
-    # A batch that was made twice counts once.
-    log = read_log(output)
-    made = {entry["batch"]: entry for entry in log.entries if "statuses" in entry}
-    seconds = sum(entry["seconds"] for entry in made.values())
-    computed = sum(sum(entry["statuses"].values()) for entry in made.values())
+    log = LogReader(output)
+    work = _work_in(log.entries())
     return {
         "output": str(output),
         "fingerprint": run.fingerprint,
@@ -39,9 +37,9 @@ def status(output: Location) -> dict[str, Any]:
         **{name: counts.statuses[name] for name in STATUSES},
         "accepted_per_emotion": dict(sorted((+counts.accepted).items())),
         "shards": len(contents.markers),
-        "worker_seconds": round(seconds, 1),
-        "images_per_worker_second": round(computed / seconds, 3) if seconds else None,
-        "stopped": _stopped(log.entries),
+        "worker_seconds": round(work.seconds, 1),
+        "images_per_worker_second": round(work.images / work.seconds, 3) if work.seconds else None,
+        "stopped": work.stopped,
         "damaged_log_lines": log.damaged,
         "damage": [
             *damaged_shards(output, (), contents),
@@ -84,10 +82,31 @@ def as_text(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _stopped(entries: Sequence[Mapping[str, Any]]) -> str | None:
-    """Why the last driver ended; None while it is at work, or if it was killed."""
-    events = [entry for entry in entries if entry.get("event") in ("start", "stop")]
-    return events[-1]["cause"] if events and events[-1]["event"] == "stop" else None
+@dataclass(frozen=True)
+class _Work:
+    """What a log tells.
+
+    Attributes:
+        seconds, images: of all workers; a batch that was made twice counts once.
+        stopped: why the last driver ended; None while it is at work, or if it was killed.
+    """
+
+    seconds: float
+    images: int
+    stopped: str | None
+
+
+def _work_in(entries: Iterable[Mapping[str, Any]]) -> _Work:
+    made: dict[int, tuple[float, int]] = {}
+    stopped = None
+    for entry in entries:
+        event = entry.get("event")
+        if event is None:
+            made[entry["batch"]] = entry["seconds"], sum(entry["statuses"].values())
+        elif event in ("start", "stop"):
+            stopped = entry.get("cause")
+    seconds = sum(taken for taken, _ in made.values())
+    return _Work(seconds, sum(count for _, count in made.values()), stopped)
 
 
 def _state(summary: dict[str, Any]) -> str:

@@ -42,6 +42,7 @@ from pipeline.planning.fingerprint import fingerprint
 from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location, listing
 from pipeline.storage.log import read_log
+from pipeline.storage.regular import open_file, read_file
 
 Records = list[dict[str, Any]]
 
@@ -155,7 +156,7 @@ def _check_shard(
 def _read_members(path: Location) -> dict[str, bytes]:
     """The files in a tar by name."""
     members: dict[str, bytes] = {}
-    with path.open("rb") as handle, tarfile.open(fileobj=handle) as archive:
+    with open_file(path) as handle, tarfile.open(fileobj=handle) as archive:
         for member in archive:
             file = archive.extractfile(member)
             members[member.name] = file.read() if file else b""
@@ -230,4 +231,4 @@ def _check_endings(table: pa.Table) -> Iterator[str]:
 
 def _records(output: Location, marker: Marker) -> pa.Table:
     """The records of a shard."""
-    return from_parquet((shard_folder(output) / f"{marker.name}.parquet").read_bytes())
+    return from_parquet(read_file(shard_folder(output) / f"{marker.name}.parquet"))

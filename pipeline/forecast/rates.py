@@ -11,7 +11,7 @@ from pipeline.config import Config, as_dict
 from pipeline.errors import UserError
 from pipeline.output.run_file import as_stored, read_run
 from pipeline.storage.files import Location
-from pipeline.storage.log import read_log
+from pipeline.storage.log import read_log, reports_among
 
 RELEVANT = (
     "engine",
@@ -76,7 +76,7 @@ def measurement(output: Location, config: Config, tasks: Mapping[str, int]) -> M
     run = read_run(output)
     entries = read_log(output).entries
     # A batch that was made twice counts once.
-    batches = {entry["batch"]: entry for entry in entries if "statuses" in entry}
+    batches = {entry["batch"]: entry for entry in reports_among(entries)}
     seconds, requests = [], 0
     for entry in batches.values():
         made = sum(entry["statuses"].values())

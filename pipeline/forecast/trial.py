@@ -26,6 +26,7 @@ from pipeline.report.build import REPORT_FILE, write_report
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.files import Location, write_json
 from pipeline.storage.log import read_log
+from pipeline.storage.regular import read_file
 from pipeline.storage.remote import Remote, is_url
 
 MANIFEST = "manifest.parquet"
@@ -192,10 +193,12 @@ def _entry(request: PlannedRequest, base: str) -> dict[str, Any]:
 def _finished(folder: Path, memory: MemoryUse) -> Trial:
     """The figures of a trial whose run is complete; they are kept beside it."""
     corpus = folder / CORPUS
-    rows = from_parquet((corpus / METADATA_FILE).read_bytes()).to_pylist()
+    rows = from_parquet(read_file(corpus / METADATA_FILE)).to_pylist()
     entries = read_log(corpus).entries
     seconds = dict(_seconds_by_task(entries, rows))
-    ready = next(entry for entry in entries if entry.get("event") == "ready")
+    ready = next((entry for entry in entries if entry.get("event") == "ready"), None)
+    if ready is None or not seconds:
+        raise UserError(f"{corpus}: its log was damaged meanwhile; make the trial again")
     write_report(corpus, str(folder / MANIFEST))
     figures = {"seconds": seconds, "start_seconds": ready["models"], "memory": memory.as_json()}
     write_json(folder / TRIAL_FILE, figures)
@@ -209,9 +212,9 @@ def _seconds_by_task(
     """The seconds of one request, from the batches of each task."""
     totals: dict[str, list[float]] = {}
     for entry in entries:
-        if "statuses" not in entry:
+        made = [row for row in rows if row["batch"] == entry.get("batch")]
+        if not made:
             continue
-        made = [row for row in rows if row["batch"] == entry["batch"]]
         tasks = {row["task"] for row in made}
         total = totals.setdefault(tasks.pop() if len(tasks) == 1 else "both", [0.0, 0])
         total[0] += entry["seconds"]

@@ -26,6 +26,7 @@ from pipeline.output.sequencer import RequestSummary
 from pipeline.output.source_hashes import SourceHash, hashes_in
 from pipeline.storage.files import Location, mapped, sizes_below, write_bytes
 from pipeline.storage.ranged import open_ranged
+from pipeline.storage.regular import SpecialFileError, read_file
 
 IMAGE = "encoded_image"
 """The column of the images, which only batch files have."""
@@ -164,8 +165,8 @@ def batch_table(results: Sequence[Result], schema: pa.Schema) -> pa.Table:
 def read_batch(output: Location, file: BatchFile) -> pa.Table | None:
     """The records and images of a batch; None if its file is missing or damaged."""
     try:
-        data = batch_path(output, file).read_bytes()
-    except FileNotFoundError:
+        data = read_file(batch_path(output, file))
+    except (FileNotFoundError, SpecialFileError):
         return None
     return from_parquet(data) if _digest(data) == file.digest else None
 

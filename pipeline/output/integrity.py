@@ -24,6 +24,7 @@ from pipeline.output.markers import (
 )
 from pipeline.output.run_file import RunFile, identity_of, read_run
 from pipeline.storage.files import Location, hash_of, mapped, sha256_file, size_of
+from pipeline.storage.regular import open_file, read_file
 
 TAR, PARQUET = ".tar", ".parquet"
 
@@ -149,7 +150,7 @@ def read_committed(output: Location, name: str, sha256: str) -> bytes:
         UserError: it is not.
     """
     path = output / name
-    data = path.read_bytes() if size_of(path) is not None else b""
+    data = read_file(path) if size_of(path) is not None else b""
     if hashlib.sha256(data).hexdigest() != sha256:
         raise damaged_file(path)
     return data
@@ -167,7 +168,7 @@ def open_committed(output: Location, name: str, sha256: str) -> Iterator[IO[byte
     path = output / name
     if size_of(path) is None:
         raise damaged_file(path)
-    with path.open("rb") as handle:
+    with open_file(path) as handle:
         if hash_of(handle) != sha256:
             raise damaged_file(path)
         handle.seek(0)

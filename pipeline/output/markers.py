@@ -18,6 +18,7 @@ from pipeline.storage.files import (
     size_of,
     write_bytes,
 )
+from pipeline.storage.regular import read_file
 
 SHARD_DIGITS = 8
 """Digits of a shard's number: as many as a billion samples need, in shards of ten or more."""
@@ -134,8 +135,7 @@ def read_marker(path: Location) -> Marker:
     Raises:
         UserError: the file is damaged.
     """
-    # A pipe must not be opened.
-    data = path.read_bytes() if size_of(path) is not None else b""
+    data = read_file(path) if size_of(path) is not None else b""
     try:
         marker = _parse(json.loads(data))
         if data != _encode(marker):

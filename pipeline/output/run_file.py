@@ -19,6 +19,7 @@ from pipeline.planning import plan
 from pipeline.planning.fingerprint import fingerprint
 from pipeline.planning.software import versions
 from pipeline.storage.files import Location, json_bytes, size_of, write_bytes
+from pipeline.storage.regular import read_file, refuse_special
 
 RUN_FILE = "run.json"
 
@@ -127,9 +128,10 @@ def read_run(output: Location) -> RunFile:
         UserError: not the output of a run, or damaged.
     """
     file = output / RUN_FILE
+    refuse_special(file)
     if size_of(file) is None:
         raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
-    data = file.read_bytes()
+    data = read_file(file)
     try:
         fields = json.loads(data)
     except (ValueError, RecursionError):

@@ -30,6 +30,7 @@ from pipeline.output.run_file import identity_of
 from pipeline.output.sample_files import SampleFormat
 from pipeline.output.sequencer import Sequencer, ShardSpec
 from pipeline.storage.files import Location
+from pipeline.storage.regular import read_file
 
 
 def accepted_rows(
@@ -46,7 +47,7 @@ def committed_rows(
 ) -> Iterator[dict[str, Any]]:
     """Some columns of every request of the committed shards, in order."""
     for marker in markers:
-        data = (shard_folder(output) / f"{marker.name}.parquet").read_bytes()
+        data = read_file(shard_folder(output) / f"{marker.name}.parquet")
         yield from from_parquet(data, [*columns]).to_pylist()
 
 

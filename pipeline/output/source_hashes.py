@@ -16,6 +16,7 @@ from pipeline.output.records import from_parquet
 from pipeline.planning.plan import PlannedRequest
 from pipeline.storage.addresses import public
 from pipeline.storage.files import Location, listing, write_bytes
+from pipeline.storage.regular import read_file
 
 COLUMNS = ("row", "source_image", "source_sha256")
 """The columns of the metadata from which hashes are known."""
@@ -114,7 +115,7 @@ def kept_hashes(output: Location) -> Iterator[SourceHash]:
         UserError: a file of them is damaged.
     """
     for file in kept_hashes_files(output):
-        data = file.read_bytes()
+        data = read_file(file)
         if _digest(data) != file.stem:
             raise UserError(
                 f"{file} is damaged; restore it from a copy. It holds what source images hashed "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.output.run_file import RunFile
 from pipeline.storage.files import Location
-from pipeline.storage.log import read_log
+from pipeline.storage.log import LogReader
 from pipeline.watch.summary import RunWatch
 
 
@@ -46,17 +46,18 @@ class Cost:
 
 def cost_of(output: Location, run: RunFile) -> Cost:
     """The cost of a run; all zeros without a log, as of a corpus that was made of others."""
-    log = read_log(output)
+    log = LogReader(output)
+    gpus, price = run.config.get("gpus_per_worker", -1.0), run.config.get("gpu_hour_price", 0.0)
+    watch = RunWatch(run.requests, gpus, price)
     seconds, requests, losses = 0.0, 0, 0
     workers: set[tuple[str, int]] = set()
-    for entry in log.entries:
-        if "statuses" in entry:
+    for entry in log.entries():
+        watch.add(entry)
+        if "event" not in entry:
             seconds += entry["seconds"]
             requests += sum(entry["statuses"].values())
             workers.add((entry.get("host", ""), entry.get("pid", 0)))
         losses += entry.get("event") == "ended"
     hosts = len({host for host, _ in workers})
-    price = run.config.get("gpu_hour_price", 0.0)
-    gpus = run.config.get("gpus_per_worker", -1.0)
-    gpu_hours = RunWatch(run.requests, gpus, price, log.entries).gpu_hours(None)
+    gpu_hours = watch.gpu_hours(None)
     return Cost(seconds, requests, len(workers), hosts, losses, log.damaged, gpu_hours, price)

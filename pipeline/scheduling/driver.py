@@ -31,7 +31,7 @@ from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.pool import Pool
 from pipeline.scheduling.strategy_choice import StrategyChoice
 from pipeline.storage.lease import Lease
-from pipeline.storage.log import Log, read_log
+from pipeline.storage.log import Log, entries
 from pipeline.watch.budget import Budget
 from pipeline.watch.display import Display
 from pipeline.watch.summary import RunWatch
@@ -154,8 +154,9 @@ class Driver:
     def _run_workers(self, missing: int) -> None:
         config, output = self.job.config, self.job.output
         times = {"checked": time.time()}
-        entries = read_log(output).entries
-        watch = RunWatch(self.requests, config.gpus_per_worker, config.gpu_hour_price, entries)
+        watch = RunWatch(
+            self.requests, config.gpus_per_worker, config.gpu_hour_price, entries(output)
+        )
         self.budget = Budget(config, watch)
         tracker = tracker_for(config.tracking, output, self.name)
         try:

@@ -23,6 +23,7 @@ from typing import IO, Any, TypeAlias, TypeVar
 from pipeline.errors import NO_ACCESS, UserError
 from pipeline.storage.addresses import normalized
 from pipeline.storage.attempts import STORE_TIMEOUT_S
+from pipeline.storage.regular import open_file, read_file
 from pipeline.storage.remote import Remote, is_url, remote
 
 BLOCK = 1 << 20
@@ -236,13 +237,13 @@ def read_json(path: Location) -> Any:
         UserError: the file is no longer JSON.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(read_file(path))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: {error}; restore it from a copy") from None
 
 
 def sha256_file(path: Location) -> str:
-    with path.open("rb") as handle:
+    with open_file(path) as handle:
         return hash_of(handle)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from pipeline.errors import RunStopped, UserError
 from pipeline.storage.files import Location, first_write, write_json
+from pipeline.storage.regular import read_file
 from pipeline.storage.remote import Remote
 
 BEAT_SECONDS = 2.0
@@ -136,7 +137,7 @@ class Lease:
     def _read(self) -> dict[str, Any] | None:
         """The lease as it is stored; None if there is none, or none that can be read."""
         try:
-            content = json.loads(self.file.read_text())
+            content = json.loads(read_file(self.file))
         except (OSError, ValueError):
             return None
         valid = isinstance(content, dict) and {"token", "count"} <= content.keys()

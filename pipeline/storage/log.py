@@ -17,12 +17,14 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from pipeline.storage.files import Location, size_of, write_bytes
+from pipeline.storage.log_events import is_valid
+from pipeline.storage.regular import open_file, refuse_special
 from pipeline.storage.remote import Remote
 
 SECONDS = 30.0
@@ -46,7 +48,9 @@ class Log:
             self.written = time.monotonic()
         else:
             self.state.mkdir(parents=True, exist_ok=True)
-            self.file = (self.state / "log.jsonl").open("ab+")
+            file = self.state / "log.jsonl"
+            refuse_special(file)
+            self.file = file.open("ab+")
             self._end_torn_line()
 
     def __enter__(self) -> Log:
@@ -88,6 +92,70 @@ class Log:
         self.lines, self.part, self.written = [], self.part + 1, time.monotonic()
 
 
+class LogReader:
+    """Reads a log, and later what was appended to it since."""
+
+    def __init__(self, output: Location):
+        self.state = output / "_state"
+        self._restart()
+
+    def _restart(self) -> None:
+        self._end, self._parts = 0, set[str]()
+        self._damaged, self._is_torn = 0, False
+
+    @property
+    def damaged(self) -> int:
+        """How many of the lines read so far are damaged, or hold what no line does."""
+        return self._damaged + self._is_torn
+
+    def was_replaced(self) -> bool:
+        """Whether the log is shorter than what was read of it. It is then read from its start."""
+        if isinstance(self.state, Remote) or (size_of(self._file) or 0) >= self._end:
+            return False
+        self._restart()
+        return True
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """The entries that were not read before, the oldest first.
+
+        Raises:
+            SpecialFileError: the log is no regular file.
+        """
+        self._is_torn = False
+        for line in self._lines():
+            text = line.removesuffix(b"\n")
+            entry = _decode(text)
+            if entry is None and text == line:
+                # Its end is still being written, or a crash has cut it off.
+                self._is_torn = True
+                return
+            self._end += len(line)
+            if entry is not None:
+                yield entry
+            elif text:
+                self._damaged += 1
+
+    @property
+    def _file(self) -> Location:
+        return self.state / "log.jsonl"
+
+    def _lines(self) -> Iterator[bytes]:
+        """The lines that were not read before, each with its newline."""
+        if isinstance(self.state, Remote):
+            for part in sorted((self.state / "log").iterdir()):
+                if part.name not in self._parts:
+                    self._parts.add(part.name)
+                    yield from (line + b"\n" for line in part.read_bytes().split(b"\n"))
+            return
+        try:
+            file = open_file(self._file)
+        except FileNotFoundError:
+            return
+        with file:
+            file.seek(self._end)
+            yield from file
+
+
 @dataclass(frozen=True)
 class LogContent:
     """What a log holds: its entries, the oldest first, and how many lines are damaged."""
@@ -97,31 +165,28 @@ class LogContent:
 
 
 def read_log(output: Location) -> LogContent:
-    """The log of a run; an empty one if there is none."""
-    state = output / "_state"
-    parts: list[Location] = [state / "log.jsonl"]
-    if isinstance(state, Remote):
-        parts = sorted((state / "log").iterdir())
-    entries, damaged = [], 0
-    for part in parts:
-        lines = part.read_bytes().split(b"\n") if size_of(part) is not None else []
-        for line in filter(None, lines):
-            entry = _decode(line)
-            if entry is None:
-                damaged += 1
-            else:
-                entries.append(entry)
-    return LogContent(tuple(entries), damaged)
+    """The log of a run; an empty one if there is none.
+
+    Raises:
+        SpecialFileError: it is no regular file.
+    """
+    reader = LogReader(output)
+    return LogContent(tuple(reader.entries()), reader.damaged)
 
 
 def entries(output: Location) -> Iterator[dict[str, Any]]:
     """Every undamaged line of the log, the oldest first."""
-    return iter(read_log(output).entries)
+    return LogReader(output).entries()
 
 
 def reports(output: Location) -> Iterator[dict[str, Any]]:
     """The lines that report a finished batch, the oldest first."""
-    return (entry for entry in entries(output) if "batch" in entry and "event" not in entry)
+    return reports_among(entries(output))
+
+
+def reports_among(lines: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Those of the entries that report a finished batch."""
+    return (entry for entry in lines if "event" not in entry)
 
 
 def _encode(entry: Mapping[str, Any]) -> bytes:
@@ -131,10 +196,10 @@ def _encode(entry: Mapping[str, Any]) -> bytes:
 
 
 def _decode(line: bytes) -> dict[str, Any] | None:
-    """The entry of a line; None if the line is damaged."""
+    """The entry of a line; None if the line is damaged, or holds what no line does."""
     try:
         entry = json.loads(line)
         del entry["crc32"]
     except (ValueError, RecursionError, AttributeError, KeyError, TypeError):
         return None
-    return entry if _encode(entry) == line + b"\n" else None
+    return entry if _encode(entry) == line + b"\n" and is_valid(entry) else None

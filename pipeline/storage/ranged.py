@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import IO, Any, cast
 
 from pipeline.storage.files import Location
+from pipeline.storage.regular import open_file
 from pipeline.storage.remote import Remote
 
 BLOCK = 256 << 10
@@ -77,7 +78,8 @@ def open_ranged(path: Location, size: int | None = None) -> IO[bytes]:
 
     Raises:
         FileNotFoundError: it is not there.
+        SpecialFileError: it is not a regular file.
     """
     if isinstance(path, Remote):
         return cast("IO[bytes]", io.BufferedReader(RangedObject(path, size)))
-    return path.open("rb")
+    return open_file(path)

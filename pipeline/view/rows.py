@@ -21,6 +21,7 @@ from pipeline.output.rows import RowLayout, layout_of
 from pipeline.output.run_file import RunFile, read_run
 from pipeline.storage.files import Location
 from pipeline.storage.ranged import open_ranged
+from pipeline.storage.regular import refuse_special
 
 METADATA = "metadata.parquet"
 
@@ -163,6 +164,7 @@ def _opened(path: Location) -> Iterator[pq.ParquetFile]:
     Raises:
         FileNotFoundError, OSError, pyarrow.ArrowInvalid: it is not there, or unreadable.
     """
+    refuse_special(path)
     # A local file is mapped: Arrow then starts no threads, which may abort the process at its end.
     with pa.memory_map(str(path)) if isinstance(path, Path) else open_ranged(path) as handle:
         yield pq.ParquetFile(handle)

@@ -13,7 +13,8 @@ from pipeline.output.contents import contents_of
 from pipeline.output.run_file import RUN_FILE, read_run
 from pipeline.storage.files import Location, size_of
 from pipeline.storage.lease import WATCH_SECONDS, lease_file
-from pipeline.storage.log import read_log
+from pipeline.storage.log import LogReader
+from pipeline.storage.regular import read_file
 from pipeline.terminal import printable
 from pipeline.watch import text
 from pipeline.watch.summary import RunWatch, Summary
@@ -39,26 +40,25 @@ def follow(output: Location, interval: float) -> None:
         )
     while size_of(output / RUN_FILE) is None:
         time.sleep(interval)
+    follower = Follower(output)
     if not console.is_terminal:
-        _follow_in_lines(output, interval)
+        _follow_in_lines(follower, interval)
         return
-    driver = DriverWatch(output)
     with Live(console=console, auto_refresh=False) as live:
         while True:
             began = time.monotonic()
-            summary, complete = look(output, driver)
+            summary, complete = follower.look()
             live.update(text.panel(summary, str(output)), refresh=True)
             if complete:
                 return
             _pause(interval, time.monotonic() - began)
 
 
-def _follow_in_lines(output: Location, interval: float) -> None:
-    driver = DriverWatch(output)
+def _follow_in_lines(follower: Follower, interval: float) -> None:
     while True:
         began = time.monotonic()
-        summary, complete = look(output, driver)
-        print(f"{output}: {text.line(summary)}", flush=True)
+        summary, complete = follower.look()
+        print(f"{follower.output}: {text.line(summary)}", flush=True)
         if complete:
             return
         _pause(interval, time.monotonic() - began)
@@ -83,24 +83,38 @@ class DriverWatch:
     def is_at_work(self) -> bool:
         """Without a lease there is none; one that stands still for too long has lost its driver."""
         try:
-            content = self.file.read_bytes()
-        except FileNotFoundError:
+            content = read_file(self.file)
+        except OSError:
             return False
         if content != self.content:
             self.content, self.since = content, self.clock()
         return self.clock() - self.since < WATCH_SECONDS
 
 
-def look(output: Location, driver: DriverWatch) -> tuple[Summary, bool]:
-    """The summary of a run as its files are now, and whether it is complete.
+class Follower:
+    """Looks at a run again and again; of its log, each look reads what was appended."""
 
-    Raises:
-        UserError: not the output of a run, or damaged.
-    """
-    run = read_run(output)
-    gpus = run.config.get("gpus_per_worker", -1.0)
-    price = run.config.get("gpu_hour_price", 0.0)
-    watch = RunWatch(run.requests, gpus, price, read_log(output).entries)
-    counts = counts_of(output, run, contents_of(output))
-    is_running = not run.complete and driver.is_at_work()
-    return watch.summary(counts, time.time(), is_running), run.complete
+    def __init__(self, output: Location):
+        self.output, self.driver = output, DriverWatch(output)
+        self._begin(RunWatch(0))
+
+    def _begin(self, watch: RunWatch) -> None:
+        self.watch, self.log = watch, LogReader(self.output)
+
+    def look(self) -> tuple[Summary, bool]:
+        """The summary of a run as its files are now, and whether it is complete.
+
+        Raises:
+            UserError: not the output of a run, or damaged.
+        """
+        run = read_run(self.output)
+        gpus = run.config.get("gpus_per_worker", -1.0)
+        watch = RunWatch(run.requests, gpus, run.config.get("gpu_hour_price", 0.0))
+        # A run can be extended, or its output replaced by another one.
+        if self.log.was_replaced() or self.watch.settings != watch.settings:
+            self._begin(watch)
+        for entry in self.log.entries():
+            self.watch.add(entry)
+        counts = counts_of(self.output, run, contents_of(self.output))
+        is_running = not run.complete and self.driver.is_at_work()
+        return self.watch.summary(counts, time.time(), is_running), run.complete

@@ -99,8 +99,8 @@ class _Session:
     last: float
     workers: int
     gpus: float = 0.0
-    placed: set[int] = field(default_factory=set)
-    ready: set[int] = field(default_factory=set)
+    placed: set[int | None] = field(default_factory=set)
+    ready: set[int | None] = field(default_factory=set)
     stopped: str | None = None
     speeds: dict[str, float] = field(default_factory=dict)
 
@@ -140,6 +140,11 @@ class RunWatch:
         for entry in entries:
             self.add(entry)
 
+    @property
+    def settings(self) -> tuple[int, float, float]:
+        """All but the entries that it was made with."""
+        return self.total, self.gpus_per_worker, self.price
+
     def add(self, entry: Mapping[str, Any]) -> None:
         """Take the next entry of the log."""
         event = entry.get("event")
@@ -153,33 +158,34 @@ class RunWatch:
         session = self.sessions[-1]
         session.last = max(session.last, entry["at"])
         if event == "placed":
-            session.placed.add(entry["pid"])
+            session.placed.add(entry.get("pid"))
         elif event == "ready":
-            session.ready.add(entry["pid"])
+            session.ready.add(entry.get("pid"))
             if entry.get("device", "cpu") != "cpu":
                 session.gpus = self.gpus_per_worker if self.gpus_per_worker > 0 else 1.0
         elif event == "ended":
             self._add_end(session, entry)
         elif event == "stop":
             session.stopped = entry["cause"]
-        elif "statuses" in entry:
+        elif event is None:
             self._add_batch(session, entry)
 
     def _add_end(self, session: _Session, entry: Mapping[str, Any]) -> None:
         self.problems.append(f"a worker ended: {entry['cause']}")
-        session.placed.discard(entry["pid"])
-        session.ready.discard(entry["pid"])
+        session.placed.discard(entry.get("pid"))
+        session.ready.discard(entry.get("pid"))
         session.speeds = {
             name: speed
             for name, speed in session.speeds.items()
-            if name.rpartition(":")[2] != str(entry["pid"])
+            if name.rpartition(":")[2] != str(entry.get("pid"))
         }
 
     def _add_batch(self, session: _Session, entry: Mapping[str, Any]) -> None:
         requests = sum(entry["statuses"].values())
         if requests and entry["seconds"] > 0:
             self.window.append(_Batch(entry["at"], requests, entry["seconds"]))
-            session.speeds[f"{entry['host']}:{entry['pid']}"] = entry["seconds"] / requests
+            worker = f"{entry.get('host', '')}:{entry.get('pid', 0)}"
+            session.speeds[worker] = entry["seconds"] / requests
         # A batch that is made twice counts once.
         if entry["batch"] in self.seen:
             return

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.config import Config
 from pipeline.forecast.rates import corpus_of, measurement
-from pipeline.storage.log import Log, read_log
+from pipeline.storage.log import Log, reports
 from tests.support.corpora import ROWS
 
 TASKS = {"generate": 1, "edit": 0}
@@ -14,7 +14,7 @@ TASKS = {"generate": 1, "edit": 0}
 
 def test_each_batch_gives_the_seconds_of_a_request_and_counts_once(make_corpus):
     out = make_corpus(batch_size=8)
-    batches = [entry for entry in read_log(out).entries if "statuses" in entry]
+    batches = list(reports(out))
     with Log(out) as log:
         log.add({**batches[0], "seconds": 80.0})
     found = measurement(out, Config(engine="null", batch_size=8), TASKS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import shutil
 from collections import Counter
@@ -72,7 +73,13 @@ def _swapped(path: Path) -> None:
     other.write_bytes(mine)
 
 
-DAMAGES = (_gone, _emptied, _halved, _short, _flipped, _swapped)
+def _piped(path: Path) -> None:
+    """A pipe in its place: who opens it may wait for ever."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+DAMAGES = (_gone, _emptied, _halved, _short, _flipped, _swapped, _piped)
 COMMANDS = (
     "run",
     "status",
@@ -286,7 +293,7 @@ def changed(before: Path, after: Path) -> list[str]:
     names = []
     for path in sorted(path for path in before.rglob("*") if path.is_file()):
         name = str(path.relative_to(before))
-        now = (after / name).read_bytes() if (after / name).exists() else None
+        now = (after / name).read_bytes() if (after / name).is_file() else None
         if now != path.read_bytes():
             names.append(name)
     return names

@@ -1,10 +1,16 @@
 """The log of a run, whole and damaged."""
 
+import os
 import random
 
 import pytest
 
-from pipeline.storage.log import Log, entries, read_log, reports
+from pipeline.errors import UserError
+from pipeline.storage.log import Log, LogReader, entries, read_log, reports
+
+
+def _batch(number, seconds=1.0):
+    return {"batch": number, "statuses": {"accepted": 4}, "seconds": seconds}
 
 
 @pytest.fixture
@@ -12,8 +18,8 @@ def log_file(tmp_path):
     """A log of three lines."""
     with Log(tmp_path) as log:
         log.add({"event": "start", "host": "é\u2028b"})
-        log.add({"batch": 0, "seconds": 0.1})
-        log.add({"batch": 1, "seconds": 1e-9})
+        log.add(_batch(0, 0.1))
+        log.add(_batch(1, 1e-9))
     return tmp_path / "_state" / "log.jsonl"
 
 
@@ -33,7 +39,7 @@ def test_there_may_be_no_log(tmp_path):
 def test_a_line_that_a_crash_cut_off_does_not_swallow_the_next(tmp_path, log_file, cut):
     log_file.write_bytes(log_file.read_bytes()[:-cut])
     with Log(tmp_path) as log:
-        log.add({"batch": 2})
+        log.add(_batch(2))
     content = read_log(tmp_path)
     # Without its newline alone, the line is still whole.
     whole = [0, 1, 2] if cut == 1 else [0, 2]
@@ -59,3 +65,44 @@ def test_two_damaged_lines_of_no_text_are_passed_over(tmp_path, log_file):
         handle.write(b"\xff\xfe\n[1]\n")
     assert read_log(tmp_path).damaged == 2
     assert len(read_log(tmp_path).entries) == 3
+
+
+def test_what_was_appended_is_read_alone(tmp_path, log_file):
+    reader = LogReader(tmp_path)
+    assert len(list(reader.entries())) == 3
+    whole = log_file.read_bytes()
+    with Log(tmp_path) as log:
+        log.add(_batch(2))
+    # What was read before may be gone: it is not read again.
+    log_file.write_bytes(b"x" * len(whole) + log_file.read_bytes()[len(whole) :])
+    assert [entry["batch"] for entry in reader.entries()] == [2]
+    assert (list(reader.entries()), reader.damaged) == ([], 0)
+
+
+def test_a_line_that_is_being_written_is_read_when_it_is_whole(tmp_path, log_file):
+    whole = log_file.read_bytes()
+    log_file.write_bytes(whole[:-20])
+    reader = LogReader(tmp_path)
+    assert (len(list(reader.entries())), reader.damaged) == (2, 1)
+    log_file.write_bytes(whole)
+    assert (len(list(reader.entries())), reader.damaged) == (1, 0)
+
+
+def test_a_log_that_is_another_one_is_read_from_its_start(tmp_path, log_file):
+    reader = LogReader(tmp_path)
+    list(reader.entries())
+    assert not reader.was_replaced()
+    log_file.unlink()
+    with Log(tmp_path) as log:
+        log.add(_batch(7))
+    assert reader.was_replaced()
+    assert [entry["batch"] for entry in reader.entries()] == [7]
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, log_file):
+    log_file.unlink()
+    os.mkfifo(log_file)
+    with pytest.raises(UserError, match=r"log\.jsonl is a pipe, not a regular file; remove it"):
+        read_log(tmp_path)
+    with pytest.raises(UserError, match="is a pipe"):
+        Log(tmp_path)

@@ -123,8 +123,9 @@ def test_a_damaged_batch_there_is_found(store):
 def test_the_log_grows_by_numbered_objects(store):
     for batch in range(3):
         with Log(store) as log:
-            log.add({"batch": batch})
-            log.add({"batch": batch, "again": True})
+            report = {"batch": batch, "statuses": {"accepted": 1}, "seconds": 1.0}
+            log.add(report)
+            log.add(report)
     assert [entry["batch"] for entry in entries(store)] == [0, 0, 1, 1, 2, 2]
     assert [file.name for file in storage.listing(store / "_state" / "log", "*")] == [
         f"00000{n}.jsonl" for n in range(3)

@@ -2,13 +2,14 @@
 
 from pipeline.output.run_file import read_run, write_run
 from pipeline.storage.lease import WATCH_SECONDS, lease_file
+from pipeline.storage.log import Log
 from pipeline.watch import follow
-from pipeline.watch.follow import DriverWatch, look
+from pipeline.watch.follow import DriverWatch, Follower
 
 
 def test_a_look_reads_counts_and_log(make_corpus):
     out = make_corpus(batch_size=8)
-    summary, complete = look(out, DriverWatch(out))
+    summary, complete = Follower(out).look()
     run = read_run(out)
     assert complete
     assert summary.done == summary.total == run.requests
@@ -59,7 +60,20 @@ def test_a_driver_is_at_work_as_long_as_its_lease_changes(tmp_path):
 def test_a_run_without_a_driver_is_not_shown_as_running(make_corpus):
     out = make_corpus(batch_size=8)
     write_run(out, read_run(out).reopened())
-    summary, complete = look(out, DriverWatch(out))
+    summary, complete = Follower(out).look()
     assert not complete
     assert not summary.is_running
     assert summary.stopped == "finished"
+
+
+def test_a_look_reads_what_was_appended_to_the_log(make_corpus):
+    out = make_corpus(batch_size=8)
+    follower, log = Follower(out), out / "_state" / "log.jsonl"
+    first, _ = follower.look()
+    # What was read is not read again, and what was counted is not counted twice.
+    log.write_bytes(b"x" * log.stat().st_size)
+    second, _ = follower.look()
+    assert second.emotions == first.emotions
+    with Log(out) as writer:
+        writer.add({"event": "ended", "pid": 1, "cause": "killed"})
+    assert follower.look()[0].problems == ["a worker ended: killed"]
