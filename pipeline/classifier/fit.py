@@ -24,6 +24,7 @@ from pipeline.classifier.training import Fit, Images, build, predict, train_head
 from pipeline.config_tables import Images as ImageLimits
 from pipeline.errors import UserError
 from pipeline.storage.files import sha256_folder, write_bytes, write_json
+from pipeline.storage.targets import refuse_target
 
 if TYPE_CHECKING:
     from muse.classifiers import Preprocessing
@@ -56,6 +57,7 @@ def fit(
 
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(f"--output {output} exists already; give a new or empty folder")
+    refuse_target(output)
     try:
         backbone = local_folder(settings.backbone)
         safe_config(backbone)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.corpora.corpus import finished_run, read_results, schema_of
+from pipeline.corpora.sources import reading
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
 from pipeline.generation.verdicts import ACCEPTED
@@ -21,8 +21,10 @@ from pipeline.output.integrity import refuse_damage
 from pipeline.output.rows import json_value, layout_of
 from pipeline.output.run_file import RunFile
 from pipeline.output.sample_files import SampleFormat, class_names
-from pipeline.storage.files import Location, temporary_name
+from pipeline.storage.files import Location
+from pipeline.storage.new_folder import new_folder
 from pipeline.storage.remote import Remote
+from pipeline.storage.targets import refuse_target
 
 GROUP_ROWS = 100
 """Samples in memory at a time, and in a row group of a parquet file."""
@@ -70,8 +72,10 @@ def export(source: Location, form: str, output: Location) -> int:
         How many samples were written.
 
     Raises:
-        UserError: an unknown form, a source that is incomplete or damaged, an output that exists
-            or is on an object store, or a library that is not installed.
+        UserError: an unknown form, a source that is incomplete, damaged or being written, an
+            output that exists, lies in a corpus or is on an object store, or a library that is not
+            installed.
+        OSError: with the path and the bytes that were written.
     """
     if form not in FORMS:
         raise UserError(f"--to {form}: choose {', '.join(FORMS)}")
@@ -79,27 +83,14 @@ def export(source: Location, form: str, output: Location) -> int:
         raise UserError(f"{output}: an export is written to a local folder; copy it from there")
     if output.exists():
         raise UserError(f"{output} exists; give a folder that does not exist yet")
-    run = finished_run(source)
-    refuse_damage(source, run)
-    content = _content(source, run)
-    _clear_interrupted(output)
-    part = output.with_name(temporary_name(output.name))
-    part.mkdir(parents=True)
-    try:
-        FORMS[form](content, part)
-        part.rename(output)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    refuse_target(output)
+    with reading(source):
+        run = finished_run(source)
+        refuse_damage(source, run)
+        content = _content(source, run)
+        with new_folder(output) as part:
+            FORMS[form](content, part)
     return content.count
-
-
-def _clear_interrupted(output: Path) -> None:
-    """Remove what killed exports to this folder left behind."""
-    ours = re.compile(rf"\.{re.escape(output.name)}\.[0-9a-f]{{32}}\.muse-part")
-    if output.parent.exists():
-        for path in output.parent.iterdir():
-            if ours.fullmatch(path.name):
-                shutil.rmtree(path)
 
 
 def _content(source: Location, run: RunFile) -> Content:

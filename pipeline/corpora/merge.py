@@ -19,6 +19,7 @@ from pipeline.corpora.corpus import (
     schema_of,
 )
 from pipeline.corpora.duplicates import refuse_duplicates
+from pipeline.corpora.sources import reading
 from pipeline.errors import UserError
 from pipeline.output.records import GROUP, MEMBER
 from pipeline.output.run_file import RunFile
@@ -43,6 +44,11 @@ def merge(sources: Sequence[Location], output: Location) -> Mapping[str, Any]:
         UserError: not complete corpora, ones that do not fit together or have images in common,
             or an output that holds another one.
     """
+    with reading(*sources):
+        return _merge(sources, output)
+
+
+def _merge(sources: Sequence[Location], output: Location) -> Mapping[str, Any]:
     corpora = {source: finished_run(source) for source in sources}
     _refuse_repeated(sources, corpora)
     runs = list(corpora.values())

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from pipeline.corpora.corpus import finished_run
+from pipeline.corpora.sources import reading
 from pipeline.errors import RunStopped, UserError
 from pipeline.output.integrity import CARD, refuse_damage
 from pipeline.output.markers import marker_file, read_markers, relative_name
@@ -47,8 +48,9 @@ def plan_upload(source: Location, repository: str) -> Upload:
     _check_name(repository)
     if isinstance(source, Remote):
         raise UserError(f"{source}: only a local folder is published; copy the corpus to one first")
-    run = finished_run(source)
-    refuse_damage(source, run)
+    with reading(source):
+        run = finished_run(source)
+        refuse_damage(source, run)
     files = {name: size_of(source / name) or 0 for name in corpus_files(source, run)}
     return Upload(repository, files, tuple(_warnings(source, run)))
 
@@ -69,7 +71,7 @@ def publish(source: Path, upload: Upload, private: bool = False) -> str:
     from huggingface_hub import HfApi
 
     api = HfApi()
-    with _reported(upload.repository):
+    with reading(source), _reported(upload.repository):
         url = api.create_repo(
             upload.repository, repo_type="dataset", private=private or None, exist_ok=True
         )

@@ -18,6 +18,7 @@ from pipeline.corpora.corpus import (
     schema_of,
 )
 from pipeline.corpora.flags import ACCEPT, REJECT, Flags, read_flags
+from pipeline.corpora.sources import reading
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
 from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED, Verdict, decide, unscored
@@ -132,9 +133,21 @@ def refilter(
         by_hand: a file of flags (see `pipeline.corpora.flags`), which go before the thresholds.
 
     Raises:
-        UserError: not a complete corpus, a setting that would need new images, or an output that
-            holds another one.
+        UserError: not a complete corpus, or one that is being written; a setting that would need
+            new images, or an output that holds another one.
     """
+    with reading(source):
+        return _refilter(source, output, assignments, flags, warn, by_hand)
+
+
+def _refilter(
+    source: Location,
+    output: Location,
+    assignments: Sequence[str],
+    flags: Mapping[str, Any],
+    warn: Callable[[str], None],
+    by_hand: Location | None,
+) -> Mapping[str, Any]:
     run = finished_run(source)
     config = revised(run.config, assignments, flags)
     schema = schema_of(source, run)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.corpora.corpus import finished_run, read_results, schema_of
+from pipeline.corpora.sources import reading
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
 from pipeline.generation.verdicts import FAILED
@@ -51,9 +52,10 @@ def reopen(output: Location) -> Reopened:
     Raises:
         UserError: not a complete corpus, one made from other corpora, or a damaged one.
     """
-    run = finished_run(output)
-    _refuse_derived(output, run)
-    refuse_damage(output, run)
+    with reading(output):
+        run = finished_run(output)
+        _refuse_derived(output, run)
+        refuse_damage(output, run)
     markers = read_markers(output)
     first = next((marker.shard for marker in markers if marker.failed), None)
     if markers and first is None:

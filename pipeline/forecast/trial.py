@@ -28,6 +28,7 @@ from pipeline.storage.files import Location, write_json
 from pipeline.storage.log import read_log
 from pipeline.storage.regular import read_file
 from pipeline.storage.remote import Remote, is_url
+from pipeline.storage.targets import refuse_target
 
 MANIFEST = "manifest.parquet"
 """The requests of a trial, in its folder."""
@@ -138,6 +139,7 @@ def _replaceable(output: Location) -> Path:
         raise UserError(f"{output}: a trial is made on this machine; give a local folder")
     if output.is_symlink():
         raise UserError(f"{output} is a link; give a folder")
+    refuse_target(output)
     if not output.exists():
         return output
     if not (output / TRIAL_FILE).is_file():

@@ -9,6 +9,7 @@ from pipeline.output.run_difference import MANIFEST_REMEDY, in_words
 from pipeline.output.run_file import RUN_FILE, RunFile, read_run
 from pipeline.planning.fingerprint import can_change_images, differences
 from pipeline.storage.files import Location, is_temporary
+from pipeline.storage.targets import refuse_target
 
 
 def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFile:
@@ -20,9 +21,10 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
 
     Raises:
         UserError: the folder holds something else, or a run under another fingerprint (with the
-            difference).
+            difference); or it is no place for a new run.
     """
     if not (output / RUN_FILE).exists():
+        refuse_target(output)
         if _holds_something_else(output):
             raise UserError(
                 f"--output {output} exists and is not a muse-batch run: it has no {RUN_FILE}; "

@@ -18,10 +18,11 @@ from pipeline.output.run_content import check_tables
 from pipeline.planning import plan
 from pipeline.planning.fingerprint import fingerprint
 from pipeline.planning.software import versions
+from pipeline.storage import targets
 from pipeline.storage.files import Location, json_bytes, size_of, write_bytes
 from pipeline.storage.regular import read_file, refuse_special
 
-RUN_FILE = "run.json"
+RUN_FILE = targets.RUN_FILE
 
 
 @dataclass(frozen=True)

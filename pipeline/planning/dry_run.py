@@ -22,6 +22,7 @@ from pipeline.planning.manifest_summary import ManifestSummary, listed, summariz
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.unused_settings import unused_settings
 from pipeline.storage.files import Location, first_write, write_bytes
+from pipeline.storage.targets import refuse_target
 
 SCHEMA = pa.schema(
     [
@@ -103,6 +104,8 @@ def dry_run(manifest_path: str, config: Config, output: Location | None) -> DryR
         UserError: a model cannot be used, or it is ambiguous what to make of the source.
     """
     notes: list[str] = []
+    if output is not None:
+        refuse_target(output)
     with fetched_manifest(manifest_path, config, notes.append) as local:
         contents = summarize(local, folder_of(manifest_path), config)
         notes += [] if config.engine == "null" else check_models(config)

@@ -96,7 +96,7 @@ def first_write(place: Location) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (*NO_ACCESS, errno.ENOENT):
+        if error.errno not in (*NO_ACCESS, errno.ENOENT, errno.EEXIST):
             raise
         cause = os.strerror(error.errno)
         raise UserError(f"{place} cannot be written ({cause}); give a place that can be") from None

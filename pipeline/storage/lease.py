@@ -63,14 +63,14 @@ class Lease:
         Raises:
             UserError: another driver is writing this output, or nobody can.
         """
-        other = self._read()
-        if other is not None and self._is_alive(other):
+        other = _read(self.file)
+        if other is not None and _is_alive(self.file, other):
             self._refuse(other)
         with first_write(self.output):
             self._write()
         # Of two drivers that came at the same moment, both have written: the last one has it.
         time.sleep(SETTLE_SECONDS)
-        held = self._read()
+        held = _read(self.file)
         if held is None or held["token"] != self.token:
             self._refuse(held or {})
         self._thread.start()
@@ -79,7 +79,7 @@ class Lease:
     def __exit__(self, *_: object) -> None:
         self._end.set()
         self._thread.join()
-        held = self._read()
+        held = _read(self.file)
         if held is not None and held["token"] == self.token:
             self.file.unlink(missing_ok=True)
 
@@ -92,30 +92,15 @@ class Lease:
             raise RunStopped(f"{self.file}: another driver has taken this output over")
 
     def _refuse(self, other: dict[str, Any]) -> None:
-        host = str(other.get("machine", "")).partition(" ")[0]
         raise UserError(
-            f"another driver is writing {self.output} (process {other.get('pid')} on {host}); "
+            f"another driver is writing {self.output} ({_holder(other)}); "
             "wait for it, or give another --output"
         )
-
-    def _is_alive(self, other: dict[str, Any]) -> bool:
-        """Whether the driver that wrote this lease still renews it; may watch for a while."""
-        if other.get("machine") == machine() and not _is_running(other.get("pid")):
-            return False
-        until = time.monotonic() + WATCH_SECONDS
-        while time.monotonic() < until:
-            time.sleep(BEAT_SECONDS / 4)
-            now = self._read()
-            if now is None:
-                return False  # it has just ended
-            if (now["token"], now["count"]) != (other["token"], other["count"]):
-                return True
-        return False
 
     def _renew(self) -> None:
         while not self._end.wait(BEAT_SECONDS):
             try:
-                held = self._read()
+                held = _read(self.file)
                 if held is not None and held["token"] != self.token:
                     self.lost = True
                     return
@@ -134,14 +119,45 @@ class Lease:
         }
         write_json(self.file, content)
 
-    def _read(self) -> dict[str, Any] | None:
-        """The lease as it is stored; None if there is none, or none that can be read."""
-        try:
-            content = json.loads(read_file(self.file))
-        except (OSError, ValueError):
-            return None
-        valid = isinstance(content, dict) and {"token", "count"} <= content.keys()
-        return content if valid else None
+
+def writer_of(output: Location) -> str | None:
+    """Who is writing an output, as "process 7 on HOST"; None if nobody is.
+
+    Where there is a lease, this may take as long as its driver is watched.
+    """
+    file = lease_file(output)
+    held = _read(file)
+    return _holder(held) if held is not None and _is_alive(file, held) else None
+
+
+def _read(file: Location) -> dict[str, Any] | None:
+    """A lease as it is stored; None if there is none, or none that can be read."""
+    try:
+        content = json.loads(read_file(file))
+    except (OSError, ValueError):
+        return None
+    valid = isinstance(content, dict) and {"token", "count"} <= content.keys()
+    return content if valid else None
+
+
+def _holder(lease: dict[str, Any]) -> str:
+    host = str(lease.get("machine", "")).partition(" ")[0]
+    return f"process {lease.get('pid')} on {host}"
+
+
+def _is_alive(file: Location, held: dict[str, Any]) -> bool:
+    """Whether the driver that wrote this lease still renews it; may watch for a while."""
+    if held.get("machine") == machine() and not _is_running(held.get("pid")):
+        return False
+    until = time.monotonic() + WATCH_SECONDS
+    while time.monotonic() < until:
+        time.sleep(BEAT_SECONDS / 4)
+        now = _read(file)
+        if now is None:
+            return False  # it has just ended
+        if (now["token"], now["count"]) != (held["token"], held["count"]):
+            return True
+    return False
 
 
 def _is_running(pid: Any) -> bool:

@@ -74,6 +74,8 @@ def build(
 ) -> None:
     """Make a manifest of prompts, images or tables, crossed with emotions."""
     with reported_errors():
+        from pathlib import Path
+
         from manifests.builder.build import build as build_manifest
         from manifests.builder.build import refuse_output
         from manifests.builder.columns import parse_mapping
@@ -84,8 +86,10 @@ def build(
         from pipeline.errors import UserError
         from pipeline.models.captioner import Captioner as FolderCaptioner
         from pipeline.planning.image_check import ImageCheck
+        from pipeline.storage.targets import refuse_target
 
         refuse_output(output, force)
+        refuse_target(Path(output).expanduser())
         try:
             mapping = parse_mapping(map_ or [])
             labels = load_taxonomy(taxonomy).labels

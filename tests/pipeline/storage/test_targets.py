@@ -1,0 +1,63 @@
+"""Where commands refuse to write: into corpora, and through links that lead nowhere."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.storage.targets import refuse_target
+from tests.support import drive
+
+
+def test_a_place_in_a_corpus_is_refused_by_name(tmp_path):
+    (tmp_path / "out" / "shards").mkdir(parents=True)
+    (tmp_path / "out" / "run.json").touch()
+    (tmp_path / "link").symlink_to("out/shards")
+    for place in ("out/new", "out/shards/x/new", "link/new"):
+        with pytest.raises(UserError, match=r"lies in .*/out, which is the output of a run"):
+            refuse_target(tmp_path / place)
+    refuse_target(tmp_path / "out")
+    refuse_target(tmp_path / "new")
+
+
+def test_a_link_that_leads_nowhere_is_refused_by_name(tmp_path):
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(UserError, match="link is a link to nowhere, which does not exist"):
+        refuse_target(tmp_path / "link")
+    (tmp_path / "nowhere").mkdir()
+    refuse_target(tmp_path / "link")
+
+
+@pytest.fixture
+def manifest(tmp_path) -> Path:
+    return drive.write_manifest(tmp_path / "m.parquet", ["a dog"] * 4)
+
+
+def test_no_command_writes_there(make_corpus, manifest, tmp_path):
+    out = make_corpus(batch_size=8)
+    before = sorted(out.rglob("*"))
+    new = out / "new"
+    for words in (
+        ["export", out, "--to", "imagefolder", "-o", new],
+        ["refilter", out, "-o", new, "--min-confidence", 0.9],
+        ["plan", manifest, "--engine", "null", "-o", out / "plan.parquet"],
+        ["manifest", "build", manifest, "-o", out / "m.parquet"],
+        ["try", manifest, "--set", "engine=null", "-o", new],
+        drive.run_arguments(manifest, new, "--executor", "local"),
+    ):
+        done = drive.command(*words)
+        assert done.returncode == 2, words
+        assert "which is the output of a run" in done.stderr, (words, done.stderr)
+    assert sorted(out.rglob("*")) == before
+
+
+def test_no_command_follows_a_dangling_link(make_corpus, manifest, tmp_path):
+    out, link = make_corpus(batch_size=8), tmp_path / "link"
+    link.symlink_to("nowhere")
+    for words in (
+        ["export", out, "--to", "imagefolder", "-o", link],
+        ["refilter", out, "-o", link, "--min-confidence", 0.9],
+        drive.run_arguments(manifest, link, "--executor", "local"),
+    ):
+        done = drive.command(*words)
+        assert (done.returncode, "link to nowhere" in done.stderr) == (2, True), words
