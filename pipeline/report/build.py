@@ -27,6 +27,7 @@ from pipeline.report.sections import (
 from pipeline.report.settings_table import setting_rows
 from pipeline.report.tiles import Tile, TileMaker
 from pipeline.storage.files import Location, write_bytes
+from pipeline.storage.remote import Remote
 from pipeline.version import version
 from pipeline.view.rows import FinishedRows, finished_rows
 from pipeline.view.sources import SourceFinder
@@ -38,18 +39,26 @@ MAX_DUPLICATES = 8
 
 MAX_NOTES = 20
 
+SIZES_ALONE = (
+    "The shards are in an object store: their pictures were read without all of their bytes, and "
+    "the shards were checked by size alone. `muse-batch verify` reads them whole."
+)
 
-def write_report(output: Location, manifest: str | None = None) -> Location:
+
+def write_report(
+    output: Location, manifest: str | None = None, warn: Callable[[str], None] = lambda _: None
+) -> Location:
     """Make the report of a run and write it into the run's folder; returns where.
 
     Args:
         manifest: where the manifest is now, if it is not where it was; source images are read
             from there.
+        warn: is called with what could not be read, which the report says, too.
 
     Raises:
         UserError: not the output of a run, damaged, or nothing is finished yet.
     """
-    html = report_html(finished_rows(output), manifest)
+    html = report_html(finished_rows(output), manifest, warn)
     path = output / REPORT_FILE
     write_bytes(path, html.encode())
     return path
@@ -67,8 +76,10 @@ def write_last_report(output: Location, manifest: str, warn: Callable[[str], Non
         )
 
 
-def report_html(rows: FinishedRows, manifest: str | None = None) -> str:
-    """The report of what is finished."""
+def report_html(
+    rows: FinishedRows, manifest: str | None = None, warn: Callable[[str], None] = lambda _: None
+) -> str:
+    """The report of what is finished; arguments as of `write_report`."""
     labels = rows.run.config["taxonomy"]["labels"]
     figures, samples = Figures(), Samples(labels)
     for part, table in rows.tables(COLUMNS):
@@ -87,6 +98,9 @@ def report_html(rows: FinishedRows, manifest: str | None = None) -> str:
     edited = _by_target(samples, samples.edited, tiles)
     mixtures, edited_mixtures = generated.pop(MIXTURE, []), edited.pop(MIXTURE, [])
     targets = ordered_targets(labels, figures)
+    notes = _notes(rows, maker)
+    for note in notes:
+        warn(note)
     return render(
         Page(
             made_at=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
@@ -119,7 +133,7 @@ def report_html(rows: FinishedRows, manifest: str | None = None) -> str:
             pixels=pixel_figures(tiles.values(), labels),
             reasons=list(reason_lines(figures.endings.as_dict())),
             emoset_note=EMOSET_NOTE,
-            notes=_notes(rows, maker),
+            notes=notes,
         )
     )
 
@@ -138,7 +152,11 @@ def _notes(rows: FinishedRows, maker: TileMaker) -> list[str]:
     notes: list[Any] = [
         f"{name}: cannot be read; the run makes its batch again" for name in rows.unreadable
     ]
-    notes += maker.problems
+    for cause, keys in maker.problems.items():
+        pictures = f"picture of {keys[0]}" if len(keys) == 1 else f"{len(keys)} pictures"
+        notes.append(f"{cause} ({pictures} not shown)")
+    if isinstance(rows.output, Remote):
+        notes.append(SIZES_ALONE)
     if len(notes) > MAX_NOTES:
         notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more"]
     return notes

@@ -58,7 +58,7 @@ class TileMaker:
     """Makes tiles; each sample is read and decoded once.
 
     Attributes:
-        problems: what is wrong with pictures that cannot be shown.
+        problems: what is wrong with pictures that cannot be shown, each with their keys.
     """
 
     def __init__(self, rows: FinishedRows, sources: SourceFinder):
@@ -66,7 +66,7 @@ class TileMaker:
         self.pictures = Pictures(rows.output)
         self.tiles: dict[int, Tile] = {}
         self.source_pictures: dict[str, tuple[str, str]] = {}
-        self.problems: list[str] = []
+        self.problems: dict[str, list[str]] = {}
 
     def make(self, positions: Iterable[int]) -> None:
         """Make the tiles of these samples."""
@@ -80,7 +80,7 @@ class TileMaker:
             encoded = self.pictures.encoded(part, row)
             image = decode(encoded) if encoded else None
         except (UserError, UnreadableImageError, FileNotFoundError) as error:
-            self.problems.append(f"{row['key']}: {error}")
+            self.problems.setdefault(str(error), []).append(row["key"])
         return _tile(row, image, *self._source(row))
 
     def _source(self, row: Mapping[str, Any]) -> tuple[str, str]:

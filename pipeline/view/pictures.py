@@ -1,19 +1,26 @@
-"""The encoded images of a run's samples, read by offset from tars, or from files of batches."""
+"""The encoded images of a run's samples, read by offset from tars, or from files of batches.
+
+A file is compared with its digest before the first picture of it is read, and again once it has
+changed. Of a tar in an object store the size alone is known: all of it would have to come here.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-import pyarrow.parquet as pq
-
 from pipeline.errors import UserError
-from pipeline.output.batches import IMAGE
-from pipeline.storage.files import Location
+from pipeline.output.batches import IMAGE, BatchFile, batch_path, read_batch
+from pipeline.output.integrity import changed_file, damaged_file
+from pipeline.output.markers import marker_file, read_marker, relative_name
+from pipeline.storage.files import Location, size_of
 from pipeline.storage.ranged import open_ranged
+from pipeline.storage.remote import Remote
 from pipeline.view.rows import Part
 
 BLOCK = 512
@@ -44,6 +51,8 @@ class Pictures:
     def __init__(self, output: Location):
         self.output = output
         self.indexes: OrderedDict[str, Mapping[str, Member]] = OrderedDict()
+        self.checked: dict[str, tuple[int, int]] = {}
+        """Size and time of change of each tar that was compared with its digest."""
 
     def encoded(self, part: Part, row: Mapping[str, Any]) -> bytes | None:
         """The encoded image of a row; None if none was made or kept.
@@ -52,11 +61,11 @@ class Pictures:
             part: where the row is.
 
         Raises:
-            UserError: the tar is damaged.
+            UserError: the tar or the batch is damaged.
             FileNotFoundError: the file was packed into a shard or removed since it was listed.
         """
         if part.batch is not None:
-            return _from_batch(part, row["key"])
+            return _from_batch(self.output, part.batch, row["key"])
         if row["shard"] is None or row["file"] is None:
             return None
         member = self.members(row["shard"]).get(row["file"])
@@ -78,15 +87,36 @@ class Pictures:
         Raises:
             UserError: not the name of a tar of a corpus, or the tar is damaged.
         """
+        if not _TAR.fullmatch(tar):
+            raise UserError(f"{self.output}: {tar!r} is not the name of a shard; see verify")
+        self._compare(tar)
         if tar in self.indexes:
             self.indexes.move_to_end(tar)
             return self.indexes[tar]
-        if not _TAR.fullmatch(tar):
-            raise UserError(f"{self.output}: {tar!r} is not the name of a shard; see verify")
         self.indexes[tar] = self._read_members(tar)
         if len(self.indexes) > MAX_INDEXES:
             self.indexes.popitem(last=False)
         return self.indexes[tar]
+
+    def _compare(self, tar: str) -> None:
+        """Compare a tar with its committed digest, unless it is as it was the last time.
+
+        Raises:
+            UserError: it is another one.
+        """
+        path = self.output / tar
+        if isinstance(path, Remote):
+            return
+        status = path.stat()
+        now = status.st_size, status.st_mtime_ns
+        if self.checked.get(tar) == now:
+            return
+        self.checked.pop(tar, None)
+        committed = read_marker(marker_file(self.output, int(path.stem))).sha256
+        sha256 = {relative_name(name): value for name, value in committed.items()}.get(tar)
+        if sha256 is None or [*changed_file(self.output, tar, sha256)]:
+            raise damaged_file(path)
+        self.checked[tar] = now
 
     def _read_members(self, tar: str) -> Mapping[str, Member]:
         try:
@@ -118,9 +148,18 @@ def _members_of(handle: IO[bytes]) -> dict[str, Member]:
     return members
 
 
-def _from_batch(part: Part, key: str) -> bytes | None:
-    with open_ranged(part.path) as handle:
-        table = pq.ParquetFile(handle).read(columns=["key", IMAGE], use_threads=False)
+def _from_batch(output: Location, batch: BatchFile, key: str) -> bytes | None:
+    """
+    Raises:
+        UserError: the batch is damaged.
+        FileNotFoundError: it was packed into a shard meanwhile, or removed.
+    """
+    path = batch_path(output, batch)
+    table = read_batch(output, batch)
+    if table is None and size_of(path) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    if table is None:
+        raise damaged_file(path)
     position = table["key"].to_pylist().index(key)
     image: bytes | None = table[IMAGE][position].as_py()
     return image

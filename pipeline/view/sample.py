@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.output.batches import read_batch
-from pipeline.output.integrity import changed_file, damaged_file
-from pipeline.output.markers import read_markers, relative_name
 from pipeline.output.records import FIELDS, KIND, TRACE
 from pipeline.output.rows import RowLayout, json_value
 from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location
-from pipeline.storage.remote import Remote
 from pipeline.view.pictures import Member, Pictures
 from pipeline.view.rows import FinishedRows, finished_rows
 
@@ -64,10 +60,6 @@ def find_sample(output: Location, key: str) -> Sample:
     if position is None:
         raise UserError(_unknown(rows, key))
     part, row = rows.take([position])[position]
-    if part.batch is None:
-        _refuse_damaged_tar(output, row["shard"])
-    elif read_batch(output, part.batch) is None:
-        raise damaged_file(part.path)
     pictures = Pictures(output)
     image = pictures.encoded(part, row)
     place, members = None, {}
@@ -78,20 +70,6 @@ def find_sample(output: Location, key: str) -> Sample:
         found = pictures.members(place)
         members = {name: found[name] for name in found if name.partition(".")[0] == key}
     return Sample(row, rows.layout, place, members, image)
-
-
-def _refuse_damaged_tar(output: Location, tar: str | None) -> None:
-    """
-    Raises:
-        UserError: a tar on this machine is not what was committed. Of one in an object store, the
-            size alone was checked: all of it would have to come here for one picture.
-    """
-    if tar is None or isinstance(output, Remote):
-        return
-    for marker in read_markers(output):
-        for name, sha256 in marker.sha256.items():
-            if relative_name(name) == tar and list(changed_file(output, tar, sha256)):
-                raise damaged_file(output / tar)
 
 
 def traces() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import echo, next_command, reported_errors
+from pipeline.cli.console import echo, next_command, reported_errors, warn
 
 
 def show(
@@ -49,7 +49,7 @@ def report(
         from pipeline.report.build import write_report
         from pipeline.storage.files import location
 
-        path = write_report(location(output), _existing(manifest))
+        path = write_report(location(output), _existing(manifest), warn)
     echo(f"{path}: written; open it in a browser")
 
 

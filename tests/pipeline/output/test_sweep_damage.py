@@ -272,7 +272,7 @@ def kind_of(
         return "no part of a corpus" if is_no_part and is_same else ""
     if is_same:
         # A complete corpus is read whole, and so are the sources of another one.
-        is_tar = file.endswith(TAR) and command in ("status", "report")
+        is_tar = file.endswith(TAR) and command == "status"
         return "sizes alone, as it says" if is_tar else "the same as without damage"
     if file.startswith("_state/batches/") and command in ("status", "show"):
         # It counts as not made, which the next run makes true.

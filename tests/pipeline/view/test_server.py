@@ -170,4 +170,4 @@ def test_a_damaged_picture_is_an_answer(ask):
     position = next(n for n, row in enumerate(rows) if row["status"] == "accepted")
     ((status, _, body),) = ask(("GET", f"/{TOKEN}/thumbnail/{position}"))
     assert status == 500
-    assert b"cannot be decoded" in body
+    assert b"00000000.tar is damaged: its content is not what was committed" in body
