@@ -6,6 +6,7 @@ thresholds can be applied later.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -117,7 +118,10 @@ class Cells:
 
     def cell(self, row: Mapping[str, Any]) -> str:
         """The cell of a row. A mixture is a cell of its own, none of its members'."""
-        return target_name(row) if self.by == EMOTION else str(row[self.columns[0]])
+        if self.by == EMOTION:
+            return target_name(row)
+        # What looks the same is the same, whichever way its accents are encoded.
+        return unicodedata.normalize("NFC", str(row[self.columns[0]]))
 
 
 def cells_of(config: Config, layout: RowLayout) -> Cells | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import UserError
 from pipeline.output.records import from_parquet
 from pipeline.planning.plan import PlannedRequest
-from pipeline.storage.addresses import public
+from pipeline.storage.addresses import normalized, public
 from pipeline.storage.files import Location, listing, write_bytes
 from pipeline.storage.regular import read_file
 
@@ -50,10 +51,15 @@ def hashes_in(rows: Iterable[Mapping[str, Any]]) -> tuple[SourceHash, ...]:
 class SourceHashes:
     """The hash of each source image that was read, as it was the first time.
 
-    They are in a private database on the local disk, so that memory does not grow with them.
+    They are in a private database on the local disk, so that memory does not grow with them. A file
+    is the same by whatever path it is named.
+
+    Args:
+        base: the folder or URL that relative paths refer to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, base: str) -> None:
+        self.base = base
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute(
@@ -64,22 +70,38 @@ class SourceHashes:
         """Take hashes, unless the image has one already; returns whether any differs from it."""
         differs = False
         for source in found:
+            paths = self._paths(source.name)
             # A URL may have lost the query that distinguished it: then its row identifies it.
-            names = [source.name, *([_row_name(source.row)] if "://" in source.name else [])]
-            for name in names:
+            identities = paths or [_row_name(source.row)]
+            for name in (source.name, *identities):
                 self._database.execute(
                     "INSERT OR IGNORE INTO hashes VALUES (?, ?)", (_key(name), source.sha256)
                 )
-            differs |= self._hash(names[-1]) != source.sha256
+            differs |= any(self._hash(name) != source.sha256 for name in identities)
         return differs
+
+    def _paths(self, name: str) -> list[str]:
+        """The paths of a local file: as it is named, then without links; none for a URL.
+
+        Both count: a link may be led to another file, and a file may be named by several links.
+        """
+        try:
+            path = normalized(name)
+        except UserError:
+            return []
+        if "://" in path or "://" in self.base:
+            return [] if "://" in path else [path]
+        path = os.path.abspath(os.path.join(self.base, path))
+        return [path, os.path.realpath(path)]
 
     def with_hash(self, request: PlannedRequest) -> PlannedRequest:
         """The request with the hash that its source image had when it was first read."""
         image = request.image
         if not isinstance(image, str):
             return request
-        name = image if public(image) == image else _row_name(request.row)
-        return replace(request, image_sha256=self._hash(name))
+        names = [image] if public(image) == image else [_row_name(request.row)]
+        hashes = (self._hash(name) for name in (*self._paths(image), *names))
+        return replace(request, image_sha256=next(filter(None, hashes), None))
 
     def _hash(self, name: str) -> str | None:
         query = "SELECT sha256 FROM hashes WHERE name = ?"

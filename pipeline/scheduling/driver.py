@@ -126,7 +126,7 @@ class Driver:
 
     def _published_sources(self, markers: Sequence[Marker]) -> SourceHashes:
         """What source images hashed to, as committed shards and reopened batches tell."""
-        sources = SourceHashes()
+        sources = SourceHashes(self.job.base)
         if has_images(self.manifest):
             sources.add(kept_hashes(self.job.output))
             sources.add(hashes_in(committed_rows(self.job.output, markers, COLUMNS)))

@@ -21,10 +21,12 @@ _COLON = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTA
 
 _WITH_SECRETS = re.compile(
     r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)"
-    r"(?:[^/\s'\"@]*@)?(?P<rest>[^\s?'\"#]*)"
+    r"(?P<user>[^/\s'\"@]*@)?(?P<rest>[^\s?'\"#]*)"
     r"(?:[?#][^\s'\",)]*)?"
 )
 """A URL, of which only scheme and rest may be shown."""
+
+_AZURE = ("az://", "abfs://", "abfss://")
 
 
 def normalized(text: str) -> str:
@@ -103,4 +105,15 @@ def _path_of(url: str) -> str:
 
 def public(text: str) -> str:
     """`text` without the secrets of its URLs: users, passwords and queries, which may be signed."""
-    return _WITH_SECRETS.sub(lambda url: url["scheme"] + url["rest"], text)
+    return _WITH_SECRETS.sub(_public_part, text)
+
+
+def _public_part(url: re.Match[str]) -> str:
+    """A URL without its secrets.
+
+    In `abfs://container@account.dfs.core.windows.net/path`, as Azure prints it, the part before the
+    `@` is no secret unless it has a password.
+    """
+    scheme, user = url["scheme"], url["user"] or ""
+    is_container = scheme.lower() in _AZURE and ":" not in user
+    return f"{scheme}{user if is_container else ''}{url['rest']}"

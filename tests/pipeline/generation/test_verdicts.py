@@ -159,6 +159,13 @@ def test_a_quota_changes_no_byte_with_the_number_of_workers_and_saves_work(make_
     assert len(made) < 15
 
 
+def test_a_cell_is_the_same_whichever_way_its_accents_are_encoded(make_corpus):
+    rows = [{"prompt": f"a {n}", "emotion": "awe", "style": "caf\u00e9"} for n in range(4)]
+    rows += [{"prompt": f"b {n}", "emotion": "awe", "style": "cafe\u0301"} for n in range(4)]
+    out = make_corpus(rows=rows, quota=2, quota_by="style", min_confidence=0.0, batch_size=2)
+    assert sum(row["status"] == "accepted" for row in rows_of(out)) == 2
+
+
 def test_a_quota_by_a_column_that_is_not_there_is_refused(make_corpus):
     with pytest.raises(
         UserError,

@@ -28,7 +28,7 @@ def planned(image, row=0):
 
 
 def test_the_hash_of_an_image_is_the_one_it_had_first():
-    hashes = SourceHashes()
+    hashes = SourceHashes("/data")
     assert hashes.with_hash(planned("a.png")).image_sha256 is None
     assert not hashes.add([SourceHash("a.png", 0, FIRST)])
     assert not hashes.add([SourceHash("a.png", 7, FIRST), SourceHash("b.png", 1, SECOND)])
@@ -38,9 +38,35 @@ def test_the_hash_of_an_image_is_the_one_it_had_first():
     assert hashes.with_hash(planned(b"encoded")).image_sha256 is None
 
 
+def test_a_file_is_the_same_by_each_of_its_paths(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "link.png").symlink_to("a.png")
+    hashes = SourceHashes(str(tmp_path))
+    assert not hashes.add([SourceHash("a.png", 0, FIRST)])
+    spellings = ["./a.png", "x/../a.png", f"{tmp_path}/a.png", f"file://{tmp_path}/a.png"]
+    for name in [*spellings, f"file:{tmp_path}/a.png", "link.png"]:
+        assert hashes.with_hash(planned(name, 5)).image_sha256 == FIRST, name
+        assert hashes.add([SourceHash(name, 5, SECOND)]), name
+    assert hashes.with_hash(planned("b.png")).image_sha256 is None
+
+
+def test_a_link_that_is_led_to_another_file_is_noticed(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    link = tmp_path / "link.png"
+    link.symlink_to("a.png")
+    hashes = SourceHashes(str(tmp_path))
+    assert not hashes.add([SourceHash("link.png", 0, FIRST)])
+    link.unlink()
+    link.symlink_to("b.png")
+    assert hashes.with_hash(planned("link.png")).image_sha256 == FIRST
+    assert hashes.add([SourceHash("link.png", 0, SECOND)])
+
+
 def test_urls_that_differ_in_their_query_are_different_images():
     """Records have them without it, because it may be a signature."""
-    hashes = SourceHashes()
+    hashes = SourceHashes("/data")
     url = "https://x.org/image"
     assert not hashes.add([SourceHash(url, 0, FIRST), SourceHash(url, 1, SECOND)])
     queries = [planned(f"{url}?id={row}", row) for row in (0, 1, 2)]

@@ -173,7 +173,8 @@ def test_gpu_hours_have_their_cost(make_corpus):
     assert "no worker had a GPU" in Tags(write_report(out).read_text()).text
     with Log(out) as log:
         log.add({"at": 0.0, "event": "start", "connected": 0.0, "workers": 4})
-        log.add({"at": 9.0, "event": "ready", "pid": 1, "device": "H200"})
+        ready = {"event": "ready", "pid": 1, "imports": 1.0, "models": 1.0}
+        log.add({"at": 9.0, **ready, "device": "H200"})
         log.add({"at": 1800.0, "event": "stop", "cause": "interrupted"})
     text = " ".join(Tags(write_report(out).read_text()).text.split())
     assert "GPU-hours2, as long as workers were held" in text

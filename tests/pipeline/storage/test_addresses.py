@@ -28,6 +28,8 @@ from pipeline.storage.files import fetched, location
         ("file:///x/a#1?.parquet", "/x/a#1?.parquet"),
         ("hf://datasets/owner/name/x", "hf://datasets/owner/name/x"),
         ("hf://owner/name", "hf://owner/name"),
+        ("abfs://c@a.dfs.core.windows.net/x", "abfs://c@a.dfs.core.windows.net/x"),
+        ("ABFSS://c@a.dfs.core.windows.net/x", "abfss://c@a.dfs.core.windows.net/x"),
         ("./~nosuchuser/x", "./~nosuchuser/x"),
     ],
 )

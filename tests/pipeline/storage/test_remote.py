@@ -247,6 +247,7 @@ def test_an_image_on_a_store_outlives_faults_and_a_missing_one_fails_alone(s3):
     ("url", "message"),
     [
         ("s3://me:word@corpora/out", "s3://corpora/out: credentials and queries do not belong"),
+        ("abfs://c:word@a.dfs.core.windows.net/x", "abfs://a.dfs.core.windows.net/x: credentials"),
         ("s3://corpora/out?token=word", "s3://corpora/out: credentials and queries do not belong"),
         ("ftp://host/out", "files cannot be written atomically there"),
         ("https://host/out", "files cannot be written atomically there"),
