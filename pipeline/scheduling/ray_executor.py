@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import signal
 import socket
 import time
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pipeline.output.batches import Report
 from pipeline.output.packing import Packed, PackTask
 from pipeline.scheduling.authentication import REMEDY, token_problem
 from pipeline.scheduling.bisection import Task
+from pipeline.scheduling.deferred_signals import deferred_signals
 from pipeline.scheduling.executor import Event, Outcome, last_line
 from pipeline.scheduling.ray_metrics import WorkerMetrics
 from pipeline.watch.log_output import logger
@@ -169,8 +169,13 @@ def connect(address: str) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     _check_reachable(address)
     logger.info("muse-batch: %s", f"connecting to {address}" if address else "starting Ray here")
-    # Ray installs a handler of its own, which would end the process with another exit code.
-    handler = signal.getsignal(signal.SIGTERM)
+    # An interrupt within Ray's start may abort the process; to join a cluster may take minutes. Ray
+    # also installs a handler of its own, which would end the process with another exit code.
+    with deferred_signals(first_waits=not address):
+        _connect(address)
+
+
+def _connect(address: str) -> None:
     for left in reversed(range(MAX_CONNECTS)):
         began = time.monotonic()
         try:
@@ -197,7 +202,6 @@ def connect(address: str) -> None:
                 raise UserError(f"--address {address!r}: {problem}") from None
             # Ray throws a bare Exception if what it starts is not up in time, as on a busy machine.
             raise RunStopped(f"Ray did not start: {last_line(error)}") from None
-    signal.signal(signal.SIGTERM, handler)
 
 
 def _init(address: str) -> None:
