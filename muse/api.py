@@ -29,6 +29,7 @@ from muse.diffusion.backbones.base import Backbone, move
 from muse.diffusion.devices import AUTO, dtype_name
 from muse.diffusion.live_memory import bytes_of
 from muse.diffusion.memory import ENOUGH_ROWS, Room, device_bytes, fit
+from muse.diffusion.sampler import Schedule
 from muse.emotions import MIKELS, Taxonomy
 from muse.emotions.probabilities import Probabilities
 from muse.engine import MuseEngine
@@ -272,7 +273,8 @@ class MusePipeline:
         own = self.backbone.sizes.own
         samples: dict[int, Sample] = {}
         for places in by_size([request.size or own for request in requests]):
-            on_step = self._on_step(engine, callback, bar, places)
+            schedule = engine.setup.of_size(requests[places[0]].size).schedule
+            on_step = self._on_step(schedule, callback, bar, places)
             made = engine.run([requests[place] for place in places], on_step)
             samples |= zip(places, made, strict=True)
         return [samples[place] for place in range(len(requests))]
@@ -304,7 +306,7 @@ class MusePipeline:
             return self.judge.probs(pixels)
 
     def _on_step(
-        self, engine: MuseEngine, callback: Callback | None, bar: Any, places: Sequence[int]
+        self, schedule: Schedule, callback: Callback | None, bar: Any, places: Sequence[int]
     ) -> OnStep:
         """The engine's hook that moves the progress bar and calls a user's callback.
 
@@ -316,7 +318,7 @@ class MusePipeline:
             bar.update()
             if callback is None:
                 return None
-            timestep = int(engine.schedule.timesteps[row.step])
+            timestep = int(schedule.timesteps[row.step])
             arguments = {"row": places[row.number], "latents": latents[None]}
             return latents_of(callback(self, row.step, timestep, arguments))
 

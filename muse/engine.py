@@ -47,7 +47,7 @@ class MuseEngine:
 
     @property
     def schedule(self) -> Schedule:
-        """The denoising steps."""
+        """The denoising steps of images of the model's own size."""
         return self.setup.schedule
 
     @torch.no_grad()
@@ -65,7 +65,8 @@ class MuseEngine:
             ValueError: they are of several sizes, or of one that the model does not make.
         """
         self._check_sizes(requests)
-        state = BatchState(self.setup, requests)
+        setup = self.setup.of_size(requests[0].size if requests else None)
+        state = BatchState(setup, requests)
         waiting, active = deque(state.rows), list[Row]()
         while waiting or active:
             free = (self.slots or len(requests)) - len(active)

@@ -81,6 +81,13 @@ class Method(Settings):
         le=50,
         description="Classifier-free guidance when generating; up to 1 there is none.",
     )
+    true_cfg_scale: float = Field(
+        1.0,
+        ge=0,
+        le=50,
+        description="Classifier-free guidance of models that are given `guidance_scale` as a "
+        "number (FLUX, LCM), in rows with a negative prompt; up to 1 there is none.",
+    )
     guidance_rescale: float = Field(
         0.0,
         ge=0,
@@ -206,9 +213,14 @@ class Method(Settings):
         description="Classifier-free guidance when editing; up to 1 there is none.",
     )
 
-    def scale(self, editing: bool) -> float:
-        """The scale of classifier-free guidance. As in diffusers, up to 1 there is none."""
-        return max(1.0, self.edit_guidance_scale if editing else self.guidance_scale)
+    def scale(self, editing: bool, from_zero: bool = False) -> float:
+        """The scale of classifier-free guidance. As in diffusers, up to 1 there is none.
+
+        Args:
+            from_zero: whether the model's family counts it from 0, where others count from 1.
+        """
+        given = self.edit_guidance_scale if editing else self.guidance_scale
+        return 1.0 + given if from_zero else max(1.0, given)
 
     @property
     def loss_weights(self) -> tuple[float, float, float]:

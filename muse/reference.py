@@ -18,7 +18,7 @@ from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.editing import FROM_NOISE, KeptRegion, first_edit_step
 from muse.diffusion.inversion import ddim_invert
 from muse.diffusion.sampler import apply_cfg
-from muse.diffusion.schedules import schedule_of
+from muse.diffusion.schedules import backbone_schedule
 from muse.guidance.content import content_loss
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import MAX_GRADIENT_NORM
@@ -41,11 +41,12 @@ def muse(
     Raises:
         ValueError: if the method's sampler does not fit the backbone.
     """
-    schedule = schedule_of(backbone.scheduler_config, method)
+    shape = latent_shape_of(backbone, request.size)
+    schedule = backbone_schedule(backbone, method, shape[1:])
     guidance = MuseGuidance(backbone, guide, clip, method, request)
     generator = torch.Generator().manual_seed(request.seed)
     if request.image is None:
-        noise = torch.randn(1, *latent_shape_of(backbone, request.size), generator=generator)
+        noise = torch.randn(1, *shape, generator=generator)
         latents = schedule.initial(noise.to(backbone.device))
         state = DenoisingState.start(schedule, latents, generators=[generator])
     else:
@@ -92,12 +93,14 @@ class MuseGuidance:
         self.text_features = clip.text([request.prompt])
         self.source_features = torch.zeros_like(self.text_features)
         editing = request.image is not None
-        self.scale = method.scale(editing)
+        self.scale = method.scale(editing, backbone.guidance_from_zero)
         # Some distilled networks are given the scale of guidance, and evaluated once.
         self.embedded_scale = None
         if backbone.embeds_guidance:
             given = method.edit_guidance_scale if editing else method.guidance_scale
-            self.scale, self.embedded_scale = 1.0, torch.tensor([given], device=backbone.device)
+            self.embedded_scale = torch.tensor([given], device=backbone.device)
+            has_negative = request.negative_prompt is not None
+            self.scale = max(1.0, method.true_cfg_scale) if has_negative else 1.0
         windows = windows_of(method, text.tokenizers, [request])
         self.plain = self._embed(text.plain([request.prompt], windows))
         self.negative = self._embed(text.negative([request.negative_prompt], windows))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from muse.classifiers import EmotionClassifier
 from muse.classifiers.clip import ClipSimilarity
-from muse.diffusion.backbones.base import Backbone
+from muse.diffusion.backbones.base import Backbone, latent_shape_of
 from muse.diffusion.editing import first_edit_step
 from muse.diffusion.sampler import Schedule
-from muse.diffusion.schedules import schedule_of
+from muse.diffusion.schedules import backbone_schedule
 from muse.guidance.timing import Timing, timing_of
 from muse.guidance.windows import NO_WINDOWS
 from muse.method import Method
+from muse.sizes import Size
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,31 @@ class Setup:
         """
         if method.long_prompts == "chunk" and not backbone.text.reads_windows:
             raise ValueError(NO_WINDOWS)
-        schedule = schedule_of(backbone.scheduler_config, method)
+        schedule = backbone_schedule(backbone, method)
         return cls(backbone, guide, clip, method, timing_of(method), schedule)
+
+    def of_size(self, size: Size | None) -> Setup:
+        """The same for images of this size, by which some models' noise levels are shifted."""
+        if size is None or size == self.backbone.sizes.own:
+            return self
+        cells = latent_shape_of(self.backbone, size)[1:]
+        return replace(self, schedule=backbone_schedule(self.backbone, self.method, cells))
 
     def first_edit_step(self) -> int:
         """The step at which an edit starts (see `muse.diffusion.editing.first_edit_step`)."""
         return first_edit_step(self.schedule, self.method)
 
-    def cfg_scale(self, editing: bool) -> float:
-        """The scale between two evaluations of the network; 1 if the network is given it."""
-        return 1.0 if self.backbone.embeds_guidance else self.method.scale(editing)
+    def cfg_scale(self, editing: bool, has_negative: bool) -> float:
+        """The scale between two evaluations of the network; 1 if there is only one.
+
+        Args:
+            has_negative: whether the row has a negative prompt. Models that are given the scale of
+                guidance are evaluated twice for such rows alone, as in diffusers.
+        """
+        backbone, method = self.backbone, self.method
+        if backbone.embeds_guidance:
+            return max(1.0, method.true_cfg_scale) if has_negative else 1.0
+        return method.scale(editing, backbone.guidance_from_zero)
 
     def embedded_scales(self, editing: Sequence[bool]) -> Tensor | None:
         """The scales (b,) that the network is given, for rows that edit or not; None if it is not.

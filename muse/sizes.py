@@ -18,6 +18,13 @@ STEPS_A_SIDE = 16
 """Buckets differ by this part of a side at least: 64 pixels for a model of 1024, as SDXL's do."""
 
 
+USUAL_CELLS = 128
+"""Side of the latents of models that have no size of their own, as diffusers' pipelines have it."""
+
+USUAL_SIZE = ("axes_dims_rope", "all_patch_size")
+"""Settings of FLUX's and Z-Image's networks, which have no `sample_size`; patches are 2 x 2."""
+
+
 @dataclass(frozen=True, order=True)
 class Size:
     """Width and height of an image, pixels."""
@@ -53,6 +60,8 @@ class ModelSizes:
 
         None if they do not say how large the model's images are.
         """
+        if any(key in network for key in USUAL_SIZE):
+            network = {**network, "sample_size": USUAL_CELLS, "patch_size": 2}
         cells, blocks = sides(network.get("sample_size")), vae.get("block_out_channels")
         if cells is None or not isinstance(blocks, Sequence):
             return None
@@ -63,6 +72,8 @@ class ModelSizes:
         if patch := network.get("patch_size"):
             multiple = factor * patch
             positions = network.get("pos_embed_max_size")
+            # Z-Image has places for so many rows and columns of patches.
+            positions = positions or min(network.get("axes_lens", [0])[1:], default=0)
             longest = positions * multiple if positions else None
         else:
             # A U-Net halves the latents in each of its blocks but the last.

@@ -94,9 +94,11 @@ class BatchState:
         self.rows = [self._row(number, request) for number, request in enumerate(requests)]
 
     def _row(self, number: int, request: Request) -> Row:
+        has_negative = request.negative_prompt is not None
+        scale = self.setup.cfg_scale(request.image is not None, has_negative)
         if request.image is None:
-            return Row(number, request, self.setup.cfg_scale(editing=False), Phase.STEP, 0)
-        first, scale = self.setup.first_edit_step(), self.setup.cfg_scale(editing=True)
+            return Row(number, request, scale, Phase.STEP, 0)
+        first = self.setup.first_edit_step()
         if self.setup.method.edit_start == FROM_NOISE:
             return Row(number, request, scale, Phase.STEP, first, first)
         return Row(number, request, scale, Phase.INVERT, len(self.setup.schedule) - 1, first)

@@ -21,7 +21,7 @@ from muse.classifiers.clip import ClipSimilarity, similarity
 from muse.diffusion.backbones.base import Backbone, Conditioning
 from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.sampler import apply_cfg
-from muse.diffusion.schedules import schedule_of
+from muse.diffusion.schedules import backbone_schedule
 from muse.emotions.probabilities import Probabilities
 from muse.guidance.content import content_loss
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
@@ -45,7 +45,7 @@ def lockstep(
     """
     if backbone.embeds_guidance:
         raise ValueError("a network that is given the scale of guidance has no lockstep loop here")
-    schedule = schedule_of(backbone.scheduler_config, method)
+    schedule = backbone_schedule(backbone, method)
     generators = [torch.Generator().manual_seed(request.seed) for request in requests]
     noise = [torch.randn(backbone.latent_shape, generator=generator) for generator in generators]
     latents = schedule.initial(torch.stack(noise).to(backbone.device))

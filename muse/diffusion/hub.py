@@ -49,6 +49,11 @@ def local_folder(name: str, files: Sequence[str] = PLAIN, download: bool = True)
     path = Path(name).expanduser()
     if path.is_dir():
         return path.resolve()
+    if path.suffix == ".gguf":
+        raise ValueError(
+            "weights that are quantised in the format GGUF are not read; give the model's folder "
+            "in the layout of diffusers, or its hub id"
+        )
     if path.is_file():
         raise ValueError("it is a file that cannot be read; give a folder, or a .safetensors file")
     if path.is_absolute() or name.startswith(".") or name.count("/") != 1:

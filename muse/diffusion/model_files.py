@@ -5,17 +5,19 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from muse.sizes import sides
+from muse.sizes import USUAL_SIZE, sides
 
 FAMILIES = {
     "StableDiffusionPipeline": "unet",
     "StableDiffusionXLPipeline": "unet",
     "StableDiffusion3Pipeline": "transformer",
+    "FluxPipeline": "transformer",
+    "ZImagePipeline": "transformer",
 }
 """The pipeline classes that can be loaded, with the part that is their network."""
 
@@ -55,6 +57,16 @@ QUANTIZERS = {
     "awq": "gptqmodel",
 }
 """Packages that weights in a quantised form are loaded with, by the method in their config."""
+
+PACKED = ("FluxPipeline",)
+"""Families whose network takes patches of 2 x 2 latents as channels."""
+
+ONLY_FOLDERS = {
+    "double_blocks.": "FLUX",
+    "transformer_blocks.": "a diffusion transformer",
+    "noise_refiner.": "Z-Image",
+}
+"""Parts of the names of tensors in single files that cannot be loaded: what they are of."""
 
 LATENT_CHANNELS = {
     "StableDiffusionPipeline": 4,
@@ -203,7 +215,8 @@ def folder_problems(folder: ModelFolder) -> Iterator[str]:
     for name in (network, "vae", "scheduler"):
         if name not in folder.parts:
             yield f"model_index.json names no {name}; copy the model again"
-    yield from _network_problems(folder.config(network), folder.config("vae"), network)
+    packing = 4 if folder.family in PACKED else 1
+    yield from _network_problems(folder.config(network), folder.config("vae"), network, packing)
 
 
 def _is_absent(folder: ModelFolder, name: str) -> str:
@@ -229,17 +242,22 @@ def _quantizer_problems(part: str, config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _network_problems(
-    network: Mapping[str, Any], vae: Mapping[str, Any], name: str
+    network: Mapping[str, Any], vae: Mapping[str, Any], name: str, packing: int
 ) -> Iterator[str]:
-    """What the settings of the network say that makes it another kind of model."""
-    channels, latents = network.get("in_channels"), vae.get("latent_channels", 4)
+    """What the settings of the network say that makes it another kind of model.
+
+    Args:
+        packing: latents that the network takes as the channels of one place.
+    """
+    channels, latents = network.get("in_channels"), vae.get("latent_channels", 4) * packing
     if network and channels is not None and channels != latents:
         yield (
             f"{name}/ takes {channels} channels, but the latents have {latents}: it is a model for "
             "inpainting or for edits by instruction; give the text-to-image model of its family"
         )
-    size = network.get("sample_size")
-    if network and sides(size) is None:
+    # What has no such setting has a size of its own all the same.
+    has_size, size = any(key in network for key in USUAL_SIZE), network.get("sample_size")
+    if network and not has_size and sides(size) is None:
         yield (
             f"the sample_size in {name}/config.json is {json.dumps(size)}; set it to the side of "
             "the latents of the model's own images, or to [height, width]"
@@ -266,9 +284,7 @@ def family_of_file(file: Path) -> str:
     elif any(name.startswith("model.diffusion_model.input_blocks.") for name in shapes):
         family = "StableDiffusionPipeline"
     else:
-        raise ValueError(
-            f"{file} is not a Stable Diffusion checkpoint, by the names of its tensors"
-        )
+        raise ValueError(f"{file} {_why_no_checkpoint(shapes)}")
     first = shapes.get("model.diffusion_model.input_blocks.0.0.weight")
     if first is not None and first[1] != LATENT_CHANNELS[family]:
         raise ValueError(
@@ -277,6 +293,18 @@ def family_of_file(file: Path) -> str:
             "give the text-to-image model of its family"
         )
     return family
+
+
+def _why_no_checkpoint(names: Iterable[str]) -> str:
+    """Why a single file whose tensors have these names cannot be loaded."""
+    for part, kind in ONLY_FOLDERS.items():
+        if any(part in name for name in names):
+            return (
+                f"holds the network of {kind}, by the names of its tensors; single files are read "
+                "of Stable Diffusion alone: give the model's folder in the layout of diffusers, or "
+                "its hub id"
+            )
+    return "is not a Stable Diffusion checkpoint, by the names of its tensors"
 
 
 def model_problems(model: Path) -> Iterator[str]:

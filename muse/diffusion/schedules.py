@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from muse.diffusion.flow_shift import DYNAMIC, EULER, flow_timesteps, is_dynamic, static_shift
 from muse.diffusion.sampler import Sampler, Schedule, ddim, dpmpp_2m
 from muse.diffusion.schedulers import MODEL, choose_scheduler, second_stages, training_of
 from muse.method import Method
+
+if TYPE_CHECKING:
+    from muse.diffusion.backbones.base import Backbone
 
 NEVER_OPTIONS = ("clip_sample", "thresholding")
 """Settings that belong to models of pixels, and distort latents."""
@@ -34,6 +38,8 @@ def make_schedule(
     sampler: str = MODEL,
     options: Mapping[str, Any] | None = None,
     eta: float = 0.0,
+    patches: int | None = None,
+    even_sigmas: bool = False,
 ) -> Schedule:
     """The schedule of `steps` steps for a model.
 
@@ -47,15 +53,24 @@ def make_schedule(
             model came with.
         options: settings of the diffusers scheduler that replace those of `config`.
         eta: noise that DDIM and TCD add in a step, in [0, 1].
+        patches, even_sigmas: of models for flow matching; see `muse.diffusion.flow_shift`.
 
     Raises:
         ValueError: if the sampler is unknown or does not fit the model's training, or an option is
             not one of the scheduler; the message names those that are.
     """
     name, fixed = choose_scheduler(config, sampler)
-    scheduler = _scheduler(name, config, fixed, options or {})
+    options = options or {}
+    # Of schedulers for flow matching only one knows a shift by the size of the image. To the others
+    # it is given as the fixed one that it is for an image of this size.
+    if training_of(config) == "flow" and is_dynamic(config, options) and name != EULER:
+        shift = static_shift(config, patches)
+        own = name.startswith("FlowMatch")
+        fixed = {**fixed, **({"shift": shift} if own else {DYNAMIC: False, "flow_shift": shift})}
+    scheduler = _scheduler(name, config, fixed, options)
     try:
-        scheduler.set_timesteps(steps)
+        more = flow_timesteps(scheduler, name, steps, patches, even_sigmas)
+        scheduler.set_timesteps(steps, **more)
     except (ValueError, NotImplementedError, ImportError) as error:
         raise ValueError(f"{name} cannot make {steps} steps: {error}") from None
     training = training_of({**scheduler.config, "_class_name": name})
@@ -82,9 +97,27 @@ def make_schedule(
     )
 
 
-def schedule_of(config: Mapping[str, Any], method: Method) -> Schedule:
+def schedule_of(config: Mapping[str, Any], method: Method, **flow: Any) -> Schedule:
     """The schedule of a method for a model; see `make_schedule`."""
-    return make_schedule(config, method.steps, method.sampler, method.scheduler, method.eta)
+    return make_schedule(config, method.steps, method.sampler, method.scheduler, method.eta, **flow)
+
+
+def backbone_schedule(
+    backbone: Backbone, method: Method, cells: tuple[int, int] | None = None
+) -> Schedule:
+    """The schedule of a method for a loaded model.
+
+    Args:
+        cells: height and width of the latents; by default those of the model's own size.
+
+    Raises:
+        ValueError: as `make_schedule`.
+    """
+    height, width = cells or backbone.latent_shape[1:]
+    patches = (height // 2) * (width // 2)
+    return schedule_of(
+        backbone.scheduler_config, method, patches=patches, even_sigmas=backbone.even_sigmas
+    )
 
 
 def latent_scale(config: Mapping[str, Any]) -> float:
@@ -147,11 +180,6 @@ def _refuse_variants(scheduler: Any, name: str) -> None:
         raise ValueError(
             'UniPC with solver_type "bh1" cannot take the last step to a clean image; set '
             'method.scheduler.solver_type = "bh2", or final_sigmas_type = "sigma_min"'
-        )
-    if config.get("use_dynamic_shifting"):
-        raise ValueError(
-            f"{name} with a shift that depends on the size of the image cannot be used; set "
-            "method.scheduler.use_dynamic_shifting = false, and method.scheduler.shift"
         )
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from muse.emotions import Target
+from muse.guidance.prompt_frame import frame_of, is_chat
 
 
 def word_ids(tokenizer, text: str) -> list[int]:
@@ -24,6 +25,12 @@ def word_ids(tokenizer, text: str) -> list[int]:
     # Of long texts transformers would warn, which are cut, or read in windows, by us.
     ids = tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
     return list(ids.input_ids)
+
+
+def name_ids(tokenizer, name: str) -> list[int]:
+    """Token ids of an emotion's name within a sentence."""
+    # A language model has other tokens for words that follow a space.
+    return word_ids(tokenizer, f" {name}" if is_chat(tokenizer) else name)
 
 
 def shares(target: Target, count: int) -> list[tuple[str, ...]]:
@@ -61,16 +68,16 @@ def ids_with_tokens(
     Returns:
         Ids int64 (b, length of the tokenizer's context), padded; positions int64 (b, k).
     """
-    length = tokenizer.model_max_length
+    frame = frame_of(tokenizer)
     ids, positions = [], []
     for prompt, target in zip(prompts, targets, strict=True):
         suffix_ids = word_ids(tokenizer, prompt_suffix.replace("{emotion}", target.words()))
-        prompt_ids = word_ids(tokenizer, prompt)[: length - 2 - len(suffix_ids) - count]
-        row = [tokenizer.bos_token_id, *prompt_ids, *suffix_ids]
+        room = frame.room - len(suffix_ids) - count
+        prompt_ids = word_ids(tokenizer, frame.opening + prompt)[:room]
+        row = [*frame.head, *prompt_ids, *suffix_ids]
         positions.append(list(range(len(row), len(row) + count)))
-        row.extend(emotion_ids(tokenizer, target, count))
-        row.append(tokenizer.eos_token_id)
-        ids.append(row + [tokenizer.pad_token_id] * (length - len(row)))
+        row.extend([*emotion_ids(tokenizer, target, count), *frame.tail])
+        ids.append(row + [frame.pad] * (frame.length - len(row)))
     return torch.tensor(ids), torch.tensor(positions)
 
 
@@ -78,15 +85,16 @@ def emotion_ids(tokenizer, target: Target, count: int) -> list[int]:
     """Ids of the emotions' words at the `count` positions of the emotional tokens."""
     ids: list[int] = []
     for name, group in groupby(names[0] for names in shares(target, count)):
-        ids.extend(islice(cycle(word_ids(tokenizer, name)), len(list(group))))
+        ids.extend(islice(cycle(name_ids(tokenizer, name)), len(list(group))))
     return ids
 
 
 def lost_tokens(tokenizer, prompt: str, target: Target, count: int, prompt_suffix: str) -> int:
     """How many tokens at the end of a prompt `ids_with_tokens` cuts off; 0 if it fits."""
     suffix_ids = word_ids(tokenizer, prompt_suffix.replace("{emotion}", target.words()))
-    room = tokenizer.model_max_length - 2 - len(suffix_ids) - count
-    return max(0, len(word_ids(tokenizer, prompt)) - room)
+    frame = frame_of(tokenizer)
+    room = frame.room - len(suffix_ids) - count
+    return max(0, len(word_ids(tokenizer, frame.opening + prompt)) - room)
 
 
 def initial_tokens(tokenizer, table: nn.Embedding, targets: list[Target], count: int) -> Tensor:
@@ -98,7 +106,7 @@ def initial_tokens(tokenizer, table: nn.Embedding, targets: list[Target], count:
     """
 
     def word(name: str) -> Tensor:
-        ids = torch.tensor(word_ids(tokenizer, name), device=table.weight.device)
+        ids = torch.tensor(name_ids(tokenizer, name), device=table.weight.device)
         return table.weight[ids].detach().float().mean(0)
 
     rows = []

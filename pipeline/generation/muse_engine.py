@@ -88,7 +88,7 @@ class ScoringMuseEngine:
         if windows is not None:
             return 0, windows[0]
         lost = 0
-        for tokenizer in setup.backbone.text.tokenizers:
+        for tokenizer in setup.backbone.text.whole:
             count, suffix = method.tokens, method.prompt_suffix
             lost = max(lost, lost_tokens(tokenizer, prompt, request.target, count, suffix))
         return lost, 1

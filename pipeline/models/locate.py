@@ -20,6 +20,7 @@ from muse.diffusion.hub import (
     local_model,
     lora_and_strength,
 )
+from muse.diffusion.lora_files import lora_problems
 from muse.diffusion.model_files import READ_WINDOWS, model_problems
 from muse.diffusion.tiny_decoders import absence_warnings, find
 from muse.emotions.labels import clean
@@ -248,10 +249,22 @@ def _parts(config: Config, files: Files, model: Path) -> dict[str, Model]:
     for role, name in names.items():
         try:
             path = _safe_path(role, name, files)
+            if role.startswith("lora"):
+                _check_lora(path, model)
         except ValueError as error:
             raise UserError(f"config: {role.split()[0]} {name!r}: {error}") from None
         models[role] = Model(name, str(path), hash_model(path, False, files.sha256))
     return models
+
+
+def _check_lora(path: Path, model: Path) -> None:
+    """Refuse a LoRA that is an adapter of another kind.
+
+    Raises:
+        ValueError: with the kind.
+    """
+    if problems := list(lora_problems(path, family_of(model))):
+        raise ValueError("\n  ".join(problems[:MAX_PROBLEMS]))
 
 
 def _part_names(config: Config) -> dict[str, str]:

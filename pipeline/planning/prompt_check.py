@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from manifests.schema import Row
+from muse.diffusion.model_files import ModelFolder
+from muse.diffusion.prompt_lengths import prompt_lengths
 from muse.emotions import Target
 from pipeline.config import Config
 from pipeline.config_models import EMBEDDED
@@ -19,9 +21,6 @@ MAX_ROWS_SHOWN, MAX_WORDS_SHOWN = 5, 5
 
 MAX_WORDS = 1 << 17
 """Words whose number of tokens is remembered."""
-
-TOKENIZERS = ("tokenizer", "tokenizer_2")
-"""Folders of the tokenizers whose prompts carry the emotional tokens."""
 
 
 @dataclass
@@ -70,9 +69,9 @@ class _Room:
         return self.rooms[key]
 
     def _tokens_of_word(self, word: str) -> int:
-        from muse.guidance.tokens import word_ids
+        from muse.guidance.tokens import name_ids
 
-        return len(word_ids(self.tokenizer, word))
+        return len(name_ids(self.tokenizer, word))
 
 
 class PromptCheck:
@@ -156,11 +155,18 @@ def _tokenizers(config: Config) -> Iterator[Any]:
         return
     try:
         model = local_path("model", config.model, download=False)
+        if model.is_file():
+            return
+        folder = ModelFolder.read(model)
     except ValueError:
         # Not on this machine yet, or wrong, which `locate` says.
         return
-    for name in TOKENIZERS:
-        if (model / name).is_dir():
-            from transformers import CLIPTokenizer
+    for name, length in prompt_lengths(folder).items():
+        if name in folder.parts and (model / name).is_dir():
+            import transformers
 
-            yield CLIPTokenizer.from_pretrained(model / name, local_files_only=True)
+            from muse.guidance.prompt_frame import with_length
+
+            kind = getattr(transformers, folder.parts[name][1])
+            tokenizer = kind.from_pretrained(model / name, local_files_only=True)
+            yield with_length(tokenizer, length or tokenizer.model_max_length)

@@ -5,19 +5,27 @@ from diffusers import (
     DDIMScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
+    ZImagePipeline,
+    ZImageTransformer2DModel,
 )
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
+    Qwen3Config,
+    Qwen3Model,
     T5Config,
     T5EncoderModel,
 )
+
+from tests.support.tokenizers import chat_tokenizer, t5_tokenizer
 
 SD = {
     "beta_start": 0.00085,
@@ -158,7 +166,80 @@ def sd3(tokenizer):
     )
 
 
-FAMILIES = {"sd1": sd1, "sd2": sd2, "sdxl": sdxl, "sd3": sd3}
+def flux(tokenizer, guidance_embeds=True):
+    """As FLUX.1 dev: given the scale of guidance, with a shift by the size of the image."""
+    transformer = FluxTransformer2DModel(
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=64,
+        pooled_projection_dim=32,
+        guidance_embeds=guidance_embeds,
+        axes_dims_rope=(4, 6, 6),
+    )
+    words = t5_tokenizer()
+    t5 = T5Config(vocab_size=len(words), d_model=64, d_kv=16, d_ff=64, num_layers=1, num_heads=2)
+    return FluxPipeline(
+        vae=small_vae(4, shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
+        text_encoder=CLIPTextModel(_text_config(tokenizer, 32)),
+        text_encoder_2=T5EncoderModel(t5),
+        tokenizer=tokenizer,
+        tokenizer_2=words,
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+    )
+
+
+def flux_schnell(tokenizer):
+    """As FLUX.1 schnell: without guidance and without a shift."""
+    pipe = flux(tokenizer, guidance_embeds=False)
+    pipe.scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)
+    return pipe
+
+
+def z_image(tokenizer):
+    """A transformer whose prompts are read by a language model."""
+    transformer = ZImageTransformer2DModel(
+        in_channels=4,
+        dim=32,
+        n_layers=1,
+        n_refiner_layers=1,
+        n_heads=2,
+        n_kv_heads=2,
+        cap_feat_dim=32,
+        axes_dims=[4, 6, 6],
+        axes_lens=[1024, 64, 64],
+    )
+    words = chat_tokenizer()
+    language_model = Qwen3Config(
+        vocab_size=len(words),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+    )
+    return ZImagePipeline(
+        vae=small_vae(4, shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
+        text_encoder=Qwen3Model(language_model),
+        tokenizer=words,
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+    )
+
+
+FAMILIES = {
+    "sd1": sd1,
+    "sd2": sd2,
+    "sdxl": sdxl,
+    "sd3": sd3,
+    "flux": flux,
+    "flux_schnell": flux_schnell,
+    "z_image": z_image,
+}
 
 
 def load_family(name, tokenizer):

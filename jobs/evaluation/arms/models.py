@@ -19,7 +19,7 @@ from muse.diffusion.denoising import DenoisingState
 from muse.diffusion.editing import first_edit_step
 from muse.diffusion.inversion import ddim_invert
 from muse.diffusion.sampler import Schedule, ddim
-from muse.diffusion.schedules import schedule_of
+from muse.diffusion.schedules import backbone_schedule
 from muse.method import Method
 from muse.mini.world.scenes import emotion_prompt
 from muse.request import Request, Sample, Trace
@@ -113,7 +113,7 @@ def embed_negative(models: Models, count: int) -> Conditioning:
 
 def ddim_schedule(models: Models, method: Method) -> Schedule:
     """The method's schedule with DDIM's steps, as all rivals take them."""
-    return replace(schedule_of(models.backbone.scheduler_config, method), step=ddim, scheduler=None)
+    return replace(backbone_schedule(models.backbone, method), step=ddim, scheduler=None)
 
 
 def starting_state(

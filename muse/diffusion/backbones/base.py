@@ -108,7 +108,11 @@ class Backbone(Protocol):
         latent_shape: (channels, height, width) of the latents of an image of the model's own size.
         sizes: of the images that it makes.
         scheduler_config: of the model's own scheduler, with its `_class_name`.
-        embeds_guidance: the network is given the scale of guidance, and evaluated once a step.
+        embeds_guidance: the network is given the scale of guidance, or needs none, and is evaluated
+            once a step.
+        guidance_from_zero: the family's own pipeline counts the scale of guidance from 0: 0 is
+            none, as 1 is for all others.
+        even_sigmas: see `muse.diffusion.flow_shift.flow_timesteps`.
     """
 
     device: torch.device
@@ -119,6 +123,8 @@ class Backbone(Protocol):
     sizes: ModelSizes
     scheduler_config: Mapping[str, Any]
     embeds_guidance: bool
+    guidance_from_zero: bool
+    even_sigmas: bool
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
         """Conditioning of prompts, with emotional tokens (b, k, d) at their positions."""
@@ -197,6 +203,7 @@ class TextEncoders:
         masked: let the encoders not attend to what follows the end of a prompt.
 
     Attributes:
+        whole: the tokenizers of the encoders that read prompts whole, or a prompt counts as cut.
         off_device: names of those `without_tokens` that are on the host while no prompt is read.
     """
 
@@ -209,8 +216,9 @@ class TextEncoders:
     ):
         self.masked = masked
         self.tokenizers = [tokenizer for tokenizer, _ in pairs]
+        self.whole = tuple(self.tokenizers)
         self.models = [frozen(model, device, dtype) for _, model in pairs]
-        self.tables = [model.get_input_embeddings() for model in self.models]
+        self.tables = [word_embeddings(model) for model in self.models]
         self.widths = [table.embedding_dim for table in self.tables]
         self.device = device
         self.off_device: tuple[str, ...] = ()
@@ -376,6 +384,13 @@ def _opened(
         windows, first = windows_with_tokens(tokenizer, prompt, target, count, suffix)
         rows.append((windows, [*range(first, first + count)]))
     return rows
+
+
+def word_embeddings(model: nn.Module) -> Any:
+    """The module that an encoder looks up its word embeddings in."""
+    # A T5 encoder names another module, which only shares its weights.
+    own = getattr(getattr(model, "encoder", None), "embed_tokens", None)
+    return model.get_input_embeddings() if own is None else own
 
 
 def move(part: Backbone | TextEncoders | Codec, device: torch.device) -> None:

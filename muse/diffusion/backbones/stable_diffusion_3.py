@@ -45,6 +45,7 @@ class StableDiffusion3:
         self.network = frozen(pipe.transformer, self.device, dtype)
         self.scheduler_config = pipe.scheduler.config
         self.embeds_guidance = False
+        self.guidance_from_zero = self.even_sigmas = False
         config = self.network.config
         self.sizes = sizes_of(self.network, pipe.vae)
         own, factor = self.sizes.own, self.codec.pixels_per_latent

@@ -38,6 +38,7 @@ class StableDiffusionXL:
         self.network = frozen(pipe.unet, self.device, dtype).to(memory_format=torch.channels_last)
         self.scheduler_config = pipe.scheduler.config
         self.embeds_guidance = self.network.config.time_cond_proj_dim is not None
+        self.guidance_from_zero = self.even_sigmas = False
         self.sizes = sizes_of(self.network, pipe.vae)
         own, factor = self.sizes.own, self.codec.pixels_per_latent
         self.latent_shape = (

@@ -9,6 +9,7 @@ from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.method import Method
 from muse.request import Request
+from muse.sizes import Size
 from tests.support.families import FAMILIES, load_family
 
 GIB = 1 << 30
@@ -57,7 +58,8 @@ def test_the_rows_that_fit_are_computed():
 )
 def test_no_level_changes_an_image(tokenizer, family, random_guide, random_clip):
     """Bit by bit: the same kernels compute the same, some of them twice."""
-    requests = [Request("a dog in a forest", Target.of(name), 1) for name in ("awe", "fear")]
+    small, targets = Size(32, 32), [Target.of(name) for name in ("awe", "fear")]
+    requests = [Request("a dog in a forest", target, 1, size=small) for target in targets]
     made = {}
     for level in memory.LEVELS:
         torch.manual_seed(0)

@@ -120,8 +120,11 @@ def test_every_problem_of_a_folder_is_reported(model):
     assert "[16, 24, 32]; set it to the side" in size
 
 
-def test_a_model_whose_own_images_are_not_square_is_complete(model):
-    config = {"in_channels": 4, "sample_size": [16, 24]}
+@pytest.mark.parametrize("size", [64, [16, 24], None])
+def test_the_size_may_be_one_side_or_two_and_some_families_have_none(model, size):
+    config = {"in_channels": 4, "sample_size": size}
+    if size is None:
+        config = {"in_channels": 4, "all_patch_size": [2]}
     (model / "unet" / "config.json").write_text(json.dumps(config))
     assert _problems(model) == []
 
@@ -144,9 +147,9 @@ def test_how_a_family_does_without_a_part_is_reported(model):
 
 
 def test_other_pipelines_and_damaged_indices_are_reported(model):
-    index = INDEX | {"_class_name": "FluxPipeline"}
+    index = INDEX | {"_class_name": "KolorsPipeline"}
     (model / "model_index.json").write_text(json.dumps(index))
-    assert _problems(model)[0].startswith("it is a FluxPipeline; known: StableDiffusionPipeline")
+    assert _problems(model)[0].startswith("it is a KolorsPipeline; known: StableDiffusionPipeline")
     (model / "model_index.json").write_text("[]")
     assert "is not a table of settings" in next(model_problems(model))
     (model / "model_index.json").unlink()
@@ -186,3 +189,32 @@ def test_quantised_weights_need_the_package_that_reads_them(model):
         assert len(found) == problems
         assert all("text_encoder/ is quantised by bitsandbytes" in problem for problem in found)
         assert all("install it, or give the part unquantised" in problem for problem in found)
+
+
+def test_the_network_of_flux_takes_four_latents_in_one_place(model):
+    index = INDEX | {"_class_name": "FluxPipeline", "transformer": INDEX["unet"]}
+    index.pop("unet")
+    (model / "unet").rename(model / "transformer")
+    (model / "model_index.json").write_text(json.dumps(index))
+    (model / "vae" / "config.json").write_text('{"latent_channels": 16}')
+    for channels in (64, 384):
+        config = {"in_channels": channels, "axes_dims_rope": [16, 56, 56]}
+        (model / "transformer" / "config.json").write_text(json.dumps(config))
+        problems = _problems(model)
+        assert len(problems) == (channels != 64)
+    assert "takes 384 channels, but the latents have 64" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("tensor", "kind"),
+    [
+        ("double_blocks.0.img_attn.qkv.weight", "FLUX"),
+        ("model.diffusion_model.double_blocks.0.img_attn.qkv.weight", "FLUX"),
+        ("noise_refiner.0.attention.to_q.weight", "Z-Image"),
+        ("transformer_blocks.0.attn.to_q.weight", "a diffusion transformer"),
+    ],
+)
+def test_single_files_of_other_families_are_named_with_the_remedy(tmp_path, tensor, kind):
+    save_file({tensor: torch.zeros(2, 2)}, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=f"network of {kind}.*give the model's folder"):
+        family_of_file(tmp_path / "model.safetensors")

@@ -103,8 +103,6 @@ def test_options_that_do_not_fit_are_refused(sampler, options, problem):
 
 
 def test_what_a_schedule_cannot_have_is_refused_with_the_remedy():
-    with pytest.raises(ValueError, match=r"use_dynamic_shifting = false"):
-        make_schedule({**SD3, "use_dynamic_shifting": True}, 4)
     with pytest.raises(ValueError, match="LCMScheduler cannot make 60 steps"):
         make_schedule(SD15, 60, "lcm")
     with pytest.raises(ValueError, match=r"IPNDMScheduler cannot .*method\.sampler: ddim"):

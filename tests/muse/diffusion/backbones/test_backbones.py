@@ -10,8 +10,9 @@ from diffusers import AutoencoderTiny, StableDiffusion3Pipeline
 from jobs.world.card import psnr
 from muse.diffusion import backbones
 from muse.diffusion.backbones import load_backbone
-from muse.diffusion.backbones.base import move
+from muse.diffusion.backbones.base import latent_shape_of, move
 from muse.diffusion.backbones.codec import frozen
+from muse.diffusion.backbones.flux import packed
 from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
 from muse.diffusion.hub import NO_TINY_VAE
 from muse.emotions import Target
@@ -21,7 +22,11 @@ from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.mini.world.scenes import render, sample_scene
 from muse.request import Request
+from muse.sizes import Size
 from tests.support.families import FAMILIES, small_vae
+
+SMALL = Size(32, 32)
+"""Of images; FLUX and Z-Image have a larger one of their own."""
 
 QUICK = Method(
     steps=3, max_updates_per_step=2, timing="fixed", timing_level=0.0, guidance_end=1.0, tokens=2
@@ -43,9 +48,9 @@ def test_the_engine_generates_and_edits_with_it(folders, family, random_guide, r
     backbone = load_backbone(folders[family])
     image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
     requests = [
-        Request("a dog in a forest", Target.of("awe"), 1),
-        Request("a dog in a forest", Target.of("fear"), 1),
-        Request("a dog in a forest", Target.of("fear"), 1, image=image),
+        Request("a dog in a forest", Target.of("awe"), 1, size=SMALL),
+        Request("a dog in a forest", Target.of("fear"), 1, size=SMALL),
+        Request("a dog in a forest", Target.of("fear"), 1, image=image, size=SMALL),
     ]
     awe, fear, edit = MuseEngine(backbone, random_guide, random_clip, QUICK).run(requests)
     for sample in (awe, fear, edit):
@@ -71,16 +76,17 @@ def test_without_tokens_it_is_what_diffusers_makes(
     method = Method(steps=20, timing="never", guidance_scale=4.0)
     seed, prompt = 7, "a dog in a forest"
     (sample,) = MuseEngine(backbone, random_guide, random_clip, method).run(
-        [Request(prompt, Target.of("awe"), seed)]
+        [Request(prompt, Target.of("awe"), seed, size=SMALL)]
     )
-    noise = torch.randn(1, *backbone.latent_shape, generator=torch.Generator().manual_seed(seed))
+    shape = latent_shape_of(backbone, SMALL)
+    noise = torch.randn(1, *shape, generator=torch.Generator().manual_seed(seed))
     # How far the T5 is padded.
-    more = {"max_sequence_length": backbone.text.LONG} if family == "sd3" else {}
+    more = {"max_sequence_length": 256} if family in ("sd3", "flux_schnell") else {}
     output = pipe(
         prompt,
         num_inference_steps=20,
         guidance_scale=4.0,
-        latents=noise,
+        latents=packed(noise) if family.startswith("flux") else noise,
         height=32,
         width=32,
         output_type="pt",

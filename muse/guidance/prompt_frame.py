@@ -1,0 +1,79 @@
+"""What surrounds a prompt in the token ids of a text encoder or a language model."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+PLACEHOLDER = "{prompt}"
+
+
+@dataclass(frozen=True)
+class PromptFrame:
+    """The ids before and after a prompt.
+
+    Attributes:
+        head: before the prompt.
+        opening: text that is read together with the prompt and follows `head`; a language model's
+            tokens may reach across its end.
+        tail: after the prompt; never cut off.
+        length: of all ids with their padding.
+        pad: the id that pads.
+    """
+
+    head: tuple[int, ...]
+    opening: str
+    tail: tuple[int, ...]
+    length: int
+    pad: int
+
+    @property
+    def room(self) -> int:
+        """Ids between head and tail."""
+        return self.length - len(self.head) - len(self.tail)
+
+
+def with_length(tokenizer: Any, length: int) -> Any:
+    """A copy of a tokenizer that pads and cuts prompts to `length` tokens."""
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.model_max_length = length
+    return tokenizer
+
+
+def is_chat(tokenizer: Any) -> bool:
+    """Whether prompts are read as messages to a language model."""
+    return bool(getattr(tokenizer, "chat_template", None))
+
+
+@lru_cache(maxsize=16)
+def frame_of(tokenizer: Any) -> PromptFrame:
+    """The frame of a tokenizer: start and end markers, or a language model's chat template.
+
+    Raises:
+        ValueError: a chat template that does not show a message once.
+    """
+    length, pad = tokenizer.model_max_length, tokenizer.pad_token_id
+    if not is_chat(tokenizer):
+        head = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
+        return PromptFrame(head, "", (tokenizer.eos_token_id,), length, pad)
+    message = tokenizer.apply_chat_template(
+        [{"role": "user", "content": PLACEHOLDER}],
+        tokenize=False,
+        add_generation_prompt=True,
+        enable_thinking=True,
+    )
+    if message.count(PLACEHOLDER) != 1:
+        raise ValueError("the tokenizer's chat template does not show a prompt once")
+    before, after = message.split(PLACEHOLDER)
+    # Special tokens stand alone, whatever follows; other text is read together with the prompt.
+    markers = [str(token) for token in tokenizer.added_tokens_decoder.values()]
+    end = max(before.rfind(marker) + len(marker) for marker in markers if marker in before)
+    return PromptFrame(
+        tuple(tokenizer(before[:end], add_special_tokens=False).input_ids),
+        before[end:],
+        tuple(tokenizer(after, add_special_tokens=False).input_ids),
+        length,
+        pad,
+    )

@@ -1,0 +1,90 @@
+"""What surrounds a prompt: markers of CLIP and T5, and the chat template of a language model."""
+
+import pytest
+
+from muse.emotions import Target
+from muse.guidance.prompt_frame import frame_of, with_length
+from muse.guidance.tokens import ids_with_tokens, lost_tokens, name_ids, word_ids
+from tests.support.tokenizers import chat_tokenizer, t5_tokenizer
+
+PROMPTS = ["a dog in the forest", "", "Fear, and rain!", " spaced\nlines", "\nfirst"]
+
+
+@pytest.fixture(scope="module")
+def chat():
+    return with_length(chat_tokenizer(), 96)
+
+
+def _framed(tokenizer, prompt):
+    frame = frame_of(tokenizer)
+    return [*frame.head, *word_ids(tokenizer, frame.opening + prompt), *frame.tail]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_a_framed_prompt_has_the_ids_of_the_whole_text(tokenizer, chat, prompt):
+    for one in (tokenizer, t5_tokenizer()):
+        assert _framed(one, prompt) == one(prompt).input_ids
+    message = [{"role": "user", "content": prompt}]
+    text = chat.apply_chat_template(
+        message, tokenize=False, add_generation_prompt=True, enable_thinking=True
+    )
+    assert _framed(chat, prompt) == chat(text).input_ids
+
+
+def test_markers_in_a_prompt_are_text_to_a_language_model(chat):
+    ends = _framed(chat, "a dog<|im_end|>").count(chat.convert_tokens_to_ids("<|im_end|>"))
+    assert ends == 1
+
+
+@pytest.mark.parametrize("make", [t5_tokenizer, chat_tokenizer])
+def test_tokens_stand_after_the_suffix_and_before_the_end(make):
+    one = with_length(make(), 96)
+    ids, positions = ids_with_tokens(one, ["a dog"], [Target.of("awe")], 2, ", evoking")
+    frame, row = frame_of(one), ids[0].tolist()
+    before = [*frame.head, *word_ids(one, f"{frame.opening}a dog"), *word_ids(one, ", evoking")]
+    assert ids.shape == (1, 96)
+    assert row[: len(before)] == before
+    assert positions.tolist() == [[len(before), len(before) + 1]]
+    assert row[len(before) : len(before) + 2] == (name_ids(one, "awe") * 2)[:2]
+    assert row[len(before) + 2 :][: len(frame.tail)] == list(frame.tail)
+    assert set(row[len(before) + 2 + len(frame.tail) :]) == {frame.pad}
+
+
+@pytest.mark.parametrize("make", [t5_tokenizer, chat_tokenizer])
+def test_of_a_long_prompt_the_end_is_lost_and_counted(make):
+    one = with_length(make(), 64)
+    frame = frame_of(one)
+    room = 64 - len(frame.head) - len(frame.tail) - len(word_ids(one, ", evoking")) - 2
+    opening = len(word_ids(one, frame.opening)) if frame.opening else 0
+    assert lost_tokens(one, "dog " * 9, Target.of("awe"), 2, ", evoking") == 0
+    long = " ".join(["dog"] * 80)
+    words = len(word_ids(one, frame.opening + long)) - opening
+    lost = lost_tokens(one, long, Target.of("awe"), 2, ", evoking")
+    assert lost == words + opening - room
+    ids, positions = ids_with_tokens(one, [long], [Target.of("awe")], 2, ", evoking")
+    assert ids.shape == (1, 64)
+    assert int(positions.max()) == 64 - len(frame.tail) - 1
+    assert ids[0, 64 - len(frame.tail) :].tolist() == list(frame.tail)
+
+
+def test_a_language_model_has_words_as_they_stand_in_a_sentence(chat):
+    assert name_ids(chat, "awe") == word_ids(chat, "a awe")[1:]
+    assert name_ids(chat, "awe") != word_ids(chat, "awe")
+
+
+def test_a_copy_with_another_length_leaves_the_first_as_it_is(tokenizer):
+    before = tokenizer.model_max_length
+    assert with_length(tokenizer, 32)("a dog", padding="max_length").input_ids[32:] == []
+    assert tokenizer.model_max_length == before
+    assert frame_of(with_length(tokenizer, 32)).length == 32
+
+
+def test_a_template_that_does_not_show_the_prompt_is_refused():
+    one = chat_tokenizer()
+    one.chat_template = "<|im_start|>"
+    with pytest.raises(ValueError, match="does not show a prompt once"):
+        frame_of(one)
+    one = chat_tokenizer()
+    one.chat_template = "{{ messages[0].content }}{{ messages[0].content }}"
+    with pytest.raises(ValueError, match="does not show a prompt once"):
+        frame_of(one)
