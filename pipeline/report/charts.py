@@ -5,6 +5,7 @@ Vega-Altair describes them, and vl-convert draws them, without a browser or a ne
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ INK = "currentColor"
 
 MARGIN = {"left": 24, "right": 8, "top": 4, "bottom": 4}
 """Pixels around a chart: the browser's fonts may be wider than those it was measured with."""
+
+MAX_TICKS = 6
+"""Ticks of an axis of counts, about."""
 
 ROW = 22
 """Pixels of a row of bars or cells."""
@@ -43,7 +47,7 @@ def stacked_bars(rows: Rows, order: Sequence[str]) -> str:
         .mark_bar()
         .encode(
             y=alt.Y("target:N", sort=list(order), title=None),
-            x=alt.X("count:Q", title="requests", axis=alt.Axis(tickMinStep=1)),
+            x=alt.X("count:Q", title="requests", axis=_whole_ticks(rows, "target")),
             color=alt.Color(
                 "status:N",
                 scale=alt.Scale(domain=statuses, range=list(COLOURS.values())),
@@ -109,7 +113,7 @@ def histogram(rows: Rows, title: str) -> str:
         .encode(
             x=alt.X("low:Q", bin="binned", title=title, axis=alt.Axis(format=".2f", tickCount=5)),
             x2="high:Q",
-            y=alt.Y("count:Q", title="samples", stack=True, axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("count:Q", title="samples", stack=True, axis=_whole_ticks(rows, "low")),
             color=alt.Color(
                 "status:N",
                 scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
@@ -135,7 +139,7 @@ def bars(rows: Rows, title: str) -> str:
         .mark_bar(color=COLOURS[ACCEPTED])
         .encode(
             x=alt.X("name:N", sort=names, title=title, axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("count:Q", title="requests", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("count:Q", title="requests", axis=_whole_ticks(rows, "name")),
         )
     )
     return _svg(chart.properties(height=130))
@@ -157,7 +161,7 @@ def curves(rows: Rows, starts: Rows) -> str:
     y = alt.Y("similarity:Q", title="similarity to the prompt", scale=alt.Scale(zero=False))
     lines = (
         _chart(rows)
-        .mark_line(color=COLOURS[ACCEPTED], opacity=0.45, strokeWidth=1)
+        .mark_line(color=COLOURS[ACCEPTED], opacity=0.6, strokeWidth=1.5)
         .encode(x=x, y=y, detail="sample:N")
     )
     dots = _chart(starts).mark_point(color=COLOURS[REJECTED], filled=True, size=28)
@@ -182,6 +186,24 @@ def ranges(rows: Rows, order: Sequence[str], title: str) -> str:
     dots = _chart(rows).mark_point(color=COLOURS[ACCEPTED], filled=True, size=70)
     layered = span + dots.encode(y=y, x="middle:Q")
     return _svg(layered.properties(width=WIDTH, height=ROW * max(1, len(order))))
+
+
+def _whole_ticks(rows: Rows, bar: str) -> Any:
+    """An axis of counts, with ticks at whole numbers alone.
+
+    Args:
+        bar: the field that names the bar in which a count is stacked.
+    """
+    import altair as alt
+
+    heights = Counter[Any]()
+    for row in rows:
+        heights[row[bar]] += row["count"]
+    top = max(heights.values(), default=1)
+    # Larger numbers have whole ticks anyway.
+    if top < MAX_TICKS:
+        return alt.Axis(format=",d", values=list(range(top + 1)))
+    return alt.Axis(format=",d")
 
 
 def _ranked(rows: Rows, statuses: Sequence[str]) -> list[dict[str, Any]]:

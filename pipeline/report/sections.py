@@ -25,7 +25,7 @@ class Figure:
     Attributes:
         title: what it shows.
         svg: without scripts.
-        alt: what is seen in it, for those who cannot see it.
+        alt: how it is read, and what is seen in it.
         head, lines: its numbers as a table.
     """
 
@@ -86,7 +86,7 @@ def _square(
         for column, percent in zip(used, whole_percents(here), strict=True):
             rows.append({"line": line, "column": column, "percent": percent})
         lines.append([line, *here])
-    alt = f"A square of emotions: share of images by {names[0]} (lines) and {names[1]} (columns)."
+    alt = f"Shares of images. Lines: {names[0]} emotion; columns: {names[1]} emotion."
     return Figure(title, charts.heatmap(rows, used, names), alt, (names[0], *used), lines)
 
 
@@ -144,9 +144,11 @@ def count_figure(counts: Counter[int], title: str, axis: str) -> Figure | None:
     if len(counts) < 2:
         return None
     shown: Counter[str] = Counter()
-    last = min(counts) + MAX_BARS - 1
-    for number in sorted(counts):
-        shown[str(number) if number < last else f"{last}+"] += counts[number]
+    numbers = sorted(counts)
+    last = numbers[min(len(numbers), MAX_BARS) - 1]
+    for number in numbers:
+        name = f"{last}+" if number >= last < numbers[-1] else str(number)
+        shown[name] += counts[number]
     rows = [{"name": name, "count": count} for name, count in shown.items()]
     alt = f"Bars: requests by {axis}."
     return Figure(title, charts.bars(rows, axis), alt, (axis, "requests"), list(shown.items()))

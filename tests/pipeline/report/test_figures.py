@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.report.figures import COLUMNS, Figures
-from pipeline.report.sections import whole_percents
+from pipeline.report.sections import MAX_BARS, count_figure, whole_percents
 from pipeline.view.rows import finished_rows
 from tests.support.corpora import rows_of
 
@@ -52,3 +52,18 @@ def test_a_median_lies_in_the_bin_of_the_median(counted):
 )
 def test_whole_percents_sum_to_a_hundred(counts, percents):
     assert whole_percents(counts) == percents
+
+
+def test_few_numbers_have_a_bar_each_and_many_share_the_last_one():
+    few = count_figure(Counter({0: 2, 3: 1, 90: 1}), "Starts", "step")
+    assert few.lines == [("0", 2), ("3", 1), ("90", 1)]
+    many = count_figure(Counter(dict.fromkeys(range(100), 1)), "Starts", "step")
+    assert len(many.lines) == MAX_BARS
+    assert many.lines[-1] == (f"{MAX_BARS - 1}+", 100 - MAX_BARS + 1)
+
+
+def test_counts_have_ticks_at_whole_numbers():
+    svg = count_figure(Counter({1: 2, 2: 1}), "Attempts", "attempts").svg
+    assert ">2<" in svg
+    assert ">0.5<" not in svg
+    assert ">1.0<" not in svg
