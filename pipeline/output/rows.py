@@ -6,7 +6,7 @@ import base64
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import Field, dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -95,10 +95,14 @@ class RowLayout:
             if field.metadata[KIND] == GROUP:
                 if field.name in self.groups:
                     values[field.name] = self._members_as_json(row, field.name)
-            elif field.metadata[KIND] != TRACE:
+            elif self._is_in_json(field):
                 values[field.name] = json_value(row[field.name])
         text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False)
         return text.encode()
+
+    def _is_in_json(self, field: Field[Any]) -> bool:
+        """Whether a sample's JSON has that field; an older corpus lacks those that came later."""
+        return field.metadata[KIND] != TRACE and field.name in self.schema.names
 
     def _members_as_json(self, row: Mapping[str, Any], group: str) -> dict[str, Any]:
         members = {}
@@ -115,7 +119,7 @@ class RowLayout:
                 members = list(self._member_types(field.name))
                 if members:
                     fields.append(pa.field(field.name, pa.struct(members)))
-            elif field.metadata[KIND] != TRACE:
+            elif self._is_in_json(field):
                 kind = self.schema.field(field.name).type
                 fields.append(pa.field(field.name, json_type(kind)))
         return pa.schema(fields)

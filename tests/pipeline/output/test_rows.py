@@ -109,3 +109,14 @@ def test_json_holds_any_value_in_a_form_that_every_reader_takes(kind, value, exp
         expected = {"b": True, "a": None}
     assert json_value(value) == expected
     assert pa.scalar(expected, json_type(kind)).as_py() == expected
+
+
+def test_a_corpus_without_a_later_column_has_no_such_key(record):
+    schema = LAYOUT.schema.remove(LAYOUT.schema.get_field_index("prompt_windows"))
+    earlier = layout_of(schema)
+    row = earlier.row(record)
+    row.pop("prompt_windows", None)
+    written = json.loads(earlier.to_json(row))
+    assert "prompt_windows" not in written
+    assert set(written) == set(earlier.json_schema().names)
+    assert set(json.loads(LAYOUT.to_json(LAYOUT.row(record)))) == {*written, "prompt_windows"}
