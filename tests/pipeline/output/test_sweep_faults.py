@@ -65,6 +65,17 @@ class World:
             path.unlink(missing_ok=True)
             if images:
                 Image.new("RGB", (16, 16), (25 * number, 0, 0)).save(path)
+        self._make(out, stop, seed)
+
+    def fail(self) -> None:
+        """A run of which requests fail: one image does not exist, the other one is none."""
+        missing, broken = (self.folder / f"{number}.png" for number in MISSING)
+        missing.unlink(missing_ok=True)
+        broken.write_bytes(b"no image")
+        self._make("out", None, 0)
+        assert (read_run(self.out).counts or {})["failed"] == len(MISSING)
+
+    def _make(self, out: str, stop: int | None, seed: int) -> None:
         executor = LocalExecutor(before_task=stop_at(stop))
         run_locally(
             self.folder / "m.parquet", self.folder / out, executor, print, seed=seed, **SETTINGS
@@ -87,6 +98,7 @@ class World:
 
 COMMANDS: dict[str, Callable[[World], None]] = {
     "run": World.run,
+    "fail": World.fail,
     "resume": World.run,
     "retry": World.retry,
     "refilter": World.refilter,
