@@ -284,3 +284,32 @@ def test_the_last_pass_goes_on_in_smaller_pieces_out_of_memory(folders):
         limit = 0
         with pytest.raises(torch.OutOfMemoryError):
             codec.decode_finished(latents[:1])
+
+
+@pytest.mark.parametrize("family", ["flux", "flux_schnell", "z_image"])
+def test_the_gradient_of_tokens_is_that_of_finite_differences(family, tokenizer):
+    """In float64, of which T5 and the networks compute some parts in float32 all the same."""
+    torch.manual_seed(0)
+    pipe = FAMILIES[family](tokenizer)
+    backbone = backbones.FAMILIES[type(pipe).__name__](pipe, dtype=torch.float64)
+    prompts = backbone.text.open(["a dog"], [Target.of("awe")], 2, ", evoking")
+    tokens = backbone.text.start([Target.of("awe")], 2).double()
+    draw = torch.Generator().manual_seed(0)
+    latents = torch.randn(1, 4, 8, 8, generator=draw, dtype=torch.float64)
+    weight = torch.randn(1, 4, 8, 8, generator=draw, dtype=torch.float64)
+    direction = torch.randn(tokens.shape, generator=draw, dtype=torch.float64)
+    direction = direction * backbone.text.scale
+
+    def value(moved):
+        conditioning = backbone.embed(prompts, moved).guided(torch.full((1,), 3.5))
+        return (backbone.predict(latents, torch.full((1,), 600.0), conditioning) * weight).sum()
+
+    leaf = tokens.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(value(leaf), leaf)
+    with torch.no_grad():
+        step = 0.05
+        ahead, behind = (value(tokens + sign * step * direction) for sign in (1, -1))
+    expected = float((ahead - behind) / (2 * step))
+    assert float((gradient * direction).sum()) == pytest.approx(expected, rel=2e-2)
+    for part in gradient.split(backbone.text.widths, dim=-1):
+        assert float(part.abs().max()) > 0
