@@ -75,7 +75,11 @@ def _columns(run: RunFile) -> list[str] | None:
 
 
 def _of_model(role: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """Nothing where a model has another name, which is a difference of its own."""
+    """Nothing where one of the runs has no such model: that is a difference of its own."""
     before, now = old["models"].get(role), new["models"].get(role)
-    if before and now and before["name"] == now["name"]:
+    if not before or not now:
+        return
+    if before["name"] == now["name"]:
         yield f"models.{role}: the files of {now['name']} have changed"
+    else:
+        yield f"models.{role}: the files of {now['name']} are not those of {before['name']}"

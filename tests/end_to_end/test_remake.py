@@ -14,10 +14,11 @@ from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import load_backbone
 from muse.emotions import Target
 from muse.engine import MuseEngine
-from muse.images import to_tensor
+from muse.fitting import fit_image
+from muse.images import decode, to_tensor
 from muse.mini import WEIGHTS
 from muse.request import Request
-from pipeline.generation.source_images import open_image
+from muse.sizes import Size
 from pipeline.planning.retry_strategy import REFINE, refined_method
 from pipeline.settings import revised
 from pipeline.storage.files import sha256_folder
@@ -60,13 +61,15 @@ def _samples(out):
 
 
 def _request(sample, taxonomy, folder):
-    source = None
+    source, size = None, Size(sample["made_width"], sample["made_height"])
     if sample["source_image"]:
         data = (folder / sample["source_image"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == sample["source_sha256"]
-        source = to_tensor(open_image(data, 64).image)
+        source = to_tensor(fit_image(decode(data), size, sample["resize"]).image)
     target = Target.of({k: w for k, w in sample["target"].items() if w}, taxonomy)
-    return Request(sample["prompt"], target, sample["seed"], sample["negative_prompt"], source)
+    return Request(
+        sample["prompt"], target, sample["seed"], sample["negative_prompt"], source, size
+    )
 
 
 def _engine(config, refines=False):

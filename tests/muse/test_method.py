@@ -9,7 +9,7 @@ from muse.method import Method
         ({"steps": 0}, "greater than or equal to 1"),
         ({"guidance_end": 1.5}, "less than or equal to 1"),
         ({"tokens": 2.5}, "valid integer"),
-        ({"sampler": "lms"}, "'model', 'ddim', 'ddpm', "),
+        ({"sampler": "ipndm"}, "'model', 'ddim', 'ddpm', "),
         ({"iterations": 3}, "iterations"),
     ],
 )

