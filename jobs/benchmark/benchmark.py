@@ -35,7 +35,7 @@ All figures are ratios within one run on one machine. `ratios`, null where not m
 Also `arms.ARM.accepted_images_per_hour`; `peak_memory_mb`, the maximum of this process with all
 models; and `seconds` of the whole benchmark.
 
-`--model sd15`, `sdxl` or `sd35` measures random weights at full size on a CUDA device
+`--model sd15`, `sdxl`, `sd35` or `flux` measures random weights at full size on a CUDA device
 instead (`jobs.benchmark.utilisation`).
 """
 
@@ -216,7 +216,7 @@ def main(
     ] = None,
     suite: Annotated[str, typer.Option(help="quick (minutes) or full.")] = "quick",
     model: Annotated[
-        str, typer.Option(help="embedded; or random weights on a GPU: sd15, sdxl, sd35.")
+        str, typer.Option(help="embedded; or random weights on a GPU: sd15, sdxl, sd35, flux.")
     ] = EMBEDDED,
     seed: int = 2001,
     threads: int = 2,

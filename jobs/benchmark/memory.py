@@ -23,6 +23,7 @@ MODELS = {
     "sd15": "Stable Diffusion 1.5, 512 px",
     "sdxl": "Stable Diffusion XL, 1024 px",
     "sd35": "Stable Diffusion 3.5 medium, 1024 px",
+    "flux": "FLUX.1 dev, 1024 px",
 }
 CARDS = (12, 24, 48, 141)
 """GB of the cards; 141 is an H200."""
@@ -106,7 +107,7 @@ def table(names: Sequence[str]) -> str:
 
 def main(
     model: Annotated[
-        list[str] | None, typer.Option(help="sd15, sdxl or sd35; all by default.")
+        list[str] | None, typer.Option(help="sd15, sdxl, sd35 or flux; all by default.")
     ] = None,
 ) -> None:
     """Print the table."""

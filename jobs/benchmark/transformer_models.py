@@ -1,7 +1,8 @@
-"""Diffusion transformers of full size with random weights: Stable Diffusion 3.5 medium.
+"""Diffusion transformers of full size with random weights: Stable Diffusion 3.5 medium and FLUX.1.
 
-Its shapes are those of the published configurations: `transformer/`, `vae/` and `text_encoder*/` of
-`stabilityai/stable-diffusion-3.5-medium`, and `google/t5-v1_1-xxl`.
+Their shapes are those of the published configurations: `stabilityai/stable-diffusion-3.5-medium`,
+`black-forest-labs/FLUX.1-dev` (`transformer/`, `vae/`, `text_encoder*/config.json`) and
+`google/t5-v1_1-xxl`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import torch
 from diffusers import (
     AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
 )
 from transformers import (
     CLIPTextConfig,
+    CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
     T5Config,
@@ -39,6 +43,17 @@ SD35_MEDIUM = {
     "pos_embed_max_size": 384,
     "dual_attention_layers": tuple(range(13)),
     "qk_norm": "rms_norm",
+}
+FLUX_DEV = {
+    "patch_size": 1,
+    "in_channels": 64,
+    "num_layers": 19,
+    "num_single_layers": 38,
+    "attention_head_dim": 128,
+    "num_attention_heads": 24,
+    "joint_attention_dim": 4096,
+    "pooled_projection_dim": 768,
+    "guidance_embeds": True,
 }
 T5_XXL = {
     "vocab_size": 32128,
@@ -70,7 +85,7 @@ def clip_config(
 
 
 def vae_of(scaling: float, shift: float) -> AutoencoderKL:
-    """A VAE whose latents have 16 channels."""
+    """The VAE of both, whose latents have 16 channels."""
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
@@ -87,7 +102,7 @@ def vae_of(scaling: float, shift: float) -> AutoencoderKL:
 
 @contextmanager
 def _built_in(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
-    """Make weights on a device in that dtype: in float32 the T5 alone would be 19 GB."""
+    """Make weights on a device in that dtype: in float32 FLUX alone would be 48 GB."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -115,6 +130,21 @@ def sd35(tokenizer: CLIPTokenizer, device: torch.device, dtype: torch.dtype) -> 
         )
 
 
+def flux(tokenizer: CLIPTokenizer, device: torch.device, dtype: torch.dtype) -> Any:
+    """FLUX.1 dev; one tokenizer serves both encoders."""
+    with _built_in(device, dtype):
+        return FluxPipeline(
+            transformer=FluxTransformer2DModel(**FLUX_DEV),
+            vae=vae_of(0.3611, 0.1159),
+            text_encoder=CLIPTextModel(clip_config(768, 12, 12, "quick_gelu", tokenizer)),
+            text_encoder_2=T5EncoderModel(T5Config(**T5_XXL)),
+            tokenizer=tokenizer,
+            tokenizer_2=tokenizer,
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+        )
+
+
 PIPES: dict[str, Callable[[CLIPTokenizer, torch.device, torch.dtype], Any]] = {
     "sd35": sd35,
+    "flux": flux,
 }

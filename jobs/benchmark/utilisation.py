@@ -1,4 +1,4 @@
-"""Utilisation of a CUDA device: `python -m jobs.benchmark --model sd15`, or `sdxl`, `sd35`.
+"""Utilisation of a CUDA device: `python -m jobs.benchmark --model sd15`, `sdxl`, `sd35`, `flux`.
 
 The method on random weights at full size: 50 steps, five updates in each of the first ten, and a
 guide that is never confident, so that every image costs the same. Arms:

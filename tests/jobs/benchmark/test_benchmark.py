@@ -80,7 +80,7 @@ def test_full_size_without_a_gpu_is_refused(tmp_path):
     with pytest.raises(typer.BadParameter, match="sd15 needs a CUDA device"):
         benchmark.main(model="sd15", threads=1)
     with pytest.raises(
-        typer.BadParameter, match="'sd99' is unknown; choose embedded, sd15, sdxl, tiny"
+        typer.BadParameter, match="'sd99' is unknown; choose embedded, sd15, sdxl, sd35, flux, tiny"
     ):
         benchmark.main(model="sd99", threads=1)
 
