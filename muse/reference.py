@@ -13,7 +13,8 @@ from torch import Tensor
 
 from muse.classifiers import EmotionClassifier, resize
 from muse.classifiers.clip import ClipSimilarity, similarity
-from muse.diffusion.backbones.base import Backbone, Conditioning, Prompts, latent_shape_of
+from muse.diffusion.backbones.base import Backbone, Conditioning, latent_shape_of
+from muse.diffusion.backbones.text_encoders import Prompts
 from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.editing import FROM_NOISE, KeptRegion, first_edit_step
 from muse.diffusion.inversion import ddim_invert

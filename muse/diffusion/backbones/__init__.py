@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from muse.diffusion.backbones.base import Backbone, Conditioning, Prompts, TextEncoders
+from muse.diffusion.backbones.base import Backbone, Conditioning
 from muse.diffusion.backbones.checkpoints import fuse_loras, open_pipeline, open_tiny_vae, open_vae
 from muse.diffusion.backbones.codec import Codec
 from muse.diffusion.backbones.flux import Flux
@@ -14,6 +14,7 @@ from muse.diffusion.backbones.stable_diffusion import StableDiffusion
 from muse.diffusion.backbones.stable_diffusion_3 import StableDiffusion3
 from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
 from muse.diffusion.backbones.static_rows import StaticRows, compile_blocks
+from muse.diffusion.backbones.text_encoders import Prompts, TextEncoders
 from muse.diffusion.backbones.z_image import ZImage
 from muse.diffusion.devices import AUTO, dtype_of
 from muse.diffusion.quiet import quiet_loading

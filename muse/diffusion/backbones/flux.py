@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from muse.diffusion.backbones.base import Conditioning, Prompts, TextEncoders, sizes_of
+from muse.diffusion.backbones.base import Conditioning, sizes_of
 from muse.diffusion.backbones.codec import Codec, at_least_float32, frozen
+from muse.diffusion.backbones.text_encoders import Prompts, TextEncoders
 from muse.diffusion.prompt_lengths import flux_length
 from muse.guidance.prompt_frame import with_length
 

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muse.diffusion.backbones.base import Conditioning, Prompts, TextEncoders, Windows, sizes_of
+from muse.diffusion.backbones.base import Conditioning, sizes_of
 from muse.diffusion.backbones.codec import Codec, at_least_float32, frozen
+from muse.diffusion.backbones.text_encoders import Prompts, TextEncoders, Windows
 from muse.diffusion.prompt_lengths import Z_IMAGE_LENGTH
 from muse.guidance.prompt_frame import frame_of, with_length
 from muse.guidance.tokens import word_ids

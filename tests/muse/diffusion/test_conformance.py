@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from muse.diffusion.backbones import FAMILIES as BACKBONES
-from muse.diffusion.backbones.base import latent_shape_of, word_embeddings
+from muse.diffusion.backbones.base import latent_shape_of
 from muse.diffusion.backbones.flux import packed, unpacked
+from muse.diffusion.backbones.text_encoders import word_embeddings
 from muse.diffusion.schedules import latent_scale
 from muse.emotions import Target
 from muse.engine import MuseEngine
