@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,10 +88,12 @@ def put_back(edited: Image.Image, fitted: FittedImage, original: Image.Image) ->
         edited: of the size of `fitted.image`.
         original: the whole upright picture.
     """
-    left, top, right, bottom = (round(edge) for edge in fitted.crop)
-    part = edited.resize((right - left, bottom - top), Image.Resampling.LANCZOS, box=fitted.place)
+    left, top, right, bottom = fitted.crop
+    # Edges may be on half pixels: the width is rounded, not each edge, or it may come out as 0.
+    size = max(1, math.floor(right - left + 0.5)), max(1, math.floor(bottom - top + 0.5))
+    part = edited.resize(size, Image.Resampling.LANCZOS, box=fitted.place)
     if part.size == original.size:
         return part
     whole = original.copy()
-    whole.paste(part, (left, top))
+    whole.paste(part, (math.floor(left), math.floor(top)))
     return whole

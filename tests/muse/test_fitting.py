@@ -78,6 +78,14 @@ def test_an_edit_that_changes_nothing_is_put_back_as_the_picture(resize, shape):
     assert abs(difference).mean() < 6
 
 
+@pytest.mark.parametrize("shape", [(1, 2000), (2000, 1), (3, 2000), (2000, 5)])
+def test_an_edit_of_a_part_of_a_thin_picture_is_put_back_as_large_as_that_part(shape):
+    picture = Image.new("RGB", shape, "blue")
+    fitted = fit_image(picture, SIZES.own, "crop")
+    again = np.asarray(put_back(Image.new("RGB", (64, 64), "red"), fitted, picture))
+    assert (again[..., 0] == 255).sum() == min(shape) ** 2
+
+
 def test_around_a_cropped_edit_the_picture_is_as_it_was():
     picture = Image.new("RGB", (301, 100), "blue")
     fitted = fit_image(picture, SIZES.own, "crop")

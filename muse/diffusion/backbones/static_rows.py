@@ -17,6 +17,10 @@ from muse.diffusion.backbones.base import Backbone, Conditioning
 ROWS = (1, 2, 4, 8, 16, 32)
 """The numbers of rows that a network is given; above, multiples of the last."""
 
+MAX_GRAPHS = 512
+"""Graphs that torch may compile of one block: one for each of its widths, number of rows and size of
+the images, with and without gradients. Beyond torch's own limit, 8, blocks would run uncompiled."""
+
 
 def padded_rows(rows: int) -> int:
     """The next number of rows that a network is given."""
@@ -32,6 +36,9 @@ def compile_blocks(network: nn.Module) -> None:
     if not getattr(network, "_repeated_blocks", None):
         # Not every network names them; blocks that are never split over devices are the same.
         network._repeated_blocks = list(network._no_split_modules or ())
+    config = torch._dynamo.config
+    config.recompile_limit = max(config.recompile_limit, MAX_GRAPHS)
+    config.accumulated_recompile_limit = max(config.accumulated_recompile_limit, 8 * MAX_GRAPHS)
     network.compile_repeated_blocks(dynamic=False)
 
 

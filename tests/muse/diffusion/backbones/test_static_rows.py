@@ -1,12 +1,15 @@
 """A network that is given few numbers of rows, compiled or not, predicts the same."""
 
+from functools import partial
+from itertools import pairwise
+
 import pytest
 import torch
 from torch._dynamo.utils import counters
 
 from muse.diffusion.backbones import load_backbone
 from muse.diffusion.backbones.base import move
-from muse.diffusion.backbones.static_rows import StaticRows, padded_rows
+from muse.diffusion.backbones.static_rows import ROWS, StaticRows, compile_blocks, padded_rows
 from muse.diffusion.live_memory import on_meta
 from muse.emotions import Target
 from tests.support.families import FAMILIES, load_family, small_unet
@@ -26,7 +29,8 @@ def _evaluated(backbone, rows):
     timesteps = torch.arange(100, 100 + rows)
     prompts = backbone.text.open(["a dog"] * rows, [TARGET] * rows, 2, ", evoking")
     tokens = backbone.text.start([TARGET] * rows, 2).requires_grad_(True)
-    output = backbone.predict(latents, timesteps, backbone.embed(prompts, tokens))
+    conditioning = backbone.embed(prompts, tokens).guided(torch.full((rows,), 3.5))
+    output = backbone.predict(latents, timesteps, conditioning)
     (gradient,) = torch.autograd.grad(output.square().sum(), tokens)
     return output.detach(), gradient
 
@@ -51,6 +55,26 @@ def test_all_else_is_the_backbones(tokenizer):
     assert padded.network.device.type == "cpu"
     move(padded, torch.device("meta"))
     assert padded.device.type == "meta"
+
+
+@pytest.mark.research
+def test_every_number_of_rows_is_compiled(tokenizer):
+    """Traced alone: torch's own limit of graphs does not depend on what makes code of them."""
+    pipe = FAMILIES["sd1"](tokenizer)
+    network = small_unet(32)
+    compiles = network.compile_repeated_blocks
+    network.compile_repeated_blocks = partial(compiles, backend="eager")
+    compile_blocks(network)
+    width = pipe.text_encoder.config.hidden_size
+    counters.clear()
+    graphs = [0]
+    for rows in ROWS:
+        for has_gradient in (True, False):
+            words = torch.zeros(rows, 4, width, requires_grad=has_gradient)
+            with torch.set_grad_enabled(has_gradient):
+                network(torch.zeros(rows, 4, 8, 8), 1, words)
+            graphs.append(counters["stats"]["unique_graphs"])
+    assert all(later > earlier for earlier, later in pairwise(graphs))
 
 
 @pytest.mark.slow
