@@ -18,8 +18,9 @@ ROWS = (1, 2, 4, 8, 16, 32)
 """The numbers of rows that a network is given; above, multiples of the last."""
 
 MAX_GRAPHS = 512
-"""Graphs that torch may compile of one block: one for each of its widths, number of rows and size of
-the images, with and without gradients. Beyond torch's own limit, 8, blocks would run uncompiled."""
+"""Graphs that torch may compile of one block: one for each of its widths, number of rows and size
+of the images, with and without gradients. Beyond the limit of torch, 8, blocks are not compiled.
+"""
 
 
 def padded_rows(rows: int) -> int:
