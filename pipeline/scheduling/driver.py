@@ -182,7 +182,11 @@ class Driver:
     def _make_missing(self, workers: int) -> None:
         self.pool = Pool(self.executor, self.job.config, workers, self.log.add)
         self._sequence(self.pool.add_pack)
-        self.pool.run(self._missing_batches(), self._on_result, self.lease.check)
+        self.pool.run(self._missing_batches(), self._on_result, self._on_tick)
+
+    def _on_tick(self) -> None:
+        self.lease.check()
+        self.display.tick()
 
     def _log_stop(self, cause: str) -> None:
         """Tell those who watch; where the log cannot be written, what is raised says more."""

@@ -23,6 +23,9 @@ from pipeline.scheduling.stop_rules import StopRules
 from pipeline.scheduling.task_queue import NoMoreBatches, TaskQueue
 from pipeline.scheduling.worker_handle import WorkerHandle, WorkerState
 
+LONG_START_SECONDS = 300.0
+"""What is proposed as `worker_start_timeout_s` where workers start slowly."""
+
 TICK_SECONDS = 1.0
 """How often the loop wakes without an event, to find workers that hang."""
 
@@ -257,7 +260,9 @@ class Pool:
         if any(worker.placement for worker in self.workers.values()):
             self.unplaced_since = self.clock()
         elif self.workers and self.clock() - self.unplaced_since > limit_s:
+            longer_s = max(LONG_START_SECONDS, 2 * limit_s)
             raise RunStopped(
                 f"no worker was placed within {limit_s:g} s (worker_start_timeout_s): "
-                f"{self.executor.describe_resources()}; free resources, add nodes, or ask for less"
+                f"{self.executor.describe_resources()}; free resources, add nodes, or ask for "
+                f"less; on a busy machine --set worker_start_timeout_s={longer_s:g} waits longer"
             )

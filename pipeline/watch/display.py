@@ -67,6 +67,10 @@ class Display:
     def note(self, entry: Mapping[str, Any]) -> None:
         """Take an entry of the log."""
         self.watch.add(entry)
+        self.tick()
+
+    def tick(self) -> None:
+        """Tell how the run goes, if it is time to: also while workers start and nothing ends."""
         if time.monotonic() - self.last_line >= LINE_SECONDS:
             self.on_summary(self.summary())
             if self.live is None:

@@ -55,10 +55,14 @@ def follow(output: Location, interval: float) -> None:
 
 
 def _follow_in_lines(follower: Follower, interval: float) -> None:
+    """A line whenever it has changed: of a run that has stopped, the same one would fill a log."""
+    before = ""
     while True:
         began = time.monotonic()
         summary, complete = follower.look()
-        print(f"{follower.output}: {text.line(summary)}", flush=True)
+        if (line := text.line(summary)) != before:
+            print(f"{follower.output}: {line}", flush=True)
+        before = line
         if complete:
             return
         _pause(interval, time.monotonic() - began)

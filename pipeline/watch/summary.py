@@ -49,7 +49,7 @@ class Summary:
         total, done: requests.
         statuses: finished requests by status.
         emotions: those that the log tells of, by emotion.
-        images_per_second: over the last minutes; None before a batch is finished.
+        images_per_second: over the last minutes of work; None before a batch is finished.
         seconds_left: None while too few batches are finished to tell.
         started: workers that the present session asked for; None before the first session.
         placed, ready: those of them that have a process, and their models.
@@ -219,7 +219,9 @@ class RunWatch:
         speeds = session.speeds if session else {}
         slowest = max(speeds, key=speeds.__getitem__, default=None)
         hours = self.gpu_hours(now if is_running else None)
-        speed = self._images_per_second(now)
+        # That of a run which has stopped does not fall as time goes by.
+        ended = now if is_running or session is None else session.last
+        speed = self._images_per_second(ended)
         return Summary(
             total=self.total,
             done=counts.done,

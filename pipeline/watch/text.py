@@ -68,17 +68,22 @@ def cost(summary: Summary) -> str:
 
 def workers(summary: Summary) -> str:
     """What the workers do, from their start to their first batches and beyond."""
-    if summary.started is None:
-        return "not started yet"
-    if summary.ready == 0:
-        doing = "loading models" if summary.placed else "waiting for a place"
-        return f"starting {summary.started:,}: {doing}"
     if summary.workers == 0:
-        return f"{summary.ready:,} at work on the first batches"
+        return _starting(summary)
     found = f"{summary.workers:,} at work"
     if summary.slowest is not None and summary.workers > 1:
         found += f"; slowest {summary.slowest.name}, {summary.slowest.seconds:.2f} s an image"
     return found
+
+
+def _starting(summary: Summary) -> str:
+    """How many workers do what before the first batch is finished."""
+    steps = [
+        (summary.ready, "at work on the first batches"),
+        (summary.placed - summary.ready, "loading models"),
+        ((summary.started or 0) - summary.placed, "starting or waiting for a place"),
+    ]
+    return ", ".join(f"{count:,} {step}" for count, step in steps if count > 0) or "not started yet"
 
 
 def state(summary: Summary) -> str:

@@ -317,8 +317,9 @@ def test_a_full_disk_of_the_executor_stops_the_run():
 def test_without_resources_for_any_worker_the_run_stops_and_says_what_is_free():
     bench = Bench(2, worker_start_timeout_s=60)
     bench.pass_time(59)
-    with pytest.raises(RunStopped, match=r"within 60 s .*asks for gpus 1, free are CPU 2"):
+    with pytest.raises(RunStopped, match=r"within 60 s .*asks for gpus 1, free are CPU 2") as stop:
         bench.pass_time(2)
+    assert str(stop.value).endswith("--set worker_start_timeout_s=300 waits longer")
 
 
 def test_one_placed_worker_is_enough_to_wait_for_the_others():

@@ -116,6 +116,42 @@ def test_plain_lines_come_no_faster_than_their_pace_and_the_last_one_always(
     assert shown[-1].done == 10
 
 
+def test_a_line_tells_what_workers_do_before_the_first_batch(monkeypatch, capsys):
+    """One each time it is due, with the numbers of that moment, though nothing ends meanwhile."""
+    monkeypatch.setattr(display, "LINE_SECONDS", 0.0)
+    watch = RunWatch(10, entries=[{"event": "start", "at": 1.0, "workers": 2}])
+    with Display(watch, Counts(Counter(), Counter())) as live:
+        live.tick()
+        watch.add({"event": "placed", "at": 2.0, "pid": 7})
+        live.tick()
+        watch.add({"event": "ready", "at": 3.0, "pid": 7})
+        live.tick()
+        monkeypatch.setattr(display, "LINE_SECONDS", 1e6)
+        live.tick()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("workers: ")[2] for line in lines[1:]] == [
+        "2 starting or waiting for a place",
+        "1 loading models, 1 starting or waiting for a place",
+        "1 at work on the first batches, 1 starting or waiting for a place",
+    ]
+
+
+def test_a_run_tells_how_it_goes_while_no_worker_answers(tmp_path, monkeypatch, capsys):
+    class Slow(LocalExecutor):
+        """Its first looks find nothing, as while workers start."""
+
+        looks = 0
+
+        def wait(self, timeout_s):
+            self.looks += 1
+            return [] if self.looks <= 3 else super().wait(timeout_s)
+
+    monkeypatch.setattr(display, "LINE_SECONDS", 0.0)
+    run_locally(write_rows(tmp_path / "m.parquet", 4), tmp_path / "out", Slow())
+    lines = capsys.readouterr().err.splitlines()
+    assert sum(line.endswith("workers: 1 starting or waiting for a place") for line in lines) >= 3
+
+
 def test_after_a_resume_the_earlier_verdicts_are_counted_too(tmp_path, capsys):
     """Whether their requests are in shards, in batch files, or in one that is part of both."""
     manifest = write_rows(tmp_path / "manifest.parquet", 36)

@@ -1,5 +1,7 @@
 """A run followed from its files."""
 
+from dataclasses import replace
+
 from pipeline.output.run_file import read_run, write_run
 from pipeline.storage.lease import WATCH_SECONDS, lease_file
 from pipeline.storage.log import Log
@@ -18,19 +20,23 @@ def test_a_look_reads_counts_and_log(make_corpus):
     assert decided == run.requests
 
 
-def test_it_is_shown_until_the_run_is_complete(make_corpus, monkeypatch, capsys):
+def test_it_is_shown_until_the_run_is_complete_and_no_line_twice(make_corpus, monkeypatch, capsys):
     out = make_corpus(batch_size=8)
-    run = read_run(out)
-    write_run(out, run.reopened())
+    run, sleeps = read_run(out), []
+    # One request is still to be made, and no driver is at work.
+    write_run(out, replace(run.reopened(), requests=run.requests + 1))
 
-    def finish(_):
-        write_run(out, run)
+    def finish(seconds):
+        sleeps.append(seconds)
+        if len(sleeps) == 3:
+            write_run(out, run)
 
     monkeypatch.setattr(follow.time, "sleep", finish)
     follow.follow(out, 1.0)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert lines[-1].startswith(f"{out}: {run.requests}/{run.requests} | ")
+    first, last = capsys.readouterr().out.splitlines()
+    assert "stopped: finished" in first
+    assert last.startswith(f"{out}: {run.requests}/{run.requests} | ")
+    assert len(sleeps) == 3
 
 
 def test_it_waits_for_a_run_that_begins_later(make_corpus, tmp_path, monkeypatch, capsys):

@@ -47,6 +47,13 @@ def test_the_speed_is_that_of_the_last_minutes_not_of_the_whole_run():
     assert speed == pytest.approx(4 / 8.0, rel=0.05)
 
 
+def test_the_speed_of_a_stopped_run_does_not_fall_with_time():
+    watch = RunWatch(1000, entries=[_start(0.0), _batch(8.0)])
+    watch.add({"at": 8.0, "event": "stop", "cause": "interrupted"})
+    for now in (8.0, 8000.0):
+        assert watch.summary(_counts(4), now).images_per_second == pytest.approx(4 / 8.0)
+
+
 def test_slow_batches_have_a_speed_though_few_fall_into_the_window():
     watch = RunWatch(1000, entries=[_start(0.0)])
     for number in range(WINDOW_BATCHES):

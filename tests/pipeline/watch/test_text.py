@@ -52,9 +52,13 @@ def test_a_line_has_counts_speed_time_and_cost():
     ("changes", "expected"),
     [
         ({"started": None, "placed": 0, "ready": 0, "workers": 0}, "not started yet"),
-        ({"placed": 0, "ready": 0, "workers": 0}, "starting 4: waiting for a place"),
-        ({"placed": 3, "ready": 0, "workers": 0}, "starting 4: loading models"),
-        ({"ready": 2, "workers": 0}, "2 at work on the first batches"),
+        ({"placed": 0, "ready": 0, "workers": 0}, "4 starting or waiting for a place"),
+        (
+            {"placed": 3, "ready": 0, "workers": 0},
+            "3 loading models, 1 starting or waiting for a place",
+        ),
+        ({"ready": 2, "workers": 0}, "2 at work on the first batches, 2 loading models"),
+        ({"workers": 0}, "4 at work on the first batches"),
     ],
 )
 def test_before_the_first_batch_it_is_told_what_the_workers_do(changes, expected):
