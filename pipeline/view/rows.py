@@ -162,12 +162,20 @@ def _opened(path: Location) -> Iterator[pq.ParquetFile]:
     """A parquet file, to be read in parts.
 
     Raises:
-        FileNotFoundError, OSError, pyarrow.ArrowInvalid: it is not there, or unreadable.
+        FileNotFoundError: it is not there.
+        UserError: it cannot be read; also if what is read of it within the context cannot.
     """
     refuse_special(path)
-    # A local file is mapped: Arrow then starts no threads, which may abort the process at its end.
-    with pa.memory_map(str(path)) if isinstance(path, Path) else open_ranged(path) as handle:
-        yield pq.ParquetFile(handle)
+    try:
+        # A local file is mapped: Arrow then starts no threads, which may abort the process at its
+        # end.
+        with pa.memory_map(str(path)) if isinstance(path, Path) else open_ranged(path) as handle:
+            yield pq.ParquetFile(handle)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        cause = " ".join(str(error).split())
+        raise UserError(f"{path} is damaged: it cannot be read ({cause}); see verify") from None
 
 
 def finished_rows(output: Location) -> FinishedRows:
@@ -234,7 +242,7 @@ def _rows_in(output: Location, file: BatchFile) -> int | None:
         with _opened(batch_path(output, file)) as parquet:
             rows: int = parquet.metadata.num_rows
             return rows
-    except (FileNotFoundError, pa.ArrowInvalid, OSError):
+    except (FileNotFoundError, UserError):
         return None
 
 

@@ -173,7 +173,10 @@ class World:
             return Outcome(done.exit_code, done.output, files_of(self.folder / "new"))
         if command == "retry":
             done = call("retry", self.out)
-            return Outcome(done.exit_code, done.output, done.exit_code or self.run().result)
+            if done.exit_code:
+                return Outcome(done.exit_code, done.output)
+            again = self.run()
+            return Outcome(again.code, done.output + again.printed, again.result)
         if command == "refilter":
             done = call("refilter", self.out, "--min-confidence", 0.6, "-o", self.folder / "new")
         else:

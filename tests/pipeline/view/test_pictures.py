@@ -67,22 +67,35 @@ def test_a_tar_is_read_whole_once_and_again_after_a_change(make_corpus):
             pictures.encoded(part, row)
 
 
-def test_no_picture_of_a_flipped_batch_is_shown(tmp_path):
+@pytest.fixture
+def unfinished(tmp_path):
+    """A run that stopped before its first shard, and its rows."""
     write_rows(tmp_path / "m.parquet", 12)
+    executor = LocalExecutor(before_task=stop_at(2))
     with pytest.raises(RunStopped, match="stopped by the test"):
-        run_locally(
-            tmp_path / "m.parquet",
-            tmp_path / "out",
-            LocalExecutor(before_task=stop_at(2)),
-            shard_size=100,
-            min_confidence=0.0,
-        )
-    rows = finished_rows(tmp_path / "out")
-    ((part, row),) = rows.take([0]).values()
-    assert Pictures(tmp_path / "out").encoded(part, row)
-    _flip(batch_path(tmp_path / "out", part.batch), 0.2)
+        run_locally(tmp_path / "m.parquet", tmp_path / "out", executor, shard_size=100)
+    return finished_rows(tmp_path / "out")
+
+
+def test_no_picture_of_a_flipped_batch_is_shown(unfinished):
+    out = unfinished.output
+    position = unfinished.column("status").to_pylist().index("accepted")
+    ((part, row),) = unfinished.take([position]).values()
+    assert Pictures(out).encoded(part, row)
+    _flip(batch_path(out, part.batch), 0.2)
     with pytest.raises(UserError, match="is damaged"):
-        Pictures(tmp_path / "out").encoded(part, row)
-    batch_path(tmp_path / "out", part.batch).unlink()
+        Pictures(out).encoded(part, row)
+    batch_path(out, part.batch).unlink()
     with pytest.raises(FileNotFoundError):
-        Pictures(tmp_path / "out").encoded(part, row)
+        Pictures(out).encoded(part, row)
+
+
+def test_a_batch_whose_columns_cannot_be_read_is_named(unfinished):
+    """Its end, which tells how many rows it has, is whole."""
+    path = unfinished.parts[0].path
+    data = bytearray(path.read_bytes())
+    data[4:3000] = bytes(2996)
+    path.write_bytes(data)
+    done = drive.command("report", unfinished.output)
+    assert done.returncode == 2
+    assert f"{path.name} is damaged: it cannot be read" in done.stderr
