@@ -38,6 +38,7 @@ from pipeline.planning.manifest_input import (
     has_sizes,
 )
 from pipeline.planning.prompt_check import PromptCheck
+from pipeline.planning.request_sizes import RequestSizes
 from pipeline.planning.unused_settings import RowUse, unused_settings
 from pipeline.scheduling.driver import make_shards
 from pipeline.scheduling.executor import Executor
@@ -88,10 +89,12 @@ def execute(
         sha256 = content_hash(local)
         known = known_manifest(local, sha256, config, output)
         prompts, use = PromptCheck(config), RowUse(config)
+        sizes = RequestSizes(config, model_sizes(config))
 
         def on_row(row: Row) -> None:
             prompts.add(row)
             use.add(row)
+            sizes.add(row, len(row.emotions or config.emotions))
 
         checked = known or checked_manifest(local, config, on_row)
         manifest = replace(checked, identity=identity)
@@ -102,7 +105,7 @@ def execute(
         models = locate(config)
         model_sizes(config)
         of_models = classifier_warnings(_classifier_folders(models))
-        of_rows = [*prompts.warnings, *use.warnings]
+        of_rows = [*prompts.warnings, *use.warnings, *sizes.warnings]
         of_settings = [*model_warnings(config, models["model"].path), *unused_settings(config)]
         of_settings += absence_warnings(Path(models["model"].path), config.tiny_vae)
         for warning in (*of_models, *of_rows, *of_settings):

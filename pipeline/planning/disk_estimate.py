@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from muse.sizes import Size
 from pipeline.config import Config
-from pipeline.models.sizes import model_sizes
+from pipeline.planning.request_sizes import RequestSizes, ranked
 
 BYTES_A_PIXEL = {"png": (1.0, 2.2), "webp": (0.7, 1.8), "jpg": (0.25, 0.8)}
 """Least and most bytes for a pixel, by format. Measured on ten colour photographs at 512 px and on
@@ -26,36 +27,38 @@ class DiskEstimate:
 
     Attributes:
         low, high: between these.
-        size: of an image.
+        sizes: how many images there are of each width and height.
         image_format: of the images.
     """
 
     low: int
     high: int
-    size: Size
+    sizes: Mapping[Size, int]
     image_format: str
 
     def as_json(self) -> dict[str, Any]:
-        """The numbers, for machines."""
-        return {**vars(self), "size": vars(self.size)}
+        """The numbers, for machines; `size` is the commonest."""
+        sizes = ranked(self.sizes)
+        return {**vars(self), "sizes": sizes, "size": vars(self.commonest)}
+
+    @property
+    def commonest(self) -> Size:
+        """The size of most images; of equal ones the smallest."""
+        return min(self.sizes, key=lambda size: (-self.sizes[size], size))
 
 
-def disk_estimate(samples: int, config: Config) -> DiskEstimate | None:
-    """The estimate for a number of samples; None where the size of the images is not known."""
-    size = image_size(config)
-    if size is None:
-        return None
-    low, high = (size.area * rate + BYTES_A_SAMPLE for rate in BYTES_A_PIXEL[config.image_format])
-    return DiskEstimate(round(samples * low), round(samples * high), size, config.image_format)
+def disk_estimate(sizes: RequestSizes, config: Config) -> DiskEstimate | None:
+    """The estimate for requests; None where the size of the images of some is not known.
 
-
-def image_size(config: Config) -> Size | None:
-    """The size of the images that a run makes, by the files of a model on this machine.
-
-    Edits are of about the same area, whatever their aspect.
+    Edits without a size of their own are of about the area of the model's own, whatever their
+    aspect.
     """
-    sizes = model_sizes(config)
-    return config.size or (None if sizes is None else sizes.own)
+    if sizes.unknown or not sizes.all:
+        return None
+    pixels = sum(size.area * count for size, count in sizes.all.items())
+    beside = sizes.all.total() * BYTES_A_SAMPLE
+    low, high = (round(pixels * rate + beside) for rate in BYTES_A_PIXEL[config.image_format])
+    return DiskEstimate(low, high, dict(sizes.all), config.image_format)
 
 
 def as_text(size: int) -> str:

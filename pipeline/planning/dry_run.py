@@ -20,6 +20,7 @@ from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
 from pipeline.planning.manifest_input import batches_of, fetched_manifest, folder_of
 from pipeline.planning.manifest_summary import ManifestSummary, listed, summarize
 from pipeline.planning.plan import Batch, PlannedRequest
+from pipeline.planning.request_sizes import ranked
 from pipeline.planning.unused_settings import unused_settings
 from pipeline.storage.files import Location, first_write, write_bytes
 from pipeline.storage.targets import refuse_target
@@ -85,6 +86,7 @@ class DryRun:
             "edit": dict(contents.edit),
             "cut_prompts": sum(contents.cut_prompts.values()),
             "repeated_rows": contents.repeated,
+            "generate_sizes": ranked(contents.request_sizes.generate),
             "disk_estimate": self.disk.as_json() if self.disk else None,
             "forecast": self.forecast.as_json() if self.forecast else None,
         }
@@ -117,7 +119,7 @@ def dry_run(manifest_path: str, config: Config, output: Location | None) -> DryR
         contents=contents,
         batches=-(-contents.requests // config.batch_size),
         shards_at_most=-(-contents.requests // config.shard_size),
-        disk=disk_estimate(contents.requests, config),
+        disk=disk_estimate(contents.request_sizes, config),
         warnings=[*notes, *contents.warnings, *_of_photographs(contents, config), *unused],
         problems=listed(contents.problems, contents.images.unusable if contents.images else 0),
     )

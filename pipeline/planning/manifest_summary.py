@@ -20,6 +20,7 @@ from pipeline.planning.image_check import ImageCheck
 from pipeline.planning.manifest_input import checked_manifest
 from pipeline.planning.plan import planned_requests
 from pipeline.planning.prompt_check import PromptCheck
+from pipeline.planning.request_sizes import RequestSizes, ranked
 from pipeline.planning.unused_settings import RowUse
 from pipeline.storage.addresses import public
 
@@ -55,7 +56,7 @@ class SourceImages:
 
     def as_json(self) -> dict[str, Any]:
         """The numbers, with sizes as `64x48`, the commonest first."""
-        return {**vars(self), "sizes": _ranked(self.sizes), "made_at": _ranked(self.made_at)}
+        return {**vars(self), "sizes": ranked(self.sizes), "made_at": ranked(self.made_at)}
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class ManifestSummary:
         manifest: as it was checked.
         requests: of the run.
         generate, edit: requests of either task by emotion; of a mixture by its members.
+        request_sizes: requests by the size of their images.
         images: the source images, if there are any.
         cut_prompts: how many rows have a prompt of which so many tokens are not read.
         examples: the first prompts that differ, by the row in which each is first.
@@ -80,6 +82,7 @@ class ManifestSummary:
     requests: int
     generate: Mapping[str, int]
     edit: Mapping[str, int]
+    request_sizes: RequestSizes
     images: SourceImages | None
     examples: Mapping[int, str]
     cut_prompts: Mapping[int, int]
@@ -135,7 +138,8 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
     Raises:
         ManifestError: the manifest cannot be used; with all its problems.
     """
-    images = ImageCheck(base, config, model_sizes(config))
+    model = model_sizes(config)
+    images, sizes = ImageCheck(base, config, model), RequestSizes(config, model)
     prompts, repetitions, use = PromptCheck(config), Repetitions(), RowUse(config)
     generate: Counter[str] = Counter()
     edit: Counter[str] = Counter()
@@ -149,6 +153,7 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
         (generate if row.image is None else edit).update(names)
         counted += len(names)
         if names:
+            sizes.add(row, len(names))
             if len(examples) < MAX_EXAMPLES:
                 examples.setdefault(row.prompt, row.number)
             for check in (images, prompts, repetitions, use):
@@ -162,13 +167,14 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
         requests=planned_requests(manifest, config),
         generate=generate,
         edit=edit,
+        request_sizes=sizes,
         images=_source_images(images, base),
         examples={number: prompt for prompt, number in examples.items()},
         cut_prompts=dict(prompts.cut),
         unknown_words=dict(prompts.unknown_words),
         repeated=repeated,
         repeated_rows=repeated_rows,
-        warnings=[*prompts.warnings, *use.warnings],
+        warnings=[*prompts.warnings, *use.warnings, *sizes.warnings],
         problems=images.problems,
     )
 
@@ -194,9 +200,3 @@ def _source_images(images: ImageCheck, base: str) -> SourceImages | None:
         sizes=dict(images.sizes),
         made_at=dict(images.made_at),
     )
-
-
-def _ranked(sizes: Mapping[Size, int]) -> dict[str, int]:
-    """Sizes as `64x48`, the commonest first."""
-    ranked = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
-    return {f"{size.width}x{size.height}": count for size, count in ranked}

@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING
 from pipeline.cli.tables import print_counts, print_facts
 
 if TYPE_CHECKING:
+    from muse.sizes import Size
     from pipeline.config import Config
     from pipeline.forecast.forecast import Range
     from pipeline.planning.dry_run import DryRun
     from pipeline.planning.manifest_summary import ManifestSummary, SourceImages
+    from pipeline.planning.request_sizes import RequestSizes
 
 MAX_MIXTURES, MAX_SIZES = 12, 8
 """Of each so many are listed; the others are summed up."""
 
 
 def print_plan(planned: DryRun, config: Config) -> None:
-    """Tables of the requests by emotion, of the whole, and of the source images by size."""
+    """Tables of the requests by emotion, of the whole, and of the images by size."""
     print_requests(planned.contents, config)
     print_facts("The run", dict(_facts(planned, config)))
     print_facts("Forecast", dict(_forecast(planned)))
+    print_generated_sizes(planned.contents.request_sizes)
     print_sizes(planned.contents.images)
 
 
@@ -32,6 +35,18 @@ def print_requests(contents: ManifestSummary, config: Config) -> None:
     rows = [(name, (generate.get(name, 0), edit.get(name, 0))) for name in names]
     cut = summed(rows, len(config.taxonomy) + MAX_MIXTURES, "other mixtures")
     print_counts("Requests by emotion", ("generate", "edit"), cut)
+
+
+def print_generated_sizes(sizes: RequestSizes) -> None:
+    """A table of the requests without a source image by size, if they are of several."""
+    from pipeline.planning.request_sizes import ranked
+
+    if len(sizes.generate) > 1:
+        in_order = ranked(sizes.generate).items()
+        of_size = [(name.replace("x", " x "), (count,)) for name, count in in_order]
+        print_counts(
+            "Generated images by size", ("requests",), summed(of_size, MAX_SIZES, "others")
+        )
 
 
 def print_sizes(images: SourceImages | None) -> None:
@@ -71,7 +86,7 @@ def _facts(planned: DryRun, config: Config) -> Iterator[tuple[str, str]]:
     yield "batches", f"{planned.batches:,} of up to {config.batch_size:,} requests"
     yield "shards", f"at most {planned.shards_at_most:,}, of up to {config.shard_size:,} samples"
     if disk := planned.disk:
-        yield "images", f"{disk.size} pixels, {disk.image_format}"
+        yield "images", f"{_range_of(disk.sizes)}, {disk.image_format}"
         size = f"{as_text(disk.low)} to {as_text(disk.high)}"
         yield "disk", f"about {size} if all are accepted (an estimate)"
     else:
@@ -80,6 +95,14 @@ def _facts(planned: DryRun, config: Config) -> Iterator[tuple[str, str]]:
         yield "source images", ", ".join(image_facts(planned.contents.images))
     if config.quota:
         yield "quota", f"at most {config.quota:,} accepted samples for each {config.quota_by}"
+
+
+def _range_of(sizes: Iterable[Size]) -> str:
+    """A size in words, or the smallest and the largest of several."""
+    first, *others = sorted(sizes, key=lambda size: (size.area, size))
+    if not others:
+        return f"{first} pixels"
+    return f"{first} to {others[-1]} pixels ({len(others) + 1} sizes)"
 
 
 def image_facts(images: SourceImages) -> Iterator[str]:

@@ -2,17 +2,39 @@
 
 import pytest
 
+from manifests.schema import Row
 from muse.sizes import Size
 from pipeline.config import Config
-from pipeline.planning.disk_estimate import as_text, disk_estimate, image_size
+from pipeline.models.sizes import model_sizes
+from pipeline.planning.disk_estimate import as_text, disk_estimate
+from pipeline.planning.request_sizes import RequestSizes
 from tests.support.local_runs import run_locally, write_rows
 
 
-def test_the_size_of_images_is_that_of_the_model_or_of_the_settings():
-    assert image_size(Config()) == Size(64, 64)
-    assert image_size(Config(width=96, height=48)) == Size(96, 48)
-    assert image_size(Config(model="owner/name")) is None
-    assert disk_estimate(10, Config(model="owner/name")) is None
+def _estimate(config, *sizes, requests=10):
+    counted = RequestSizes(config, model_sizes(config))
+    for number, size in enumerate(sizes):
+        counted.add(Row(number, "a dog", None, (), None, None, None, size=size), requests)
+    return disk_estimate(counted, config)
+
+
+def test_the_size_of_images_is_that_of_the_row_the_settings_or_the_model():
+    assert _estimate(Config(), None).sizes == {Size(64, 64): 10}
+    assert _estimate(Config(width=96, height=48), None).sizes == {Size(96, 48): 10}
+    unknown = Config(model="owner/name")
+    assert _estimate(unknown, None) is None
+    assert _estimate(unknown, None, (64, 32)) is None
+    assert _estimate(unknown, (64, 32)).sizes == {Size(64, 32): 10}
+
+
+def test_each_image_is_counted_at_its_own_size():
+    small, large = _estimate(Config(), None), _estimate(Config(), (4096, 4096))
+    both = _estimate(Config(), None, (4096, 4096), None)
+    assert both.high == 2 * small.high + large.high
+    assert large.low > 100 * small.high
+    numbers = both.as_json()
+    assert numbers["sizes"] == {"64x64": 20, "4096x4096": 10}
+    assert numbers["size"] == {"width": 64, "height": 64}
 
 
 def test_a_corpus_is_no_larger_than_estimated(tmp_path):
@@ -21,7 +43,7 @@ def test_a_corpus_is_no_larger_than_estimated(tmp_path):
     run_locally(manifest, tmp_path / "out", min_confidence=0.0, shard_size=1000)
     files = [*(tmp_path / "out" / "shards").iterdir(), tmp_path / "out" / "metadata.parquet"]
     size = sum(file.stat().st_size for file in files)
-    estimate = disk_estimate(40, Config(engine="null"))
+    estimate = _estimate(Config(engine="null"), None, requests=40)
     assert estimate.low / 3 < size < estimate.high
 
 

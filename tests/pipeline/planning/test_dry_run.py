@@ -50,8 +50,8 @@ def _manifest(tmp_path, **columns) -> str:
 def test_a_model_that_cannot_be_loaded_is_reported(tmp_path):
     (tmp_path / "model").mkdir()
     shutil.copy("muse/mini/weights/guide/model.safetensors", tmp_path / "model")
-    (tmp_path / "model" / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
-    with pytest.raises(UserError, match=r"--model .*it is a FluxPipeline; known: Stable"):
+    (tmp_path / "model" / "model_index.json").write_text('{"_class_name": "AuraFlowPipeline"}')
+    with pytest.raises(UserError, match=r"--model .*it is a AuraFlowPipeline; known: Stable"):
         dry_run(_manifest(tmp_path, seed=[1]), Config(model=str(tmp_path / "model")), None)
 
 
@@ -110,3 +110,18 @@ def test_photographs_for_the_embedded_model_are_warned_of(tmp_path):
     (warning,) = warnings((80, 60))
     assert warning.startswith("1 source image(s) are not of the embedded model's world of 64 pix")
     assert warnings((64, 64)) == warnings((80, 60), engine="null") == []
+
+
+def test_sizes_that_rows_ask_for_are_counted_estimated_and_warned_of(tmp_path):
+    def planned(width, height):
+        prompts = ["a dog on a beach"] * len(width)
+        return dry_run(
+            _manifest(tmp_path, prompt=prompts, width=width, height=height), Config(), None
+        )
+
+    usual = planned([None, 64], [None, 32])
+    assert (usual.as_json()["generate_sizes"], usual.warnings) == ({"64x32": 1, "64x64": 1}, [])
+    large = planned([None, 40_000], [None, 40_000])
+    assert large.disk.low > 10**9 > usual.disk.high
+    (warning,) = large.warnings
+    assert "up to 40000 x 40000" in warning

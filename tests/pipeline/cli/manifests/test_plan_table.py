@@ -63,6 +63,19 @@ def test_many_mixtures_are_summed_up(tmp_path):
     assert f"other mixtures ({len(pairs) - 20}) {len(pairs) - 20} 0" in lines
 
 
+def test_generated_images_of_several_sizes_have_a_table(tmp_path):
+    columns = {"prompt": ["a dog"] * 3, "emotion": ["awe"] * 3}
+    sides = {"width": [64, 400, None], "height": [32, 400, None]}
+    done, lines = _plan(tmp_path, columns | sides)
+    assert done.returncode == 0, done.stderr
+    assert "images 64 x 32 to 400 x 400 pixels (3 sizes), png" in lines
+    place = lines.index("Generated images by size requests")
+    assert lines[place + 1 : place + 4] == ["64 x 32 1", "64 x 64 1", "400 x 400 1"]
+    _, lines = _plan(tmp_path, columns)
+    assert "images 64 x 64 pixels, png" in lines
+    assert not any(line.startswith("Generated images") for line in lines)
+
+
 def test_machines_get_all_numbers(tmp_path):
 
     done, _ = _plan(tmp_path, {"prompt": ["a dog"]}, "--json")
