@@ -65,9 +65,13 @@ def test_without_download_a_hub_id_is_looked_for_on_this_machine_alone(offline_c
 
 
 def test_a_file_that_is_no_folder_is_refused(tmp_path):
-    (tmp_path / "model.gguf").touch()
-    with pytest.raises(ValueError, match=r"give a folder, or a \.safetensors file"):
-        local_folder(str(tmp_path / "model.gguf"))
+    for name, message in (
+        ("model.ckpt", r"give a folder, or a \.safetensors file"),
+        ("model.gguf", "in the format GGUF are not read"),
+    ):
+        (tmp_path / name).touch()
+        with pytest.raises(ValueError, match=message):
+            local_folder(str(tmp_path / name))
 
 
 def test_half_precision_is_downloaded_only_where_a_part_has_nothing_else(tmp_path, monkeypatch):
