@@ -55,7 +55,13 @@ def run(
                 write_last_report(where, normalized(manifest), warn)
     print_endings(output, outcome.counts, outcome.already_done)
     if settings.report:
-        echo(f"Look at {output}/report.html\n{next_command('view', output)}")
+        echo(f"Look at {output}/report.html")
+    # Where nothing was accepted there is nothing to view.
+    if outcome.counts["failed"] and not outcome.counts["accepted"]:
+        echo(next_command("retry", output))
+        echo("Then the same run command makes the failed requests again.")
+    elif settings.report:
+        echo(next_command("view", output))
     if outcome.counts["failed"]:
         raise typer.Exit(FAILED)
 

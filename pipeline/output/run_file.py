@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from manifests.read import Manifest, extra_columns
@@ -131,7 +133,7 @@ def read_run(output: Location) -> RunFile:
     file = output / RUN_FILE
     refuse_special(file)
     if size_of(file) is None:
-        raise UserError(f"{output} is not the output of a run: it has no {RUN_FILE}")
+        raise UserError(_why_no_output(output))
     data = read_file(file)
     try:
         fields = json.loads(data)
@@ -145,6 +147,31 @@ def read_run(output: Location) -> RunFile:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{file} is damaged: {error}; restore it from a copy") from None
     return run
+
+
+def _why_no_output(output: Location) -> str:
+    """Why there is no run at a place, with the one that is probably meant."""
+    # Of an object store it is not known whether a folder exists.
+    if isinstance(output, Path):
+        holder = next((folder for folder in output.parents if (folder / RUN_FILE).is_file()), None)
+        if holder is not None and output.exists():
+            return f"{output} lies in the output of a run; give its folder, {holder}"
+        if not output.exists():
+            beside = _folders_beside(output)
+            near = difflib.get_close_matches(output.name, beside, n=1)
+            meant = (
+                f"did you mean {output.parent / near[0]}?" if near else "give the folder of a run"
+            )
+            return f"{output} does not exist; {meant}"
+    return f"{output} is not the output of a run: it has no {RUN_FILE}"
+
+
+def _folders_beside(path: Path) -> list[str]:
+    """The names of the folders in the folder of a path, as far as they can be read."""
+    try:
+        return sorted(entry.name for entry in path.parent.iterdir() if entry.is_dir())
+    except OSError:
+        return []
 
 
 def identity_of(output: Location) -> str:

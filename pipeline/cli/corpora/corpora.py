@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import echo, reported_errors, warn
+from pipeline.cli.console import echo, next_command, reported_errors, warn
 from pipeline.cli.corpora.endings import print_endings
 
 
@@ -25,6 +25,7 @@ def refilter(
     with reported_errors():
         from pipeline.corpora.refilter import refilter as refilter_corpus
         from pipeline.storage.files import location
+        from pipeline.storage.remote import is_url
 
         given = {"min_confidence": min_confidence}
         if min_confidence is None and flags is None and not set_:
@@ -34,6 +35,9 @@ def refilter(
             location(source), location(output), set_ or [], given, warn, by_hand
         )
     print_endings(output, counts)
+    # Only a local folder is published.
+    if not is_url(output):
+        echo(next_command("publish", output, "OWNER/NAME", "--dry-run"))
 
 
 def merge(

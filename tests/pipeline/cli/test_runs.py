@@ -66,3 +66,15 @@ def test_emotions_that_no_row_needs_are_named_by_plan_check_and_run(tmp_path):
         done = drive.command(*command, *null)
         assert done.returncode == 0, done.stderr
         assert "warning: emotions: no effect, because every row" in done.stderr
+
+
+def test_a_run_of_which_all_failed_is_followed_by_a_retry(tmp_path, monkeypatch):
+    monkeypatch.setenv("MUSE_BATCH_TEST_FAULTS", '{"failures": 1.0}')
+    manifest = write_rows(tmp_path / "m.parquet", 2)
+    run = ["run", manifest, "-o", tmp_path / "out", "--engine", "null", "--executor", "local"]
+    done = drive.command(*run)
+    assert done.returncode == 1
+    *_, look, retry, then = done.stdout.splitlines()
+    assert look == f"Look at {tmp_path / 'out'}/report.html"
+    assert retry == f"Next: muse-batch retry {tmp_path / 'out'}"
+    assert then == "Then the same run command makes the failed requests again."

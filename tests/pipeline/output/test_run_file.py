@@ -55,6 +55,24 @@ def test_a_folder_without_one_is_no_output_of_a_run(tmp_path):
         read_run(tmp_path)
 
 
+def test_a_path_that_leads_to_no_output_is_refused_with_the_one_that_is_meant(tmp_path):
+    out = tmp_path / "trial"
+    (out / "shards").mkdir(parents=True)
+    (out / "report.html").touch()
+    write_run(out, _run())
+    for name, message in (
+        ("tria", f"{tmp_path}/tria does not exist; did you mean {out}?"),
+        ("nothing", f"{tmp_path}/nothing does not exist"),
+        ("no/folder", f"{tmp_path}/no/folder does not exist"),
+        ("trial/report.html", f"{out}/report.html lies in the output of a run; give its folder"),
+        ("trial/shards", f"{out}/shards lies in the output of a run; give its folder, {out}"),
+    ):
+        with pytest.raises(UserError) as refused:
+            read_run(tmp_path / name)
+        assert str(refused.value).startswith(message)
+    assert "mean" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "change",
     [

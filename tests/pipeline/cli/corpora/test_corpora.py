@@ -15,6 +15,8 @@ def test_commands_on_corpora_report_what_they_did(tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
     assert "12 requests: " in done.stdout
     assert "same samples" not in done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last == f"Next: muse-batch publish {late} OWNER/NAME --dry-run"
     done = drive.command("refilter", out, "--output", tmp_path / "same")
     assert "warning: no threshold and no flags are given" in done.stderr
     other = [*run, "--seed", 1]
