@@ -30,6 +30,15 @@ TINY_VAE = "tiny_vae"
 OPTIONAL = {"StableDiffusion3Pipeline": ("text_encoder_3", "tokenizer_3")}
 """Parts that a family works without, if model_index.json says so."""
 
+TEXT_PARTS = {
+    "StableDiffusionPipeline": 1,
+    "StableDiffusionXLPipeline": 2,
+    "StableDiffusion3Pipeline": 2,
+    "FluxPipeline": 2,
+    "ZImagePipeline": 1,
+}
+"""Text encoders, each with its tokenizer, that a family cannot work without."""
+
 READ_WINDOWS = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
 """Families that can read longer prompts in windows (see `muse.guidance.windows`)."""
 
@@ -205,6 +214,8 @@ def folder_problems(folder: ModelFolder) -> Iterator[str]:
         yield _is_absent(folder, name)
     for name in sorted({*folder.parts} - {*absent}):
         if folder.has_weights(name):
+            if not (folder.path / name / "config.json").exists():
+                yield f"{name}/config.json is missing; copy the model again, with all its files"
             try:
                 folder.variant(name)
             except ValueError as error:
@@ -212,11 +223,19 @@ def folder_problems(folder: ModelFolder) -> Iterator[str]:
     for name in folder.parts:
         yield from _quantizer_problems(name, folder.config(name))
     network = FAMILIES[folder.family]
-    for name in (network, "vae", "scheduler"):
+    for name in (network, "vae", "scheduler", *_text_parts(folder.family)):
         if name not in folder.parts:
             yield f"model_index.json names no {name}; copy the model again"
     packing = 4 if folder.family in PACKED else 1
     yield from _network_problems(folder.config(network), folder.config("vae"), network, packing)
+
+
+def _text_parts(family: str) -> Iterator[str]:
+    """Names of the text encoders and tokenizers that a family cannot work without."""
+    for number in range(1, TEXT_PARTS[family] + 1):
+        suffix = "" if number == 1 else f"_{number}"
+        yield f"text_encoder{suffix}"
+        yield f"tokenizer{suffix}"
 
 
 def _is_absent(folder: ModelFolder, name: str) -> str:

@@ -22,6 +22,7 @@ from muse.diffusion.hub import (
 from muse.diffusion.model_files import (
     NEVER_LOADED,
     TINY_VAE,
+    WEIGHTS,
     ModelFolder,
     family_of_file,
     folder_problems,
@@ -49,24 +50,48 @@ def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:
     if problems := list(folder_problems(folder)):
         raise ValueError(f"{path}: " + "\n  ".join(problems))
     family = getattr(diffusers, folder.family)
-    # Parts whose weights have a variant, such as fp16, are opened one by one: diffusers would take
-    # that variant of every part that has it, also where it has weights without one.
+    # Parts with weights are opened one by one. Together, diffusers would take a variant, such as
+    # fp16, of every part that has it, and would not tell which weights were missing.
     given = _left_out(family) | dict.fromkeys(folder.left_out)
-    for part in folder.parts:
-        variant = folder.variant(part) if folder.has_weights(part) else None
-        if variant is not None and part != TINY_VAE:
-            given[part] = _open_part(folder, part, variant, dtype)
+    for part, (library, _) in folder.parts.items():
+        if folder.has_weights(part) and library in WEIGHTS and part != TINY_VAE:
+            given[part] = _open_part(folder, part, path, dtype)
     dtypes = {"default": dtype, "vae": vae_dtype(dtype, folder.config("vae"))}
     return family.from_pretrained(folder.path, use_safetensors=True, **given, **_in_dtype(dtypes))
 
 
-def _open_part(folder: ModelFolder, part: str, variant: str | None, dtype: torch.dtype) -> Any:
-    """One part of a model, from its folder."""
+def _open_part(folder: ModelFolder, part: str, model: str, dtype: torch.dtype) -> Any:
+    """One part of the model that was given as `model`, from its folder."""
     library, kind = folder.parts[part]
     own = vae_dtype(dtype, folder.config(part)) if part == "vae" else dtype
-    return getattr(import_module(library), kind).from_pretrained(
-        folder.path / part, variant=variant, use_safetensors=True, **_in_dtype(own)
+    kind_of_part = getattr(import_module(library), kind)
+    name = f"{model}: the part {part}/"
+    return _open_complete(kind_of_part, folder.path / part, folder.variant(part), own, name)
+
+
+def _open_complete(
+    kind: Any, folder: Path, variant: str | None, dtype: torch.dtype, name: str
+) -> Any:
+    """A model of the class `kind` of diffusers or transformers, with all its weights.
+
+    Args:
+        name: what a message calls it.
+
+    Raises:
+        ValueError: weights are missing.
+    """
+    opened, info = kind.from_pretrained(
+        folder, variant=variant, use_safetensors=True, output_loading_info=True, **_in_dtype(dtype)
     )
+    # transformers fills these tensors with random numbers, and diffusers leaves them without any.
+    if missing := sorted(info["missing_keys"]):
+        more = ", ..." if len(missing) > 3 else ""
+        raise ValueError(
+            f"{name} lacks {len(missing)} of the {len(opened.state_dict())} tensors of its class "
+            f"{kind.__name__} ({', '.join(missing[:3])}{more}); download it again, or give a "
+            "model whose weights are of this class"
+        )
+    return opened
 
 
 def _in_dtype(dtype: torch.dtype | Mapping[str, torch.dtype]) -> dict[str, Any]:
@@ -108,6 +133,9 @@ def open_tiny_vae(name: str, model: str, dtype: torch.dtype = torch.float32) -> 
     `tiny_vae/` of `model`.
 
     None for `NO_TINY_VAE`, and where the model brings none.
+
+    Raises:
+        ValueError: weights are missing, as in a VAE of another class.
     """
     from diffusers import AutoencoderTiny
 
@@ -117,11 +145,13 @@ def open_tiny_vae(name: str, model: str, dtype: torch.dtype = torch.float32) -> 
 
 
 def _open_folder(kind: Any, path: str, dtype: torch.dtype) -> Any:
-    """A VAE of the class `kind` from a folder or a hub id."""
+    """A VAE of the class `kind` from a folder or a hub id.
+
+    Raises:
+        ValueError: weights are missing, as in a VAE of another class.
+    """
     folder = local_folder(path)
-    return kind.from_pretrained(
-        folder, variant=variant_of(folder), use_safetensors=True, **_in_dtype(dtype)
-    )
+    return _open_complete(kind, folder, variant_of(folder), dtype, path)
 
 
 def fuse_loras(pipe: Any, names: Sequence[str]) -> None:

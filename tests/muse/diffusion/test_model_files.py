@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 import torch
@@ -42,6 +43,7 @@ def model(tmp_path):
         (tmp_path / part).mkdir()
         if part in WEIGHTS_OF:
             (tmp_path / part / f"{WEIGHTS_OF[part]}.safetensors").touch()
+            (tmp_path / part / "config.json").write_text("{}")
     (tmp_path / "unet" / "config.json").write_text('{"in_channels": 4, "sample_size": 64}')
     (tmp_path / "vae" / "config.json").write_text('{"latent_channels": 4}')
     (tmp_path / "model_index.json").write_text(json.dumps(INDEX))
@@ -50,6 +52,17 @@ def model(tmp_path):
 
 def _problems(model):
     return list(folder_problems(ModelFolder.read(model)))
+
+
+def _with_second_encoder(model, family, network):
+    """The index of a family with two text encoders; its folders are made of those of `model`."""
+    for part in ("text_encoder", "tokenizer"):
+        shutil.copytree(model / part, model / f"{part}_2")
+    (model / "unet").rename(model / network)
+    second = {"text_encoder_2": INDEX["text_encoder"], "tokenizer_2": INDEX["tokenizer"]}
+    index = INDEX | second | {"_class_name": family}
+    index[network] = index.pop("unet")
+    return index
 
 
 def test_the_families_are_those_that_have_a_backbone():
@@ -120,6 +133,25 @@ def test_every_problem_of_a_folder_is_reported(model):
     assert "[16, 24, 32]; set it to the side" in size
 
 
+@pytest.mark.parametrize("part", WEIGHTS_OF)
+def test_a_part_without_its_settings_is_reported(model, part):
+    (model / part / "config.json").unlink()
+    (problem,) = _problems(model)
+    assert problem.startswith(f"{part}/config.json is missing; copy the model again")
+
+
+@pytest.mark.parametrize("part", ["text_encoder_2", "tokenizer_2"])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_text_part_that_its_family_needs_cannot_be_left_out(model, part, is_named):
+    index = _with_second_encoder(model, "StableDiffusionXLPipeline", "unet")
+    (model / "model_index.json").write_text(json.dumps(index))
+    assert _problems(model) == []
+    index.pop(part)
+    index |= {part: [None, None]} if is_named else {}
+    (model / "model_index.json").write_text(json.dumps(index))
+    assert _problems(model) == [f"model_index.json names no {part}; copy the model again"]
+
+
 @pytest.mark.parametrize("size", [64, [16, 24], None])
 def test_the_size_may_be_one_side_or_two_and_some_families_have_none(model, size):
     config = {"in_channels": 4, "sample_size": size}
@@ -130,11 +162,8 @@ def test_the_size_may_be_one_side_or_two_and_some_families_have_none(model, size
 
 
 def test_how_a_family_does_without_a_part_is_reported(model):
-    index = INDEX | {"_class_name": "StableDiffusion3Pipeline", "transformer": INDEX["unet"]}
+    index = _with_second_encoder(model, "StableDiffusion3Pipeline", "transformer")
     index |= {"text_encoder_3": ["transformers", "T5EncoderModel"]}
-    (model / "model_index.json").write_text(json.dumps(index))
-    (model / "unet").rename(model / "transformer")
-    index.pop("unet")
     (model / "model_index.json").write_text(json.dumps(index))
     (problem,) = _problems(model)
     assert "names text_encoder_3" in problem
@@ -192,9 +221,7 @@ def test_quantised_weights_need_the_package_that_reads_them(model):
 
 
 def test_the_network_of_flux_takes_four_latents_in_one_place(model):
-    index = INDEX | {"_class_name": "FluxPipeline", "transformer": INDEX["unet"]}
-    index.pop("unet")
-    (model / "unet").rename(model / "transformer")
+    index = _with_second_encoder(model, "FluxPipeline", "transformer")
     (model / "model_index.json").write_text(json.dumps(index))
     (model / "vae" / "config.json").write_text('{"latent_channels": 16}')
     for channels in (64, 384):
