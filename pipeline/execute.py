@@ -30,6 +30,7 @@ from pipeline.output.run_file import (
     read_run,
     write_run,
 )
+from pipeline.planning.edit_warnings import FirstSources
 from pipeline.planning.manifest_input import (
     check_quota_column,
     checked_manifest,
@@ -90,10 +91,12 @@ def execute(
         known = known_manifest(local, sha256, config, output)
         prompts, use = PromptCheck(config), RowUse(config)
         sizes = RequestSizes(config, model_sizes(config))
+        sources = FirstSources(folder_of(manifest_path), config)
 
         def on_row(row: Row) -> None:
             prompts.add(row)
             use.add(row)
+            sources.add(row)
             sizes.add(row, len(row.emotions or config.emotions))
 
         checked = known or checked_manifest(local, config, on_row)
@@ -105,7 +108,7 @@ def execute(
         models = locate(config)
         model_sizes(config)
         of_models = classifier_warnings(_classifier_folders(models))
-        of_rows = [*prompts.warnings, *use.warnings, *sizes.warnings]
+        of_rows = [*prompts.warnings, *use.warnings, *sizes.warnings, *sources.warnings]
         of_settings = [*model_warnings(config, models["model"].path), *unused_settings(config)]
         of_settings += absence_warnings(Path(models["model"].path), config.tiny_vae)
         for warning in (*of_models, *of_rows, *of_settings):

@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.config_models import EMBEDDED
 from pipeline.forecast.forecast import Forecast
 from pipeline.models.locate import check_models
 from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
+from pipeline.planning.edit_warnings import EMBEDDED_SIZE, photograph_warning
 from pipeline.planning.manifest_input import batches_of, fetched_manifest, folder_of
 from pipeline.planning.manifest_summary import ManifestSummary, listed, summarize
 from pipeline.planning.plan import Batch, PlannedRequest
@@ -36,9 +36,6 @@ SCHEMA = pa.schema(
     ]
 )
 ROWS_AT_ONCE = 1 << 16
-
-EMBEDDED_SIZE = Size(64, 64)
-"""Width and height of what the embedded model draws, pixels."""
 
 
 @dataclass(frozen=True)
@@ -132,11 +129,7 @@ def _of_photographs(contents: ManifestSummary, config: Config) -> Iterator[str]:
         return
     foreign = sum(count for size, count in images.sizes.items() if size != EMBEDDED_SIZE)
     if foreign:
-        yield (
-            f"{foreign} source image(s) are not of the embedded model's world of "
-            f"{EMBEDDED_SIZE.width} pixels: it redraws photographs as scenes of that world. To "
-            "edit photographs, give --model a Stable Diffusion folder or hub id"
-        )
+        yield photograph_warning(f"{foreign} source image(s) are not")
 
 
 def _table(batches: Iterator[Batch]) -> bytes:

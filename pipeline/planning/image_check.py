@@ -80,7 +80,7 @@ class ImageCheck:
         """Check the image of a row, if it has one; now, or together with later ones."""
         if row.image is None:
             return
-        if isinstance(row.image, str) and self._is_remote(row.image):
+        if isinstance(row.image, str) and self.is_remote(row.image):
             self._sample_remote(row)
             return
         self.local += 1
@@ -98,7 +98,8 @@ class ImageCheck:
         self._report(reasons)
         self.problems.sort(key=lambda problem: problem.row or 0)
 
-    def _is_remote(self, source: str) -> bool:
+    def is_remote(self, source: str) -> bool:
+        """Whether an image has to be fetched."""
         try:
             return local_path(source, self.base) is None
         except ImageError:
@@ -146,7 +147,7 @@ class ImageCheck:
         except (ImageError, OSError) as error:
             return Problem(row.number, schema.IMAGE, str(error))
         self._count(size, size_of(row))
-        if row.mask is None or (isinstance(row.mask, str) and self._is_remote(row.mask)):
+        if row.mask is None or (isinstance(row.mask, str) and self.is_remote(row.mask)):
             return None
         return self._mask_problem(row, size, self._local_size)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from manifests.schema import Row
 from pipeline.config import AUTO, Config
+from pipeline.planning.edit_warnings import step_warnings
 
 MODEL_SETTINGS = (
     "model",
@@ -41,6 +42,7 @@ class RowUse:
     """
 
     def __init__(self, config: Config):
+        self.config = config
         self.has_emotions = "emotions" in config.model_fields_set
         self.is_lossy = config.image_format == "jpg"
         given = _listed(config.model_fields_set, ("min_source_similarity", "images"))
@@ -67,6 +69,7 @@ class RowUse:
                 f"image_format = jpg: {self.masked} row(s) have a mask, and JPEG changes pixels "
                 "outside of it as well; png and webp keep every one"
             )
+        yield from step_warnings(self.config, self.edits)
 
 
 def unused_settings(config: Config) -> Iterator[str]:

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped, UserError
@@ -239,3 +240,22 @@ def test_what_a_driver_left_that_was_killed_at_its_end_is_cleared(make_corpus):
     write_json(lease_file(out), {"token": "0", "count": 1, "machine": machine(), "pid": 0})
     assert make_corpus() == out
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_warns_of_what_its_rows_make_before_it_looks_at_the_output(tmp_path):
+    """An output that is no corpus ends it there, without an image."""
+    Image.new("RGB", (80, 60)).save(tmp_path / "photo.png")
+    columns = {"image": ["photo.png", None], "width": [None, 4096], "height": [None, 4096]}
+    prompts = {"prompt": ["a dog on a beach"] * 2}
+    manifest = write_rows(tmp_path / "m.parquet", 2, **prompts, **columns)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "other.txt").write_text("x")
+    warnings = []
+    settings = {"engine": "muse", "executor": "local", "method": {"strength": 0.1, "steps": 4}}
+    with pytest.raises(UserError, match="out"):
+        run_locally(manifest, tmp_path / "out", on_warning=warnings.append, **settings)
+    emotions, strength, size, source = warnings
+    assert emotions.startswith("emotions: no effect")
+    assert strength.startswith("method.strength = 0.1 leaves no step of method.steps = 4")
+    assert "up to 4096 x 4096" in size
+    assert source.startswith("1 of the first 1 source image(s) are not of the embedded model's")

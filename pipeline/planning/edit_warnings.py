@@ -1,0 +1,111 @@
+"""What becomes of edits that may not be expected: none is made, or its picture is redrawn."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from manifests.schema import Row
+from muse.sizes import Size
+from pipeline.config import Config
+from pipeline.config_models import EMBEDDED
+from pipeline.models.locate import local_path
+from pipeline.planning.image_check import ImageCheck
+
+EMBEDDED_SIZE = Size(64, 64)
+"""Width and height of what the embedded model draws, pixels."""
+
+FIRST_SOURCES = 16
+"""Source images whose sizes a run looks at before it begins."""
+
+PARTS = 1000
+"""Strengths are given to one of so many parts."""
+
+
+def step_warnings(config: Config, edits: int) -> Iterator[str]:
+    """A warning if edits take no step, so that their pictures come back as they are.
+
+    Nothing is said where the model is not on this machine, or cannot be used.
+
+    Args:
+        edits: rows of the manifest with an image.
+    """
+    if not edits or config.engine == "null":
+        return
+    from muse.diffusion.editing import first_edit_step
+    from muse.diffusion.hub import configs_of
+    from muse.diffusion.schedules import schedule_of
+
+    method = config.method
+    try:
+        model = local_path("model", config.model, download=False)
+        schedule = schedule_of(configs_of(model)[1], method)
+    except ValueError:
+        # What is wrong with it, `locate` says.
+        return
+
+    def makes_step(strength: float) -> bool:
+        return first_edit_step(schedule, method.replace(strength=strength)) < len(schedule)
+
+    if makes_step(method.strength):
+        return
+    parts = bisect_left(range(PARTS + 1), True, key=lambda part: makes_step(part / PARTS))
+    if parts > PARTS:
+        yield (
+            f"method.steps = {method.steps}: the edits of {edits} row(s) are not made in so few; "
+            'give more, or method.edit_start = "noise"'
+        )
+        return
+    yield (
+        f"method.strength = {method.strength:g} leaves no step of method.steps = {method.steps}: "
+        f"the images of {edits} row(s) come back without an emotion. The smallest strength that "
+        f"makes a step is {parts / PARTS:g}"
+    )
+
+
+class FirstSources:
+    """Looks at the first source images of the rows it is given, where the embedded model edits."""
+
+    def __init__(self, base: str, config: Config):
+        self._is_needed = config.model == EMBEDDED and config.engine != "null"
+        self._check = ImageCheck(base, config)
+        self._rows: list[Row] = []
+
+    def add(self, row: Row) -> None:
+        """Keep the row if it is one of the first with an image."""
+        if self._is_needed and row.image is not None and len(self._rows) < FIRST_SOURCES:
+            self._rows.append(row)
+
+    @property
+    def warnings(self) -> Iterator[str]:
+        """A warning if one of them is not known to be of the embedded model's world.
+
+        Local ones are opened for their sizes. Remote ones are not fetched, and may be photographs.
+        """
+        remote = 0
+        for row in self._rows:
+            assert row.image is not None
+            if isinstance(row.image, str) and self._check.is_remote(row.image):
+                remote += 1
+            else:
+                # One that cannot be used fails its requests, with the reason.
+                self._check.problem_of(row.image)
+        foreign = sum(n for size, n in self._check.sizes.items() if size != EMBEDDED_SIZE)
+        count = f"of the first {len(self._rows)} source image(s)"
+        if foreign:
+            yield photograph_warning(f"{foreign} {count} are not")
+        elif remote:
+            yield photograph_warning(f"{remote} {count} are remote and may not be")
+
+
+def photograph_warning(which: str) -> str:
+    """That the embedded model is to edit images that are not of its own world.
+
+    Args:
+        which: they are, with the verb.
+    """
+    return (
+        f"{which} of the embedded model's world of {EMBEDDED_SIZE.width} pixels: it redraws "
+        "photographs as scenes of that world. To edit photographs, give --model a Stable Diffusion "
+        "folder or hub id"
+    )
