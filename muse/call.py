@@ -8,13 +8,12 @@ from typing import Any, get_args
 
 import torch
 from PIL import Image
-from pydantic import ValidationError
 
 from muse.emotions import Target, Taxonomy
 from muse.fitting import FittedImage, box_of, fit_image
 from muse.images import UnreadableImageError, decode, to_srgb, to_tensor
 from muse.masks import MaskError, fit_mask, mask_tensor
-from muse.method import Method
+from muse.method import Method, ParameterError
 from muse.request import Request
 from muse.sizes import ModelSizes, Resize, Size
 
@@ -135,18 +134,14 @@ def method_of(method: Method, **overrides: Any) -> Method:
     """The method with those parameters that a call has given, that is, those that are not None.
 
     Raises:
-        ValueError: if one is out of its limits; the message has the name of the call's argument.
+        ParameterError: one is out of its limits; the message has the name of the call's argument.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         return method.replace(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        reason = first["msg"].removeprefix("Input should be ")
-        raise ValueError(
-            f"{ARGUMENTS.get(name, name)} is {first['input']!r}; it should be {reason}"
-        ) from None
+    except ParameterError as error:
+        name = ARGUMENTS.get(error.name, error.name)
+        raise ParameterError(name, error.problem) from None
 
 
 def read_picture(

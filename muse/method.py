@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class ParameterError(ValueError):
+    """A parameter of the method that does not exist, or whose value is not one that it takes.
+
+    Attributes:
+        name: of the parameter.
+        problem: what follows the name in the message.
+    """
+
+    def __init__(self, name: str, problem: str):
+        super().__init__(name, problem)
+        self.name, self.problem = name, problem
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.problem}"
 
 
 class Settings(BaseModel):
@@ -38,6 +55,10 @@ class Method(Settings):
     """Every parameter of the method. What each does on the embedded world is in the README.
 
     Where MUSE (arXiv 2511.21051) publishes no value, the default is our choice.
+
+    Raises:
+        ParameterError: from the constructor and `replace`: an unknown parameter, a wrong type, or a
+            value out of range. It is a `ValueError`.
     """
 
     steps: int = Field(20, ge=1, le=1000, description="Denoising steps.")
@@ -213,6 +234,18 @@ class Method(Settings):
         description="Classifier-free guidance when editing; up to 1 there is none.",
     )
 
+    # A type checker knows the parameters from the fields.
+    if not TYPE_CHECKING:
+
+        def __init__(self, /, **parameters: Any) -> None:
+            try:
+                super().__init__(**parameters)
+            except ValidationError as error:
+                raise _parameter_error(error) from None
+
+        # As part of other settings it is validated without this, and each of its errors is told.
+        __init__.__pydantic_base_init__ = True
+
     def scale(self, editing: bool, from_zero: bool = False) -> float:
         """The scale of classifier-free guidance. As in diffusers, up to 1 there is none.
 
@@ -226,3 +259,21 @@ class Method(Settings):
     def loss_weights(self) -> tuple[float, float, float]:
         """The weights of `muse.guidance.losses.multi_emotion_loss`, in its order."""
         return self.inherent_weight, self.similar_weight, self.balance
+
+
+def _parameter_error(error: ValidationError) -> ParameterError:
+    """The first of pydantic's errors in our words, with the name or the value nearest to it."""
+    first = error.errors()[0]
+    name, given = str(first["loc"][0]), first["input"]
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, Method.model_fields, n=1)
+        return ParameterError(name, f"is no parameter of the method{_suggestion(near)}")
+    problem = f"is {given!r}; it should be {first['msg'].removeprefix('Input should be ')}"
+    choices = get_args(Method.model_fields[name].annotation)
+    if first["type"] == "literal_error" and isinstance(given, str):
+        problem += _suggestion(difflib.get_close_matches(given, choices, n=1))
+    return ParameterError(name, problem)
+
+
+def _suggestion(near: list[str]) -> str:
+    return f"; did you mean {near[0]!r}?" if near else ""
