@@ -74,6 +74,15 @@ class _Room:
         return len(name_ids(self.tokenizer, word))
 
 
+def unknown_words_by(model: str, engine: str) -> Callable[[str], list[str]] | None:
+    """The words of a prompt that a model does not know; None where a model may know any."""
+    if model != EMBEDDED or engine == "null":
+        return None
+    from muse.mini.vocabulary import unknown_words
+
+    return unknown_words
+
+
 class PromptCheck:
     """Checks the prompts of the rows it is given. Only models on this machine are checked.
 
@@ -94,11 +103,7 @@ class PromptCheck:
         tokenizers = _tokenizers(config) if cuts else ()
         self._rooms = [_Room(tokenizer, config) for tokenizer in tokenizers]
         self._default = [{name: 1.0} for name in config.emotions]
-        self._unknown_words: Callable[[str], list[str]] | None = None
-        if config.model == EMBEDDED and config.engine != "null":
-            from muse.mini.vocabulary import unknown_words
-
-            self._unknown_words = unknown_words
+        self._unknown_words = unknown_words_by(config.model, config.engine)
 
     def add(self, row: Row) -> None:
         """Check the prompt of a row."""

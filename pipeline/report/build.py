@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.index.reasons import reason_lines
 from pipeline.output.sample_files import MIXTURE
+from pipeline.planning.prompt_check import unknown_words_by
 from pipeline.report import duplicates
 from pipeline.report.cost import cost_of
 from pipeline.report.figures import COLUMNS, Figures
@@ -80,8 +81,10 @@ def report_html(
     rows: FinishedRows, manifest: str | None = None, warn: Callable[[str], None] = lambda _: None
 ) -> str:
     """The report of what is finished; arguments as of `write_report`."""
-    labels = rows.run.config["taxonomy"]["labels"]
-    figures, samples = Figures(), Samples(labels)
+    config = rows.run.config
+    labels = config["taxonomy"]["labels"]
+    figures = Figures(unknown_words=unknown_words_by(config["model"], config["engine"]))
+    samples = Samples(labels)
     for part, table in rows.tables(COLUMNS):
         figures.add(table)
         samples.add(part, table)

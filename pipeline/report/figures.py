@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ COLUMNS = (
     "mixture",
     "reason",
     "row",
+    "prompt",
     "judge_emotion",
     "judge_confidence",
     "guide_emotion",
@@ -56,6 +57,9 @@ class Figures:
         endings: why requests were rejected or failed, and whose prompts were cut.
         histograms: of each score, by status: how many requests are in each of `COSINE_BINS`.
         attempts, start_steps: requests by these numbers.
+        unknown_words: the words of a prompt that the model does not know; None where it may know
+            any.
+        partly_known: requests whose prompts have such words.
         nfe: network evaluations in all.
         accepted_nfe: those of accepted samples alone.
         confidence_sum: of the judge over accepted samples.
@@ -69,6 +73,8 @@ class Figures:
     histograms: dict[tuple[str, str], np.ndarray[Any, Any]] = field(default_factory=dict)
     attempts: Counter[int] = field(default_factory=Counter)
     start_steps: Counter[int] = field(default_factory=Counter)
+    unknown_words: Callable[[str], list[str]] | None = None
+    partly_known: int = 0
     nfe: int = 0
     accepted_nfe: int = 0
     confidence_sum: float = 0.0
@@ -92,6 +98,9 @@ class Figures:
         self.judged.update(_counted(single, ["target", "judge_emotion"]))
         self.opinions.update(_counted(scored, ["guide_emotion", "judge_emotion"]))
         self.endings.add(table)
+        if self.unknown_words:
+            for prompt in table["prompt"].to_pylist():
+                self.partly_known += bool(self.unknown_words(prompt))
         for status in (ACCEPTED, REJECTED):
             self._add_scores(scored.filter(pc.equal(scored["status"], status)), status)
         made = table.filter(pc.greater(table["attempts"], 0))
@@ -113,8 +122,19 @@ class Figures:
         counts = self.histograms.get((name, status))
         if counts is None or not counts.sum():
             return None
-        middle = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
-        return float((COSINE_BINS[middle] + COSINE_BINS[middle + 1]) / 2)
+        return _middle_of(int(np.searchsorted(np.cumsum(counts), counts.sum() / 2)))
+
+    def least(self, name: str, status: str = ACCEPTED) -> float | None:
+        """The least value of a score as its histogram shows it; None if there are no values."""
+        counts = self.histograms.get((name, status))
+        if counts is None or not counts.sum():
+            return None
+        return _middle_of(int(np.flatnonzero(counts)[0]))
+
+
+def _middle_of(number: int) -> float:
+    """The middle of a bin of cosines."""
+    return float((COSINE_BINS[number] + COSINE_BINS[number + 1]) / 2)
 
 
 def _counted(table: pa.Table, columns: list[str]) -> Mapping[Any, int]:

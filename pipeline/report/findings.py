@@ -46,6 +46,15 @@ def findings(run: RunFile, figures: Figures, duplicates: int, hashed: int) -> li
                 share > 0.05,
             )
         )
+    if figures.partly_known:
+        found.append(
+            Finding(
+                f"In {_requests(figures.partly_known)} of {figures.count()} the prompt has words "
+                "that the embedded model does not know. They had no effect: their images may show "
+                "something else.",
+                True,
+            )
+        )
     if cut := figures.endings.as_dict()["cut_prompts"]["requests"]:
         found.append(
             Finding(
@@ -138,13 +147,14 @@ def _disagreement(figures: Figures) -> list[Finding]:
 
 
 def _edits(figures: Figures) -> list[Finding]:
-    median = figures.median("source_similarity")
-    if median is None:
+    median, least = figures.median("source_similarity"), figures.least("source_similarity")
+    if median is None or least is None:
         return []
     return [
         Finding(
-            f"Half of the accepted edits resemble their source image at {median:.2f} or more "
-            "(cosine by CLIP).",
+            f"Half of the accepted edits resemble their source image at {median:.2f} or more, the "
+            f"least alike at about {least:.2f} (cosine by CLIP); min_source_similarity sets a "
+            "lower bound.",
             median < UNLIKE,
         )
     ]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.report.figures import COLUMNS, Figures
+from pipeline.report.findings import findings
 from pipeline.report.sections import MAX_BARS, count_figure, whole_percents
 from pipeline.view.rows import finished_rows
 from tests.support.corpora import rows_of
@@ -33,11 +34,27 @@ def test_counts_are_those_of_the_metadata(counted):
     assert figures.nfe == sum(row["total_nfe"] for row in rows)
 
 
+def test_requests_whose_prompts_the_model_knows_in_part_are_counted_and_told(make_corpus):
+    out = make_corpus()
+    rows, run = rows_of(out), finished_rows(out).run
+    some = rows[0]["prompt"]
+    figures = Figures(unknown_words=lambda prompt: ["word"] if prompt == some else [])
+    for _, table in finished_rows(out).tables(COLUMNS):
+        figures.add(table)
+    count = sum(row["prompt"] == some for row in rows)
+    assert 0 < figures.partly_known == count
+    told = [finding.text for finding in findings(run, figures, 0, 0) if finding.warning]
+    (text,) = [text for text in told if "does not know" in text]
+    assert f"{count} request" in text
+    assert f"of {len(rows)} " in text
+
+
 def test_a_median_lies_in_the_bin_of_the_median(counted):
     figures, rows = counted
     accepted = [row["similarity"] for row in rows if row["status"] == "accepted"]
     assert figures.median("similarity") == pytest.approx(np.median(accepted), abs=0.05)
-    assert figures.median("source_similarity") is None
+    assert figures.least("similarity") == pytest.approx(min(accepted), abs=0.0126)
+    assert figures.median("source_similarity") is figures.least("source_similarity") is None
 
 
 @pytest.mark.parametrize(
