@@ -47,7 +47,7 @@ def conclude(output: Location, run: RunFile, schema: pa.Schema) -> dict[str, Any
         METADATA_FILE: metadata,
         CARD: write_card(output, run, counts, schema),
         CONTACT_SHEET_FILE: sheet.write(output, markers, labels),
-        CROISSANT_FILE: write_croissant(output, run, schema, description(run), metadata),
+        CROISSANT_FILE: write_croissant(output, run, schema, description(run, counts), metadata),
         **write_loader_files(output, markers),
     }
     forget_kept_hashes(output)

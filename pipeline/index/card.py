@@ -76,7 +76,7 @@ def card_text(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema, conten
     parts = [
         f"---\n{_header(run, counts, schema, content)}---\n",
         f"# {TITLE}\n",
-        description(run) + "\n",
+        description(run, counts) + "\n",
         "![contact sheet](contact_sheet.png)\n" if counts["accepted"] else NOTHING_ACCEPTED,
         _counts(counts),
         _thresholds(run),
@@ -88,19 +88,22 @@ def card_text(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema, conten
     return "\n".join(parts)
 
 
-def description(run: RunFile) -> str:
-    """What the corpus is, in two or three sentences."""
+def description(run: RunFile, counts: Mapping[str, Any]) -> str:
+    """What the corpus is, in two or three sentences; `counts` as of `write_card`."""
     version = run.parts["versions"]["muse-batch"]
     if run.config["engine"] == "null":
         return (
             f"**A dry run** of muse-batch {version}: the null engine made these images and all "
             "their scores from seeds; they show nothing."
         )
-    return (
+    made = (
         f"Made by muse-batch {version}. Every image is synthetic: generated, or edited from a "
-        "source image, toward a chosen emotion by MUSE (arXiv 2511.21051). "
-        f"{SOURCES[run.config.get('resize', 'crop')]}"
+        "source image, toward a chosen emotion by MUSE (arXiv 2511.21051)."
     )
+    if "edit" not in counts["tasks"]:
+        return made
+    # A corpus of before this setting has the middle of its source images.
+    return f"{made} {SOURCES[run.config.get('resize', 'crop')]}"
 
 
 def _header(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema, content: str) -> str:
