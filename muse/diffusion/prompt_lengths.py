@@ -1,4 +1,4 @@
-"""How many tokens of a prompt each family of models reads, by the files of a model."""
+"""What each family of models reads of its prompts, by the files of a model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from muse.diffusion.model_files import ModelFolder
+from muse.method import Method
 
 Z_IMAGE_LENGTH = 512
 """Tokens of a prompt with the chat template around it."""
@@ -31,3 +32,22 @@ def prompt_lengths(folder: ModelFolder) -> dict[str, int | None]:
     if folder.family == "ZImagePipeline":
         return {"tokenizer": Z_IMAGE_LENGTH}
     return {"tokenizer": None, "tokenizer_2": None}
+
+
+def negative_prompts_without_effect(
+    folder: ModelFolder, method: Method, editing: bool
+) -> str | None:
+    """Why negative prompts change nothing, with the remedy; None if they are read.
+
+    Without classifier-free guidance nothing leads away from them, as in diffusers.
+    """
+    network = folder.config("unet") or folder.config("transformer")
+    if folder.family == "FluxPipeline" or network.get("time_cond_proj_dim") is not None:
+        if method.true_cfg_scale > 1:
+            return None
+        scale = method.true_cfg_scale
+        return f"method.true_cfg_scale = {scale:g}: they are read above 1, at twice the cost"
+    if method.scale(editing, folder.family == "ZImagePipeline") > 1:
+        return None
+    name = "edit_guidance_scale" if editing else "guidance_scale"
+    return f"method.{name} = {getattr(method, name):g} guides by no prompt: give more"

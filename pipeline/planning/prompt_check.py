@@ -1,4 +1,5 @@
-"""Prompts of which the model reads only a part: too long ones, and those with unknown words."""
+"""Prompts that a model reads in part or not at all: too long ones, those with unknown words, and
+negative ones without guidance."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Any
 
 from manifests.schema import Row
 from muse.diffusion.model_files import ModelFolder
-from muse.diffusion.prompt_lengths import prompt_lengths
+from muse.diffusion.prompt_lengths import negative_prompts_without_effect, prompt_lengths
 from muse.emotions import Target
 from pipeline.config import Config
 from pipeline.config_models import EMBEDDED
@@ -103,10 +104,14 @@ class PromptCheck:
         tokenizers = _tokenizers(config) if cuts else ()
         self._rooms = [_Room(tokenizer, config) for tokenizer in tokenizers]
         self._default = [{name: 1.0} for name in config.emotions]
+        self._config = config
+        # Rows with negative prompts, by whether they are edits.
+        self._negative: Counter[bool] = Counter()
         self._unknown_words = unknown_words_by(config.model, config.engine)
 
     def add(self, row: Row) -> None:
         """Check the prompt of a row."""
+        self._negative[row.image is not None] += bool(row.negative_prompt)
         if self._unknown_words and (words := self._unknown_words(row.prompt)):
             self.unknown += 1
             if len(self.unknown_words) < MAX_WORDS:
@@ -137,7 +142,16 @@ class PromptCheck:
                 f"{_listed_words(self.unknown_words)}. `muse-batch manifest show` lists them, "
                 "and what the embedded model knows; --model names another model"
             )
-        return warnings
+        return [*warnings, *self._negative_warnings()]
+
+    def _negative_warnings(self) -> Iterator[str]:
+        folder = _model_folder(self._config) if self._negative.total() else None
+        if folder is None:
+            return
+        for editing, count in sorted(self._negative.items()):
+            why = negative_prompts_without_effect(folder, self._config.method, editing)
+            if count and why:
+                yield f"the negative prompts of {count} row(s) have no effect with {why}"
 
 
 def _listed_words(counts: Counter[str]) -> str:
@@ -155,23 +169,28 @@ def ranked_words(counts: Mapping[str, int]) -> list[str]:
     return sorted(counts, key=lambda word: (-counts[word], word))
 
 
-def _tokenizers(config: Config) -> Iterator[Any]:
+def _model_folder(config: Config) -> ModelFolder | None:
+    """The model's files; None if it is no folder on this machine."""
     if config.engine == "null":
-        return
+        return None
     try:
         model = local_path("model", config.model, download=False)
-        if model.is_file():
-            return
-        folder = ModelFolder.read(model)
+        return None if model.is_file() else ModelFolder.read(model)
     except ValueError:
         # Not on this machine yet, or wrong, which `locate` says.
+        return None
+
+
+def _tokenizers(config: Config) -> Iterator[Any]:
+    folder = _model_folder(config)
+    if folder is None:
         return
     for name, length in prompt_lengths(folder).items():
-        if name in folder.parts and (model / name).is_dir():
+        if name in folder.parts and (folder.path / name).is_dir():
             import transformers
 
             from muse.guidance.prompt_frame import with_length
 
             kind = getattr(transformers, folder.parts[name][1])
-            tokenizer = kind.from_pretrained(model / name, local_files_only=True)
+            tokenizer = kind.from_pretrained(folder.path / name, local_files_only=True)
             yield with_length(tokenizer, length or tokenizer.model_max_length)

@@ -36,6 +36,15 @@ def test_a_prompt_is_measured_in_tokens(tokenizer):
     assert _lost("dog " * (room + 3)) == ["row 7: 3 tokens"]
 
 
+def test_negative_prompts_that_nothing_reads_are_told():
+    for scale, count in ((1.0, 1), (4.0, 0)):
+        check = PromptCheck(Config(method=Method(guidance_scale=scale)))
+        for negative in ("", None, "rain"):
+            check.add(Row(0, "a dog", None, (), None, None, negative))
+        told = [text for text in check.warnings if "negative prompts of 1 row(s)" in text]
+        assert len(told) == count
+
+
 def test_in_windows_no_prompt_is_too_long():
     assert _lost("dog " * 300, method=Method(long_prompts="chunk")) == []
 
