@@ -138,7 +138,7 @@ def image():
     return torch.randint(0, 256, (3, SIDE, SIDE), generator=generator) / 255
 
 
-@pytest.mark.parametrize("case", map(_marked, CASES))
+@pytest.mark.parametrize("case", [*map(_marked, CASES)])
 def test_edits_from_noise_equal_those_of_image_to_image(
     pipelines, case, image, random_guide, random_clip
 ):
@@ -154,7 +154,7 @@ def test_edits_from_noise_equal_those_of_image_to_image(
         assert _distance(ours * scale, theirs) < ALLOWED, strength
 
 
-@pytest.mark.parametrize("case", map(_marked, MASKED))
+@pytest.mark.parametrize("case", [*map(_marked, MASKED)])
 def test_masked_edits_from_noise_equal_those_of_inpainting(
     pipelines, case, image, random_guide, random_clip, monkeypatch
 ):

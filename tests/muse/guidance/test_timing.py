@@ -32,5 +32,5 @@ def test_policies_by_name():
     assert named("unconditional_threshold") == Threshold(0.2, 0.5, unconditional=True)
     assert named("plateau") == Plateau(0.2, 0.5)
     assert named("never") is None
-    with pytest.raises(ValueError, match="Input should be 'fixed'"):
+    with pytest.raises(ValueError, match="timing is 'soon'; it should be 'fixed'"):
         named("soon")
