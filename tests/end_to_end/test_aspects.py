@@ -21,6 +21,8 @@ SIZES = {
     (400, 300): (36, 28),
     (480, 150): (64, 16),
 }
+FLUX_SIZES = [(304, 208), (208, 304), (256, 256), (288, 224), (448, 144)]
+"""The same for FLUX, whose own size is 128 latents wide whatever its network."""
 METHOD = {"steps": 2, "max_updates_per_step": 1, "timing": "fixed", "timing_level": 0.0}
 
 
@@ -54,9 +56,17 @@ def _file_sizes(output):
 
 
 @pytest.mark.research
-@pytest.mark.parametrize("family", ["sd1", "sdxl", "sd3"])
+@pytest.mark.parametrize(
+    ("family", "sizes"),
+    [
+        ("sd1", [*SIZES.values()]),
+        ("sdxl", [*SIZES.values()]),
+        ("sd3", [*SIZES.values()]),
+        ("flux", FLUX_SIZES),
+    ],
+)
 @pytest.mark.parametrize("restore_size", [False, True])
-def test_every_photograph_keeps_its_aspect(tokenizer, tmp_path, family, restore_size):
+def test_every_photograph_keeps_its_aspect(tokenizer, tmp_path, family, sizes, restore_size):
     torch.manual_seed(0)
     FAMILIES[family](tokenizer).save_pretrained(tmp_path / "model", safe_serialization=True)
     output = tmp_path / "out"
@@ -73,7 +83,7 @@ def test_every_photograph_keeps_its_aspect(tokenizer, tmp_path, family, restore_
     rows, files = rows_of(output), _file_sizes(output)
     assert [row["status"] for row in rows] == ["accepted"] * 6
     made = [(row["made_width"], row["made_height"]) for row in rows]
-    assert made == [*SIZES.values(), (48, 16)]
-    stored = [*(SIZES if restore_size else SIZES.values()), (48, 16)]
+    assert made == [*sizes, (48, 16)]
+    stored = [*(SIZES if restore_size else sizes), (48, 16)]
     assert [files[row["key"]] for row in rows] == stored
     assert [(row["width"], row["height"]) for row in rows] == stored
