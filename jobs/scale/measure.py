@@ -33,6 +33,9 @@ class FileAccess:
             return
         if not isinstance(arguments[0], str | os.PathLike):
             return
+        # `open` with an opener has an event of its own beside that of `os.open`, which has no mode.
+        if event == "open" and arguments[1] is None:
+            return
         path = os.path.abspath(arguments[0])
         if not path.startswith(self.folder):
             return

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
 from diffusers.models.attention_processor import AttnProcessor
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from jobs.world import models as build
@@ -125,3 +126,15 @@ def export(work: Path, out: Path, vae: nn.Module, scaling: float, average: nn.Mo
     for part in (pipe.unet, pipe.vae):
         part.half()
     pipe.save_pretrained(out / "diffusion", safe_serialization=True)
+    name_as_published(out / "diffusion" / "text_encoder" / "model.safetensors")
+
+
+def name_as_published(file: Path) -> None:
+    """Give the tensors of a CLIP's text encoder the names of published ones, `text_model.*`.
+
+    Every release of transformers reads those. Some save them without that prefix, and others do
+    not find them then: they fill the encoder with random numbers.
+    """
+    prefix, tensors = "text_model.", load_file(file)
+    named = {prefix + name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    save_file(named, file, metadata={"format": "pt"})
