@@ -42,8 +42,15 @@ def test_a_pilot_becomes_the_first_part_of_the_whole(manifest, whole, tmp_path, 
     assert published(tmp_path / "out") == whole[name]
 
 
-@pytest.mark.parametrize("limits", [(1, 0), (130, 131, 200, 0), (128, 256, 0)])
-@pytest.mark.parametrize("stops", [False, True])
+@pytest.mark.parametrize(
+    ("limits", "stops"),
+    [
+        ((130, 131, 200, 0), True),
+        pytest.param((1, 0), True, marks=pytest.mark.faults),
+        pytest.param((128, 256, 0), True, marks=pytest.mark.faults),
+        pytest.param((130, 131, 200, 0), False, marks=pytest.mark.faults),
+    ],
+)
 def test_a_pilot_of_images_of_several_sizes_is_extended_too(tmp_path, limits, stops):
     """Of 128 requests each those of one size are made after each other; runs may be stopped."""
     sides = [(64, 48, None)[number % 3] for number in range(300)]
