@@ -39,7 +39,7 @@ RECIPE = replace(
     Recipe(),
     seed=20514,
     scenes=48_000,
-    vae_steps=5_000,
+    vae_steps=11_000,
     vae_batch=16,
     vae_rate=2e-3,
     decoder_steps=6_000,
