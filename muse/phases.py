@@ -59,9 +59,10 @@ def optimize(state: BatchState, rows: Sequence[Row]) -> None:
         state.latents[i],
         state.tokens.tokens[i],
         lambda tokens: state.conditioning(i, tokens),
-        lambda pixels: setup.guide.probs(state.composite(rows, pixels)),
+        lambda x0: state.seen(rows, x0),
+        setup.guide.probs,
         lambda probs: state.loss(i, probs),
-        lambda pixels: state.content_loss(i, state.composite(rows, pixels)),
+        lambda pixels: state.content_loss(i, pixels),
     )
     better, unsure = _note_evaluation(state, rows, evaluation)
     state.conditional[i[better]] = evaluation.output[better]

@@ -231,6 +231,10 @@ class BatchState:
         i, schedule = numbers_of(rows), self.setup.schedule
         alpha, sigma = schedule.level(steps_of(rows), self.latents)
         x0, _ = to_x0_eps(output[i], self.latents[i], alpha, sigma, schedule.prediction)
+        return self.seen(rows, x0)
+
+    def seen(self, rows: Sequence[Row], x0: Tensor) -> Tensor:
+        """Latents (r, c, h, w) of a one-step x0 of rows as pixels (r, 3, h, w), about [0, 1]."""
         return self.composite(rows, self.setup.backbone.codec.decode_draft(x0))
 
     def samples(self) -> list[Sample]:

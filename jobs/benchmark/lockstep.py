@@ -150,6 +150,7 @@ class LockstepGuidance:
                 state.latents,
                 self.tokens.tokens,
                 lambda tokens: self.backbone.embed(self.prompts, tokens),
+                self.backbone.codec.decode_draft,
                 self.guide.probs,
                 self._loss,
                 self._content_loss,

@@ -105,6 +105,7 @@ def evaluate_with_gradient(
     latents: Tensor,
     tokens: Tensor,
     conditioning_of: Callable[[Tensor], Conditioning],
+    pixels_of: Callable[[Tensor], Tensor],
     probs_of: Callable[[Tensor], Probabilities],
     loss_of: Callable[[Probabilities], Tensor],
     content_of: Callable[[Tensor], Tensor],
@@ -120,7 +121,8 @@ def evaluate_with_gradient(
         latents: (r, c, h, w), at the start of these steps.
         tokens: V, (r, k, d).
         conditioning_of: the conditioning of the rows with such tokens.
-        probs_of: the guide, on pixels (r, 3, h, w) in about [0, 1].
+        pixels_of: pixels (r, 3, h, w), about [0, 1], of the rows' x0 as they are seen.
+        probs_of: the guide, on these pixels.
         loss_of: the loss (r,) of its probabilities (r, n).
         content_of: the content term (r,) of the same pixels.
     """
@@ -131,7 +133,7 @@ def evaluate_with_gradient(
         timesteps = schedule.timesteps[index].to(latents.device)
         output = backbone.predict(latents, timesteps, conditioning_of(leaf))
         x0, _ = to_x0_eps(output, latents, alpha, sigma, schedule.prediction)
-        pixels = backbone.codec.decode_draft(x0)
+        pixels = pixels_of(x0)
         probs, content = probs_of(pixels), content_of(pixels)
         loss = loss_of(probs) + content
         (gradient,) = torch.autograd.grad(loss.sum(), leaf)

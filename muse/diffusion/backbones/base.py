@@ -111,8 +111,7 @@ def sizes_of(network: nn.Module, vae: nn.Module) -> ModelSizes:
 
 def latent_shape_of(backbone: Backbone, size: Size | None = None) -> tuple[int, int, int]:
     """(channels, height, width) of the latents of an image of this size; None for the own one."""
-    size, factor = size or backbone.sizes.own, backbone.codec.pixels_per_latent
-    return backbone.latent_shape[0], size.height // factor, size.width // factor
+    return backbone.latent_shape[0], *backbone.codec.cells(size or backbone.sizes.own)
 
 
 def guidance_embedding(network: nn.Module, conditioning: Conditioning) -> Tensor | None:

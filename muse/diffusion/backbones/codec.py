@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from muse.diffusion.devices import vae_dtype
+from muse.sizes import Size
 
 
 def at_least_float32(values: Tensor) -> Tensor:
@@ -70,6 +71,10 @@ class Codec:
         if mean is not None and spread is not None:
             self.shift = self.shift + torch.tensor(mean, device=device).view(1, -1, 1, 1)
             self.spread = scale * torch.tensor(spread, device=device).view(1, -1, 1, 1)
+
+    def cells(self, size: Size) -> tuple[int, int]:
+        """Height and width of the latents of an image of that size."""
+        return size.height // self.pixels_per_latent, size.width // self.pixels_per_latent
 
     def decode(self, latents: Tensor) -> Tensor:
         """Pixels float32 (b, 3, h, w), about [0, 1], not clamped."""

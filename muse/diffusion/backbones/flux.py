@@ -43,8 +43,7 @@ class Flux:
         self.embeds_guidance = self.even_sigmas = True
         self.guidance_from_zero = False
         self.sizes = sizes_of(self.network, pipe.vae)
-        own, factor = self.sizes.own, self.codec.pixels_per_latent
-        self.latent_shape = (config.in_channels // 4, own.height // factor, own.width // factor)
+        self.latent_shape = (config.in_channels // 4, *self.codec.cells(self.sizes.own))
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
         clip, t5 = self.text.encode(prompts, tokens)

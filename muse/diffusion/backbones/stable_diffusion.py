@@ -34,12 +34,7 @@ class StableDiffusion:
         self.embeds_guidance = self.network.config.time_cond_proj_dim is not None
         self.guidance_from_zero = self.even_sigmas = False
         self.sizes = sizes_of(self.network, pipe.vae)
-        own, factor = self.sizes.own, self.codec.pixels_per_latent
-        self.latent_shape = (
-            self.network.config.in_channels,
-            own.height // factor,
-            own.width // factor,
-        )
+        self.latent_shape = (self.network.config.in_channels, *self.codec.cells(self.sizes.own))
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
         (output,) = self.text.encode(prompts, tokens)

@@ -43,8 +43,7 @@ class StableDiffusion3:
         self.guidance_from_zero = self.even_sigmas = False
         config = self.network.config
         self.sizes = sizes_of(self.network, pipe.vae)
-        own, factor = self.sizes.own, self.codec.pixels_per_latent
-        self.latent_shape = (config.in_channels, own.height // factor, own.width // factor)
+        self.latent_shape = (config.in_channels, *self.codec.cells(self.sizes.own))
         self.width = config.joint_attention_dim
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:

@@ -34,12 +34,7 @@ class StableDiffusionXL:
         self.embeds_guidance = self.network.config.time_cond_proj_dim is not None
         self.guidance_from_zero = self.even_sigmas = False
         self.sizes = sizes_of(self.network, pipe.vae)
-        own, factor = self.sizes.own, self.codec.pixels_per_latent
-        self.latent_shape = (
-            self.network.config.in_channels,
-            own.height // factor,
-            own.width // factor,
-        )
+        self.latent_shape = (self.network.config.in_channels, *self.codec.cells(self.sizes.own))
         # The family was trained with zeros for no prompt; an empty one is encoded as any other.
         self.absent_is_zero = bool(pipe.config.get("force_zeros_for_empty_prompt", True))
 

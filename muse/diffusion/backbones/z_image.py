@@ -41,12 +41,7 @@ class ZImage:
         self.embeds_guidance = False
         self.guidance_from_zero = self.even_sigmas = True
         self.sizes = sizes_of(self.network, pipe.vae)
-        own, factor = self.sizes.own, self.codec.pixels_per_latent
-        self.latent_shape = (
-            self.network.config.in_channels,
-            own.height // factor,
-            own.width // factor,
-        )
+        self.latent_shape = (self.network.config.in_channels, *self.codec.cells(self.sizes.own))
 
     def embed(self, prompts: Prompts, tokens: Tensor | None = None) -> Conditioning:
         (context,) = self.text.encode(prompts, tokens)

@@ -47,6 +47,7 @@ def setting(tokenizer):
             latents[rows],
             at[rows],
             conditioning_of,
+            backbone.codec.decode_draft,
             probs_of,
             loss_of,
             content_of,
