@@ -7,6 +7,9 @@ from typing import Any, NoReturn
 
 import pyarrow.parquet as pq
 
+from pipeline.output.run_file import RunFile
+from pipeline.planning.fingerprint import fingerprint
+
 ROWS = [{"prompt": f"a dog {n}", "emotion": "awe", "rating": n} for n in range(30)]
 
 
@@ -37,3 +40,24 @@ RUN_CONFIG = {
     "emotions": [],
 }
 """Settings as the smallest `run.json` has them."""
+
+PARTS = {
+    "manifest": {"sha256": "m"},
+    "config": {"seed": 0, "guide": "here"},
+    "models": {"guide": {"name": "here", "sha256": "g"}},
+    "versions": {"python": "3.11.0"},
+}
+
+
+def small_run(**parts) -> RunFile:
+    """A run of three requests, which differs from others in these parts."""
+    parts = {**PARTS, **parts}
+    return RunFile(
+        fingerprint=fingerprint(parts),
+        parts=parts,
+        config=RUN_CONFIG,
+        same_judge=False,
+        manifest="m.parquet",
+        rows=3,
+        requests=3,
+    )

@@ -6,68 +6,47 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.output.examine import examine_output
-from pipeline.output.run_file import RUN_FILE, RunFile, write_run
-from pipeline.planning.fingerprint import fingerprint
+from pipeline.output.run_file import RUN_FILE, write_run
 from pipeline.storage.files import temporary_name
-from tests.support.corpora import RUN_CONFIG
-
-PARTS = {
-    "manifest": {"sha256": "m"},
-    "config": {"seed": 0, "guide": "here"},
-    "models": {"guide": {"name": "here", "sha256": "g"}},
-    "versions": {"python": "3.11.0"},
-}
-
-
-def _run(**parts) -> RunFile:
-    parts = {**PARTS, **parts}
-    return RunFile(
-        fingerprint=fingerprint(parts),
-        parts=parts,
-        config=RUN_CONFIG,
-        same_judge=False,
-        manifest="m.parquet",
-        rows=3,
-        requests=3,
-    )
+from tests.support.corpora import small_run
 
 
 def test_an_output_may_be_new_empty_or_barely_begun(tmp_path):
-    assert examine_output(tmp_path / "new", _run()) == _run()
-    assert examine_output(tmp_path, _run()) == _run()
+    assert examine_output(tmp_path / "new", small_run()) == small_run()
+    assert examine_output(tmp_path, small_run()) == small_run()
     (tmp_path / "_state").mkdir()
     (tmp_path / temporary_name(RUN_FILE)).write_bytes(b"{")
-    assert examine_output(tmp_path, _run()) == _run()
+    assert examine_output(tmp_path, small_run()) == small_run()
     (tmp_path / "mine.txt").touch()
     with pytest.raises(UserError, match="exists and is not a muse-batch run"):
-        examine_output(tmp_path, _run())
+        examine_output(tmp_path, small_run())
     with pytest.raises(UserError, match="exists and is not a muse-batch run"):
-        examine_output(tmp_path / "mine.txt", _run())
+        examine_output(tmp_path / "mine.txt", small_run())
 
 
 BATCH, SHARD = "_state/batches/0/000000000.parquet", "shards/00000000.tar"
 
 
 def _write_begun_run(output, made=BATCH):
-    write_run(output, _run())
+    write_run(output, small_run())
     (output / made).parent.mkdir(parents=True)
     (output / made).touch()
 
 
 def test_a_run_that_has_made_nothing_does_not_bind_the_next_one(tmp_path):
     """As one that was refused because there is no GPU."""
-    write_run(tmp_path, _run())
+    write_run(tmp_path, small_run())
     (tmp_path / "_state" / "batches" / "0").mkdir(parents=True)
     (tmp_path / "_state" / "log.jsonl").touch()
     (tmp_path / temporary_name(RUN_FILE)).write_bytes(b"{")
-    other = _run(config={"seed": 1, "guide": "here"})
+    other = small_run(config={"seed": 1, "guide": "here"})
     assert examine_output(tmp_path, other) == other
 
 
 @pytest.mark.parametrize("made", [BATCH, SHARD])
 def test_a_run_under_other_settings_is_refused_with_the_difference(tmp_path, made):
     _write_begun_run(tmp_path, made)
-    other = _run(config={"seed": 1, "guide": "here"})
+    other = small_run(config={"seed": 1, "guide": "here"})
     with pytest.raises(UserError, match=r"config\.seed: 0 -> 1") as caught:
         examine_output(tmp_path, other)
     assert "--adopt" not in str(caught.value)
@@ -77,9 +56,9 @@ def test_a_run_under_other_settings_is_refused_with_the_difference(tmp_path, mad
 
 def test_a_harmless_difference_is_adopted_if_asked_for(tmp_path):
     _write_begun_run(tmp_path)
-    other = _run(versions={"python": "3.11.9"})
+    other = small_run(versions={"python": "3.11.9"})
     with pytest.raises(UserError, match="--adopt continues the run"):
         examine_output(tmp_path, other)
     adopted = examine_output(tmp_path, other, adopt=True)
     line = 'versions.python: "3.11.0" -> "3.11.9"'
-    assert adopted == replace(_run(), adopted=(line,))
+    assert adopted == replace(small_run(), adopted=(line,))

@@ -7,16 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.output.run_file import RUN_FILE, RunFile, read_run, write_run
-from pipeline.planning.fingerprint import fingerprint
-from tests.support.corpora import RUN_CONFIG
-
-PARTS = {
-    "manifest": {"sha256": "m"},
-    "config": {"seed": 0, "guide": "here"},
-    "models": {"guide": {"name": "here", "sha256": "g"}},
-    "versions": {"python": "3.11.0"},
-}
+from pipeline.output.run_file import RUN_FILE, read_run, write_run
+from tests.support.corpora import small_run
 
 COUNTS = {
     **dict.fromkeys(("requests", "accepted"), 3),
@@ -25,25 +17,12 @@ COUNTS = {
 }
 
 
-def _run(**parts) -> RunFile:
-    parts = {**PARTS, **parts}
-    return RunFile(
-        fingerprint=fingerprint(parts),
-        parts=parts,
-        config=RUN_CONFIG,
-        same_judge=False,
-        manifest="m.parquet",
-        rows=3,
-        requests=3,
-    )
-
-
 def test_it_comes_back_as_it_was_written(tmp_path):
     runs = [
-        _run(),
-        _run().finished(COUNTS, {"metadata.parquet": "0"}, "1"),
-        _run().finished(COUNTS, {}, "").reopened(),
-        replace(_run(), retry_strategy={"awe": "deep"}, adopted=("versions.python: 1 -> 2",)),
+        small_run(),
+        small_run().finished(COUNTS, {"metadata.parquet": "0"}, "1"),
+        small_run().finished(COUNTS, {}, "").reopened(),
+        replace(small_run(), retry_strategy={"awe": "deep"}, adopted=("versions.python: 1 -> 2",)),
     ]
     for run in runs:
         write_run(tmp_path, run)
@@ -59,7 +38,7 @@ def test_a_path_that_leads_to_no_output_is_refused_with_the_one_that_is_meant(tm
     out = tmp_path / "trial"
     (out / "shards").mkdir(parents=True)
     (out / "report.html").touch()
-    write_run(out, _run())
+    write_run(out, small_run())
     for name, message in (
         ("tria", f"{tmp_path}/tria does not exist; did you mean {out}?"),
         ("nothing", f"{tmp_path}/nothing does not exist"),
@@ -87,7 +66,7 @@ def test_a_path_that_leads_to_no_output_is_refused_with_the_one_that_is_meant(tm
     ],
 )
 def test_a_wrong_type_is_reported_as_damage(tmp_path, change):
-    write_run(tmp_path, _run())
+    write_run(tmp_path, small_run())
     file = tmp_path / RUN_FILE
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
     with pytest.raises(UserError, match=r"run\.json is damaged: .*restore it from a copy"):
@@ -97,7 +76,7 @@ def test_a_wrong_type_is_reported_as_damage(tmp_path, change):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_changed_byte_is_reported_as_damage(tmp_path, seed):
     """One bit of every byte in turn."""
-    write_run(tmp_path, _run().finished({"accepted": 3}, {"README.md": "0"}, "1"))
+    write_run(tmp_path, small_run().finished({"accepted": 3}, {"README.md": "0"}, "1"))
     rng, file = random.Random(seed), tmp_path / RUN_FILE
     data = file.read_bytes()
     for place in range(len(data)):
