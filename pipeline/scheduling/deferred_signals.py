@@ -24,9 +24,11 @@ def deferred_signals(first_waits: bool = True) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # A handler that is no Python function is the system's, and stays.
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
-    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    # None is a handler that was not set by Python, which cannot set it again either.
+    known = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in known.items() if handler is not None}
+    # What is no Python function is the system's own action, which is not deferred.
+    handlers = {number: handler for number, handler in before.items() if callable(handler)}
     waiting: list[tuple[int, FrameType | None]] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -41,7 +43,7 @@ def deferred_signals(first_waits: bool = True) -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in handlers.items():
+        for number, handler in before.items():
             signal.signal(number, handler)
         for came, frame in waiting:
             handler = handlers[signal.Signals(came)]

@@ -71,6 +71,16 @@ def test_without_a_signal_nothing_happens():
     assert {signal.getsignal(number) for number in SIGNALS} == {_interrupt}
 
 
+@pytest.mark.parametrize("action", [signal.SIG_DFL, signal.SIG_IGN])
+def test_an_action_of_the_system_comes_back_too(action):
+    """Ray installs a handler of its own, which must not stay behind in a Python caller."""
+    signal.signal(signal.SIGTERM, action)
+    with deferred_signals():
+        assert signal.getsignal(signal.SIGTERM) is action
+        signal.signal(signal.SIGTERM, _interrupt)
+    assert signal.getsignal(signal.SIGTERM) is action
+
+
 def test_other_threads_are_left_alone():
     done = []
 
