@@ -151,6 +151,8 @@ class Corpus:
     def __init__(self, output: str | Path):
         self.location = location(_address(output))
         self._rows: FinishedRows = finished_rows(self.location)
+        # One for all samples, because it reads each shard whole before its first picture.
+        self._pictures = Pictures(self.location)
 
     @property
     def complete(self) -> bool:
@@ -192,11 +194,10 @@ class Corpus:
             raise UserError(f"{name} is {value!r}; choose {', '.join(known)}, or None for all")
 
     def _samples(self, status: str | None, emotion: str | None) -> Iterator[CorpusSample]:
-        pictures = Pictures(self.location)
         for part, table in self._rows.tables(self._rows.schema.names):
             for row in table.to_pylist():
                 if status in (None, row["status"]) and emotion in (None, row["emotion"]):
-                    yield CorpusSample(row, pictures.encoded(part, row))
+                    yield CorpusSample(row, self._pictures.encoded(part, row))
 
     def __iter__(self) -> Iterator[CorpusSample]:
         """The accepted samples."""
@@ -212,7 +213,7 @@ class Corpus:
         if position is None:
             raise KeyError(key)
         part, row = self._rows.take([position])[position]
-        return CorpusSample(row, Pictures(self.location).encoded(part, row))
+        return CorpusSample(row, self._pictures.encoded(part, row))
 
     def source(self, sample: CorpusSample) -> Image | None:
         """What was edited, as it was cropped; None if it is not there any more, or never was."""

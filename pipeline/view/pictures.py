@@ -12,6 +12,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import UserError
@@ -30,6 +31,10 @@ MAX_INDEXES = 128
 """Tars whose members are remembered: about 200 bytes for each member."""
 
 _TAR = re.compile(r"(shards|rejected)/\d{8,}\.tar")
+
+
+State = tuple[int, int, int]
+"""Size of a file, and the times of change of its content and of its inode."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,9 @@ class Pictures:
     def __init__(self, output: Location):
         self.output = output
         self.indexes: OrderedDict[str, Mapping[str, Member]] = OrderedDict()
-        self.checked: dict[str, tuple[int, int]] = {}
-        """Size and time of change of each tar that was compared with its digest."""
+        self.checked: dict[str, tuple[list[State | None], bool]] = {}
+        """Each tar that was compared with its digest: how it and its marker were then, and whether
+        it was whole."""
 
     def encoded(self, part: Part, row: Mapping[str, Any]) -> bytes | None:
         """The encoded image of a row; None if none was made or kept.
@@ -105,18 +111,26 @@ class Pictures:
             UserError: it is another one.
         """
         path = self.output / tar
-        if isinstance(path, Remote):
+        marker = marker_file(self.output, int(path.stem))
+        if isinstance(path, Remote) or isinstance(marker, Remote):
             return
-        status = path.stat()
-        now = status.st_size, status.st_mtime_ns
-        if self.checked.get(tar) == now:
-            return
-        self.checked.pop(tar, None)
-        committed = read_marker(marker_file(self.output, int(path.stem))).sha256
-        sha256 = {relative_name(name): value for name, value in committed.items()}.get(tar)
-        if sha256 is None or [*changed_file(self.output, tar, sha256)]:
+        now = [_state_of(path), _state_of(marker)]
+        if now[0] is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        before, is_whole = self.checked.get(tar, (None, False))
+        if before != now:
+            # A retry may have replaced it: its members are elsewhere, then.
+            self.indexes.pop(tar, None)
+            is_whole = self._is_committed(tar, marker)
+            self.checked[tar] = now, is_whole
+        if not is_whole:
             raise damaged_file(path)
-        self.checked[tar] = now
+
+    def _is_committed(self, tar: str, marker: Location) -> bool:
+        """Whether a tar is what its marker says; it is read whole."""
+        committed = read_marker(marker).sha256
+        sha256 = {relative_name(name): value for name, value in committed.items()}.get(tar)
+        return sha256 is not None and not [*changed_file(self.output, tar, sha256)]
 
     def _read_members(self, tar: str) -> Mapping[str, Member]:
         try:
@@ -124,6 +138,15 @@ class Pictures:
                 return _members_of(handle)
         except ValueError as error:
             raise UserError(f"{self.output}/{tar} is damaged: {error}") from None
+
+
+def _state_of(file: Path) -> State | None:
+    """How a file is now; None if it is not there."""
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _members_of(handle: IO[bytes]) -> dict[str, Member]:

@@ -1,13 +1,17 @@
 """Pictures of damaged files are not shown, by `report`, `view`, `show` or from Python."""
 
 import os
+import shutil
+import tarfile
 
 import pytest
 
 from pipeline.api import Corpus
 from pipeline.errors import RunStopped, UserError
 from pipeline.output.batches import batch_path
+from pipeline.output.integrity import changed_file
 from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.view import pictures as pictures_module
 from pipeline.view.browser import Browser
 from pipeline.view.pictures import Pictures
 from pipeline.view.rows import finished_rows
@@ -65,6 +69,67 @@ def test_a_tar_is_read_whole_once_and_again_after_a_change(make_corpus):
     for part, row in found:
         with pytest.raises(UserError, match="is damaged"):
             pictures.encoded(part, row)
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """The names of the tars that were read whole, in order."""
+    names = []
+
+    def noting(output, name, sha256):
+        names.append(name)
+        return changed_file(output, name, sha256)
+
+    monkeypatch.setattr(pictures_module, "changed_file", noting)
+    return names
+
+
+def test_a_tar_that_a_retry_replaced_is_read_where_its_pictures_are_now(make_corpus):
+    out = make_corpus(batch_size=8, min_confidence=0.5)
+    other = make_corpus("other", batch_size=8, min_confidence=0.0)
+    pictures, name = Pictures(out), "shards/00000000.tar"
+    before = pictures.members(name)
+    for suffix in (".tar", ".json"):
+        shutil.copyfile(other / f"shards/00000000{suffix}", out / f"shards/00000000{suffix}")
+    assert before != pictures.members(name)
+    shown = 0
+    for part, row in finished_rows(other).take(range(5)).values():
+        with tarfile.open(other / row["shard"]) as tar:
+            assert pictures.encoded(part, row) == tar.extractfile(row["file"]).read()
+            shown += row["shard"] == name
+    assert shown
+
+
+def test_a_damaged_tar_is_read_whole_once_until_it_is_restored(make_corpus, hashed):
+    out = make_corpus(batch_size=8, min_confidence=0.0)
+    pictures, name = Pictures(out), "shards/00000000.tar"
+    _flip(out / name)
+    for _ in range(3):
+        with pytest.raises(UserError, match="is damaged"):
+            pictures.members(name)
+    assert hashed == [name]
+    _flip(out / name)
+    assert pictures.members(name)
+    assert hashed == [name, name]
+
+
+def test_a_marker_that_comes_after_its_tar_is_compared_anew(make_corpus, tmp_path):
+    out = make_corpus(batch_size=8)
+    pictures, marker = Pictures(out), out / "shards" / "00000000.json"
+    marker.rename(tmp_path / "marker")
+    with pytest.raises(UserError, match=r"00000000\.json is damaged"):
+        pictures.members("shards/00000000.tar")
+    (tmp_path / "marker").rename(marker)
+    assert pictures.members("shards/00000000.tar")
+
+
+def test_a_corpus_reads_a_tar_whole_once_for_all_its_samples(make_corpus, hashed):
+    corpus = Corpus(make_corpus(batch_size=8, min_confidence=0.0))
+    keys = [sample.key for sample in corpus]
+    for key in keys:
+        assert corpus[key].encoded
+    assert sorted(hashed) == sorted(set(hashed))
+    assert len(hashed) < len(keys)
 
 
 @pytest.fixture
