@@ -71,7 +71,8 @@ class NullEmbedding:
         conditional = self._evaluate(state, torch.arange(len(self.cases)), self.conditional)
         for trace in self.traces:
             trace.nfe += 1
-        if state.step < self.method.guidance_end * len(state.schedule):
+        updates = self.method.max_updates_per_step
+        if updates and state.step < self.method.guidance_end * len(state.schedule):
             return self._optimize(state, conditional)
         negative = replace(self.unconditional, context=self.best)
         unconditional = self._evaluate(state, torch.arange(len(self.cases)), negative)

@@ -20,9 +20,12 @@ def _made(method, cases, rate=0.3):
 @pytest.mark.parametrize("editing", [False, True])
 def test_without_updates_it_is_plain_sampling(editing):
     cases = draw_cases(2, 3, editing)
-    still = pixels_of(_made(SHORT, cases, rate=0.0))
+    base = run_arm(WEIGHTS, SHORT, "plain", cases)[0]
+    never = _made(SHORT.replace(max_updates_per_step=0), cases)
     # Two levels of 255: other batches sum floats in another order.
-    assert (still - run_arm(WEIGHTS, SHORT, "plain", cases)[0]).abs().max() <= 2 / 255 + 1e-6
+    for still in (_made(SHORT, cases, rate=0.0), never):
+        assert (pixels_of(still) - base).abs().max() <= 2 / 255 + 1e-6
+    assert [sample.trace.guide_gradients for sample in never] == [0, 0]
 
 
 def test_it_counts_what_it_evaluates_and_ends_early():
