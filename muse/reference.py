@@ -20,7 +20,7 @@ from muse.diffusion.editing import FROM_NOISE, KeptRegion, first_edit_step
 from muse.diffusion.inversion import ddim_invert
 from muse.diffusion.sampler import apply_cfg
 from muse.diffusion.schedules import backbone_schedule
-from muse.guidance.content import content_loss
+from muse.guidance.content import content_term
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import MAX_GRADIENT_NORM
 from muse.guidance.timing import timing_of
@@ -200,11 +200,9 @@ class MuseGuidance:
 
     def _content_loss(self, pixels: Tensor) -> Tensor:
         """The content term (1,) of the one-step x0 as pixels (1, 3, h, w)."""
-        if self.method.content_weight == 0:
-            return torch.zeros(1, device=pixels.device)
         editing = torch.tensor([self.request.image is not None], device=pixels.device)
         features = self.text_features, self.source_features, editing
-        return content_loss(self.clip.image(pixels), *features, self.method)
+        return content_term(self.clip, pixels, *features, self.method)
 
     def _reset_tokens(self) -> None:
         self.tokens, self.updates = self.initial_tokens, 0

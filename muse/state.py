@@ -13,7 +13,7 @@ from muse.diffusion.editing import FROM_NOISE, KeptRegion
 from muse.diffusion.row_solver import RowSolver
 from muse.diffusion.sampler import to_x0_eps
 from muse.emotions.probabilities import Probabilities
-from muse.guidance.content import content_loss
+from muse.guidance.content import content_term
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState
 from muse.guidance.windows import windows_of
@@ -204,11 +204,8 @@ class BatchState:
 
     def content_loss(self, i: Tensor, pixels: Tensor) -> Tensor:
         """The content term (r,) of rows `i` (r,) whose one-step x0 are pixels (r, 3, h, w)."""
-        method = self.setup.method
-        if not method.content_weight:
-            return torch.zeros(len(i), device=pixels.device)
         features = self.text_features[i], self.source_features[i], self.editing[i]
-        return content_loss(self.setup.clip.image(pixels), *features, method)
+        return content_term(self.setup.clip, pixels, *features, self.setup.method)
 
     def is_confident(self, row: Row, probabilities: Sequence[float], multi_label: bool) -> bool:
         """Whether the guide's n probabilities leave a row's tokens as they are."""

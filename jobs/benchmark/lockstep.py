@@ -23,8 +23,8 @@ from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.sampler import apply_cfg
 from muse.diffusion.schedules import backbone_schedule
 from muse.emotions.probabilities import Probabilities
-from muse.guidance.content import content_loss
-from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
+from muse.guidance.content import content_term
+from muse.guidance.losses import confident_rows, inherent_mask, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState, evaluate_with_gradient
 from muse.guidance.timing import timing_of
 from muse.method import Method
@@ -171,14 +171,10 @@ class LockstepGuidance:
 
     def _content_loss(self, pixels: Tensor) -> Tensor:
         """The content term (b,) of generations: nothing here edits."""
-        if not self.method.content_weight:
-            return torch.zeros(len(pixels), device=pixels.device)
         text, editing = self.text_features, torch.zeros_like(self.started)
-        return content_loss(self.clip.image(pixels), text, text, editing, self.method)
+        return content_term(self.clip, pixels, text, text, editing, self.method)
 
     def _confident(self, probs: Probabilities) -> Tensor:
         """Bool (b,): where the guide is confident of the target."""
-        rows = zip(self.targets, probs.p.tolist(), self.inherent.argmax(1).tolist(), strict=True)
         limits = self.method.inherent_weight, self.method.stop_confidence
-        confident = [is_confident(t, p, probs.multi_label, own, *limits) for t, p, own in rows]
-        return torch.tensor(confident, device=self.weights.device)
+        return confident_rows(self.targets, probs, self.inherent, *limits)

@@ -6,9 +6,10 @@ starts tells so, too, and has a gradient.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from muse.classifiers.clip import similarity
+from muse.classifiers.clip import ClipSimilarity, similarity
 from muse.method import Method
 
 
@@ -31,3 +32,20 @@ def content_loss(
     missing = (method.content_similarity - similarity(image, text)).clamp(min=0)
     lost = (method.content_source_similarity - similarity(image, source)).clamp(min=0)
     return method.content_weight * (missing + editing * lost)
+
+
+def content_term(
+    clip: ClipSimilarity,
+    pixels: Tensor,
+    text: Tensor,
+    source: Tensor,
+    editing: Tensor,
+    method: Method,
+) -> Tensor:
+    """`content_loss` (b,) of the one-step x0 as pixels (b, 3, h, w), about [0, 1].
+
+    At a weight of 0 it is 0, and no image is evaluated.
+    """
+    if method.content_weight == 0:
+        return torch.zeros(len(pixels), device=pixels.device)
+    return content_loss(clip.image(pixels), text, source, editing, method)

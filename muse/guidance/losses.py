@@ -77,6 +77,28 @@ def is_confident(
     return confidence >= stop_confidence and remaining <= 1 - stop_confidence
 
 
+def confident_rows(
+    targets: Sequence[Target],
+    probs: Probabilities,
+    inherent: Tensor,
+    inherent_weight: float,
+    stop_confidence: float,
+) -> Tensor:
+    """`is_confident` of each row, bool (r,), on the device of `inherent`.
+
+    Args:
+        targets: of the r rows.
+        probs: (r, n), from the guide.
+        inherent: (r, n), 1 for the emotion that the content evokes by itself, else 0.
+        inherent_weight, stop_confidence: as for `is_confident`.
+    """
+    confident = []
+    for target, p, own in zip(targets, probs.p.tolist(), inherent.argmax(1).tolist(), strict=True):
+        limits = inherent_weight, stop_confidence
+        confident.append(is_confident(target, p, probs.multi_label, own, *limits))
+    return torch.tensor(confident, dtype=torch.bool, device=inherent.device)
+
+
 def similar_mask(target: Target) -> list[float]:
     """For each of the n emotions 1.0 if it is similar to a member of the target, else 0.0.
 

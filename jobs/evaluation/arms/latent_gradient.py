@@ -24,8 +24,7 @@ from muse.diffusion.backbones import Backbone, Conditioning
 from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.sampler import apply_cfg
 from muse.emotions import Target
-from muse.emotions.probabilities import Probabilities
-from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
+from muse.guidance.losses import confident_rows, inherent_mask, multi_emotion_loss, similar_mask
 from muse.method import Method
 from muse.request import Sample, Trace
 
@@ -122,15 +121,9 @@ class LatentGradient:
             weights = self.method.loss_weights
             loss = multi_emotion_loss(probs, goal, self.inherent, similar, *weights)
             (gradient,) = torch.autograd.grad(loss.sum(), leaf)
-        return output.detach(), gradient, self._confident(probs, self.inherent)
-
-    def _confident(self, probs: Probabilities, inherent: Tensor) -> Tensor:
-        """Bool (b,): where the guide is confident of the target."""
-        rows = zip(self.targets, probs.p.tolist(), inherent.argmax(1).tolist(), strict=True)
         limits = self.method.inherent_weight, self.method.stop_confidence
-        return torch.tensor(
-            [is_confident(target, p, probs.multi_label, own, *limits) for target, p, own in rows]
-        )
+        confident = confident_rows(self.targets, probs, self.inherent, *limits)
+        return output.detach(), gradient, confident
 
     def _add_noise(self, before: DenoisingState, latents: Tensor) -> DenoisingState:
         """The start of the step `before` again, from latents (b, c, h, w) at its end."""

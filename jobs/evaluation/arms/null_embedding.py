@@ -20,9 +20,8 @@ from jobs.evaluation.cases import Case, sources_of
 from muse.diffusion.backbones import Conditioning
 from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.sampler import apply_cfg
-from muse.emotions.probabilities import Probabilities
-from muse.guidance.content import content_loss
-from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
+from muse.guidance.content import content_term
+from muse.guidance.losses import confident_rows, inherent_mask, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState
 from muse.method import Method
 from muse.request import Sample, Trace
@@ -119,7 +118,9 @@ class NullEmbedding:
             loss = multi_emotion_loss(probs, *masks, *self.method.loss_weights)
             content = self._content(pixels, rows)
             (gradient,) = torch.autograd.grad((loss + content).sum(), leaf)
-        done = self._confident(some, probs, self.inherent[rows]) & (content == 0)
+        limits = self.method.inherent_weight, self.method.stop_confidence
+        targets = [case.target for case in some]
+        done = confident_rows(targets, probs, self.inherent[rows], *limits) & (content == 0)
         for row in rows.tolist():
             self.traces[row].nfe += 2
             self.traces[row].guide_gradients += 1
@@ -127,20 +128,9 @@ class NullEmbedding:
 
     def _content(self, pixels: Tensor, rows: Tensor) -> Tensor:
         """The content term (r,)."""
-        if not self.method.content_weight:
-            return torch.zeros(len(rows))
         editing = torch.full((len(rows),), self.cases[0].source is not None)
         features = self.text_features[rows], self.source_features[rows], editing
-        return content_loss(self.models.clip.image(pixels), *features, self.method)
-
-    def _confident(self, cases: Sequence[Case], probs: Probabilities, inherent: Tensor) -> Tensor:
-        """Bool (r,): where the guide is confident of the target."""
-        own = inherent.argmax(1).tolist()
-        limits = self.method.inherent_weight, self.method.stop_confidence
-        confident = []
-        for case, p, strongest in zip(cases, probs.p.tolist(), own, strict=True):
-            confident.append(is_confident(case.target, p, probs.multi_label, strongest, *limits))
-        return torch.tensor(confident)
+        return content_term(self.models.clip, pixels, *features, self.method)
 
 
 @torch.no_grad()

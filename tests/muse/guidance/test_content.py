@@ -2,7 +2,7 @@
 
 import torch
 
-from muse.guidance.content import content_loss
+from muse.guidance.content import content_loss, content_term
 from muse.method import Method
 
 METHOD = Method(content_weight=2.0, content_similarity=0.8, content_source_similarity=0.6)
@@ -34,3 +34,25 @@ def test_only_rows_that_lose_content_have_a_gradient():
     along = ALONG.expand(2, 2)
     content_loss(image, along, along, torch.tensor([False, False]), METHOD).sum().backward()
     assert torch.allclose(image.grad, torch.tensor([[-2.0, 0.0], [0.0, 0.0]]))
+
+
+class _Similarity:
+    """Unit vectors by the mean of the pixels; tells how many images it was given."""
+
+    def __init__(self):
+        self.images = 0
+
+    def image(self, pixels):
+        self.images += len(pixels)
+        return _at(*pixels.flatten(1).mean(1).tolist())
+
+
+def test_at_a_weight_of_0_it_is_0_and_no_image_is_evaluated():
+    clip, pixels = _Similarity(), torch.stack([torch.full((3, 2, 2), c) for c in (0.5, 0.7)])
+    features = ALONG.expand(2, 2), ALONG.expand(2, 2), torch.tensor([False, True])
+    off = content_term(clip, pixels, *features, METHOD.replace(content_weight=0.0))
+    assert off.tolist() == [0, 0]
+    assert clip.images == 0
+    found = content_term(clip, pixels, *features, METHOD)
+    assert clip.images == 2
+    assert torch.allclose(found, 2 * torch.tensor([0.3, 0.1]))

@@ -3,7 +3,13 @@ import torch
 
 from muse.emotions import MIKELS, Target
 from muse.emotions.probabilities import Probabilities
-from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
+from muse.guidance.losses import (
+    confident_rows,
+    inherent_mask,
+    is_confident,
+    multi_emotion_loss,
+    similar_mask,
+)
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
@@ -116,6 +122,18 @@ def test_a_guide_is_confident_once_the_inherent_emotion_is_gone():
     assert is_confident(Target.of("awe"), both, True, sadness, 0.0, 0.7)
     assert is_confident(Target.of("awe"), both, True, MIKELS.index("fear"), 0.5, 0.7)
     assert not is_confident(Target.of("fear"), both, True, MIKELS.index("anger"), 0.5, 0.7)
+
+
+def test_rows_are_confident_each_by_its_own_target_and_inherent_emotion():
+    awe, sadness, fear = (MIKELS.index(name) for name in ("awe", "sadness", "fear"))
+    both = [0.9 if i in (awe, sadness) else 0.1 for i in range(8)]
+    probs = Probabilities.from_sigmoid(torch.tensor([both] * 3).logit())
+    targets = [Target.of("awe"), Target.of("awe"), Target.of("fear")]
+    inherent = torch.nn.functional.one_hot(torch.tensor([sadness, fear, awe]), 8).float()
+    found = confident_rows(targets, probs, inherent, 0.5, 0.7)
+    assert found.dtype == torch.bool
+    assert found.tolist() == [False, True, False]
+    assert confident_rows(targets, probs, inherent, 0.0, 0.7).tolist() == [True, True, False]
 
 
 def test_of_a_mixture_a_guide_that_sees_several_wants_every_member():
