@@ -26,9 +26,9 @@ MODELS = {
     "flux": "FLUX.1 dev, 1024 px",
 }
 CARDS = (12, 24, 48, 141)
-"""GB of the cards; 141 is an H200."""
+"""GB of the cards, as their makers count them; 141 is an H200."""
 
-GIB = 1 << 30
+GB, GIB = 10**9, 1 << 30
 BATCH = 8
 """Rows of a batch, by default."""
 
@@ -72,7 +72,7 @@ def count(models: RandomModels) -> Count:
 
 def fits(need: MemoryNeed, card: int) -> str:
     """The level that is chosen for a card of that many GB, and the rows that fit under it."""
-    size = card * GIB
+    size = card * GB
     level = choose(need, BATCH, size)
     rows = need.rows(level, size)
     return f"{rows}, `{level}`" if rows else "no"
@@ -95,7 +95,7 @@ def lines_of(name: str, counted: Count) -> list[str]:
 
 
 def table(names: Sequence[str]) -> str:
-    """The table as Markdown, in GiB."""
+    """The table as Markdown: the cards in GB of 10^9 bytes, all else in GiB."""
     cards = [f"{card} GB" for card in CARDS]
     columns = ("model", "decoder", "weights", "reading of a row", "decoding", *cards, "command")
     lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]

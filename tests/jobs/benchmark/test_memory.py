@@ -8,11 +8,11 @@ from jobs.benchmark import memory
 from jobs.benchmark.random_models import build
 from muse.diffusion.memory import MemoryNeed
 
-GIB = 1 << 30
+GB = 10**9
 
 
 def test_a_card_has_the_rows_that_its_level_leaves():
-    need = MemoryNeed(10 * GIB, 4 * GIB, {"high": 6 * GIB, "medium": 2 * GIB, "low": 2 * GIB})
+    need = MemoryNeed(10 * GB, 4 * GB, {"high": 6 * GB, "medium": 2 * GB, "low": 2 * GB})
     assert memory.fits(need, 48) == "5, `high`"
     assert memory.fits(need, 24) == "5, `medium`"
     assert memory.fits(need, 12) == "2, `low`"
