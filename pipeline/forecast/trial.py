@@ -178,18 +178,23 @@ def _of_rows(planned: Iterable[PlannedRequest], rows: Sequence[int]) -> list[Pla
 
 def _entry(request: PlannedRequest, base: str) -> dict[str, Any]:
     """A row of the trial's manifest, with the seed of the plan."""
-    image = request.image
-    if isinstance(image, str) and not is_url(image):
-        image = f"{base}/{image}" if is_url(base) else str(Path(base, image).absolute())
     return {
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt,
         "emotion": request.emotion,
         "seed": request.seed,
-        "image": image,
+        "image": _absolute(request.image, base),
+        "mask": _absolute(request.mask, base),
         "width": request.size and request.size.width,
         "height": request.size and request.size.height,
     }
+
+
+def _absolute(source: str | bytes | None, base: str) -> str | bytes | None:
+    """An image or a mask as any folder may name it."""
+    if not isinstance(source, str) or is_url(source):
+        return source
+    return f"{base}/{source}" if is_url(base) else str(Path(base, source).absolute())
 
 
 def _finished(folder: Path, memory: MemoryUse) -> Trial:

@@ -67,6 +67,18 @@ def test_rows_can_be_chosen_and_an_earlier_trial_is_replaced(manifest, tmp_path)
     assert trial.rows[1]["source_width"] == 80
 
 
+def test_an_edit_keeps_its_mask(tmp_path):
+    Image.new("RGB", (64, 64), (9, 99, 199)).save(tmp_path / "a.png")
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (0, 0, 32, 64))
+    mask.save(tmp_path / "mask.png")
+    columns = {"image": ["a.png"], "mask": ["mask.png"]}
+    manifest = write_rows(tmp_path / "m.parquet", 1, **columns)
+    (row,) = _try(manifest, tmp_path / "try").rows
+    assert row["mask"] == str(tmp_path / "mask.png")
+    assert row["mask_share"] == 0.5
+
+
 def test_what_is_no_trial_is_not_replaced(manifest, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
