@@ -19,6 +19,9 @@ from manifests import schema
 EXTENSION_NAME = b"ARROW:extension:name"
 """Where a file keeps the name of an extension type that this process does not know."""
 
+NO_TYPE = (pa.ArrowException, ValueError, TypeError, OverflowError)
+"""What Arrow raises for values without a common type, or that a type does not hold."""
+
 AS_TEXT = ("arrow.uuid", "arrow.json")
 REFUSED_EXTENSIONS = {
     "pandas.period": "its unit would be lost; convert it by .astype(str) or .dt.to_timestamp()",

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests import schema
+from manifests.arrow_types import NO_TYPE
 from manifests.builder.item import Source, refuse
 from manifests.builder.survey import Survey
 from manifests.check import shown
@@ -107,7 +108,7 @@ class ManifestWriter:
             values = [row.get(field.name) for row in self._group]
             try:
                 arrays.append(pa.array(values, field.type))
-            except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            except NO_TYPE as error:
                 message = f"cannot be stored as {field.type} ({shown(str(error))}); cast it"
                 raise refuse(self.path, message, field.name) from None
         if self._group:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from manifests import schema
+from manifests.arrow_types import NO_TYPE
 from manifests.builder.item import BadRow, Skipped, SourceError, refuse
 from manifests.builder.sources.text import lines_of
 from manifests.check import shown
 
 ROWS_AT_ONCE = 1024
 
-NO_TYPE = (pa.ArrowException, ValueError, TypeError, OverflowError)
-"""What Arrow raises for values without a common type."""
-
 Values = Sequence[tuple[str, Any]]
 """Values of one column, each with its place."""
+
+Rename = Callable[[Sequence[str]], Mapping[str, str]]
+"""Gives the names that columns get in the manifest, in their order."""
 
 
 def parsed_object(text: str | bytes, remedy: str = "write one object") -> dict[str, Any]:
@@ -70,9 +71,16 @@ def json_rows(path: str, skipped: Skipped) -> Iterator[tuple[str, dict[str, Any]
             yield place, BadRow(str(error))
 
 
-def json_schema(path: str) -> pa.Schema:
-    """The columns of all objects, with a type that holds the values of each."""
-    found = pa.schema([])
+def json_schema(path: str, rename: Rename) -> pa.Schema:
+    """The columns of all objects under their names in the manifest, with a type that holds the
+    values of each. Ours are text: emotions and ids are written in several forms, and each row is
+    checked.
+
+    Raises:
+        ManifestError: there is no object, or a further column has values without a common type.
+    """
+    names: dict[str, None] = {}
+    found, conflicts = pa.schema([]), dict[str, SourceError]()
     bad: SourceError | None = None
     objects = json_rows(path, Skipped())
     while chunk := list(itertools.islice(objects, ROWS_AT_ONCE)):
@@ -83,26 +91,32 @@ def json_schema(path: str) -> pa.Schema:
                 continue
             for name, value in values.items():
                 columns.setdefault(name, []).append((place, value))
+        names |= dict.fromkeys(columns)
         for name, of_column in columns.items():
-            found = _extended(path, found, name, of_column)
-    if not found.names:
+            if name in conflicts:
+                continue
+            try:
+                found = _extended(found, name, of_column)
+            except NO_TYPE:
+                conflicts[name] = _conflict(path, found, name, of_column)
+    if not names:
         raise bad or refuse(path, 'holds no object; write one a line, as in {"prompt": "a dog"}')
-    return found
+    # Only what is not ours in the end needs a type of its own.
+    renamed = rename(list(names))
+    for name, conflict in conflicts.items():
+        if renamed[name] not in schema.COLUMNS:
+            raise conflict
+    types = [pa.string() if renamed[n] in schema.COLUMNS else found.field(n).type for n in names]
+    return pa.schema(list(zip(renamed.values(), types, strict=True)))
 
 
-def _extended(path: str, found: pa.Schema, name: str, values: Values) -> pa.Schema:
+def _extended(found: pa.Schema, name: str, values: Values) -> pa.Schema:
     """The schema with a column that holds these values, too.
 
     Raises:
-        ManifestError: no type does; with the first value that does not fit to those before.
+        NO_TYPE: no type does.
     """
-    if name in schema.COLUMNS:
-        # Emotions and ids are written in several forms; ours are checked row by row.
-        return _unified(found, pa.field(name, pa.string()))
-    try:
-        return _unified(found, pa.field(name, pa.array([value for _, value in values]).type))
-    except NO_TYPE:
-        raise _conflict(path, found, name, values) from None
+    return _unified(found, pa.field(name, pa.array([value for _, value in values]).type))
 
 
 def _unified(found: pa.Schema, field: pa.Field) -> pa.Schema:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,25 +14,44 @@ from manifests.builder.columns import renames
 from manifests.builder.item import BadRow, Item, Skipped, refuse
 from manifests.builder.sources.arrow_table import parquet_rows, parquet_schema
 from manifests.builder.sources.csv_table import csv_rows, csv_schema, csv_value
-from manifests.builder.sources.json_table import json_rows, json_schema
+from manifests.builder.sources.json_table import Rename, json_rows, json_schema
 
 
 @dataclass(frozen=True)
 class TableReader:
-    """How one kind of table is read: its columns with their types, then its rows with places."""
+    """How one kind of table is read: its columns with their types, under the names that they get in
+    the manifest, then its rows with places."""
 
-    columns: Callable[[str], pa.Schema]
+    columns: Callable[[str, Rename], pa.Schema]
     rows: Callable[[str, Skipped], Iterator[tuple[str, Mapping[str, Any] | BadRow]]]
 
 
-CSV = TableReader(csv_schema, csv_rows)
+def _csv_columns(path: str, rename: Rename) -> pa.Schema:
+    # A prompt of digits is a prompt. Numbers of ours are read from text later.
+    return pa.schema([_as_text(field) for field in _renamed(csv_schema(path), rename)])
+
+
+def _parquet_columns(path: str, rename: Rename) -> pa.Schema:
+    return _renamed(parquet_schema(path), rename)
+
+
+def _renamed(theirs: pa.Schema, rename: Rename) -> pa.Schema:
+    names = rename(theirs.names)
+    return pa.schema([field.with_name(names[field.name]) for field in theirs])
+
+
+def _as_text(field: pa.Field) -> pa.Field:
+    return field.with_type(pa.string()) if field.name in schema.COLUMNS else field
+
+
+CSV = TableReader(_csv_columns, csv_rows)
 JSON = TableReader(json_schema, json_rows)
 READERS = {
     ".csv": CSV,
     ".tsv": CSV,
     ".jsonl": JSON,
     ".ndjson": JSON,
-    ".parquet": TableReader(parquet_schema, parquet_rows),
+    ".parquet": TableReader(_parquet_columns, parquet_rows),
 }
 
 
@@ -52,12 +71,13 @@ class TableSource:
         self.path, self.folder = path, str(Path(path).resolve().parent)
         self.notes: list[str] = []
         self.read = READERS[Path(path).suffix.lower()]
-        theirs = self.read.columns(path)
-        self.renamed = renames(path, theirs.names, mapping, self.notes)
-        ours = pa.schema([field.with_name(self.renamed[field.name]) for field in theirs])
-        if self.read is CSV:
-            # A prompt of digits is a prompt. Numbers of ours are read from text later.
-            ours = pa.schema([_as_text(field) for field in ours])
+        self.renamed: Mapping[str, str] = {}
+
+        def rename(names: Sequence[str]) -> Mapping[str, str]:
+            self.renamed = renames(path, names, mapping, self.notes)
+            return self.renamed
+
+        ours = self.read.columns(path, rename)
         self.extra = pa.schema([field for field in ours if field.name not in schema.COLUMNS])
         self.image_kind = image_kind(path, ours)
 
@@ -86,7 +106,3 @@ def image_kind(path: str, columns: pa.Schema) -> pa.DataType | None:
     if why := arrow_types.type_problem(schema.IMAGE, kind):
         raise refuse(path, why, schema.IMAGE)
     return None if pa.types.is_null(kind) else kind
-
-
-def _as_text(field: pa.Field) -> pa.Field:
-    return field.with_type(pa.string()) if field.name in schema.COLUMNS else field

@@ -55,6 +55,17 @@ def test_prompts_are_crossed_with_emotions_and_blank_lines_are_reported(tmp_path
     assert dict(built.generate) == {"": 2}
 
 
+def test_numbers_of_json_under_our_names_that_are_not_ours_stay_numbers(tmp_path, make):
+    lines = [{"prompt": f"a dog {n}", "width": 640 + n, "height": 480, "id": n} for n in range(2)]
+    (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    rows, _ = make("p.jsonl", mapping={"id": ""})
+    assert [(row["picture_width"], row["picture_height"]) for row in rows] == [
+        (640, 480), (641, 480),
+    ]  # fmt: skip
+    assert [row["source_id"] for row in rows] == [0, 1]
+    assert "id" not in rows[0]
+
+
 def test_a_seed_that_decides_nothing_is_named(tmp_path, make):
     (tmp_path / "p.txt").write_text("a dog\n")
     assert make("p.txt", seed=7)[1].notes == [

@@ -13,6 +13,17 @@ def test_lines_of_json_keep_types_over_all_lines(read):
     assert rows[-1] == ("line 1101", {"prompt": "b", "n": 2.5, "tags": ["x"]})
 
 
+def test_a_column_that_is_mapped_to_one_of_ours_needs_no_common_type(read):
+    source, rows, _ = read("t.jsonl", '{"prompt": "a", "number": 1}\n{"number": "x"}', id="number")
+    assert source.extra == pa.schema([])
+    assert [values["id"] for _, values in rows] == [1, "x"]
+
+
+def test_a_column_of_our_name_that_is_none_of_ours_needs_one(read):
+    with pytest.raises(ManifestError, match="line 2, column 'width': is 'x', but int64 in line 1"):
+        read("t.jsonl", '{"prompt": "a", "width": 1}\n{"width": "x"}')
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
