@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from manifests import schema
+from manifests.arrow_types import NO_TYPE
 
 MIXTURE = pa.map_(pa.string(), pa.float64())
 
@@ -34,9 +35,7 @@ def table_of(rows: Any) -> pa.Table:
         table = rows.to_arrow()
     elif hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas
         names = _names(rows.columns)
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise ValueError(f"column {twice[0]}: is there twice; names must be unique")
+        _refuse_repeated(names)
         table = _table({name: rows[name].tolist() for name in names}, rows)
     elif isinstance(rows, Sequence) and all(isinstance(row, Mapping) for row in rows):
         # A key that only some rows have is null in the others.
@@ -47,6 +46,7 @@ def table_of(rows: Any) -> pa.Table:
             f"the manifest is a {type(rows).__name__}; give a path, a list of dicts, an Arrow "
             "table or a DataFrame"
         )
+    _refuse_repeated(table.column_names)
     if table.num_rows == 0:
         raise ValueError("the manifest has no rows; give at least one")
     return _with_absolute_paths(table)
@@ -64,6 +64,16 @@ def _names(columns: Iterable[Any]) -> list[str]:
     return names
 
 
+def _refuse_repeated(names: Sequence[str]) -> None:
+    """
+    Raises:
+        ValueError: several columns have the same name.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"column {twice[0]}: is there twice; names must be unique")
+
+
 def _table(columns: Mapping[str, Sequence[Any]], frame: Any = None) -> pa.Table:
     """
     Args:
@@ -71,25 +81,27 @@ def _table(columns: Mapping[str, Sequence[Any]], frame: Any = None) -> pa.Table:
     """
     arrays = {}
     for name, values in columns.items():
+        kind, of_frame = None, frame
+        if name == schema.EMOTION:
+            (values, kind), of_frame = _emotions(values), None
+        elif name in (schema.IMAGE, schema.MASK):
+            values, of_frame = [_image(value) for value in values], None
         try:
-            if name == schema.EMOTION:
-                arrays[name] = _emotions(values)
-            elif name in (schema.IMAGE, schema.MASK):
-                arrays[name] = pa.array([_image(value) for value in values])
-            elif frame is not None:
-                arrays[name] = pa.Array.from_pandas(frame[name])
+            if of_frame is None:
+                arrays[name] = pa.array(values, kind)
             else:
-                arrays[name] = pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+                arrays[name] = pa.Array.from_pandas(of_frame[name])
+        except NO_TYPE as error:
             raise ValueError(f"column {name}: its values have no common type ({error})") from None
     return pa.table(arrays)
 
 
-def _emotions(values: Sequence[Any]) -> pa.Array:
-    """Names, lists of names, or mixtures; names among mixtures become mixtures of one."""
+def _emotions(values: Sequence[Any]) -> tuple[list[Any], pa.DataType | None]:
+    """Names, lists of names, or mixtures, with their type; names among mixtures become mixtures of
+    one."""
     if not any(isinstance(value, Mapping) for value in values):
-        return pa.array([None if _is_missing(value) else value for value in values])
-    return pa.array([_mixture(value) for value in values], MIXTURE)
+        return [None if _is_missing(value) else value for value in values], None
+    return [_mixture(value) for value in values], MIXTURE
 
 
 def _mixture(value: Any) -> list[tuple[str, float]] | None:

@@ -3,6 +3,7 @@
 import io
 
 import pandas
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -50,6 +51,8 @@ def test_what_is_no_table_or_has_no_common_type_is_refused():
         table_of(3)
     with pytest.raises(ValueError, match="column seed: its values have no common type"):
         table_of([{"seed": 1}, {"seed": "two"}])
+    with pytest.raises(ValueError, match="column seed: its values have no common type"):
+        table_of([{"seed": 2**70}])
 
 
 def test_columns_that_no_manifest_can_have_are_refused_by_name():
@@ -59,3 +62,6 @@ def test_columns_that_no_manifest_can_have_are_refused_by_name():
         table_of([{"prompt": "a", 3: 1}])
     with pytest.raises(ValueError, match="column prompt: is there twice"):
         table_of(pandas.DataFrame([["a", "b"]], columns=["prompt", "prompt"]))
+    twice = pa.table([["a"], ["b"]], names=["image", "image"])
+    with pytest.raises(ValueError, match="column image: is there twice"):
+        table_of(twice)

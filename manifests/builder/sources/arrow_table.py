@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -32,8 +33,11 @@ def plain_schema(path: str, columns: pa.Schema) -> pa.Schema:
     """The columns in their plain types; classes become names.
 
     Raises:
-        ManifestError: a type cannot be kept.
+        ManifestError: a type cannot be kept, or two columns have the same name.
     """
+    twice = [name for name, count in Counter(columns.names).items() if count > 1]
+    if twice:
+        raise refuse(path, "is there twice; names must be unique", twice[0])
     fields = []
     for field in columns:
         try:

@@ -43,3 +43,11 @@ def test_parquet_keeps_types_classes_and_images(tmp_path, read):
 def test_what_is_wrong_is_named_by_line(read, name, content, problem):
     with pytest.raises(ManifestError, match=problem):
         read(name, content)
+
+
+@pytest.mark.parametrize("name", ["prompt", "note"])
+def test_two_columns_of_one_name_are_refused(tmp_path, read, name):
+    table = pa.table([["a"], ["b"], ["c"]], names=["prompt", name, "note"])
+    pq.write_table(table, tmp_path / "s.parquet")
+    with pytest.raises(ManifestError, match=f"column '{name}': is there twice"):
+        read("t.parquet", (tmp_path / "s.parquet").read_bytes())
