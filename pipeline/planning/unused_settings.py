@@ -27,7 +27,7 @@ MODEL_SETTINGS = (
 EDIT_SETTINGS = ("edit_start", "strength", "edit_guidance_scale")
 """Parameters of the method that only edits read."""
 
-RAY_SETTINGS = ("workers", "gpus_per_worker", "address", "label_selector")
+RAY_SETTINGS = ("workers", "address", "label_selector")
 """What the local executor does not read."""
 
 

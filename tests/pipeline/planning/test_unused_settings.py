@@ -72,6 +72,7 @@ def test_what_another_setting_rules_out_is_named(settings, start):
         {},
         {"engine": "null", "workers": 2},
         {"guide": "x", "executor": "local"},
+        {"executor": "local", "gpus_per_worker": 0},
         {"retry_strategy": "auto", "candidates": 2, "quota_by": "place", "quota": 3},
     ],
 )
