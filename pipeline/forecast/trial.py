@@ -21,7 +21,7 @@ from pipeline.index.metadata import METADATA_FILE
 from pipeline.output.records import from_parquet
 from pipeline.planning.manifest_input import checked_manifest, fetched_manifest, folder_of
 from pipeline.planning.plan import PlannedRequest, plan_requests
-from pipeline.planning.unused_settings import RowUse
+from pipeline.planning.unused_settings import EDIT_ONLY, RowUse
 from pipeline.report.build import REPORT_FILE, write_report
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.files import Location, write_json
@@ -124,7 +124,7 @@ def _settings_of_trial(config: Config, chosen: Sequence[PlannedRequest]) -> Conf
     settings = {"limit": 0, "quota": 0, "keep_rejected": True, "batch_size": size, "workers": 1}
     # Its rows name their emotions, there is no quota, and there may be no edit.
     kept = config.model_fields_set - {"emotions", "quota_by"}
-    kept -= set() if edits else {"min_source_similarity", "images"}
+    kept -= set() if edits else {*EDIT_ONLY}
     given = {name: getattr(config, name) for name in kept}
     return Config(**{**given, **settings})
 

@@ -14,6 +14,7 @@ MODEL_SETTINGS = (
     "judge",
     "similarity",
     "dtype",
+    "memory",
     "vae",
     "tiny_vae",
     "clip_skip",
@@ -23,6 +24,9 @@ MODEL_SETTINGS = (
     "method",
 )
 """What the null engine does not read."""
+
+EDIT_ONLY = ("min_source_similarity", "images", "resize", "restore_size")
+"""What is read for edits alone."""
 
 EDIT_SETTINGS = ("edit_start", "strength", "edit_guidance_scale")
 """Parameters of the method that only edits read."""
@@ -45,7 +49,7 @@ class RowUse:
         self.config = config
         self.has_emotions = "emotions" in config.model_fields_set
         self.is_lossy = config.image_format == "jpg"
-        given = _listed(config.model_fields_set, ("min_source_similarity", "images"))
+        given = _listed(config.model_fields_set, EDIT_ONLY)
         of_method = _listed(config.method.model_fields_set, EDIT_SETTINGS, "method.")
         self.of_edits = ", ".join(filter(None, (given, of_method)))
         self.rows = self.left_open = self.edits = self.masked = 0

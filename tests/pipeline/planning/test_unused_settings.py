@@ -6,7 +6,8 @@ import pytest
 
 from manifests.schema import Row
 from pipeline.config import Config
-from pipeline.planning.unused_settings import RowUse, unused_settings
+from pipeline.config_models import ModelSettings
+from pipeline.planning.unused_settings import MODEL_SETTINGS, RowUse, unused_settings
 
 
 def _warnings(*emotions, **settings):
@@ -39,6 +40,18 @@ def test_settings_of_edits_are_named_where_nothing_is_edited():
     for one in (row, replace(row, image=None)):
         use.add(one)
     assert [*use.warnings] == []
+
+
+@pytest.mark.parametrize("settings", [{"resize": "pad"}, {"restore_size": True}])
+def test_the_size_of_edits_is_of_no_use_where_nothing_is_edited(settings):
+    (name,) = settings
+    (warning,) = _warnings(AWE, **settings)
+    assert warning == f"{name}: no effect, because no row of the manifest has an image"
+
+
+def test_each_setting_of_models_is_read_by_the_null_engine_or_named():
+    read = {"engine", "allow_same_judge", "taxonomy", "emotions"}
+    assert {*ModelSettings.model_fields} - read == {*MODEL_SETTINGS} - {"method"}
 
 
 @pytest.mark.parametrize(("image_format", "told"), [("jpg", True), ("png", False)])
