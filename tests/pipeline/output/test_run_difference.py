@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.read import content_hash
+from pipeline.output import run_difference
 from pipeline.output.run_difference import in_words
 from pipeline.output.run_file import RunFile
 from pipeline.planning.fingerprint import differences, fingerprint
@@ -61,6 +62,13 @@ def test_a_manifest_that_was_written_over_is_told_by_its_rows(manifest):
     )
     (more,) = _told(replace(before, rows=1, requests=1), now)
     assert more.endswith("has changed: 1 row(s), 1 request(s) -> 2 row(s), 2 request(s)")
+
+
+def test_a_manifest_that_was_written_over_is_not_hashed_again(manifest, monkeypatch):
+    path = manifest("m.parquet")
+    before, now = _run(path, sha256="another"), _run(path)
+    monkeypatch.setattr(run_difference, "content_hash", None)
+    assert len(_told(before, now)) == 1
 
 
 def test_a_manifest_that_is_gone_or_at_a_url_needs_no_reading(manifest):
