@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -75,7 +76,7 @@ def export(source: Location, form: str, output: Location) -> int:
         UserError: an unknown form, a source that is incomplete, damaged or being written, an
             output that exists, lies in a corpus or is on an object store, or a library that is not
             installed.
-        OSError: with the path and the bytes that were written.
+        OSError: with the path and the bytes that were written, or with that of the source.
     """
     if form not in FORMS:
         raise UserError(f"--to {form}: choose {', '.join(FORMS)}")
@@ -101,11 +102,26 @@ def _content(source: Location, run: RunFile) -> Content:
     schema, as_text = _schema(layout.schema, classes)
     accepted = (
         _row(result, form, as_text)
-        for _, results in read_results(source, run)
-        for result in results
+        for result in _results(source, run)
         if result.record["status"] == ACCEPTED
     )
     return Content(schema, classes, run.counts["accepted"], _grouped(accepted))
+
+
+def _results(source: Location, run: RunFile) -> Iterator[Result]:
+    """Every result of the corpus.
+
+    Raises:
+        OSError: always with a path, so that it is not taken for an error of the export.
+    """
+    try:
+        for _, results in read_results(source, run):
+            yield from results
+    except OSError as error:
+        if isinstance(error, UserError) or error.filename:
+            raise
+        reason = f"{error.strerror or error}; while reading"
+        raise OSError(error.errno or errno.EIO, reason, str(source)) from error
 
 
 def _grouped(rows: Iterator[dict[str, Any]]) -> Iterator[Rows]:

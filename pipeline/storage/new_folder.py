@@ -24,7 +24,8 @@ def new_folder(output: Path) -> Iterator[Path]:
 
     Raises:
         UserError: another process is making the same folder, or nobody can make it there.
-        OSError: with the path of `output` and the bytes that were written.
+        OSError: with the path of `output` and the bytes that were written. An error that names
+            another file, or that is the user's mistake, is left as it is.
     """
     with first_write(output):
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -34,11 +35,21 @@ def new_folder(output: Path) -> Iterator[Path]:
             yield part
             part.rename(output)
         except OSError as error:
+            if isinstance(error, UserError) or _names_another_file(error, part):
+                raise
             size = sum(sizes_below(part).values())
             reason = f"{error.strerror or error}; {size:,} bytes were written to"
             raise OSError(error.errno or errno.EIO, reason, str(output)) from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _names_another_file(error: OSError, part: Path) -> bool:
+    """Whether an error is of a file outside the new folder, as of one that is read meanwhile."""
+    if not isinstance(error.filename, (str, bytes, os.PathLike)):
+        return False
+    file = Path(os.fsdecode(error.filename))
+    return not file.absolute().is_relative_to(part.absolute())
 
 
 def _begin(output: Path) -> tuple[Path, ExitStack]:

@@ -1,7 +1,9 @@
 """Exports, read by the libraries that they are for."""
 
+import errno
 import io
 import json
+import os
 
 import datasets
 import lance
@@ -10,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from pipeline.corpora import corpus as corpora
 from pipeline.corpora.export import export, folder_names
 from pipeline.errors import UserError
 from tests.support.corpora import rows_of
@@ -123,6 +126,18 @@ def test_an_interrupted_export_leaves_nothing_and_a_killed_ones_rest_goes(
         with pytest.raises(KeyboardInterrupt):
             export(corpus, "parquet", tmp_path / "new")
     assert [path.name for path in tmp_path.iterdir()] == [".new.draft.muse-part"]
+
+
+@pytest.mark.parametrize("form", ["imagefolder", "parquet"])
+def test_an_error_of_reading_the_corpus_names_the_corpus(corpus, tmp_path, monkeypatch, form):
+    def fail(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(corpora, "_images_in", fail)
+    with pytest.raises(OSError, match="Input/output error; while reading") as raised:
+        export(corpus, form, tmp_path / "new")
+    assert raised.value.filename == str(corpus)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_class_folders_have_different_names_without_special_characters():

@@ -6,7 +6,9 @@ import os
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.storage import new_folder as module
 from pipeline.storage.new_folder import new_folder
+from pipeline.storage.regular import read_file
 
 
 def test_it_appears_at_the_end(tmp_path):
@@ -27,6 +29,23 @@ def test_a_full_disk_is_told_with_path_and_size_and_leaves_nothing(tmp_path):
         fill_the_disk()
     assert raised.value.filename == str(tmp_path / "new")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_a_file_elsewhere_is_not_told_as_one_of_the_folder(tmp_path):
+    source = tmp_path / "source"
+
+    def read_the_source():
+        with new_folder(tmp_path / "new") as part:
+            (part / "x").write_text("12345")
+            read_file(source)
+
+    with pytest.raises(FileNotFoundError) as raised:
+        read_the_source()
+    assert raised.value.filename == str(source)
+    os.mkfifo(source)
+    with pytest.raises(UserError, match="source is a pipe, not a regular file"):
+        read_the_source()
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
 def test_two_at_once_do_not_disturb_each_other(tmp_path):
