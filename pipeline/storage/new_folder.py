@@ -65,10 +65,14 @@ def _begin(output: Path) -> tuple[Path, ExitStack]:
         for path in output.parent.iterdir():
             if not ours.fullmatch(path.name):
                 continue
-            with _locked(path) as is_left_behind:
-                if not is_left_behind:
-                    raise UserError(f"another command is writing {output}; wait for it")
-                shutil.rmtree(path)
+            # Its command may finish just now, which gives the folder its name or removes it.
+            try:
+                with _locked(path) as is_left_behind:
+                    if not is_left_behind:
+                        raise UserError(f"another command is writing {output}; wait for it")
+                    shutil.rmtree(path, ignore_errors=True)
+            except FileNotFoundError:
+                continue
         part.mkdir()
         lock.enter_context(_locked(part))
     return part, lock

@@ -71,6 +71,35 @@ def test_what_a_kill_left_behind_is_removed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
+@pytest.mark.parametrize("moment", ["before it is opened", "before it is locked"])
+def test_another_command_that_finishes_meanwhile_is_not_in_the_way(tmp_path, monkeypatch, moment):
+    left = tmp_path / f".new.{'0' * 32}.muse-part"
+    left.mkdir()
+    open_, lock = os.open, module._lock
+
+    def finish():
+        if left.exists():
+            left.rename(tmp_path / "finished")
+
+    def opened(path, *arguments):
+        if path == left:
+            finish()
+        return open_(path, *arguments)
+
+    def locked(handle, wait):
+        if not wait:
+            finish()
+        return lock(handle, wait)
+
+    if moment == "before it is opened":
+        monkeypatch.setattr(os, "open", opened)
+    else:
+        monkeypatch.setattr(module, "_lock", locked)
+    with new_folder(tmp_path / "new"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["finished", "new"]
+
+
 def test_where_nothing_can_be_written_that_is_said(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
