@@ -119,8 +119,11 @@ def batches_of(manifest: Manifest, config: Config, first: int = 0) -> Iterator[B
 
 
 class PlannedKeys:
-    """The keys of each batch of a plan, in their order. Where the manifest gives no sizes, nothing
-    is read for that."""
+    """The keys of each batch of a plan, in their order.
+
+    Where the manifest gives no sizes, nothing is read for that. Otherwise those of the batches that
+    are ordered together are held, and no others: memory does not grow with the plan.
+    """
 
     def __init__(self, manifest: Manifest, config: Config):
         self.manifest, self.config = manifest, config
@@ -136,8 +139,10 @@ class PlannedKeys:
         if number not in self._known and number * size < self.requests:
             first = number - number % GROUPED_BATCHES
             batches = batches_of(self.manifest, self.config, first)
-            for batch in itertools.islice(batches, GROUPED_BATCHES):
-                self._known[batch.number] = [request.key for request in batch.requests]
+            together = itertools.islice(batches, GROUPED_BATCHES)
+            self._known = {
+                batch.number: [request.key for request in batch.requests] for batch in together
+            }
         return self._known.get(number, [])
 
 

@@ -9,8 +9,9 @@ import pytest
 from manifests.read import check
 from muse.emotions import MIKELS
 from pipeline.config import Config
+from pipeline.planning import manifest_input
 from pipeline.planning.manifest_input import PlannedKeys, batches_of, folder_of
-from pipeline.planning.plan import planned_requests
+from pipeline.planning.plan import GROUPED_BATCHES, planned_requests
 
 EMOTIONS = {
     "absent": None,
@@ -71,6 +72,30 @@ def test_batches_that_are_ordered_by_size_can_be_read_from_any_number_on(tmp_pat
         assert list(batches_of(manifest, config, first)) == whole[first:]
         planned = [request.key for batch in whole[first : first + 1] for request in batch.requests]
         assert keys.of(first) == planned
+
+
+def test_of_keys_that_are_read_those_of_one_window_are_held(tmp_path, monkeypatch):
+    """A resume asks for each batch in turn; each window is read once all the same."""
+    path = tmp_path / "m.parquet"
+    sides = [64, 48] * 350
+    pq.write_table(pa.table({"prompt": ["a dog"] * 700, "width": sides, "height": sides}), path)
+    config = Config(emotions=("awe",), batch_size=7)
+    keys = PlannedKeys(check(str(path), MIKELS.labels, 1), config)
+    read, windows = manifest_input.batches_of, []
+
+    def counted(manifest, config, first):
+        windows.append(first)
+        return read(manifest, config, first)
+
+    monkeypatch.setattr(manifest_input, "batches_of", counted)
+    held, asked = [], []
+    for number in range(100):
+        asked += keys.of(number)
+        held.append(len(keys._known))
+    assert len({*asked}) == 700
+    assert max(held) == GROUPED_BATCHES
+    assert windows == [0, 32, 64, 96]
+    assert keys.of(100) == []
 
 
 def test_relative_image_paths_refer_to_the_folder_of_the_manifest(tmp_path):
