@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -98,13 +98,13 @@ def _origin(run: RunFile) -> dict[str, Any]:
 
 def _common_schema(corpora: Mapping[Location, RunFile]) -> pa.Schema:
     """A schema that holds the columns of all corpora."""
-    schemas = [schema_of(source, run) for source, run in corpora.items()]
+    schemas = {source: schema_of(source, run) for source, run in corpora.items()}
     try:
-        schema = pa.unify_schemas(schemas, promote_options="permissive")
+        schema = pa.unify_schemas([*schemas.values()], promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise UserError(f"the corpora have a column with two types: {error}") from None
     for source, run in corpora.items():
-        if "merged" not in run.parts and SOURCE in schema_of(source, run).names:
+        if "merged" not in run.parts and SOURCE in schemas[source].names:
             raise UserError(
                 f"{source} has a column {SOURCE} of its manifest, the name of the column that "
                 "tells merged corpora apart; rename it in the manifest and make it again"
@@ -116,9 +116,17 @@ def _common_schema(corpora: Mapping[Location, RunFile]) -> pa.Schema:
     return schema.append(pa.field(SOURCE, pa.int64(), metadata=origin))
 
 
-def _corpora_in(parts: Mapping[str, Any]) -> int:
-    """How many corpora a corpus was merged of, counting the parts of merged ones; 1 for others."""
-    return sum(_corpora_in(origin["parts"]) for origin in parts.get("merged", ())) or 1
+def _sizes_in(requests: int, parts: Mapping[str, Any]) -> list[int]:
+    """The requests of each corpus that a corpus was merged of, counting the parts of merged ones;
+    its own requests if it was not merged.
+
+    By them the rows are told apart, not by their column: earlier releases wrote none. The first of
+    those did not keep the parts either, so that what it merged counts as one corpus.
+    """
+    sizes: list[int] = []
+    for origin in parts.get("merged", ()):
+        sizes += _sizes_in(origin["requests"], origin.get("parts", {}))
+    return sizes or [requests]
 
 
 def _all_models(runs: Sequence[RunFile]) -> dict[str, Any]:
@@ -137,7 +145,7 @@ def _renumbered(
     """All batches, with keys and numbers that go on from corpus to corpus and with all columns."""
     keys = itertools.count()
     numbers = itertools.count()
-    first = 0
+    origins = _origins(corpora.values())
     for source, run in corpora.items():
         for _, results in read_results(source, run):
             number = next(numbers)
@@ -147,7 +155,15 @@ def _renumbered(
             renamed = []
             for result, row in zip(results, rows, strict=True):
                 key = f"{next(keys):0{plan.KEY_DIGITS}d}"
-                changed = {"batch": number, "key": key, SOURCE: first + (row[SOURCE] or 0)}
+                changed = {"batch": number, "key": key, SOURCE: next(origins)}
                 renamed.append(replace(result, record={**row, **changed}))
             yield number, renamed
-        first += _corpora_in(run.parts)
+
+
+def _origins(runs: Iterable[RunFile]) -> Iterator[int]:
+    """The number of the corpus that each row comes from, in the order of all rows."""
+    sizes: list[int] = []
+    for run in runs:
+        sizes += _sizes_in(run.requests, run.parts)
+    for number, size in enumerate(sizes):
+        yield from itertools.repeat(number, size)

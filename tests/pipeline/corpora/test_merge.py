@@ -5,6 +5,7 @@ import tarfile
 
 import pytest
 
+from pipeline.corpora import merge as merging
 from pipeline.corpora.merge import merge
 from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
@@ -46,6 +47,25 @@ def test_corpora_that_were_merged_before_stay_apart(make_corpus, tmp_path):
     with tarfile.open(tmp_path / "all" / "shards" / "00000000.tar") as tar:
         name = next(name for name in tar.getnames() if name.endswith(".json"))
         assert json.load(tar.extractfile(name))["manifest"]["source_corpus"] in (0, 1, 2)
+
+
+def test_corpora_that_an_earlier_release_merged_stay_apart(make_corpus, tmp_path, monkeypatch):
+    """It wrote no column that tells them apart."""
+    one, two, three = (make_corpus(f"c{seed}", count=3 + seed, seed=seed) for seed in range(3))
+    common = merging._common_schema
+
+    def without_the_column(corpora):
+        schema = common(corpora)
+        return schema.remove(schema.get_field_index(merging.SOURCE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(merging, "_common_schema", without_the_column)
+        merge([one, two], tmp_path / "both")
+    assert "source_corpus" not in rows_of(tmp_path / "both")[0]
+    merge([tmp_path / "both", three], tmp_path / "all")
+    assert verify(tmp_path / "all") == []
+    sources = [row["source_corpus"] for row in rows_of(tmp_path / "all")]
+    assert sources == [0] * 3 + [1] * 4 + [2] * 5
 
 
 def test_a_column_of_that_name_is_refused(make_corpus, tmp_path):
