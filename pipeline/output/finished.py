@@ -12,7 +12,7 @@ from pipeline.output.contents import Contents
 from pipeline.output.markers import Cursor
 from pipeline.output.run_file import identity_of
 from pipeline.output.sequencer import RequestSummary
-from pipeline.output.source_hashes import COLUMNS, SourceHashes, hashes_in
+from pipeline.output.source_hashes import COLUMNS, SourceHash, SourceHashes, hashes_in
 from pipeline.planning.plan import GROUPED_BATCHES
 from pipeline.storage.files import Location
 
@@ -47,12 +47,15 @@ class Finished:
         files: the batches on disk that no committed shard holds whole.
         summaries: how their requests ended.
         leftovers: batch files that are not needed, or cannot be read.
+        sources: what source images hashed to that leftovers were made of. It has to be kept before
+            those are removed: made again, they have to be of the same images.
     """
 
     counts: Counts = field(default_factory=Counts)
     files: dict[int, BatchFile] = field(default_factory=dict)
     summaries: dict[int, Sequence[RequestSummary]] = field(default_factory=dict)
     leftovers: list[BatchFile] = field(default_factory=list)
+    sources: list[SourceHash] = field(default_factory=list)
 
 
 def find_finished(
@@ -93,14 +96,20 @@ def find_finished(
     columns |= {*(cells.columns if cells else ())}
     rows_of = read_rows_of(output, [*candidates], sorted(columns), identity_of(output))
     for (file, expected), rows in zip(candidates.items(), rows_of, strict=True):
+        if rows is None:
+            finished.leftovers.append(file)
+            continue
+        # A run has read these images, whether or not it still needs the batch.
+        read = hashes_in(rows)
+        agreeing = [source for source in read if sources is not None and not sources.add([source])]
         if (
-            rows is None
-            or file.number in finished.files
+            file.number in finished.files
             or len(rows) != expected
             or not _are_planned([row["key"] for row in rows], file.number, batch_size, keys_of)
-            or (sources is not None and sources.add(hashes_in(rows)))
+            or (sources is not None and len(agreeing) < len(read))
         ):
             finished.leftovers.append(file)
+            finished.sources += agreeing
             continue
         finished.files[file.number] = file
         finished.summaries[file.number] = report_of(file, rows, cells).requests

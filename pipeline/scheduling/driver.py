@@ -24,7 +24,13 @@ from pipeline.output.rows import layout_of
 from pipeline.output.run_file import read_run
 from pipeline.output.sequencer import ShardSpec
 from pipeline.output.shards import Committer, committed_rows, packer_for, sequencer_for
-from pipeline.output.source_hashes import COLUMNS, SourceHashes, hashes_in, kept_hashes
+from pipeline.output.source_hashes import (
+    COLUMNS,
+    SourceHashes,
+    hashes_in,
+    keep_hashes,
+    kept_hashes,
+)
 from pipeline.planning.manifest_input import PlannedKeys, batches_of, has_images
 from pipeline.planning.plan import Batch, planned_requests
 from pipeline.scheduling.executor import Executor
@@ -116,6 +122,7 @@ class Driver:
         finished = find_finished(
             job.output, contents, self.requests, size, self.cells, self.sources, keys_of
         )
+        keep_hashes(job.output, finished.sources)
         for file in finished.leftovers:
             batches.remove_batch(job.output, file)
         self.counts, self.made_before = finished.counts, frozenset(finished.files)

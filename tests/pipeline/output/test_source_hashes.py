@@ -8,6 +8,7 @@ from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped, UserError
 from pipeline.generation.engine import EngineOutput
 from pipeline.generation.null_engine import NullEngine
+from pipeline.output.batches import list_batches
 from pipeline.output.source_hashes import (
     SourceHash,
     SourceHashes,
@@ -158,6 +159,31 @@ def test_a_resume_notices_a_change_since_batches_that_no_shard_holds_yet(world):
     paint(world / "1.png", 200)
     make(world)
     assert failed(world).keys() == {5, 9}
+    assert_mended(world)
+
+
+@pytest.mark.parametrize("is_stopped_again", [False, True])
+def test_the_run_after_a_pilot_notices_a_change_since_a_batch_that_it_drops(
+    world, is_stopped_again
+):
+    """The pilot's last batch was cut short by its limit and is in no shard; it is made again."""
+
+    def stop(_):
+        raise RunStopped("stopped by the test")
+
+    settings = {"batch_size": 2, "min_confidence": 0.0}
+    arguments = world / "m.parquet", world / "out"
+    with pytest.raises(RunStopped):
+        run_locally(*arguments, LocalExecutor(before_pack=stop), limit=3, **settings)
+    assert len(list_batches(world / "out")) == 2
+    if is_stopped_again:
+        with pytest.raises(RunStopped):
+            make(world, stop=1)
+        assert len(list_batches(world / "out")) == 1
+    paint(world / "2.png", 200)
+    make(world)
+    assert failed(world).keys() == {2}
+    paint(world / "2.png", 20)
     assert_mended(world)
 
 
