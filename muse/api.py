@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,10 @@ class MuseOutput:
     """
 
     images: list[Image.Image | None]
-    traces: list[Trace]
+    traces: list[Trace] = field(repr=False)
     failures: list[str | None]
     confidences: list[float | None]
-    judged: list[dict[str, float] | None]
+    judged: list[dict[str, float] | None] = field(repr=False)
 
 
 class MusePipeline:

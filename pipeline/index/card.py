@@ -31,7 +31,7 @@ Made for training and testing models of the emotions that images evoke, and for 
 images evoke them. The samples must not be passed off as photographs or as documents of anything
 that happened; nor be used to train or run systems that infer the emotions of people, in particular
 at work, in education, in policing or in care; nor to manipulate people. Confidences are those of
-classifiers: they are evidence, not ground truth, and no human has confirmed a label. A model that
+classifiers: they are evidence, not ground truth, and {confirmed}. A model that
 was trained on this corpus has to be tested on photographs that people have labelled.
 
 ## Licence
@@ -39,6 +39,9 @@ was trained on this corpus has to be tested on photographs that people have labe
 None is stated. Fill in `license` above: it depends on the licences of the models above, of the
 manifest and of the source images.
 """
+
+UNLOOKED_AT = "no human has confirmed a label"
+LOOKED_AT = "people have confirmed no label but those of the samples that they flagged"
 
 SOURCES = {
     "fit": "Of a source image its middle was used, of the nearest aspect that the model makes.",
@@ -81,7 +84,7 @@ def card_text(run: RunFile, counts: Mapping[str, Any], schema: pa.Schema, conten
         _counts(counts),
         _thresholds(run),
         _models(run),
-        USES,
+        USES.format(confirmed=UNLOOKED_AT if "flags" not in run.parts else LOOKED_AT),
         _files(run, counts),
         _readers(run, bool(counts["accepted"])),
     ]

@@ -17,7 +17,8 @@ class Cost:
     Attributes:
         worker_seconds: that they computed; a batch that was made twice counts twice.
         requests: that they computed.
-        workers, hosts: how many there were.
+        workers, hosts: how many there were, over all sessions.
+        sessions: how often the run was started or resumed.
         losses: workers that died, hung or could not start.
         damaged: lines of the log that cannot be read.
         gpu_hours: as long as workers were held, over all sessions.
@@ -28,6 +29,7 @@ class Cost:
     requests: int
     workers: int
     hosts: int
+    sessions: int
     losses: int
     damaged: int
     gpu_hours: float
@@ -49,7 +51,7 @@ def cost_of(output: Location, run: RunFile) -> Cost:
     log = LogReader(output)
     gpus, price = run.config.get("gpus_per_worker", -1.0), run.config.get("gpu_hour_price", 0.0)
     watch = RunWatch(run.requests, gpus, price)
-    seconds, requests, losses = 0.0, 0, 0
+    seconds, requests, sessions, losses = 0.0, 0, 0, 0
     workers: set[tuple[str, int]] = set()
     for entry in log.entries():
         watch.add(entry)
@@ -57,7 +59,7 @@ def cost_of(output: Location, run: RunFile) -> Cost:
             seconds += entry["seconds"]
             requests += sum(entry["statuses"].values())
             workers.add((entry.get("host", ""), entry.get("pid", 0)))
+        sessions += entry.get("event") == "start"
         losses += entry.get("event") == "ended"
-    hosts = len({host for host, _ in workers})
-    gpu_hours = watch.gpu_hours(None)
-    return Cost(seconds, requests, len(workers), hosts, losses, log.damaged, gpu_hours, price)
+    hosts, count, gpu_hours = len({host for host, _ in workers}), len(workers), watch.gpu_hours(None)
+    return Cost(seconds, requests, count, hosts, sessions, losses, log.damaged, gpu_hours, price)

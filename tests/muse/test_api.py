@@ -43,6 +43,7 @@ def test_one_prompt_makes_one_image_with_its_trace(pipe):
     assert trace.start_step == 0
     assert trace.updates > 0
     assert made.failures == [None]
+    assert len(repr(made)) < 400
 
 
 def test_the_same_generator_makes_the_same_image(pipe):

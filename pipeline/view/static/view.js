@@ -3,7 +3,7 @@
 
 const PAGE = 200;
 let maxHeight = 15e6; // pixels; browsers draw no element much higher than that
-const CAPTION = 2.9 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+const CAPTION = 3.85 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 const $ = (id) => document.getElementById(id);
 
 const state = {
@@ -117,9 +117,13 @@ function drawSoon() {
   requestAnimationFrame(() => { drawing = false; draw(); });
 }
 
+// Tiles lie at their place in the element of full height, so that the browser scrolls them by
+// itself. Where that element is too short, their place depends on where the reader is.
 function draw() {
   const grid = $("grid");
+  const width = Math.floor(grid.clientWidth / state.columns);
   const top = topRow();
+  const offset = Math.round(grid.scrollTop - top * state.row);
   const first = Math.max(0, Math.floor(top) - 1);
   const last = Math.min(state.rows - 1, Math.ceil(top + grid.clientHeight / state.row) + 1);
   const from = first * state.columns;
@@ -127,13 +131,16 @@ function draw() {
   for (const [place, tile] of state.tiles) {
     if (place < from || place >= to) { tile.remove(); state.tiles.delete(place); }
   }
+  const added = document.createDocumentFragment();
   for (let place = from; place < to; place++) {
     let tile = state.tiles.get(place);
-    if (!tile) { tile = makeTile(place); state.tiles.set(place, tile); $("window").append(tile); }
-    const x = (place % state.columns) * Math.floor(grid.clientWidth / state.columns);
-    const y = (Math.floor(place / state.columns) - top) * state.row;
-    tile.style.transform = `translate(${x}px, ${y}px)`;
+    if (!tile) { tile = makeTile(place); state.tiles.set(place, tile); added.append(tile); }
+    const x = (place % state.columns) * width;
+    const y = offset + Math.floor(place / state.columns) * state.row;
+    const where = `translate(${x}px, ${y}px)`;
+    if (tile.style.transform !== where) tile.style.transform = where;
   }
+  $("height").append(added);
   markCurrent();
   if (to > from) for (let page = Math.floor(from / PAGE); page <= Math.floor((to - 1) / PAGE); page++) loadSoon(page);
 }
@@ -144,7 +151,7 @@ function makeTile(place) {
   tile.setAttribute("aria-setsize", state.total);
   tile.style.width = `${state.tile}px`;
   tile.style.height = `${state.row}px`;
-  tile.append(element("div", { className: "frame" }), element("div", { className: "line" }), element("div", { className: "line soft" }));
+  tile.append(element("div", { className: "frame" }), element("div", { className: "line" }), element("div", { className: "lines soft" }));
   tile.addEventListener("click", () => { select(place); open(place); });
   fill(place, tile);
   return tile;
@@ -172,6 +179,7 @@ function fill(place, tile = state.tiles.get(place)) {
   line.replaceChildren(element("bdi", {}, item.target), `${score}${status}`);
   prompt.dir = "auto";
   prompt.textContent = item.prompt;
+  tile.title = item.prompt.slice(0, 300);
 }
 
 function side() { return state.tile * devicePixelRatio > 180 ? 320 : 160; }
@@ -209,14 +217,14 @@ function load(page) {
 // ---- the keyboard
 
 function markCurrent() {
-  for (const [place, tile] of state.tiles) {
-    const is = place === state.current;
-    tile.classList.toggle("current", is);
-    tile.setAttribute("aria-selected", String(is));
+  const old = $("height").querySelector(".current");
+  const now = state.tiles.get(state.current);
+  if (old !== now) for (const tile of [old, now]) if (tile) {
+    tile.classList.toggle("current", tile === now);
+    tile.setAttribute("aria-selected", String(tile === now));
   }
-  const grid = $("grid");
-  if (state.tiles.has(state.current)) grid.setAttribute("aria-activedescendant", `tile-${state.current}`);
-  else grid.removeAttribute("aria-activedescendant");
+  if (now) $("grid").setAttribute("aria-activedescendant", now.id);
+  else $("grid").removeAttribute("aria-activedescendant");
 }
 
 function select(place) {

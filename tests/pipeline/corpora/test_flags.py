@@ -80,7 +80,10 @@ def test_refilter_honours_flags_before_thresholds(make_corpus, tmp_path):
     assert (after[rejected]["status"], after[rejected]["reason"]) == ("accepted", None)
     others = [row for row in before if row["key"] not in (accepted, rejected)]
     assert all(after[row["key"]]["status"] == row["status"] for row in others)
-    assert "1 to be accepted, 1 to be rejected" in (new / "README.md").read_text()
+    card = (new / "README.md").read_text()
+    assert "1 to be accepted, 1 to be rejected" in card
+    assert "no label but those of the samples that they flagged" in card
+    assert "no human has confirmed" not in card
     # The same command finds the same corpus; other flags would make another one.
     assert drive.command("refilter", out, "--flags", tmp_path / "f.parquet", "-o", new)
     other = drive.command("refilter", out, "-o", new)

@@ -49,6 +49,7 @@ def test_a_corpus_has_it_with_its_counts_and_a_dry_run_is_called_one(card):
     assert "| 12 | " in card
     assert "| awe | 12 | " in card
     assert "they show nothing" in card
+    assert "no human has confirmed a label" in card
 
 
 def test_what_became_of_source_images_is_told_where_there_are_any():

@@ -170,7 +170,9 @@ def test_settings_have_no_backticks(make_corpus):
 
 def test_gpu_hours_have_their_cost(make_corpus):
     out = make_corpus(gpu_hour_price=2.0)
-    assert "no worker had a GPU" in Tags(write_report(out).read_text()).text
+    first = Tags(write_report(out).read_text()).text
+    assert "no worker had a GPU" in first
+    assert "sessions of the run" not in first
     with Log(out) as log:
         log.add({"at": 0.0, "event": "start", "connected": 0.0, "workers": 4})
         ready = {"event": "ready", "pid": 1, "imports": 1.0, "models": 1.0}
@@ -179,3 +181,4 @@ def test_gpu_hours_have_their_cost(make_corpus):
     text = " ".join(Tags(write_report(out).read_text()).text.split())
     assert "GPU-hours2, as long as workers were held" in text
     assert "cost4.00 at 2 a GPU-hour" in text
+    assert "over the 2 sessions of the run; " in text
