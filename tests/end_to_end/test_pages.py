@@ -275,6 +275,19 @@ def test_a_long_grid_has_few_elements_and_reaches_its_end(browser, tmp_path):
         page.wait_for_selector(".tile[aria-label^='000000000000']")
         page.keyboard.press("End")
         page.wait_for_selector("#tile-2999.current[aria-label^='000000002999']")
+        # Scrolling by a few rows moves no tile that stays in view: the browser does that alone.
+        page.evaluate("select(1500)")
+        page.wait_for_selector("#tile-1500.current")
+        place = "document.querySelector('#tile-1500')"
+        page.evaluate(
+            f"window.moved = 0; new MutationObserver(all => moved += all.length)"
+            f".observe({place}, {{ attributes: true, attributeFilter: ['style'] }})"
+        )
+        before = page.locator("#tile-1500").bounding_box()["y"]
+        page.evaluate("$('grid').scrollTop -= 50")
+        watched.wait_until(f"{place}.getBoundingClientRect().y > {before + 40}")
+        page.evaluate("new Promise(done => setTimeout(done, 100))")
+        assert page.evaluate("moved") == 0
         # Where an element cannot be as high as all rows, the scroll bar stands for a share of them.
         page.evaluate("maxHeight = 3000; layout(); select(1500)")
         page.wait_for_selector("#tile-1500.current")
