@@ -61,5 +61,14 @@ def cost_of(output: Location, run: RunFile) -> Cost:
             workers.add((entry.get("host", ""), entry.get("pid", 0)))
         sessions += entry.get("event") == "start"
         losses += entry.get("event") == "ended"
-    hosts, count, gpu_hours = len({host for host, _ in workers}), len(workers), watch.gpu_hours(None)
-    return Cost(seconds, requests, count, hosts, sessions, losses, log.damaged, gpu_hours, price)
+    return Cost(
+        worker_seconds=seconds,
+        requests=requests,
+        workers=len(workers),
+        hosts=len({host for host, _ in workers}),
+        sessions=sessions,
+        losses=losses,
+        damaged=log.damaged,
+        gpu_hours=watch.gpu_hours(None),
+        price=price,
+    )
