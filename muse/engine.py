@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -17,11 +18,14 @@ from muse.classifiers import EmotionClassifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones.base import Backbone
 from muse.diffusion.sampler import Schedule
+from muse.emotions import Target
+from muse.guidance.timing import Fixed
 from muse.method import Method
 from muse.phases import OnStep, tick
 from muse.request import Request, Sample
 from muse.row import Phase, Row
 from muse.setup import Setup
+from muse.sizes import Size
 from muse.state import BatchState
 
 
@@ -76,6 +80,29 @@ class MuseEngine:
             tick(state, active, on_step)
             active = [row for row in active if row.phase is not Phase.DONE]
         return state.samples()
+
+    @torch.no_grad()
+    def try_memory(self, count: int, size: Size | None = None) -> None:
+        """Compute what takes the most memory for `count` requests of a size, and forget it.
+
+        That is an evaluation of the guide with its gradient, for as many rows as are open at a
+        time, and the decoding of their images.
+
+        Raises:
+            torch.OutOfMemoryError: they do not fit.
+        """
+        setup = self.setup.of_size(size)
+        # In a batch, seldom are all rows guided at the same time.
+        if setup.timing is not None:
+            setup = replace(setup, timing=Fixed())
+        taxonomy = setup.guide.taxonomy
+        request = Request("", Target.of(taxonomy.labels[0], taxonomy), seed=0, size=size)
+        state = BatchState(setup, [request] * min(count, self.slots or count))
+        state.start(state.rows)
+        # Guidance starts in the first of two passes; the guide is evaluated in the second.
+        for _ in range(2):
+            tick(state, state.rows, None)
+        state.samples()
 
     def _check_sizes(self, requests: Sequence[Request]) -> None:
         sizes = self.setup.backbone.sizes

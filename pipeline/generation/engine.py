@@ -101,3 +101,11 @@ class Engine(Protocol):
             Exception: nothing came of the batch as a whole.
         """
         ...
+
+    def try_memory(self, count: int, size: Size) -> None:
+        """Compute what takes the most memory for `count` requests of a size, and forget it.
+
+        Raises:
+            Exception: they do not fit.
+        """
+        ...

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from muse.images import to_tensor
 from muse.masks import mask_tensor
-from muse.sizes import ModelSizes
+from muse.sizes import ModelSizes, Size
 from pipeline.generation.engine import EngineInput, EngineOutput, Scores
 from pipeline.planning.retry_strategy import is_refinement
 
@@ -75,6 +75,10 @@ class ScoringMuseEngine:
                 output = replace(output, prompt_truncated=lost, prompt_windows=windows)
             outputs.append(output)
         return outputs
+
+    def try_memory(self, count: int, size: Size) -> None:
+        """See `MuseEngine.try_memory`; refinements take the same memory, for longer."""
+        self.engine.try_memory(count, size)
 
     def _reading(self, request: EngineInput) -> tuple[int, int]:
         """How a prompt is read: how many of its tokens the text encoder with the shortest context

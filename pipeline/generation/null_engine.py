@@ -37,11 +37,16 @@ class NullEngine:
 
     def draw(self, requests: Sequence[EngineInput]) -> list[EngineOutput]:
         """An image for each request that depends on that request alone."""
-        if self.settings.memory and len(requests) > self.settings.memory:
-            raise MemoryError(
-                f"memory for {self.settings.memory}, but {len(requests)} requests were given"
-            )
+        self.try_memory(len(requests), SIZES.own)
         return [self._draw_one(request) for request in requests]
+
+    def try_memory(self, count: int, size: Size) -> None:
+        """
+        Raises:
+            MemoryError: more requests than the settings have memory for.
+        """
+        if self.settings.memory and count > self.settings.memory:
+            raise MemoryError(f"memory for {self.settings.memory}, but {count} requests were given")
 
     def _draw_one(self, request: EngineInput) -> EngineOutput:
         if self.settings.prompts:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.errors import RunStopped
+from pipeline.generation.device_memory import FittingRequests, free_memory, half, out_of_memory
 from pipeline.generation.load import import_libraries, load_engine
 from pipeline.generation.muse_engine import ScoringMuseEngine
 from pipeline.generation.results import Result
@@ -71,6 +71,8 @@ class Ready:
         device: name of the GPU that the models are on, or `cpu`.
         memory: the level of `muse.diffusion.memory` that was chosen; empty for the null engine.
         dtype: of the diffusion model's weights, likewise.
+        fitting: requests of the run's size that fit into the GPU's memory at a time; 0 on a CPU,
+            where that is not tried.
     """
 
     pid: int
@@ -79,6 +81,7 @@ class Ready:
     device: str = "cpu"
     memory: str = ""
     dtype: str = ""
+    fitting: int = 0
 
 
 def _device(on_gpu: bool) -> str:
@@ -90,26 +93,8 @@ def _device(on_gpu: bool) -> str:
     return name
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether the device or the process had no memory left."""
-    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
-        return True
-    # On the CPU, torch has no exception class for this.
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-
-
-Kind = tuple[int, frozenset[tuple[Size | None, bool]]]
-"""What the memory of a batch depends on: how many requests it has, of which sizes, and whether they
-generate or edit."""
-
-
-def _kind_of(batch: Batch) -> Kind:
-    sizes = frozenset((request.size, request.image is not None) for request in batch.requests)
-    return len(batch.requests), sizes
-
-
 def make_robustly(
-    maker: BatchMaker, batch: Batch, piece: int = 0, fitting: dict[Kind, int] | None = None
+    maker: BatchMaker, batch: Batch, piece: int = 0, fitting: int = 0
 ) -> tuple[list[Result], int]:
     """Make a batch, in pieces of at most `piece` requests (0: at once), in its order.
 
@@ -119,21 +104,21 @@ def make_robustly(
     that raise by themselves.
 
     Args:
-        fitting: by the kind of a batch, the size of the pieces that fitted an earlier one; updated.
-            A batch begins there instead of meeting the same shortage again, and is split as it
-            would have been.
+        fitting: how many requests fit at a time (see `FittingRequests`); 0 if that is not known.
+            Larger pieces are not tried: the batch is split as the lack of memory would split it.
 
     Returns:
         The results, and the size of the pieces; 0 if the batch was made at once.
     """
-    fitting, total = {} if fitting is None else fitting, len(batch.requests)
-    kind = _kind_of(batch)
-    size = min(piece or total, total, fitting.get(kind, total))
+    total = len(batch.requests)
+    size = min(piece or total, total)
+    while fitting and size > fitting:
+        size = half(size)
     # Not within an `except` clause: an exception that is being handled keeps its frames' memory.
     while (results := _in_pieces(maker, batch, size)) is None:
-        _free_memory()
-        fitting[kind] = size = -(-size // 2)
-    return results, size if size < len(batch.requests) else 0
+        free_memory()
+        size = half(size)
+    return results, size if size < total else 0
 
 
 def _in_pieces(maker: BatchMaker, batch: Batch, size: int) -> list[Result] | None:
@@ -168,26 +153,17 @@ def _alone(maker: BatchMaker, number: int, request: PlannedRequest) -> Result:
         return maker.failed(request, number, reason)
 
 
-def _free_memory() -> None:
-    """Free what torch caches, for the smaller pieces."""
-    import gc
-
-    gc.collect()
-    if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
 def make_task(
-    maker: BatchMaker, task: Task, fitting: dict[Kind, int] | None = None
+    maker: BatchMaker, task: Task, fitting: FittingRequests | None = None
 ) -> tuple[list[Result], int]:
     """The results of a task in the order of its batch, and the pieces (see `make_robustly`)."""
     wanted = set(task.keys)
     live = tuple(request for request in task.batch.requests if request.key in wanted)
-    made, piece = (
-        make_robustly(maker, replace(task.batch, requests=live), task.piece, fitting)
-        if live
-        else ([], 0)
-    )
+    made: list[Result] = []
+    piece = 0
+    if live:
+        count = fitting.of(live) if fitting else 0
+        made, piece = make_robustly(maker, replace(task.batch, requests=live), task.piece, count)
     results = {result.record["key"]: result for result in made}
     for request in task.batch.requests:
         if request.key in task.poison:
@@ -202,7 +178,7 @@ class BatchWorker:
 
     def __init__(self, job: Job):
         self.job = job
-        self.fitting: dict[Kind, int] = {}
+        self.fitting: FittingRequests | None = None
 
     def load_models(self, on_gpu: bool) -> Ready:
         """
@@ -224,6 +200,9 @@ class BatchWorker:
         layout = layout_of(self.job.schema)
         self.maker = BatchMaker(engine, scores, config, layout, self.job.base)
         ready = Ready(os.getpid(), imported - began, time.monotonic() - imported, _device(on_gpu))
+        if ready.device != "cpu":
+            self.fitting = FittingRequests(engine, config.batch_size)
+            ready = replace(ready, fitting=self.fitting.of_size(config.size or engine.sizes.own))
         if not isinstance(engine, ScoringMuseEngine):
             return ready
         return replace(ready, memory=engine.memory, dtype=engine.dtype)

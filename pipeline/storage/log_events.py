@@ -40,6 +40,7 @@ class _Ready(_Line):
     imports: Seconds
     models: Seconds
     device: str
+    fitting: Count = 0
 
 
 class _Ended(_Line):

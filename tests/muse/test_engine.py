@@ -5,6 +5,7 @@ import statistics
 import pytest
 import torch
 
+from muse.diffusion.live_memory import LiveBytes
 from muse.diffusion.sampler import to_x0_eps
 from muse.diffusion.schedules import make_schedule
 from muse.emotions import Target
@@ -231,3 +232,40 @@ def test_an_image_that_decodes_to_nan_fails_alone(make, random_backbone, monkeyp
     assert "the decoded image is non-finite" in failed.failure
     assert before.pixels is not None
     assert after.pixels is not None
+
+
+def test_a_batch_takes_as_much_memory_as_is_tried(random_backbone, random_guide, random_clip):
+    """Also where guidance starts later."""
+    method = Method(steps=2, max_updates_per_step=1, timing_level=1.0)
+    engine = MuseEngine(random_backbone, random_guide, random_clip, method)
+    with LiveBytes() as tried:
+        engine.try_memory(2)
+    with LiveBytes() as taken:
+        samples = engine.run([_request(1), _request(2)])
+    assert [sample.trace.start_step for sample in samples] == [1, 1]
+    assert tried.peak == pytest.approx(taken.peak, rel=0.1)
+
+
+@pytest.mark.parametrize(("slots", "rows"), [(0, 3), (2, 2)])
+def test_all_rows_that_can_be_open_are_tried_with_a_gradient(
+    random_backbone, random_guide, random_clip, monkeypatch, slots, rows
+):
+    engine, seen = MuseEngine(random_backbone, random_guide, random_clip, QUICK, slots), []
+    probs = random_guide.probs
+
+    def noted(pixels):
+        seen.append((len(pixels), pixels.requires_grad))
+        return probs(pixels)
+
+    monkeypatch.setattr(random_guide, "probs", noted)
+    engine.try_memory(3)
+    assert (rows, True) in seen
+
+
+def test_what_was_tried_leaves_no_trace_in_a_batch(random_backbone, random_guide, random_clip):
+    engine = MuseEngine(random_backbone, random_guide, random_clip, QUICK)
+    (before,) = engine.run([_request()])
+    engine.try_memory(2)
+    (after,) = engine.run([_request()])
+    assert torch.equal(before.pixels, after.pixels)
+    assert before.trace == after.trace

@@ -43,7 +43,8 @@ class Codec:
             `muse.diffusion.schedules.latent_scale`).
 
     Attributes:
-        together: finished images that are decoded at a time; None for all of a call.
+        together: how many finished images are decoded at a time, by the shape of all latents of a
+            call; without an entry, all of them.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Codec:
         self.pixels_per_latent = 2 ** (len(vae.config.block_out_channels) - 1)
         self.shift: Tensor | float = getattr(vae.config, "shift_factor", None) or 0.0
         self.dtype, self.scale = exact, scale
-        self.together: int | None = None
+        self.together: dict[torch.Size, int] = {}
         # Statistics of each channel, by which some VAEs' latents are normalised.
         mean, spread = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
         self.spread: Tensor | float = scale
@@ -84,22 +85,19 @@ class Codec:
     def decode_finished(self, latents: Tensor) -> Tensor:
         """As `decode`, in pieces of half the size where a GPU's memory is too short for all.
 
-        Otherwise the last pass would lose the batch. The size that fits is kept for later calls.
+        Otherwise the last pass would lose the batch. The size that fits is kept for later calls
+        with as many latents of the same size: what else was decoded before does not matter.
         """
-        pixels, start = [], 0
-        while start < len(latents):
-            piece = latents[start : start + (self.together or len(latents))]
+        while True:
+            together = self.together.get(latents.shape, len(latents))
             try:
-                pixels.append(self.decode(piece))
-                start += len(piece)
-                continue
+                return torch.cat([self.decode(piece) for piece in latents.split(together)])
             except torch.OutOfMemoryError:
-                if len(piece) == 1:
+                if together == 1:
                     raise
             # Not within the `except` clause: an error that is handled keeps its frames' memory.
             torch.cuda.empty_cache()
-            self.together = -(-len(piece) // 2)
-        return torch.cat(pixels)
+            self.together[latents.shape] = -(-together // 2)
 
     def decode_draft(self, latents: Tensor) -> Tensor:
         """As `decode`, by the tiny decoder if there is one."""

@@ -1,19 +1,28 @@
 """A batch in a worker's hands, without Ray: what throws, and what does not fit."""
 
+import io
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
-import torch
+from PIL import Image
 
 from muse.emotions import MIKELS
 from pipeline.config import Config
 from pipeline.config_tables import Faults
+from pipeline.generation import worker
+from pipeline.generation.device_memory import FittingRequests
 from pipeline.generation.null_engine import RAISE, NullEngine
 from pipeline.generation.samples import BatchMaker
-from pipeline.generation.worker import make_robustly, make_task, out_of_memory
+from pipeline.generation.worker import BatchWorker, Job, make_robustly, make_task
+from pipeline.output.batches import read_rows
 from pipeline.output.records import record_schema
 from pipeline.output.rows import layout_of
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.scheduling.bisection import Task
+
+NONE = pa.schema([])
+"""No further columns."""
 
 
 def _batch(*prompts: str) -> Batch:
@@ -25,16 +34,8 @@ def _batch(*prompts: str) -> Batch:
 
 
 def _maker(**settings) -> BatchMaker:
-    layout = layout_of(record_schema(MIKELS.labels, (), pa.schema([])))
+    layout = layout_of(record_schema(MIKELS.labels, (), NONE))
     return BatchMaker(NullEngine(Faults(**settings)), {}, Config(), layout, "")
-
-
-def test_what_torch_raises_without_memory_is_known():
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**60)
-    assert out_of_memory(caught.value)
-    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
-    assert not out_of_memory(RuntimeError("shapes do not match"))
 
 
 @pytest.mark.parametrize(("memory", "piece"), [(0, 0), (7, 0), (4, 4), (3, 2), (1, 1)])
@@ -49,9 +50,9 @@ def test_pieces_are_halved_until_they_fit(memory, piece):
     assert [result.image for result in results] == [result.image for result in whole]
 
 
-def test_a_size_that_did_not_fit_is_not_tried_again():
-    """Neither are batches of other sizes split by it: every worker splits a batch the same way."""
-    drawn, fitting = [], {}
+def test_a_size_that_does_not_fit_is_not_tried_with_a_batch():
+    """Every worker splits a batch the same way: as lack of memory would split it."""
+    drawn = []
 
     class Counting(NullEngine):
         def draw(self, requests):
@@ -60,17 +61,53 @@ def test_a_size_that_did_not_fit_is_not_tried_again():
 
     maker = _maker(memory=4)
     maker.engine = Counting(Faults(memory=4))
+    fitting = FittingRequests(maker.engine, 7)
     for prompts, expected in (
-        ("abcdefg", [7, 4, 3]),
+        ("abcdefg", [4, 3]),
         ("hijklmn", [4, 3]),
-        ("opqrst", [6, 3, 3]),
+        ("opqrst", [3, 3]),
         ("uvwx", [4]),
     ):
         drawn.clear()
-        results, piece = make_robustly(maker, _batch(*prompts), fitting=fitting)
+        results, piece = make_task(maker, Task(_batch(*prompts)), fitting)
         assert drawn == expected
         assert piece == (max(expected[-2:]) if len(expected) > 1 else 0)
         assert len(results) == len(prompts)
+
+
+def _photographs(number: int, *sizes: tuple[int, int]) -> Batch:
+    """A batch of edits, whose sizes are known only when they are opened."""
+    batch, encoded = _batch(*"abcd"), []
+    for size in sizes:
+        file = io.BytesIO()
+        Image.new("RGB", size, "teal").save(file, "PNG")
+        encoded.append(file.getvalue())
+    requests = zip(batch.requests, encoded, strict=True)
+    return Batch(number, tuple(replace(request, image=image) for request, image in requests))
+
+
+@pytest.mark.parametrize(
+    ("device", "fitting", "together"), [("cpu", 0, [2, 2]), ("a GPU", 2, [2, 1])]
+)
+def test_a_batch_does_not_depend_on_what_its_worker_made_before(
+    tmp_path, monkeypatch, device, fitting, together
+):
+    """Neither its bytes do, nor the pieces in which it was made."""
+    monkeypatch.setattr(worker, "_device", lambda on_gpu: device)
+    square, wide = (64, 64), (128, 64)
+    batches = [_photographs(0, *[square] * 4), _photographs(1, square, wide, square, wide)]
+    config = Config(engine="null", batch_size=4, faults=Faults(memory=3))
+    made = []
+    for order in ((0, 1), (1, 0)):
+        job = Job(tmp_path / str(order), config, {}, record_schema(MIKELS.labels, (), NONE), "")
+        one = BatchWorker(job)
+        assert one.load_models(on_gpu=True).fitting == fitting
+        reports = {number: one.run(Task(batches[number])) for number in order}
+        made.append([reports[number].file.digest for number in (0, 1)])
+        for number, size in enumerate(together):
+            rows = read_rows(job.output, reports[number].file, ["micro_batch_size"])
+            assert [row["micro_batch_size"] for row in rows] == [size] * 4
+    assert made[0] == made[1]
 
 
 def test_only_the_guilty_fails():

@@ -281,6 +281,9 @@ def test_the_last_pass_goes_on_in_smaller_pieces_out_of_memory(folders):
         for _ in range(2):
             assert torch.allclose(codec.decode_finished(latents), expected, atol=1e-5)
         assert sizes == [5, 3, 2, 3, 2], "the size that fits is kept"
+        sizes.clear()
+        codec.decode_finished(latents[:4])
+        assert sizes == [4, 2, 2], "as if nothing had been decoded before"
         limit = 0
         with pytest.raises(torch.OutOfMemoryError):
             codec.decode_finished(latents[:1])
