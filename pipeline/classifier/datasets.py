@@ -16,6 +16,7 @@ from pipeline.classifier.class_folders import class_folders, images_of, visible
 from pipeline.classifier.labelled import IMAGES, Findings, LabelledImage, label_name
 from pipeline.errors import UserError
 from pipeline.output.integrity import committed_tars
+from pipeline.storage.targets import is_run_folder
 
 COLUMNS = ("emotion", "label", "labels")
 """Where a label is searched for, in this order: columns of a table, keys of a sample's JSON."""
@@ -91,7 +92,7 @@ def _corpus_of(data: Path) -> Path | None:
         is_part = folder == data or inside.name == "shards"
         # Without its run.json, what else is there still shows what it is.
         rest = (folder / "metadata.parquet", folder / "shards" / "00000000.json")
-        if is_part and ((folder / "run.json").is_file() or all(map(Path.is_file, rest))):
+        if is_part and (is_run_folder(folder) or all(map(Path.is_file, rest))):
             return folder
     return None
 

@@ -14,7 +14,7 @@ from pipeline.corpora.sources import reading
 from pipeline.errors import RunStopped, UserError
 from pipeline.output.integrity import CARD, refuse_damage
 from pipeline.output.markers import marker_file, read_markers, relative_name
-from pipeline.output.run_file import RunFile
+from pipeline.output.run_file import RUN_FILE, RunFile
 from pipeline.storage.files import Location, size_of
 from pipeline.storage.regular import read_file
 from pipeline.storage.remote import Remote
@@ -87,7 +87,7 @@ def publish(source: Path, upload: Upload, private: bool = False) -> str:
 
 def corpus_files(source: Location, run: RunFile) -> Iterator[str]:
     """The files of a complete corpus, relative to it; nothing of `_state/`."""
-    yield "run.json"
+    yield RUN_FILE
     yield from run.files or {}
     for marker in read_markers(source):
         yield f"shards/{marker_file(source, marker.shard).name}"

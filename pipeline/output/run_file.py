@@ -153,7 +153,7 @@ def _why_no_output(output: Location) -> str:
     """Why there is no run at a place, with the one that is probably meant."""
     # Of an object store it is not known whether a folder exists.
     if isinstance(output, Path):
-        holder = next((folder for folder in output.parents if (folder / RUN_FILE).is_file()), None)
+        holder = next(filter(targets.is_run_folder, output.parents), None)
         if holder is not None and output.exists():
             return f"{output} lies in the output of a run; give its folder, {holder}"
         if not output.exists():

@@ -86,9 +86,12 @@ def _folder(path: str, mapping: Mapping[str, str]) -> Source:
     """Tar files, or images; a folder of tables has to be named file by file. Of a run's output its
     shards."""
     if os.path.isfile(os.path.join(path, "run.json")):
-        path = os.path.join(path, "shards")
-        if not os.path.isdir(path):
-            raise refuse(path, "does not exist; the run has no accepted samples yet")
+        shards = os.path.join(path, "shards")
+        if os.path.isdir(shards):
+            path = shards
+        # Other programs write a file of that name, too.
+        elif os.path.isdir(os.path.join(path, "_state")):
+            raise refuse(shards, "does not exist; the run has no accepted samples yet")
     has_tars, images = bool(tar_files(Path(path))), has_images(path)
     if has_tars and images:
         message = "holds tar files and images; name one kind, as in DIR/*.tar"

@@ -52,6 +52,11 @@ def _tar(path, members=None, mode="w"):
             archive.addfile(info, io.BytesIO(content))
 
 
+def test_the_run_json_of_another_program_is_ignored(folders):
+    (folders / "run.json").write_text('{"id": 7}')
+    assert _read(folders)[0] == ["awe", "awe", "fear", "fear"]
+
+
 def test_data_in_two_forms_are_refused_with_an_example_of_each(folders):
     _tar(folders / "old.tar")
     with pytest.raises(UserError, match=r"tar files \(as old.tar\) and class folders \(as awe\)"):

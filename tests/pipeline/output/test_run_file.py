@@ -52,6 +52,13 @@ def test_a_path_that_leads_to_no_output_is_refused_with_the_one_that_is_meant(tm
     assert "mean" not in str(refused.value)
 
 
+def test_a_folder_below_another_programs_run_json_does_not_lie_in_a_run(tmp_path):
+    (tmp_path / "run.json").write_text('{"id": 7}')
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty is not the output of a run: it has no run\.json"):
+        read_run(tmp_path / "empty")
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.storage.targets import refuse_target
+from pipeline.storage.targets import is_run_folder, refuse_target
 from tests.support import drive
 
 
@@ -18,6 +18,31 @@ def test_a_place_in_a_corpus_is_refused_by_name(tmp_path):
             refuse_target(tmp_path / place)
     refuse_target(tmp_path / "out")
     refuse_target(tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("content", "beside", "is_run"),
+    [
+        ('{"fingerprint": "0", "parts": {}}', None, True),
+        ('{"fingerprint": "0", "par', "shards", True),
+        ("", "_state", True),
+        ('{"id": 7, "parts": 2}', "shards", False),
+        ("[1]", None, False),
+        ("not JSON", None, False),
+        (None, "_state", False),
+    ],
+)
+def test_the_run_json_of_another_program_makes_no_corpus(tmp_path, content, beside, is_run):
+    out = tmp_path / "out"
+    (out / (beside or "data")).mkdir(parents=True)
+    if content is not None:
+        (out / "run.json").write_text(content)
+    assert is_run_folder(out) == is_run
+    if is_run:
+        with pytest.raises(UserError, match="is the output of a run"):
+            refuse_target(out / "new")
+    else:
+        refuse_target(out / "new")
 
 
 def test_a_link_that_leads_nowhere_is_refused_by_name(tmp_path):

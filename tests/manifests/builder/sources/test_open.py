@@ -18,8 +18,12 @@ def files(tmp_path, monkeypatch):
         "photos/a.png",
         "tables/t.csv",
         "both/a.png",
+        "run/run.json",
+        "run/_state/log.jsonl",
+        "tracked/run.json",
+        "tracked/a.png",
     ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text("a dog")
     (tmp_path / "both" / "a.tar").write_bytes(b"")
     (tmp_path / "empty").mkdir()
@@ -39,6 +43,7 @@ def files(tmp_path, monkeypatch):
         ("tables", "holds no images but tables; name them, as in tables/t.csv"),
         ("both", "holds tar files and images; name one kind"),
         ("empty", "holds no images; give"),
+        ("run", r"run/shards: does not exist; the run has no accepted samples yet"),
     ],
 )
 def test_what_is_no_source_is_refused_with_the_remedy(files, path, problem):
@@ -51,6 +56,8 @@ def test_kinds_follow_from_name_and_content(files, monkeypatch):
     monkeypatch.setattr(HubSource, "__init__", lambda self, *given: asked.append(given))
     assert type(open_source("p.txt", {})).__name__ == "TextSource"
     assert type(open_source("photos", {})).__name__ == "ImageFolder"
+    # A run.json of another program does not make it a run's output.
+    assert type(open_source("tracked", {})).__name__ == "ImageFolder"
     open_source("owner/name.v2", {}, "train")
     assert asked == [("owner/name.v2", {}, "train", None)]
     with pytest.raises(ManifestError, match="--split train is for `datasets` sets alone"):
