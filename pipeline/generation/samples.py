@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 from PIL import Image
 
 from muse.emotions import Target
 from muse.fitting import FittedImage, put_back
 from muse.images import decode
-from muse.masks import share_of, whole_mask
+from muse.masks import whole_mask
 from muse.sizes import Size, by_size
 from pipeline.config import Config
+from pipeline.generation.columns import columns_of, invalid_score
 from pipeline.generation.engine import Engine, EngineInput, EngineOutput
 from pipeline.generation.finished_images import SyntheticSource, encode_image, perceptual_hash
 from pipeline.generation.results import Result, blank_record, failed
@@ -28,15 +27,11 @@ from pipeline.generation.source_images import (
     open_mask,
     read_source,
 )
-from pipeline.generation.ssim import ssim
 from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED, decide
 from pipeline.output.records import Record
 from pipeline.output.rows import RowLayout
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.retry_strategy import attempt_kind, next_attempt
-
-DIGITS = 5
-"""Decimals of stored scores."""
 
 MAX_SOURCE_READERS = 4
 """Source images that a worker reads and decodes at a time; the largest allowed take much memory."""
@@ -173,7 +168,7 @@ class BatchMaker:
             source_sha256=request.source_sha256,
             mask_sha256=request.mask_sha256,
         )
-        if failure := output.failure or _invalid_score(output):
+        if failure := output.failure or invalid_score(output):
             return Attempt(replace(record, reason=failure, trace_nfe=(0,)))
         assert output.image is not None, "an engine gave neither an image nor a failure"
         record = replace(
@@ -182,12 +177,7 @@ class BatchMaker:
             trace_nfe=(nfe,),
             micro_batch_size=micro_batch_size,
             phash=perceptual_hash(output.image),
-            prompt_truncated=output.prompt_truncated,
-            prompt_windows=output.prompt_windows,
-            **_score_columns(output, self.config.taxonomy.labels),
-            **_size_columns(request, output.image, self.config),
-            **_source_columns(request, output),
-            **_trace_columns(output),
+            **columns_of(request, output, self.config),
         )
         if self.scores:
             scores = scores_of(self.scores, output.image, self.layout.row(record))
@@ -228,85 +218,3 @@ def better(kept: Attempt, new: Attempt) -> Attempt:
 def _rank(attempt: Attempt) -> tuple[int, float]:
     order = (FAILED, REJECTED, ACCEPTED)
     return order.index(attempt.record.status), attempt.record.judge_confidence or 0.0
-
-
-def _score_columns(output: EngineOutput, labels: Sequence[str]) -> dict[str, Any]:
-    columns: dict[str, Any] = {"similarity": round(output.similarity, DIGITS)}
-    for name, scores in (("judge", output.judge), ("guide", output.guide)):
-        probabilities = dict(zip(labels, _rounded(scores.probabilities), strict=True))
-        columns[name] = probabilities
-        columns[f"{name}_emotion"] = max(probabilities, key=lambda label: probabilities[label])
-        columns[f"{name}_confidence"] = round(scores.confidence, DIGITS)
-    return columns
-
-
-def _size_columns(request: EngineInput, image: Image.Image, config: Config) -> dict[str, Any]:
-    """The size at which an image was made, and the one that it has in the shard."""
-    source, (width, height) = request.source, image.size
-    if source is not None and config.restore_size:
-        width, height = source.width, source.height
-    return {
-        "width": width,
-        "height": height,
-        "made_width": image.width,
-        "made_height": image.height,
-        "resize": None if source is None else config.resize,
-        "restored": None if source is None else config.restore_size,
-    }
-
-
-def _source_columns(request: EngineInput, output: EngineOutput) -> dict[str, Any]:
-    """What is known of the source image of an edit, and how far the edit resembles it."""
-    source = request.source
-    if source is None:
-        return {}
-    assert output.image is not None
-    assert output.source_similarity is not None
-    left, top, right, bottom = source.crop
-    mask = request.mask
-    return {
-        "mask_share": None if mask is None else round(share_of(mask), DIGITS),
-        "source_width": source.width,
-        "source_height": source.height,
-        "source_crop_left": left,
-        "source_crop_top": top,
-        "source_crop_right": right,
-        "source_crop_bottom": bottom,
-        "source_similarity": round(output.source_similarity, DIGITS),
-        "source_ssim": round(ssim(source.image, output.image), DIGITS),
-    }
-
-
-def _trace_columns(output: EngineOutput) -> dict[str, Any]:
-    """What an engine with a model notes of how an image was made; nothing of the null engine."""
-    trace = output.trace
-    if trace is None:
-        return {}
-    return {
-        "inherent": trace.inherent,
-        "start_step": trace.start_step,
-        "updates": trace.updates,
-        "guide_gradients": trace.guide_gradients,
-        "guide_forwards": trace.guide_forwards,
-        "nfe": trace.nfe,
-        "trace_similarity": _rounded(trace.similarity),
-        "trace_loss": _rounded(trace.loss),
-        "trace_confidence": _rounded(trace.confidence),
-    }
-
-
-def _invalid_score(output: EngineOutput) -> str:
-    """Which score of an image is not finite; empty if all are."""
-    scores = {
-        "judge": output.judge.probabilities,
-        "guide": output.guide.probabilities,
-        "similarity": (output.similarity,),
-    }
-    for name, values in scores.items():
-        if not all(map(math.isfinite, values)):
-            return f"the {name} gave a score that is not a finite number"
-    return ""
-
-
-def _rounded(values: Sequence[float]) -> tuple[float, ...]:
-    return tuple(round(float(value), DIGITS) for value in values)
