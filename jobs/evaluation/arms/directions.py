@@ -1,4 +1,4 @@
-"""A rival without training or gradient: the direction of an emotion in noise space; and SDEdit."""
+"""A rival without training or gradient: the direction of an emotion in noise space."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from jobs.evaluation.arms.models import (
     embed_negative,
     finished,
     named,
-    noised_sources,
     plain,
     starting_state,
 )
 from jobs.evaluation.cases import Case
-from muse.diffusion.denoising import DenoisingState, cfg_predictor, denoise
+from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.sampler import apply_cfg
 from muse.method import Method
 from muse.request import Sample, Trace
@@ -57,21 +56,3 @@ def direction(
 
     latents = denoise(state, predict)
     return finished(models, latents, [Trace(nfe=nfe) for _ in cases])
-
-
-@torch.no_grad()
-def sdedit(models: Models, method: Method, cases: Sequence[Case], strength: float) -> list[Sample]:
-    """Add noise to the image's latents, and denoise under the prompt that names the emotion.
-
-    Args:
-        strength: share of the steps that are taken, in (0, 1] (Meng et al., arXiv 2108.01073).
-    """
-    state = noised_sources(models, method, cases, strength)
-    predict = cfg_predictor(
-        models.backbone,
-        embed(models, [named(case) for case in cases]),
-        embed_negative(models, len(cases)),
-        method.scale(editing=False),
-    )
-    nfe = 2 * (len(state.schedule) - state.step)
-    return finished(models, denoise(state, predict), [Trace(nfe=nfe) for _ in cases])

@@ -5,7 +5,9 @@
   them competes with most methods (arXiv 2602.22570). Editing: from the DDIM inversion.
 - `cues`: the prompt is rewritten with the light that the emotion has most often, whatever the
   content, or with light and sky. Whoever writes so knows what this world's emotions look like.
-- `direction`, `sdedit`: `jobs.evaluation.arms.directions`.
+- `direction`: `jobs.evaluation.arms.directions`.
+- `sdedit`: as `words`, at its scale for generations, from the source with noise added (Meng et al.,
+  arXiv 2108.01073).
 - `best-of-n`: `jobs.evaluation.arms.best_of`; draws by words, for edits by SDEdit, since an
   inversion has no noise to draw again.
 - `fk`: `jobs.evaluation.arms.particles`.
@@ -31,7 +33,7 @@ from typing import Any
 from torch import Tensor
 
 from jobs.evaluation.arms.best_of import BestOfN
-from jobs.evaluation.arms.directions import direction, sdedit
+from jobs.evaluation.arms.directions import direction
 from jobs.evaluation.arms.latent_gradient import LATENT_SIZE, latent
 from jobs.evaluation.arms.models import (
     Arm,
@@ -46,6 +48,7 @@ from jobs.evaluation.arms.models import (
 from jobs.evaluation.arms.null_embedding import null_embedding
 from jobs.evaluation.arms.particles import feynman_kac
 from jobs.evaluation.cases import Case
+from muse.diffusion.editing import FROM_NOISE
 from muse.engine import MuseEngine
 from muse.method import Method
 from muse.mini.world.factors import LIGHTS, MOODS, SKIES
@@ -139,6 +142,24 @@ def words(factor: float) -> Arm:
     return Arm(make, changes=PLAIN)
 
 
+def sdedit(strength: float) -> Arm:
+    """Noise is added to the source, which is denoised under the prompt that names the emotion.
+
+    Args:
+        strength: share of the steps that are taken, in (0, 1].
+    """
+
+    def make(models: Models, method: Method, cases: Sequence[Case]) -> list[Sample]:
+        from_noise = {
+            "edit_start": FROM_NOISE,
+            "strength": strength,
+            "edit_guidance_scale": method.guidance_scale,
+        }
+        return by_engine(named, **from_noise)(models, method, cases)
+
+    return Arm(make, changes=PLAIN)
+
+
 def _directions() -> dict[str, Arm]:
     settings, middle = dict[str, Arm](), DIRECTIONS[1]
     for strength in DIRECTIONS:
@@ -151,8 +172,7 @@ def _directions() -> dict[str, Arm]:
 
 def _draws() -> dict[str, Arm]:
     # All numbers of draws share theirs, so that the evaluation makes each draw once.
-    strongest: Make = partial(sdedit, strength=STRENGTHS[-1])
-    drawn = BestOfN(words(1.0), strongest)
+    drawn = BestOfN(words(1.0), sdedit(STRENGTHS[-1]))
     settings = {str(count): Arm(partial(drawn.make, draws=count), count) for count in DRAWS}
     for count in DRAWS_FOR_CONTENT:
         make = partial(drawn.make, draws=count, keep_content=True)
@@ -176,7 +196,7 @@ def _null() -> dict[str, Arm]:
 
 def families() -> dict[str, Family]:
     """Every arm but the ablations, by name. They are new each time: some keep what they made."""
-    strengths = {f"{s:g}": Arm(partial(sdedit, strength=s)) for s in STRENGTHS}
+    strengths = {f"{s:g}": sdedit(s) for s in STRENGTHS}
     cues = {
         "light": by_engine(cued, **PLAIN),
         "light and sky": by_engine(partial(cued, sky=True), **PLAIN),
