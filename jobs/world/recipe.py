@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import typer
 
 from muse.mini.world.contents import PLACES, SUBJECTS
+from pipeline.storage.files import temporary_name
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ CONTENTS: dict[str, tuple[list[str], int]] = {
 def keep_recipe(recipe: Recipe, work: Path, roles: object = CLASSIFIERS) -> None:
     """Write the recipe beside the checkpoints in `work`, which another recipe could not resume.
 
+    It is written once, whole, so that stages that are started at once may all call this.
+
     Args:
         roles: what else the checkpoints depend on, as JSON can hold it.
 
@@ -58,9 +63,17 @@ def keep_recipe(recipe: Recipe, work: Path, roles: object = CLASSIFIERS) -> None
         typer.BadParameter: the checkpoints are those of another recipe.
     """
     file, text = work / "recipe.json", json.dumps([asdict(recipe), roles], indent=2) + "\n"
-    if file.exists() and file.read_text() != text:
+    if not file.exists():
+        written = work / temporary_name(file.name)
+        try:
+            written.write_text(text)
+            # Unlike a rename, a link does not replace what another stage wrote in the meantime.
+            with suppress(FileExistsError):
+                os.link(written, file)
+        finally:
+            written.unlink(missing_ok=True)
+    if file.read_text() != text:
         raise typer.BadParameter(
             f"{work} has checkpoints of another recipe; remove it, or give another folder",
             param_hint="--work",
         )
-    file.write_text(text)
