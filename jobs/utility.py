@@ -7,8 +7,8 @@ tests are held-out scenes: `balanced` (every emotion over every content) and `na
 in training). The corpora are made by the command `muse-batch run`:
 
 - `muse`: the accepted images of a run.
-- `prompted`: as many requests with the emotion in the prompt, no guidance and no judge;
-  `prompted-accepted`: those of them that the judge would have accepted.
+- `words`: as many requests with the emotion in the prompt, no guidance and no judge;
+  `words-accepted`: those of them that the judge would have accepted.
 - `muse-balanced`, `muse-natural`: a half of `muse`, with every emotion equally often, or drawn by
   how much the content evokes the emotion by itself.
 - `scenes`: as many rendered scenes as `muse` has images, with random contents: a perfect corpus.
@@ -140,7 +140,7 @@ def compare(right: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Any]:
         right: by arm and test, (seeds, scenes), 1 where a classifier is right.
     """
     pairs = [(arm, "few") for arm in right if arm != "few"]
-    pairs += [("muse", "prompted"), ("muse", "prompted-accepted")]
+    pairs += [("muse", "words"), ("muse", "words-accepted")]
     pairs += [("muse-balanced", "muse-natural")]
     arms, differences = {}, {}
     for arm, tests in right.items():
@@ -241,11 +241,11 @@ def run(
     muse = read_corpus(make_corpus(work, "muse", plan.requests, seed, settings))
     if not muse.cases:
         raise UserError("the run accepted no image; lower --set min_confidence")
-    prompted = make_corpus(work, "prompted", plan.requests, seed, [*settings, *unguided])
+    words = make_corpus(work, "words", plan.requests, seed, [*settings, *unguided])
     corpora = {
         "muse": muse,
-        "prompted": read_corpus(prompted),
-        "prompted-accepted": read_corpus(prompted, min_confidence),
+        "words": read_corpus(words),
+        "words-accepted": read_corpus(words, min_confidence),
         "scenes": draw_scenes(len(muse.cases), seed + 1, natural=False),
     }
     corpora = {name: corpus for name, corpus in corpora.items() if corpus.cases}

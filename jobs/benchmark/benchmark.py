@@ -3,7 +3,7 @@
 The arms are (a) the emotion in the prompt, (b) rejection sampling of (a), (c) the reference loop
 (`muse.reference`), one image at a time, (d) the engine with its exact savings, and (e) also with
 the approximation that is the default of a run, the tiny decoder for the guide. `plans` has (b) and
-(e); their first candidates are (a) and (e). `arms` has (a) `prompted` and (e) `engine`, and on some
+(e); their first candidates are (a) and (e). `arms` has (a) `words` and (e) `engine`, and on some
 of their requests (c) `reference`, (d) `exact_same` and (e) `engine_same`, with the classifiers'
 figures of their images (`jobs.benchmark.speeds`). An image is accepted at the judge's confidence
 that is the default of a run.

@@ -139,7 +139,7 @@ def timed_arms(
     """
     few = cases[:slow]
     arms: dict[str, tuple[Make, Models, Sequence[Case]]] = {
-        "prompted": (arm_of("words"), models, cases),
+        "words": (arm_of("words"), models, cases),
         "engine": (arm_of("muse"), models, cases),
         "reference": (one_by_one, exact, few),
         "exact_same": (arm_of("muse"), exact, few),

@@ -82,7 +82,7 @@ def make_corpus(
 ) -> Path:
     """Run `muse-batch run` on a manifest of its own; a finished run is only checked."""
     manifest, out = work / f"{name}.parquet", work / name
-    write_manifest(manifest, per_emotion, seed, named=name == "prompted")
+    write_manifest(manifest, per_emotion, seed, named=name == "words")
     command = [sys.executable, "-m", "pipeline", "run", str(manifest)]
     command += ["--output", str(out), "--seed", str(seed)]
     for setting in settings:

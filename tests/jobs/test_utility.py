@@ -60,10 +60,8 @@ def experiment(tmp_path_factory):
 def test_the_report_compares_every_corpus(experiment):
     report, _, _ = experiment
     found = report["few"]["2"]
-    assert {"few", "muse", "prompted", "scenes", "muse-balanced", "muse-natural"} <= set(
-        found["arms"]
-    )
-    assert {"muse-minus-few", "muse-minus-prompted", "muse-balanced-minus-muse-natural"} <= set(
+    assert {"few", "muse", "words", "scenes", "muse-balanced", "muse-natural"} <= set(found["arms"])
+    assert {"muse-minus-few", "muse-minus-words", "muse-balanced-minus-muse-natural"} <= set(
         found["differences"]
     )
     for tests in (*found["arms"].values(), *found["differences"].values()):
@@ -71,7 +69,7 @@ def test_the_report_compares_every_corpus(experiment):
         for figure in tests.values():
             assert figure["n"] == 2
             assert figure["low"] <= figure["mean"] <= figure["high"]
-    assert report["corpora"]["muse"]["images"] == report["corpora"]["prompted"]["images"] == 8
+    assert report["corpora"]["muse"]["images"] == report["corpora"]["words"]["images"] == 8
     assert report["corpora"]["muse"]["emotions"] == dict.fromkeys(MIKELS.labels, 1)
     table = utility.as_markdown(report)
     assert "| few |" in table
@@ -82,15 +80,15 @@ def test_the_report_compares_every_corpus(experiment):
 @pytest.mark.research
 def test_corpora_are_read_with_their_labels(experiment):
     _, work, _ = experiment
-    muse, prompted = read_corpus(work / "muse"), read_corpus(work / "prompted")
+    muse, words = read_corpus(work / "muse"), read_corpus(work / "words")
     assert muse.pixels.shape == (8, 3, 64, 64)
     assert muse.labels.tolist() == list(range(8))
     # The same contents and seeds in both, so that only the images differ.
     assert [(c.place, c.subject, c.seed) for c in muse.cases] == [
-        (c.place, c.subject, c.seed) for c in prompted.cases
+        (c.place, c.subject, c.seed) for c in words.cases
     ]
-    assert not torch.equal(muse.pixels, prompted.pixels)
-    assert len(read_corpus(work / "prompted", min_confidence=1.1).cases) == 0
+    assert not torch.equal(muse.pixels, words.pixels)
+    assert len(read_corpus(work / "words", min_confidence=1.1).cases) == 0
 
 
 @pytest.mark.research

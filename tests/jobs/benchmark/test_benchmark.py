@@ -54,7 +54,7 @@ def test_the_embedded_model_end_to_end(tmp_path, monkeypatch):
     assert [row["slots"] for row in report["slots"]] == [1, 2]
     arms = report["arms"]
     assert {name: arm["requests"] for name, arm in arms.items()} == {
-        "prompted": 2,
+        "words": 2,
         "engine": 2,
         "reference": 1,
         "exact_same": 1,
