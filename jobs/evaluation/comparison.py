@@ -1,4 +1,4 @@
-"""Arms compared on the same cases: every figure of the report but those of mixtures and sweeps."""
+"""Arms compared on the same cases: every figure of the report but those of sweeps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.evaluation.arms.models import load, plain
+from jobs.evaluation.arms.models import Arm, load, plain
 from jobs.evaluation.arms.registry import (
     ABLATIONS,
     Family,
@@ -14,6 +14,7 @@ from jobs.evaluation.arms.registry import (
     by_engine,
     families,
     in_batches,
+    is_ablated,
 )
 from jobs.evaluation.cases import Case
 from jobs.evaluation.measures.equal_cost import best_at_cost
@@ -26,11 +27,15 @@ from jobs.evaluation.measures.results import (
     split_figures,
     subsets,
 )
-from jobs.evaluation.report.tables import EDITS, as_row, header
+from jobs.evaluation.mixtures import evaluate_mixtures
+from jobs.evaluation.report.tables import EDITS, as_row, header, left_out_line
 from jobs.evaluation.tuning import Bench, tune
 from muse.method import Method
 
-PARTS = ("arms", "differences", "splits", "confusion", "settings", "chosen", "trials", "equal_cost")
+PARTS = (
+    *("arms", "differences", "splits", "confusion", "settings", "chosen", "left_out", "trials"),
+    *("equal_cost", "mixtures"),
+)
 """Keys of the report with figures by arm or task."""
 ATTRIBUTES = ("emotion", "polarity", "inherent")
 """Attributes of a case by which figures are split."""
@@ -50,6 +55,7 @@ def evaluate(
     tuning: Mapping[str, Sequence[Case]] | None = None,
     compared: int = 0,
     curves: int = 0,
+    mixtures: int = 0,
 ) -> dict[str, Any]:
     """Run and measure the given arms on the cases of each task.
 
@@ -59,32 +65,65 @@ def evaluate(
             the settings that are the default.
         compared: of how many cases every setting of every arm is made, for curves by cost.
         curves: of how many cases the report has similarity curves.
+        mixtures: of how many two-emotion cases `muse`, which is then among the arms, is compared
+            with runs for either emotion.
     """
     bench = Bench.of(weights, method)
     results: dict[str, dict[str, ArmResult]] = {}
     settings: dict[str, dict[str, dict[str, ArmResult]]] = {}
-    report: dict[str, Any] = {"chosen": {}, "trials": {}}
+    report: dict[str, Any] = {"chosen": {}, "left_out": {}, "trials": {}, "mixtures": {}}
     print(header(), flush=True)
     for task, cases in tasks.items():
-        found = {name: family for name, family in families().items() if name in arms[task]}
+        found = asked_for(arms[task])
         chosen = {name: family.default for name, family in found.items()}
         if tuning is not None:
             chosen, report["trials"][task] = tune(bench, found, tuning[task])
         report["chosen"][task] = chosen
+        missing = left_out(arms[task], method, chosen)
+        if missing:
+            report["left_out"][task] = missing
+            print(*(left_out_line(task, name) for name in missing), sep="\n", flush=True)
         for name in arms[task]:
-            setting = chosen.get("muse", families()["muse"].default)
-            is_ablation = name in ABLATIONS
-            arm = ablation(name, setting) if is_ablation else found[name].settings[chosen[name]]
+            if name in missing:
+                continue
+            arm = chosen_arm(name, found, chosen)
             results.setdefault(name, {})[task] = bench.measured(arm, cases)
             for part, figures in by_task(results[name][task]).items():
                 print(as_row(name, part, figures), flush=True)
         if compared:
-            reported = {name: results[name][task].first(compared) for name in found}
-            settings[task] = compare_settings(bench, found, chosen, reported, cases[:compared])
+            named = {name: family for name, family in found.items() if name in arms[task]}
+            reported = {name: results[name][task].first(compared) for name in named}
+            settings[task] = compare_settings(bench, named, chosen, reported, cases[:compared])
+        if task == "mixtures" and mixtures:
+            arm = chosen_arm("muse", found, chosen)
+            made = {name: of[task].first(mixtures) for name, of in results.items() if task in of}
+            both = made["muse"], made.get("muse-no-which")
+            report["mixtures"] = evaluate_mixtures(bench, arm, *both)
     drawn: list[dict[str, Any]] = []
     if curves:
         drawn = similarity_curves(weights, method, results["muse"]["generation"], curves)
     return {"curves": drawn, **report, **report_of(results, settings, report["chosen"])}
+
+
+def asked_for(names: Sequence[str]) -> dict[str, Family]:
+    """The arms of these names; for an ablation also `muse`, whose setting it has."""
+    wanted = {*names}
+    if wanted & {*ABLATIONS}:
+        wanted.add("muse")
+    return {name: family for name, family in families().items() if name in wanted}
+
+
+def left_out(names: Sequence[str], method: Method, chosen: Mapping[str, str]) -> list[str]:
+    """The ablations that would be `muse` in its chosen setting under another name."""
+    ablations = [name for name in names if name in ABLATIONS]
+    return [name for name in ablations if not is_ablated(name, method, chosen["muse"])]
+
+
+def chosen_arm(name: str, found: Mapping[str, Family], chosen: Mapping[str, str]) -> Arm:
+    """An arm in its chosen setting; an ablation in that of `muse`."""
+    if name in ABLATIONS:
+        return ablation(name, chosen["muse"])
+    return found[name].settings[chosen[name]]
 
 
 def compare_settings(

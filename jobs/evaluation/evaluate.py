@@ -16,18 +16,20 @@ figure is {mean, low, high, n} with its 95 % interval:
 - `splits.METRIC.ATTRIBUTE.ARM.TASK.VALUE`: `success_examiner` and `right` by `emotion` and
   `polarity` of the target, and by `inherent`: where the content by itself evokes the target
   (`same`), another emotion of its polarity (`polarity`) or the other polarity (`opposite`).
-- `chosen.TASK.ARM`: the setting that `arms` has. `trials.TASK.ARM.SETTING`: `right` and `cost` on
-  the tuning seed, by which it was chosen.
+- `chosen.TASK.ARM`: the setting that `arms` has; that of `muse` also where only its ablations are
+  among them. `trials.TASK.ARM.SETTING`: `right` and `cost` on the tuning seed, by which it was
+  chosen. `left_out.TASK`: the ablations of a part that this setting does not have.
 - `settings.ARM.SETTING.TASK.METRIC`: every setting, on the first of the requests.
-- `equal_cost.TASK`: on those the best rival within the cost of `muse`
+- `equal_cost.TASK`: on those the best rival at up to 1.2 x the cost of `muse`
   (`jobs.evaluation.measures.equal_cost`).
 - `confusion.ARM.TASK`: counts [target][the examiner's strongest], in the order of `labels`.
 - `sdedit_at_equal_success`: the figures of `sdedit` at the strength with the success of `muse`,
   interpolated; null where no strength has it.
-- `mixtures.RUN.FIGURE`: two-emotion targets. RUN is `mixture`, `single` (the mean of runs for
-  either emotion), `no-which` (cross-entropy alone), `gain` and `which`, the first minus either, and
-  `rendered`, scenes with half of the factors of each. FIGURE is `ROLE_mass`, a classifier's
-  probability of the pair, `ROLE_top3`, 1 where both are in its top three, and `content`.
+- `mixtures.RUN.FIGURE`: two-emotion targets, by `muse` in its chosen setting. RUN is `mixture`,
+  `single` (the mean of runs for either emotion), `no-which` (cross-entropy alone), `gain` and
+  `which`, the first minus either, and `rendered`, scenes with half of the factors of each. FIGURE
+  is `ROLE_mass`, a classifier's probability of the pair, `ROLE_top3`, 1 where both are in its top
+  three, and `content`.
 - `curves`: similarity at every step without guidance, and the step at which `muse` started it.
 - `sweep.SETTING.TASK.METRIC`: with `--sweep`; see `jobs.evaluation.sweeps`.
 """
@@ -56,7 +58,6 @@ from jobs.evaluation.cases import (
     manifest_cases,
 )
 from jobs.evaluation.comparison import PARTS, evaluate
-from jobs.evaluation.mixtures import evaluate_mixtures
 from jobs.evaluation.report.tables import as_markdown
 from jobs.evaluation.sweeps import COUNT, SWEEPS, sweep
 from manifests.check import ManifestError
@@ -178,7 +179,7 @@ def run(selection: Selection, weights: Path, method: Method) -> dict[str, Any]:
         UserError: the tuning seed is also that of the figures.
         ManifestError: the manifest cannot be read.
     """
-    report: dict[str, Any] = {"curves": [], "mixtures": {}, "sweep": {}}
+    report: dict[str, Any] = {"curves": [], "sweep": {}}
     report |= {part: {} for part in PARTS}
     if selection.suite.tuning and selection.manifest is None and selection.seed == TUNING_SEED:
         raise UserError(
@@ -193,11 +194,8 @@ def run(selection: Selection, weights: Path, method: Method) -> dict[str, Any]:
         whole = selection.arms is None and "generation" in cases
         curves = selection.suite.curves if whole else 0
         arms = {task: selection.arms_of(task) for task in cases}
-        limits = selection.compared, curves
+        limits = selection.compared, curves, selection.mixtures
         report |= evaluate(weights, method, cases, arms, tuning, *limits)
-    if selection.mixtures:
-        mixtures = evaluate_mixtures(weights, method, selection.mixtures, selection.seed)
-        report["mixtures"] = mixtures
     return report
 
 

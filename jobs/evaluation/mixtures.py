@@ -3,50 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jobs.evaluation.arms.registry import run_arm
-from jobs.evaluation.cases import draw_mixtures, mixed_scenes
+from jobs.evaluation.arms.models import Arm, pixels_of
+from jobs.evaluation.arms.registry import in_batches
+from jobs.evaluation.cases import mixed_scenes
 from jobs.evaluation.measures.intervals import interval
-from jobs.evaluation.measures.metrics import ROLES, Examiners
-from jobs.evaluation.measures.results import pair_figures
-from muse.method import Method
+from jobs.evaluation.measures.metrics import ROLES
+from jobs.evaluation.measures.results import ArmResult, pair_figures
+from jobs.evaluation.tuning import Bench
 
 
-def evaluate_mixtures(weights: Path, method: Method, count: int, seed: int) -> dict[str, Any]:
-    """The report's entry `mixtures`: equal mixtures, and other runs from the same noise."""
-    cases, examiners = draw_mixtures(count, seed), Examiners(weights)
+def evaluate_mixtures(
+    bench: Bench, arm: Arm, muse: ArmResult, no_which: ArmResult | None
+) -> dict[str, Any]:
+    """The report's entry `mixtures`: equal mixtures, and other runs from the same noise.
+
+    Args:
+        arm: the method in the setting that is reported; it makes the runs for either emotion alone.
+        muse: what it made of two-emotion cases.
+        no_which: what its ablation without WHICH made of the same; None where it is left out.
+    """
+    cases = muse.cases
     first = [replace(case, second="") for case in cases]
     second = [replace(case, emotion=case.second, second="") for case in cases]
     images = {
-        "mixture": run_arm(weights, method, "muse", cases)[0],
-        "first": run_arm(weights, method, "muse", first)[0],
-        "second": run_arm(weights, method, "muse", second)[0],
-        "no-which": run_arm(weights, method, "muse-no-which", cases)[0],
-        "rendered": mixed_scenes(cases, seed),
+        "mixture": pixels_of(muse.samples),
+        "first": in_batches(arm, bench.models, bench.method, first)[0],
+        "second": in_batches(arm, bench.models, bench.method, second)[0],
+        "rendered": mixed_scenes(cases, cases[0].seed),
     }
+    if no_which is not None:
+        images["no-which"] = pixels_of(no_which.samples)
     values: dict[str, dict[str, np.ndarray]] = {}
     for run, pixels in images.items():
         values[run] = {}
         for role in ROLES:
-            figures = pair_figures(examiners.probs(role, pixels), cases)
+            figures = pair_figures(bench.examiners.probs(role, pixels), cases)
             values[run] |= {f"{role}_{name}": row for name, row in figures.items()}
-        values[run]["content"] = examiners.measure(pixels, cases)["content"]
+        values[run]["content"] = bench.examiners.measure(pixels, cases)["content"]
     report: dict[str, dict[str, Any]] = {}
     for name, mixture in values["mixture"].items():
         single = (values["first"][name] + values["second"][name]) / 2
-        no_which = values["no-which"][name]
-        runs = {
-            "mixture": mixture,
-            "single": single,
-            "no-which": no_which,
-            "gain": mixture - single,
-            "which": mixture - no_which,
-            "rendered": values["rendered"][name],
-        }
+        runs = {"mixture": mixture, "single": single, "gain": mixture - single}
+        if no_which is not None:
+            without = values["no-which"][name]
+            runs |= {"no-which": without, "which": mixture - without}
+        runs["rendered"] = values["rendered"][name]
         for run, row in runs.items():
             report.setdefault(run, {})[name] = interval(row)
     return report

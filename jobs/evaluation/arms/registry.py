@@ -86,7 +86,8 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "muse-no-when": {"timing": "fixed", "timing_level": 0.0},
     "muse-no-which": {"inherent_weight": 0.0, "similar_weight": 0.0, "balance": 1.0},
 }
-"""Changes of the setting of `muse` that is reported."""
+"""Changes of the setting of `muse` that is reported. Where they change nothing (`is_ablated`), the
+ablation is left out."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,16 @@ def families() -> dict[str, Family]:
 def ablation(name: str, setting: str) -> Arm:
     """The arm `muse` in one of its settings, without one of its parts."""
     return by_engine(plain, **{**MUSE[setting], **ABLATIONS[name]})
+
+
+def is_ablated(name: str, method: Method, setting: str) -> bool:
+    """Whether an ablation takes anything away: a part that a setting lacks cannot be left out.
+
+    Args:
+        method: the given one, of which the setting of `muse` changes some parameters.
+    """
+    whole = method.replace(**MUSE[setting])
+    return whole.replace(**ABLATIONS[name]).model_dump() != whole.model_dump()
 
 
 NAMES = (*families(), *ABLATIONS)

@@ -1,4 +1,4 @@
-"""The best rival that costs no more than `muse`."""
+"""The best rival at about the cost of `muse`: at most 1.2 times as much (`TOLERANCE`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_RIVALS = ("muse", "plain", "cues", "oracle")
 def best_at_cost(
     muse: ArmResult, settings: Mapping[str, Mapping[str, ArmResult]]
 ) -> dict[str, dict[str, Any]]:
-    """Of all settings of the rivals within the cost of `muse`, the one that is right most often.
+    """Of the rivals' settings at up to `TOLERANCE` x the cost of `muse`, the most often right one.
 
     It is chosen on the very cases of the figure, which favours the rival.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from jobs.evaluation.measures.equal_cost import TOLERANCE
 from muse.emotions import MIKELS
 
 SHOWN = (
@@ -105,12 +106,18 @@ def settings_table(settings: Mapping[str, Any], chosen: Mapping[str, Any]) -> It
 
 
 def equal_cost_table(found: Mapping[str, Any]) -> Iterator[str]:
-    """The best rival within the cost of `muse`, and the difference in points."""
-    yield from head("at equal cost", "rival", "cost", "right", "muse", "muse minus rival")
+    """The best rival at up to `TOLERANCE` x the cost of `muse`, and the difference in points."""
+    title = f"at equal cost (up to {TOLERANCE} x)"
+    yield from head(title, "rival", "cost", "right", "muse", "muse minus rival")
     for task, entry in found.items():
         rival = f"{entry['arm']}, {entry['setting']}"
         cells = percent(entry["right"]), percent(entry["muse"]), points(entry["difference"], 100)
         yield row(task, rival, f"{entry['cost']['mean']:.0f}", *cells)
+
+
+def left_out_line(task: str, arm: str) -> str:
+    """Why an ablation has no row."""
+    return f"`{arm}` is left out of {task}: the setting of `muse` has nothing that it takes away."
 
 
 def mean_of(figures: Mapping[str, Any], name: str, digits: int) -> str:
@@ -221,6 +228,11 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         tables.append(mixtures_table(report["mixtures"]))
     if report["sweep"]:
         tables.append(sweep_table(report["sweep"]))
+    missing = []
+    for task, names in report["left_out"].items():
+        missing += [left_out_line(task, name) for name in names]
+    if missing:
+        tables.insert(0, iter(missing))
     run = f"Seed {report['seed']}, suite {report['suite']}, {report['minutes']} minutes."
     opening = (
         f"# Evaluation\n\n{run} Success is by the examiner, with 95 % intervals in brackets.\n"

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from jobs.evaluation import evaluate
-from jobs.evaluation.arms.registry import NAMES
+from jobs.evaluation.arms.registry import MUSE, NAMES
 from muse.emotions import MIKELS
 
 METRICS = {
@@ -37,9 +38,12 @@ def _cli(*arguments):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """The quick suite with nine cases a task (of mixtures eight), three steps."""
+    """The quick suite with nine cases a task (of mixtures eight), three steps, a content term."""
     file = tmp_path_factory.mktemp("evaluate") / "figures.json"
-    done = _cli("--count", 9, "--set", "steps=3", "--set", "max_updates_per_step=1", "--json", file)
+    settings = []
+    for setting in ("steps=3", "max_updates_per_step=1", "content_weight=1"):
+        settings += ["--set", setting]
+    done = _cli("--count", 9, *settings, "--json", file)
     assert done.exit_code == 0, done.output
     return json.loads(file.read_text()), file
 
@@ -86,6 +90,7 @@ def test_the_report_has_the_documented_keys(report):
         "rendered",
     }
     assert figures_of["mixtures"]["mixture"]["judge_mass"]["n"] == 8
+    assert figures_of["left_out"] == {}
 
 
 @pytest.mark.research
@@ -106,6 +111,54 @@ def test_the_full_suite_tunes_on_other_requests_and_makes_every_setting(tmp_path
     assert "sdedit_at_equal_success" in figures
     table = file.with_suffix(".md").read_text()
     assert "at equal cost" in table
+
+
+@pytest.mark.research
+def test_the_full_suite_mixes_emotions_in_the_chosen_setting_and_with_reported_contents(
+    tmp_path, monkeypatch
+):
+    """The images of the arms are those of the mixtures, which are not made twice."""
+    arms = {"mixtures": ("muse", "muse-no-which")}
+    monkeypatch.setitem(evaluate.SUITES, "full", replace(evaluate.SUITES["full"], arms=arms))
+    file = tmp_path / "figures.json"
+    short = ("--set", "steps=3", "--set", "max_updates_per_step=1", "--tasks", "mixtures")
+    done = _cli("--suite", "full", "--count", 2, *short, "--json", file)
+    assert done.exit_code == 0, done.output
+    figures = json.loads(file.read_text())
+    for arm, run in (("muse", "mixture"), ("muse-no-which", "no-which")):
+        made, mixed = figures["arms"][arm]["mixtures"], figures["mixtures"][run]
+        assert mixed["content"] == made["content"]
+        for role in ("judge", "examiner"):
+            assert mixed[f"{role}_top3"] == made[f"success_{role}"]
+            assert mixed[f"{role}_mass"] == made[f"confidence_{role}"]
+
+
+@pytest.mark.research
+def test_an_ablation_by_itself_has_the_setting_that_is_best_for_muse(tmp_path):
+    file = tmp_path / "figures.json"
+    short = ("--set", "steps=3", "--set", "max_updates_per_step=1", "--tasks", "generation")
+    options = ("--suite", "full", "--count", 1, "--arms", "muse-no-when")
+    done = _cli(*options, *short, "--json", file)
+    assert done.exit_code == 0, done.output
+    figures = json.loads(file.read_text())
+    assert set(figures["arms"]) == {"muse-no-when"}
+    assert set(figures["trials"]["generation"]["muse"]) == set(MUSE)
+    assert figures["chosen"]["generation"]["muse"] in MUSE
+    assert figures["settings"] == {}
+
+
+@pytest.mark.research
+def test_an_ablation_of_what_is_not_there_is_left_out_and_said_so(tmp_path):
+    file = tmp_path / "figures.json"
+    done = _cli("--arms", "muse-no-content", "--count", 1, "--json", file)
+    assert done.exit_code == 0, done.output
+    line = "`muse-no-content` is left out of generation: the setting of `muse` has nothing"
+    assert line in done.output
+    assert line in file.with_suffix(".md").read_text()
+    figures = json.loads(file.read_text())
+    assert figures["arms"] == figures["mixtures"] == {}
+    assert set(figures["left_out"]) == {"generation", "editing", "mixtures"}
+    assert figures["left_out"]["mixtures"] == ["muse-no-content"]
 
 
 def test_no_figure_is_reported_of_the_tuning_seed():

@@ -14,6 +14,7 @@ from jobs.evaluation.arms.registry import (
     arm_of,
     cued,
     families,
+    is_ablated,
     run_arm,
     sdedit,
 )
@@ -83,6 +84,15 @@ def _of(case, emotion):
 def test_an_ablation_changes_the_chosen_setting_alone():
     for name, changes in ABLATIONS.items():
         assert dict(ablation(name, "content").changes) == {**MUSE["content"], **changes}
+
+
+def test_an_ablation_of_a_part_that_the_setting_lacks_takes_nothing_away():
+    assert not is_ablated("muse-no-content", SHORT, "as given")
+    assert is_ablated("muse-no-content", SHORT, "content")
+    assert is_ablated("muse-no-content", SHORT.replace(content_weight=1.0), "as given")
+    bare = SHORT.replace(inherent_weight=0.0, similar_weight=0.0, balance=1.0)
+    assert is_ablated("muse-no-which", SHORT, "as given")
+    assert not is_ablated("muse-no-which", bare, "content")
 
 
 def test_without_when_guidance_starts_at_once_and_without_which_nothing_is_lowered(cases):

@@ -42,5 +42,6 @@ def test_the_best_rival_is_shown_with_the_difference_in_points():
     entry = {"arm": "direction", "setting": "8"}
     entry |= dict.fromkeys(("cost", "right", "muse", "difference"), FIGURE)
     lines = [*tables.equal_cost_table({"hard": entry})]
+    assert "at equal cost (up to 1.2 x)" in lines[0]
     assert lines[2].startswith("| hard | direction, 8 | 0 | 50% (41 to 60) |")
     assert "+50.0 (+41.0 to +60.0)" in lines[2]
