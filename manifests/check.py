@@ -209,7 +209,7 @@ def _size(width: Any, height: Any, report: REPORT) -> tuple[int, int] | None:
             report(column, "is missing beside the other side; give both, or neither")
             is_whole = False
         elif not 1 <= value <= MAX_PIXELS:
-            report(column, f"is {value}; give the pixels of the images to make")
+            report(column, f"is {value}; give the pixels of the images to make, 1 to {MAX_PIXELS}")
             is_whole = False
     return (int(width), int(height)) if is_whole else None
 

@@ -17,6 +17,11 @@ Resize = Literal["fit", "crop", "pad", "stretch"]
 STEPS_A_SIDE = 16
 """Buckets differ by this part of a side at least: 64 pixels for a model of 1024, as SDXL's do."""
 
+MAX_SIDE = 65_535
+"""Pixels of a side of an image at most, as of a JPEG."""
+
+MAX_AREA = 178_956_970
+"""Pixels of an image at most: Pillow refuses to open larger ones again."""
 
 USUAL_CELLS = 128
 """Side of the latents of models that have no size of their own, as diffusers' pipelines have it."""
@@ -82,8 +87,10 @@ class ModelSizes:
 
     def problem(self, pixels: int) -> str | None:
         """Why no image can be so wide, or high, with the nearest that can; None if it can."""
-        if self.longest is not None and pixels > self.longest:
-            return f"is {pixels}; this model makes at most {self.longest}"
+        longest = min(MAX_SIDE, self.longest or MAX_SIDE)
+        if pixels > longest:
+            who = "an image has" if longest == MAX_SIDE else "this model makes"
+            return f"is {pixels}; {who} at most {longest}"
         if pixels > 0 and pixels % self.multiple == 0:
             return None
         below = max(1, pixels // self.multiple) * self.multiple
@@ -96,7 +103,14 @@ class ModelSizes:
         if Size(width, height) == self.own:
             return {}
         problems = {"width": self.problem(width), "height": self.problem(height)}
-        return {side: problem for side, problem in problems.items() if problem}
+        found = {side: problem for side, problem in problems.items() if problem}
+        if not found and width * height > MAX_AREA:
+            longer = "width" if width >= height else "height"
+            found[longer] = (
+                f"is {max(width, height)} beside {min(width, height)}; no image of more than "
+                f"{MAX_AREA:,} pixels could be opened again: give a smaller size"
+            )
+        return found
 
     def size_problem(self, size: Size) -> str | None:
         """The first of these, in words; None if there is none."""

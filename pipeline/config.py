@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from muse.method import Method
-from muse.sizes import Resize, Size
+from muse.sizes import MAX_SIDE, Resize, Size
 from pipeline.config_models import ModelSettings
 from pipeline.config_tables import Faults, Images
 
@@ -114,13 +114,13 @@ class Config(ModelSettings):
     width: int = Field(
         0,
         ge=0,
-        le=65_535,
+        le=MAX_SIDE,
         description="Width of the images, pixels: a multiple of what `plan` names; 0 for the "
         "model's own size, and for an edit a size of about its area and of the photograph's "
         "aspect. The manifest's columns `width` and `height` go before.",
     )
     height: int = Field(
-        0, validate_default=True, ge=0, le=65_535, description="Height of the images, likewise."
+        0, validate_default=True, ge=0, le=MAX_SIDE, description="Height of the images, likewise."
     )
     resize: Resize = Field(
         "fit",

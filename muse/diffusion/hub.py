@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,10 @@ from muse.diffusion.model_files import (
     FAMILIES,
     ModelFolder,
     family_of_file,
+    latent_channels_of,
     published_scheduler,
+    published_vae,
+    read_json,
 )
 
 TEXT = ["*.json", "*.txt", "*.model"]
@@ -139,6 +142,38 @@ def family_of(model: Path) -> str:
         ValueError: it is no model of a known family.
     """
     return family_of_file(model) if model.is_file() else ModelFolder.read(model).family
+
+
+def part_config(model: Path) -> Callable[[str], Mapping[str, Any]]:
+    """The settings of the parts of a diffusion model by their names; empty where none are known.
+
+    Those of a single file are in the folder beside it. Without one, its VAE is the published one of
+    its family.
+
+    Raises:
+        ValueError: it is no model of a known family.
+    """
+    folder = configs_beside(model) if model.is_file() else model
+    if folder is not None and (folder / "model_index.json").is_file():
+        return ModelFolder.read(folder).config
+    vae = published_vae(family_of_file(model))
+    return lambda part: vae if part == "vae" else {}
+
+
+def vae_config(vae: Path, own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of a VAE in a folder or a single file.
+
+    Args:
+        own: those of the VAE that it replaces, which serve a single file without a folder beside
+            it, but for the channels of its latents.
+
+    Raises:
+        ValueError: it has none that can be read.
+    """
+    folder = configs_beside(vae) if vae.is_file() else vae
+    if folder is not None:
+        return read_json(folder / "config.json")
+    return {**own, "latent_channels": latent_channels_of(vae) or own.get("latent_channels", 4)}
 
 
 def configs_of(model: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

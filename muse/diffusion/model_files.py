@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from muse.diffusion.part_fit import channel_problems, tiny_vae_problem, width_problems
 from muse.sizes import USUAL_SIZE, sides
 
 FAMILIES = {
@@ -67,9 +68,6 @@ QUANTIZERS = {
 }
 """Packages that weights in a quantised form are loaded with, by the method in their config."""
 
-PACKED = ("FluxPipeline",)
-"""Families whose network takes patches of 2 x 2 latents as channels."""
-
 ONLY_FOLDERS = {
     "double_blocks.": "FLUX",
     "transformer_blocks.": "a diffusion transformer",
@@ -119,7 +117,7 @@ class ModelFolder:
                 left_out.append(name)
         if (path / TINY_VAE).is_dir():
             parts[TINY_VAE] = ("diffusers", "AutoencoderTiny")
-        return cls(path, str(index.get("_class_name", "")), parts, tuple(left_out))
+        return cls(path, str(index.get("_class_name") or ""), parts, tuple(left_out))
 
     def has_weights(self, part: str) -> bool:
         """Whether the class of a part has weights, as a tokenizer has not."""
@@ -138,6 +136,15 @@ class ModelFolder:
             return {}
 
 
+def published_vae(family: str) -> Mapping[str, Any]:
+    """What the latents of the published models of a family depend on. A single file does not tell
+    its own."""
+    if family == "StableDiffusion3Pipeline":
+        return {"latent_channels": 16, "scaling_factor": 1.5305, "shift_factor": 0.0609}
+    scaling = 0.13025 if family == "StableDiffusionXLPipeline" else 0.18215
+    return {"latent_channels": 4, "scaling_factor": scaling}
+
+
 def published_scheduler(family: str) -> Mapping[str, Any]:
     """The scheduler that the published model of a family came with, as far as the choice of a
     sampler depends on it. A single file does not tell its own."""
@@ -149,6 +156,24 @@ def published_scheduler(family: str) -> Mapping[str, Any]:
     return {"_class_name": "PNDMScheduler", **betas, "skip_prk_steps": True, "steps_offset": 1}
 
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How a file begins that Git LFS has put in the place of a large one."""
+
+
+def is_lfs_pointer(file: Path) -> bool:
+    """Whether a regular file stands for one that Git LFS has not fetched."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(LFS_POINTER)) == LFS_POINTER
+    except OSError:
+        return False
+
+
+def lfs_problem(name: str) -> str:
+    """The problem of a file that is such a pointer, with the remedy."""
+    return f"{name} is a Git LFS pointer, not the file itself; run `git lfs pull` in its folder"
+
+
 def read_json(file: Path) -> Mapping[str, Any]:
     """A JSON file that holds a table.
 
@@ -158,6 +183,8 @@ def read_json(file: Path) -> Mapping[str, Any]:
     # Opening a pipe could wait for ever.
     if file.exists() and not file.is_file():
         raise ValueError(f"{file} is not a regular file; copy it again")
+    if is_lfs_pointer(file):
+        raise ValueError(lfs_problem(str(file)))
     try:
         content = json.loads(file.read_bytes())
     except FileNotFoundError:
@@ -206,8 +233,14 @@ def _no_weights(part: str, library: str, files: list[str]) -> str:
 
 def folder_problems(folder: ModelFolder) -> Iterator[str]:
     """Why a diffusion model cannot be loaded: one line a problem, with the remedy."""
+    if not folder.family:
+        yield (
+            "model_index.json does not name the class of its pipeline (_class_name); copy it again "
+            f"from a model of one of {', '.join(FAMILIES)}"
+        )
+        return
     if folder.family not in FAMILIES:
-        yield f"it is a {folder.family or 'model of no class'}; known: {', '.join(FAMILIES)}"
+        yield f"it is a {folder.family}; known: {', '.join(FAMILIES)}"
         return
     absent = [name for name in folder.parts if not (folder.path / name).is_dir()]
     for name in absent:
@@ -220,14 +253,37 @@ def folder_problems(folder: ModelFolder) -> Iterator[str]:
                 folder.variant(name)
             except ValueError as error:
                 yield str(error)
+        yield from _pointers(folder.path / name)
     for name in folder.parts:
         yield from _quantizer_problems(name, folder.config(name))
     network = FAMILIES[folder.family]
     for name in (network, "vae", "scheduler", *_text_parts(folder.family)):
         if name not in folder.parts:
             yield f"model_index.json names no {name}; copy the model again"
-    packing = 4 if folder.family in PACKED else 1
-    yield from _network_problems(folder.config(network), folder.config("vae"), network, packing)
+    yield from _size_problems(folder.config(network), network)
+    yield from _fit_problems(folder, network)
+
+
+def _fit_problems(folder: ModelFolder, network: str) -> Iterator[str]:
+    """Parts that do not fit each other.
+
+    Args:
+        network: the name of its part.
+    """
+    family, vae = folder.family, folder.config("vae")
+    yield from channel_problems(family, folder.config(network), vae, network)
+    yield from width_problems(family, folder.config, network)
+    if TINY_VAE in folder.parts:
+        problem = tiny_vae_problem(folder.config(TINY_VAE), vae)
+        if problem is not None:
+            yield f"{TINY_VAE}/: {problem}"
+
+
+def _pointers(part: Path) -> Iterator[str]:
+    """Files of a part that are pointers of Git LFS."""
+    for file in sorted(part.glob("*")):
+        if file.is_file() and file.suffix not in PICKLED and is_lfs_pointer(file):
+            yield lfs_problem(f"{part.name}/{file.name}")
 
 
 def _text_parts(family: str) -> Iterator[str]:
@@ -260,20 +316,8 @@ def _quantizer_problems(part: str, config: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _network_problems(
-    network: Mapping[str, Any], vae: Mapping[str, Any], name: str, packing: int
-) -> Iterator[str]:
-    """What the settings of the network say that makes it another kind of model.
-
-    Args:
-        packing: latents that the network takes as the channels of one place.
-    """
-    channels, latents = network.get("in_channels"), vae.get("latent_channels", 4) * packing
-    if network and channels is not None and channels != latents:
-        yield (
-            f"{name}/ takes {channels} channels, but the latents have {latents}: it is a model for "
-            "inpainting or for edits by instruction; give the text-to-image model of its family"
-        )
+def _size_problems(network: Mapping[str, Any], name: str) -> Iterator[str]:
+    """What is wrong with the size of the model's own images, as the network's settings say it."""
     # What has no such setting has a size of its own all the same.
     has_size, size = any(key in network for key in USUAL_SIZE), network.get("sample_size")
     if network and not has_size and sides(size) is None:
@@ -283,19 +327,39 @@ def _network_problems(
         )
 
 
+def tensor_shapes(file: Path) -> dict[str, list[int]]:
+    """The shapes of the tensors in a safetensors file, by their names.
+
+    Raises:
+        ValueError: it is not readable.
+    """
+    from safetensors import safe_open
+
+    try:
+        with safe_open(file, "np") as opened:
+            return {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118
+    except Exception as error:  # safetensors raises classes of its own, and Rust's
+        raise ValueError(f"{file} is not a readable safetensors file: {error}") from None
+
+
+def latent_channels_of(vae: Path) -> int | None:
+    """The channels of the latents that a single-file VAE decodes; None if its tensors do not say.
+
+    Raises:
+        ValueError: it is not readable.
+    """
+    shapes = tensor_shapes(vae)
+    name = next((name for name in shapes if name.endswith("decoder.conv_in.weight")), None)
+    return None if name is None else shapes[name][1]
+
+
 def family_of_file(file: Path) -> str:
     """The pipeline class of a single-file checkpoint, by the names and shapes of its tensors.
 
     Raises:
         ValueError: it is not readable, or of no known family.
     """
-    from safetensors import safe_open
-
-    try:
-        with safe_open(file, "np") as opened:
-            shapes = {name: opened.get_slice(name).get_shape() for name in opened.keys()}  # noqa: SIM118
-    except Exception as error:  # safetensors raises classes of its own, and Rust's
-        raise ValueError(f"{file} is not a readable safetensors file: {error}") from None
+    shapes = tensor_shapes(file)
     if any(name.startswith("conditioner.embedders.1.") for name in shapes):
         family = "StableDiffusionXLPipeline"
     elif any("joint_blocks." in name for name in shapes):

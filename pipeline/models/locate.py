@@ -19,9 +19,12 @@ from muse.diffusion.hub import (
     local_folder,
     local_model,
     lora_and_strength,
+    part_config,
+    vae_config,
 )
 from muse.diffusion.lora_files import lora_problems
 from muse.diffusion.model_files import READ_WINDOWS, model_problems
+from muse.diffusion.part_fit import clip_skip_problem, tiny_vae_problem, vae_problem
 from muse.diffusion.tiny_decoders import absence_warnings, find
 from muse.emotions.labels import clean
 from muse.method import Method
@@ -98,8 +101,11 @@ def locate(config: Config, files: Files = READ) -> dict[str, Model]:
     if config.engine == "null":
         return {"model": Model("null", "", "")} | _filter_models(config, files)
     models = {role: _main_model(role, config, files) for role in ROLES}
-    check_method(Path(models["model"].path), config.method)
-    models |= _parts(config, files, Path(models["model"].path))
+    model = Path(models["model"].path)
+    check_method(model, config.method)
+    if problem := clip_skip_problem(family_of(model), part_config(model), config.clip_skip):
+        raise UserError(f"config: clip_skip {problem}")
+    models |= _parts(config, files, model)
     models |= _filter_models(config, files)
     if is_same_judge(models) and not config.allow_same_judge:
         raise UserError(f"--guide and --judge have the same weights; {SAME_JUDGE}")
@@ -249,22 +255,29 @@ def _parts(config: Config, files: Files, model: Path) -> dict[str, Model]:
     for role, name in names.items():
         try:
             path = _safe_path(role, name, files)
-            if role.startswith("lora"):
-                _check_lora(path, model)
+            _check_part(role, path, model)
         except ValueError as error:
             raise UserError(f"config: {role.split()[0]} {name!r}: {error}") from None
         models[role] = Model(name, str(path), hash_model(path, False, files.sha256))
     return models
 
 
-def _check_lora(path: Path, model: Path) -> None:
-    """Refuse a LoRA that is an adapter of another kind.
+def _check_part(role: str, path: Path, model: Path) -> None:
+    """Refuse a LoRA that is an adapter of another kind, and a VAE that does not fit the model.
 
     Raises:
-        ValueError: with the kind.
+        ValueError: with the kind, or what does not fit.
     """
-    if problems := list(lora_problems(path, family_of(model))):
-        raise ValueError("\n  ".join(problems[:MAX_PROBLEMS]))
+    problems: list[str | None] = []
+    own = part_config(model)("vae")
+    if role == "vae":
+        problems = [vae_problem(vae_config(path, own), own)]
+    elif role == "tiny_vae":
+        problems = [tiny_vae_problem(vae_config(path, own), own)]
+    else:
+        problems += lora_problems(path, family_of(model))
+    if found := list(filter(None, problems)):
+        raise ValueError("\n  ".join(found[:MAX_PROBLEMS]))
 
 
 def _part_names(config: Config) -> dict[str, str]:

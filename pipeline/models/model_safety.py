@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from muse.diffusion.hub import configs_beside
-from muse.diffusion.model_files import PICKLED, ModelFolder
+from muse.diffusion.model_files import PICKLED, ModelFolder, is_lfs_pointer, lfs_problem
 
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion", None)
 """Libraries whose classes a model_index.json may name; None where a part is left out."""
+
+READ = (".safetensors", ".json", ".txt", ".model")
+"""Ends of the names of files that a model is read from."""
 
 MAX_JSON_BYTES = 100_000_000
 """Of a JSON file. The largest in use, vocabularies, have about 20 MB."""
@@ -26,7 +29,9 @@ def problems_of(model: Path) -> Iterator[str]:
     Args:
         model: a folder, or a single `.safetensors` file.
     """
-    if model.is_file():
+    if model.is_file() and is_lfs_pointer(model):
+        yield lfs_problem(model.name)
+    elif model.is_file():
         yield from _weights_problems(model, model.name)
         if configs := configs_beside(model):
             yield from _file_problems(configs)
@@ -73,7 +78,9 @@ def _file_problems(folder: Path) -> Iterator[str]:
             yield _is_pickled(pickled.relative_to(folder))
     for path in files:
         name = str(path.relative_to(folder))
-        if path.suffix == ".safetensors":
+        if path.suffix in READ and is_lfs_pointer(path):
+            yield lfs_problem(name)
+        elif path.suffix == ".safetensors":
             yield from _weights_problems(path, name)
         elif path.suffix == ".json":
             yield from _json_problems(path, name)

@@ -1,8 +1,9 @@
 """Which sizes a model makes, and the buckets of its area."""
 
 import pytest
+from PIL import Image
 
-from muse.sizes import ModelSizes, Size, by_size
+from muse.sizes import MAX_AREA, ModelSizes, Size, by_size
 
 SDXL = ModelSizes(Size(1024, 1024), 32)
 SD1 = ModelSizes(Size(512, 512), 64)
@@ -84,3 +85,24 @@ def test_a_size_that_the_model_does_not_make_is_refused_with_the_nearest(sizes, 
 def test_places_are_gathered_by_size():
     wide, square = Size(80, 48), Size(64, 64)
     assert by_size([wide, square, wide]) == [[0, 2], [1]]
+
+
+@pytest.mark.parametrize(
+    ("size", "problem"),
+    [
+        (Size(65_536, 64), "width is 65536; an image has at most 65535"),
+        (Size(64, 99_968), "height is 99968; an image has at most 65535"),
+        (
+            Size(16_384, 16_384),
+            "width is 16384 beside 16384; no image of more than 178,956,970 pixels could be opened "
+            "again: give a smaller size",
+        ),
+        (Size(64, 65_472), None),
+    ],
+)
+def test_no_image_is_larger_than_can_be_opened_again(size, problem):
+    assert SD1.size_problem(size) == problem
+
+
+def test_the_limit_is_that_of_pillow():
+    assert 2 * Image.MAX_IMAGE_PIXELS == MAX_AREA

@@ -66,11 +66,10 @@ def load_backbone(
     pipe = open_pipeline(str(path), of_weights)
     family = type(pipe).__name__
     if vae:
-        pipe.vae = open_vae(vae, of_weights)
+        pipe.vae = open_vae(vae, pipe.vae, of_weights)
     fuse_loras(pipe, lora)
-    backbone: Backbone = FAMILIES[family](
-        pipe, device, of_weights, open_tiny_vae(tiny_vae, str(path), of_weights), clip_skip
-    )
+    tiny = open_tiny_vae(tiny_vae, str(path), pipe.vae, of_weights)
+    backbone: Backbone = FAMILIES[family](pipe, device, of_weights, tiny, clip_skip)
     layers = min(model.config.num_hidden_layers for model in backbone.text.models)
     if clip_skip >= layers:
         raise ValueError(f"clip_skip is {clip_skip}, but a text encoder has {layers} layers")

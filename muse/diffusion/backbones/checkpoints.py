@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -26,8 +27,10 @@ from muse.diffusion.model_files import (
     ModelFolder,
     family_of_file,
     folder_problems,
+    read_json,
     variant_of,
 )
+from muse.diffusion.part_fit import tiny_vae_problem, vae_problem
 
 
 def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:
@@ -45,7 +48,8 @@ def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:
     if path.endswith(".safetensors"):
         family = getattr(diffusers, family_of_file(Path(path)))
         first = torch.float32 if dtype == torch.float16 else dtype
-        return _from_file(family, Path(path), _left_out(family), first)
+        file = Path(path)
+        return _from_file(family, file, _left_out(family), first, configs_beside(file))
     folder = ModelFolder.read(local_model(path))
     if problems := list(folder_problems(folder)):
         raise ValueError(f"{path}: " + "\n  ".join(problems))
@@ -113,35 +117,63 @@ def _left_out(family: Any) -> dict[str, Any]:
     return left_out | ({"requires_safety_checker": False} if "safety_checker" in known else {})
 
 
-def open_vae(path: str, dtype: torch.dtype = torch.float32) -> Any:
+def open_vae(path: str, own: Any, dtype: torch.dtype = torch.float32) -> Any:
     """The VAE in a folder, under a hub id, or in a single file, for a model of `dtype`.
 
+    Args:
+        own: the VAE that it replaces, whose configuration serves a single file without one.
+
     Raises:
-        ValueError: an incomplete VAE.
+        ValueError: an incomplete VAE, or one of another family.
     """
     from diffusers import AutoencoderKL
 
     # Its own configuration decides whether it stays in float32, see `vae_dtype`.
     first = torch.float32 if dtype == torch.float16 else dtype
-    if path.endswith(".safetensors"):
-        return _from_file(AutoencoderKL, Path(path), {}, first)
-    return _open_folder(AutoencoderKL, path, first)
+    if not path.endswith(".safetensors"):
+        _refuse(path, vae_problem(read_json(local_folder(path) / "config.json"), own.config))
+        return _open_folder(AutoencoderKL, path, first)
+    file = Path(path)
+    configs = configs_beside(file)
+    if configs is not None:
+        _refuse(path, vae_problem(read_json(configs / "config.json"), own.config))
+        return _from_file(AutoencoderKL, file, {}, first, configs)
+    # diffusers would take any for that of Stable Diffusion 1.5.
+    with TemporaryDirectory() as folder:
+        own.save_config(folder)
+        return _from_file(AutoencoderKL, file, {}, first, Path(folder))
 
 
-def open_tiny_vae(name: str, model: str, dtype: torch.dtype = torch.float32) -> Any:
+def open_tiny_vae(name: str, model: str, vae: Any, dtype: torch.dtype = torch.float32) -> Any:
     """The tiny decoder in the folder or under the hub id `name`; for "" the one in the folder
     `tiny_vae/` of `model`.
 
     None for `NO_TINY_VAE`, and where the model brings none.
 
+    Args:
+        vae: the model's.
+
     Raises:
-        ValueError: weights are missing, as in a VAE of another class.
+        ValueError: weights are missing, or it is no tiny decoder for this model.
     """
     from diffusers import AutoencoderTiny
 
     own = Path(model) / TINY_VAE
     place = name or (str(own) if own.is_dir() else NO_TINY_VAE)
-    return None if place == NO_TINY_VAE else _open_folder(AutoencoderTiny, place, dtype)
+    if place == NO_TINY_VAE:
+        return None
+    config = read_json(local_folder(place) / "config.json")
+    _refuse(f"the tiny decoder {place}", tiny_vae_problem(config, vae.config))
+    return _open_folder(AutoencoderTiny, place, dtype)
+
+
+def _refuse(name: str, problem: str | None) -> None:
+    """
+    Raises:
+        ValueError: there is a problem with the model of that name.
+    """
+    if problem is not None:
+        raise ValueError(f"{name}: {problem}")
 
 
 def _open_folder(kind: Any, path: str, dtype: torch.dtype) -> Any:
@@ -182,13 +214,15 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
         pipe.unload_lora_weights()
 
 
-def _from_file(kind: Any, file: Path, options: dict[str, Any], dtype: torch.dtype) -> Any:
+def _from_file(
+    kind: Any, file: Path, options: dict[str, Any], dtype: torch.dtype, configs: Path | None
+) -> Any:
     """A pipeline or VAE of the class `kind` from one file, which has only weights.
 
-    The configurations are read from the folder beside the file. Without one, diffusers fetches
-    those of the published models from the hub.
+    Args:
+        configs: the folder of its configurations. Without one, diffusers fetches those of the
+            published models from the hub.
     """
-    configs = configs_beside(file)
     if configs is not None and (pickled := next(configs.rglob("*.bin"), None)):
         raise ValueError(f"{pickled} is pickled, and pickled weights are never loaded; remove it")
     try:

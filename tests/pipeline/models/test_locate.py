@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diffusers import AutoencoderTiny
 from safetensors.numpy import save_file
 
 from muse.emotions import Taxonomy
@@ -37,8 +38,8 @@ def model(tmp_path) -> Path:
     return Path(shutil.copytree("muse/mini/weights/guide", tmp_path / "model"))
 
 
-def _settings(model: Path, **more) -> None:
-    file = model / "config.json"
+def _settings(model: Path, name: str = "config.json", **more) -> None:
+    file = model / name
     file.write_text(json.dumps({**json.loads(file.read_text()), **more}))
 
 
@@ -169,6 +170,87 @@ def test_models_are_checked_without_reading_their_weights(diffusion, monkeypatch
         check_models(Config(model=str(diffusion)))
 
 
+def _class_name(value):
+    return lambda model: _settings(model, "model_index.json", _class_name=value)
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+
+
+def _pointer(name):
+    return lambda model: (model / name).write_text(POINTER)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_class_name(None), "model_index.json does not name the class of its pipeline"),
+        (_class_name(""), "copy it again from a model of one of StableDiffusionPipeline, "),
+        (
+            lambda model: _settings(model / "text_encoder", hidden_size=96),
+            "text_encoder/ and unet/ do not fit: hidden_size is 96, but cross_attention_dim is 128",
+        ),
+        (
+            lambda model: _settings(model / "vae", latent_channels=8),
+            "unet/ takes 6 channels, but the latents have 8, by vae/config.json: the VAE is of",
+        ),
+        (
+            lambda model: _settings(model / "unet", in_channels=9),
+            "unet/ takes 9 channels, but the latents have 6: it is a model for inpainting",
+        ),
+        (
+            lambda model: _settings(model / "tiny_vae", latent_channels=4),
+            "tiny_vae/: it decodes latents of 4 channels, but those of the model have 6",
+        ),
+        (
+            _pointer("unet/diffusion_pytorch_model.safetensors"),
+            "unet/diffusion_pytorch_model.safetensors is a Git LFS pointer, not the file itself; "
+            "run `git lfs pull`",
+        ),
+        (_pointer("model_index.json"), "model_index.json is a Git LFS pointer"),
+        (_pointer("tokenizer/tokenizer.json"), "tokenizer/tokenizer.json is a Git LFS pointer"),
+    ],
+)
+def test_parts_that_do_not_fit_and_files_that_are_not_there_are_told_by_plan(
+    diffusion, spoil, message
+):
+    spoil(diffusion)
+    with pytest.raises(UserError) as caught:
+        check_models(Config(model=str(diffusion)))
+    assert str(caught.value).startswith(f"--model {str(diffusion)!r}: ")
+    assert message in str(caught.value)
+
+
+def test_another_vae_and_tiny_decoder_have_to_fit_the_model(diffusion):
+    vae = str(WEIGHTS / "diffusion" / "vae")
+    assert check_models(Config(model=str(diffusion), vae=vae)) == []
+    with pytest.raises(
+        UserError, match=r"tiny_vae '.*/vae': its class is AutoencoderKL, which is no"
+    ):
+        check_models(Config(model=str(diffusion), tiny_vae=vae))
+    _settings(diffusion / "vae", scaling_factor=0.13025)
+    with pytest.raises(UserError, match=r"config: vae '.*own VAE is 0.13025: it is the VAE of"):
+        check_models(Config(model=str(diffusion), vae=vae))
+
+
+def test_a_single_file_vae_has_the_channels_of_its_tensors(tmp_path, diffusion):
+    file = tmp_path / "other.safetensors"
+    for channels in (6, 4):
+        weight = np.zeros((8, channels, 3, 3), np.float32)
+        save_file({"first_stage_model.decoder.conv_in.weight": weight}, file)
+        if channels == 6:
+            assert check_models(Config(model=str(diffusion), vae=str(file))) == []
+    with pytest.raises(UserError, match=r"its latent_channels is 4, but .* own VAE is 6"):
+        check_models(Config(model=str(diffusion), vae=str(file)))
+
+
+def test_layers_that_a_model_does_not_have_cannot_be_left_out(diffusion):
+    layers = 3
+    assert check_models(Config(model=str(diffusion), clip_skip=layers - 1)) == []
+    with pytest.raises(UserError, match=r"config: clip_skip is 3, but text_encoder/ has 3 layers"):
+        check_models(Config(model=str(diffusion), clip_skip=layers))
+
+
 def test_files_of_other_programs_beside_a_diffusion_model_are_no_problem(diffusion):
     for part in ("vae_decoder", "vae_encoder", "unet"):
         (diffusion / part).mkdir(exist_ok=True)
@@ -245,7 +327,9 @@ def test_a_tiny_decoder_beside_the_model_is_part_of_the_run(tmp_path, tokenizer)
     (told,) = check_models(config)
     assert "no tiny decoder (taesd)" in told
     assert check_models(config.replace(tiny_vae="none")) == []
-    shutil.copytree(WEIGHTS / "diffusion" / "tiny_vae", tmp_path / "taesd")
+    blocks = {"decoder_block_out_channels": (8, 8), "num_decoder_blocks": (1, 1)}
+    blocks |= {"encoder_block_out_channels": (8, 8), "num_encoder_blocks": (1, 1)}
+    AutoencoderTiny(**blocks).save_pretrained(tmp_path / "taesd")
     models = locate(config)
     assert models["tiny_vae"].path == str(tmp_path / "taesd")
     assert models["tiny_vae"].sha256

@@ -131,6 +131,19 @@ def test_a_vae_in_a_single_file_is_taken(folders, tmp_path):
     assert not torch.allclose(_predicted(folder)[1], _predicted(own)[1], atol=1e-3)
 
 
+def test_a_single_file_vae_takes_the_settings_of_the_models_own(folders, tmp_path):
+    """diffusers would give it those of Stable Diffusion 1.5, whatever the family."""
+    model = tmp_path / "model"
+    shutil.copytree(folders / "sd1", model)
+    config = model / "vae" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"scaling_factor": 0.13025}))
+    file = tmp_path / "original.safetensors"
+    save_file(originals.vae(load_backbone(model).codec.vae), file)
+    assert load_backbone(model, vae=str(file)).codec.vae.config.scaling_factor == 0.13025
+    with pytest.raises(ValueError, match=r"scaling_factor is 0.18215, but that of the model's own"):
+        load_backbone(model, vae=str(folders / "sd1" / "vae"))
+
+
 def test_a_lora_changes_the_network_by_its_own_product(folders, lora):
     plain, fused = load_backbone(folders / "sd1"), load_backbone(folders / "sd1", lora=[str(lora)])
     before, after = plain.network.state_dict(), fused.network.state_dict()

@@ -1,5 +1,6 @@
 """A part of a model that lacks tensors is refused by name, and never filled with random numbers."""
 
+import json
 import shutil
 
 import pytest
@@ -75,19 +76,28 @@ def test_the_first_three_of_the_missing_tensors_are_named(folders, tmp_path):
 
 
 def test_a_tiny_decoder_of_another_class_is_refused(tmp_path):
-    small_vae().save_pretrained(tmp_path / "vae")
+    """By its configuration, or if that does not say, by its weights."""
+    vae = small_vae()
+    vae.save_pretrained(tmp_path / "vae")
+    with pytest.raises(
+        ValueError, match=r"/vae: its class is AutoencoderKL, which is no tiny decoder"
+    ):
+        open_tiny_vae(str(tmp_path / "vae"), "", vae)
+    config = {"decoder_block_out_channels": [8, 16], "num_decoder_blocks": [1, 1]}
+    config |= {"encoder_block_out_channels": [8, 16], "num_encoder_blocks": [1, 1]}
+    (tmp_path / "vae" / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match=r"/vae lacks .* tensors of its class AutoencoderTiny"):
-        open_tiny_vae(str(tmp_path / "vae"), "")
+        open_tiny_vae(str(tmp_path / "vae"), "", vae)
     shutil.copytree(tmp_path / "vae", tmp_path / "model" / "tiny_vae")
     with pytest.raises(ValueError, match=r"/model/tiny_vae lacks"):
-        open_tiny_vae("", str(tmp_path / "model"))
+        open_tiny_vae("", str(tmp_path / "model"), vae)
 
 
 def test_another_vae_that_lacks_tensors_is_refused(tmp_path):
     small_vae().save_pretrained(tmp_path / "vae")
     _rewrite(tmp_path / "vae", _without("post_quant_conv"))
     with pytest.raises(ValueError, match=r"/vae lacks 2 of .* tensors of its class AutoencoderKL"):
-        open_vae(str(tmp_path / "vae"))
+        open_vae(str(tmp_path / "vae"), small_vae())
 
 
 def _published(name):
