@@ -171,7 +171,8 @@ class Driver:
             times["connected"] = time.time()
             with (
                 Display(watch, self.counts, tracker.add) as self.display,
-                Log(output, self._on_entry) as self.log,
+                # After another driver has taken the output over, the log is that driver's.
+                Log(output, self._on_entry, lambda: not self.lease.lost) as self.log,
             ):
                 self.log.add({"event": "start", "workers": workers, **times})
                 try:

@@ -36,12 +36,16 @@ class Log:
 
     Args:
         on_entry: is called with each entry.
+        may_write: is asked before lines are written; once they must not be, they are dropped.
     """
 
     def __init__(
-        self, output: Location, on_entry: Callable[[Mapping[str, Any]], None] = lambda _: None
+        self,
+        output: Location,
+        on_entry: Callable[[Mapping[str, Any]], None] = lambda _: None,
+        may_write: Callable[[], bool] = lambda: True,
     ):
-        self.state, self.on_entry = output / "_state", on_entry
+        self.state, self.on_entry, self.may_write = output / "_state", on_entry, may_write
         self.lines: list[bytes] = []
         if isinstance(self.state, Remote):
             self.part = sum(1 for _ in (self.state / "log").iterdir())
@@ -72,6 +76,8 @@ class Log:
         self.on_entry(entry)
         line = _encode(entry)
         if not isinstance(self.state, Remote):
+            if not self.may_write():
+                return
             self.file.write(line)
             self.file.flush()
             return
@@ -88,7 +94,8 @@ class Log:
             self.file.write(b"\n")
 
     def _flush(self, state: Remote) -> None:
-        write_bytes(state / "log" / f"{self.part:06d}.jsonl", b"".join(self.lines))
+        if self.may_write():
+            write_bytes(state / "log" / f"{self.part:06d}.jsonl", b"".join(self.lines))
         self.lines, self.part, self.written = [], self.part + 1, time.monotonic()
 
 

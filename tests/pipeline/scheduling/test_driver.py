@@ -1,6 +1,7 @@
 """What the driver makes and when it publishes: quotas, pieces, retry strategies."""
 
 import contextlib
+import time
 
 import pytest
 
@@ -9,7 +10,10 @@ from pipeline.corpora.status import as_text, status
 from pipeline.errors import RunStopped
 from pipeline.output.run_file import read_run
 from pipeline.planning.retry_strategy import EXPLORED_REQUESTS
+from pipeline.scheduling.driver import Driver
 from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.storage import lease
+from pipeline.storage.files import write_json
 from pipeline.storage.log import entries, reports
 from tests.support.local_runs import published, run_locally, stop_at, write_rows
 
@@ -55,6 +59,28 @@ def test_the_log_tells_why_a_driver_has_ended(manifest, tmp_path):
     run_locally(manifest, tmp_path / "out")
     causes = [entry["cause"] for entry in entries(tmp_path / "out") if entry.get("event") == "stop"]
     assert causes == [interrupted["stopped"], "finished"]
+
+
+def test_a_driver_that_lost_its_lease_writes_nothing_into_the_log(manifest, tmp_path, monkeypatch):
+    """The log is that of the driver which has taken the output over."""
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.01)
+    drivers, run = [], Driver.run
+    monkeypatch.setattr(Driver, "run", lambda driver: (drivers.append(driver), run(driver)))
+    out, logged = tmp_path / "out", []
+
+    def take_over(task):
+        if task.batch.number != 2:
+            return
+        # Its thread may renew the lease once more in between.
+        while not drivers[0].lease.lost:
+            write_json(lease.lease_file(out), {"token": "other", "count": 1})
+            time.sleep(0.01)
+        logged.extend(entries(out))
+
+    with pytest.raises(RunStopped, match="another driver has taken this output over"):
+        run_locally(manifest, out, LocalExecutor(before_task=take_over))
+    assert [*entries(out)] == logged
+    assert sum("event" not in entry for entry in logged) == 2
 
 
 def test_no_more_workers_are_started_than_batches_are_missing(manifest, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.storage.log import Log, LogReader, entries, read_log, reports
+from pipeline.storage.remote import Remote
 
 
 def _batch(number, seconds=1.0):
@@ -106,3 +107,19 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path, log_file):
         read_log(tmp_path)
     with pytest.raises(UserError, match="is a pipe"):
         Log(tmp_path)
+
+
+@pytest.mark.parametrize("url", [None, "memory://log/out"])
+def test_nothing_is_written_once_that_is_forbidden(tmp_path, url):
+    """Lines are told all the same; on an object store, those that wait are dropped."""
+    output = tmp_path if url is None else Remote(url)
+    allowed, told = [True], []
+    with Log(output) as before:
+        before.add(_batch(0))
+    with Log(output, told.append, lambda: allowed[0]) as log:
+        log.add(_batch(1))
+        allowed[0] = False
+        log.add(_batch(2))
+    assert [entry["batch"] for entry in told] == [1, 2]
+    kept = [0, 1] if url is None else [0]
+    assert [entry["batch"] for entry in entries(output)] == kept
