@@ -25,7 +25,7 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
     """
     if not (output / RUN_FILE).exists():
         refuse_target(output)
-        if _holds_something_else(output):
+        if holds_something_else(output):
             raise UserError(
                 f"--output {output} exists and is not a muse-batch run: it has no {RUN_FILE}; "
                 "give a new or empty folder, or restore that file from a copy"
@@ -75,7 +75,7 @@ def _has_files(folder: Location) -> bool:
     return any(_has_files(path) if path.is_dir() else True for path in folder.iterdir())
 
 
-def _holds_something_else(output: Location) -> bool:
+def holds_something_else(output: Location) -> bool:
     """Whether a place without a run file is more than an empty folder."""
     if not output.exists():
         return False

@@ -157,13 +157,21 @@ def _why_no_output(output: Location) -> str:
         if holder is not None and output.exists():
             return f"{output} lies in the output of a run; give its folder, {holder}"
         if not output.exists():
-            beside = _folders_beside(output)
-            near = difflib.get_close_matches(output.name, beside, n=1)
-            meant = (
-                f"did you mean {output.parent / near[0]}?" if near else "give the folder of a run"
-            )
+            near = similar_folder(output)
+            meant = "give the folder of a run" if near is None else f"did you mean {near}?"
             return f"{output} does not exist; {meant}"
     return f"{output} is not the output of a run: it has no {RUN_FILE}"
+
+
+def similar_folder(output: Location) -> Path | None:
+    """The folder that is probably meant by a path that does not exist; None if there is none.
+
+    Of an object store it is not known.
+    """
+    if not isinstance(output, Path) or output.exists():
+        return None
+    near = difflib.get_close_matches(output.name, _folders_beside(output), n=1)
+    return output.parent / near[0] if near else None
 
 
 def _folders_beside(path: Path) -> list[str]:

@@ -7,12 +7,14 @@ to be dead at once.
 
 from __future__ import annotations
 
+import enum
 import json
 import os
 import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -63,8 +65,7 @@ class Lease:
         Raises:
             UserError: another driver is writing this output, or nobody can.
         """
-        other = _read(self.file)
-        if other is not None and _is_alive(self.file, other):
+        if (other := _living(self.file)) is not None:
             self._refuse(other)
         with first_write(self.output):
             self._write()
@@ -125,9 +126,55 @@ def writer_of(output: Location) -> str | None:
 
     Where there is a lease, this may take as long as its driver is watched.
     """
-    file = lease_file(output)
-    held = _read(file)
-    return _holder(held) if held is not None and _is_alive(file, held) else None
+    held = _living(lease_file(output))
+    return None if held is None else _holder(held)
+
+
+def _living(file: Location) -> dict[str, Any] | None:
+    """The lease of a driver that still renews it, None if nobody does; may watch for a while."""
+    watch = LeaseWatch(file)
+    while (state := watch.look()) is State.UNKNOWN:
+        time.sleep(BEAT_SECONDS / 4)
+    return watch.held if state is State.ALIVE else None
+
+
+class State(enum.Enum):
+    """What is known of the driver of a lease; UNKNOWN until the lease was seen to change."""
+
+    ALIVE = enum.auto()
+    UNKNOWN = enum.auto()
+    DEAD = enum.auto()
+
+
+class LeaseWatch:
+    """Looks at a lease again and again, to find out whether a driver renews it.
+
+    Args:
+        clock: seconds, as `time.monotonic()`.
+
+    Attributes:
+        held: the lease as it was last seen; None if there is none.
+    """
+
+    def __init__(self, file: Location, clock: Callable[[], float] = time.monotonic):
+        self.file, self.clock = file, clock
+        self.held: dict[str, Any] | None = None
+        self.since, self.has_changed = clock(), False
+
+    def look(self) -> State:
+        """What this look and those before it tell."""
+        before, self.held = self.held, _read(self.file)
+        if self.held is None or _has_lost_process(self.held):
+            return State.DEAD
+        if before is None or _version(before) != _version(self.held):
+            self.since, self.has_changed = self.clock(), before is not None
+        if self.clock() - self.since >= WATCH_SECONDS:
+            return State.DEAD
+        return State.ALIVE if self.has_changed else State.UNKNOWN
+
+    def is_at_work(self) -> bool:
+        """Whether a driver is at work; it counts as such until it is known to be dead."""
+        return self.look() is not State.DEAD
 
 
 def _read(file: Location) -> dict[str, Any] | None:
@@ -145,19 +192,14 @@ def _holder(lease: dict[str, Any]) -> str:
     return f"process {lease.get('pid')} on {host}"
 
 
-def _is_alive(file: Location, held: dict[str, Any]) -> bool:
-    """Whether the driver that wrote this lease still renews it; may watch for a while."""
-    if held.get("machine") == machine() and not _is_running(held.get("pid")):
-        return False
-    until = time.monotonic() + WATCH_SECONDS
-    while time.monotonic() < until:
-        time.sleep(BEAT_SECONDS / 4)
-        now = _read(file)
-        if now is None:
-            return False  # it has just ended
-        if (now["token"], now["count"]) != (held["token"], held["count"]):
-            return True
-    return False
+def _version(lease: dict[str, Any]) -> tuple[Any, Any]:
+    """What changes whenever a lease is renewed, or taken by another driver."""
+    return lease["token"], lease["count"]
+
+
+def _has_lost_process(lease: dict[str, Any]) -> bool:
+    """Whether the driver was one of this machine, and its process is gone."""
+    return lease.get("machine") == machine() and not _is_running(lease.get("pid"))
 
 
 def _is_running(pid: Any) -> bool:

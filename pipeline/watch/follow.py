@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from rich.console import Console
 from rich.live import Live
 
 from pipeline.corpora.status import counts_of
 from pipeline.output.contents import contents_of
-from pipeline.output.run_file import RUN_FILE, read_run
+from pipeline.output.examine import holds_something_else
+from pipeline.output.run_file import RUN_FILE, read_run, similar_folder
 from pipeline.storage.files import Location, size_of
-from pipeline.storage.lease import WATCH_SECONDS, lease_file
+from pipeline.storage.lease import LeaseWatch, lease_file
 from pipeline.storage.log import LogReader
-from pipeline.storage.regular import read_file
+from pipeline.storage.regular import refuse_special
 from pipeline.terminal import printable
 from pipeline.watch import text
 from pipeline.watch.summary import RunWatch, Summary
@@ -30,16 +30,17 @@ def follow(output: Location, interval: float) -> None:
         interval: seconds between two looks; they are longer where reading takes long.
 
     Raises:
-        UserError: damaged.
+        UserError: damaged, or the place is not one where a run may begin.
     """
     console = Console()
     # The run may have been started at the same moment.
-    if size_of(output / RUN_FILE) is None:
-        console.print(
-            f"waiting for a run in {printable(str(output))}", markup=False, soft_wrap=True
-        )
-    while size_of(output / RUN_FILE) is None:
-        time.sleep(interval)
+    if not _has_run(output):
+        waiting = f"waiting for a run in {output}"
+        if (meant := similar_folder(output)) is not None:
+            waiting += f", which does not exist; did you mean {meant}?"
+        console.print(printable(waiting), markup=False, soft_wrap=True)
+        while not _has_run(output):
+            time.sleep(interval)
     follower = Follower(output)
     if not console.is_terminal:
         _follow_in_lines(follower, interval)
@@ -52,6 +53,21 @@ def follow(output: Location, interval: float) -> None:
             if complete:
                 return
             _pause(interval, time.monotonic() - began)
+
+
+def _has_run(output: Location) -> bool:
+    """Whether a run has begun in an output; False while there is nothing of anything else.
+
+    Raises:
+        UserError: no run can begin there.
+    """
+    refuse_special(output / RUN_FILE)
+    if size_of(output / RUN_FILE) is not None:
+        return True
+    if not holds_something_else(output):
+        return False
+    read_run(output)
+    return True
 
 
 def _follow_in_lines(follower: Follower, interval: float) -> None:
@@ -72,34 +88,11 @@ def _pause(interval: float, reading: float) -> None:
     time.sleep(max(interval, PAUSE_FACTOR * reading))
 
 
-class DriverWatch:
-    """Whether a driver is at work on an output: one that is keeps renewing its lease.
-
-    Args:
-        clock: seconds, as `time.monotonic()`.
-    """
-
-    def __init__(self, output: Location, clock: Callable[[], float] = time.monotonic):
-        self.file, self.clock = lease_file(output), clock
-        self.content: bytes | None = None
-        self.since = clock()
-
-    def is_at_work(self) -> bool:
-        """Without a lease there is none; one that stands still for too long has lost its driver."""
-        try:
-            content = read_file(self.file)
-        except OSError:
-            return False
-        if content != self.content:
-            self.content, self.since = content, self.clock()
-        return self.clock() - self.since < WATCH_SECONDS
-
-
 class Follower:
     """Looks at a run again and again; of its log, each look reads what was appended."""
 
     def __init__(self, output: Location):
-        self.output, self.driver = output, DriverWatch(output)
+        self.output, self.driver = output, LeaseWatch(lease_file(output))
         self._begin(RunWatch(0))
 
     def _begin(self, watch: RunWatch) -> None:

@@ -55,7 +55,8 @@ class Summary:
         placed, ready: those of them that have a process, and their models.
         workers: those that finished a batch in this session and have not ended.
         slowest: of these.
-        stopped: why the last session ended; None while it goes on, as far as the log tells.
+        stopped: why the last session ended; None while it goes on, as far as the log tells, or
+            while a driver begins the next one.
         is_running: whether a driver is at work.
         gpu_hours: of all sessions, as long as their workers were held.
         cost: of the GPU-hours; None without a price.
@@ -206,22 +207,27 @@ class RunWatch:
         last = self.sessions[-1]
         return ended + last.gpu_hours(last.last if now is None else now)
 
-    def summary(self, counts: Counts, now: float, is_running: bool = True) -> Summary:
+    def summary(self, counts: Counts, now: float, is_running: bool | None = None) -> Summary:
         """
         Args:
             counts: how the finished requests ended.
             now: in seconds, as `time.time()`.
-            is_running: whether a driver is at work, whose workers cost until `now`.
+            is_running: whether a driver is at work, whose workers cost until `now`; None for what
+                the log tells.
         """
         session = self.sessions[-1] if self.sessions else None
-        stopped = session.stopped if session else None
-        is_running = is_running and stopped is None
+        has_ended = session is not None and session.stopped is not None
+        # A driver logs its start after its checks. One that has ended a session and is still at
+        # work builds the index: it has made everything.
+        is_starting = is_running is True and has_ended and counts.done < self.total
+        is_running = is_starting or (is_running is not False and not has_ended)
+        hours = self.gpu_hours(now if is_running and not is_starting else None)
+        # The speed of a run which has stopped does not fall as time goes by.
+        ended = now if is_running or session is None else session.last
+        speed = None if is_starting else self._images_per_second(ended)
+        session = None if is_starting else session
         speeds = session.speeds if session else {}
         slowest = max(speeds, key=speeds.__getitem__, default=None)
-        hours = self.gpu_hours(now if is_running else None)
-        # That of a run which has stopped does not fall as time goes by.
-        ended = now if is_running or session is None else session.last
-        speed = self._images_per_second(ended)
         return Summary(
             total=self.total,
             done=counts.done,
@@ -234,7 +240,7 @@ class RunWatch:
             ready=len(session.ready) if session else 0,
             workers=len(speeds),
             slowest=None if slowest is None else WorkerSpeed(slowest, speeds[slowest]),
-            stopped=stopped,
+            stopped=session.stopped if session else None,
             is_running=is_running,
             gpu_hours=hours,
             cost=hours * self.price if self.price else None,

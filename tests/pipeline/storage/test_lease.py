@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import RunStopped, UserError
 from pipeline.storage import lease
 from pipeline.storage.files import read_json, write_json
-from pipeline.storage.lease import Lease, lease_file
+from pipeline.storage.lease import Lease, LeaseWatch, State, lease_file
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +64,38 @@ def test_one_that_moves_is_alive_wherever_it_is(tmp_path):
         end.set()
         thread.join()
     assert read_json(lease_file(tmp_path))["token"] == "other"
+
+
+def test_a_driver_is_at_work_as_long_as_its_lease_changes(tmp_path):
+    now = [0.0]
+    watch = LeaseWatch(lease_file(tmp_path), lambda: now[0])
+    assert not watch.is_at_work()
+    for count in range(3):
+        _others(tmp_path, count)
+        now[0] += lease.WATCH_SECONDS - 1
+        assert watch.is_at_work()
+    now[0] += lease.WATCH_SECONDS - 1
+    assert watch.is_at_work()
+    now[0] += 1
+    assert not watch.is_at_work()
+
+
+def test_only_a_lease_that_was_seen_to_change_has_a_driver_for_certain(tmp_path):
+    watch, seen = LeaseWatch(lease_file(tmp_path), lambda: 0.0), []
+    for count in (1, 1, 2, 2):
+        _others(tmp_path, count)
+        seen.append(watch.look())
+    lease_file(tmp_path).unlink()
+    seen.append(watch.look())
+    assert seen == [State.UNKNOWN, State.UNKNOWN, State.ALIVE, State.ALIVE, State.DEAD]
+    # One that comes anew may have been left behind as well.
+    _others(tmp_path, 3)
+    assert watch.look() is State.UNKNOWN
+
+
+def test_a_watched_process_of_this_machine_that_is_gone_is_known_at_once(tmp_path):
+    _others(tmp_path, 5, machine=lease.machine(), pid=0)
+    assert not LeaseWatch(lease_file(tmp_path)).is_at_work()
 
 
 def test_one_that_stands_still_is_taken_over(tmp_path):

@@ -149,3 +149,25 @@ def test_gpus_cost_until_the_driver_stopped_and_no_longer():
     entries.append({"at": 3600.0, "event": "stop", "cause": "interrupted"})
     watch = RunWatch(100, 1.0, price=2.0, entries=entries)
     assert watch.summary(_counts(4), 99999.0).gpu_hours == pytest.approx(4.0)
+
+
+def test_a_driver_that_resumes_a_run_outranks_the_stop_of_the_last_one():
+    """Its start is logged after its checks; until then it has no workers, and none cost."""
+    entries = [_start(0.0), _ready(1.0, "H200"), _batch(8.0)]
+    watch = RunWatch(100, entries=[*entries, {"at": 9.0, "event": "stop", "cause": "interrupted"}])
+    stopped = watch.summary(_counts(4), 3600.0, is_running=False)
+    resumed = watch.summary(_counts(4), 3600.0, is_running=True)
+    assert (stopped.is_running, stopped.stopped) == (False, "interrupted")
+    assert (resumed.is_running, resumed.stopped) == (True, None)
+    assert (resumed.started, resumed.placed, resumed.ready, resumed.workers) == (None, 0, 0, 0)
+    assert (resumed.images_per_second, resumed.seconds_left, resumed.silent_seconds) == (None,) * 3
+    assert resumed.gpu_hours == stopped.gpu_hours > 0
+    watch.add(_start(3600.0))
+    assert watch.summary(_counts(4), 3600.0, is_running=True).started == 2
+
+
+def test_a_driver_that_has_made_everything_and_builds_the_index_has_finished():
+    watch = RunWatch(4, entries=[_start(0.0), _batch(8.0)])
+    watch.add({"at": 9.0, "event": "stop", "cause": "finished"})
+    summary = watch.summary(_counts(4), 10.0, is_running=True)
+    assert (summary.is_running, summary.stopped) == (False, "finished")
