@@ -6,11 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from muse.api import MuseOutput, MusePipeline
+    from muse.api import MusePipeline
     from muse.emotions import MIKELS, Target, Taxonomy
     from muse.emotions.taxonomies import load_taxonomy
     from muse.engine import MuseEngine
     from muse.method import Method
+    from muse.output import MuseOutput
     from muse.request import Request, Sample, Trace
 
 # Imported on first use: `import muse` and `from muse import Method` leave torch alone.
@@ -18,7 +19,7 @@ _MODULES = {
     "MIKELS": "muse.emotions",
     "Method": "muse.method",
     "MuseEngine": "muse.engine",
-    "MuseOutput": "muse.api",
+    "MuseOutput": "muse.output",
     "MusePipeline": "muse.api",
     "Request": "muse.request",
     "Sample": "muse.request",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from tqdm.auto import tqdm
 
 from muse.call import (
@@ -31,35 +29,15 @@ from muse.diffusion.live_memory import bytes_of
 from muse.diffusion.memory import ENOUGH_ROWS, Room, device_bytes, fit
 from muse.diffusion.sampler import Schedule
 from muse.emotions import MIKELS, Taxonomy
-from muse.emotions.probabilities import Probabilities
 from muse.engine import MuseEngine
 from muse.loading import loaded, usable_device
 from muse.method import Method
 from muse.mini import WEIGHTS
+from muse.output import MuseOutput, output_of
 from muse.phases import OnStep
-from muse.request import Request, Sample, Trace
+from muse.request import Request, Sample
 from muse.row import Row
 from muse.sizes import Resize, by_size
-
-
-@dataclass(frozen=True)
-class MuseOutput:
-    """What a call makes, in the order of its prompts.
-
-    Attributes:
-        images: the pictures, RGB; None where a request failed.
-        traces: how each was made.
-        failures: the reason of each failed request, else None.
-        confidences: how far the judge confirms each target, in [0, 1] (see `Target.confidence`);
-            None for a failed request, and without a judge.
-        judged: the judge's probability of each emotion by name, in [0, 1]; None likewise.
-    """
-
-    images: list[Image.Image | None]
-    traces: list[Trace] = field(repr=False)
-    failures: list[str | None]
-    confidences: list[float | None]
-    judged: list[dict[str, float] | None] = field(repr=False)
 
 
 class MusePipeline:
@@ -260,7 +238,7 @@ class MusePipeline:
         steps = _denoising_steps(engine, requests)
         with tqdm(total=steps, desc="denoising steps", **self._progress) as bar:
             samples = self._run(engine, requests, callback_on_step_end, bar)
-        return self._output(requests, samples)
+        return output_of(requests, samples, self.judge, self.device)
 
     def _run(
         self,
@@ -278,32 +256,6 @@ class MusePipeline:
             made = engine.run([requests[place] for place in places], on_step)
             samples |= zip(places, made, strict=True)
         return [samples[place] for place in range(len(requests))]
-
-    def _output(self, requests: Sequence[Request], samples: Sequence[Sample]) -> MuseOutput:
-        output = MuseOutput([], [], [], [], [])
-        for request, sample in zip(requests, samples, strict=True):
-            probabilities = self._judged(sample)
-            output.images.append(_picture(sample))
-            output.traces.append(sample.trace)
-            output.failures.append(sample.failure)
-            if self.judge is None or probabilities is None:
-                output.judged.append(None)
-                output.confidences.append(None)
-                continue
-            named = zip(self.judge.taxonomy.labels, probabilities.p[0].tolist(), strict=True)
-            judged = dict(named)
-            output.judged.append(judged)
-            confidence = request.target.confidence([*judged.values()], probabilities.multi_label)
-            output.confidences.append(confidence)
-        return output
-
-    def _judged(self, sample: Sample) -> Probabilities | None:
-        """What the judge finds in an image, which it sees alone; None without either."""
-        if self.judge is None or sample.pixels is None:
-            return None
-        pixels = sample.pixels.to(self.device).permute(2, 0, 1)[None].float() / 255
-        with torch.no_grad():
-            return self.judge.probs(pixels)
 
     def _on_step(
         self, schedule: Schedule, callback: Callback | None, bar: Any, places: Sequence[int]
@@ -330,7 +282,3 @@ def _denoising_steps(engine: MuseEngine, requests: Sequence[Request]) -> int:
     steps = len(engine.schedule)
     edits = sum(request.image is not None for request in requests)
     return len(requests) * steps - edits * engine.setup.first_edit_step()
-
-
-def _picture(sample: Sample) -> Image.Image | None:
-    return None if sample.pixels is None else Image.fromarray(sample.pixels.numpy())
