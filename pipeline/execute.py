@@ -16,7 +16,8 @@ from pipeline.corpora.retry import finish_reopening
 from pipeline.generation.worker import Job
 from pipeline.index.build import clear_leftovers, conclude
 from pipeline.models.distilled import model_warnings
-from pipeline.models.locate import CLASSIFIERS, Model, locate
+from pipeline.models.locate import Model, locate
+from pipeline.models.roles import CLASSIFIERS
 from pipeline.models.sizes import model_sizes
 from pipeline.output.contents import contents_of
 from pipeline.output.examine import examine_output

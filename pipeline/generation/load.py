@@ -8,8 +8,9 @@ from pipeline.config import Config
 from pipeline.generation.engine import Engine
 from pipeline.generation.muse_engine import ScoringMuseEngine
 from pipeline.generation.null_engine import NullEngine
-from pipeline.models.locate import CLASSIFIERS, Model
+from pipeline.models.locate import Model
 from pipeline.models.node import on_this_node
+from pipeline.models.roles import CLASSIFIERS
 from pipeline.planning.retry_strategy import refined_method
 
 

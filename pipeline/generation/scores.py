@@ -14,8 +14,9 @@ from muse.classifiers.spec import read_spec
 from muse.images import to_tensor
 from pipeline.config import Config, folder_and_label
 from pipeline.errors import UserError
-from pipeline.models.locate import Model, filter_role
+from pipeline.models.locate import Model
 from pipeline.models.node import on_this_node
+from pipeline.models.roles import filter_role
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,17 +8,11 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-import muse.mini
 from muse.classifiers.spec import ClassifierSpec, read_spec
 from muse.diffusion.hub import (
     NO_PEFT,
-    NO_TINY_VAE,
-    NotOnThisMachine,
     configs_of,
     family_of,
-    local_folder,
-    local_model,
-    lora_and_strength,
     part_config,
     vae_config,
 )
@@ -34,17 +28,17 @@ from pipeline.errors import UserError
 from pipeline.models.distilled import model_warnings
 from pipeline.models.hashing import HashFile, hash_model, hash_weights
 from pipeline.models.model_safety import problems_of
+from pipeline.models.roles import (
+    CLASSIFIERS,
+    ROLES,
+    filter_role,
+    is_classifier,
+    is_here,
+    local_path,
+    names_of,
+    part_names,
+)
 from pipeline.storage.files import sha256_file
-
-ROLES = {"model": "diffusion", "guide": "guide", "judge": "judge", "similarity": "clip"}
-"""Setting: folder of the embedded weights that serves it by default."""
-
-CLASSIFIERS = ("guide", "judge")
-SINGLE_FILES = ("model", "vae", "lora")
-"""Roles that a single `.safetensors` file may serve."""
-
-FILTER_MODELS = "filter_models."
-"""Before a filter's name in the role of its model: the setting that names it."""
 
 MAX_PROBLEMS = 10
 """Problems of one model that a message lists."""
@@ -140,10 +134,7 @@ def check_models(config: Config) -> list[str]:
     Raises:
         UserError: as `locate`.
     """
-    names = {role: str(getattr(config, role)) for role in ROLES} | _part_names(config)
-    filters = config.filter_models.items()
-    names |= {filter_role(name): folder_and_label(value)[0] for name, value in filters}
-    if absent := [name for role, name in names.items() if not _is_here(role, name)]:
+    if absent := [name for role, name in names_of(config).items() if not is_here(role, name)]:
         return [
             f"{', '.join(absent)}: not on this machine yet; models are checked when all are here, "
             "or when a run has downloaded them"
@@ -172,53 +163,10 @@ def _needs_another(role: str, config: Config) -> bool:
     return False
 
 
-def _is_here(role: str, name: str) -> bool:
-    """Whether a model needs no download."""
-    try:
-        local_path(role, name, download=False)
-    except NotOnThisMachine:
-        return False
-    except ValueError:
-        pass  # `locate` says what is wrong with it
-    return True
-
-
 def is_same_judge(models: Mapping[str, Model]) -> bool:
     """Whether the judge and the guide share the weights of any single classifier."""
     guide, judge = ({*models[role].weights} if role in models else set() for role in CLASSIFIERS)
     return not guide.isdisjoint(judge)
-
-
-def filter_role(name: str) -> str:
-    """The role of the model of the filter `name`."""
-    return FILTER_MODELS + name
-
-
-def is_classifier(role: str) -> bool:
-    """Whether the model of that role is an image classifier."""
-    return role in CLASSIFIERS or role.startswith(FILTER_MODELS)
-
-
-def local_path(role: str, name: str, download: bool = True) -> Path:
-    """The local folder or file of a model: embedded, a path, or the local copy of a hub id.
-
-    Args:
-        name: of a LoRA, with its strength if it has one.
-        download: fetch a hub id that is not on this machine.
-
-    Raises:
-        ValueError: there is none, or it is a single file where a folder is needed.
-    """
-    if name == EMBEDDED and role in ROLES:
-        return muse.mini.WEIGHTS / ROLES[role]
-    if role.split()[0] == "lora":
-        name, _ = lora_and_strength(name)
-    file = Path(name).expanduser()
-    if file.suffix == ".safetensors" and file.is_file():
-        if role.split()[0] not in SINGLE_FILES:
-            raise ValueError("it is a single file; give its folder")
-        return file.resolve()
-    return local_model(name, download) if role == "model" else local_folder(name, download=download)
 
 
 def _main_model(role: str, config: Config, files: Files) -> Model:
@@ -249,7 +197,7 @@ def _parts(config: Config, files: Files, model: Path) -> dict[str, Model]:
     if config.lora and importlib.util.find_spec("peft") is None:
         raise UserError(f"config: lora: {NO_PEFT}")
     models = {}
-    names = _part_names(config)
+    names = part_names(config)
     if not config.tiny_vae and (found := find(model)):
         names["tiny_vae"] = found
     for role, name in names.items():
@@ -278,14 +226,6 @@ def _check_part(role: str, path: Path, model: Path) -> None:
         problems += lora_problems(path, family_of(model))
     if found := list(filter(None, problems)):
         raise ValueError("\n  ".join(found[:MAX_PROBLEMS]))
-
-
-def _part_names(config: Config) -> dict[str, str]:
-    """What the settings name by the role of each part."""
-    tiny_vae = "" if config.tiny_vae == NO_TINY_VAE else config.tiny_vae
-    names = {"vae": config.vae, "tiny_vae": tiny_vae}
-    names |= {f"lora {number}": name for number, name in enumerate(config.lora)}
-    return {role: name for role, name in names.items() if name}
 
 
 def _filter_models(config: Config, files: Files) -> dict[str, Model]:

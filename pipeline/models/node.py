@@ -10,7 +10,8 @@ from pathlib import Path
 from pipeline.config_models import EMBEDDED
 from pipeline.errors import UserError
 from pipeline.models.hashing import hash_model
-from pipeline.models.locate import Model, is_classifier, local_path
+from pipeline.models.locate import Model
+from pipeline.models.roles import is_classifier, local_path
 
 
 def refuse_other_models(models: Mapping[str, Model]) -> None:

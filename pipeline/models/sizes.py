@@ -12,7 +12,7 @@ from muse.sizes import ModelSizes
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.generation.null_engine import SIZES
-from pipeline.models.locate import local_path
+from pipeline.models.roles import local_path
 
 NETWORKS = ("unet", "transformer")
 """Folders of the network in a model's folder."""

@@ -9,7 +9,7 @@ from manifests.schema import Row
 from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.config_models import EMBEDDED
-from pipeline.models.locate import local_path
+from pipeline.models.roles import local_path
 from pipeline.planning.image_check import ImageCheck
 
 EMBEDDED_SIZE = Size(64, 64)

@@ -15,7 +15,7 @@ from muse.diffusion.prompt_lengths import negative_prompts_without_effect, promp
 from muse.emotions import Target
 from pipeline.config import Config
 from pipeline.config_models import EMBEDDED
-from pipeline.models.locate import local_path
+from pipeline.models.roles import local_path
 
 MAX_ROWS_SHOWN, MAX_WORDS_SHOWN = 5, 5
 """Rows and words that a warning lists."""

@@ -1,0 +1,85 @@
+"""The roles of models in a run: which setting names each, and what on this machine serves it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import muse.mini
+from muse.diffusion.hub import (
+    NO_TINY_VAE,
+    NotOnThisMachine,
+    local_folder,
+    local_model,
+    lora_and_strength,
+)
+from pipeline.config import Config, folder_and_label
+from pipeline.config_models import EMBEDDED
+
+ROLES = {"model": "diffusion", "guide": "guide", "judge": "judge", "similarity": "clip"}
+"""Setting: folder of the embedded weights that serves it by default."""
+
+CLASSIFIERS = ("guide", "judge")
+
+SINGLE_FILES = ("model", "vae", "lora")
+"""Roles that a single `.safetensors` file may serve."""
+
+FILTER_MODELS = "filter_models."
+"""Before a filter's name in the role of its model: the setting that names it."""
+
+
+def filter_role(name: str) -> str:
+    """The role of the model of the filter `name`."""
+    return FILTER_MODELS + name
+
+
+def is_classifier(role: str) -> bool:
+    """Whether the model of that role is an image classifier."""
+    return role in CLASSIFIERS or role.startswith(FILTER_MODELS)
+
+
+def local_path(role: str, name: str, download: bool = True) -> Path:
+    """The local folder or file of a model: embedded, a path, or the local copy of a hub id.
+
+    Args:
+        name: of a LoRA, with its strength if it has one.
+        download: fetch a hub id that is not on this machine.
+
+    Raises:
+        ValueError: there is none, or it is a single file where a folder is needed.
+    """
+    if name == EMBEDDED and role in ROLES:
+        return muse.mini.WEIGHTS / ROLES[role]
+    if role.split()[0] == "lora":
+        name, _ = lora_and_strength(name)
+    file = Path(name).expanduser()
+    if file.suffix == ".safetensors" and file.is_file():
+        if role.split()[0] not in SINGLE_FILES:
+            raise ValueError("it is a single file; give its folder")
+        return file.resolve()
+    return local_model(name, download) if role == "model" else local_folder(name, download=download)
+
+
+def names_of(config: Config) -> dict[str, str]:
+    """Every model as the settings name it, by its role."""
+    names = {role: str(getattr(config, role)) for role in ROLES} | part_names(config)
+    filters = config.filter_models.items()
+    return names | {filter_role(name): folder_and_label(value)[0] for name, value in filters}
+
+
+def part_names(config: Config) -> dict[str, str]:
+    """Those of the models that replace or change a part of `model`: VAE, tiny decoder, LoRAs."""
+    tiny_vae = "" if config.tiny_vae == NO_TINY_VAE else config.tiny_vae
+    names = {"vae": config.vae, "tiny_vae": tiny_vae}
+    names |= {f"lora {number}": name for number, name in enumerate(config.lora)}
+    return {role: name for role, name in names.items() if name}
+
+
+def is_here(role: str, name: str) -> bool:
+    """Whether a model needs no download."""
+    try:
+        local_path(role, name, download=False)
+    except NotOnThisMachine:
+        return False
+    except ValueError:
+        pass  # `locate` says what is wrong with it
+    return True
