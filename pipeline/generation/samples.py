@@ -78,10 +78,7 @@ class BatchMaker:
             if isinstance(opened, EngineInput):
                 inputs.append(opened)
             else:
-                record = blank_record(planned, batch.number, self.config.taxonomy)
-                # An image that changed is compared with what it was at first, also by later runs.
-                record = replace(record, reason=str(opened), source_sha256=planned.image_sha256)
-                attempts[planned.key] = Attempt(record)
+                attempts[planned.key] = Attempt(opened)
         for _ in range(self.config.candidates):
             if not inputs:
                 break
@@ -102,46 +99,63 @@ class BatchMaker:
         """The result of a request for which there is no image."""
         return failed(request, batch, self.config.taxonomy, self.layout, reason)
 
-    def _open_all(self, batch: Batch) -> Iterator[tuple[PlannedRequest, EngineInput | ImageError]]:
-        """Every request with its opened source image, or with the error of opening it.
+    def _open_all(self, batch: Batch) -> Iterator[tuple[PlannedRequest, EngineInput | Record]]:
+        """Every request with its opened source image, or with the record of its failure.
 
         On threads: the images may be far away, and would wait for each other otherwise.
         """
+        failures = [blank_record(r, batch.number, self.config.taxonomy) for r in batch.requests]
         with ThreadPoolExecutor(MAX_SOURCE_READERS) as threads:
-            yield from zip(batch.requests, threads.map(self._open, batch.requests), strict=True)
+            opened = threads.map(self._open, batch.requests, failures)
+            yield from zip(batch.requests, opened, strict=True)
 
-    def _open(self, planned: PlannedRequest) -> EngineInput | ImageError:
+    def _open(self, planned: PlannedRequest, failure: Record) -> EngineInput | Record:
         source, digest, size, data = None, None, planned.size, b""
         sizes = self.engine.sizes
         if size is not None and (problem := sizes.size_problem(size)):
-            return ImageError(problem)
+            return replace(failure, reason=problem)
         if planned.image is not None:
-            limits, timeout_s = self.config.images, self.config.store_timeout_s
             try:
-                data = read_source(planned.image, self.base, limits, timeout_s)
-                digest = hashlib.sha256(data).hexdigest()
-                if planned.image_sha256 not in (None, digest):
-                    raise ImageError(changed(str(planned.image), planned.image_sha256, digest))
-                source = open_image(data, sizes, size, self.config.resize, limits)
+                data, digest = self._read(planned.image, planned.image_sha256)
+                source = open_image(data, sizes, size, self.config.resize, self.config.images)
             except ImageError as error:
-                return error
+                # An image that changed is compared with what it was at first, also by later runs.
+                return replace(failure, reason=str(error), source_sha256=planned.image_sha256)
             size = Size(*source.image.size)
         target = Target.of(planned.emotion, self.config.taxonomy)
         original = data if self.config.restore_size else b""
         opened = EngineInput(planned, target, source, digest, size or sizes.own, original)
-        return opened if source is None else self._with_mask(opened, source)
+        return opened if source is None else self._with_mask(opened, source, failure)
 
-    def _with_mask(self, request: EngineInput, source: FittedImage) -> EngineInput | ImageError:
+    def _read(self, source: str | bytes, before: str | None) -> tuple[bytes, str]:
+        """The encoded bytes of a source image or of a mask, and their SHA-256.
+
+        Args:
+            before: its SHA-256 when the run first read it; None if it has not yet.
+
+        Raises:
+            ImageError: it cannot be read, or is not what it was.
+        """
+        data = read_source(source, self.base, self.config.images, self.config.store_timeout_s)
+        digest = hashlib.sha256(data).hexdigest()
+        if before is not None and before != digest:
+            raise ImageError(changed(str(source), before, digest))
+        return data, digest
+
+    def _with_mask(
+        self, request: EngineInput, source: FittedImage, failure: Record
+    ) -> EngineInput | Record:
         """An edit with its mask, if it has one, opened over its source image."""
         if (place := request.planned.mask) is None:
             return request
-        limits = self.config.images
+        before = request.planned.mask_sha256
         try:
-            data = read_source(place, self.base, limits, self.config.store_timeout_s)
-            mask = open_mask(data, source, limits)
+            data, digest = self._read(place, before)
+            # Unchanged, but not for this image: whoever fixes that may replace it.
+            before = None
+            mask = open_mask(data, source, self.config.images)
         except ImageError as error:
-            return ImageError(f"mask: {error}")
-        digest = hashlib.sha256(data).hexdigest()
+            return replace(failure, reason=f"mask: {error}", mask_sha256=before)
         original = data if self.config.restore_size else b""
         return replace(request, mask=mask, mask_sha256=digest, original_mask=original)
 

@@ -1,4 +1,5 @@
-"""SHA-256 of source images as a run first read them, so that none is replaced unnoticed."""
+"""SHA-256 of source images and masks as a run first read them, so that none is replaced
+unnoticed."""
 
 from __future__ import annotations
 
@@ -19,37 +20,42 @@ from pipeline.storage.addresses import normalized, public
 from pipeline.storage.files import Location, listing, write_bytes
 from pipeline.storage.regular import read_file
 
-COLUMNS = ("row", "source_image", "source_sha256")
+COLUMNS = ("row", "source_image", "source_sha256", "mask", "mask_sha256")
 """The columns of the metadata from which hashes are known."""
 
 
 @dataclass(frozen=True)
 class SourceHash:
-    """A source image, and what it hashed to.
+    """A source image or a mask, and what it hashed to.
 
     Attributes:
         name: its path or URL in the manifest, without secrets.
         row: of the manifest.
         sha256: of its encoded bytes, as hex.
+        is_mask: of the row, rather than its source image.
     """
 
     name: str
     row: int
     sha256: str
+    is_mask: bool = False
 
 
 def hashes_in(rows: Iterable[Mapping[str, Any]]) -> tuple[SourceHash, ...]:
-    """The source images that rows of the metadata name. Those within the manifest have no name:
-    they are hashed with it."""
-    return tuple(
-        SourceHash(row["source_image"], row["row"], row["source_sha256"])
-        for row in rows
-        if row.get("source_image") is not None and row.get("source_sha256") is not None
-    )
+    """The source images and masks that rows of the metadata name. Those within the manifest have no
+    name: they are hashed with it."""
+    return tuple(found for row in rows for found in _hashes_of(row))
+
+
+def _hashes_of(row: Mapping[str, Any]) -> Iterator[SourceHash]:
+    pairs = (("source_image", "source_sha256", False), ("mask", "mask_sha256", True))
+    for name, sha256, is_mask in pairs:
+        if row.get(name) is not None and row.get(sha256) is not None:
+            yield SourceHash(row[name], row["row"], row[sha256], is_mask)
 
 
 class SourceHashes:
-    """The hash of each source image that was read, as it was the first time.
+    """The hash of each source image and mask that was read, as it was the first time.
 
     They are in a private database on the local disk, so that memory does not grow with them. A file
     is the same by whatever path it is named.
@@ -67,12 +73,12 @@ class SourceHashes:
         )
 
     def add(self, found: Iterable[SourceHash]) -> bool:
-        """Take hashes, unless the image has one already; returns whether any differs from it."""
+        """Take hashes, unless the file has one already; returns whether any differs from it."""
         differs = False
         for source in found:
             paths = self._paths(source.name)
             # A URL may have lost the query that distinguished it: then its row identifies it.
-            identities = paths or [_row_name(source.row)]
+            identities = paths or [_row_name(source.row, source.is_mask)]
             for name in (source.name, *identities):
                 self._database.execute(
                     "INSERT OR IGNORE INTO hashes VALUES (?, ?)", (_key(name), source.sha256)
@@ -95,13 +101,19 @@ class SourceHashes:
         return [path, os.path.realpath(path)]
 
     def with_hash(self, request: PlannedRequest) -> PlannedRequest:
-        """The request with the hash that its source image had when it was first read."""
-        image = request.image
-        if not isinstance(image, str):
-            return request
-        names = [image] if public(image) == image else [_row_name(request.row)]
-        hashes = (self._hash(name) for name in (*self._paths(image), *names))
-        return replace(request, image_sha256=next(filter(None, hashes), None))
+        """The request with the hashes that its source image and its mask had when they were first
+        read."""
+        image = self._known(request.image, request.row, is_mask=False)
+        mask = self._known(request.mask, request.row, is_mask=True)
+        return replace(request, image_sha256=image, mask_sha256=mask)
+
+    def _known(self, source: str | bytes | None, row: int, is_mask: bool) -> str | None:
+        """The hash of an image that a row names; None if it has not been read, or has no name."""
+        if not isinstance(source, str):
+            return None
+        names = [source] if public(source) == source else [_row_name(row, is_mask)]
+        hashes = (self._hash(name) for name in (*self._paths(source), *names))
+        return next(filter(None, hashes), None)
 
     def _hash(self, name: str) -> str | None:
         query = "SELECT sha256 FROM hashes WHERE name = ?"
@@ -109,9 +121,9 @@ class SourceHashes:
         return found[0] if found else None
 
 
-def _row_name(row: int) -> str:
+def _row_name(row: int, is_mask: bool) -> str:
     # No path or URL has a zero byte.
-    return f"\0{row}"
+    return f"\0mask {row}" if is_mask else f"\0{row}"
 
 
 def _key(name: str) -> bytes:
@@ -140,8 +152,9 @@ def kept_hashes(output: Location) -> Iterator[SourceHash]:
         data = read_file(file)
         if _digest(data) != file.stem:
             raise UserError(
-                f"{file} is damaged; restore it from a copy. It holds what source images hashed "
-                "to before a retry: without the file, a change of one of them is not noticed"
+                f"{file} is damaged; restore it from a copy. It holds what source images and "
+                "masks hashed to before a retry: without the file, a change of one of them is not "
+                "noticed"
             )
         for row in from_parquet(data).to_pylist():
             yield SourceHash(**row)

@@ -38,7 +38,8 @@ class PlannedRequest:
         extra: further manifest columns.
         strategy: how a rejected request is tried again (see `pipeline.planning.retry_strategy`).
         mask: of an edit, where the image may change; as `image`, None for everywhere.
-        image_sha256: of the source image as the run first read it, as hex; None if it has not yet.
+        image_sha256, mask_sha256: of the source image and of the mask as the run first read them,
+            as hex; None if it has not yet.
         size: of the image, by the row or the settings; None for the model's own, and for an edit
             one of the aspect of its source image.
     """
@@ -57,6 +58,7 @@ class PlannedRequest:
     image_sha256: str | None = None
     size: Size | None = None
     mask: str | bytes | None = None
+    mask_sha256: str | None = None
 
 
 @dataclass(frozen=True)

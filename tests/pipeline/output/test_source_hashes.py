@@ -1,5 +1,7 @@
 """Source images that are replaced while a run, or its resume, or a retry still needs them."""
 
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 
@@ -13,6 +15,7 @@ from pipeline.output.source_hashes import (
     SourceHash,
     SourceHashes,
     forget_kept_hashes,
+    hashes_in,
     keep_hashes,
     kept_hashes,
 )
@@ -74,8 +77,27 @@ def test_urls_that_differ_in_their_query_are_different_images():
     assert [hashes.with_hash(request).image_sha256 for request in queries] == [FIRST, SECOND, None]
 
 
+def test_masks_have_hashes_of_their_own():
+    """Those at URLs with a query are told apart by their rows, and from the images of these."""
+    hashes = SourceHashes("/data")
+    url = "https://x.org/image"
+    row = {"row": 3, "source_image": url, "source_sha256": FIRST}
+    found = hashes_in([{**row, "mask": url, "mask_sha256": SECOND}, {**row, "mask": "m.png"}])
+    assert [(source.sha256, source.is_mask) for source in found] == [
+        (FIRST, False),
+        (SECOND, True),
+        (FIRST, False),
+    ]
+    assert not hashes.add([SourceHash("m.png", 0, FIRST, is_mask=True), *found])
+    request = hashes.with_hash(replace(planned(f"{url}?a", 3), mask=f"{url}?b"))
+    assert (request.image_sha256, request.mask_sha256) == (FIRST, SECOND)
+    # One file has one hash, whatever it is used for.
+    request = hashes.with_hash(replace(planned("m.png", 8), mask="./m.png"))
+    assert (request.image_sha256, request.mask_sha256) == (FIRST, FIRST)
+
+
 def test_kept_hashes_are_read_until_they_are_forgotten_and_damage_is_refused(tmp_path):
-    first, second = SourceHash("a.png", 0, FIRST), SourceHash("b.png", 1, SECOND)
+    first, second = SourceHash("a.png", 0, FIRST), SourceHash("b.png", 1, SECOND, is_mask=True)
     keep_hashes(tmp_path, [first])
     keep_hashes(tmp_path, [second])
     keep_hashes(tmp_path, [])
@@ -225,3 +247,49 @@ def test_an_image_that_is_replaced_while_two_batches_are_made_fails_the_later_on
     run_locally(world / "m.parquet", world / "out", executor, batch_size=2, min_confidence=0.0)
     assert failed(world).keys() == {5, 9}
     assert_mended(world)
+
+
+def draw_mask(path, rows):
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (0, 0, 64, rows))
+    mask.save(path)
+
+
+def test_a_mask_that_was_replaced_fails_the_requests_that_are_made_with_it(tmp_path):
+    masks = ["a.png", "b.png", "a.png", "none.png", "b.png", "a.png"]
+    write_rows(tmp_path / "m.parquet", 6, image=["0.png"] * 6, mask=masks)
+    paint(tmp_path / "0.png", 10)
+    for name in ("a.png", "b.png"):
+        draw_mask(tmp_path / name, 16)
+    with pytest.raises(RunStopped):
+        make(tmp_path, stop=1)
+    draw_mask(tmp_path / "a.png", 32)
+    make(tmp_path)
+    reasons = failed(tmp_path)
+    assert reasons.keys() == {2, 3, 5}
+    assert reasons[2].startswith("mask: image 'a.png' was changed after this run had read it")
+    records = rows_of(tmp_path / "out")
+    assert records[2]["mask_sha256"] == records[0]["mask_sha256"]
+    # A mask that never was one may be given later; one that changed has to be put back.
+    draw_mask(tmp_path / "none.png", 16)
+    reopen(tmp_path / "out")
+    make(tmp_path)
+    assert failed(tmp_path).keys() == {2, 5}
+    draw_mask(tmp_path / "a.png", 16)
+    reopen(tmp_path / "out")
+    make(tmp_path)
+    make(tmp_path, "undisturbed")
+    assert contents_of(tmp_path / "out") == contents_of(tmp_path / "undisturbed")
+
+
+def test_a_mask_that_does_not_fit_may_be_replaced(tmp_path):
+    """Nothing was made with it, though its file could be read."""
+    write_rows(tmp_path / "m.parquet", 1, image=["0.png"], mask=["a.png"])
+    paint(tmp_path / "0.png", 10)
+    Image.new("L", (64, 32), 255).save(tmp_path / "a.png")
+    make(tmp_path)
+    assert failed(tmp_path).keys() == {0}
+    draw_mask(tmp_path / "a.png", 16)
+    reopen(tmp_path / "out")
+    make(tmp_path)
+    assert failed(tmp_path) == {}
