@@ -21,6 +21,7 @@ from pipeline.corpora.refilter import refilter
 from pipeline.errors import UserError
 from pipeline.execute import execute
 from pipeline.generation.verdicts import ACCEPTED, STATUSES
+from pipeline.output.records import from_parquet
 from pipeline.output.run_file import RUN_FILE
 from pipeline.settings import load_config
 from pipeline.storage.addresses import normalized
@@ -90,28 +91,46 @@ def _written(table: pa.Table, output: Location) -> str:
     Raises:
         UserError: the output was begun with other rows, or a file of another origin is there.
     """
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(ORIGIN), sink)
-    data = sink.getvalue().to_pybytes()
+    data = _encoded(table)
     path = location(f"{str(output).rstrip('/')}.manifest.parquet")
-    if path.exists() and read_file(path) != data:
+    if path.exists():
+        before = _rows_in(read_file(path))
+        if before is not None and _have_same_rows(before, data):
+            # The run goes on with the file that it began with, whatever wrote it.
+            return str(path)
         if (output / RUN_FILE).exists():
             raise UserError(
                 f"{output} was begun with other rows, which {path} holds; give another output"
             )
-        if not _is_ours(path):
+        if before is None or not ORIGIN.items() <= (before.schema.metadata or {}).items():
             raise UserError(f"{path} exists, and no earlier call wrote it; give another output")
     write_bytes(path, data)
     return str(path)
 
 
-def _is_ours(path: Location) -> bool:
-    """Whether a file has rows that an earlier call wrote."""
+def _encoded(table: pa.Table) -> bytes:
+    """A table as a parquet file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata(ORIGIN), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def _rows_in(data: bytes) -> pa.Table | None:
+    """The table in a file; None if it is no parquet file."""
     try:
-        metadata = pq.read_schema(pa.BufferReader(read_file(path))).metadata or {}
-    except pa.ArrowException:
-        return False
-    return ORIGIN.items() <= metadata.items()
+        return from_parquet(data)
+    except (pa.ArrowException, OSError):
+        return None
+
+
+def _have_same_rows(before: pa.Table, data: bytes) -> bool:
+    """Whether a table is that of a parquet file.
+
+    Both are written again alike, because files differ by the version of pyarrow that wrote them,
+    and tables that are equal differ in their own eyes where they have NaN.
+    """
+    first, second = before.combine_chunks(), from_parquet(data).combine_chunks()
+    return _encoded(first) == _encoded(second)
 
 
 @dataclass(frozen=True)

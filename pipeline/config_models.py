@@ -24,6 +24,11 @@ SAME_JUDGE = (
 )
 
 
+def draws_embedded(model: str, engine: str) -> bool:
+    """Whether the embedded model makes the images, by the settings of these names."""
+    return model == EMBEDDED and engine != "null"
+
+
 class ModelSettings(Settings):
     """Which models make, guide and judge the images; the first part of `pipeline.config.Config`."""
 
@@ -104,6 +109,11 @@ class ModelSettings(Settings):
         validate_default=True,
         description="Emotions of a row that names none; empty or `all` for all of the taxonomy.",
     )
+
+    @property
+    def draws_embedded(self) -> bool:
+        """Whether the embedded model makes the images."""
+        return draws_embedded(self.model, self.engine)
 
     @field_validator("tiny_vae")
     @classmethod

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from manifests.read import Manifest, content_hash, file_identity
-from manifests.schema import Row
 from muse.diffusion.tiny_decoders import absence_warnings
 from pipeline.classifier.quality import classifier_warnings
 from pipeline.config import Config
@@ -18,20 +17,19 @@ from pipeline.index.build import clear_leftovers, conclude
 from pipeline.models.distilled import model_warnings
 from pipeline.models.locate import Model, locate
 from pipeline.models.roles import CLASSIFIERS
-from pipeline.models.sizes import model_sizes
 from pipeline.output.contents import contents_of
-from pipeline.output.examine import examine_output
+from pipeline.output.examine import examine_output, refuse_other_run
 from pipeline.output.extend import extend
 from pipeline.output.integrity import TAR, refuse_damage, refuse_damaged_shards
 from pipeline.output.records import record_schema
 from pipeline.output.run_file import (
+    RUN_FILE,
     RunFile,
     describe,
     known_manifest,
     read_run,
     write_run,
 )
-from pipeline.planning.edit_warnings import FirstSources
 from pipeline.planning.manifest_input import (
     check_quota_column,
     checked_manifest,
@@ -39,15 +37,15 @@ from pipeline.planning.manifest_input import (
     folder_of,
     has_sizes,
 )
-from pipeline.planning.prompt_check import PromptCheck
-from pipeline.planning.request_sizes import RequestSizes
-from pipeline.planning.unused_settings import RowUse, unused_settings
+from pipeline.planning.row_warnings import RowWarnings
+from pipeline.planning.unused_settings import unused_settings
 from pipeline.scheduling.driver import make_shards
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.executor_choice import executor_for
 from pipeline.storage.addresses import public
 from pipeline.storage.files import Location, clear_temporaries
 from pipeline.storage.lease import Lease
+from pipeline.storage.targets import refuse_place
 
 Warn = Callable[[str], None]
 
@@ -72,6 +70,7 @@ def execute(
     warn: Warn,
     adopt: bool = False,
     executor: Executor | None = None,
+    warn_of_rows: bool = True,
 ) -> Outcome:
     """Run, or resume.
 
@@ -79,37 +78,37 @@ def execute(
         warn: is called with what is odd but no error.
         adopt: resume in spite of differences that cannot change the images.
         executor: what runs the workers; by default, what the settings name.
+        warn_of_rows: whether that includes what is odd about the rows of the manifest.
 
     Raises:
         ManifestError, UserError: a mistake of the user, found before any model is loaded.
         RunStopped: the run cannot go on; the same call resumes it.
         KeyboardInterrupt: interrupted; what was finished is saved.
     """
+    refuse_place(output)
     with fetched_manifest(manifest_path, config, warn) as local:
         # Check the manifest. One that was checked when this run began is not parsed again.
         identity = file_identity(local)
         sha256 = content_hash(local)
         known = known_manifest(local, sha256, config, output)
-        prompts, use = PromptCheck(config), RowUse(config)
-        sizes = RequestSizes(config, model_sizes(config))
-        sources = FirstSources(folder_of(manifest_path), config)
-
-        def on_row(row: Row) -> None:
-            prompts.add(row)
-            use.add(row)
-            sources.add(row)
-            sizes.add(row, len(row.emotions or config.emotions))
-
-        checked = known or checked_manifest(local, config, on_row)
+        if known is None and (output / RUN_FILE).exists():
+            # What is refused anyhow is refused before prompts are read and models located.
+            asked = describe(checked_manifest(local, config), sha256, config, {})
+            refuse_other_run(output, replace(asked, manifest=public(manifest_path)), adopt)
+        rows = RowWarnings(config, folder_of(manifest_path))
+        checked = known or checked_manifest(local, config, rows.add)
         manifest = replace(checked, identity=identity)
         manifest.refuse_change()
         check_quota_column(manifest, config)
 
         # Locate the models, and hash them.
         models = locate(config)
-        model_sizes(config)
+        if known is None and not rows.knows_sizes:
+            # The model has just been downloaded: the sizes of its images are known only now.
+            rows.restart_sizes()
+            checked_manifest(local, config, rows.add_size)
         of_models = classifier_warnings(_classifier_folders(models))
-        of_rows = [*prompts.warnings, *use.warnings, *sizes.warnings, *sources.warnings]
+        of_rows = rows.listed() if warn_of_rows else []
         of_settings = [*model_warnings(config, models["model"].path), *unused_settings(config)]
         of_settings += absence_warnings(Path(models["model"].path), config.tiny_vae)
         for warning in (*of_models, *of_rows, *of_settings):

@@ -130,17 +130,24 @@ class Given:
 
         return load_config(self.file, self.assignments, self.flags)
 
-    def words(self, *names: str) -> list[str]:
-        """The settings as words of a command line that takes the options `names`."""
+    def words(self, *names: str, others: Sequence[str] = ()) -> list[str]:
+        """The settings as words of a command line that takes the options `names`.
+
+        Args:
+            others: settings for which it takes no option, which are carried by `--set`.
+        """
+        from pipeline.settings.loading import as_written, flag_of
+
         words: list[str] = []
         for name in names:
             value = self.flags.get(name)
-            if isinstance(value, list):
-                words += [f"--{name}", ",".join(value)]
-            elif value is True:
-                words.append(f"--{name.replace('_', '-')}")
+            if value is True:
+                words.append(flag_of(name))
             elif value is not None:
-                words += [f"--{name.replace('_', '-')}", str(value)]
+                words += [flag_of(name), as_written(value)]
+        for name in others:
+            if (value := self.flags.get(name)) is not None:
+                words += ["--set", f"{name}={value}"]
         if self.file is not None:
             words += ["--config", str(self.file)]
         for assignment in self.assignments:

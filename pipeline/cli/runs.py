@@ -42,11 +42,15 @@ def run(
     """Make the corpus of MANIFEST. The same command resumes it."""
     with reported_errors(resumes=True):
         settings = given.load()
-        from pipeline.execute import execute
         from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
+        from pipeline.storage.targets import refuse_place
 
         where = location(output, settings.store_timeout_s)
+        # Before the import of torch, which takes seconds.
+        refuse_place(where)
+        from pipeline.execute import execute
+
         outcome = execute(normalized(manifest), where, settings, warn, adopt)
         if settings.report:
             from pipeline.report.build import REPORT_FILE, write_last_report
@@ -55,7 +59,9 @@ def run(
                 write_last_report(where, normalized(manifest), warn)
     print_endings(output, outcome.counts, outcome.already_done)
     if settings.report:
-        echo(f"Look at {output}/report.html")
+        from pipeline.report.build import REPORT_FILE
+
+        echo(f"Look at {output}/{REPORT_FILE}")
     # Where nothing was accepted there is nothing to view.
     if outcome.counts["failed"] and not outcome.counts["accepted"]:
         echo(next_command("retry", output))
@@ -114,7 +120,9 @@ def plan(
 def _print_next(manifest: str, planned: DryRun, given: options.Given) -> None:
     """What comes after a plan: measuring, then the run."""
     if planned.forecast is None and given.flags["engine"] is None:
-        words = ["try", manifest, *given.words(*options.OF_MODELS)]
+        # What a trial does not read goes on to the plan and the run that come after it.
+        of_run = ("shard_size", "limit")
+        words = ["try", manifest, *given.words(*options.OF_MODELS, others=of_run)]
     else:
         of_run = ("engine", *options.OF_MODELS, "shard_size", "limit", "workers", "gpus_per_worker")
         words = ["run", manifest, "--output", "out", *given.words(*of_run)]
@@ -145,7 +153,9 @@ def status(
     ] = False,
     interval: Annotated[
         Optional[float],
-        typer.Option(min=0.1, max=86_400, help="Seconds between two looks of --watch: 5."),
+        typer.Option(
+            min=0.1, max=86_400, help=f"Seconds between two looks of --watch: {WATCH_SECONDS:g}."
+        ),
     ] = None,
 ) -> None:
     """Print the progress of the run in OUTPUT, from its files alone, on any machine."""

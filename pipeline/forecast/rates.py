@@ -26,6 +26,9 @@ RELEVANT = (
     "candidates",
     "retry_strategy",
     "batch_size",
+    "width",
+    "height",
+    "resize",
     "threads",
     "gpus_per_worker",
 )
@@ -97,8 +100,11 @@ def measurement(output: Location, config: Config, tasks: Mapping[str, int]) -> M
 
 
 def _other_settings(measured: Mapping[str, Any], planned: Config) -> list[str]:
-    stored = as_stored(as_dict(planned))
-    different = [name for name in RELEVANT if measured.get(name) != stored.get(name)]
+    stored, default = as_stored(as_dict(planned)), as_stored(as_dict(Config()))
+    # Settings that have come since an older run was made had their defaults there.
+    known = {**default, **measured}
+    known["method"] = {**default["method"], **measured.get("method", {})}
+    different = [name for name in RELEVANT if known.get(name) != stored.get(name)]
     return [f"it was measured with another {name}" for name in different]
 
 

@@ -21,7 +21,8 @@ from pipeline.index.metadata import METADATA_FILE
 from pipeline.output.records import from_parquet
 from pipeline.planning.manifest_input import checked_manifest, fetched_manifest, folder_of
 from pipeline.planning.plan import PlannedRequest, plan_requests
-from pipeline.planning.unused_settings import EDIT_ONLY, RowUse
+from pipeline.planning.row_warnings import RowWarnings
+from pipeline.planning.unused_settings import EDIT_ONLY
 from pipeline.report.build import REPORT_FILE, write_report
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.files import Location, write_json
@@ -82,9 +83,11 @@ def run_trial(
     if not is_url(manifest_path) and Path(manifest_path).resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{manifest_path} lies in {folder}, which is replaced; move it away")
     with fetched_manifest(manifest_path, config, warn) as local:
-        use = RowUse(config)
-        manifest = checked_manifest(local, config, use.add)
-        planned = plan_requests(rows_of(manifest, config.taxonomy.labels), config)
+        found = RowWarnings(config, folder_of(manifest_path))
+        manifest = checked_manifest(local, config, found.add)
+        # Any row may be tried, also behind the requests that a limit leaves.
+        wanted = config.replace(limit=0) if rows else config
+        planned = plan_requests(rows_of(manifest, config.taxonomy.labels), wanted)
         chosen = _of_rows(planned, rows) if rows else _of_each_emotion(planned)
         if missing := sorted({*(rows or ())} - {request.row for request in chosen}):
             raise UserError(
@@ -93,8 +96,8 @@ def run_trial(
             )
         base = folder_of(manifest_path)
         entries = [_entry(request, base) for request in chosen]
-    said = list(use.warnings)
-    for warning in said:
+        of_rows = found.listed()
+    for warning in of_rows:
         warn(warning)
     # An earlier trial is kept until nothing is wrong with what was given for this one.
     if folder.exists():
@@ -107,12 +110,7 @@ def run_trial(
     of_trial = _settings_of_trial(config, chosen)
     meter = Meter(_uses_gpu(config))
     executor = LocalExecutor(before_task=lambda _: meter.note_models())
-
-    def warn_once(text: str) -> None:
-        if text not in said:
-            warn(text)
-
-    execute(str(path), folder / CORPUS, of_trial, warn_once, executor=executor)
+    execute(str(path), folder / CORPUS, of_trial, warn, executor=executor, warn_of_rows=False)
     return _finished(folder, meter.use(of_trial.batch_size))
 
 

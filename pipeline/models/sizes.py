@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 from muse.diffusion.hub import configs_beside
+from muse.diffusion.model_files import FAMILIES, ModelFolder
 from muse.sizes import ModelSizes
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.generation.null_engine import SIZES
 from pipeline.models.roles import local_path
-
-NETWORKS = ("unet", "transformer")
-"""Folders of the network in a model's folder."""
 
 
 def model_sizes(config: Config) -> ModelSizes | None:
@@ -35,22 +28,9 @@ def model_sizes(config: Config) -> ModelSizes | None:
 def _sizes_here(config: Config) -> ModelSizes | None:
     try:
         model = local_path("model", config.model, download=False)
+        folder = ModelFolder.read((configs_beside(model) or model) if model.is_file() else model)
     except ValueError:
         # Not on this machine yet, or wrong, which `locate` says.
         return None
-    if model.is_file():
-        model = configs_beside(model) or model
-    vae = _settings(model / "vae")
-    for name in NETWORKS:
-        if sizes := ModelSizes.of(_settings(model / name), vae):
-            return sizes
-    return None
-
-
-def _settings(folder: Path) -> Mapping[str, Any]:
-    """What the `config.json` of a model's part says; nothing if there is none."""
-    try:
-        found = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    network = folder.config(FAMILIES.get(folder.family, ""))
+    return ModelSizes.of(network, folder.config("vae"))

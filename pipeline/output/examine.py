@@ -7,9 +7,9 @@ from dataclasses import replace
 from pipeline.errors import UserError
 from pipeline.output.run_difference import MANIFEST_REMEDY, in_words
 from pipeline.output.run_file import RUN_FILE, RunFile, read_run
-from pipeline.planning.fingerprint import can_change_images, differences
+from pipeline.planning.fingerprint import can_change_images, differences, fingerprint
 from pipeline.storage.files import Location, is_temporary
-from pipeline.storage.targets import refuse_target
+from pipeline.storage.targets import refuse_place
 
 
 def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFile:
@@ -24,12 +24,7 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
             difference); or it is no place for a new run.
     """
     if not (output / RUN_FILE).exists():
-        refuse_target(output)
-        if holds_something_else(output):
-            raise UserError(
-                f"--output {output} exists and is not a muse-batch run: it has no {RUN_FILE}; "
-                "give a new or empty folder, or restore that file from a copy"
-            )
+        refuse_place(output)
         return run
     before = read_run(output)
     if before.fingerprint == run.fingerprint:
@@ -61,6 +56,29 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
     raise UserError(f"{output} holds another run, which differs in\n  {listed}\n{remedy}")
 
 
+def refuse_other_run(output: Location, run: RunFile, adopt: bool = False) -> None:
+    """Refuse an output that holds another run, as far as that can be told without its models.
+
+    Args:
+        run: the one that was asked for; its models are left open.
+        adopt: as for `examine_output`.
+
+    Raises:
+        UserError: as `examine_output`.
+    """
+    before = read_run(output)
+    models = before.parts["models"]
+    settings = dict(run.parts["config"])
+    # A model may be the same by another name.
+    for role in settings.keys() & models.keys():
+        settings[role] = before.parts["config"].get(role)
+    parts = {**run.parts, "config": settings, "models": models}
+    found = differences(before.parts, parts)
+    # Whether all that differs is harmless is known with the models alone.
+    if not found or any(can_change_images(each, before.parts, parts) for each in found):
+        examine_output(output, replace(run, parts=parts, fingerprint=fingerprint(parts)), adopt)
+
+
 def _has_results(output: Location) -> bool:
     """Whether anything was made there: a batch, a shard, or what follows from them."""
     others = (path for path in output.iterdir() if path.name not in (RUN_FILE, "_state"))
@@ -73,14 +91,3 @@ def _has_files(folder: Location) -> bool:
     if not folder.exists():
         return False
     return any(_has_files(path) if path.is_dir() else True for path in folder.iterdir())
-
-
-def holds_something_else(output: Location) -> bool:
-    """Whether a place without a run file is more than an empty folder."""
-    if not output.exists():
-        return False
-    if not output.is_dir():
-        return True
-    # A driver that was killed before it had written the run file may have left these two.
-    others = (path for path in output.iterdir() if path.name != "_state" and not is_temporary(path))
-    return any(others)

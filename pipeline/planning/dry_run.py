@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config import Config
-from pipeline.config_models import EMBEDDED
 from pipeline.forecast.forecast import Forecast
 from pipeline.models.locate import check_models
 from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
@@ -125,7 +124,7 @@ def dry_run(manifest_path: str, config: Config, output: Location | None) -> DryR
 def _of_photographs(contents: ManifestSummary, config: Config) -> Iterator[str]:
     """A warning if the embedded model is to edit images of another size than its own world's."""
     images = contents.images
-    if config.model != EMBEDDED or config.engine == "null" or images is None:
+    if images is None or not config.draws_embedded:
         return
     foreign = sum(count for size, count in images.sizes.items() if size != EMBEDDED_SIZE)
     if foreign:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from manifests.schema import Row
 from muse.sizes import Size
 from pipeline.config import Config
-from pipeline.config_models import EMBEDDED
 from pipeline.models.roles import local_path
 from pipeline.planning.image_check import ImageCheck
 
@@ -67,7 +66,7 @@ class FirstSources:
     """Looks at the first source images of the rows it is given, where the embedded model edits."""
 
     def __init__(self, base: str, config: Config):
-        self._is_needed = config.model == EMBEDDED and config.engine != "null"
+        self._is_needed = config.draws_embedded
         self._check = ImageCheck(base, config)
         self._rows: list[Row] = []
 
@@ -76,7 +75,6 @@ class FirstSources:
         if self._is_needed and row.image is not None and len(self._rows) < FIRST_SOURCES:
             self._rows.append(row)
 
-    @property
     def warnings(self) -> Iterator[str]:
         """A warning if one of them is not known to be of the embedded model's world.
 

@@ -54,7 +54,7 @@ class ImageCheck:
         fetched: how many remote ones were fetched.
         cut: of how many a part is left out, of those that were checked.
         sizes: how many there are of each width and height, of those that were checked.
-        made_at: how many of these are edited at each size.
+        made_at: how many of these are edited at each size; counted when it is finished, as `cut`.
         unusable: how many images cannot be used, of those that were checked.
         problems: the first of them, `max_problems` at most.
     """
@@ -71,6 +71,7 @@ class ImageCheck:
     made_at: Counter[Size] = field(default_factory=Counter)
     unusable: int = 0
     problems: list[Problem] = field(default_factory=list)
+    _wanted: Counter[tuple[Size, Size | None]] = field(default_factory=Counter)
     _chunk: list[Row] = field(default_factory=list)
     _sample: list[tuple[int, Row]] = field(default_factory=list)
     _random: Random = field(default_factory=lambda: Random(0))
@@ -96,6 +97,7 @@ class ImageCheck:
             sample = [row for _, row in sorted(self._sample, key=lambda item: item[0])]
             reasons = list(threads.map(self._remote_problem, sample))
         self._report(reasons)
+        self._count_edits()
         self.problems.sort(key=lambda problem: problem.row or 0)
 
     def is_remote(self, source: str) -> bool:
@@ -212,16 +214,22 @@ class ImageCheck:
         Args:
             wanted: at which its row wants the edits.
         """
-        wanted, resize = wanted or self.config.size, self.config.resize
-        if wanted is None and self.model is not None:
-            wanted = box_of(size, self.model, resize)
         with self._lock:
             self.sizes[size] += 1
-            if wanted is None:
-                return
-            self.made_at[wanted] += 1
-            is_same_aspect = size.width * wanted.height == size.height * wanted.width
-            self.cut += resize in ("fit", "crop") and not is_same_aspect
+            self._wanted[size, wanted or self.config.size] += 1
+
+    def _count_edits(self) -> None:
+        """Count at which sizes the images are edited, and how many are cut for that."""
+        cuts = self.config.resize in ("fit", "crop")
+        while self._wanted:
+            (size, box), count = self._wanted.popitem()
+            if box is None:
+                if self.model is None:
+                    continue
+                box = box_of(size, self.model, self.config.resize)
+            self.made_at[box] += count
+            if cuts and size.width * box.height != size.height * box.width:
+                self.cut += count
 
     def _remote_problem(self, row: Row) -> Problem | None:
         assert row.image is not None

@@ -14,7 +14,7 @@ from muse.diffusion.model_files import ModelFolder
 from muse.diffusion.prompt_lengths import negative_prompts_without_effect, prompt_lengths
 from muse.emotions import Target
 from pipeline.config import Config
-from pipeline.config_models import EMBEDDED
+from pipeline.config_models import draws_embedded
 from pipeline.models.roles import local_path
 
 MAX_ROWS_SHOWN, MAX_WORDS_SHOWN = 5, 5
@@ -77,7 +77,7 @@ class _Room:
 
 def unknown_words_by(model: str, engine: str) -> Callable[[str], list[str]] | None:
     """The words of a prompt that a model does not know; None where a model may know any."""
-    if model != EMBEDDED or engine == "null":
+    if not draws_embedded(model, engine):
         return None
     from muse.mini.vocabulary import unknown_words
 

@@ -33,7 +33,7 @@ FAULTS_VARIABLE = "MUSE_BATCH_TEST_FAULTS"
 """Environment variable with the faults of the null engine as JSON; for tests alone."""
 
 
-class Given:
+class SourcedValues:
     """The values that a user gave, and where each of them came from.
 
     Attributes:
@@ -100,7 +100,7 @@ def load(
         UserError: an unreadable file; or all unknown keys (with the nearest known one), wrong types
             and values out of range at once, a line each; or an assignment that a flag contradicts.
     """
-    given = Given()
+    given = SourcedValues()
     if file is not None:
         given.add(_read(file), f"--config {file}")
     return _build(schema, given, assignments, flags)
@@ -114,14 +114,14 @@ def revised(
     Raises:
         UserError: as `load`.
     """
-    given = Given()
+    given = SourcedValues()
     given.add(copy.deepcopy(dict(stored)), "run.json")
     return _build(Config, given, assignments, flags, hidden=())
 
 
 def _build(
     schema: type[S],
-    given: Given,
+    given: SourcedValues,
     assignments: Sequence[str],
     flags: Mapping[str, Any],
     hidden: Sequence[str] = HIDDEN,
@@ -132,9 +132,8 @@ def _build(
         if value is None:
             continue
         if given.sources.get(name) == "--set" and given.values[name] != value:
-            raise UserError(
-                f"{flag_of(name)} {value} and --set {name}={given.values[name]}: give one of them"
-            )
+            flag, assigned = as_written(value), as_written(given.values[name])
+            raise UserError(f"{flag_of(name)} {flag} and --set {name}={assigned}: give one of them")
         given.add({name: value}, flag_of(name))
     # Hidden fields would be accepted by the schema; to users they are unknown.
     values = {key: value for key, value in given.values.items() if key not in hidden}
@@ -152,6 +151,11 @@ def _build(
 def flag_of(name: str) -> str:
     """The option of a command that gives a setting."""
     return FLAGS.get(name) or f"--{name.replace('_', '-')}"
+
+
+def as_written(value: Any) -> str:
+    """A value as it is written on a command line: a list with commas."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _parsed(text: str) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.storage.files import Location, is_temporary
 from pipeline.storage.regular import read_file
 from pipeline.storage.remote import Remote
 
@@ -27,7 +30,7 @@ def is_run_folder(folder: Path) -> bool:
     return isinstance(content, dict) and {"fingerprint", "parts"} <= content.keys()
 
 
-def refuse_target(target: Path | Remote) -> None:
+def refuse_target(target: Location) -> None:
     """Refuse a place at which nothing new can be written without harm.
 
     What lies in a corpus besides its own files is taken for damage, and is uploaded or removed with
@@ -54,3 +57,44 @@ def refuse_target(target: Path | Remote) -> None:
                     f"{target} lies in {folder}, which is the output of a run (it has a "
                     f"{RUN_FILE}); give a place outside of it"
                 )
+
+
+def refuse_place(output: Location) -> None:
+    """Refuse an output for a new run by what a look at it tells; one that holds a run is accepted.
+
+    Raises:
+        UserError: it holds something else, or nothing can be written there; or as `refuse_target`.
+    """
+    if (output / RUN_FILE).exists():
+        return
+    refuse_target(output)
+    if holds_something_else(output):
+        raise UserError(
+            f"--output {output} exists and is not a muse-batch run: it has no {RUN_FILE}; "
+            "give a new or empty folder, or restore that file from a copy"
+        )
+    if isinstance(output, Path) and (cause := _why_not_writable(output)):
+        raise UserError(f"{output} cannot be written ({cause}); give a place that can be")
+
+
+def holds_something_else(output: Location) -> bool:
+    """Whether a place without a run file is more than an empty folder."""
+    if not output.exists():
+        return False
+    if not output.is_dir():
+        return True
+    # A driver that was killed before it had written the run file may have left these two.
+    others = (path for path in output.iterdir() if path.name != "_state" and not is_temporary(path))
+    return any(others)
+
+
+def _why_not_writable(folder: Path) -> str | None:
+    """Why a folder cannot be written or made, by the nearest one above that exists; None if it
+    can be, as far as is known before."""
+    path = folder.absolute()
+    nearest = next(place for place in (path, *path.parents) if place.exists())
+    if not nearest.is_dir():
+        return os.strerror(errno.ENOTDIR)
+    if os.statvfs(nearest).f_flag & os.ST_RDONLY:
+        return os.strerror(errno.EROFS)
+    return None if os.access(nearest, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)

@@ -9,12 +9,12 @@ from rich.live import Live
 
 from pipeline.corpora.status import counts_of
 from pipeline.output.contents import contents_of
-from pipeline.output.examine import holds_something_else
 from pipeline.output.run_file import RUN_FILE, read_run, similar_folder
 from pipeline.storage.files import Location, size_of
 from pipeline.storage.lease import LeaseWatch, lease_file
 from pipeline.storage.log import LogReader
 from pipeline.storage.regular import refuse_special
+from pipeline.storage.targets import holds_something_else
 from pipeline.terminal import printable
 from pipeline.watch import text
 from pipeline.watch.summary import RunWatch, Summary

@@ -1,10 +1,12 @@
 """Runs and corpora from Python, as in a notebook."""
 
 import io
+import math
 
 import pandas
 import polars
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -64,6 +66,22 @@ def test_a_file_of_another_origin_is_not_overwritten_and_rows_can_be_corrected(t
     with pytest.raises(ManifestError):
         run([{"prompt": "a dog", "emotion": "joyous"}], tmp_path / "new", **SETTINGS)
     assert run(ROWS, tmp_path / "new", **SETTINGS).complete
+
+
+def test_equal_rows_are_known_whatever_wrote_their_file(tmp_path):
+    """Another version of pyarrow writes other bytes, and NaN differs from itself."""
+    rows = [{**row, "stars": math.nan} for row in ROWS]
+    table = pa.Table.from_pylist(rows).replace_schema_metadata(
+        {"muse_batch": "rows given in memory"}
+    )
+    file = tmp_path / "out.manifest.parquet"
+    pq.write_table(table, file, compression="zstd")
+    before = file.read_bytes()
+    for _ in range(2):
+        assert run(rows, tmp_path / "out", **SETTINGS).complete
+        assert file.read_bytes() == before
+    with pytest.raises(UserError, match="begun with other rows"):
+        run([{**row, "stars": 1.0} for row in rows], tmp_path / "out", **SETTINGS)
 
 
 def test_samples_have_their_pictures_and_are_found_by_key(corpus, tmp_path):

@@ -7,6 +7,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from manifests.check import ManifestError
+from muse.mini import WEIGHTS
+from pipeline import execute
 from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped, UserError
 from pipeline.output import batches
@@ -242,20 +245,65 @@ def test_what_a_driver_left_that_was_killed_at_its_end_is_cleared(make_corpus):
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
-def test_a_run_warns_of_what_its_rows_make_before_it_looks_at_the_output(tmp_path):
-    """An output that is no corpus ends it there, without an image."""
+class Unloaded(LocalExecutor):
+    """Ends a run before any model is loaded."""
+
+    def connect(self, job):
+        raise RunStopped("stopped by the test")
+
+
+def test_a_run_warns_of_what_its_rows_make_before_a_model_is_loaded(tmp_path):
     Image.new("RGB", (80, 60)).save(tmp_path / "photo.png")
     columns = {"image": ["photo.png", None], "width": [None, 4096], "height": [None, 4096]}
     prompts = {"prompt": ["a dog on a beach"] * 2}
     manifest = write_rows(tmp_path / "m.parquet", 2, **prompts, **columns)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "other.txt").write_text("x")
     warnings = []
-    settings = {"engine": "muse", "executor": "local", "method": {"strength": 0.1, "steps": 4}}
-    with pytest.raises(UserError, match="out"):
-        run_locally(manifest, tmp_path / "out", on_warning=warnings.append, **settings)
+    settings = {"engine": "muse", "method": {"strength": 0.1, "steps": 4}}
+    with pytest.raises(RunStopped):
+        run_locally(manifest, tmp_path / "out", Unloaded(), on_warning=warnings.append, **settings)
     emotions, strength, size, source = warnings
     assert emotions.startswith("emotions: no effect")
     assert strength.startswith("method.strength = 0.1 leaves no step of method.steps = 4")
     assert "up to 4096 x 4096" in size
     assert source.startswith("1 of the first 1 source image(s) are not of the embedded model's")
+
+
+def test_an_output_that_cannot_be_used_is_refused_before_the_models_are_located(manifest, tmp_path):
+    """The model that is named here does not exist, which would be said otherwise."""
+    settings = {"engine": "muse", "model": str(tmp_path / "nosuch")}
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").touch()
+    (tmp_path / "file").touch()
+    run_locally(manifest, tmp_path / "begun", engine="null")
+    for output, message in {
+        "other": "exists and is not a muse-batch run",
+        "file/out": r"file/out cannot be written \(Not a directory\)",
+        "begun/inside": "lies in .*, which is the output of a run",
+        "begun": "holds another run, which differs in\n  config.engine",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            run_locally(manifest, tmp_path / output, **settings)
+    changed = write_rows(tmp_path / "m.parquet", 41)
+    settings = {"filters": {"x": 0.5}, "filter_models": {"x": f"{tmp_path}/nosuch:y"}}
+    with pytest.raises(UserError, match=r"40 row\(s\), 40 request\(s\)\) -> .* \(41 row\(s\)"):
+        run_locally(changed, tmp_path / "begun", **settings)
+
+
+def test_sizes_in_rows_are_checked_where_the_model_is_downloaded_by_the_run(tmp_path, monkeypatch):
+    """Before, the sizes of its images are not known."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    locate = execute.locate
+
+    def download_and_locate(config):
+        folder = tmp_path / "hub" / "models--owner--name"
+        (folder / "snapshots").mkdir(parents=True)
+        (folder / "snapshots" / "abc").symlink_to(WEIGHTS / "diffusion")
+        (folder / "refs").mkdir()
+        (folder / "refs" / "main").write_text("abc")
+        return locate(config)
+
+    monkeypatch.setattr(execute, "locate", download_and_locate)
+    sizes = {"width": [64, 100], "height": [64, 64]}
+    manifest = write_rows(tmp_path / "m.parquet", 2, **sizes)
+    with pytest.raises(ManifestError, match="row 1, column 'width': is 100; this model takes"):
+        run_locally(manifest, tmp_path / "out", Unloaded(), engine="muse", model="owner/name")

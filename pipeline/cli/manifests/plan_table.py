@@ -39,26 +39,24 @@ def print_requests(contents: ManifestSummary, config: Config) -> None:
 
 def print_generated_sizes(sizes: RequestSizes) -> None:
     """A table of the requests without a source image by size, if they are of several."""
-    from pipeline.planning.request_sizes import ranked
-
     if len(sizes.generate) > 1:
-        in_order = ranked(sizes.generate).items()
-        of_size = [(name.replace("x", " x "), (count,)) for name, count in in_order]
-        print_counts(
-            "Generated images by size", ("requests",), summed(of_size, MAX_SIZES, "others")
-        )
+        _print_sizes("Generated images by size", "requests", sizes.generate)
 
 
 def print_sizes(images: SourceImages | None) -> None:
     """A table of the source images by size, if there are any."""
     if images and images.sizes:
-        sizes = images.as_json()["sizes"].items()
-        of_size = [(name.replace("x", " x "), (count,)) for name, count in sizes]
-        print_counts("Source images by size", ("rows",), summed(of_size, MAX_SIZES, "others"))
-        made_at = images.as_json()["made_at"].items()
-        of_size = [(name.replace("x", " x "), (count,)) for name, count in made_at]
-        if of_size:
-            print_counts("Edits by size", ("rows",), summed(of_size, MAX_SIZES, "others"))
+        _print_sizes("Source images by size", "rows", images.sizes)
+        if images.made_at:
+            _print_sizes("Edits by size", "rows", images.made_at)
+
+
+def _print_sizes(title: str, column: str, sizes: Mapping[Size, int]) -> None:
+    """A table of how many there are of each size, the commonest first."""
+    from pipeline.planning.request_sizes import ranked
+
+    rows = [(name.replace("x", " x "), (count,)) for name, count in ranked(sizes).items()]
+    print_counts(title, (column,), summed(rows, MAX_SIZES, "others"))
 
 
 def _ordered(emotions: Mapping[str, int], labels: Iterable[str]) -> list[str]:

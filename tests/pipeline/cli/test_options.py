@@ -59,6 +59,11 @@ def test_settings_become_words_that_give_the_same(call):
     words = given.words("model", "emotions", "allow_columns", "seed")
     assert call(shlex.join(["here", *words]))[1] == given
     assert given.words() == ["--set", "quota_by=a b"]
+    priced = call("here --price 2 --seed 3")[1]
+    assert priced.words("gpu_hour_price", others=["seed", "model"]) == [
+        *("--price", "2.0"),
+        *("--set", "seed=3"),
+    ]
 
 
 def test_mistakes_name_the_option(call):

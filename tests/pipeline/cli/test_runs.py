@@ -78,3 +78,18 @@ def test_a_run_of_which_all_failed_is_followed_by_a_retry(tmp_path, monkeypatch)
     assert look == f"Look at {tmp_path / 'out'}/report.html"
     assert retry == f"Next: muse-batch retry {tmp_path / 'out'}"
     assert then == "Then the same run command makes the failed requests again."
+
+
+def test_what_a_trial_does_not_read_is_carried_through_it_to_the_run(tmp_path):
+    manifest = write_rows(tmp_path / "m.parquet", 4)
+    planned = drive.command("plan", manifest, "--limit", 2, "--shard-size", 7)
+    carried = "--set shard_size=7 --set limit=2"
+    assert planned.stdout.splitlines()[-1] == f"Next: muse-batch try {manifest} {carried}"
+    words = ["--set", "shard_size=7", "--set", "limit=2"]
+    null = ["--set", "engine=null"]
+    tried = drive.command("try", manifest, "-o", tmp_path / "try", *words, *null)
+    plan = f"Next: muse-batch plan {manifest} --from {tmp_path / 'try'} {carried}"
+    assert tried.stdout.splitlines()[-1] == f"{plan} --set engine=null"
+    again = drive.command("plan", manifest, "--from", tmp_path / "try", *words, *null)
+    run = f"Next: muse-batch run {manifest} --output out {carried} --set engine=null"
+    assert again.stdout.splitlines()[-1] == run

@@ -1,11 +1,13 @@
 """What an output's log tells of the time that requests took."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from pipeline.config import Config
 from pipeline.forecast.rates import corpus_of, measurement
+from pipeline.output.run_file import read_run, write_run
 from pipeline.storage.log import Log, reports
 from tests.support.corpora import ROWS
 
@@ -31,6 +33,23 @@ def test_a_gpu_is_known_from_the_workers_that_had_one(make_corpus):
     with Log(out) as log:
         log.add({"event": "ready", "pid": 1, "imports": 2.0, "models": 3.0, "device": "H200"})
     assert measurement(out, Config(engine="null", batch_size=8), TASKS).on_gpu
+
+
+def test_what_was_measured_with_other_settings_is_told(make_corpus):
+    """A setting that has come since the run was made had its default there."""
+    out = make_corpus(batch_size=8)
+    config = Config(engine="null", batch_size=8)
+    run = read_run(out)
+    method = {name: value for name, value in run.config["method"].items() if name != "steps"}
+    older = {name: run.config[name] for name in run.config if name not in ("width", "resize")}
+    write_run(out, replace(run, config={**older, "method": method}))
+    assert measurement(out, config, TASKS).caveats == ()
+    larger = config.replace(width=96, height=64, method={"steps": 9})
+    assert measurement(out, larger, TASKS).caveats == (
+        "it was measured with another method",
+        "it was measured with another width",
+        "it was measured with another height",
+    )
 
 
 def test_a_trial_holds_its_run_inside(tmp_path):

@@ -13,7 +13,7 @@ from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
 from pipeline.forecast.trial import run_trial
 from pipeline.planning.manifest_input import checked_manifest
-from pipeline.planning.plan import plan_requests
+from pipeline.planning.plan import derive_seed, plan_requests
 from tests.support.corpora import fail_on_warning
 from tests.support.local_runs import write_rows
 
@@ -65,6 +65,11 @@ def test_rows_can_be_chosen_and_an_earlier_trial_is_replaced(manifest, tmp_path)
     trial = _try(manifest, tmp_path / "try", rows=[3, 9])
     assert [row["prompt"] for row in trial.rows] == ["a dog 3", "a cat"]
     assert trial.rows[1]["source_width"] == 80
+
+
+def test_a_limit_does_not_keep_a_row_from_being_tried(manifest, tmp_path):
+    (row,) = _try(manifest, tmp_path / "try", [8], CONFIG.replace(limit=2)).rows
+    assert (row["prompt"], row["seed"]) == ("a dog 8", derive_seed(0, "000000000008", 0))
 
 
 def test_an_edit_keeps_its_mask(tmp_path):
@@ -147,3 +152,13 @@ def test_a_warning_on_the_rows_is_given_once(tmp_path):
         warnings.append,
     )
     assert sum("method.strength: no effect" in text for text in warnings) == 1
+
+
+def test_warnings_with_counts_are_those_of_the_whole_manifest_alone(tmp_path):
+    Image.new("RGB", (80, 60)).save(tmp_path / "a.png")
+    masked = {"image": ["a.png"] * 3, "mask": ["a.png"] * 3}
+    manifest, warnings = write_rows(tmp_path / "m.parquet", 3, **masked), []
+    config = CONFIG.replace(image_format="jpg")
+    run_trial(str(manifest), tmp_path / "try", config, None, warnings.append)
+    (told,) = [text for text in warnings if "have a mask" in text]
+    assert told.startswith("image_format = jpg: 3 row(s) have a mask")

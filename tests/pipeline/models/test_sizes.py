@@ -1,6 +1,7 @@
 """The sizes of a run's images, by the files of its model."""
 
 import json
+import os
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.support.local_runs import write_rows
 
 def test_they_are_read_from_the_files_of_the_model(tmp_path):
     assert model_sizes(Config()) == ModelSizes(Size(64, 64), 16)
-    (tmp_path / "model_index.json").write_text("{}")
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
     for part, settings in {
         "unet": {"sample_size": [96, 64], "block_out_channels": [1, 1]},
         "vae": {"block_out_channels": [1, 1, 1, 1]},
@@ -24,6 +25,31 @@ def test_they_are_read_from_the_files_of_the_model(tmp_path):
         (tmp_path / part / "config.json").write_text(json.dumps(settings))
     assert model_sizes(Config(model=str(tmp_path))) == ModelSizes(Size(512, 768), 16)
     assert model_sizes(Config(model="owner/name")) is None
+
+
+def test_only_the_network_of_the_model_s_family_counts(tmp_path):
+    """A folder of another network that was left beside it does not."""
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusion3Pipeline"}')
+    for part, settings in {
+        "unet": {"sample_size": 64, "block_out_channels": [1, 1]},
+        "transformer": {"sample_size": 128, "patch_size": 2, "pos_embed_max_size": 192},
+        "vae": {"block_out_channels": [1, 1, 1, 1]},
+    }.items():
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "config.json").write_text(json.dumps(settings))
+    assert model_sizes(Config(model=str(tmp_path))) == ModelSizes(Size(1024, 1024), 16, 3072)
+
+
+def test_files_that_do_not_say_a_size_give_none(tmp_path):
+    """What is wrong with them is said where the models are located. A pipe is not waited for."""
+    index = tmp_path / "model_index.json"
+    config = Config(model=str(tmp_path))
+    index.write_text('{"_class_name": "StableDiffusionPipeline"}')
+    (tmp_path / "unet").mkdir()
+    os.mkfifo(tmp_path / "unet" / "config.json")
+    assert model_sizes(config) is None
+    index.write_text("[" * 100_000)
+    assert model_sizes(config) is None
 
 
 def test_a_size_in_the_settings_that_the_model_does_not_make_is_refused():

@@ -40,7 +40,7 @@ def _source_warnings(folder, images, **settings):
     sources = FirstSources(str(folder), Config(**settings))
     for number, image in enumerate(images):
         sources.add(Row(number, "a dog", image, (), None, None, None))
-    return [*sources.warnings]
+    return [*sources.warnings()]
 
 
 def test_of_the_first_sources_those_of_another_world_are_warned_of(tmp_path):

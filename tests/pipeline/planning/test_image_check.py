@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from manifests.schema import Row
+from muse import fitting
 from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.config_tables import Images
@@ -66,6 +67,19 @@ def test_the_sizes_at_which_images_are_edited_are_counted(tmp_path, settings, cu
         check.add(replace(_row(number, image), size=size))
     check.finish()
     assert (check.cut, check.made_at) == (cut, made_at)
+
+
+def test_the_size_of_an_edit_is_computed_once_for_each_size_of_images(tmp_path, monkeypatch):
+    computed = []
+
+    def box_of(size, *rest):
+        computed.append(size)
+        return fitting.box_of(size, *rest)
+
+    monkeypatch.setattr(image_check, "box_of", box_of)
+    check = _check([_png(), _png(8, 4), _png(), _png()], tmp_path)
+    assert sorted(computed) == [Size(8, 4), Size(8, 8)]
+    assert check.made_at.total() == 4
 
 
 def _masked(base, image, mask):

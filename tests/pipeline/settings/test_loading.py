@@ -66,6 +66,11 @@ def test_files_that_are_no_config(tmp_path):
             load_config(tmp_path / name, [], {})
 
 
+def test_lists_that_contradict_are_shown_as_they_are_written():
+    with pytest.raises(UserError, match="--emotions awe,fear and --set emotions=anger: give one"):
+        load_config(None, ['emotions=["anger"]'], {"emotions": ["awe", "fear"]})
+
+
 def test_a_flag_and_an_assignment_that_contradict_are_not_chosen_between():
     with pytest.raises(UserError, match="--seed 1 and --set seed=2: give one of them"):
         load_config(None, ["seed=2"], {"seed": 1})

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.storage.targets import is_run_folder, refuse_target
+from pipeline.storage.targets import is_run_folder, refuse_place, refuse_target
 from tests.support import drive
 
 
@@ -86,3 +86,14 @@ def test_no_command_follows_a_dangling_link(make_corpus, manifest, tmp_path):
     ):
         done = drive.command(*words)
         assert (done.returncode, "link to nowhere" in done.stderr) == (2, True), words
+
+
+def test_a_folder_that_cannot_be_made_or_written_is_refused_with_the_cause(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file/a/out cannot be written \(Not a directory\)"):
+        refuse_place(tmp_path / "file" / "a" / "out")
+    refuse_place(tmp_path / "new" / "out")
+    assert not (tmp_path / "new").exists()
+    # One that holds a run may be read alone, as one that is complete.
+    (tmp_path / "run.json").touch()
+    refuse_place(tmp_path)
