@@ -104,7 +104,7 @@ def check(
     ids = Ids()
     with opened(path) as file:
         extra = _further(file.plain)
-        problems += [] if allow_columns else _intended_columns(file.plain.names)
+        problems += [] if allow_columns else intended_columns(file.plain.names)
     for number, row, found in read_rows(path, labels, ids):
         rows = number + 1
         if row is not None and row.size is not None and side_problems is not None:
@@ -205,7 +205,7 @@ def find_request(path: str, request: int, default_emotions: int) -> tuple[int, i
     return row, 0
 
 
-def _intended_columns(names: Sequence[str]) -> list[Problem]:
+def intended_columns(names: Sequence[str]) -> list[Problem]:
     """Problems of further columns whose names resemble one of ours."""
     problems = []
     for name in names:

@@ -18,6 +18,7 @@ from manifests.builder.item import Item, Skipped, Source, image_of, location, re
 from manifests.builder.recipe import Built, Captioner, ImageProblem, Recipe
 from manifests.builder.survey import Survey, seed_of
 from manifests.builder.write import ManifestWriter, manifest_schema
+from manifests.read import intended_columns
 
 ITEMS_AT_ONCE = 32
 """Items whose captions are made together."""
@@ -47,7 +48,8 @@ def build(
 
     Args:
         output: a local file.
-        image_problem: is asked about every local image; those with a problem are skipped.
+        image_problem: is asked about every local image, with its mask; those with a problem are
+            skipped.
         force: replace a file that is there.
         base: paths of images in or below this folder become relative to it, others absolute; by
             default the folder of the output.
@@ -76,11 +78,14 @@ def build(
         if not writer.rows:
             message = "nothing to make"
             names = ", ".join(source.path for source in sources)
-            raise refuse(names, "\n  ".join([message, *survey.skipped.lines()]))
+            skipped = [*survey.skipped.lines(), *survey.left_out.lines()]
+            raise refuse(names, "\n  ".join([message, *skipped]))
     work.built.rows, work.built.items = writer.rows, survey.items
     for source in sources:
         work.built.notes += source.notes
-    work.built.notes += [*survey.skipped.lines(), *work.skipped.lines()]
+    problems = intended_columns(columns.names)
+    work.built.warnings += [*survey.left_out.lines(), *work.skipped.lines(), *map(str, problems)]
+    work.built.notes += [*survey.skipped.lines(), *work.built.warnings]
     work.built.notes += [*survey.repeated.lines("kept"), *survey.unused()]
     return work.built
 

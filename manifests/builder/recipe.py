@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 Captioner = Callable[[Sequence[str | bytes]], list[str]]
 """Gives each image, a local path or encoded bytes, a caption; it may be empty."""
 
-ImageProblem = Callable[[str | bytes], str | None]
-"""Says why an image, a local path or encoded bytes, cannot be used; None if it can."""
+
+class ImageProblem(Protocol):
+    """Says why an image, a local path or encoded bytes, cannot be used; None if it can."""
+
+    def __call__(self, image: str | bytes, mask: str | None = None, /) -> str | None:
+        """
+        Args:
+            mask: the path or URL of its mask, if it has one.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class Built:
         generate, edit: rows by the name of their emotion, of either task; an empty name where it
             is left open.
         notes: what was guessed, ignored or skipped, in words.
+        warnings: those of them that say what is missing, or what a run will not accept.
     """
 
     rows: int = 0
@@ -63,3 +73,4 @@ class Built:
     generate: Counter[str] = field(default_factory=Counter)
     edit: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)

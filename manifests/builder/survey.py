@@ -36,7 +36,8 @@ class Survey:
         entries: one for each item, in order.
         targets: what the targets of the entries are.
         columns: those of ours that any item has.
-        skipped: items that are not used, and why.
+        skipped: what the sources hold that is no item, and why.
+        left_out: items that are not used, and why.
         repeated: items that are used though they repeat an earlier one.
         used: those of `--emotions`, `--prompt` and `--captioner` that any item needed.
 
@@ -55,7 +56,7 @@ class Survey:
         self.entries: list[Entry] = []
         self.targets: list[Target] = []
         self.columns: set[str] = {schema.PROMPT}
-        self.skipped, self.repeated = Skipped(), Skipped()
+        self.skipped, self.left_out, self.repeated = Skipped(), Skipped(), Skipped()
         self.used: set[str] = set()
         self._numbers: dict[Target, int] = {}
         self._ids: dict[str, str] = {}
@@ -139,10 +140,10 @@ class Survey:
         if item.problem is not None:
             return False
         if why := missing_prompt(source, item.values, self.recipe.prompt, self.captions):
-            self.skipped.add(why, where)
+            self.left_out.add(why, where)
             return True
         if why := self._image_problem(source, item.values):
-            self.skipped.add(UNUSABLE, f"{where}: {why}")
+            self.left_out.add(UNUSABLE, f"{where}: {why}")
             return True
         return False
 
@@ -171,7 +172,7 @@ class Survey:
         """Refuse an item, or skip it if that is wanted."""
         if self.recipe.skip_bad:
             column, message = found[0]
-            self.skipped.add(BAD, f"{where}: {f'column {column!r} ' if column else ''}{message}")
+            self.left_out.add(BAD, f"{where}: {f'column {column!r} ' if column else ''}{message}")
             return
         for column, message in found:
             problems.add(item.place, column, message)
@@ -180,14 +181,19 @@ class Survey:
             self._ids.setdefault(str(own), where)
 
     def _image_problem(self, source: Source, values: Mapping[str, Any]) -> str | None:
-        """Why the image of an item cannot be used, as far as that is known here."""
+        """Why the image of an item, or its mask, cannot be used, as far as that is known here."""
         image = image_of(values)
         if self.image_problem is None or not isinstance(image, str | bytes):
             return None
         if isinstance(image, str) and ("://" in image or not image.strip()):
             return None
         local = image if isinstance(image, bytes) else os.path.join(source.folder, image)
-        return self.image_problem(local)
+        mask = values.get(schema.MASK)
+        if not isinstance(mask, str) or not mask.strip():
+            return self.image_problem(local)
+        return self.image_problem(
+            local, mask if "://" in mask else os.path.join(source.folder, mask)
+        )
 
     def _number(self, target: Target) -> int:
         if target not in self._numbers:

@@ -121,8 +121,8 @@ def _print_next(manifest: str, planned: DryRun, given: options.Given) -> None:
     """What comes after a plan: measuring, then the run."""
     if planned.forecast is None and given.flags["engine"] is None:
         # What a trial does not read goes on to the plan and the run that come after it.
-        of_run = ("shard_size", "limit")
-        words = ["try", manifest, *given.words(*options.OF_MODELS, others=of_run)]
+        carried = ("shard_size", "limit")
+        words = ["try", manifest, *given.words(*options.OF_MODELS, others=carried)]
     else:
         of_run = ("engine", *options.OF_MODELS, "shard_size", "limit", "workers", "gpus_per_worker")
         words = ["run", manifest, "--output", "out", *given.words(*of_run)]

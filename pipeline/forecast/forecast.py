@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.config import Config
@@ -42,6 +42,7 @@ class Forecast:
         workers: how many it was computed for.
         basis: where it comes from, in words.
         caveats: what makes it uncertain, a sentence each.
+        assumes: under which circumstances it holds; empty where nothing is known of that.
     """
 
     seconds: Range
@@ -50,6 +51,7 @@ class Forecast:
     workers: int
     basis: str
     caveats: Sequence[str]
+    assumes: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -59,6 +61,7 @@ class Forecast:
             "workers": self.workers,
             "basis": self.basis,
             "caveats": list(self.caveats),
+            "assumes": self.assumes,
         }
 
 
@@ -73,12 +76,21 @@ def forecast_for(measured: Location, config: Config, tasks: Mapping[str, int]) -
     Raises:
         UserError: nothing was measured there.
     """
-    found = measurement(corpus_of(measured), config, tasks)
+    corpus = corpus_of(measured)
+    found = measurement(corpus, config, tasks)
     # -1 stands for one GPU, where there is one.
     gpus = config.gpus_per_worker
     each = (1.0 if found.on_gpu else 0.0) if gpus < 0 else gpus
     workers, price = config.workers or 1, config.gpu_hour_price or None
-    return forecast(found, sum(tasks.values()), config.batch_size, workers, each, price)
+    expected = forecast(found, sum(tasks.values()), config.batch_size, workers, each, price)
+    is_trial = corpus != measured
+    return replace(expected, assumes=_assumption(found.on_gpu)) if is_trial else expected
+
+
+def _assumption(has_gpu: bool) -> str:
+    """Under which circumstances what a trial measured holds for a run."""
+    unit = "GPUs" if has_gpu else "cores"
+    return f"an otherwise idle machine like that of the trial, and no more workers than {unit}"
 
 
 def forecast(

@@ -129,17 +129,16 @@ class ImageCheck:
             if len(self.problems) < self.max_problems:
                 self.problems.append(problem)
 
-    def problem_of(self, source: str | bytes, size: Size | None = None) -> str | None:
-        """Why a local image cannot be used, by its header; None if it can.
+    def problem_of(self, image: str | bytes, mask: str | None = None) -> str | None:
+        """Why a local image cannot be used, or its mask if that is local, too; None if both can.
 
-        Args:
-            size: at which its row wants the edits.
+        They are judged by their headers.
         """
-        try:
-            self._count(self._local_size(source), size)
-        except (ImageError, OSError) as error:
-            return str(error)
-        return None
+        row = Row(0, "", image, (), None, None, None, mask=mask)
+        problem = self._local_problem(row)
+        if problem is None:
+            return None
+        return f"mask: {problem.message}" if problem.column == schema.MASK else problem.message
 
     def _local_problem(self, row: Row) -> Problem | None:
         """What is wrong with a row's local image, or with its mask if that is local, too."""

@@ -3,8 +3,10 @@ negative ones without guidance."""
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -19,6 +21,26 @@ from pipeline.models.roles import local_path
 
 MAX_ROWS_SHOWN, MAX_WORDS_SHOWN = 5, 5
 """Rows and words that a warning lists."""
+
+MAX_SHOWN = 60
+"""Characters of the words that are lost of a prompt."""
+
+FUNCTION_WORDS = frozenset(
+    " ".join(
+        (
+            "a an the this that these those some any each every no not both all another other",
+            "i me my we us our you your he him his she her it its they them their s t re ve ll d m",
+            "who whom whose which what when where while why how as if than then so",
+            "and or but nor yet though because",
+            "of in on at to from by for with without into onto upon over under above below between",
+            "among through across along around round behind beside near off out up down about",
+            "against during before after toward towards within inside outside next",
+            "is are was were be been being am has have had having do does did will would can could",
+            "may might shall should must very too also just only there here",
+        )
+    ).split()
+)
+"""English words that a picture hardly depends on; none of them is called unknown."""
 
 MAX_WORDS = 1 << 17
 """Words whose number of tokens is remembered."""
@@ -69,6 +91,22 @@ class _Room:
             self.rooms[key] = self.tokens(prompt) - lost
         return self.rooms[key]
 
+    def lost(self, prompt: str, emotions: Sequence[Mapping[str, float]]) -> int:
+        """Tokens at the end of a prompt that are not read for one of the emotions; 0 if all are."""
+        return max(0, self.tokens(prompt) - min(map(self.room, emotions)))
+
+    def in_words(self, prompt: str, lost: int) -> str:
+        """How long a prompt is, how much of it is read, and which words are not."""
+        tokens, limit = self.tokens(prompt), self.tokenizer.model_max_length
+        words, read = prompt.split(), tokens - lost
+        ends = list(itertools.accumulate(map(self.tokens_of_word, words)))
+        # From the first word on of which any token is lost.
+        unread = " ".join(words[bisect_right(ends, read) :])
+        return (
+            f"{lost} of its {tokens} tokens are lost (the encoder takes {limit}, of which {read} "
+            f"are left to a prompt): {_quoted(unread)}"
+        )
+
     def _tokens_of_word(self, word: str) -> int:
         from muse.guidance.tokens import name_ids
 
@@ -76,12 +114,16 @@ class _Room:
 
 
 def unknown_words_by(model: str, engine: str) -> Callable[[str], list[str]] | None:
-    """The words of a prompt that a model does not know; None where a model may know any."""
+    """The words of a prompt that a model does not know, without `FUNCTION_WORDS`; None where a
+    model may know any."""
     if not draws_embedded(model, engine):
         return None
     from muse.mini.vocabulary import unknown_words
 
-    return unknown_words
+    def that_matter(prompt: str) -> list[str]:
+        return [word for word in unknown_words(prompt) if word not in FUNCTION_WORDS]
+
+    return that_matter
 
 
 class PromptCheck:
@@ -116,13 +158,17 @@ class PromptCheck:
             self.unknown += 1
             if len(self.unknown_words) < MAX_WORDS:
                 self.unknown_words.update(words)
-        lost = 0
-        for room in self._rooms:
-            emotions = row.emotions or self._default
-            least = min(map(room.room, emotions))
-            lost = max(lost, room.tokens(row.prompt) - least)
-        if lost:
-            self.too_long.add(row.number, [f"{lost} tokens"])
+        emotions = row.emotions or self._default
+        lost, room = max(
+            ((room.lost(row.prompt, emotions), room) for room in self._rooms),
+            key=lambda pair: pair[0],
+            default=(0, None),
+        )
+        if room is not None and lost:
+            # Only what is listed is put into words.
+            is_listed = self.too_long.count < MAX_ROWS_SHOWN
+            what = [room.in_words(row.prompt, lost)] if is_listed else []
+            self.too_long.add(row.number, what)
             self.cut[lost] += 1
 
     @property
@@ -132,7 +178,7 @@ class PromptCheck:
         if self.too_long.count:
             warnings.append(
                 f"{self.too_long.count} prompt(s) are longer than the text encoder reads; "
-                f"their ends are cut off ({self.too_long.in_words()}). "
+                f"their ends are cut off: {self.too_long.in_words()}. "
                 "Shorten them, or what differs in their ends alone gives the same image; Stable "
                 'Diffusion 1.x, 2.x and XL also read windows (method.long_prompts = "chunk")'
             )
@@ -152,6 +198,11 @@ class PromptCheck:
             why = negative_prompts_without_effect(folder, self._config.method, editing)
             if count and why:
                 yield f"the negative prompts of {count} row(s) have no effect with {why}"
+
+
+def _quoted(text: str) -> str:
+    """The first `MAX_SHOWN` characters of a text, in quotes."""
+    return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}...")
 
 
 def _listed_words(counts: Counter[str]) -> str:

@@ -95,6 +95,10 @@ class ImageFolder:
         except ValueError as error:
             return Item(place, {}, f"its {error}")
         keys.update(left_out)
+        mask = values.get(schema.MASK)
+        if isinstance(mask, str) and mask.strip() and "://" not in mask:
+            # Its path is seen from the file that names it.
+            values[schema.MASK] = os.path.normpath(os.path.join(folder, mask))
         return Item(place, {**values, schema.IMAGE: place})
 
     def _caption(self, name: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.cli.console import echo
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.planning.manifest_summary import ManifestSummary
 
 MAX_WORDS = 100
-"""Unknown words that are listed; the others are summed up."""
+"""Unknown words that are listed with the nearest known; the others are named below."""
 
 MAX_PROMPT = 120
 """Characters of a prompt that are printed."""
@@ -33,8 +33,13 @@ def print_summary(summary: ManifestSummary, config: Config) -> None:
         print_counts("Prompts that are cut, by tokens", ("rows",), list(_cut(summary)))
     if summary.unknown_words:
         from muse.mini.vocabulary import description
+        from pipeline.planning.prompt_check import ranked_words
 
-        print_counts("Words the embedded model does not know", ("rows",), _words(summary))
+        ranked = ranked_words(summary.unknown_words)
+        rows = _words(summary, ranked)
+        print_counts("Words the embedded model does not know", ("rows",), rows)
+        if others := ranked[MAX_WORDS:]:
+            echo(textwrap.fill(f"The others: {', '.join(others)}", WIDTH) + "\n")
         echo(textwrap.fill(description(), WIDTH) + "\n")
     print_sizes(summary.images)
 
@@ -71,13 +76,11 @@ def _cut(summary: ManifestSummary) -> Iterator[tuple[str, tuple[int]]]:
             yield name, (sum(counts),)
 
 
-def _words(summary: ManifestSummary) -> list[tuple[str, tuple[int]]]:
+def _words(summary: ManifestSummary, ranked: Sequence[str]) -> list[tuple[str, tuple[int]]]:
     """Unknown words with the nearest known, the commonest first."""
     from muse.mini.vocabulary import with_nearest
-    from pipeline.planning.prompt_check import ranked_words
 
     counts = summary.unknown_words
-    ranked = ranked_words(counts)
     rows = [(with_nearest(word), (counts[word],)) for word in ranked[:MAX_WORDS]]
     if others := ranked[MAX_WORDS:]:
         rows.append((f"others ({len(others)})", (sum(counts[word] for word in others),)))

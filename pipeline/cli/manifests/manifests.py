@@ -189,7 +189,9 @@ def _progress(what: str) -> Callable[[int], None]:
 
 
 def _print_built(output: str, built: Built, labels: Sequence[str]) -> None:
-    """What was made, by emotion and task; then what was skipped or guessed."""
+    """What is missing, what was made, by emotion and task, and what was guessed or ignored."""
+    for text in built.warnings:
+        warn(text)
     names = {*built.generate, *built.edit}
     # Emotions in the order of the taxonomy, then mixtures, then what is left open.
     mixtures = sorted(names - {*labels, ""})
@@ -198,7 +200,8 @@ def _print_built(output: str, built: Built, labels: Sequence[str]) -> None:
     echo(f"{output}: {built.rows:,} row(s) of {built.items:,} item(s)\n")
     print_counts("Rows by emotion", ("generate", "edit"), rows)
     for note in built.notes:
-        echo(note)
+        if note not in built.warnings:
+            echo(note)
     if "" in names:
         echo("Rows without an emotion are made for every emotion of the run (--emotions).")
     echo(next_command("plan", output))

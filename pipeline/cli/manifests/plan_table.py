@@ -128,6 +128,8 @@ def _forecast(planned: DryRun) -> Iterator[tuple[str, str]]:
         without = "not known; give --price, that of a GPU for an hour"
         yield "cost", _ranged(expected.cost, "{:,.2f}".format) if expected.cost else without
     yield "measured by", expected.basis
+    if expected.assumes:
+        yield "assumes", expected.assumes
     for number, caveat in enumerate(expected.caveats, 1):
         yield f"caveat {number}", caveat
 

@@ -93,3 +93,4 @@ def test_what_a_trial_does_not_read_is_carried_through_it_to_the_run(tmp_path):
     again = drive.command("plan", manifest, "--from", tmp_path / "try", *words, *null)
     run = f"Next: muse-batch run {manifest} --output out {carried} --set engine=null"
     assert again.stdout.splitlines()[-1] == run
+    assert "assumes" in again.stdout

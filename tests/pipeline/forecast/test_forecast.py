@@ -52,6 +52,17 @@ def test_in_what_the_measured_run_differs_from_a_plan_is_reported(make_corpus):
     assert as_json["seconds"]["low"] <= as_json["seconds"]["middle"]
 
 
+def test_what_a_trial_was_measured_under_is_assumed_of_the_run(make_corpus, tmp_path):
+    make_corpus("try/corpus", batch_size=8)
+    config = Config(engine="null", batch_size=8)
+    assert forecast_for(tmp_path / "try" / "corpus", config, {"generate": 9}).assumes == ""
+    (tmp_path / "try" / "trial.json").write_text("{}")
+    expected = forecast_for(tmp_path / "try", config, {"generate": 9})
+    assert expected.as_json()["assumes"] == (
+        "an otherwise idle machine like that of the trial, and no more workers than cores"
+    )
+
+
 def test_an_output_without_a_batch_is_refused_with_the_remedy(make_corpus):
     out = make_corpus(batch_size=8)
     (out / "_state" / "log.jsonl").unlink()

@@ -33,7 +33,13 @@ def test_a_prompt_is_measured_in_tokens(tokenizer):
     suffix = tokenizer(", evoking", add_special_tokens=False).input_ids
     room = tokenizer.model_max_length - 2 - 8 - len(suffix)
     assert _lost("dog " * room) == []
-    assert _lost("dog " * (room + 3)) == ["row 7: 3 tokens"]
+    assert _lost("dog " * (room + 3)) == [
+        f"row 7: 3 of its {room + 3} tokens are lost (the encoder takes "
+        f"{tokenizer.model_max_length}, of which {room} are left to a prompt): 'dog dog dog'"
+    ]
+    # A word of several tokens is lost if any of them is.
+    (long,) = _lost("dog " * (room - 1) + "unbelievably quiet")
+    assert long.endswith("left to a prompt): 'unbelievably quiet'")
 
 
 def test_negative_prompts_that_nothing_reads_are_told():
@@ -62,7 +68,8 @@ def test_the_measure_is_what_the_model_loses(tokenizer, prompt):
     prompt = f"{prompt} " * 30
     lost = lost_tokens(tokenizer, prompt, Target.of("awe"), 8, ", evoking")
     assert lost > 0
-    assert _lost(prompt) == [f"row 7: {lost} tokens"]
+    (found,) = _lost(prompt)
+    assert found.startswith(f"row 7: {lost} of its ")
 
 
 def test_a_model_of_the_hub_is_checked_where_it_is_on_this_machine(monkeypatch, tmp_path):
@@ -100,6 +107,12 @@ def test_words_that_the_embedded_model_does_not_know_are_named():
     check.add(_row(1, "a zebra on a beach"))
     (warning,) = check.warnings
     assert warning.startswith("1 prompt(s) have unknown words, which have no effect: zebra. `muse-")
+
+
+def test_words_that_no_picture_depends_on_are_not_called_unknown():
+    check = PromptCheck(Config())
+    check.add(_row(0, "The dog with its zebra is on the beach"))
+    assert check.unknown_words == {"zebra": 1}
 
 
 def test_the_warning_of_unknown_words_is_short_however_many_there_are():

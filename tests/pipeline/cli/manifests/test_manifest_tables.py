@@ -34,6 +34,10 @@ def test_show_counts_emotions_cut_prompts_words_repetitions_and_sizes(manifest):
     assert lines[lines.index("Prompts that are cut, by tokens rows") + 1] == "21 to 100 1"
     assert "dgo (dog?) 1" in lines
     assert "others (31) 31" in lines
+    # Each of them is named all the same, in order.
+    named = " ".join(lines).partition("The others: ")[2].partition(" The embedded")[0].split(", ")
+    assert len(named) == 31
+    assert named[-1].strip() == "w9x"
     assert any(line.startswith("The embedded model knows 16 subjects (") for line in lines)
     place = lines.index("Prompts")
     assert lines[place + 1] == "row 0 a dog"

@@ -1,5 +1,8 @@
 """The commands on manifests, as a user calls them."""
 
+import json
+
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -28,10 +31,47 @@ def test_build_prints_what_it_made_by_emotion_and_task(here):
     assert ["awe", "0.6", "+", "fear", "0.4", "2", "1"] in lines
     assert ["all", "6", "3"] in lines
     assert "skipped 1: blank line (prompts.txt line 2)" in done.stdout
-    assert "skipped 1: image that cannot be used (photos/b.png: " in done.stdout
+    assert done.stderr.startswith("warning: skipped 1: image that cannot be used (photos/b.png: ")
     assert "\x1b" not in done.stdout
     table = done.stdout.partition("all ")[0]
     assert max(map(len, table.splitlines())) <= 80
+
+
+def test_masks_are_checked_and_named_by_a_column_or_beside_the_photograph(here):
+    for name, size in {"photos/c.png": (8, 6), "white.png": (8, 6), "tall.png": (6, 8)}.items():
+        Image.new("RGB", size, "white").save(here / name)
+    (here / "photos" / "b.png").unlink()
+    (here / "photos" / "sub").mkdir()
+    Image.new("RGB", (8, 6)).save(here / "photos" / "sub" / "d.png")
+    masks = {"a": "../white.png", "c": "../tall.png", "sub/d": "../../white.png"}
+    for name, mask in masks.items():
+        caption = json.dumps({"caption": "a dog", "mask": mask})
+        (here / "photos" / f"{name}.json").write_text(caption)
+    table = ["image,mask,prompt,emotion", "photos/a.png,white.png,a dog,awe"]
+    table += ["photos/c.png,gone.png,a cat,awe"]
+    (here / "t.csv").write_text("\n".join(table))
+    done = drive.command("manifest", "build", "photos", "t.csv", "-o", "m.parquet")
+    assert done.returncode == 0, done.stderr
+    rows = pq.read_table("m.parquet").to_pylist()
+    assert [(row["image"], row["mask"]) for row in rows] == [
+        ("photos/a.png", "white.png"),
+        ("photos/sub/d.png", "white.png"),
+        ("photos/a.png", "white.png"),
+    ]
+    (told,) = done.stderr.splitlines()
+    assert told.startswith("warning: skipped 2: image that cannot be used (photos/c.png: mask: ")
+    assert "tall.png' has 6 x 8 pixels, another shape than its image" in told
+    assert "t.csv line 3: mask: image " in told
+    assert "gone.png' does not exist" in told
+    assert drive.command("manifest", "check", "m.parquet").returncode == 0
+
+
+def test_a_column_that_plan_would_refuse_is_told_of_at_once(here):
+    (here / "t.csv").write_text("prompt,mood\na dog,calm\n")
+    done = drive.command("manifest", "build", "t.csv", "--map", "emotion=", "-o", "m.parquet")
+    message = "column 'mood': is not read, but resembles 'emotion'; rename it, drop it"
+    assert done.stderr.startswith(f"warning: {message}")
+    assert message in drive.command("plan", "m.parquet").stderr
 
 
 def test_a_large_manifest_says_how_far_it_is(here, monkeypatch):
