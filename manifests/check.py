@@ -21,6 +21,9 @@ MAX_PROBLEMS = 50
 MAX_PROMPT, MAX_ID, MAX_NAME = 10_000, 512, 4_096
 """Characters of a prompt, of an id, and of a path or URL."""
 
+MAX_PIXELS = 65_535
+"""Of a side of an image."""
+
 NO_CONTROL = ("Cc",)
 NO_FORMAT = ("Cc", "Cf", "Zl", "Zp", "Co", "Cn")
 """Unicode categories that are refused: control characters; for names also those that hide or
@@ -205,10 +208,8 @@ def _size(width: Any, height: Any, report: REPORT) -> tuple[int, int] | None:
         if value is None:
             report(column, "is missing beside the other side; give both, or neither")
             is_whole = False
-        elif not 1 <= value <= schema.MAX_SIDE:
-            report(
-                column, f"is {value}; give the pixels of the images to make, 1 to {schema.MAX_SIDE}"
-            )
+        elif not 1 <= value <= MAX_PIXELS:
+            report(column, f"is {value}; give the pixels of the images to make, 1 to {MAX_PIXELS}")
             is_whole = False
     return (int(width), int(height)) if is_whole else None
 

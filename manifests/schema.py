@@ -22,9 +22,6 @@ PROMPT, IMAGE, MASK, EMOTION, ID, SEED, NEGATIVE, WIDTH, HEIGHT = (
 )
 COLUMNS = (PROMPT, IMAGE, MASK, EMOTION, ID, SEED, NEGATIVE, WIDTH, HEIGHT)
 
-MAX_SIDE = 65_535
-"""Pixels of a side of the images to make."""
-
 LEAST_LIKENESS = 0.8
 """Ratio of `difflib` from which a name is a misspelled one: one letter of five."""
 

@@ -11,7 +11,6 @@ from typing import Any, Final, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from manifests.schema import MAX_SIDE
 from muse.method import Method
 from muse.sizes import MAX_SIDE, Resize, Size
 from pipeline.config_models import ModelSettings

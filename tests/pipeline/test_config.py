@@ -2,6 +2,8 @@ import pickle
 
 import pytest
 
+from manifests import check
+from muse import sizes
 from muse.emotions import MIKELS
 from muse.emotions.taxonomies import EMOTION6
 from pipeline.config import Config, as_dict, fingerprint_settings
@@ -108,6 +110,11 @@ def test_settings_survive_a_trip_to_a_worker_and_cannot_be_changed():
         config.seed = 3
     with pytest.raises(ValueError, match="greater than or equal to 1"):
         config.method.replace(steps=0)
+
+
+def test_rows_and_settings_have_the_same_limit_of_a_side():
+    """Manifests import nothing of `muse`, so it stands in both."""
+    assert check.MAX_PIXELS == sizes.MAX_SIDE
 
 
 def test_what_a_row_asks_for_follows_the_taxonomy():
