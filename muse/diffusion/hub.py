@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from muse.diffusion.model_files import (
-    FAMILIES,
-    ModelFolder,
+from muse.diffusion.model_files import FAMILIES, ModelFolder, read_json
+from muse.diffusion.single_files import (
     family_of_file,
     latent_channels_of,
     published_scheduler,
     published_vae,
-    read_json,
 )
 
 TEXT = ["*.json", "*.txt", "*.model"]

@@ -17,7 +17,8 @@ from muse.diffusion.hub import (
     vae_config,
 )
 from muse.diffusion.lora_files import lora_problems
-from muse.diffusion.model_files import READ_WINDOWS, model_problems
+from muse.diffusion.model_files import READ_WINDOWS
+from muse.diffusion.model_problems import model_problems
 from muse.diffusion.part_fit import clip_skip_problem, tiny_vae_problem, vae_problem
 from muse.diffusion.tiny_decoders import absence_warnings, find
 from muse.emotions.labels import clean

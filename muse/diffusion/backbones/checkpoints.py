@@ -25,12 +25,12 @@ from muse.diffusion.model_files import (
     TINY_VAE,
     WEIGHTS,
     ModelFolder,
-    family_of_file,
-    folder_problems,
     read_json,
     variant_of,
 )
+from muse.diffusion.model_problems import folder_problems
 from muse.diffusion.part_fit import tiny_vae_problem, vae_problem
+from muse.diffusion.single_files import family_of_file
 
 
 def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:

@@ -1,0 +1,149 @@
+"""Why a diffusion model cannot be loaded, each problem with its remedy. Nothing is loaded."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from muse.diffusion.model_files import (
+    FAMILIES,
+    PICKLED,
+    TINY_VAE,
+    ModelFolder,
+    is_lfs_pointer,
+    lfs_problem,
+)
+from muse.diffusion.part_fit import channel_problems, tiny_vae_problem, width_problems
+from muse.diffusion.single_files import family_of_file
+from muse.sizes import USUAL_SIZE, sides
+
+OPTIONAL = {"StableDiffusion3Pipeline": ("text_encoder_3", "tokenizer_3")}
+"""Parts that a family works without, if model_index.json says so."""
+
+TEXT_PARTS = {
+    "StableDiffusionPipeline": 1,
+    "StableDiffusionXLPipeline": 2,
+    "StableDiffusion3Pipeline": 2,
+    "FluxPipeline": 2,
+    "ZImagePipeline": 1,
+}
+"""Text encoders, each with its tokenizer, that a family cannot work without."""
+
+QUANTIZERS = {
+    "bitsandbytes": "bitsandbytes",
+    "torchao": "torchao",
+    "quanto": "optimum.quanto",
+    "gptq": "gptqmodel",
+    "awq": "gptqmodel",
+}
+"""Packages that weights in a quantised form are loaded with, by the method in their config."""
+
+
+def model_problems(model: Path) -> Iterator[str]:
+    """Why the diffusion model in a folder or a single file cannot be loaded."""
+    try:
+        if model.is_file():
+            family_of_file(model)
+        else:
+            yield from folder_problems(ModelFolder.read(model))
+    except ValueError as error:
+        yield str(error)
+
+
+def folder_problems(folder: ModelFolder) -> Iterator[str]:
+    """Why a diffusion model cannot be loaded: one line a problem, with the remedy."""
+    if not folder.family:
+        yield (
+            "model_index.json does not name the class of its pipeline (_class_name); copy it again "
+            f"from a model of one of {', '.join(FAMILIES)}"
+        )
+        return
+    if folder.family not in FAMILIES:
+        yield f"it is a {folder.family}; known: {', '.join(FAMILIES)}"
+        return
+    absent = [name for name in folder.parts if not (folder.path / name).is_dir()]
+    for name in absent:
+        yield _is_absent(folder, name)
+    for name in sorted({*folder.parts} - {*absent}):
+        if folder.has_weights(name):
+            if not (folder.path / name / "config.json").exists():
+                yield f"{name}/config.json is missing; copy the model again, with all its files"
+            try:
+                folder.variant(name)
+            except ValueError as error:
+                yield str(error)
+        yield from _pointers(folder.path / name)
+    for name in folder.parts:
+        yield from _quantizer_problems(name, folder.config(name))
+    network = FAMILIES[folder.family]
+    for name in (network, "vae", "scheduler", *_text_parts(folder.family)):
+        if name not in folder.parts:
+            yield f"model_index.json names no {name}; copy the model again"
+    yield from _size_problems(folder.config(network), network)
+    yield from _fit_problems(folder, network)
+
+
+def _fit_problems(folder: ModelFolder, network: str) -> Iterator[str]:
+    """Parts that do not fit each other.
+
+    Args:
+        network: the name of its part.
+    """
+    family, vae = folder.family, folder.config("vae")
+    yield from channel_problems(family, folder.config(network), vae, network)
+    yield from width_problems(family, folder.config, network)
+    if TINY_VAE in folder.parts:
+        problem = tiny_vae_problem(folder.config(TINY_VAE), vae)
+        if problem is not None:
+            yield f"{TINY_VAE}/: {problem}"
+
+
+def _pointers(part: Path) -> Iterator[str]:
+    """Files of a part that are pointers of Git LFS."""
+    for file in sorted(part.glob("*")):
+        if file.is_file() and file.suffix not in PICKLED and is_lfs_pointer(file):
+            yield lfs_problem(f"{part.name}/{file.name}")
+
+
+def _text_parts(family: str) -> Iterator[str]:
+    """Names of the text encoders and tokenizers that a family cannot work without."""
+    for number in range(1, TEXT_PARTS[family] + 1):
+        suffix = "" if number == 1 else f"_{number}"
+        yield f"text_encoder{suffix}"
+        yield f"tokenizer{suffix}"
+
+
+def _is_absent(folder: ModelFolder, name: str) -> str:
+    remedy = "copy the model again, with all its folders"
+    if name in OPTIONAL.get(folder.family, ()):
+        parts = " and ".join(OPTIONAL[folder.family])
+        remedy += f", or leave out {parts} by [null, null] in model_index.json"
+    return f"model_index.json names {name}, but there is no folder {name}/; {remedy}"
+
+
+def _quantizer_problems(part: str, config: Mapping[str, Any]) -> Iterator[str]:
+    """Why a part with quantised weights cannot be loaded here."""
+    quantization = config.get("quantization_config")
+    if not isinstance(quantization, dict):
+        return
+    method = str(quantization.get("quant_method", "")).removesuffix("_4bit").removesuffix("_8bit")
+    package = QUANTIZERS.get(method, method)
+    if not package or importlib.util.find_spec(package.partition(".")[0]) is None:
+        yield (
+            f"{part}/ is quantised by {method or 'an unnamed method'}, which needs the package "
+            f"{package or '(see its model card)'}: install it, or give the part unquantised"
+        )
+
+
+def _size_problems(network: Mapping[str, Any], name: str) -> Iterator[str]:
+    """What is wrong with the size of the model's own images, as the network's settings say it."""
+    # What has no such setting has a size of its own all the same.
+    has_size, size = any(key in network for key in USUAL_SIZE), network.get("sample_size")
+    if network and not has_size and sides(size) is None:
+        yield (
+            f"the sample_size in {name}/config.json is {json.dumps(size)}; set it to the side of "
+            "the latents of the model's own images, or to [height, width]"
+        )

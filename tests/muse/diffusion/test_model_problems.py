@@ -1,0 +1,171 @@
+"""What is wrong with a model is told from its names and settings; nothing is loaded."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from muse.diffusion.model_files import ModelFolder, read_json
+from muse.diffusion.model_problems import folder_problems, model_problems
+from muse.mini import WEIGHTS
+
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "scheduler": ["diffusers", "DDIMScheduler"],
+    "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+    "feature_extractor": ["transformers", "CLIPImageProcessor"],
+}
+WEIGHTS_OF = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
+WEIGHTS_OF |= {"text_encoder": "model"}
+
+
+@pytest.fixture
+def model(tmp_path):
+    """The files of a model by their names: weights are empty, settings have what is looked at."""
+    for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
+        (tmp_path / part).mkdir()
+        if part in WEIGHTS_OF:
+            (tmp_path / part / f"{WEIGHTS_OF[part]}.safetensors").touch()
+            (tmp_path / part / "config.json").write_text("{}")
+    (tmp_path / "unet" / "config.json").write_text('{"in_channels": 4, "sample_size": 64}')
+    (tmp_path / "vae" / "config.json").write_text('{"latent_channels": 4}')
+    (tmp_path / "model_index.json").write_text(json.dumps(INDEX))
+    return tmp_path
+
+
+def _problems(model):
+    return list(folder_problems(ModelFolder.read(model)))
+
+
+def _with_second_encoder(model, family, network):
+    """The index of a family with two text encoders; its folders are made of those of `model`."""
+    for part in ("text_encoder", "tokenizer"):
+        shutil.copytree(model / part, model / f"{part}_2")
+    (model / "unet").rename(model / network)
+    second = {"text_encoder_2": INDEX["text_encoder"], "tokenizer_2": INDEX["tokenizer"]}
+    index = INDEX | second | {"_class_name": family}
+    index[network] = index.pop("unet")
+    return index
+
+
+def test_what_no_image_depends_on_may_be_absent_pickled_or_beside(model):
+    assert _problems(model) == []
+    for part in ("safety_checker", "vae_decoder"):
+        (model / part).mkdir()
+        (model / part / "config.json").write_text("{}")
+        (model / part / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+    assert _problems(model) == []
+
+
+@pytest.mark.parametrize("channels", [8, 9])
+def test_a_network_with_more_channels_than_latents_is_reported(model, channels):
+    config = {"in_channels": channels, "sample_size": 64}
+    (model / "unet" / "config.json").write_text(json.dumps(config))
+    (problem,) = _problems(model)
+    assert f"takes {channels} channels, but the latents have 4" in problem
+    assert "text-to-image model" in problem
+
+
+def test_every_problem_of_a_folder_is_reported(model):
+    config = {"in_channels": 4, "sample_size": [16, 24, 32]}
+    (model / "unet" / "config.json").write_text(json.dumps(config))
+    (model / "text_encoder" / "model.safetensors").rename(model / "text_encoder" / "model.ckpt")
+    (model / "tokenizer").rmdir()
+    absent, pickled, size = _problems(model)
+    assert absent.startswith("model_index.json names tokenizer")
+    assert pickled.startswith("text_encoder/model.ckpt is pickled")
+    assert "[16, 24, 32]; set it to the side" in size
+
+
+@pytest.mark.parametrize("part", WEIGHTS_OF)
+def test_a_part_without_its_settings_is_reported(model, part):
+    (model / part / "config.json").unlink()
+    (problem,) = _problems(model)
+    assert problem.startswith(f"{part}/config.json is missing; copy the model again")
+
+
+@pytest.mark.parametrize("part", ["text_encoder_2", "tokenizer_2"])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_text_part_that_its_family_needs_cannot_be_left_out(model, part, is_named):
+    index = _with_second_encoder(model, "StableDiffusionXLPipeline", "unet")
+    (model / "model_index.json").write_text(json.dumps(index))
+    assert _problems(model) == []
+    index.pop(part)
+    index |= {part: [None, None]} if is_named else {}
+    (model / "model_index.json").write_text(json.dumps(index))
+    assert _problems(model) == [f"model_index.json names no {part}; copy the model again"]
+
+
+@pytest.mark.parametrize("size", [64, [16, 24], None])
+def test_the_size_may_be_one_side_or_two_and_some_families_have_none(model, size):
+    config = {"in_channels": 4, "sample_size": size}
+    if size is None:
+        config = {"in_channels": 4, "all_patch_size": [2]}
+    (model / "unet" / "config.json").write_text(json.dumps(config))
+    assert _problems(model) == []
+
+
+def test_how_a_family_does_without_a_part_is_reported(model):
+    index = _with_second_encoder(model, "StableDiffusion3Pipeline", "transformer")
+    index |= {"text_encoder_3": ["transformers", "T5EncoderModel"]}
+    (model / "model_index.json").write_text(json.dumps(index))
+    (problem,) = _problems(model)
+    assert "names text_encoder_3" in problem
+    assert "[null, null]" in problem
+    index["text_encoder_3"] = [None, None]
+    (model / "model_index.json").write_text(json.dumps(index))
+    folder = ModelFolder.read(model)
+    assert list(folder_problems(folder)) == []
+    assert folder.left_out == ("text_encoder_3",)
+
+
+def test_other_pipelines_and_damaged_indices_are_reported(model):
+    index = INDEX | {"_class_name": "KolorsPipeline"}
+    (model / "model_index.json").write_text(json.dumps(index))
+    assert _problems(model)[0].startswith("it is a KolorsPipeline; known: StableDiffusionPipeline")
+    (model / "model_index.json").write_text("[]")
+    assert "is not a table of settings" in next(model_problems(model))
+    (model / "model_index.json").unlink()
+    assert "there is no model_index.json" in next(model_problems(model))
+
+
+def test_the_embedded_model_has_no_problem():
+    assert list(model_problems(WEIGHTS / "diffusion")) == []
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["model_index.json", "unet/config.json"])
+def test_a_pipe_in_a_model_folder_is_refused_instead_of_waiting(model, name):
+    (model / name).unlink()
+    os.mkfifo(model / name)
+    with pytest.raises(ValueError, match=r"is not a regular file"):
+        read_json(model / name)
+    assert model_problems(model)
+
+
+def test_quantised_weights_need_the_package_that_reads_them(model):
+    """No such package is installed where tests run, but torch stands for one that is."""
+    for method, problems in (("bitsandbytes", 1), ("torch", 0)):
+        config = {"quantization_config": {"quant_method": method, "load_in_4bit": True}}
+        (model / "text_encoder" / "config.json").write_text(json.dumps(config))
+        found = _problems(model)
+        assert len(found) == problems
+        assert all("text_encoder/ is quantised by bitsandbytes" in problem for problem in found)
+        assert all("install it, or give the part unquantised" in problem for problem in found)
+
+
+def test_the_network_of_flux_takes_four_latents_in_one_place(model):
+    index = _with_second_encoder(model, "FluxPipeline", "transformer")
+    (model / "model_index.json").write_text(json.dumps(index))
+    (model / "vae" / "config.json").write_text('{"latent_channels": 16}')
+    for channels in (64, 384):
+        config = {"in_channels": channels, "axes_dims_rope": [16, 56, 56]}
+        (model / "transformer" / "config.json").write_text(json.dumps(config))
+        problems = _problems(model)
+        assert len(problems) == (channels != 64)
+    assert "takes 384 channels, but the latents have 64" in problems[0]
