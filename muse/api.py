@@ -13,6 +13,7 @@ from muse.call import (
     Callback,
     Emotion,
     Picture,
+    at_original_size,
     check_callback,
     check_resize,
     latents_of,
@@ -177,6 +178,7 @@ class MusePipeline:
         callback_on_step_end: Callback | None = None,
         edit_start: str | None = None,
         mask_image: Picture | Sequence[Picture] | None = None,
+        restore_size: bool = False,
     ) -> MuseOutput:
         """Make one image, or one for each prompt of a list. The images do not affect each other.
 
@@ -204,15 +206,18 @@ class MusePipeline:
                 with `noise` added, as diffusers' image-to-image pipelines do.
             mask_image: where `image` may change, in white on black and in the shape of `image`;
                 outside of it every pixel stays. One for all images, or one for each.
+            restore_size: put each edit back to the size of its image; what was cut off lies around
+                it as it was. The judge sees edits as they are made.
 
         Raises:
             ValueError: if an emotion is unknown (the message names the nearest known one), an
                 argument has a wrong type or length, an image cannot be read, a parameter is out of
                 its limits, or the model does not make images of that size.
         """
-        check_resize(resize)
+        check_resize(resize, restore_size, image)
         check_callback(callback_on_step_end)
         sizes = self.backbone.sizes
+        size = wanted_size(height, width, sizes)
         requests = requests_of(
             prompt,
             emotion,
@@ -221,7 +226,7 @@ class MusePipeline:
             generator,
             self.guide.taxonomy,
             sizes,
-            wanted_size(height, width, sizes),
+            size,
             resize,
             num_images_per_prompt,
             mask_image,
@@ -238,7 +243,11 @@ class MusePipeline:
         steps = _denoising_steps(engine, requests)
         with tqdm(total=steps, desc="denoising steps", **self._progress) as bar:
             samples = self._run(engine, requests, callback_on_step_end, bar)
-        return output_of(requests, samples, self.judge, self.device)
+        output = output_of(requests, samples, self.judge, self.device)
+        if image is not None and restore_size:
+            how = (sizes, size, resize, num_images_per_prompt)
+            output.images[:] = at_original_size(output.images, image, mask_image, *how)
+        return output
 
     def _run(
         self,

@@ -12,7 +12,7 @@ from PIL import Image
 from muse.emotions import Target, Taxonomy
 from muse.fitting import FittedImage, box_of, fit_image
 from muse.images import UnreadableImageError, decode, to_srgb, to_tensor
-from muse.masks import MaskError, fit_mask, mask_tensor
+from muse.masks import MaskError, fit_mask, mask_tensor, put_back_edit
 from muse.method import Method, ParameterError
 from muse.request import Request
 from muse.sizes import ModelSizes, Resize, Size
@@ -121,13 +121,15 @@ def wanted_size(height: int | None, width: int | None, sizes: ModelSizes) -> Siz
     return size
 
 
-def check_resize(resize: str) -> None:
+def check_resize(resize: str, restore_size: bool, image: Any) -> None:
     """
     Raises:
-        ValueError: it is none of those that exist.
+        ValueError: `resize` is none of those that exist, or there is no image to restore a size of.
     """
     if resize not in get_args(Resize):
         raise ValueError(f"resize is {resize!r}; choose {', '.join(get_args(Resize))}")
+    if restore_size and image is None:
+        raise ValueError("restore_size is given without an image; give the image to edit")
 
 
 def method_of(method: Method, **overrides: Any) -> Method:
@@ -155,6 +157,37 @@ def read_picture(
     """
     upright = _upright(picture, "image")
     return fit_image(upright, size or box_of(Size(*upright.size), sizes, resize), resize)
+
+
+def at_original_size(
+    edited: Sequence[Image.Image | None],
+    image: Picture | Sequence[Picture],
+    mask_image: Picture | Sequence[Picture] | None,
+    sizes: ModelSizes,
+    size: Size | None,
+    resize: Resize,
+    count_each: int,
+) -> list[Image.Image | None]:
+    """The edits that a call has made, each at the size of its picture (see `muse.masks`).
+
+    Args:
+        edited: None where a request failed; for the rest see `requests_of`.
+    """
+    count = len(edited) // count_each
+    pictures = _broadcast("image", image, count)
+    masks = [None] * count if mask_image is None else _broadcast("mask_image", mask_image, count)
+    restored: list[Image.Image | None] = []
+    for number, made in enumerate(edited):
+        picture, mask = pictures[number // count_each], masks[number // count_each]
+        if made is None:
+            restored.append(None)
+            continue
+        # Read again, because all pictures of a call would take much memory.
+        original = _upright(picture, "image")
+        fitted = read_picture(picture, sizes, size, resize)
+        over = None if mask is None else _upright(mask, "mask_image")
+        restored.append(put_back_edit(made, fitted, original, over))
+    return restored
 
 
 def read_mask(mask: Picture, picture: FittedImage) -> torch.Tensor:

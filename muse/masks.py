@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from muse.fitting import FittedImage
+from muse.fitting import FittedImage, put_back
 from muse.sizes import Size
 
 if TYPE_CHECKING:
@@ -67,6 +67,23 @@ def whole_mask(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
     """A mask, in black (0) and white (255), over a whole picture of this width and height."""
     grey = mask.convert("L").resize(size, Image.Resampling.BILINEAR)
     return grey.point(lambda value: 255 if value >= MIDDLE else 0)
+
+
+def put_back_edit(
+    edited: Image.Image, picture: FittedImage, original: Image.Image, mask: Image.Image | None
+) -> Image.Image:
+    """An edit at the size of its picture (see `muse.fitting.put_back`), which outside of a mask is
+    as it was.
+
+    Args:
+        original: the whole upright picture.
+        mask: upright, over that; None for all of it.
+    """
+    restored = put_back(edited, picture, original)
+    if mask is None:
+        return restored
+    # Resizing has touched what is outside of the mask.
+    return Image.composite(restored, original, whole_mask(mask, original.size))
 
 
 def share_of(mask: Image.Image) -> float:

@@ -42,9 +42,15 @@ def lockstep(
     """Final latents (b, c, h, w) of requests to generate.
 
     Tokens are carried from step to step, as with `warm_start`.
+
+    Raises:
+        ValueError: the family has another guidance than two evaluations of the network, from 1 on.
     """
-    if backbone.embeds_guidance:
-        raise ValueError("a network that is given the scale of guidance has no lockstep loop here")
+    if backbone.embeds_guidance or backbone.guidance_from_zero:
+        raise ValueError(
+            "the lockstep loop has classifier-free guidance as Stable Diffusion has it; a "
+            f"{type(backbone.network).__name__} is given its scale, or counts it from 0"
+        )
     schedule = backbone_schedule(backbone, method)
     generators = [torch.Generator().manual_seed(request.seed) for request in requests]
     noise = [torch.randn(backbone.latent_shape, generator=generator) for generator in generators]

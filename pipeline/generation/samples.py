@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from muse.emotions import Target
-from muse.fitting import FittedImage, put_back
+from muse.fitting import FittedImage
 from muse.images import decode
-from muse.masks import whole_mask
+from muse.masks import put_back_edit
 from muse.sizes import Size, by_size
 from pipeline.config import Config
 from pipeline.generation.columns import columns_of, invalid_score
@@ -211,12 +211,8 @@ class BatchMaker:
             return image
         # Decoded again, because all source images of a batch would take much memory.
         original = decode(request.original)
-        restored = put_back(image, request.source, original)
-        if not request.original_mask:
-            return restored
-        # Resizing has touched what is outside of the mask.
-        mask = whole_mask(decode(request.original_mask), original.size)
-        return Image.composite(restored, original, mask)
+        mask = decode(request.original_mask) if request.original_mask else None
+        return put_back_edit(image, request.source, original, mask)
 
 
 def better(kept: Attempt, new: Attempt) -> Attempt:

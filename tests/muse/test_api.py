@@ -165,6 +165,31 @@ def test_edits_of_several_aspects_keep_theirs_and_their_order(pipe):
     assert stretched.images[0].size == (64, 64)
 
 
+def test_edits_are_put_back_to_the_size_of_their_pictures(pipe):
+    """In the order of the prompts, and as it was outside of a mask."""
+    levels = np.random.default_rng(0).integers(0, 256, (90, 150, 3), dtype=np.uint8)
+    wide, tall = Image.fromarray(levels), Image.fromarray(levels[:, :70])
+    masks = [Image.new("L", picture.size) for picture in (wide, tall)]
+    masks[0].paste(255, (60, 30, 100, 60))
+    masks[1].paste(255, (0, 0, 70, 90))
+    output = pipe(
+        ["a dog", "a cat"],
+        "awe",
+        [wide, tall],
+        mask_image=masks,
+        strength=0.5,
+        num_images_per_prompt=2,
+        restore_size=True,
+    )
+    assert [image.size for image in output.images] == [(150, 90)] * 2 + [(70, 90)] * 2
+    outside = np.asarray(masks[0]) == 0
+    made = np.asarray(output.images[1])
+    assert (made[outside] == levels[outside]).all()
+    assert not (made[~outside] == levels[~outside]).all()
+    with pytest.raises(ValueError, match="restore_size is given without an image"):
+        pipe("a dog", "awe", restore_size=True)
+
+
 def test_a_judge_scores_each_image_by_itself(random_backbone, random_guide, random_clip):
     method = Method(steps=2, timing="never")
     judge = ImageMean(MIKELS)

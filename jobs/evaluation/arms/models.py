@@ -17,12 +17,17 @@ from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import Backbone, Conditioning, load_backbone
 from muse.diffusion.denoising import DenoisingState
 from muse.diffusion.editing import first_edit_step
+from muse.diffusion.hub import configs_of, family_of
 from muse.diffusion.inversion import ddim_invert
 from muse.diffusion.sampler import Schedule, ddim
 from muse.diffusion.schedules import backbone_schedule
 from muse.method import Method
 from muse.mini.world.scenes import emotion_prompt
 from muse.request import Request, Sample, Trace
+from pipeline.errors import UserError
+
+OTHER_GUIDANCE = ("FluxPipeline", "ZImagePipeline")
+"""Families that are given the scale of guidance, or count it from 0."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,36 @@ class Models:
 
 @cache
 def load(weights: Path, tiny_vae: str = "") -> Models:
-    """Models in a folder laid out as the embedded weights; the rest as in `load_backbone`."""
+    """Models in a folder laid out as the embedded weights; the rest as in `load_backbone`.
+
+    Raises:
+        UserError: the rivals cannot be run on the diffusion model.
+    """
+    refuse_other_guidance(weights / "diffusion")
     return Models(
         load_backbone(weights / "diffusion", tiny_vae=tiny_vae),
         FolderClassifier.from_pretrained(weights / "guide"),
         FolderClassifier.from_pretrained(weights / "judge"),
         ClipSimilarity.from_pretrained(weights / "clip"),
     )
+
+
+def refuse_other_guidance(model: Path) -> None:
+    """Refuse a diffusion model whose guidance differs from that of the rivals' own loops.
+
+    They evaluate the network with and without the prompt, and count the scale from 1.
+
+    Raises:
+        UserError: with the family.
+    """
+    network, _ = configs_of(model)
+    family = family_of(model)
+    is_given_scale = network.get("time_cond_proj_dim") is not None
+    if family in OTHER_GUIDANCE or is_given_scale:
+        raise UserError(
+            f"{model}: the arms cannot be compared on a {family} whose network is given the scale "
+            "of guidance, or counts it from 0; give a Stable Diffusion model that is not distilled"
+        )
 
 
 Make = Callable[[Models, Method, Sequence[Case]], list[Sample]]

@@ -6,6 +6,7 @@ import torch
 from jobs.benchmark.lockstep import lockstep
 from muse.reference import muse
 from tests.support.exact_models import METHOD, VARIANTS, ExactGuide, exact_models, exact_requests
+from tests.support.families import load_family
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +39,9 @@ def test_lockstep_equals_the_reference(models, variant):
     for latents, request in zip(final, requests, strict=True):
         expected = muse(*models, method, request)[0]
         assert torch.allclose(latents, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["flux", "z_image"])
+def test_families_with_another_guidance_are_refused(family, models, tokenizer):
+    with pytest.raises(ValueError, match=r"\w+Transformer2DModel is given its scale, or counts it"):
+        lockstep(load_family(family, tokenizer), *models[1:], METHOD, exact_requests())

@@ -1,5 +1,7 @@
 """What every arm works with: prompts, noise and starting states."""
 
+import json
+
 import pytest
 import torch
 
@@ -11,14 +13,17 @@ from jobs.evaluation.arms.models import (
     noise_of,
     noised_sources,
     pixels_of,
+    refuse_other_guidance,
     starting_state,
 )
 from jobs.evaluation.cases import draw_cases, draw_mixtures
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.request import Sample, Trace
+from pipeline.errors import UserError
 
 SHORT = Method(steps=4)
+SD_LCM = ("StableDiffusionPipeline", {"time_cond_proj_dim": 256})
 
 
 def test_noise_only_depends_on_the_case():
@@ -63,3 +68,13 @@ def test_an_arm_makes_cases_with_its_changes_of_the_method():
 def test_a_failed_request_stops_the_evaluation():
     with pytest.raises(RuntimeError, match="a request failed: too dark"):
         pixels_of([Sample(None, Trace(), "too dark")])
+
+
+def test_models_with_another_guidance_are_refused_before_they_are_loaded(tmp_path):
+    (tmp_path / "unet").mkdir()
+    refuse_other_guidance(WEIGHTS / "diffusion")
+    for family, network in (("FluxPipeline", {}), ("ZImagePipeline", {}), SD_LCM):
+        (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": family}))
+        (tmp_path / "unet" / "config.json").write_text(json.dumps(network))
+        with pytest.raises(UserError, match=f"cannot be compared on a {family} whose network"):
+            refuse_other_guidance(tmp_path)
