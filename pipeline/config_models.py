@@ -84,6 +84,12 @@ class ModelSettings(Settings):
         le=11,
         description="Last layers of the CLIP text encoders that are left out, as diffusers counts.",
     )
+    vae_tiling: bool = Field(
+        False,
+        description="Have the VAE encode and decode images that are larger than those of its "
+        "training in overlapping tiles, as diffusers' `enable_tiling`: the memory for it stays "
+        "that of a tile, and pixels change a little.",
+    )
     compile: bool = Field(
         False,
         description="Have torch compile the blocks that the network repeats, on first use; rows "

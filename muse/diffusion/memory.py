@@ -5,7 +5,8 @@ No level changes what is computed. `medium` computes parts of the forward pass a
 of keeping them; `low` also moves encoders that take no emotional tokens (the T5 of Stable
 Diffusion 3) off the device while no prompt is read.
 
-Tiling the VAE is left out, because it changes images: its norms would see one tile at a time.
+Tiling the VAE is a setting of its own (`load_backbone`), because it changes images: its norms then
+see one tile at a time.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ RELEVANT = (
     "dtype",
     "memory",
     "tiny_vae",
+    "vae_tiling",
     "compile",
     "method",
     "candidates",

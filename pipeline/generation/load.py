@@ -57,6 +57,7 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
         models["tiny_vae"].path if "tiny_vae" in models else config.tiny_vae,
         config.compile,
         config.clip_skip,
+        config.vae_tiling,
     )
     guide, judge = (
         load_classifier(models[role].path, config.taxonomy, config.label_map.get(role)).to(device)

@@ -18,6 +18,7 @@ MODEL_SETTINGS = (
     "vae",
     "tiny_vae",
     "clip_skip",
+    "vae_tiling",
     "compile",
     "lora",
     "label_map",

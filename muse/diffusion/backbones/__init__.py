@@ -40,6 +40,7 @@ def load_backbone(
     tiny_vae: str = "",
     compiled: bool = False,
     clip_skip: int = 0,
+    vae_tiling: bool = False,
 ) -> Backbone:
     """Load a diffusion model from safetensors; code in its folder is never run.
 
@@ -57,6 +58,8 @@ def load_backbone(
         compiled: have torch compile the blocks that the network repeats, as they are first used,
             for a few numbers of rows (see `static_rows`).
         clip_skip: layers of the CLIP text encoders that are left out at the end, as in diffusers.
+        vae_tiling: have the VAE work in tiles of its own training size that overlap by a quarter,
+            as diffusers' `enable_tiling`. Larger images then differ a little.
 
     Raises:
         ValueError: not a complete model of a known family, only pickled weights, a LoRA that
@@ -73,6 +76,8 @@ def load_backbone(
     layers = min(model.config.num_hidden_layers for model in backbone.text.models)
     if clip_skip >= layers:
         raise ValueError(f"clip_skip is {clip_skip}, but a text encoder has {layers} layers")
+    if vae_tiling:
+        backbone.codec.vae.enable_tiling()
     if compiled:
         compile_blocks(backbone.network)
         return cast(Backbone, StaticRows(backbone))

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from muse.diffusion.backbones import FAMILIES as BACKBONES
+from muse.diffusion.backbones import load_backbone
 from muse.diffusion.backbones.base import latent_shape_of
 from muse.diffusion.backbones.flux import packed, unpacked
 from muse.diffusion.backbones.text_encoders import word_embeddings
@@ -315,6 +316,32 @@ def test_a_vae_with_statistics_of_its_latents_decodes_and_encodes_as_theirs(toke
         centred = mean - torch.tensor([-1.6, 1.1, 3.0, -2.4]).view(1, -1, 1, 1)
         encoded = backbone.codec.encode(pixels)
     assert torch.allclose(encoded * 0.5, centred * 0.5 / spread, atol=1e-5)
+
+
+def test_tiles_of_the_vae_are_those_of_their_pipeline(tokenizer, tmp_path):
+    """And differ from the whole by little; what fits into one tile is decoded as it was."""
+    torch.manual_seed(0)
+    pipe = FAMILIES["sd1"](tokenizer)
+    pipe.set_progress_bar_config(disable=True)
+    pipe.save_pretrained(tmp_path)
+    whole, tiled = (load_backbone(tmp_path, vae_tiling=tiling).codec for tiling in (False, True))
+    noise = torch.randn(1, 4, 24, 40, generator=torch.Generator().manual_seed(0))
+    call = {"height": 48, "width": 80, "guidance_scale": 1.0, "num_inference_steps": 1}
+    with torch.no_grad():
+        latents = pipe("a dog", latents=noise, output_type="latent", **call).images
+        pipe.vae.enable_tiling()
+        theirs = pipe("a dog", latents=noise, output_type="pt", **call).images
+        ours = tiled.decode(latents).clamp(0, 1)
+        assert float((ours - theirs).abs().max()) < 1e-5
+        assert 1e-4 < float((ours - whole.decode(latents).clamp(0, 1)).abs().mean()) < 0.1
+        mean = pipe.vae.encode(theirs * 2 - 1).latent_dist.mean
+        assert torch.allclose(tiled.encode(theirs), mean * 0.18215, atol=1e-6)
+        small = latents[..., :16, :16]
+        assert torch.equal(tiled.decode(small), whole.decode(small))
+    # The guide's gradient passes through the tiles where there is no tiny decoder.
+    leaf = latents.clone().requires_grad_()
+    tiled.decode_draft(leaf).square().sum().backward()
+    assert bool((leaf.grad.abs().amax(dim=(0, 1)) > 0).all())
 
 
 @pytest.mark.parametrize("family", ["sd1", "sdxl"])
