@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from muse.emotions import MIKELS
+from pipeline.errors import RunStopped
 from pipeline.output.batches import list_batches
+from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.log import reports
 from tests.support import drive
 from tests.support.drive import IMAGES
@@ -263,18 +265,26 @@ def test_plan_says_what_a_run_would_make(manifest, tmp_path):
     assert pq.read_table(tmp_path / "plan.parquet").num_rows == 24
 
 
-def test_a_warning_names_unknown_words_and_those_that_the_embedded_model_knows(tmp_path):
-    """The warning comes first: this run is then refused, as its folder holds something else."""
+def test_a_warning_names_unknown_words_and_those_that_the_embedded_model_knows(
+    tmp_path, monkeypatch
+):
+    """The warning comes first: this run is then stopped before any model is loaded."""
+
+    def stop(executor, job):
+        raise RunStopped("stopped by the test")
+
+    monkeypatch.setattr(LocalExecutor, "connect", stop)
     prompts = pa.table(
         {"prompt": ["a dog on a beach", *(f"a zebra and {n} quaggas" for n in range(12))]}
     )
     pq.write_table(prompts, tmp_path / "manifest.parquet")
-    run = ["run", tmp_path / "manifest.parquet", "--output", tmp_path]
-    stderr = drive.command(*run).stderr
+    run = ["run", tmp_path / "manifest.parquet", "--executor", "local", "--output"]
+    stderr = drive.command(*run, tmp_path / "out").stderr
+    assert "stopped: stopped by the test" in stderr
     assert "warning: 12 prompt(s) have unknown words" in stderr
     assert "which have no effect: quaggas, zebra, 0, 1, 10, and 9 more. " in stderr
     assert "`muse-batch manifest show` lists them" in stderr
-    other = drive.command(*run, "--engine", "null").stderr
+    other = drive.command(*run, tmp_path, "--engine", "null").stderr
     assert "exists and is not a muse-batch run" in other
     assert "unknown words" not in other
 
