@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from manifests.check import ManifestError
 from pipeline.config import Config
 from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
@@ -126,3 +127,5 @@ def test_sizes_that_rows_ask_for_are_counted_estimated_and_warned_of(tmp_path):
     assert large.disk.low > 10**9 > usual.disk.high
     (warning,) = large.warnings
     assert "up to 12800 x 12800" in warning
+    with pytest.raises(ManifestError, match="is 40000 beside 40000; no image of more than 178,956"):
+        planned([40_000], [40_000])
