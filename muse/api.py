@@ -28,7 +28,7 @@ from muse.diffusion.backbones.base import Backbone, move
 from muse.diffusion.devices import AUTO, dtype_name
 from muse.diffusion.live_memory import bytes_of
 from muse.diffusion.memory import ENOUGH_ROWS, Room, device_bytes, fit
-from muse.diffusion.sampler import Schedule
+from muse.diffusion.schedule.sampler import Schedule
 from muse.emotions import MIKELS, Taxonomy
 from muse.engine import MuseEngine
 from muse.loading import loaded, usable_device

@@ -17,7 +17,7 @@ import torch
 from muse.classifiers import EmotionClassifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones.base import Backbone
-from muse.diffusion.sampler import Schedule
+from muse.diffusion.schedule.sampler import Schedule
 from muse.emotions import Target
 from muse.guidance.timing import Fixed
 from muse.method import Method

@@ -11,7 +11,7 @@ from torch import Tensor
 from muse.classifiers.clip import similarity
 from muse.diffusion.backbones.base import Conditioning
 from muse.diffusion.inversion import ddim_invert_step, inversion_index
-from muse.diffusion.sampler import apply_cfg, denoise_step
+from muse.diffusion.schedule.sampler import apply_cfg, denoise_step
 from muse.guidance.losses import inherent_mask
 from muse.guidance.optimizer import GuideEvaluation, evaluate_with_gradient
 from muse.row import Phase, Row

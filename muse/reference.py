@@ -18,8 +18,8 @@ from muse.diffusion.backbones.text_encoders import Prompts
 from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.editing import FROM_NOISE, KeptRegion, first_edit_step
 from muse.diffusion.inversion import ddim_invert
-from muse.diffusion.sampler import apply_cfg
-from muse.diffusion.schedules import backbone_schedule
+from muse.diffusion.schedule.sampler import apply_cfg
+from muse.diffusion.schedule.schedules import backbone_schedule
 from muse.guidance.content import content_term
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import MAX_GRADIENT_NORM

@@ -12,8 +12,8 @@ from muse.classifiers import EmotionClassifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones.base import Backbone, latent_shape_of
 from muse.diffusion.editing import first_edit_step
-from muse.diffusion.sampler import Schedule
-from muse.diffusion.schedules import backbone_schedule
+from muse.diffusion.schedule.sampler import Schedule
+from muse.diffusion.schedule.schedules import backbone_schedule
 from muse.guidance.timing import Timing, timing_of
 from muse.guidance.windows import NO_WINDOWS
 from muse.method import Method

@@ -10,8 +10,8 @@ from torch import Tensor
 from muse.classifiers import resize
 from muse.diffusion.backbones.base import Conditioning, latent_shape_of
 from muse.diffusion.editing import FROM_NOISE, KeptRegion
-from muse.diffusion.row_solver import RowSolver
-from muse.diffusion.sampler import to_x0_eps
+from muse.diffusion.schedule.row_solver import RowSolver
+from muse.diffusion.schedule.sampler import to_x0_eps
 from muse.emotions.probabilities import Probabilities
 from muse.guidance.content import content_term
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
@@ -51,7 +51,7 @@ class BatchState:
         initial_tokens, best_tokens: (b, k, d); those of the start, and those of the lowest loss at
             each row's step.
         tokens: the tokens that are optimised, with their moments.
-        latents, prev_x0: (b, c, h, w); see `muse.diffusion.sampler.denoise_step`.
+        latents, prev_x0: (b, c, h, w); see `muse.diffusion.schedule.sampler.denoise_step`.
         kept: what stays of the pictures of edits with a mask, by the number of their row.
         solvers: what takes each row's steps, where the schedule has a scheduler.
         conditional, unconditional: (b, c, h, w), outputs of the network at each row's step.

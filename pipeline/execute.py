@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from manifests.read import Manifest, content_hash, file_identity
-from muse.diffusion.tiny_decoders import absence_warnings
+from muse.diffusion.files.tiny_decoders import absence_warnings
 from pipeline.classifier.quality import classifier_warnings
 from pipeline.config import Config
 from pipeline.corpora.retry import finish_reopening

@@ -60,7 +60,7 @@ from jobs.benchmark.speeds import by_slots, matmul_rate, paces, timed_arms
 from jobs.evaluation.arms.models import load
 from jobs.evaluation.cases import draw_cases
 from jobs.evaluation.measures.metrics import Examiners
-from muse.diffusion.hub import NO_TINY_VAE
+from muse.diffusion.files.hub import NO_TINY_VAE
 from muse.mini import WEIGHTS
 from pipeline.config_models import EMBEDDED
 from pipeline.settings import load_config

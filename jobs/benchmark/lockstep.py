@@ -20,8 +20,8 @@ from muse.classifiers import EmotionClassifier
 from muse.classifiers.clip import ClipSimilarity, similarity
 from muse.diffusion.backbones.base import Backbone, Conditioning
 from muse.diffusion.denoising import DenoisingState, denoise
-from muse.diffusion.sampler import apply_cfg
-from muse.diffusion.schedules import backbone_schedule
+from muse.diffusion.schedule.sampler import apply_cfg
+from muse.diffusion.schedule.schedules import backbone_schedule
 from muse.emotions.probabilities import Probabilities
 from muse.guidance.content import content_term
 from muse.guidance.losses import confident_rows, inherent_mask, multi_emotion_loss, similar_mask

@@ -22,7 +22,7 @@ from jobs.evaluation.measures.intervals import interval
 from jobs.evaluation.measures.metrics import Examiners
 from jobs.evaluation.measures.results import ArmResult, by_task, measure, subsets
 from jobs.evaluation.report.tables import as_row, header
-from muse.diffusion.hub import NO_TINY_VAE
+from muse.diffusion.files.hub import NO_TINY_VAE
 from muse.method import Method
 
 COUNT = 48

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from muse.classifiers import Preprocessing
 from muse.classifiers.zero_shot import projected
 from muse.diffusion.backbones.codec import at_least_float32
-from muse.diffusion.hub import local_folder
+from muse.diffusion.files.hub import local_folder
 from muse.diffusion.quiet import quiet_loading
 
 

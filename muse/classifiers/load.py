@@ -12,7 +12,7 @@ from muse.classifiers.folder import FolderClassifier
 from muse.classifiers.head import HeadClassifier
 from muse.classifiers.spec import ClassifierSpec, read_spec
 from muse.classifiers.zero_shot import ZeroShotClassifier
-from muse.diffusion.hub import local_folder
+from muse.diffusion.files.hub import local_folder
 from muse.emotions import MIKELS, Taxonomy
 
 KINDS: dict[str, Any] = {

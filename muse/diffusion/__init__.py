@@ -1,1 +1,1 @@
-"""Diffusion models: samplers, schedules, inversion, backbones and their loading."""
+"""Diffusion models: the denoising loop, inversion, edits, and what models take of memory."""

@@ -2,7 +2,7 @@
 
 The reference, the baselines of the evaluation and the benchmark's lockstep run through it; only
 `muse.engine`, whose rows stand at different steps, has a loop of its own. Both take their steps
-with `muse.diffusion.sampler.denoise_step`.
+with `muse.diffusion.schedule.sampler.denoise_step`.
 
 How known methods fit (each is tried in `tests/muse/diffusion/test_denoising.py`):
 
@@ -26,8 +26,8 @@ import torch
 from torch import Tensor
 
 from muse.diffusion.backbones.base import Backbone, Conditioning
-from muse.diffusion.row_solver import RowSolver
-from muse.diffusion.sampler import Schedule, apply_cfg, denoise_step, to_x0_eps
+from muse.diffusion.schedule.row_solver import RowSolver
+from muse.diffusion.schedule.sampler import Schedule, apply_cfg, denoise_step, to_x0_eps
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from muse.diffusion.sampler import Schedule
+from muse.diffusion.schedule.sampler import Schedule
 from muse.method import Method
 
 FROM_INVERSION, FROM_NOISE = "inversion", "noise"

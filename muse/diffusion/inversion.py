@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from muse.diffusion.backbones.base import Backbone, Conditioning
-from muse.diffusion.sampler import Schedule, to_x0_eps
+from muse.diffusion.schedule.sampler import Schedule, to_x0_eps
 
 
 def inversion_index(schedule: Schedule, index: Tensor) -> Tensor:

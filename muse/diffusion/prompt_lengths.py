@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from muse.diffusion.model_files import ModelFolder
+from muse.diffusion.files.model_files import ModelFolder
 from muse.method import Method
 
 Z_IMAGE_LENGTH = 512

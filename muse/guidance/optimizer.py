@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from muse.diffusion.backbones.base import Backbone, Conditioning
-from muse.diffusion.sampler import Schedule, to_x0_eps
+from muse.diffusion.schedule.sampler import Schedule, to_x0_eps
 from muse.emotions.probabilities import Probabilities
 
 MAX_GRADIENT_NORM = 10.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from muse.classifiers.spec import SPEC_FILE, safe_config
-from muse.diffusion.hub import local_folder
+from muse.diffusion.files.hub import local_folder
 from muse.emotions.labels import assignment, clean
 from muse.images import UnreadableImageError, decode, to_tensor
 from pipeline.classifier.calibration import card, examine, split, temperature_of

@@ -78,6 +78,6 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
 
 def _lora(model: Model) -> str:
     """The path of a LoRA on this node with the strength that the user gave it."""
-    from muse.diffusion.hub import lora_and_strength
+    from muse.diffusion.files.hub import lora_and_strength
 
     return f"{model.path}:{lora_and_strength(model.name)[1]}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from muse.diffusion.distilled import distilled_warnings
-from muse.diffusion.hub import configs_of
+from muse.diffusion.files.hub import configs_of
+from muse.diffusion.schedule.distilled import distilled_warnings
 from pipeline.config import Config
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from muse.classifiers.spec import ClassifierSpec, read_spec
-from muse.diffusion.hub import configs_beside
+from muse.diffusion.files.hub import configs_beside
 from pipeline.storage.files import sha256_file, sha256_folder
 
 HashFile = Callable[[Path], str]

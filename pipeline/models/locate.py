@@ -9,18 +9,18 @@ from functools import cache
 from pathlib import Path
 
 from muse.classifiers.spec import ClassifierSpec, read_spec
-from muse.diffusion.hub import (
+from muse.diffusion.files.hub import (
     NO_PEFT,
     configs_of,
     family_of,
     part_config,
     vae_config,
 )
-from muse.diffusion.lora_files import lora_problems
-from muse.diffusion.model_files import READ_WINDOWS
-from muse.diffusion.model_problems import model_problems
-from muse.diffusion.part_fit import clip_skip_problem, tiny_vae_problem, vae_problem
-from muse.diffusion.tiny_decoders import absence_warnings, find
+from muse.diffusion.files.lora_files import lora_problems
+from muse.diffusion.files.model_files import READ_WINDOWS
+from muse.diffusion.files.model_problems import model_problems
+from muse.diffusion.files.part_fit import clip_skip_problem, tiny_vae_problem, vae_problem
+from muse.diffusion.files.tiny_decoders import absence_warnings, find
 from muse.emotions.labels import clean
 from muse.method import Method
 from pipeline.config import Config, folder_and_label
@@ -114,7 +114,7 @@ def check_method(model: Path, method: Method) -> None:
     Raises:
         UserError: with the samplers or settings that can.
     """
-    from muse.diffusion.schedules import schedule_of
+    from muse.diffusion.schedule.schedules import schedule_of
     from muse.guidance.windows import NO_WINDOWS
 
     try:

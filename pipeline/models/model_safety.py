@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from muse.diffusion.hub import configs_beside
-from muse.diffusion.model_files import PICKLED, ModelFolder, is_lfs_pointer, lfs_problem
+from muse.diffusion.files.hub import configs_beside
+from muse.diffusion.files.model_files import PICKLED, ModelFolder, is_lfs_pointer, lfs_problem
 
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion", None)
 """Libraries whose classes a model_index.json may name; None where a part is left out."""

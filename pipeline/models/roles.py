@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import muse.mini
-from muse.diffusion.hub import (
+from muse.diffusion.files.hub import (
     NO_TINY_VAE,
     NotOnThisMachine,
     local_folder,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from muse.diffusion.hub import configs_beside
-from muse.diffusion.model_files import FAMILIES, ModelFolder
+from muse.diffusion.files.hub import configs_beside
+from muse.diffusion.files.model_files import FAMILIES, ModelFolder
 from muse.sizes import ModelSizes
 from pipeline.config import Config
 from pipeline.errors import UserError

@@ -32,8 +32,8 @@ def step_warnings(config: Config, edits: int) -> Iterator[str]:
     if not edits or config.engine == "null":
         return
     from muse.diffusion.editing import first_edit_step
-    from muse.diffusion.hub import configs_of
-    from muse.diffusion.schedules import schedule_of
+    from muse.diffusion.files.hub import configs_of
+    from muse.diffusion.schedule.schedules import schedule_of
 
     method = config.method
     try:

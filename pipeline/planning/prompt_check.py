@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from manifests.schema import Row
-from muse.diffusion.model_files import ModelFolder
+from muse.diffusion.files.model_files import ModelFolder
 from muse.diffusion.prompt_lengths import negative_prompts_without_effect, prompt_lengths
 from muse.emotions import Target
 from pipeline.config import Config

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from muse.diffusion.live_memory import LiveBytes
-from muse.diffusion.sampler import to_x0_eps
-from muse.diffusion.schedules import make_schedule
+from muse.diffusion.schedule.sampler import to_x0_eps
+from muse.diffusion.schedule.schedules import make_schedule
 from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.method import Method

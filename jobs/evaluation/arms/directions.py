@@ -18,7 +18,7 @@ from jobs.evaluation.arms.models import (
 )
 from jobs.evaluation.cases import Case
 from muse.diffusion.denoising import DenoisingState, denoise
-from muse.diffusion.sampler import apply_cfg
+from muse.diffusion.schedule.sampler import apply_cfg
 from muse.method import Method
 from muse.request import Sample, Trace
 

@@ -22,7 +22,7 @@ from jobs.evaluation.cases import Case, sources_of
 from muse.classifiers import EmotionClassifier
 from muse.diffusion.backbones import Backbone, Conditioning
 from muse.diffusion.denoising import DenoisingState, denoise
-from muse.diffusion.sampler import apply_cfg
+from muse.diffusion.schedule.sampler import apply_cfg
 from muse.emotions import Target
 from muse.guidance.losses import confident_rows, inherent_mask, multi_emotion_loss, similar_mask
 from muse.method import Method

@@ -17,10 +17,10 @@ from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import Backbone, Conditioning, load_backbone
 from muse.diffusion.denoising import DenoisingState
 from muse.diffusion.editing import first_edit_step
-from muse.diffusion.hub import configs_of, family_of
+from muse.diffusion.files.hub import configs_of, family_of
 from muse.diffusion.inversion import ddim_invert
-from muse.diffusion.sampler import Schedule, ddim
-from muse.diffusion.schedules import backbone_schedule
+from muse.diffusion.schedule.sampler import Schedule, ddim
+from muse.diffusion.schedule.schedules import backbone_schedule
 from muse.method import Method
 from muse.mini.world.scenes import emotion_prompt
 from muse.request import Request, Sample, Trace

@@ -19,7 +19,7 @@ from jobs.evaluation.arms.models import (
 from jobs.evaluation.cases import Case, sources_of
 from muse.diffusion.backbones import Conditioning
 from muse.diffusion.denoising import DenoisingState, denoise
-from muse.diffusion.sampler import apply_cfg
+from muse.diffusion.schedule.sampler import apply_cfg
 from muse.guidance.content import content_term
 from muse.guidance.losses import confident_rows, inherent_mask, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState

@@ -46,7 +46,7 @@ def load_backbone(
 
     Args:
         path: a diffusers folder, a hub id, or a single `.safetensors` file in the layout of the
-            first releases (see `muse.diffusion.hub.configs_beside` for its configurations).
+            first releases (see `muse.diffusion.files.hub.configs_beside` for its configurations).
         dtype: of the weights (see `muse.diffusion.devices.dtype_of`), in which they are read;
             tokens, loss and optimiser stay float32.
         vae: another VAE's folder, hub id or single file.

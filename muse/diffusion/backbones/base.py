@@ -71,7 +71,7 @@ class Backbone(Protocol):
             once a step.
         guidance_from_zero: the family's own pipeline counts the scale of guidance from 0: 0 is
             none, as 1 is for all others.
-        even_sigmas: see `muse.diffusion.flow_shift.flow_timesteps`.
+        even_sigmas: see `muse.diffusion.schedule.flow_shift.flow_timesteps`.
     """
 
     device: torch.device

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from muse.diffusion.devices import vae_dtype
-from muse.diffusion.hub import (
+from muse.diffusion.files.hub import (
     NO_PEFT,
     NO_TINY_VAE,
     configs_beside,
@@ -20,7 +20,7 @@ from muse.diffusion.hub import (
     local_model,
     lora_and_strength,
 )
-from muse.diffusion.model_files import (
+from muse.diffusion.files.model_files import (
     NEVER_LOADED,
     TINY_VAE,
     WEIGHTS,
@@ -28,9 +28,9 @@ from muse.diffusion.model_files import (
     read_json,
     variant_of,
 )
-from muse.diffusion.model_problems import folder_problems
-from muse.diffusion.part_fit import tiny_vae_problem, vae_problem
-from muse.diffusion.single_files import family_of_file
+from muse.diffusion.files.model_problems import folder_problems
+from muse.diffusion.files.part_fit import tiny_vae_problem, vae_problem
+from muse.diffusion.files.single_files import family_of_file
 
 
 def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:

@@ -40,7 +40,7 @@ class Codec:
         tiny_vae: an approximate decoder (`AutoencoderTiny`, the TAESD family) for the inner loop
             and for WHEN; None for the VAE there, too.
         scale: the latents of the model's pipeline over those that are denoised here (see
-            `muse.diffusion.schedules.latent_scale`).
+            `muse.diffusion.schedule.schedules.latent_scale`).
 
     Attributes:
         together: how many finished images are decoded at a time, by the shape of all latents of a

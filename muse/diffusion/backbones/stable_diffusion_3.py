@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from muse.diffusion.backbones.base import Conditioning, sizes_of
 from muse.diffusion.backbones.codec import Codec, at_least_float32, frozen
 from muse.diffusion.backbones.text_encoders import Prompts, TextEncoders, Windows
-from muse.diffusion.schedules import latent_scale
+from muse.diffusion.schedule.schedules import latent_scale
 from muse.emotions import Target
 
 

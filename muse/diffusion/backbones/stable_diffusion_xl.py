@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from muse.diffusion.backbones.base import Conditioning, attention_mask, guidance_embedding, sizes_of
 from muse.diffusion.backbones.codec import Codec, at_least_float32, frozen
 from muse.diffusion.backbones.text_encoders import Prompts, TextEncoders
-from muse.diffusion.schedules import latent_scale
+from muse.diffusion.schedule.schedules import latent_scale
 
 
 class StableDiffusionXL:

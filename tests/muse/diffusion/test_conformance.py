@@ -16,7 +16,7 @@ from muse.diffusion.backbones import load_backbone
 from muse.diffusion.backbones.base import latent_shape_of
 from muse.diffusion.backbones.flux import packed, unpacked
 from muse.diffusion.backbones.text_encoders import word_embeddings
-from muse.diffusion.schedules import latent_scale
+from muse.diffusion.schedule.schedules import latent_scale
 from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.method import Method

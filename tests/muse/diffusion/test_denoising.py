@@ -8,8 +8,8 @@ import torch
 from muse.diffusion.backbones.base import Conditioning
 from muse.diffusion.denoising import DenoisingState, cfg_predictor, denoise
 from muse.diffusion.inversion import ddim_invert
-from muse.diffusion.sampler import apply_cfg, ddim, to_x0_eps
-from muse.diffusion.schedules import make_schedule
+from muse.diffusion.schedule.sampler import apply_cfg, ddim, to_x0_eps
+from muse.diffusion.schedule.schedules import make_schedule
 
 SCALE = 3.0
 

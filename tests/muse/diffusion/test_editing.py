@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from muse.diffusion.editing import KeptRegion, first_edit_step
-from muse.diffusion.schedules import schedule_of
+from muse.diffusion.schedule.schedules import schedule_of
 from muse.method import Method
 
 SD = {"_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear"}

@@ -9,7 +9,7 @@ import torch
 from muse.diffusion.backbones import FAMILIES as BACKBONES
 from muse.diffusion.backbones.flux import unpacked
 from muse.diffusion.backbones.text_encoders import word_embeddings
-from muse.diffusion.schedules import latent_scale
+from muse.diffusion.schedule.schedules import latent_scale
 from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.method import Method

@@ -2,7 +2,7 @@ import torch
 
 from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.inversion import ddim_invert
-from muse.diffusion.schedules import make_schedule
+from muse.diffusion.schedule.schedules import make_schedule
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from muse.diffusion.backbones import load_backbone
-from muse.diffusion.model_files import ModelFolder
+from muse.diffusion.files.model_files import ModelFolder
 from muse.diffusion.prompt_lengths import negative_prompts_without_effect, prompt_lengths
 from muse.method import Method
 from tests.support.families import FAMILIES

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from muse.diffusion.schedules import make_schedule
+from muse.diffusion.schedule.schedules import make_schedule
 from muse.emotions import Target
 from muse.emotions.probabilities import Probabilities
 from muse.guidance.losses import multi_emotion_loss, similar_mask

@@ -5,7 +5,7 @@ import torch
 
 from jobs.evaluation.arms.latent_gradient import TRAVELS, LatentGradient
 from muse.diffusion.denoising import DenoisingState, denoise
-from muse.diffusion.schedules import make_schedule
+from muse.diffusion.schedule.schedules import make_schedule
 from muse.emotions import Target
 from muse.method import Method
 

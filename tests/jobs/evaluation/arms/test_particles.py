@@ -15,7 +15,7 @@ from jobs.evaluation.arms.particles import (
 )
 from jobs.evaluation.cases import draw_cases
 from muse.diffusion.denoising import DenoisingState
-from muse.diffusion.schedules import make_schedule
+from muse.diffusion.schedule.schedules import make_schedule
 from muse.emotions import MIKELS
 from muse.emotions.probabilities import Probabilities
 from muse.method import Method

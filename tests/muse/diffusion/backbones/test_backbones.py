@@ -14,7 +14,7 @@ from muse.diffusion.backbones.base import latent_shape_of, move
 from muse.diffusion.backbones.codec import frozen
 from muse.diffusion.backbones.flux import packed
 from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
-from muse.diffusion.hub import NO_TINY_VAE
+from muse.diffusion.files.hub import NO_TINY_VAE
 from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.images import to_tensor

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from muse.api import MusePipeline
 from muse.diffusion.backbones import load_backbone
-from muse.diffusion.hub import NO_TINY_VAE
+from muse.diffusion.files.hub import NO_TINY_VAE
 from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.method import Method

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from muse.diffusion.hub import NotOnThisMachine, local_folder
-from muse.diffusion.model_files import TINY_VAE, ModelFolder
-from muse.diffusion.single_files import family_of_file
+from muse.diffusion.files.hub import NotOnThisMachine, local_folder
+from muse.diffusion.files.model_files import TINY_VAE, ModelFolder
+from muse.diffusion.files.single_files import family_of_file
 
 KINDS = {
     "StableDiffusionPipeline": "taesd",

@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from muse.diffusion.model_problems import model_problems
-from muse.diffusion.single_files import family_of_file, latent_channels_of
+from muse.diffusion.files.model_problems import model_problems
+from muse.diffusion.files.single_files import family_of_file, latent_channels_of
 
 
 def test_a_single_file_is_known_by_its_tensors(tmp_path):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from muse.diffusion.model_files import (
+from muse.diffusion.files.model_files import (
     FAMILIES,
     PICKLED,
     TINY_VAE,
@@ -16,8 +16,8 @@ from muse.diffusion.model_files import (
     is_lfs_pointer,
     lfs_problem,
 )
-from muse.diffusion.part_fit import channel_problems, tiny_vae_problem, width_problems
-from muse.diffusion.single_files import family_of_file
+from muse.diffusion.files.part_fit import channel_problems, tiny_vae_problem, width_problems
+from muse.diffusion.files.single_files import family_of_file
 from muse.sizes import USUAL_SIZE, sides
 
 OPTIONAL = {"StableDiffusion3Pipeline": ("text_encoder_3", "tokenizer_3")}

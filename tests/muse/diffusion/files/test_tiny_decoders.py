@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from muse.diffusion import tiny_decoders
-from muse.diffusion.hub import NotOnThisMachine
-from muse.diffusion.model_files import FAMILIES
-from muse.diffusion.tiny_decoders import absence_warnings, find, kind_of
+from muse.diffusion.files import tiny_decoders
+from muse.diffusion.files.hub import NotOnThisMachine
+from muse.diffusion.files.model_files import FAMILIES
+from muse.diffusion.files.tiny_decoders import absence_warnings, find, kind_of
 from muse.mini import WEIGHTS
 
 

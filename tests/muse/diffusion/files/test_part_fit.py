@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from muse.diffusion.part_fit import (
+from muse.diffusion.files.part_fit import (
     channel_problems,
     clip_skip_problem,
     tiny_vae_problem,

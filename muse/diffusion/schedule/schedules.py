@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from muse.diffusion.flow_shift import DYNAMIC, EULER, flow_timesteps, is_dynamic, static_shift
-from muse.diffusion.sampler import Sampler, Schedule, ddim, dpmpp_2m
-from muse.diffusion.schedulers import MODEL, choose_scheduler, second_stages, training_of
+from muse.diffusion.schedule.flow_shift import (
+    DYNAMIC,
+    EULER,
+    flow_timesteps,
+    is_dynamic,
+    static_shift,
+)
+from muse.diffusion.schedule.sampler import Sampler, Schedule, ddim, dpmpp_2m
+from muse.diffusion.schedule.schedulers import MODEL, choose_scheduler, second_stages, training_of
 from muse.method import Method
 
 if TYPE_CHECKING:
@@ -49,11 +55,11 @@ def make_schedule(
     Args:
         config: of the diffusers scheduler that the model came with, with its `_class_name`.
         steps: at least 1.
-        sampler: a name in `muse.diffusion.schedulers.SAMPLERS`, or `model` for the one that the
-            model came with.
+        sampler: a name in `muse.diffusion.schedule.schedulers.SAMPLERS`, or `model` for the one
+            that the model came with.
         options: settings of the diffusers scheduler that replace those of `config`.
         eta: noise that DDIM and TCD add in a step, in [0, 1].
-        patches, even_sigmas: of models for flow matching; see `muse.diffusion.flow_shift`.
+        patches, even_sigmas: of models for flow matching; see `muse.diffusion.schedule.flow_shift`.
 
     Raises:
         ValueError: if the sampler is unknown or does not fit the model's training, or an option is

@@ -4,8 +4,8 @@ import diffusers
 import pytest
 import torch
 
-from muse.diffusion.schedulers import SAMPLERS
-from muse.diffusion.schedules import latent_scale, make_schedule
+from muse.diffusion.schedule.schedulers import SAMPLERS
+from muse.diffusion.schedule.schedules import latent_scale, make_schedule
 
 SD15 = {
     "_class_name": "PNDMScheduler",

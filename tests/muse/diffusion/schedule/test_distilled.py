@@ -2,7 +2,7 @@
 
 import pytest
 
-from muse.diffusion.distilled import distillation_of, distilled_warnings
+from muse.diffusion.schedule.distilled import distillation_of, distilled_warnings
 from muse.method import Method
 
 EULER = {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "leading"}

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from muse.diffusion.model_files import ModelFolder, read_json
-from muse.diffusion.model_problems import folder_problems, model_problems
+from muse.diffusion.files.model_files import ModelFolder, read_json
+from muse.diffusion.files.model_problems import folder_problems, model_problems
 from muse.mini import WEIGHTS
 
 INDEX = {

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from muse.diffusion.row_solver import RowSolver
+from muse.diffusion.schedule.row_solver import RowSolver
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from muse.diffusion.lora_files import lora_problems
+from muse.diffusion.files.lora_files import lora_problems
 
 FAMILY = "StableDiffusionPipeline"
 LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"

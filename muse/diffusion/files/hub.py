@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from muse.diffusion.model_files import FAMILIES, ModelFolder, read_json
-from muse.diffusion.single_files import (
+from muse.diffusion.files.model_files import FAMILIES, ModelFolder, read_json
+from muse.diffusion.files.single_files import (
     family_of_file,
     latent_channels_of,
     published_scheduler,

@@ -7,7 +7,7 @@ import pytest
 from huggingface_hub.utils import filter_repo_objects
 
 from muse.classifiers import load_classifier
-from muse.diffusion.hub import (
+from muse.diffusion.files.hub import (
     NotOnThisMachine,
     configs_beside,
     local_folder,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from muse.diffusion.schedulers import (
+from muse.diffusion.schedule.schedulers import (
     SAMPLERS,
     choose_scheduler,
     second_stages,

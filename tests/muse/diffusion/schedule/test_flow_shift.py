@@ -4,8 +4,8 @@ import pytest
 import torch
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
-from muse.diffusion.flow_shift import dynamic_shift, static_shift
-from muse.diffusion.schedules import make_schedule
+from muse.diffusion.schedule.flow_shift import dynamic_shift, static_shift
+from muse.diffusion.schedule.schedules import make_schedule
 
 DEV = {
     "_class_name": "FlowMatchEulerDiscreteScheduler",

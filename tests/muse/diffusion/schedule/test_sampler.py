@@ -8,8 +8,8 @@ from diffusers import (
 )
 
 from jobs.world.models import build_scheduler
-from muse.diffusion.sampler import apply_cfg, ddim, dpmpp_2m, to_x0_eps
-from muse.diffusion.schedules import make_schedule
+from muse.diffusion.schedule.sampler import apply_cfg, ddim, dpmpp_2m, to_x0_eps
+from muse.diffusion.schedule.schedules import make_schedule
 
 SD15 = {
     "beta_start": 0.00085,

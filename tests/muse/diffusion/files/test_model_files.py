@@ -3,8 +3,8 @@
 import pytest
 
 from muse.diffusion.backbones import FAMILIES
-from muse.diffusion.model_files import FAMILIES as NETWORKS
-from muse.diffusion.model_files import variant_of
+from muse.diffusion.files.model_files import FAMILIES as NETWORKS
+from muse.diffusion.files.model_files import variant_of
 
 
 def test_the_families_are_those_that_have_a_backbone():

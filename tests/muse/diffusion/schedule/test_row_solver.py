@@ -5,8 +5,8 @@ import torch
 
 from muse.diffusion.backbones.stable_diffusion import StableDiffusion
 from muse.diffusion.denoising import DenoisingState, cfg_predictor, denoise
-from muse.diffusion.sampler import denoise_step
-from muse.diffusion.schedules import make_schedule
+from muse.diffusion.schedule.sampler import denoise_step
+from muse.diffusion.schedule.schedules import make_schedule
 from muse.emotions import Target
 from muse.engine import MuseEngine
 from muse.method import Method

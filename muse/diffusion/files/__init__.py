@@ -1,0 +1,1 @@
+"""What a diffusion model's files are, and where they lie."""
