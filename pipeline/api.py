@@ -22,7 +22,7 @@ from pipeline.errors import UserError
 from pipeline.execute import execute
 from pipeline.generation.verdicts import ACCEPTED, STATUSES
 from pipeline.output.records import from_parquet
-from pipeline.output.run_file import RUN_FILE
+from pipeline.output.run.run_file import RUN_FILE
 from pipeline.settings import load_config
 from pipeline.storage.addresses import normalized
 from pipeline.storage.files import Location, location, write_bytes

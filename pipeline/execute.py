@@ -18,11 +18,11 @@ from pipeline.models.distilled import model_warnings
 from pipeline.models.locate import Model, locate
 from pipeline.models.roles import CLASSIFIERS
 from pipeline.output.contents import contents_of
-from pipeline.output.examine import examine_output, refuse_other_run
-from pipeline.output.extend import extend
 from pipeline.output.integrity import TAR, refuse_damage, refuse_damaged_shards
 from pipeline.output.records import record_schema
-from pipeline.output.run_file import (
+from pipeline.output.run.examine import examine_output, refuse_other_run
+from pipeline.output.run.extend import extend
+from pipeline.output.run.run_file import (
     RUN_FILE,
     RunFile,
     describe,

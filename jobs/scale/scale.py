@@ -222,7 +222,7 @@ def pack(
     from pipeline.execute import make_job
     from pipeline.models.locate import locate
     from pipeline.output.packing import Packer
-    from pipeline.output.run_file import describe, write_run
+    from pipeline.output.run.run_file import describe, write_run
     from pipeline.scheduling.driver import Driver
 
     config = Config(

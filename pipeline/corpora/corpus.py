@@ -15,7 +15,6 @@ from pipeline.errors import UserError
 from pipeline.generation.results import Result
 from pipeline.index.build import clear_leftovers, conclude
 from pipeline.index.metadata import METADATA_FILE, open_metadata
-from pipeline.output.examine import examine_output
 from pipeline.output.integrity import (
     PARQUET,
     TAR,
@@ -29,7 +28,8 @@ from pipeline.output.markers import (
     relative_name,
 )
 from pipeline.output.records import open_parquet
-from pipeline.output.run_file import RunFile, as_stored, read_run, write_run
+from pipeline.output.run.examine import examine_output
+from pipeline.output.run.run_file import RunFile, as_stored, read_run, write_run
 from pipeline.output.shards import Publisher
 from pipeline.planning.fingerprint import fingerprint
 from pipeline.storage.files import Location, clear_temporaries

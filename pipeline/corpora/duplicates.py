@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.index.metadata import METADATA_FILE, open_metadata, row_groups
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from pipeline.storage.files import Location
 
 IDENTITY = (

@@ -20,7 +20,7 @@ from pipeline.generation.results import Result
 from pipeline.generation.verdicts import ACCEPTED
 from pipeline.output.integrity import refuse_damage
 from pipeline.output.rows import json_value, layout_of
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from pipeline.output.sample_files import SampleFormat, class_names
 from pipeline.storage.files import Location
 from pipeline.storage.new_folder import new_folder

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.output.records import from_parquet
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location, json_bytes, write_bytes
 from pipeline.storage.regular import SpecialFileError, read_file

@@ -22,7 +22,7 @@ from pipeline.corpora.duplicates import refuse_duplicates
 from pipeline.corpora.sources import reading
 from pipeline.errors import UserError
 from pipeline.output.records import GROUP, MEMBER
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from pipeline.planning import plan
 from pipeline.settings import revised
 from pipeline.storage.files import Location

@@ -14,7 +14,7 @@ from pipeline.corpora.sources import reading
 from pipeline.errors import RunStopped, UserError
 from pipeline.output.integrity import CARD, refuse_damage
 from pipeline.output.markers import marker_file, read_markers, relative_name
-from pipeline.output.run_file import RUN_FILE, RunFile
+from pipeline.output.run.run_file import RUN_FILE, RunFile
 from pipeline.storage.files import Location, size_of
 from pipeline.storage.regular import read_file
 from pipeline.storage.remote import Remote

@@ -23,7 +23,7 @@ from pipeline.errors import UserError
 from pipeline.generation.results import Result
 from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED, Verdict, decide, unscored
 from pipeline.output.rows import RowLayout, layout_of
-from pipeline.output.run_file import RunFile, as_stored
+from pipeline.output.run.run_file import RunFile, as_stored
 from pipeline.settings import revised
 from pipeline.storage.files import Location
 

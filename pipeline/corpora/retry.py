@@ -14,7 +14,7 @@ from pipeline.generation.verdicts import FAILED
 from pipeline.output import batches
 from pipeline.output.integrity import refuse_damage
 from pipeline.output.markers import Marker, file_of, marker_file, read_markers
-from pipeline.output.run_file import RunFile, write_run
+from pipeline.output.run.run_file import RunFile, write_run
 from pipeline.output.source_hashes import SourceHash, hashes_in, keep_hashes
 from pipeline.storage.files import Location, clear_temporaries
 from pipeline.storage.lease import Lease

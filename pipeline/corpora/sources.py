@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pipeline.errors import UserError
-from pipeline.output.run_file import RUN_FILE
+from pipeline.output.run.run_file import RUN_FILE
 from pipeline.storage.files import Location, size_of
 from pipeline.storage.lease import writer_of
 from pipeline.storage.regular import read_file

@@ -9,9 +9,9 @@ from typing import Any
 
 from pipeline.generation.verdicts import STATUSES
 from pipeline.output.contents import Contents, contents_of
-from pipeline.output.finished import Counts, find_finished
 from pipeline.output.integrity import damaged_index, damaged_shards
-from pipeline.output.run_file import RunFile, read_run
+from pipeline.output.run.finished import Counts, find_finished
+from pipeline.output.run.run_file import RunFile, read_run
 from pipeline.storage.files import Location
 from pipeline.storage.log import LogReader
 from pipeline.terminal import printable

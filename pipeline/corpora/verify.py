@@ -34,7 +34,7 @@ from pipeline.output.markers import (
 )
 from pipeline.output.records import from_parquet
 from pipeline.output.rows import layout_of, target_name
-from pipeline.output.run_file import RunFile, read_run
+from pipeline.output.run.run_file import RunFile, read_run
 from pipeline.output.sample_files import SampleFormat
 from pipeline.output.sequencer import is_full, max_requests
 from pipeline.output.source_hashes import kept_hashes

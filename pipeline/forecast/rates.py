@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.config import Config, as_dict
 from pipeline.errors import UserError
-from pipeline.output.run_file import as_stored, read_run
+from pipeline.output.run.run_file import as_stored, read_run
 from pipeline.storage.files import Location
 from pipeline.storage.log import read_log, reports_among
 

@@ -19,7 +19,7 @@ from pipeline.index.reasons import ReasonCounts
 from pipeline.output.batches import list_batches, remove_batch
 from pipeline.output.integrity import CARD
 from pipeline.output.markers import read_markers
-from pipeline.output.run_file import RunFile, write_run
+from pipeline.output.run.run_file import RunFile, write_run
 from pipeline.output.source_hashes import forget_kept_hashes, kept_hashes_files
 from pipeline.storage.files import Location, clear_temporaries, temporaries
 from pipeline.storage.lease import Lease, lease_file

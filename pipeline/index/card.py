@@ -15,7 +15,7 @@ from pipeline.index.metadata import METADATA_FILE
 from pipeline.index.readers import READERS, READERS_OF_METADATA, snippet
 from pipeline.output.markers import read_markers
 from pipeline.output.rows import layout_of
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from pipeline.output.sample_files import MIXTURE, class_names
 from pipeline.storage.files import Location, write_bytes
 

@@ -13,7 +13,7 @@ import pyarrow.types as pat
 
 from pipeline.index.metadata import METADATA_FILE
 from pipeline.output.records import DESCRIPTION, FIELDS, GROUP, MEMBER
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from pipeline.storage.files import Location, size_of, write_json
 
 CROISSANT_FILE = "croissant.json"

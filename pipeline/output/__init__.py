@@ -1,1 +1,1 @@
-"""What a run writes on its way: run.json, batches, records, shards and their markers."""
+"""What a run writes on its way: batches, records, shards and their markers."""

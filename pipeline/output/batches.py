@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from pipeline.generation.results import Result
 from pipeline.generation.verdicts import ACCEPTED, FAILED, Cells
 from pipeline.output.records import from_parquet, open_parquet
-from pipeline.output.run_file import identity_of
+from pipeline.output.run.run_file import identity_of
 from pipeline.output.sample_files import MIXTURE
 from pipeline.output.sequencer import RequestSummary
 from pipeline.output.source_hashes import SourceHash, hashes_in

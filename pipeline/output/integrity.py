@@ -22,7 +22,7 @@ from pipeline.output.markers import (
     relative_name,
     shard_name,
 )
-from pipeline.output.run_file import RunFile, identity_of, read_run
+from pipeline.output.run.run_file import RunFile, identity_of, read_run
 from pipeline.storage.files import Location, hash_of, mapped, sha256_file, size_of
 from pipeline.storage.regular import open_file, read_file
 

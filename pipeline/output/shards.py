@@ -26,7 +26,7 @@ from pipeline.output.near_duplicates import NearDuplicates
 from pipeline.output.packing import Packer, part_of
 from pipeline.output.records import from_parquet
 from pipeline.output.rows import layout_of
-from pipeline.output.run_file import identity_of
+from pipeline.output.run.run_file import identity_of
 from pipeline.output.sample_files import SampleFormat
 from pipeline.output.sequencer import Sequencer, ShardSpec
 from pipeline.storage.files import Location

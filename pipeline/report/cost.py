@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from pipeline.storage.files import Location
 from pipeline.storage.log import LogReader
 from pipeline.watch.summary import RunWatch

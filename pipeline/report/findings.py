@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.generation.verdicts import ACCEPTED, FAILED
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from pipeline.output.sample_files import MIXTURE
 from pipeline.report.figures import Figures
 

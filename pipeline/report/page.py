@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from pipeline.report.cost import Cost
 from pipeline.report.figures import Figures
 from pipeline.report.findings import Finding

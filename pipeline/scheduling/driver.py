@@ -17,11 +17,11 @@ from pipeline.generation.worker import Job
 from pipeline.output import batches
 from pipeline.output.batches import BatchFile, Report
 from pipeline.output.contents import Contents, contents_of
-from pipeline.output.finished import find_finished
 from pipeline.output.markers import Marker
 from pipeline.output.packing import Packed, PackTask
 from pipeline.output.rows import layout_of
-from pipeline.output.run_file import read_run
+from pipeline.output.run.finished import find_finished
+from pipeline.output.run.run_file import read_run
 from pipeline.output.sequencer import ShardSpec
 from pipeline.output.shards import Committer, committed_rows, packer_for, sequencer_for
 from pipeline.output.source_hashes import (

@@ -9,7 +9,7 @@ from pipeline.config import AUTO, Config
 from pipeline.errors import RunStopped
 from pipeline.output import batches
 from pipeline.output.batches import BatchFile
-from pipeline.output.run_file import RunFile, write_run
+from pipeline.output.run.run_file import RunFile, write_run
 from pipeline.planning import retry_strategy
 from pipeline.planning.plan import Batch
 from pipeline.storage.files import Location

@@ -18,7 +18,7 @@ from pipeline.output.contents import Contents, contents_of
 from pipeline.output.integrity import damaged_index, damaged_shards
 from pipeline.output.markers import Cursor, file_of, relative_name
 from pipeline.output.rows import RowLayout, layout_of
-from pipeline.output.run_file import RunFile, read_run
+from pipeline.output.run.run_file import RunFile, read_run
 from pipeline.storage.files import Location
 from pipeline.storage.ranged import open_ranged
 from pipeline.storage.regular import refuse_special

@@ -14,7 +14,7 @@ from muse.images import UnreadableImageError, decode
 from pipeline.config_tables import Images
 from pipeline.errors import ImageError, RunStopped, UserError
 from pipeline.generation.source_images import read_source
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from pipeline.planning.manifest_input import folder_of
 from pipeline.storage.files import location
 from pipeline.storage.ranged import open_ranged

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from pipeline.output.batches import Report
-from pipeline.output.finished import Counts
+from pipeline.output.run.finished import Counts
 from pipeline.watch import text
 from pipeline.watch.log_output import logger
 from pipeline.watch.summary import RunWatch, Summary

@@ -9,7 +9,7 @@ from rich.live import Live
 
 from pipeline.corpora.status import counts_of
 from pipeline.output.contents import contents_of
-from pipeline.output.run_file import RUN_FILE, read_run, similar_folder
+from pipeline.output.run.run_file import RUN_FILE, read_run, similar_folder
 from pipeline.storage.files import Location, size_of
 from pipeline.storage.lease import LeaseWatch, lease_file
 from pipeline.storage.log import LogReader

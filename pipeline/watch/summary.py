@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.forecast.forecast import Range, request_seconds
-from pipeline.output.finished import Counts
+from pipeline.output.run.finished import Counts
 
 WINDOW_SECONDS = 300.0
 WINDOW_BATCHES = 20

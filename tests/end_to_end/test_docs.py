@@ -14,7 +14,7 @@ import typer
 from jobs.commands import app
 from pipeline.config import Config
 from pipeline.corpora.flags import Flags, write_flags
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from pipeline.settings.fields import fields_of
 from tests.support import drive
 

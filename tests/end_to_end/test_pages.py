@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.corpora.flags import read_flags
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from pipeline.report.build import write_report
 from pipeline.view.browser import Browser
 from pipeline.view.server import serve

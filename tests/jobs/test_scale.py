@@ -14,7 +14,7 @@ from manifests.read import check, content_hash, find_request
 from muse.emotions import MIKELS
 from pipeline.config import Config
 from pipeline.models.locate import locate
-from pipeline.output.run_file import describe, known_manifest, read_run, write_run
+from pipeline.output.run.run_file import describe, known_manifest, read_run, write_run
 
 
 def test_a_request_is_found_by_its_number(tmp_path):

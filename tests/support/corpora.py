@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import pyarrow.parquet as pq
 
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from pipeline.planning.fingerprint import fingerprint
 
 ROWS = [{"prompt": f"a dog {n}", "emotion": "awe", "rating": n} for n in range(30)]

@@ -17,7 +17,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.output.run_file import read_run, write_run
+from pipeline.output.run.run_file import read_run, write_run
 
 TIMEOUT_S = 300
 """How long anything may take here: far longer than it should, for the machine may be busy."""

@@ -22,7 +22,7 @@ from pipeline.classifier.datasets import read_labelled
 from pipeline.classifier.fit import fit, gather
 from pipeline.classifier.training import Fit
 from pipeline.errors import UserError
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from pipeline.settings import load
 from tests.support import drive
 

@@ -6,7 +6,7 @@ from pipeline.corpora.duplicates import refuse_duplicates
 from pipeline.corpora.merge import merge
 from pipeline.corpora.refilter import refilter
 from pipeline.errors import UserError
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from tests.support.corpora import ROWS, fail_on_warning, rows_of
 
 

@@ -7,7 +7,7 @@ import pytest
 from pipeline.corpora.flags import ACCEPT, REJECT, Flags, read_flags, write_flags
 from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from tests.support import drive
 from tests.support.corpora import rows_of
 

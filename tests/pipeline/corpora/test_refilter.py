@@ -8,7 +8,7 @@ import pytest
 from pipeline.corpora.refilter import refilter
 from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
-from pipeline.output.run_file import read_run, write_run
+from pipeline.output.run.run_file import read_run, write_run
 from pipeline.storage.files import read_json
 from tests.support.corpora import contents_of, fail_on_warning, rows_of
 

@@ -5,7 +5,7 @@ import pytest
 from pipeline.corpora.retry import reopen
 from pipeline.corpora.sources import reading
 from pipeline.errors import UserError
-from pipeline.output.run_file import read_run, write_run
+from pipeline.output.run.run_file import read_run, write_run
 from pipeline.storage import lease
 from pipeline.storage.lease import Lease
 from tests.support import drive

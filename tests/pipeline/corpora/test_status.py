@@ -7,7 +7,7 @@ from pipeline.corpora.retry import reopen
 from pipeline.corpora.status import as_text, status
 from pipeline.errors import UserError
 from pipeline.output.markers import marker_file, read_markers
-from pipeline.output.run_file import read_run, write_run
+from pipeline.output.run.run_file import read_run, write_run
 from tests.support.corpora import rows_of
 
 

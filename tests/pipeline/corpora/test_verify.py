@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.corpora.verify import verify
-from pipeline.output.run_file import RUN_FILE, read_run, write_run
+from pipeline.output.run.run_file import RUN_FILE, read_run, write_run
 
 
 def _flip(path):

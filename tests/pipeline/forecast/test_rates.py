@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.config import Config
 from pipeline.forecast.rates import corpus_of, measurement
-from pipeline.output.run_file import read_run, write_run
+from pipeline.output.run.run_file import read_run, write_run
 from pipeline.storage.log import Log, reports
 from tests.support.corpora import ROWS
 

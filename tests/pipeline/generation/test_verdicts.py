@@ -15,7 +15,7 @@ from pipeline.generation.verdicts import Verdict, decide
 from pipeline.output.markers import marker_file, read_markers
 from pipeline.output.records import record_schema
 from pipeline.output.rows import layout_of
-from pipeline.output.run_file import read_run, write_run
+from pipeline.output.run.run_file import read_run, write_run
 from pipeline.planning.plan import PlannedRequest
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.log import reports

@@ -7,7 +7,7 @@ import pytest
 from pipeline.index.build import clear_leftovers
 from pipeline.output.batches import BatchFile, batch_path
 from pipeline.output.markers import read_markers
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from pipeline.storage.lease import lease_file
 from tests.support.local_runs import run_locally, write_rows
 

@@ -8,7 +8,7 @@ from muse.emotions import MIKELS, Taxonomy
 from pipeline.config import Config, as_dict
 from pipeline.index.card import card_text
 from pipeline.output.records import record_schema
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from tests.support.local_runs import run_locally, write_rows
 
 HOSTILE = ("<script>alert(1)</script>", "a|b", "two\nlines", "\u202egnp", "![x](http://y)", "`rm`")

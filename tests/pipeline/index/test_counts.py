@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.index import counts
 from pipeline.index.counts import SampleCounts
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 
 MIXED = [
     {"prompt": "a dog", "emotion": {"awe": 0.5, "fear": 0.5}},

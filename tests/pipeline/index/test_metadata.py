@@ -13,7 +13,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.index import metadata
 from pipeline.output.markers import read_markers
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from tests.support.corpora import rows_of
 
 SCRIPT = """

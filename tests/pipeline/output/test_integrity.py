@@ -10,7 +10,7 @@ from pipeline.corpora.verify import notes, verify
 from pipeline.errors import UserError
 from pipeline.output.integrity import damaged_corpus, damaged_shards, refuse_damage
 from pipeline.output.markers import marker_file, shard_folder
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from tests.pipeline.output.test_markers import commit, commit_all
 from tests.support.corpora import fail_on_warning
 

@@ -28,7 +28,7 @@ from pipeline.classifier.datasets import read_labelled
 from pipeline.cli import app
 from pipeline.errors import RunStopped, UserError
 from pipeline.output.integrity import TAR
-from pipeline.output.run_file import RUN_FILE, read_run
+from pipeline.output.run.run_file import RUN_FILE, read_run
 from pipeline.scheduling.pool import Pool
 from pipeline.storage import lease
 from pipeline.storage.files import write_json

@@ -31,7 +31,7 @@ from pipeline.corpora.refilter import refilter
 from pipeline.corpora.retry import reopen
 from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped, UserError
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage import lease
 from tests.support.faulty_disk import KILLS, READING, Fault, FaultyDisk, Operation

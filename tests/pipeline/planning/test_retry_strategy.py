@@ -11,7 +11,7 @@ from muse.method import Method
 from pipeline.config import AUTO
 from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from pipeline.planning.plan import Batch, PlannedRequest, derive_seed
 from pipeline.planning.retry_strategy import (
     FIRST,

@@ -8,7 +8,7 @@ import pytest
 from pipeline.config_tables import Faults
 from pipeline.corpora.status import as_text, status
 from pipeline.errors import RunStopped
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from pipeline.planning.retry_strategy import EXPLORED_REQUESTS
 from pipeline.scheduling.driver import Driver
 from pipeline.scheduling.local_executor import LocalExecutor

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline.output import batches
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from pipeline.scheduling.executor import Outcome
 from pipeline.scheduling.local_executor import LocalExecutor, WorkerFault
 from tests.support.corpora import rows_of

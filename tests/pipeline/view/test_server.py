@@ -7,7 +7,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from pipeline.corpora.flags import read_flags
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from pipeline.view.browser import Browser
 from pipeline.view.server import HEADERS, application
 from tests.support.corpora import rows_of

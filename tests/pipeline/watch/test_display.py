@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.errors import RunStopped
 from pipeline.output.batches import Report
-from pipeline.output.finished import Counts
+from pipeline.output.run.finished import Counts
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.watch import display
 from pipeline.watch.display import Display

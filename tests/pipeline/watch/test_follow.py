@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.output.run_file import RUN_FILE, read_run, write_run
+from pipeline.output.run.run_file import RUN_FILE, read_run, write_run
 from pipeline.storage.files import write_json
 from pipeline.storage.lease import lease_file, machine
 from pipeline.storage.log import Log

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from pipeline.output.finished import Counts
+from pipeline.output.run.finished import Counts
 from pipeline.watch.summary import WINDOW_BATCHES, WINDOW_SECONDS, RunWatch
 
 

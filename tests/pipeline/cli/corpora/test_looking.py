@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.corpora.flags import Flags, write_flags
-from pipeline.output.run_file import read_run
+from pipeline.output.run.run_file import read_run
 from tests.support import drive
 
 

@@ -11,8 +11,8 @@ from pipeline.errors import RunStopped
 from pipeline.generation.results import Result
 from pipeline.output import batches
 from pipeline.output.contents import contents_of
-from pipeline.output.finished import find_finished
 from pipeline.output.markers import read_markers
+from pipeline.output.run.finished import find_finished
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.ranged import BLOCK
 from pipeline.storage.remote import Remote

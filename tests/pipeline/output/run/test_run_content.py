@@ -7,7 +7,7 @@ import pytest
 from pipeline.corpora.status import status
 from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
-from pipeline.output.run_file import read_run, write_run
+from pipeline.output.run.run_file import read_run, write_run
 
 WRONG = [
     ("config", "taxonomy", None),

@@ -10,7 +10,7 @@ from pipeline.generation.verdicts import STATUSES, Cells
 from pipeline.output.batches import BatchFile, batches_among, read_rows_of, report_of
 from pipeline.output.contents import Contents
 from pipeline.output.markers import Cursor
-from pipeline.output.run_file import identity_of
+from pipeline.output.run.run_file import identity_of
 from pipeline.output.sequencer import RequestSummary
 from pipeline.output.source_hashes import COLUMNS, SourceHash, SourceHashes, hashes_in
 from pipeline.planning.plan import GROUPED_BATCHES

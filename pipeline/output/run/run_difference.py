@@ -8,7 +8,7 @@ from typing import Any
 from manifests.check import ManifestError
 from manifests.file import opened
 from manifests.read import content_hash
-from pipeline.output.run_file import RunFile
+from pipeline.output.run.run_file import RunFile
 from pipeline.planning.fingerprint import Difference
 
 MANIFEST_REMEDY = (

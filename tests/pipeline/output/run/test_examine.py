@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.output.examine import examine_output
-from pipeline.output.run_file import RUN_FILE, write_run
+from pipeline.output.run.examine import examine_output
+from pipeline.output.run.run_file import RUN_FILE, write_run
 from pipeline.storage.files import temporary_name
 from tests.support.corpora import small_run
 

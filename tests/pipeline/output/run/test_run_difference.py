@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.read import content_hash
-from pipeline.output import run_difference
-from pipeline.output.run_difference import in_words
-from pipeline.output.run_file import RunFile
+from pipeline.output.run import run_difference
+from pipeline.output.run.run_difference import in_words
+from pipeline.output.run.run_file import RunFile
 from pipeline.planning.fingerprint import differences, fingerprint
 
 MODELS = {"judge": {"name": "/m/judge", "sha256": "j"}}

@@ -12,7 +12,7 @@ from pipeline.corpora.corpus import read_results
 from pipeline.corpora.retry import finish_reopening, shard_with_start_of
 from pipeline.output import batches
 from pipeline.output.markers import Cursor, Marker, read_markers
-from pipeline.output.run_file import RunFile, write_run
+from pipeline.output.run.run_file import RunFile, write_run
 from pipeline.output.source_hashes import hashes_in, keep_hashes
 from pipeline.planning.plan import GROUPED_BATCHES
 from pipeline.storage.files import Location

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.output.run_file import RUN_FILE, read_run, write_run
+from pipeline.output.run.run_file import RUN_FILE, read_run, write_run
 from tests.support.corpora import small_run
 
 COUNTS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.errors import UserError
-from pipeline.output.run_difference import MANIFEST_REMEDY, in_words
-from pipeline.output.run_file import RUN_FILE, RunFile, read_run
+from pipeline.output.run.run_difference import MANIFEST_REMEDY, in_words
+from pipeline.output.run.run_file import RUN_FILE, RunFile, read_run
 from pipeline.planning.fingerprint import can_change_images, differences, fingerprint
 from pipeline.storage.files import Location, is_temporary
 from pipeline.storage.targets import refuse_place

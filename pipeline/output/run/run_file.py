@@ -16,7 +16,7 @@ from pipeline.config import Config, as_dict, fingerprint_settings
 from pipeline.errors import UserError
 from pipeline.generation import scores
 from pipeline.models.locate import Model, is_same_judge
-from pipeline.output.run_content import check_tables
+from pipeline.output.run.run_content import check_tables
 from pipeline.planning import plan
 from pipeline.planning.fingerprint import fingerprint
 from pipeline.planning.software import versions
