@@ -30,6 +30,7 @@ from pipeline.output.run.run_file import (
     read_run,
     write_run,
 )
+from pipeline.planning.checks.unused_settings import unused_settings
 from pipeline.planning.manifest_input import (
     check_quota_column,
     checked_manifest,
@@ -38,7 +39,6 @@ from pipeline.planning.manifest_input import (
     has_sizes,
 )
 from pipeline.planning.row_warnings import RowWarnings
-from pipeline.planning.unused_settings import unused_settings
 from pipeline.scheduling.driver import make_shards
 from pipeline.scheduling.executor import Executor
 from pipeline.scheduling.executor_choice import executor_for

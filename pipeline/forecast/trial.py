@@ -19,10 +19,10 @@ from pipeline.forecast.memory import MemoryUse, Meter
 from pipeline.forecast.rates import CORPUS, TRIAL_FILE
 from pipeline.index.metadata import METADATA_FILE
 from pipeline.output.records import from_parquet
+from pipeline.planning.checks.unused_settings import EDIT_ONLY
 from pipeline.planning.manifest_input import checked_manifest, fetched_manifest, folder_of
 from pipeline.planning.plan import PlannedRequest, plan_requests
 from pipeline.planning.row_warnings import RowWarnings
-from pipeline.planning.unused_settings import EDIT_ONLY
 from pipeline.report.build import REPORT_FILE, write_report
 from pipeline.scheduling.local_executor import LocalExecutor
 from pipeline.storage.files import Location, write_json

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from pipeline.config import Config
 from pipeline.forecast.forecast import Forecast
 from pipeline.models.locate import check_models
+from pipeline.planning.checks.edit_warnings import EMBEDDED_SIZE, photograph_warning
+from pipeline.planning.checks.unused_settings import unused_settings
 from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
-from pipeline.planning.edit_warnings import EMBEDDED_SIZE, photograph_warning
 from pipeline.planning.manifest_input import batches_of, fetched_manifest, folder_of
 from pipeline.planning.manifest_summary import ManifestSummary, listed, summarize
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.request_sizes import ranked
-from pipeline.planning.unused_settings import unused_settings
 from pipeline.storage.files import Location, first_write, write_bytes
 from pipeline.storage.targets import refuse_target
 

@@ -16,12 +16,12 @@ from manifests.schema import Row
 from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.models.sizes import model_sizes
-from pipeline.planning.image_check import ImageCheck
+from pipeline.planning.checks.image_check import ImageCheck
+from pipeline.planning.checks.prompt_check import PromptCheck
+from pipeline.planning.checks.unused_settings import RowUse
 from pipeline.planning.manifest_input import checked_manifest
 from pipeline.planning.plan import planned_requests
-from pipeline.planning.prompt_check import PromptCheck
 from pipeline.planning.request_sizes import RequestSizes, ranked
-from pipeline.planning.unused_settings import RowUse
 from pipeline.storage.addresses import public
 
 MAX_EXAMPLES = 8

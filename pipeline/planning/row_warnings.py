@@ -5,10 +5,10 @@ from __future__ import annotations
 from manifests.schema import Row
 from pipeline.config import Config
 from pipeline.models.sizes import model_sizes
-from pipeline.planning.edit_warnings import FirstSources
-from pipeline.planning.prompt_check import PromptCheck
+from pipeline.planning.checks.edit_warnings import FirstSources
+from pipeline.planning.checks.prompt_check import PromptCheck
+from pipeline.planning.checks.unused_settings import RowUse
 from pipeline.planning.request_sizes import RequestSizes
-from pipeline.planning.unused_settings import RowUse
 
 
 class RowWarnings:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.index.reasons import reason_lines
 from pipeline.output.sample_files import MIXTURE
-from pipeline.planning.prompt_check import unknown_words_by
+from pipeline.planning.checks.prompt_check import unknown_words_by
 from pipeline.report import duplicates
 from pipeline.report.cost import cost_of
 from pipeline.report.figures import COLUMNS, Figures

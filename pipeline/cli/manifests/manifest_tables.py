@@ -33,7 +33,7 @@ def print_summary(summary: ManifestSummary, config: Config) -> None:
         print_counts("Prompts that are cut, by tokens", ("rows",), list(_cut(summary)))
     if summary.unknown_words:
         from muse.mini.vocabulary import description
-        from pipeline.planning.prompt_check import ranked_words
+        from pipeline.planning.checks.prompt_check import ranked_words
 
         ranked = ranked_words(summary.unknown_words)
         rows = _words(summary, ranked)

@@ -85,7 +85,7 @@ def build(
         from muse.emotions.taxonomies import load_taxonomy
         from pipeline.errors import UserError
         from pipeline.models.captioner import Captioner as FolderCaptioner
-        from pipeline.planning.image_check import ImageCheck
+        from pipeline.planning.checks.image_check import ImageCheck
         from pipeline.storage.targets import refuse_target
 
         refuse_output(output, force)
@@ -142,7 +142,7 @@ def show(manifest: options.Manifest, *, given: options.Given) -> None:
 def check(manifest: options.Manifest, *, given: options.Given) -> None:
     """Print everything that is wrong with MANIFEST, by row and column, with its remedy."""
     with reported_errors():
-        from pipeline.planning.manifest_check import check_manifest
+        from pipeline.planning.checks.manifest_check import check_manifest
         from pipeline.storage.addresses import normalized
 
         found = check_manifest(normalized(manifest), given.load())

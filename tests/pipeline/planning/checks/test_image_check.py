@@ -13,8 +13,8 @@ from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.config_tables import Images
 from pipeline.generation.null_engine import SIZES
-from pipeline.planning import image_check
-from pipeline.planning.image_check import CHUNK, REMOTE_SAMPLE, ImageCheck
+from pipeline.planning.checks import image_check
+from pipeline.planning.checks.image_check import CHUNK, REMOTE_SAMPLE, ImageCheck
 
 
 def _png(side=8, height=None) -> bytes:

@@ -11,10 +11,10 @@ from manifests.file import opened
 from manifests.read import ROWS_AT_ONCE
 from manifests.schema import Row
 from pipeline.config import Config
-from pipeline.planning.image_check import ImageCheck
+from pipeline.planning.checks.image_check import ImageCheck
+from pipeline.planning.checks.prompt_check import PromptCheck
+from pipeline.planning.checks.unused_settings import RowUse
 from pipeline.planning.manifest_input import checked_manifest, fetched_manifest, folder_of
-from pipeline.planning.prompt_check import PromptCheck
-from pipeline.planning.unused_settings import RowUse
 
 MAX_LISTED = 100_000
 """Problems that are listed; the rest are counted."""

@@ -7,7 +7,7 @@ import pytest
 from manifests.schema import Row
 from pipeline.config import Config
 from pipeline.config_models import ModelSettings
-from pipeline.planning.unused_settings import MODEL_SETTINGS, RowUse, unused_settings
+from pipeline.planning.checks.unused_settings import MODEL_SETTINGS, RowUse, unused_settings
 
 
 def _warnings(*emotions, **settings):

@@ -5,7 +5,7 @@ from PIL import Image
 
 from manifests.schema import Row
 from pipeline.config import Config
-from pipeline.planning.edit_warnings import FIRST_SOURCES, FirstSources, step_warnings
+from pipeline.planning.checks.edit_warnings import FIRST_SOURCES, FirstSources, step_warnings
 
 
 def _step_warnings(strength, steps, edits=2, edit_start="inversion", **settings):

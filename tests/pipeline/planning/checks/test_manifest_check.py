@@ -5,8 +5,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from pipeline.config import Config
-from pipeline.planning import manifest_check
-from pipeline.planning.manifest_check import check_manifest
+from pipeline.planning.checks import manifest_check
+from pipeline.planning.checks.manifest_check import check_manifest
 
 
 def _check(tmp_path, columns, **settings):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from manifests.schema import Row
 from pipeline.config import AUTO, Config
-from pipeline.planning.edit_warnings import step_warnings
+from pipeline.planning.checks.edit_warnings import step_warnings
 
 MODEL_SETTINGS = (
     "model",

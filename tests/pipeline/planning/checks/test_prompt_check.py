@@ -11,7 +11,7 @@ from muse.guidance.tokens import lost_tokens
 from muse.method import Method
 from muse.mini import WEIGHTS
 from pipeline.config import Config
-from pipeline.planning.prompt_check import PromptCheck
+from pipeline.planning.checks.prompt_check import PromptCheck
 
 
 def _row(number, prompt, emotions=({"awe": 1.0},)):

@@ -9,7 +9,7 @@ from manifests.schema import Row
 from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.models.roles import local_path
-from pipeline.planning.image_check import ImageCheck
+from pipeline.planning.checks.image_check import ImageCheck
 
 EMBEDDED_SIZE = Size(64, 64)
 """Width and height of what the embedded model draws, pixels."""
