@@ -21,7 +21,7 @@ import typer
 
 from jobs.submission import Submission, attempts, command, plan, was_killed
 from pipeline.cli.console import FAILED, INTERRUPTED, RESUMES, USER_MISTAKE, echo
-from pipeline.scheduling.authentication import token_problem
+from pipeline.scheduling.executors.authentication import token_problem
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient

@@ -40,8 +40,8 @@ from pipeline.planning.manifest_input import (
 )
 from pipeline.planning.row_warnings import RowWarnings
 from pipeline.scheduling.driver import make_shards
-from pipeline.scheduling.executor import Executor
-from pipeline.scheduling.executor_choice import executor_for
+from pipeline.scheduling.executors.executor import Executor
+from pipeline.scheduling.executors.executor_choice import executor_for
 from pipeline.storage.addresses import public
 from pipeline.storage.files import Location, clear_temporaries
 from pipeline.storage.lease import Lease

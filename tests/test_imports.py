@@ -60,5 +60,8 @@ def test_ray_is_imported_by_the_executor_and_by_what_measures_or_submits():
         for module in MODULES
         if any(name.split(".")[0] == "ray" for name in imported_names(module))
     }
-    allowed = {"pipeline.scheduling.ray_executor", "pipeline.scheduling.ray_metrics"}
+    allowed = {
+        "pipeline.scheduling.executors.ray_executor",
+        "pipeline.scheduling.executors.ray_metrics",
+    }
     assert {module for module in importing if not module.startswith("jobs.")} <= allowed

@@ -177,7 +177,7 @@ def run_until(manifest: Path, output: Path, config: Any, batch: int) -> int:
     """Run in this process, and stop at the first task of this batch or a later one; its batch."""
     from pipeline.errors import RunStopped
     from pipeline.execute import execute
-    from pipeline.scheduling.local_executor import LocalExecutor
+    from pipeline.scheduling.executors.local_executor import LocalExecutor
 
     reached = []
 

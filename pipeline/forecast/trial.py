@@ -24,7 +24,7 @@ from pipeline.planning.manifest_input import checked_manifest, fetched_manifest,
 from pipeline.planning.plan import PlannedRequest, plan_requests
 from pipeline.planning.row_warnings import RowWarnings
 from pipeline.report.build import REPORT_FILE, write_report
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage.files import Location, write_json
 from pipeline.storage.log import read_log
 from pipeline.storage.regular import read_file

@@ -1,1 +1,1 @@
-"""Who works on what: the driver's loop, the pool of workers and their executors."""
+"""Who works on what: the driver's loop and the pool of workers."""

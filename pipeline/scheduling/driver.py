@@ -33,7 +33,7 @@ from pipeline.output.source_hashes import (
 )
 from pipeline.planning.manifest_input import PlannedKeys, batches_of, has_images
 from pipeline.planning.plan import Batch, planned_requests
-from pipeline.scheduling.executor import Executor
+from pipeline.scheduling.executors.executor import Executor
 from pipeline.scheduling.pool import Pool
 from pipeline.scheduling.strategy_choice import StrategyChoice
 from pipeline.storage.lease import Lease

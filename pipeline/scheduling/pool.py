@@ -18,7 +18,7 @@ from pipeline.output.batches import Report
 from pipeline.output.packing import Packed, PackTask
 from pipeline.planning.plan import Batch
 from pipeline.scheduling.bisection import Task
-from pipeline.scheduling.executor import Event, Executor, Outcome
+from pipeline.scheduling.executors.executor import Event, Executor, Outcome
 from pipeline.scheduling.stop_rules import StopRules
 from pipeline.scheduling.task_queue import NoMoreBatches, TaskQueue
 from pipeline.scheduling.worker_handle import WorkerHandle, WorkerState

@@ -10,7 +10,7 @@ import pytest
 from pipeline.config import Config
 from pipeline.errors import RunStopped
 from pipeline.output.run.run_file import read_run, write_run
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from tests.support import drive
 from tests.support.local_runs import run_locally
 

@@ -18,7 +18,7 @@ import pytest
 from muse.emotions import MIKELS
 from pipeline.errors import RunStopped
 from pipeline.output.batches import list_batches
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage.log import reports
 from tests.support import drive
 from tests.support.drive import IMAGES

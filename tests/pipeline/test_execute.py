@@ -14,7 +14,7 @@ from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped, UserError
 from pipeline.output import batches
 from pipeline.output.run.run_file import read_run
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage.files import temporary_name, write_json
 from pipeline.storage.lease import lease_file, machine
 from pipeline.storage.log import reports

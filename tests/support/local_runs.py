@@ -12,8 +12,8 @@ from pipeline.config import Config
 from pipeline.errors import RunStopped
 from pipeline.execute import Outcome, execute
 from pipeline.scheduling.bisection import Task
-from pipeline.scheduling.executor import Executor
-from pipeline.scheduling.local_executor import LocalExecutor, WorkerFault
+from pipeline.scheduling.executors.executor import Executor
+from pipeline.scheduling.executors.local_executor import LocalExecutor, WorkerFault
 
 DEFAULTS = {"engine": "null", "batch_size": 4, "shard_size": 5, "emotions": ("awe",)}
 

@@ -17,7 +17,7 @@ from pipeline.generation.samples import BatchMaker
 from pipeline.output.records import record_schema
 from pipeline.output.rows import layout_of
 from pipeline.planning.plan import Batch, PlannedRequest, derive_seed
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from tests.support.corpora import ROWS, contents_of, rows_of
 
 

@@ -15,7 +15,7 @@ from muse.classifiers.folder import open_image_model
 from pipeline.corpora.merge import merge
 from pipeline.corpora.refilter import refilter
 from pipeline.errors import UserError
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage.files import read_json, sha256_folder
 from tests.support.corpora import ROWS, contents_of, fail_on_warning, rows_of
 

@@ -17,7 +17,7 @@ from pipeline.output.records import record_schema
 from pipeline.output.rows import layout_of
 from pipeline.output.run.run_file import read_run, write_run
 from pipeline.planning.plan import PlannedRequest
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage.log import reports
 from tests.support.corpora import contents_of, rows_of
 

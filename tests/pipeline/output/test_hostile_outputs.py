@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import RunStopped
 from pipeline.output.markers import read_markers, write_marker
 from pipeline.output.run.run_file import read_run, write_run
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from tests.support import drive
 from tests.support.local_runs import published, run_locally, stop_at, write_rows
 

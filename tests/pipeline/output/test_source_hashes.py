@@ -20,7 +20,7 @@ from pipeline.output.source_hashes import (
     kept_hashes,
 )
 from pipeline.planning.plan import PlannedRequest
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from tests.support.corpora import contents_of, rows_of
 from tests.support.local_runs import run_locally, stop_at, write_rows
 

@@ -32,7 +32,7 @@ from pipeline.corpora.retry import reopen
 from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped, UserError
 from pipeline.output.run.run_file import read_run
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage import lease
 from tests.support.faulty_disk import KILLS, READING, Fault, FaultyDisk, Operation
 from tests.support.local_runs import run_locally, stop_at, write_rows

@@ -23,7 +23,7 @@ from pipeline.planning.retry_strategy import (
     next_attempt,
     refined_method,
 )
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from tests.support.local_runs import published, run_locally, stop_at, write_rows
 
 

@@ -74,7 +74,7 @@ def test_of_a_run_in_progress(tmp_path):
         if task.batch.number == 4:
             raise KeyboardInterrupt
 
-    from pipeline.scheduling.local_executor import LocalExecutor
+    from pipeline.scheduling.executors.local_executor import LocalExecutor
 
     with pytest.raises(KeyboardInterrupt):
         run_locally(manifest, out, LocalExecutor(before_task=stop))
@@ -85,7 +85,7 @@ def test_of_a_run_in_progress(tmp_path):
 
 def test_with_nothing_finished_it_is_refused(tmp_path):
     manifest, out = write_rows(tmp_path / "m.parquet", 3), tmp_path / "out"
-    from pipeline.scheduling.local_executor import LocalExecutor
+    from pipeline.scheduling.executors.local_executor import LocalExecutor
 
     def stop(task):
         raise KeyboardInterrupt

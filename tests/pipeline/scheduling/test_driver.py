@@ -11,7 +11,7 @@ from pipeline.errors import RunStopped
 from pipeline.output.run.run_file import read_run
 from pipeline.planning.retry_strategy import EXPLORED_REQUESTS
 from pipeline.scheduling.driver import Driver
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage import lease
 from pipeline.storage.files import write_json
 from pipeline.storage.log import entries, reports

@@ -13,7 +13,7 @@ from pipeline.output.packing import Packed, PackTask
 from pipeline.output.sequencer import ShardSpec
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.scheduling.bisection import Task
-from pipeline.scheduling.executor import Event, Outcome
+from pipeline.scheduling.executors.executor import Event, Outcome
 from pipeline.scheduling.pool import Pool
 from pipeline.scheduling.worker_handle import WorkerState
 

@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.output import batches
 from pipeline.output.run.run_file import read_run
-from pipeline.scheduling.executor import Outcome
-from pipeline.scheduling.local_executor import LocalExecutor, WorkerFault
+from pipeline.scheduling.executors.executor import Outcome
+from pipeline.scheduling.executors.local_executor import LocalExecutor, WorkerFault
 from tests.support.corpora import rows_of
 from tests.support.local_runs import run_locally, write_rows
 

@@ -10,7 +10,7 @@ from pipeline.api import Corpus
 from pipeline.errors import RunStopped, UserError
 from pipeline.output.batches import batch_path
 from pipeline.output.integrity import changed_file
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.view import pictures as pictures_module
 from pipeline.view.browser import Browser
 from pipeline.view.pictures import Pictures

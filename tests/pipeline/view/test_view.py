@@ -8,7 +8,7 @@ import pytest
 
 from muse.images import decode
 from pipeline.errors import UserError
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage.remote import Remote
 from pipeline.view.pictures import Pictures
 from pipeline.view.rows import finished_rows

@@ -15,7 +15,7 @@ import pytest
 from pipeline.errors import RunStopped
 from pipeline.output.batches import Report
 from pipeline.output.run.finished import Counts
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.watch import display
 from pipeline.watch.display import Display
 from pipeline.watch.summary import RunWatch

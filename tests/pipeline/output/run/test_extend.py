@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import RunStopped, UserError
 from pipeline.output.markers import read_markers
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage.log import reports
 from tests.support.corpora import rows_of
 from tests.support.local_runs import published, run_locally, stop_at, write_rows

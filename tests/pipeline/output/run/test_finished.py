@@ -13,7 +13,7 @@ from pipeline.output import batches
 from pipeline.output.contents import contents_of
 from pipeline.output.markers import read_markers
 from pipeline.output.run.finished import find_finished
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage.ranged import BLOCK
 from pipeline.storage.remote import Remote
 from tests.support.local_runs import run_locally, stop_at, write_rows

@@ -20,11 +20,11 @@ from pipeline.errors import RunStopped, UserError
 from pipeline.generation.worker import BatchWorker, Job, Placement, Ready
 from pipeline.output.batches import Report
 from pipeline.output.packing import Packed, PackTask
-from pipeline.scheduling.authentication import REMEDY, token_problem
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.deferred_signals import deferred_signals
-from pipeline.scheduling.executor import Event, Outcome, last_line
-from pipeline.scheduling.ray_metrics import WorkerMetrics
+from pipeline.scheduling.executors.authentication import REMEDY, token_problem
+from pipeline.scheduling.executors.executor import Event, Outcome, last_line
+from pipeline.scheduling.executors.ray_metrics import WorkerMetrics
 from pipeline.watch.log_output import logger
 
 MAX_CONNECTS, CONNECT_PAUSE_S = 3, 5.0
@@ -219,7 +219,7 @@ def _job_config() -> JobConfig:
     By default, Ray puts the driver's current folder first on the workers' `sys.path`. A user's own
     `pipeline.py`, `jobs/`, `muse/` or `manifests/` there would be imported instead of ours.
     """
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     installed = root.name in ("site-packages", "dist-packages")
     config = JobConfig(_py_driver_sys_path=[] if installed else [str(root)])
     # Ray adds the driver's folders unless the job has a `working_dir`, and has no other option.

@@ -15,7 +15,7 @@ from pipeline.config import Config
 from pipeline.errors import RunStopped, UserError
 from pipeline.generation.worker import Job
 from pipeline.models.locate import locate
-from pipeline.scheduling import ray_executor
+from pipeline.scheduling.executors import ray_executor
 from pipeline.storage.log import entries
 from tests.support import drive
 

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.scheduling.executor import last_line
+from pipeline.scheduling.executors.executor import last_line
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.scheduling.authentication import token_problem
+from pipeline.scheduling.executors.authentication import token_problem
 
 
 class AuthenticationError(Exception):

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from pipeline.errors import RunStopped
-from pipeline.scheduling.executor import Outcome
-from pipeline.scheduling.local_executor import LocalExecutor, WorkerFault
+from pipeline.scheduling.executors.executor import Outcome
+from pipeline.scheduling.executors.local_executor import LocalExecutor, WorkerFault
 from pipeline.storage.log import entries
 from tests.support import drive
 from tests.support.local_runs import Killer, published, run_locally, write_rows

@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline.config import Config
-from pipeline.scheduling.executor_choice import executor_for
-from pipeline.scheduling.local_executor import LocalExecutor
+from pipeline.scheduling.executors.executor_choice import executor_for
+from pipeline.scheduling.executors.local_executor import LocalExecutor
 
 
 @pytest.mark.parametrize(("workers", "expected"), [(0, 1), (3, 3)])
@@ -15,6 +15,6 @@ def test_local_runs_in_this_process(workers, expected):
 
 
 def test_ray_is_the_default():
-    from pipeline.scheduling.ray_executor import RayExecutor
+    from pipeline.scheduling.executors.ray_executor import RayExecutor
 
     assert isinstance(executor_for(Config(engine="null")), RayExecutor)

@@ -11,7 +11,7 @@ from pipeline.generation.worker import BatchWorker, Job, Placement, Ready
 from pipeline.output.batches import Report
 from pipeline.output.packing import Packed, PackTask
 from pipeline.scheduling.bisection import Task
-from pipeline.scheduling.executor import Event, Outcome, last_line
+from pipeline.scheduling.executors.executor import Event, Outcome, last_line
 
 Call = Callable[[], "Placement | Ready | Report | Packed | None"]
 """A call to a worker that has not been made yet."""

@@ -12,7 +12,7 @@ import ray
 from pipeline.output.batches import Report
 from tests.support.drive import wait_until
 
-DASHBOARD = Path(__file__).parents[3] / "jobs" / "clusters" / "grafana" / "muse-batch.json"
+DASHBOARD = Path(__file__).parents[4] / "jobs" / "clusters" / "grafana" / "muse-batch.json"
 REPORT = Report(0, {"accepted": 3, "failed": 1}, {"awe": 3}, {"awe": 4}, seconds=3.0)
 
 
@@ -39,7 +39,7 @@ def test_a_scrape_has_the_counts_and_every_name_that_the_dashboard_asks_for(
         @ray.remote
         class Counting:
             def add(self, report):
-                from pipeline.scheduling.ray_metrics import WorkerMetrics
+                from pipeline.scheduling.executors.ray_metrics import WorkerMetrics
 
                 self.metrics = WorkerMetrics()
                 self.metrics.add(report)

@@ -1,0 +1,1 @@
+"""Whatever runs the workers: Ray, or this process."""
