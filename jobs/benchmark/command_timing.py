@@ -41,8 +41,8 @@ import typer
 from jobs.benchmark.stopwatch import Stopwatch
 from manifests.read import check
 from pipeline.config import Config
-from pipeline.generation.load import load_engine
-from pipeline.generation.muse_engine import ScoringMuseEngine
+from pipeline.generation.engines.load import load_engine
+from pipeline.generation.engines.muse_engine import ScoringMuseEngine
 from pipeline.generation.samples import BatchMaker
 from pipeline.generation.verdicts import ACCEPTED
 from pipeline.models.locate import locate

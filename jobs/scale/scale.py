@@ -194,7 +194,7 @@ def run_until(manifest: Path, output: Path, config: Any, batch: int) -> int:
 def write_batches(path: Path, output: Path, config: Any, numbers: range, kib: int) -> None:
     """Write these batches of a plan as workers do, with random bytes for images."""
     from manifests.read import check
-    from pipeline.generation.load import load_engine
+    from pipeline.generation.engines.load import load_engine
     from pipeline.generation.samples import BatchMaker
     from pipeline.output.batches import write_batch
     from pipeline.output.records import record_schema

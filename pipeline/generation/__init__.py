@@ -1,1 +1,1 @@
-"""From a batch of requests to samples: source images, engines, verdicts and scores."""
+"""From a batch of requests to samples: source images, verdicts and scores."""

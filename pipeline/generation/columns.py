@@ -10,7 +10,7 @@ from PIL import Image
 
 from muse.masks import share_of
 from pipeline.config import Config
-from pipeline.generation.engine import EngineInput, EngineOutput
+from pipeline.generation.engines.engine import EngineInput, EngineOutput
 from pipeline.generation.ssim import ssim
 
 DIGITS = 5

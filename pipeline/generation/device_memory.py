@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 
 from muse.sizes import Size
-from pipeline.generation.engine import Engine
+from pipeline.generation.engines.engine import Engine
 from pipeline.planning.plan import PlannedRequest
 
 

@@ -16,7 +16,7 @@ from muse.masks import put_back_edit
 from muse.sizes import Size, by_size
 from pipeline.config import Config
 from pipeline.generation.columns import columns_of, invalid_score
-from pipeline.generation.engine import Engine, EngineInput, EngineOutput
+from pipeline.generation.engines.engine import Engine, EngineInput, EngineOutput
 from pipeline.generation.finished_images import SyntheticSource, encode_image, perceptual_hash
 from pipeline.generation.results import Result, blank_record, failed
 from pipeline.generation.scores import Score, scores_of

@@ -13,8 +13,8 @@ import pyarrow as pa
 from pipeline.config import Config
 from pipeline.errors import RunStopped
 from pipeline.generation.device_memory import FittingRequests, free_memory, half, out_of_memory
-from pipeline.generation.load import import_libraries, load_engine
-from pipeline.generation.muse_engine import ScoringMuseEngine
+from pipeline.generation.engines.load import import_libraries, load_engine
+from pipeline.generation.engines.muse_engine import ScoringMuseEngine
 from pipeline.generation.results import Result
 from pipeline.generation.samples import BatchMaker
 from pipeline.generation.scores import load_scores

@@ -7,7 +7,7 @@ from muse.diffusion.files.model_files import FAMILIES, ModelFolder
 from muse.sizes import ModelSizes
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.generation.null_engine import SIZES
+from pipeline.generation.engines.null_engine import SIZES
 from pipeline.models.roles import local_path
 
 

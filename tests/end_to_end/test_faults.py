@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.generation.null_engine import HANG, KILL, NAN, RAISE
+from pipeline.generation.engines.null_engine import HANG, KILL, NAN, RAISE
 from pipeline.storage.log import entries
 from tests.support import drive
 

@@ -12,7 +12,7 @@ from muse.request import Trace
 from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.generation.columns import columns_of, invalid_score
-from pipeline.generation.engine import EngineInput, EngineOutput, Scores
+from pipeline.generation.engines.engine import EngineInput, EngineOutput, Scores
 from pipeline.output.records import Record
 from pipeline.planning.plan import PlannedRequest
 

@@ -7,7 +7,7 @@ from muse.sizes import Size
 from pipeline.config_tables import Faults
 from pipeline.generation import device_memory
 from pipeline.generation.device_memory import FittingRequests, out_of_memory
-from pipeline.generation.null_engine import NullEngine
+from pipeline.generation.engines.null_engine import NullEngine
 from pipeline.planning.plan import PlannedRequest
 
 OWN, LARGE = Size(64, 64), Size(128, 64)

@@ -8,7 +8,7 @@ import pytest
 from muse.emotions import MIKELS
 from pipeline.config import Config
 from pipeline.config_tables import Faults
-from pipeline.generation.null_engine import NullEngine
+from pipeline.generation.engines.null_engine import NullEngine
 from pipeline.generation.results import blank_row, failed, quota_rejection
 from pipeline.generation.samples import BatchMaker
 from pipeline.output.records import record_schema

@@ -12,7 +12,7 @@ from PIL import Image
 from muse.emotions import MIKELS
 from muse.sizes import Size
 from pipeline.config import Config, Faults
-from pipeline.generation.null_engine import NullEngine
+from pipeline.generation.engines.null_engine import NullEngine
 from pipeline.generation.samples import BatchMaker
 from pipeline.output.records import record_schema
 from pipeline.output.rows import layout_of

@@ -12,7 +12,7 @@ from pipeline.config import Config
 from pipeline.config_tables import Faults
 from pipeline.generation import worker
 from pipeline.generation.device_memory import FittingRequests
-from pipeline.generation.null_engine import RAISE, NullEngine
+from pipeline.generation.engines.null_engine import RAISE, NullEngine
 from pipeline.generation.samples import BatchMaker
 from pipeline.generation.worker import BatchWorker, Job, make_robustly, make_task
 from pipeline.output.batches import read_rows

@@ -8,8 +8,8 @@ from PIL import Image
 from pipeline.corpora.retry import reopen
 from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped, UserError
-from pipeline.generation.engine import EngineOutput
-from pipeline.generation.null_engine import NullEngine
+from pipeline.generation.engines.engine import EngineOutput
+from pipeline.generation.engines.null_engine import NullEngine
 from pipeline.output.batches import list_batches
 from pipeline.output.source_hashes import (
     SourceHash,

@@ -19,7 +19,7 @@ from muse.mini import WEIGHTS
 from muse.request import Request
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.generation.load import load_engine
+from pipeline.generation.engines.load import load_engine
 from pipeline.models.locate import locate
 from tests.support import originals
 from tests.support.families import FAMILIES, small_vae

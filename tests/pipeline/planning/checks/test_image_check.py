@@ -12,7 +12,7 @@ from muse import fitting
 from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.config_tables import Images
-from pipeline.generation.null_engine import SIZES
+from pipeline.generation.engines.null_engine import SIZES
 from pipeline.planning.checks import image_check
 from pipeline.planning.checks.image_check import CHUNK, REMOTE_SAMPLE, ImageCheck
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from muse.images import to_tensor
 from muse.masks import mask_tensor
 from muse.sizes import ModelSizes, Size
-from pipeline.generation.engine import EngineInput, EngineOutput, Scores
+from pipeline.generation.engines.engine import EngineInput, EngineOutput, Scores
 from pipeline.planning.retry_strategy import is_refinement
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from muse.guidance.tokens import word_ids
 from muse.images import to_tensor
 from muse.method import Method
 from pipeline.config import Config
-from pipeline.generation.engine import EngineInput
-from pipeline.generation.load import load_engine
+from pipeline.generation.engines.engine import EngineInput
+from pipeline.generation.engines.load import load_engine
 from pipeline.models.locate import locate
 from pipeline.planning.plan import PlannedRequest
 

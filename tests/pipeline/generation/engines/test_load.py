@@ -2,9 +2,9 @@
 
 from muse.sizes import Size
 from pipeline.config import Config
-from pipeline.generation.load import import_libraries, load_engine
-from pipeline.generation.muse_engine import ScoringMuseEngine
-from pipeline.generation.null_engine import NullEngine
+from pipeline.generation.engines.load import import_libraries, load_engine
+from pipeline.generation.engines.muse_engine import ScoringMuseEngine
+from pipeline.generation.engines.null_engine import NullEngine
 from pipeline.models.locate import locate
 
 

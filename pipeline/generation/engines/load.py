@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.config import Config
-from pipeline.generation.engine import Engine
-from pipeline.generation.muse_engine import ScoringMuseEngine
-from pipeline.generation.null_engine import NullEngine
+from pipeline.generation.engines.engine import Engine
+from pipeline.generation.engines.muse_engine import ScoringMuseEngine
+from pipeline.generation.engines.null_engine import NullEngine
 from pipeline.models.locate import Model
 from pipeline.models.node import on_this_node
 from pipeline.models.roles import CLASSIFIERS

@@ -7,8 +7,8 @@ from PIL import Image
 from muse.emotions import Target
 from muse.fitting import FittedImage
 from pipeline.config_tables import Faults
-from pipeline.generation.engine import EngineInput
-from pipeline.generation.null_engine import NAN, RAISE, SIDE, NullEngine
+from pipeline.generation.engines.engine import EngineInput
+from pipeline.generation.engines.null_engine import NAN, RAISE, SIDE, NullEngine
 from pipeline.planning.plan import PlannedRequest
 
 WHOLE = (0, 0, SIDE, SIDE)

@@ -6,8 +6,8 @@ import pytest
 from muse.emotions import Target
 from muse.sizes import Size
 from pipeline.config import Config
-from pipeline.generation.engine import EngineInput
-from pipeline.generation.load import load_engine
+from pipeline.generation.engines.engine import EngineInput
+from pipeline.generation.engines.load import load_engine
 from pipeline.models.locate import locate
 from pipeline.planning.plan import PlannedRequest
 

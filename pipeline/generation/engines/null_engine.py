@@ -15,7 +15,7 @@ from PIL import Image
 
 from muse.sizes import ModelSizes, Size
 from pipeline.config_tables import Faults
-from pipeline.generation.engine import EngineInput, EngineOutput, Scores
+from pipeline.generation.engines.engine import EngineInput, EngineOutput, Scores
 from pipeline.planning.retry_strategy import is_refinement
 
 if TYPE_CHECKING:

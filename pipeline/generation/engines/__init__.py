@@ -1,0 +1,1 @@
+"""Engines: what makes the images of a run, behind one interface."""
