@@ -36,7 +36,7 @@ Also `arms.ARM.accepted_images_per_hour`; `peak_memory_mb`, the maximum of this 
 models; and `seconds` of the whole benchmark.
 
 `--model sd15`, `sdxl`, `sd35` or `flux` measures random weights at full size on a CUDA device
-instead (`jobs.benchmark.utilisation`).
+instead (`jobs.benchmark.full_size.utilisation`).
 """
 
 from __future__ import annotations
@@ -52,10 +52,11 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from jobs.benchmark import command_timing, report, utilisation, utilisation_report
+from jobs.benchmark import command_timing, report
 from jobs.benchmark.acceptance_cost import Bench, by_emotion, draw_until_accepted, gain, summary
 from jobs.benchmark.cost import count
-from jobs.benchmark.random_models import SIZES
+from jobs.benchmark.full_size import utilisation, utilisation_report
+from jobs.benchmark.full_size.random_models import SIZES
 from jobs.benchmark.speeds import by_slots, matmul_rate, paces, timed_arms
 from jobs.evaluation.arms.models import load
 from jobs.evaluation.cases import draw_cases

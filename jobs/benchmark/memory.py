@@ -14,7 +14,7 @@ from typing import Annotated
 import torch
 import typer
 
-from jobs.benchmark.random_models import RandomModels, build
+from jobs.benchmark.full_size.random_models import RandomModels, build
 from muse.diffusion.backbones import Backbone
 from muse.diffusion.live_memory import bytes_of, decoding_bytes
 from muse.diffusion.memory import LEVELS, MemoryNeed, Room, choose, need_of

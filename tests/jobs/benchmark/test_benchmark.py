@@ -7,7 +7,8 @@ import pytest
 import torch
 import typer
 
-from jobs.benchmark import benchmark, utilisation
+from jobs.benchmark import benchmark
+from jobs.benchmark.full_size import utilisation
 from jobs.evaluation.cases import draw_cases
 
 SEED = 3

@@ -5,7 +5,7 @@ import torch
 import typer
 
 from jobs.benchmark import memory
-from jobs.benchmark.random_models import build
+from jobs.benchmark.full_size.random_models import build
 from muse.diffusion.memory import MemoryNeed
 
 GB = 10**9

@@ -12,8 +12,8 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
+from jobs.benchmark.full_size.utilisation import GOALS, MAX_GROWTH
 from jobs.benchmark.report import bars
-from jobs.benchmark.utilisation import GOALS, MAX_GROWTH
 
 
 def as_markdown(report: Mapping[str, Any]) -> str:

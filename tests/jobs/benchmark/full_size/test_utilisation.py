@@ -5,8 +5,8 @@ import time
 import pytest
 import torch
 
-from jobs.benchmark import utilisation
 from jobs.benchmark.cost import gflop
+from jobs.benchmark.full_size import utilisation
 
 pytestmark = pytest.mark.research
 

@@ -1,9 +1,9 @@
 """Models of full size with random weights, to measure speed, which does not depend on the weights.
 
 `sd15` is Stable Diffusion 1.5 at 512 pixels; at 1024, `sdxl` is Stable Diffusion XL, `sd35` Stable
-Diffusion 3.5 medium and `flux` FLUX.1 dev (`jobs.benchmark.transformer_models`). Each has a decoder
-of the TAESD family, a ResNet-50 as the guide and a CLIP ViT-B/32. `tiny` has the layers of `sd15`
-at sizes for a test on a CPU.
+Diffusion 3.5 medium and `flux` FLUX.1 dev (`jobs.benchmark.full_size.transformer_models`). Each has
+a decoder of the TAESD family, a ResNet-50 as the guide and a CLIP ViT-B/32. `tiny` has the layers
+of `sd15` at sizes for a test on a CPU.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from transformers import (
     ResNetForImageClassification,
 )
 
-from jobs.benchmark.transformer_models import PIPES
+from jobs.benchmark.full_size.transformer_models import PIPES
 from muse.classifiers import FolderClassifier, Preprocessing
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import FAMILIES, Backbone

@@ -5,7 +5,7 @@ import torch
 from diffusers import FluxTransformer2DModel, SD3Transformer2DModel
 from transformers import T5Config, T5EncoderModel
 
-from jobs.benchmark.transformer_models import (
+from jobs.benchmark.full_size.transformer_models import (
     FLUX_DEV,
     LATENT_CHANNELS,
     SD35_MEDIUM,

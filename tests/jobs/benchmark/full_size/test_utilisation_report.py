@@ -1,6 +1,6 @@
 """The table of the utilisation of a device."""
 
-from jobs.benchmark import utilisation_report
+from jobs.benchmark.full_size import utilisation_report
 
 
 def test_a_value_that_was_not_measured_is_named():

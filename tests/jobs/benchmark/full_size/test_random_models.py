@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from jobs.benchmark.random_models import SIZES, build
+from jobs.benchmark.full_size.random_models import SIZES, build
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from jobs.benchmark.cost import gflop
-from jobs.benchmark.random_models import RandomModels, build
+from jobs.benchmark.full_size.random_models import RandomModels, build
 from jobs.benchmark.speeds import matmul_rate, seconds, synchronize
 from jobs.benchmark.stopwatch import Stopwatch
 from muse.diffusion.backbones import Backbone
