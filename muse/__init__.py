@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from muse.api import MusePipeline
     from muse.emotions import MIKELS, Target, Taxonomy
     from muse.emotions.taxonomies import load_taxonomy
-    from muse.engine import MuseEngine
+    from muse.engine.engine import MuseEngine
     from muse.method import Method
     from muse.output import MuseOutput
     from muse.request import Request, Sample, Trace
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "MIKELS": "muse.emotions",
     "Method": "muse.method",
-    "MuseEngine": "muse.engine",
+    "MuseEngine": "muse.engine.engine",
     "MuseOutput": "muse.output",
     "MusePipeline": "muse.api",
     "Request": "muse.request",

@@ -30,14 +30,14 @@ from muse.diffusion.live_memory import bytes_of
 from muse.diffusion.memory import ENOUGH_ROWS, Room, device_bytes, fit
 from muse.diffusion.schedule.sampler import Schedule
 from muse.emotions import MIKELS, Taxonomy
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
+from muse.engine.phases import OnStep
+from muse.engine.row import Row
 from muse.loading import loaded, usable_device
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.output import MuseOutput, output_of
-from muse.phases import OnStep
 from muse.request import Request, Sample
-from muse.row import Row
 from muse.sizes import Resize, by_size
 
 

@@ -30,7 +30,7 @@ def imported_names(module: str) -> set[str]:
 
 def test_no_module_imports_itself_by_way_of_others():
     graph = {module: imported_names(module) & MODULES.keys() - {module} for module in MODULES}
-    assert graph["muse.engine"] >= {"muse.setup", "muse.state"}
+    assert graph["muse.engine.engine"] >= {"muse.engine.setup", "muse.engine.state"}
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:

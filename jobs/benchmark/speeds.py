@@ -16,7 +16,7 @@ from jobs.evaluation.arms.models import Make, Models, finished, pixels_of, plain
 from jobs.evaluation.arms.registry import arm_of
 from jobs.evaluation.cases import Case
 from jobs.evaluation.measures.metrics import ROLES, Examiners
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.method import Method
 from muse.reference import muse as reference
 from muse.request import Sample, Trace

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import torch
 
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 
 ENGINE = "engine itself"
 """Samplers, schedules, optimiser and bookkeeping."""

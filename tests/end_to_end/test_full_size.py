@@ -9,7 +9,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from muse.diffusion.backbones.stable_diffusion import StableDiffusion
 from muse.emotions import Target
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.method import Method
 from muse.request import Request
 

@@ -13,7 +13,7 @@ from muse.classifiers import load_classifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import load_backbone
 from muse.emotions import Target
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.fitting import fit_image
 from muse.images import decode, to_tensor
 from muse.mini import WEIGHTS

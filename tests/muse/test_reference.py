@@ -7,7 +7,7 @@ import torch
 
 from muse.emotions import Target
 from muse.emotions.probabilities import Probabilities
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.reference import muse
 from muse.request import Request
 from muse.sizes import Size

@@ -32,7 +32,7 @@ from jobs.benchmark.speeds import matmul_rate, seconds, synchronize
 from jobs.benchmark.stopwatch import Stopwatch
 from muse.diffusion.backbones import Backbone
 from muse.emotions import MIKELS, Target
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.method import Method
 from muse.reference import muse as reference
 from muse.request import Request

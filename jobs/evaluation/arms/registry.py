@@ -49,7 +49,7 @@ from jobs.evaluation.arms.null_embedding import null_embedding
 from jobs.evaluation.arms.particles import feynman_kac
 from jobs.evaluation.cases import Case
 from muse.diffusion.editing import FROM_NOISE
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.method import Method
 from muse.mini.world.factors import LIGHTS, MOODS, SKIES
 from muse.request import Sample

@@ -42,7 +42,7 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
     from muse.diffusion.devices import dtype_name
     from muse.diffusion.live_memory import bytes_of
     from muse.diffusion.memory import Room, device_bytes, fit
-    from muse.engine import MuseEngine
+    from muse.engine.engine import MuseEngine
 
     torch.set_num_threads(config.threads)
     device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from muse.classifiers.clip import ClipSimilarity
     from muse.emotions import Target
     from muse.emotions.probabilities import Probabilities
-    from muse.engine import MuseEngine
+    from muse.engine.engine import MuseEngine
     from muse.request import Request, Sample
 
 

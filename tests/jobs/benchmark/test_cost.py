@@ -10,7 +10,7 @@ from jobs.evaluation.arms.models import load
 from jobs.evaluation.arms.registry import arm_of, families
 from jobs.evaluation.cases import draw_cases
 from muse.emotions import Target
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.request import Request

@@ -18,7 +18,7 @@ from muse.diffusion.backbones.flux import packed, unpacked
 from muse.diffusion.backbones.text_encoders import word_embeddings
 from muse.diffusion.schedule.schedules import latent_scale
 from muse.emotions import Target
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.method import Method
 from muse.request import Request
 from muse.sizes import Size

@@ -6,7 +6,7 @@ import torch
 from muse.diffusion import memory
 from muse.diffusion.memory import MemoryNeed, Room, apply, choose, fit, need_of
 from muse.emotions import Target
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.method import Method
 from muse.request import Request
 from muse.sizes import Size

@@ -5,7 +5,8 @@ import torch
 
 from muse.diffusion.backbones import FAMILIES as BACKBONES
 from muse.emotions import Target
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
+from muse.engine.setup import Setup
 from muse.guidance.tokens import emotion_ids, ids_with_tokens, word_ids
 from muse.guidance.windows import (
     joined_ids,
@@ -16,7 +17,6 @@ from muse.guidance.windows import (
 from muse.method import Method
 from muse.reference import muse
 from muse.request import Request
-from muse.setup import Setup
 from tests.support.families import FAMILIES
 
 TARGET = Target.of("awe")

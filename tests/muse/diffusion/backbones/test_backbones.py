@@ -16,7 +16,7 @@ from muse.diffusion.backbones.flux import packed
 from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
 from muse.diffusion.files.hub import NO_TINY_VAE
 from muse.emotions import Target
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.images import to_tensor
 from muse.method import Method
 from muse.mini import WEIGHTS

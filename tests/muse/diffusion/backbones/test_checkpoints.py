@@ -13,7 +13,7 @@ from muse.api import MusePipeline
 from muse.diffusion.backbones import load_backbone
 from muse.diffusion.files.hub import NO_TINY_VAE
 from muse.emotions import Target
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.request import Request

@@ -8,7 +8,7 @@ from muse.diffusion.denoising import DenoisingState, cfg_predictor, denoise
 from muse.diffusion.schedule.sampler import denoise_step
 from muse.diffusion.schedule.schedules import make_schedule
 from muse.emotions import Target
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.method import Method
 from muse.request import Request
 from tests.support.families import FAMILIES

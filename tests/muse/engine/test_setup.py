@@ -1,7 +1,7 @@
 import pytest
 
+from muse.engine.setup import Setup
 from muse.method import Method
-from muse.setup import Setup
 
 
 def _setup(backbone, **changes):

@@ -19,14 +19,14 @@ from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones.base import Backbone
 from muse.diffusion.schedule.sampler import Schedule
 from muse.emotions import Target
+from muse.engine.phases import OnStep, tick
+from muse.engine.row import Phase, Row
+from muse.engine.setup import Setup
+from muse.engine.state import BatchState
 from muse.guidance.timing import Fixed
 from muse.method import Method
-from muse.phases import OnStep, tick
 from muse.request import Request, Sample
-from muse.row import Phase, Row
-from muse.setup import Setup
 from muse.sizes import Size
-from muse.state import BatchState
 
 
 class MuseEngine:
@@ -63,7 +63,7 @@ class MuseEngine:
         batches do not matter.
 
         Args:
-            on_step: called after each denoising step of each row (see `muse.phases.OnStep`).
+            on_step: called after each denoising step of each row (see `muse.engine.phases.OnStep`).
 
         Raises:
             ValueError: they are of several sizes, or of one that the model does not make.

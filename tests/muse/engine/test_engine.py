@@ -9,7 +9,7 @@ from muse.diffusion.live_memory import LiveBytes
 from muse.diffusion.schedule.sampler import to_x0_eps
 from muse.diffusion.schedule.schedules import make_schedule
 from muse.emotions import Target
-from muse.engine import MuseEngine
+from muse.engine.engine import MuseEngine
 from muse.method import Method
 from muse.request import Request
 

@@ -33,7 +33,8 @@ class Row:
     """A request on its way.
 
     Attributes:
-        number: its place in the batch, and its index in every tensor of `muse.state.BatchState`.
+        number: its place in the batch, and its index in every tensor of
+            `muse.engine.state.BatchState`.
         guidance_scale: of classifier-free guidance.
         step: the denoising step at which it stands.
         first_step: the step at which denoising begins; for an edit by inversion, where that ends.

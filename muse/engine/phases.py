@@ -1,4 +1,4 @@
-"""What each phase does for the rows that are in it (see `muse.row.Phase`)."""
+"""What each phase does for the rows that are in it (see `muse.engine.row.Phase`)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from muse.classifiers.clip import similarity
 from muse.diffusion.backbones.base import Conditioning
 from muse.diffusion.inversion import ddim_invert_step, inversion_index
 from muse.diffusion.schedule.sampler import apply_cfg, denoise_step
+from muse.engine.row import Phase, Row
+from muse.engine.state import BatchState, numbers_of, steps_of
 from muse.guidance.losses import inherent_mask
 from muse.guidance.optimizer import GuideEvaluation, evaluate_with_gradient
-from muse.row import Phase, Row
-from muse.state import BatchState, numbers_of, steps_of
 
 OnStep = Callable[[Row, Tensor], Tensor | None]
 """Called after each denoising step with a row and its new latents (c, h, w).

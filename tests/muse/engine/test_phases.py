@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from muse.emotions import Target
+from muse.engine.phases import tick
+from muse.engine.row import Phase
+from muse.engine.setup import Setup
+from muse.engine.state import BatchState
 from muse.method import Method
-from muse.phases import tick
 from muse.request import Request
-from muse.row import Phase
-from muse.setup import Setup
-from muse.state import BatchState
 
 METHOD = Method(steps=4, max_updates_per_step=1, timing="fixed", timing_level=0.0)
 

@@ -1,6 +1,6 @@
 from muse.emotions import Target
+from muse.engine.row import Phase, Row
 from muse.request import Request
-from muse.row import Phase, Row
 
 
 def _row():

@@ -13,13 +13,13 @@ from muse.diffusion.editing import FROM_NOISE, KeptRegion
 from muse.diffusion.schedule.row_solver import RowSolver
 from muse.diffusion.schedule.sampler import to_x0_eps
 from muse.emotions.probabilities import Probabilities
+from muse.engine.row import Phase, Row
+from muse.engine.setup import Setup
 from muse.guidance.content import content_term
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState
 from muse.guidance.windows import windows_of
 from muse.request import Request, Sample
-from muse.row import Phase, Row
-from muse.setup import Setup
 
 DECODED_TOGETHER = 8
 """Images that are decoded in one pass at the end."""
@@ -83,7 +83,7 @@ class BatchState:
         self.best_tokens = self.initial_tokens.clone()
         self.tokens = TokenState.start(self.initial_tokens, text.scale)
 
-        # They are of one size: see `muse.engine.MuseEngine.run`.
+        # They are of one size: see `muse.engine.engine.MuseEngine.run`.
         shape = latent_shape_of(backbone, requests[0].size if requests else None)
         self.latents = torch.zeros(len(requests), *shape, device=device)
         self.prev_x0 = torch.full_like(self.latents, float("nan"))

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from muse.emotions import Target
+from muse.engine.row import Phase
+from muse.engine.setup import Setup
+from muse.engine.state import BatchState
 from muse.method import Method
 from muse.request import Request
-from muse.row import Phase
-from muse.setup import Setup
-from muse.state import BatchState
 
 METHOD = Method(steps=4, timing="fixed", timing_level=0.0, guidance_end=0.5)
 
