@@ -12,10 +12,9 @@ from tqdm.auto import tqdm
 from muse.call import (
     Callback,
     Emotion,
-    Picture,
     at_original_size,
     check_callback,
-    check_resize,
+    check_edit,
     latents_of,
     method_of,
     requests_of,
@@ -37,6 +36,7 @@ from muse.loading import loaded, usable_device
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.output import MuseOutput, output_of
+from muse.pictures import Picture
 from muse.request import Request, Sample
 from muse.sizes import Resize, by_size
 
@@ -212,9 +212,10 @@ class MusePipeline:
         Raises:
             ValueError: if an emotion is unknown (the message names the nearest known one), an
                 argument has a wrong type or length, an image cannot be read, a parameter is out of
-                its limits, or the model does not make images of that size.
+                its limits, one that is for edits is given without an image, or the model does not
+                make images of that size.
         """
-        check_resize(resize, restore_size, image)
+        check_edit(image, resize, restore_size, strength=strength, edit_start=edit_start)
         check_callback(callback_on_step_end)
         sizes = self.backbone.sizes
         size = wanted_size(height, width, sizes)
@@ -281,7 +282,7 @@ class MusePipeline:
                 return None
             timestep = int(schedule.timesteps[row.step])
             arguments = {"row": places[row.number], "latents": latents[None]}
-            return latents_of(callback(self, row.step, timestep, arguments))
+            return latents_of(callback(self, row.step, timestep, arguments), latents)
 
         return on_step
 

@@ -10,18 +10,15 @@ import torch
 from PIL import Image
 
 from muse.emotions import Target, Taxonomy
-from muse.fitting import FittedImage, box_of, fit_image
-from muse.images import UnreadableImageError, decode, to_srgb, to_tensor
-from muse.masks import MaskError, fit_mask, mask_tensor, put_back_edit
+from muse.images import to_tensor
+from muse.masks import put_back_edit
 from muse.method import Method, ParameterError
+from muse.pictures import Picture, read_mask, read_picture, upright
 from muse.request import Request
 from muse.sizes import ModelSizes, Resize, Size
 
 Emotion = str | Mapping[str, float] | Target
 """The name of an emotion, the weights of a mixture by name, or a target."""
-
-Picture = Image.Image | str | Path
-"""A PIL image, or the path of an image file."""
 
 Callback = Callable[[Any, int, int, dict[str, Any]], "dict[str, Any] | None"]
 """(pipeline, step, timestep, {"row", "latents"}) -> the latents to go on with, or None."""
@@ -121,15 +118,27 @@ def wanted_size(height: int | None, width: int | None, sizes: ModelSizes) -> Siz
     return size
 
 
-def check_resize(resize: str, restore_size: bool, image: Any) -> None:
+def check_edit(image: Any, resize: str, restore_size: bool, **others: Any) -> None:
     """
+    Args:
+        others: further arguments of a call that are for edits; None where one is not given.
+
     Raises:
-        ValueError: `resize` is none of those that exist, or there is no image to restore a size of.
+        ValueError: `resize` is none of those that exist, `restore_size` is no bool, or one of them
+            is given without an image to edit.
     """
     if resize not in get_args(Resize):
         raise ValueError(f"resize is {resize!r}; choose {', '.join(get_args(Resize))}")
-    if restore_size and image is None:
-        raise ValueError("restore_size is given without an image; give the image to edit")
+    if type(restore_size) is not bool:
+        raise ValueError(f"restore_size is {restore_size!r}; give True or False")
+    if image is not None:
+        return
+    given = [name for name, value in others.items() if value is not None]
+    given += ["restore_size"] if restore_size else []
+    # Its default is never meant for an image.
+    given += ["resize"] if resize != "fit" else []
+    if given:
+        raise ValueError(f"{given[0]} is given without an image; give the image to edit")
 
 
 def method_of(method: Method, **overrides: Any) -> Method:
@@ -144,19 +153,6 @@ def method_of(method: Method, **overrides: Any) -> Method:
     except ParameterError as error:
         name = ARGUMENTS.get(error.name, error.name)
         raise ParameterError(name, error.problem) from None
-
-
-def read_picture(
-    picture: Picture, sizes: ModelSizes, size: Size | None, resize: Resize
-) -> FittedImage:
-    """A picture as a run of the command reads it (see `muse.images` and `muse.fitting`), of a size
-    that the model makes.
-
-    Raises:
-        ValueError: if there is no such file, or it is no image that can be read.
-    """
-    upright = _upright(picture, "image")
-    return fit_image(upright, size or box_of(Size(*upright.size), sizes, resize), resize)
 
 
 def at_original_size(
@@ -183,45 +179,11 @@ def at_original_size(
             restored.append(None)
             continue
         # Read again, because all pictures of a call would take much memory.
-        original = _upright(picture, "image")
+        original = upright(picture, "image")
         fitted = read_picture(picture, sizes, size, resize)
-        over = None if mask is None else _upright(mask, "mask_image")
+        over = None if mask is None else upright(mask, "mask_image")
         restored.append(put_back_edit(made, fitted, original, over))
     return restored
-
-
-def read_mask(mask: Picture, picture: FittedImage) -> torch.Tensor:
-    """A mask over the part of a picture that is edited: bool (height, width) (see `muse.masks`).
-
-    Raises:
-        ValueError: if it cannot be read as an image, or does not fit the picture.
-    """
-    upright = _upright(mask, "mask_image")
-    try:
-        return mask_tensor(fit_mask(upright, picture))
-    except MaskError as error:
-        raise ValueError(f"{_named(mask, 'mask_image')} {error}") from None
-
-
-def _upright(picture: Picture, argument: str) -> Image.Image:
-    """A picture as a person sees it.
-
-    Raises:
-        ValueError: see `read_picture`; the message names the argument.
-    """
-    name = _named(picture, argument)
-    try:
-        if isinstance(picture, Image.Image):
-            return to_srgb(picture)
-        return decode(Path(picture).expanduser().read_bytes())
-    except OSError as error:
-        raise ValueError(f"{name} cannot be read: {error.strerror or error}") from None
-    except UnreadableImageError as error:
-        raise ValueError(f"{name} {error}") from None
-
-
-def _named(picture: Picture, argument: str) -> str:
-    return argument if isinstance(picture, Image.Image) else f"{argument} {str(picture)!r}"
 
 
 def check_callback(callback: Any) -> None:
@@ -233,8 +195,11 @@ def check_callback(callback: Any) -> None:
         raise ValueError(f"callback_on_step_end is {callback!r}; give a function")
 
 
-def latents_of(returned: Any) -> torch.Tensor | None:
+def latents_of(returned: Any, own: torch.Tensor) -> torch.Tensor | None:
     """The latents (c, h, w) that a callback gave back for those of its image; None if it gave none.
+
+    Args:
+        own: those of its image (c, h, w).
 
     Raises:
         ValueError: it gave back something else.
@@ -246,8 +211,19 @@ def latents_of(returned: Any) -> torch.Tensor | None:
             f"callback_on_step_end returned {type(returned).__name__}; it should return None or a "
             'dict, {"latents": latents} to replace them'
         )
-    latents: torch.Tensor | None = returned.get("latents")
-    return None if latents is None else latents[0]
+    latents = returned.get("latents")
+    if latents is None:
+        return None
+    # Any other shape that torch can repeat would be, without a word.
+    wanted = (1, *own.shape)
+    if not isinstance(latents, torch.Tensor) or latents.shape != wanted:
+        is_tensor = isinstance(latents, torch.Tensor)
+        what = f"of shape {tuple(latents.shape)}" if is_tensor else f"{latents!r:.40}"
+        raise ValueError(
+            f"callback_on_step_end returned latents {what}; they should be a tensor of the shape "
+            f"that it was given, {wanted}"
+        )
+    return latents[0]
 
 
 def _generators(generator: Any, count: int, count_each: int) -> list[torch.Generator | None]:

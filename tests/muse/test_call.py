@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from muse.call import check_callback, latents_of, method_of, requests_of
+from muse.call import check_callback, check_edit, latents_of, method_of, requests_of
 from muse.emotions import MIKELS, Target
 from muse.emotions.taxonomies import load_taxonomy
 from muse.images import to_tensor
@@ -216,8 +216,40 @@ def test_what_a_callback_is_and_returns_is_checked():
     with pytest.raises(ValueError, match="callback_on_step_end is 3; give a function"):
         check_callback(3)
     latents = torch.zeros(1, 4, 2, 2)
-    assert latents_of(None) is None
-    assert latents_of({}) is None
-    assert latents_of({"latents": latents}).shape == (4, 2, 2)
+    own = latents[0]
+    assert latents_of(None, own) is None
+    assert latents_of({}, own) is None
+    assert latents_of({"latents": latents}, own).shape == (4, 2, 2)
     with pytest.raises(ValueError, match="returned Tensor; it should return None or a dict"):
-        latents_of(latents)
+        latents_of(latents, own)
+
+
+@pytest.mark.parametrize(
+    ("latents", "told"),
+    [
+        (3, "latents 3; they should be a tensor"),
+        (torch.zeros(1), r"of shape \(1,\); they should"),
+        (torch.zeros(4, 2, 2), r"of shape \(4, 2, 2\); .* that it was given, \(1, 4, 2, 2\)"),
+        (torch.zeros(1, 4, 1, 1), r"of shape \(1, 4, 1, 1\)"),
+    ],
+)
+def test_latents_of_another_shape_are_refused_instead_of_repeated(latents, told):
+    with pytest.raises(ValueError, match=told):
+        latents_of({"latents": latents}, torch.zeros(4, 2, 2))
+
+
+@pytest.mark.parametrize("argument", [{"strength": 0.5}, {"edit_start": "noise"}])
+def test_an_argument_for_edits_needs_an_image(argument):
+    (name,) = argument
+    with pytest.raises(ValueError, match=f"{name} is given without an image; give the image"):
+        check_edit(None, "fit", False, **argument)
+    check_edit("photo.png", "fit", False, **argument)
+
+
+def test_how_an_image_is_resized_and_restored_needs_an_image_and_known_values():
+    check_edit(None, "fit", False, strength=None)
+    check_edit("photo.png", "pad", True)
+    with pytest.raises(ValueError, match="resize is given without an image"):
+        check_edit(None, "pad", False)
+    with pytest.raises(ValueError, match="restore_size is 'yes'; give True or False"):
+        check_edit("photo.png", "fit", "yes")
