@@ -94,13 +94,13 @@ def whole_percents(counts: Sequence[int]) -> list[int]:
     """The shares of counts in whole percents that sum to 100, or to 0 if there is nothing to share.
 
     By the largest remainders: each share is rounded down, and what then lacks goes to those that
-    lost most by it.
+    lost most by it, of equals to the larger, so that 7 of 8 are 88% in every line.
     """
     total = sum(counts)
     if total == 0:
         return [0] * len(counts)
     percents = [100 * count // total for count in counts]
-    by_loss = sorted(range(len(counts)), key=lambda i: -(100 * counts[i] % total))
+    by_loss = sorted(range(len(counts)), key=lambda i: (-(100 * counts[i] % total), -counts[i]))
     for position in by_loss[: 100 - sum(percents)]:
         percents[position] += 1
     return percents
