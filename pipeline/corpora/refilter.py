@@ -21,7 +21,15 @@ from pipeline.corpora.flags import ACCEPT, REJECT, Flags, read_flags
 from pipeline.corpora.sources import reading
 from pipeline.errors import UserError
 from pipeline.generation.results import Result
-from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED, Verdict, decide, unscored
+from pipeline.generation.verdicts import (
+    ACCEPTED,
+    BY_HAND,
+    FAILED,
+    REJECTED,
+    Verdict,
+    decide,
+    unscored,
+)
 from pipeline.output.rows import RowLayout, layout_of
 from pipeline.output.run.run_file import RunFile, as_stored
 from pipeline.settings import revised
@@ -40,7 +48,6 @@ LATE = (
 )
 """Settings that can be changed without making an image again."""
 
-REJECTED_BY_HAND = "rejected by hand"
 NOT_KEPT = "not kept: would be accepted now, but the image was not kept"
 NOT_MADE = "not made: "
 """Reasons of samples that other thresholds would accept, and that have no image."""
@@ -80,7 +87,7 @@ class _Redecision:
             self.unscored.update(unscored(record, self.layout, self.config))
             verdict = decide(record, self.layout, self.config)
         else:
-            by_hand = Verdict(REJECTED, REJECTED_BY_HAND)
+            by_hand = Verdict(REJECTED, BY_HAND)
             verdict = by_hand if flag == REJECT else Verdict(ACCEPTED)
         accepted = verdict.status == ACCEPTED
         if accepted and result.image is None:

@@ -18,6 +18,9 @@ from pipeline.output.rows import RowLayout, target_name
 ACCEPTED, REJECTED, FAILED = "accepted", "rejected", "failed"
 STATUSES = (ACCEPTED, REJECTED, FAILED)
 
+BY_HAND = "rejected by hand"
+"""Why a sample is rejected that a person flagged."""
+
 EMOTION = "emotion"
 """In `quota_by`: the target of a request makes its cell."""
 

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED
+from pipeline.generation.verdicts import ACCEPTED, BY_HAND, FAILED, REJECTED
 
 MAX_REASONS, MAX_ROWS = 10, 10
-"""Reasons of a status that are listed, and rows of each."""
+"""Reasons of a status that are listed, and rows or keys of each."""
 
 MAX_KNOWN_REASONS = 1000
 """Reasons that are distinguished; those that come after them in the plan are counted together."""
@@ -27,7 +27,7 @@ VARIABLE = re.compile(r"'[^']*'|\d+")
 BEFORE_NUMBERS = {"judge": " at ", "quota:": " has its ", "not": ":"}
 """By the first word of a rejection, what comes after its target and before its numbers."""
 
-COLUMNS = ["status", "reason", "row", "prompt_truncated"]
+COLUMNS = ["key", "status", "reason", "row", "prompt_truncated"]
 
 
 @dataclass
@@ -39,6 +39,8 @@ class _Group:
         is_same: whether all have that very reason.
         rows: of the manifest, the first `MAX_ROWS`.
         more_rows: whether there are others.
+        keys: of the first samples that were rejected by hand, as the pages name them; a row may
+            have others that were not.
     """
 
     reason: str
@@ -46,10 +48,13 @@ class _Group:
     requests: int = 0
     rows: list[int] = field(default_factory=list)
     more_rows: bool = False
+    keys: list[str] = field(default_factory=list)
 
-    def add(self, reason: str, row: int) -> None:
+    def add(self, reason: str, row: int, key: str) -> None:
         self.is_same &= reason == self.reason
         self.requests += 1
+        if reason == BY_HAND and len(self.keys) < MAX_ROWS:
+            self.keys.append(key)
         if row in self.rows:
             return
         if len(self.rows) < MAX_ROWS:
@@ -71,9 +76,9 @@ class ReasonCounts:
         table = table.select(COLUMNS)
         ended = table.filter(pc.not_equal(table["status"], ACCEPTED))
         for record in ended.to_pylist():
-            self._add_reason(record["status"], record["reason"] or "", record["row"])
+            self._add_reason(record)
         for record in table.filter(pc.greater(table["prompt_truncated"], 0)).to_pylist():
-            self._cut.add("", record["row"])
+            self._cut.add("", record["row"], record["key"])
             self._most_tokens = max(self._most_tokens, record["prompt_truncated"])
 
     def as_dict(self) -> dict[str, Any]:
@@ -86,12 +91,13 @@ class ReasonCounts:
             counts[status] = {"reasons": listed, "requests_of_other_reasons": more}
         return counts | {"cut_prompts": asdict(self._cut) | {"most_tokens": self._most_tokens}}
 
-    def _add_reason(self, status: str, reason: str, row: int) -> None:
+    def _add_reason(self, record: Mapping[str, Any]) -> None:
+        status, reason = record["status"], record["reason"] or ""
         groups = self._groups[status]
         kind = _kind(status, reason)
         if kind not in groups and len(groups) >= MAX_KNOWN_REASONS:
             kind = reason = OTHER_REASONS
-        groups.setdefault(kind, _Group(reason)).add(reason, row)
+        groups.setdefault(kind, _Group(reason)).add(reason, record["row"], record["key"])
 
 
 def _kind(status: str, reason: str) -> str:
@@ -104,7 +110,8 @@ def _kind(status: str, reason: str) -> str:
 
 
 def reason_lines(reasons: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each reason: how many requests, why, and the manifest's rows.
+    """A line for each reason: how many requests, why, and the manifest's rows; of
+    those by hand the keys.
 
     Args:
         reasons: as `ReasonCounts.as_dict` gives them.
@@ -113,7 +120,7 @@ def reason_lines(reasons: Mapping[str, Any]) -> Iterator[str]:
         counted = reasons[status]
         for group in counted["reasons"]:
             example = "" if group["is_same"] else ", for example"
-            yield f"{group['requests']} {status}{example}: {group['reason']} ({_rows(group)})"
+            yield f"{group['requests']} {status}{example}: {group['reason']} ({_where(group)})"
         if more := counted["requests_of_other_reasons"]:
             targets = " or targets" if status == REJECTED else ""
             yield f"{more} more {status}, for other reasons{targets}"
@@ -129,6 +136,15 @@ def cut_prompts_warning(reasons: Mapping[str, Any]) -> str | None:
         f"{cut['most_tokens']} tokens were cut off, as column `prompt_truncated` shows "
         f"({_rows(cut)})"
     )
+
+
+def _where(group: Mapping[str, Any]) -> str:
+    # Counts of earlier releases have no keys.
+    keys = group.get("keys")
+    if not keys:
+        return _rows(group)
+    name = "keys" if len(keys) > 1 else "key"
+    return f"{name} {', '.join(keys)}{', ...' if group['requests'] > len(keys) else ''}"
 
 
 def _rows(group: Mapping[str, Any]) -> str:

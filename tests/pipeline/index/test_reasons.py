@@ -9,15 +9,21 @@ from pipeline.index import reasons
 from pipeline.index.reasons import ReasonCounts, cut_prompts_warning, reason_lines
 
 
-def _counted(*records):
-    """The counts of records (status, reason, tokens cut), one a row, in shards of three."""
+def _counted(*records, rows=1):
+    """The counts of records (status, reason, tokens cut), so many a row, in shards of three."""
     counting = ReasonCounts()
     for start in range(0, len(records), 3):
         shard = [
-            {"status": status, "reason": reason, "row": start + n, "prompt_truncated": cut}
+            {"key": f"k{start + n}", "status": status, "reason": reason, "row": (start + n) // rows}
+            | {"prompt_truncated": cut}
             for n, (status, reason, cut) in enumerate(records[start : start + 3])
         ]
-        kinds = {"status": pa.string(), "reason": pa.string(), "row": pa.int64()}
+        kinds = {
+            "key": pa.string(),
+            "status": pa.string(),
+            "reason": pa.string(),
+            "row": pa.int64(),
+        }
         schema = pa.schema(kinds | {"prompt_truncated": pa.int64()})
         counting.add(pa.Table.from_pylist(shard, schema))
     # As it comes back from run.json.
@@ -71,6 +77,19 @@ def test_many_rows_and_many_reasons_are_cut_and_counted(monkeypatch):
         "1 failed: a (row 0)",
         "1 failed: b (row 1)",
     ]
+
+
+def test_rejections_by_hand_are_named_by_their_keys():
+    """As the pages name them: a row has other requests that nobody flagged."""
+    by_hand = ("rejected", "rejected by hand", 0)
+    counted = _counted(("accepted", None, 0), by_hand, by_hand, rows=2)
+    assert list(reason_lines(counted)) == ["2 rejected: rejected by hand (keys k1, k2)"]
+    (line,) = reason_lines(_counted(*[by_hand] * 12))
+    assert line.endswith("k8, k9, ...)")
+    # Counts of earlier releases have no keys.
+    for group in counted["rejected"]["reasons"]:
+        del group["keys"]
+    assert list(reason_lines(counted)) == ["2 rejected: rejected by hand (rows 0, 1)"]
 
 
 @pytest.mark.parametrize("records", [[], [("accepted", None, 0)], [("accepted", None, None)]])
