@@ -79,7 +79,19 @@ def view(
         with suppress(KeyboardInterrupt):
             serve(browser, port, lambda url: echo(f"{output}: open {url}\nCtrl-C ends this."))
         if path.exists():
-            echo(next_command("refilter", output, "--flags", str(path), "--output", "picked"))
+            echo(
+                next_command("refilter", output, "--flags", str(path), "--output", _free("picked"))
+            )
+
+
+def _free(name: str) -> str:
+    """The name, or the first of name-2, name-3 and so on that is not taken in this folder."""
+    import os
+    from itertools import count
+
+    if not os.path.lexists(name):
+        return name
+    return next(numbered for n in count(2) if not os.path.lexists(numbered := f"{name}-{n}"))
 
 
 def _existing(manifest: str | None) -> str | None:

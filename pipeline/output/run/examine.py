@@ -51,6 +51,12 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
     elif not harmful:
         remedy = f"none of it can change the images: --adopt continues the run; or {remedy}"
     elif any(difference.key == "manifest.sha256" for difference in found):
+        # What `refilter` makes is bound to no manifest: a list of settings would lead nowhere.
+        if "refiltered" in run.parts:
+            raise UserError(
+                f"{output} holds another corpus, made of {before.manifest}; "
+                "give another --output, which does not exist yet"
+            )
         remedy = MANIFEST_REMEDY
     listed = "\n  ".join(in_words(found, before, run))
     raise UserError(f"{output} holds another run, which differs in\n  {listed}\n{remedy}")

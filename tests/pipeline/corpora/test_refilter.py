@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline import run
 from pipeline.corpora.refilter import refilter
 from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
@@ -108,14 +109,20 @@ def test_what_needs_new_images_is_refused(make_corpus, tmp_path):
         refilter(tmp_path, tmp_path / "late", [], {}, fail_on_warning)
     with pytest.raises(UserError, match="holds another run, which differs in"):
         refilter(out, out, [], {"min_confidence": 0.9}, fail_on_warning)
+    # Of another manifest no setting is listed.
+    rows = [{"prompt": "a dog", "emotion": "awe"}]
+    run(rows, tmp_path / "b", engine="null", executor="local")
+    message = r"b holds another corpus, made of .*\.parquet; give another --output[^\n]*$"
+    with pytest.raises(UserError, match=message):
+        refilter(out, tmp_path / "b", [], {"min_confidence": 0.9}, fail_on_warning)
 
 
 def test_settings_that_have_come_since_are_not_taken_for_changes(make_corpus, tmp_path):
     out = make_corpus()
-    run = read_run(out)
-    method = {name: value for name, value in run.config["method"].items() if name != "steps"}
-    earlier = {name: value for name, value in run.config.items() if name != "report"}
-    write_run(out, replace(run, config={**earlier, "method": method}))
+    stored = read_run(out)
+    method = {name: value for name, value in stored.config["method"].items() if name != "steps"}
+    earlier = {name: value for name, value in stored.config.items() if name != "report"}
+    write_run(out, replace(stored, config={**earlier, "method": method}))
     refilter(out, tmp_path / "late", [], {"min_confidence": 0.6}, fail_on_warning)
     with pytest.raises(UserError, match="method: cannot be changed without new images"):
         refilter(out, tmp_path / "other", ["method.steps=7"], {}, fail_on_warning)

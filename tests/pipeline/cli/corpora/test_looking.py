@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.corpora.looking import _free
 from pipeline.corpora.flags import Flags, write_flags
 from pipeline.output.run.run_file import read_run
 from tests.support import drive
@@ -44,6 +45,14 @@ def test_a_port_that_is_taken_is_named(make_corpus):
         done = drive.command("view", make_corpus(), "--port", taken.getsockname()[1])
     assert done.returncode == 1
     assert "address already in use" in done.stderr
+
+
+def test_the_folder_that_is_suggested_is_not_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert _free("picked") == "picked"
+    (tmp_path / "picked").mkdir()
+    (tmp_path / "picked-2").touch()
+    assert _free("picked") == "picked-3"
 
 
 @pytest.mark.faults
