@@ -44,6 +44,10 @@ class Grid:
 
     cells: Sequence[Cell]
 
+    def __repr__(self) -> str:
+        count = len(self.cells)
+        return f"Grid of {count} sample{'' if count == 1 else 's'}; a notebook shows the pictures"
+
     def _repr_html_(self) -> str:
         figures = "".join(map(_figure, self.cells))
         style = "display:flex;flex-wrap:wrap;gap:12px"

@@ -14,6 +14,7 @@ RAILROAD = str(drive.IMAGES / "railroad.png")
 def test_a_grid_shows_pictures_and_no_prompt_is_markup(tmp_path):
     rows = [{"prompt": "<script>alert(1)</script>", "emotion": "awe"}] * 9
     corpus = run(rows, tmp_path / "out", **SETTINGS)
+    assert repr(corpus.show(4)) == "Grid of 4 samples; a notebook shows the pictures"
     html = corpus.show(4)._repr_html_()
     assert html.count("<img") == 4
     assert "&lt;script&gt;" in html
