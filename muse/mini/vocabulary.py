@@ -42,11 +42,22 @@ def unknown_words(prompt: str) -> list[str]:
     return list(dict.fromkeys(word for word in words(prompt) if word not in _known()))
 
 
+SHORTEST_ALIKE = 3
+"""Letters of words that may be meant for each other: `on` and `in` are near to too many."""
+
+
 def nearest_known(word: str) -> str | None:
     """The known word that is spelled most like an unknown one, with the same first letter; None if
     none is alike."""
-    candidates = sorted(known for known in _known() if known[0] == word[0])
-    near = difflib.get_close_matches(word, candidates, n=1, cutoff=0.65)
+    if len(word) < SHORTEST_ALIKE:
+        return None
+    alike = (known for known in _known() if known[0] == word[0] and len(known) >= SHORTEST_ALIKE)
+    candidates = sorted(alike)
+    # Letters in another order are a slip of the fingers, in short words too.
+    for known in candidates:
+        if sorted(known) == sorted(word):
+            return known
+    near = difflib.get_close_matches(word, candidates, n=1, cutoff=0.75)
     return near[0] if near else None
 
 

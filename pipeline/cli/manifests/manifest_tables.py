@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.planning.manifest_summary import ManifestSummary
 
 MAX_WORDS = 100
-"""Unknown words that are listed with the nearest known; the others are named below."""
+"""Unknown words that are listed with their rows and the nearest known; the others are named."""
 
 MAX_PROMPT = 120
 """Characters of a prompt that are printed."""
@@ -36,8 +36,9 @@ def print_summary(summary: ManifestSummary, config: Config) -> None:
         from pipeline.planning.checks.prompt_check import ranked_words
 
         ranked = ranked_words(summary.unknown_words)
-        rows = _words(summary, ranked)
-        print_counts("Words the embedded model does not know", ("rows",), rows)
+        listed = ", ".join(_words(summary, ranked))
+        title = "Words the embedded model does not know, with the number of their rows"
+        echo(textwrap.fill(f"{title}: {listed}", WIDTH) + "\n")
         if others := ranked[MAX_WORDS:]:
             echo(textwrap.fill(f"The others: {', '.join(others)}", WIDTH) + "\n")
         echo(textwrap.fill(description(), WIDTH) + "\n")
@@ -76,12 +77,9 @@ def _cut(summary: ManifestSummary) -> Iterator[tuple[str, tuple[int]]]:
             yield name, (sum(counts),)
 
 
-def _words(summary: ManifestSummary, ranked: Sequence[str]) -> list[tuple[str, tuple[int]]]:
-    """Unknown words with the nearest known, the commonest first."""
+def _words(summary: ManifestSummary, ranked: Sequence[str]) -> Iterator[str]:
+    """The commonest unknown words with their rows and the nearest known."""
     from muse.mini.vocabulary import with_nearest
 
-    counts = summary.unknown_words
-    rows = [(with_nearest(word), (counts[word],)) for word in ranked[:MAX_WORDS]]
-    if others := ranked[MAX_WORDS:]:
-        rows.append((f"others ({len(others)})", (sum(counts[word] for word in others),)))
-    return rows
+    for word in ranked[:MAX_WORDS]:
+        yield f"{with_nearest(word)} {summary.unknown_words[word]:,}"

@@ -1,5 +1,7 @@
 """The vocabulary of the embedded model."""
 
+import pytest
+
 from muse.mini.vocabulary import description, nearest_known, unknown_words, with_nearest
 
 
@@ -15,3 +17,8 @@ def test_an_unknown_word_is_reported_with_the_known_one_that_may_be_meant():
     assert with_nearest("beaches") == "beaches (beach?)"
     assert with_nearest("xylophone") == "xylophone"
     assert nearest_known("犬") is None
+
+
+@pytest.mark.parametrize("word", ["one", "iron", "bowl", "spiral", "an", "hat"])
+def test_words_that_are_only_a_little_alike_are_no_hint(word):
+    assert nearest_known(word) is None
