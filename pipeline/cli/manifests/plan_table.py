@@ -108,7 +108,7 @@ def image_facts(images: SourceImages) -> Iterator[str]:
     if images.remote:
         yield f"{images.remote:,} with a remote one ({images.remote_fetched:,} of them checked)"
     if images.cut:
-        yield f"{images.cut:,} of which the edges are cut off"
+        yield f"the edges of {images.cut:,} are cut off"
     if images.unusable:
         yield f"{images.unusable:,} unusable"
 

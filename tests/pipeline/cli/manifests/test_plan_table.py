@@ -31,7 +31,7 @@ def test_requests_by_emotion_and_task_batches_shards_and_images(tmp_path):
     assert "batches 3 of up to 2 requests" in lines
     assert "shards at most 1, of up to 1,000 samples" in lines
     assert any(line.endswith("if all are accepted (an estimate)") for line in lines)
-    facts = "source images 2 row(s) with a local one, 1 of which the edges are cut off"
+    facts = "source images 2 row(s) with a local one, the edges of 1 are cut off"
     assert facts in " ".join(lines)
     assert "8 x 8 1" in lines
     assert "\x1b" not in done.stdout
