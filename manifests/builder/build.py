@@ -85,6 +85,7 @@ def build(
         work.built.notes += source.notes
     problems = intended_columns(columns.names)
     work.built.warnings += [*survey.left_out.lines(), *work.skipped.lines(), *map(str, problems)]
+    work.built.warnings += survey.twice.lines("kept")
     work.built.notes += [*survey.skipped.lines(), *work.built.warnings]
     work.built.notes += [*survey.repeated.lines("kept"), *survey.unused()]
     return work.built

@@ -23,6 +23,7 @@ UNUSABLE = "image that cannot be used"
 BAD = "item with a problem"
 SKIP_BAD = "--skip-bad of `manifest build` leaves such items out"
 REPEATED = "the prompt, image and emotion of an earlier one"
+TWICE = "the image of an item of an earlier source; it is edited for both, so leave one of them out"
 
 
 class Survey:
@@ -39,6 +40,7 @@ class Survey:
         skipped: what the sources hold that is no item, and why.
         left_out: items that are not used, and why.
         repeated: items that are used though they repeat an earlier one.
+        twice: items that are used though an earlier source has their image, too.
         used: those of `--emotions`, `--prompt` and `--captioner` that any item needed.
 
     Raises:
@@ -57,10 +59,12 @@ class Survey:
         self.targets: list[Target] = []
         self.columns: set[str] = {schema.PROMPT}
         self.skipped, self.left_out, self.repeated = Skipped(), Skipped(), Skipped()
+        self.twice = Skipped()
         self.used: set[str] = set()
         self._numbers: dict[Target, int] = {}
         self._ids: dict[str, str] = {}
         self._contents: set[bytes] = set()
+        self._images: dict[str, Source] = {}
         self._common = self._common_targets()
         for source in sources:
             self._read(source)
@@ -213,7 +217,14 @@ class Survey:
         digest = hashlib.sha256(text.encode(errors="replace") + b"/" + data).digest()[:12]
         if digest in self._contents:
             self.repeated.add(REPEATED, where)
+        elif isinstance(image, str) and self._first_with(source, image) is not source:
+            self.twice.add(TWICE, where)
         self._contents.add(digest)
+
+    def _first_with(self, source: Source, image: str) -> Source:
+        """The source that was the first to have the image of this path or URL."""
+        place = image if "://" in image else os.path.normpath(os.path.join(source.folder, image))
+        return self._images.setdefault(place, source)
 
 
 def missing_prompt(

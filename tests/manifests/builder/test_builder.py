@@ -55,6 +55,24 @@ def test_prompts_are_crossed_with_emotions_and_blank_lines_are_reported(tmp_path
     assert dict(built.generate) == {"": 2}
 
 
+def test_an_image_of_two_sources_is_edited_for_both_with_a_warning(tmp_path, make):
+    _picture(tmp_path / "photos" / "a.png")
+    (tmp_path / "photos" / "a.txt").write_text("a dog")
+    _picture(tmp_path / "photos" / "b.png")
+    _picture(tmp_path / "mask.png", "white")
+    lines = ["image,mask,prompt", *(f"photos/{name}.png,mask.png,a dog" for name in "ab")]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    rows, built = make("photos", "t.csv")
+    assert [(row["image"], row["mask"]) for row in rows] == [
+        ("photos/a.png", None), ("photos/a.png", "mask.png"), ("photos/b.png", "mask.png"),
+    ]  # fmt: skip
+    warning = "kept 1: the image of an item of an earlier source; it is edited for both"
+    assert built.warnings[1].startswith(warning)
+    assert "(t.csv line 2)" in built.warnings[1]
+    _, built = make("t.csv")
+    assert built.warnings == []
+
+
 def test_numbers_of_json_under_our_names_that_are_not_ours_stay_numbers(tmp_path, make):
     lines = [{"prompt": f"a dog {n}", "width": 640 + n, "height": 480, "id": n} for n in range(2)]
     (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, lines)))
