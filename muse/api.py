@@ -242,7 +242,8 @@ class MusePipeline:
         )
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
         steps = _denoising_steps(engine, requests)
-        with tqdm(total=steps, desc="denoising steps", **self._progress) as bar:
+        counted = f" of {len(requests)} images" if len(requests) > 1 else ""
+        with tqdm(total=steps, desc=f"denoising steps{counted}", **self._progress) as bar:
             samples = self._run(engine, requests, callback_on_step_end, bar)
         output = output_of(requests, samples, self.judge, self.device)
         if image is not None and restore_size:

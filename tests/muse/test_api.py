@@ -214,6 +214,12 @@ def test_a_progress_bar_counts_the_denoising_steps_of_all_images(pipe, capfd):
     shown = capfd.readouterr().err
     assert "denoising steps: 100%" in shown
     assert "2/2" in shown
+    pipe.set_progress_bar_config(disable=False, ascii=True)
+    pipe(["a dog", "a cat"], "awe", num_inference_steps=2)
+    pipe.set_progress_bar_config(disable=True)
+    shown = capfd.readouterr().err
+    assert "denoising steps of 2 images: 100%" in shown
+    assert "4/4" in shown
 
 
 def test_all_models_move_together():
