@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from jobs.commands import app
+from muse.mini.world.contents import PLACES, SUBJECTS
 from pipeline.config import Config
 from pipeline.corpora.flags import Flags, write_flags
 from pipeline.output.run.run_file import read_run
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 MAX_README_WORDS = 1200
+NUMBERS = {9: "Nine", 10: "Ten", 11: "Eleven"}
 
 SETTINGS = {name for name, _ in fields_of(Config)}
 
@@ -83,6 +85,29 @@ def test_the_readme_is_short_and_its_links_lead_somewhere():
     assert len(text.split()) <= MAX_README_WORDS
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def test_the_readme_and_the_quick_start_have_the_same_commands():
+    """As many as the quick start counts, and lists in the same order."""
+    quick_start = (ROOT / "docs" / "index.md").read_text()
+    (block, _) = blocks(ROOT / "docs" / "index.md", "sh")
+    shown = dict.fromkeys(_named(block))
+    listed = re.findall(r"^\d+\. \*\*`(.+?)`\*\*", quick_start, re.MULTILINE)
+    assert listed == [*shown]
+    assert f"{NUMBERS[len(listed)]} commands" in quick_start
+    readme = next(code for code in blocks(ROOT / "README.md", "sh") if "muse-batch plan" in code)
+    assert [*dict.fromkeys(_named(readme))] == listed
+
+
+def _named(block):
+    """The names of the `muse-batch` commands of a block, as in `manifest build`."""
+    for words in re.findall(r"^muse-batch (.+)$", block, re.MULTILINE):
+        yield " ".join(words.split()[: 2 if words.startswith("manifest") else 1])
+
+
+def test_the_readme_says_what_the_embedded_model_knows():
+    known = f"knows {len(SUBJECTS)} subjects in {len(PLACES)} places, as in `a dog on a beach`"
+    assert known in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.faults
