@@ -16,7 +16,7 @@ from muse.diffusion.files.hub import (
     part_config,
     vae_config,
 )
-from muse.diffusion.files.lora_files import lora_problems
+from muse.diffusion.files.lora_files import lora_problems, network_layers
 from muse.diffusion.files.model_files import READ_WINDOWS
 from muse.diffusion.files.model_problems import model_problems
 from muse.diffusion.files.part_fit import clip_skip_problem, tiny_vae_problem, vae_problem
@@ -212,7 +212,7 @@ def _parts(config: Config, files: Files, model: Path) -> dict[str, Model]:
 
 
 def _check_part(role: str, path: Path, model: Path) -> None:
-    """Refuse a LoRA that is an adapter of another kind, and a VAE that does not fit the model.
+    """Refuse what is no LoRA, or fits no layer, and a VAE that does not fit the model.
 
     Raises:
         ValueError: with the kind, or what does not fit.
@@ -224,7 +224,7 @@ def _check_part(role: str, path: Path, model: Path) -> None:
     elif role == "tiny_vae":
         problems = [tiny_vae_problem(vae_config(path, own), own)]
     else:
-        problems += lora_problems(path, family_of(model))
+        problems += lora_problems(path, family_of(model), network_layers(model))
     if found := list(filter(None, problems)):
         raise ValueError("\n  ".join(found[:MAX_PROBLEMS]))
 

@@ -29,6 +29,9 @@ HALF = ["*.fp16.safetensors", "*.fp16-*.safetensors", "*.bf16.safetensors", "*.b
 NO_TINY_VAE = "none"
 """Instead of the name of a tiny decoder: the guide is shown images decoded by the VAE itself."""
 
+MAX_STRENGTH = 100
+"""Of a LoRA, in both directions. Sliders are used up to about 10."""
+
 NO_PEFT = 'a LoRA needs peft, which is missing or too old: pip install "muse-batch[lora]"'
 
 
@@ -114,12 +117,25 @@ def _snapshot(name: str, allowed: Sequence[str], ignored: Sequence[str], downloa
 
 
 def lora_and_strength(text: str) -> tuple[str, float]:
-    """The file, folder or hub id of a LoRA, and its strength, 1 unless it follows after a colon."""
+    """The file, folder or hub id of a LoRA, and its strength, 1 unless it follows after a colon.
+
+    Raises:
+        ValueError: the strength is no finite number, or too large to leave a picture.
+    """
     name, colon, strength = text.rpartition(":")
     try:
-        return (name, float(strength)) if colon else (text, 1.0)
+        read = float(strength) if colon else None
     except ValueError:
+        read = None
+    if read is None:
         return text, 1.0
+    # This is not true of a nan, either.
+    if not abs(read) <= MAX_STRENGTH:
+        raise ValueError(
+            f"the strength after the colon is {strength}; give a number from -{MAX_STRENGTH} to "
+            f"{MAX_STRENGTH}, usually 0 to 1"
+        )
+    return name, read
 
 
 def configs_beside(file: Path) -> Path | None:

@@ -110,3 +110,9 @@ def test_half_precision_is_downloaded_only_where_a_part_has_nothing_else(tmp_pat
 )
 def test_a_lora_may_have_a_strength_after_a_colon(text, read):
     assert lora_and_strength(text) == read
+
+
+@pytest.mark.parametrize("strength", ["nan", "inf", "-inf", "1e9", "-101"])
+def test_a_strength_that_leaves_no_picture_is_refused(strength):
+    with pytest.raises(ValueError, match=f"the strength after the colon is {strength}; give a num"):
+        lora_and_strength(f"style.safetensors:{strength}")
