@@ -105,6 +105,7 @@ def users_folder(tmp_path) -> Path:
     return tmp_path
 
 
+@pytest.mark.faults
 def test_modules_of_the_user_do_not_hide_ours_on_a_cluster(
     cluster, manifest, users_folder, monkeypatch
 ):
@@ -179,6 +180,7 @@ def visible_gpus(actors) -> list[list[int]]:
     return [ids for ids, _ in found]
 
 
+@pytest.mark.faults
 def test_workers_share_gpus_as_asked(connected, tmp_path):
     half = job(tmp_path, gpus_per_worker=0.5)
     assert ray_executor.worker_options(half.config)[0] == 4
@@ -204,6 +206,7 @@ def test_more_gpus_than_there_are_is_refused(connected, tmp_path):
     assert ray_executor.worker_options(growing)[0] == 5
 
 
+@pytest.mark.faults
 def test_a_cluster_without_room_stops_the_run_with_what_is_missing(cluster, manifest, tmp_path):
     address = {"address": cluster.address, "log_to_driver": False, "logging_level": "ERROR"}
     ray.init(**address, namespace="others")
