@@ -209,7 +209,8 @@ class Config(ModelSettings):
         60.0,
         ge=1,
         le=86_400,
-        description="Seconds that the cluster may take to place a first worker. Loading its models "
+        description="Seconds that the cluster may take to place a first worker; five times as "
+        "long once workers have their CPUs or GPUs and only load their code. Loading its models "
         "may take as long as a request, and at least this.",
     )
     method: Method = Field(default_factory=Method, description="The parameters of MUSE.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,9 @@ from pipeline.watch.log_output import logger
 
 FAILED, USER_MISTAKE, INTERRUPTED = 1, 2, 130
 """Exit codes: the command could not do all of it; the user has to change something; a signal."""
+
+SLOW_SECONDS = 2.0
+"""After so long a command says what it is doing."""
 
 RESUMES = "The same command resumes the run."
 
@@ -68,9 +72,21 @@ def reported_errors(resumes: bool = False) -> Iterator[None]:
         report_error(f"stopped: {error.strerror or error}{file}{hint}")
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
-        saved = "; what was finished is saved" if resumes else ""
-        report_error(f"interrupted{saved}{hint}")
+        saved = f"; what was finished is saved. {RESUMES}" if resumes else ""
+        report_error(f"interrupted{saved}")
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def told_if_slow(what: str) -> Iterator[None]:
+    """Say what is being done once it takes longer than `SLOW_SECONDS`."""
+    timer = threading.Timer(SLOW_SECONDS, logger.info, ["%s", printable(f"muse-batch: {what} ...")])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import FAILED, USER_MISTAKE, echo, next_command, reported_errors, warn
+from pipeline.cli.console import (
+    FAILED,
+    USER_MISTAKE,
+    echo,
+    next_command,
+    reported_errors,
+    told_if_slow,
+    warn,
+)
 from pipeline.cli.corpora.endings import print_endings
 from pipeline.cli.manifests.plan_table import print_plan
 
@@ -88,7 +96,7 @@ def plan(
     given: options.Given,
 ) -> None:
     """Check MANIFEST and print what a run would make, without loading a model."""
-    with reported_errors():
+    with reported_errors(), told_if_slow("checking the manifest, its prompts and its images"):
         from pipeline.planning.dry_run import dry_run
         from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location

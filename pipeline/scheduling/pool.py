@@ -26,6 +26,12 @@ from pipeline.scheduling.worker_handle import WorkerHandle, WorkerState
 LONG_START_SECONDS = 300.0
 """What is proposed as `worker_start_timeout_s` where workers start slowly."""
 
+HELD_FACTOR = 5
+"""How many times `worker_start_timeout_s` workers may take that have their resources."""
+
+HELD_SECONDS = 5.0
+"""From when on it is asked whether workers without a process have their resources."""
+
 TICK_SECONDS = 1.0
 """How often the loop wakes without an event, to find workers that hang."""
 
@@ -44,14 +50,15 @@ class Pool:
         """
         Args:
             size: workers to start.
-            on_event: is called, for the log, when a worker has been placed, is ready, or has ended.
+            on_event: is called, for the log, when workers got their resources or one has been
+                placed, is ready, or has ended.
             clock: seconds, for the deadlines.
         """
         self.executor, self.config, self.on_event, self.clock = executor, config, on_event, clock
         self.rules = StopRules(size)
         self.queue = TaskQueue()
         self.workers: dict[int, WorkerHandle] = {}
-        self.unplaced_since = clock()
+        self.unplaced_since, self.held = clock(), 0
         for _ in range(size):
             self._start_worker()
 
@@ -256,13 +263,34 @@ class Pool:
 
     def _check_placement(self) -> None:
         """Stop if no worker gets its resources: Ray would wait for them for ever."""
-        limit_s = self.config.worker_start_timeout_s
+        now, limit_s = self.clock(), self.config.worker_start_timeout_s
         if any(worker.placement for worker in self.workers.values()):
-            self.unplaced_since = self.clock()
-        elif self.workers and self.clock() - self.unplaced_since > limit_s:
-            longer_s = max(LONG_START_SECONDS, 2 * limit_s)
-            raise RunStopped(
-                f"no worker was placed within {limit_s:g} s (worker_start_timeout_s): "
-                f"{self.executor.describe_resources()}; free resources, add nodes, or ask for "
-                f"less; on a busy machine --set worker_start_timeout_s={longer_s:g} waits longer"
-            )
+            self.unplaced_since, self.held = now, 0
+            return
+        waited_s = now - self.unplaced_since
+        if not self.workers or waited_s <= min(limit_s, HELD_SECONDS):
+            return
+        # Workers that hold the CPUs are not waited for in vain: their processes are slow to start.
+        if (held := self.executor.holding()) != self.held:
+            self.held = held
+            self.on_event({"event": "held", "workers": held})
+        if waited_s > limit_s * (HELD_FACTOR if held else 1):
+            raise RunStopped(self._slow_start() if held else self._no_place())
+
+    def _no_place(self) -> str:
+        limit_s = self.config.worker_start_timeout_s
+        longer_s = max(LONG_START_SECONDS, 2 * limit_s)
+        return (
+            f"no worker was placed within {limit_s:g} s (worker_start_timeout_s): "
+            f"{self.executor.describe_resources()}; free resources, add nodes, or ask for "
+            f"less; on a busy machine --set worker_start_timeout_s={longer_s:g} waits longer"
+        )
+
+    def _slow_start(self) -> str:
+        limit_s = self.config.worker_start_timeout_s
+        return (
+            f"{self.held} worker(s) have their resources, but none has loaded its code within "
+            f"{HELD_FACTOR * limit_s:g} s ({HELD_FACTOR} times worker_start_timeout_s): their "
+            "machine is busy, or its disk slow; end other work there, start fewer --workers, or "
+            f"wait longer with --set worker_start_timeout_s={HELD_FACTOR * limit_s:g}"
+        )

@@ -5,8 +5,9 @@ there the lines are collected for up to half a minute and become the next number
 `_state/log/`. A crash then loses the lines of that time; no corpus is made from them.
 
 A line is a finished batch (`pipeline.output.batches.Report`), or has an `event`: `start` (the
-driver had checked everything and had reached Ray), `placed` (a worker has a process), `ready` (it
-has its models, and the seconds that took), `ended` (it died, hung or could not start; the cause,
+driver had checked everything and had reached Ray), `held` (so many workers have their resources,
+though none has loaded its code yet), `placed` (a worker has a process), `ready` (it has its models,
+and the seconds that took), `ended` (it died, hung or could not start; the cause,
 and how many requests of which batch it held) or `stop` (the driver has ended, and why). Each line
 ends with its own checksum.
 """

@@ -31,6 +31,10 @@ class _Start(_Line):
     workers: Count = 0
 
 
+class _Held(_Line):
+    workers: Count
+
+
 class _Placed(_Line):
     pid: Pid | None = None
 
@@ -65,6 +69,7 @@ class _Batch(_Line):
 
 _EVENTS: Mapping[str, type[_Line]] = {
     "start": _Start,
+    "held": _Held,
     "placed": _Placed,
     "ready": _Ready,
     "ended": _Ended,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -18,6 +19,9 @@ from pipeline.watch.summary import RunWatch, Summary
 
 LINE_SECONDS = 10.0
 """Seconds between two plain lines."""
+
+TIMER_SECONDS = 2.0
+"""How often a thread looks whether one is due, as while a batch is made within this process."""
 
 
 class Display:
@@ -39,6 +43,9 @@ class Display:
         self.done_before, self.last_line = counts.done, time.monotonic()
         self.console = Console(stderr=True)
         self.live: Live | None = None
+        # A thread tells how the run goes while the other one takes entries.
+        self._lock, self._end = threading.RLock(), threading.Event()
+        self._thread = threading.Thread(target=self._tell, name="display", daemon=True)
 
     def __enter__(self) -> Display:
         if self.console.is_terminal:
@@ -46,6 +53,7 @@ class Display:
             self.live.start(refresh=True)
         else:
             _print(f"{self.counts.done} of {self.watch.total} done, starting workers")
+        self._thread.start()
         return self
 
     def __exit__(
@@ -54,37 +62,47 @@ class Display:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._end.set()
+        self._thread.join()
         if self.live:
             self.live.stop()
         elif self.counts.done > self.done_before:
-            self._print_line()
+            # Why it stopped, and what goes on, is what the command ends with.
+            _print(text.line(self.summary(), tells_why=error is None))
         self.on_summary(self.summary())
 
     def add(self, report: Report) -> None:
         """Count a finished batch."""
-        self.counts.add(report.statuses, report.accepted)
+        with self._lock:
+            self.counts.add(report.statuses, report.accepted)
 
     def note(self, entry: Mapping[str, Any]) -> None:
         """Take an entry of the log."""
-        self.watch.add(entry)
-        self.tick()
+        with self._lock:
+            self.watch.add(entry)
+        # The last line comes when the display ends.
+        if entry.get("event") != "stop":
+            self.tick()
 
     def tick(self) -> None:
         """Tell how the run goes, if it is time to: also while workers start and nothing ends."""
-        if time.monotonic() - self.last_line >= LINE_SECONDS:
-            self.on_summary(self.summary())
-            if self.live is None:
-                self._print_line()
-            self.last_line = time.monotonic()
+        with self._lock:
+            if time.monotonic() - self.last_line >= LINE_SECONDS:
+                self.on_summary(self.summary())
+                if self.live is None:
+                    _print(text.line(self.summary()))
+                self.last_line = time.monotonic()
 
     def summary(self) -> Summary:
-        return self.watch.summary(self.counts, time.time())
+        with self._lock:
+            return self.watch.summary(self.counts, time.time())
+
+    def _tell(self) -> None:
+        while not self._end.wait(TIMER_SECONDS):
+            self.tick()
 
     def _panel(self) -> Any:
         return text.panel(self.summary(), "muse-batch")
-
-    def _print_line(self) -> None:
-        _print(text.line(self.summary()))
 
 
 def _print(line: str) -> None:

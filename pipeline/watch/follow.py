@@ -19,8 +19,9 @@ from pipeline.terminal import printable
 from pipeline.watch import text
 from pipeline.watch.summary import RunWatch, Summary
 
-PAUSE_FACTOR = 10
-"""A pause takes so many times as long as reading the files took, at least."""
+PAUSE_FACTOR, MAX_PAUSE_S = 10, 30.0
+"""A pause takes so many times as long as reading the files took, at least; but no longer than so
+many seconds for that, since on a busy machine one look may take half a minute."""
 
 
 def follow(output: Location, interval: float) -> None:
@@ -85,7 +86,7 @@ def _follow_in_lines(follower: Follower, interval: float) -> None:
 
 
 def _pause(interval: float, reading: float) -> None:
-    time.sleep(max(interval, PAUSE_FACTOR * reading))
+    time.sleep(max(interval, min(MAX_PAUSE_S, PAUSE_FACTOR * reading)))
 
 
 class Follower:

@@ -62,6 +62,8 @@ class Summary:
         cost: of the GPU-hours; None without a price.
         problems: the latest ones.
         silent_seconds: since the last entry of the log; None without one.
+        held: workers that have their resources, where none has a process yet; None if it was not
+            asked.
     """
 
     total: int
@@ -81,6 +83,7 @@ class Summary:
     cost: float | None
     problems: Sequence[str]
     silent_seconds: float | None
+    held: int | None = None
 
 
 @dataclass
@@ -91,6 +94,7 @@ class _Session:
         connected, last: times of its first and its latest entry.
         workers: how many it started.
         gpus: of each.
+        held: workers with their resources, if that was asked and none has a process yet.
         placed, ready: workers that have a process, and those that have their models.
         stopped: why it ended.
         speeds: by worker, the seconds of an image in its last batch.
@@ -100,6 +104,7 @@ class _Session:
     last: float
     workers: int
     gpus: float = 0.0
+    held: int | None = None
     placed: set[int | None] = field(default_factory=set)
     ready: set[int | None] = field(default_factory=set)
     stopped: str | None = None
@@ -158,8 +163,11 @@ class RunWatch:
             self.sessions.append(_Session(entry["at"], entry["at"], 0))
         session = self.sessions[-1]
         session.last = max(session.last, entry["at"])
-        if event == "placed":
+        if event == "held":
+            session.held = entry["workers"]
+        elif event == "placed":
             session.placed.add(entry.get("pid"))
+            session.held = None
         elif event == "ready":
             session.ready.add(entry.get("pid"))
             if entry.get("device", "cpu") != "cpu":
@@ -246,6 +254,7 @@ class RunWatch:
             cost=hours * self.price if self.price else None,
             problems=list(self.problems),
             silent_seconds=None if session is None else max(0.0, now - session.last),
+            held=session.held if session else None,
         )
 
     def _emotions(self, counts: Counts) -> dict[str, EmotionCount]:

@@ -26,8 +26,12 @@ def statuses(summary: Summary) -> str:
     return ", ".join(f"{summary.statuses.get(status, 0)} {status}" for status in STATUSES)
 
 
-def line(summary: Summary) -> str:
-    """The summary in one line."""
+def line(summary: Summary, tells_why: bool = True) -> str:
+    """The summary in one line.
+
+    Args:
+        tells_why: whether the line of a run that has stopped says why.
+    """
     accepted = {name: count.accepted for name, count in summary.emotions.items() if count.accepted}
     parts = [f"{summary.done}/{summary.total}", statuses(summary)]
     parts += [" ".join(f"{name} {count}" for name, count in accepted.items())] if accepted else []
@@ -35,7 +39,10 @@ def line(summary: Summary) -> str:
         parts.append(f"workers: {workers(summary)}")
     else:
         parts.append(f"speed {speed(summary)}")
-        parts.append(f"time left {time_left(summary)}" if summary.is_running else state(summary))
+        if summary.is_running:
+            parts.append(f"time left {time_left(summary)}")
+        elif tells_why:
+            parts.append(state(summary))
     if summary.gpu_hours:
         parts.append(cost(summary))
     return printable(" | ".join(parts))
@@ -78,10 +85,13 @@ def workers(summary: Summary) -> str:
 
 def _starting(summary: Summary) -> str:
     """How many workers do what before the first batch is finished."""
+    held, unplaced = summary.held or 0, (summary.started or 0) - summary.placed
+    waiting = "starting or waiting for a place" if summary.held is None else "waiting for a place"
     steps = [
         (summary.ready, "at work on the first batches"),
         (summary.placed - summary.ready, "loading models"),
-        ((summary.started or 0) - summary.placed, "starting or waiting for a place"),
+        (held, "placed and still loading their code"),
+        (unplaced - held, waiting),
     ]
     return ", ".join(f"{count:,} {step}" for count, step in steps if count > 0) or "not started yet"
 

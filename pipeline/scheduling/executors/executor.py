@@ -98,6 +98,10 @@ class Executor(Protocol):
         """Whether the node of a worker is still up."""
         ...
 
+    def holding(self) -> int:
+        """How many of its workers hold what they asked for, also while their processes start."""
+        ...
+
     def describe_resources(self) -> str:
         """What a worker asks for and what is free, for a message to the user."""
         ...

@@ -109,6 +109,9 @@ class LocalExecutor:
     def is_alive(self, placement: Placement) -> bool:
         return True
 
+    def holding(self) -> int:
+        return len(self.workers)
+
     def describe_resources(self) -> str:
         return "workers run in this process"
 

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,8 @@ class RayExecutor:
         connect(job.config.address)
         self.job = job
         workers, self.options = worker_options(job.config)
+        # In a cluster of its own, nobody else has taken anything.
+        self.taken_before = taken_resources() if job.config.address else {}
         return workers
 
     def start_worker(self) -> int:
@@ -134,6 +137,11 @@ class RayExecutor:
     def is_alive(self, placement: Placement) -> bool:
         return any(node["NodeID"] == placement.node and node["Alive"] for node in ray.nodes())
 
+    def holding(self) -> int:
+        """As far as more is taken than when this run came; Ray does not tell it of an actor."""
+        held = held_by_workers(self.options, self.taken_before, taken_resources())
+        return min(held, len(self.actors))
+
     def describe_resources(self) -> str:
         resources = {"gpus": self.options.num_gpus, "cpus": self.options.num_cpus}
         free = ray.available_resources()
@@ -144,6 +152,23 @@ class RayExecutor:
     def close(self) -> None:
         self.actors, self.calls = {}, {}
         ray.shutdown()
+
+
+def taken_resources() -> dict[str, float]:
+    """What is taken of the cluster's CPUs and GPUs, by whomever."""
+    free, all_of_them = ray.available_resources(), ray.cluster_resources()
+    return {kind: all_of_them.get(kind, 0.0) - free.get(kind, 0.0) for kind in ("CPU", "GPU")}
+
+
+def held_by_workers(
+    options: WorkerOptions, before: Mapping[str, float], now: Mapping[str, float]
+) -> int:
+    """How many workers with these options fit into what was taken since `before`."""
+    asked = {"CPU": options.num_cpus, "GPU": options.num_gpus}
+    taken = {kind: now.get(kind, 0.0) - before.get(kind, 0.0) for kind in asked}
+    # Ray counts in ten-thousandths.
+    fitting = [int(taken[kind] / each + 1e-3) for kind, each in asked.items() if each]
+    return max(0, min(fitting, default=0))
 
 
 def _outcome_of(error: RayError) -> Outcome:

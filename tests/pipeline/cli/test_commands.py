@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 
 import pipeline
+from pipeline.cli import console
 from tests.support import drive
 
 
@@ -68,6 +70,23 @@ def test_only_a_run_is_resumed_by_the_same_command(tmp_path, monkeypatch, argume
     assert done.returncode == 1
     assert "stopped: No space left on device /disk" in done.stderr
     assert ("The same command resumes the run." in done.stderr) == resumes
+
+
+def test_a_plan_that_takes_long_says_what_it_checks(tmp_path, monkeypatch):
+    told = []
+
+    def slow(*_):
+        """As on a busy machine."""
+        deadline = time.monotonic() + 60
+        while not told and time.monotonic() < deadline:
+            time.sleep(0.001)
+        raise OSError(28, "No space left on device", "/disk")
+
+    monkeypatch.setattr("pipeline.cli.console.SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(console.logger, "info", lambda text, what: told.append(text % what))
+    monkeypatch.setattr("pipeline.planning.dry_run.dry_run", slow)
+    drive.command("plan", tmp_path)
+    assert told == ["muse-batch: checking the manifest, its prompts and its images ..."]
 
 
 @pytest.mark.parametrize("name", ["\x1b]0;title\x07", "\x9b31m", "\u202egnp.exe", "a\u2028b"])

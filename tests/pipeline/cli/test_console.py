@@ -1,11 +1,20 @@
 import errno
 import os
 import signal
+import threading
 
 import pytest
 import typer
 
-from pipeline.cli.console import FAILED, INTERRUPTED, USER_MISTAKE, reported_errors
+from pipeline.cli import console
+from pipeline.cli.console import (
+    FAILED,
+    INTERRUPTED,
+    RESUMES,
+    USER_MISTAKE,
+    reported_errors,
+    told_if_slow,
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -16,10 +25,22 @@ def test_a_signal_ends_a_command_in_order_and_its_handler_is_put_back(number, ca
         with pytest.raises(typer.Exit) as ended, reported_errors(resumes=True):
             signal.raise_signal(number)
         assert ended.value.exit_code == INTERRUPTED
-        assert "interrupted; what was finished is saved" in capsys.readouterr().err
+        assert "interrupted; what was finished is saved" in (told := capsys.readouterr().err)
+        assert told.splitlines() == [f"interrupted; what was finished is saved. {RESUMES}"]
         assert signal.getsignal(number) is signal.default_int_handler
     finally:
         signal.signal(number, before)
+
+
+def test_what_takes_long_says_what_it_does_and_what_is_quick_says_nothing(monkeypatch, capsys):
+    with told_if_slow("checking prompts"):
+        pass
+    monkeypatch.setattr(console, "SLOW_SECONDS", 0.0)
+    told = threading.Event()
+    monkeypatch.setattr(console.logger, "info", lambda text, *values: told.set())
+    with told_if_slow("checking prompts"):
+        assert told.wait(60)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_signal_that_is_ignored_stays_so():

@@ -31,7 +31,7 @@ class Recorder:
     """An executor that makes no call, and notes each of them."""
 
     def __init__(self):
-        self.started, self.calls, self.alive = 0, [], True
+        self.started, self.calls, self.alive, self.held = 0, [], True, 0
 
     def start_worker(self) -> int:
         self.started += 1
@@ -57,6 +57,9 @@ class Recorder:
 
     def is_alive(self, placement):
         return self.alive
+
+    def holding(self):
+        return self.held
 
     def describe_resources(self):
         return "each worker asks for gpus 1, free are CPU 2"
@@ -320,6 +323,23 @@ def test_without_resources_for_any_worker_the_run_stops_and_says_what_is_free():
     with pytest.raises(RunStopped, match=r"within 60 s .*asks for gpus 1, free are CPU 2") as stop:
         bench.pass_time(2)
     assert str(stop.value).endswith("--set worker_start_timeout_s=300 waits longer")
+
+
+def test_workers_that_hold_what_they_asked_for_are_waited_for_longer_and_that_is_told():
+    """On a busy machine their processes take minutes to start: more CPUs would not help."""
+    bench = Bench(2, worker_start_timeout_s=60)
+    bench.executor.held = 1
+    bench.pass_time(6)
+    bench.executor.held = 2
+    bench.pass_time(120)
+    bench.pass_time(120)
+    assert bench.log == [{"event": "held", "workers": 1}, {"event": "held", "workers": 2}]
+    with pytest.raises(
+        RunStopped, match=r"2 worker\(s\) have their resources.* 300 s .*busy"
+    ) as stop:
+        bench.pass_time(60)
+    assert "free" not in str(stop.value)
+    assert str(stop.value).endswith("--set worker_start_timeout_s=300")
 
 
 def test_one_placed_worker_is_enough_to_wait_for_the_others():

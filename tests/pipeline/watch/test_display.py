@@ -136,6 +136,41 @@ def test_a_line_tells_what_workers_do_before_the_first_batch(monkeypatch, capsys
     ]
 
 
+def test_lines_come_while_a_batch_is_made_within_this_process(monkeypatch, capsys):
+    monkeypatch.setattr(display, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(display, "TIMER_SECONDS", 0.001)
+    told = threading.Semaphore(0)
+    with Display(RunWatch(10), Counts(Counter(), Counter()), lambda _: told.release()) as live:
+        # The thread of the run is busy: it waits, at most, for two lines of the other one.
+        assert told.acquire(timeout=60)
+        assert told.acquire(timeout=60)
+    assert not live._thread.is_alive()
+    assert capsys.readouterr().err.count("0/10 | ") >= 2
+
+
+def test_an_interrupted_run_tells_once_how_far_it_came_and_leaves_the_reason_to_the_command(
+    monkeypatch, capsys
+):
+    """Though a plain line was due at the moment of its end."""
+    report, entry = _entry(1, {"accepted": 4})
+
+    def interrupted() -> None:
+        with Display(RunWatch(10), Counts(Counter(), Counter())) as live:
+            live.add(report)
+            live.note(entry)
+            monkeypatch.setattr(display, "LINE_SECONDS", 0.0)
+            live.note({"at": 12.0, "event": "stop", "cause": "interrupted"})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    _, *told = capsys.readouterr().err.splitlines()
+    (line,) = told
+    assert line.startswith("muse-batch: 4/10 | 4 accepted")
+    assert "interrupted" not in line
+    assert "resumes" not in line
+
+
 def test_a_run_tells_how_it_goes_while_no_worker_answers(tmp_path, monkeypatch, capsys):
     class Slow(LocalExecutor):
         """Its first looks find nothing, as while workers start."""

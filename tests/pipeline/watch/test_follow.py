@@ -44,6 +44,19 @@ def test_it_is_shown_until_the_run_is_complete_and_no_line_twice(make_corpus, mo
     assert len(sleeps) == 3
 
 
+@pytest.mark.parametrize(
+    ("reading", "pause"), [(0.01, 5.0), (2.0, 20.0), (31.0, follow.MAX_PAUSE_S)]
+)
+def test_one_slow_look_on_a_busy_machine_does_not_put_the_watch_to_sleep(
+    monkeypatch, reading, pause
+):
+    """A pause of minutes slept through a run that was resumed and finished."""
+    sleeps = []
+    monkeypatch.setattr(follow.time, "sleep", sleeps.append)
+    follow._pause(5.0, reading)
+    assert sleeps == [pause]
+
+
 def test_it_waits_for_a_run_that_begins_later(make_corpus, tmp_path, monkeypatch, capsys):
     out, later = make_corpus(batch_size=8), tmp_path / "later"
     monkeypatch.setattr(follow.time, "sleep", lambda _: out.rename(later))

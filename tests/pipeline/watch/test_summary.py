@@ -144,6 +144,15 @@ def test_a_session_is_followed_from_its_start_to_its_end():
     assert (summary.stopped, summary.is_running, summary.placed) == (None, True, 0)
 
 
+def test_workers_with_resources_are_told_of_until_one_has_a_process():
+    watch = RunWatch(100, entries=[_start(1.0)])
+    assert watch.summary(_counts(), 2.0).held is None
+    watch.add({"at": 7.0, "event": "held", "workers": 2})
+    assert watch.summary(_counts(), 8.0).held == 2
+    watch.add({"at": 9.0, "event": "placed", "pid": 1})
+    assert watch.summary(_counts(), 9.0).held is None
+
+
 def test_gpus_cost_until_the_driver_stopped_and_no_longer():
     entries = [_start(0.0, 4), _ready(10.0, "H200"), _batch(1800.0)]
     entries.append({"at": 3600.0, "event": "stop", "cause": "interrupted"})

@@ -54,6 +54,10 @@ def test_a_line_has_counts_speed_time_and_cost():
         ({"started": None, "placed": 0, "ready": 0, "workers": 0}, "not started yet"),
         ({"placed": 0, "ready": 0, "workers": 0}, "4 starting or waiting for a place"),
         (
+            {"placed": 0, "ready": 0, "workers": 0, "held": 3},
+            "3 placed and still loading their code, 1 waiting for a place",
+        ),
+        (
             {"placed": 3, "ready": 0, "workers": 0},
             "3 loading models, 1 starting or waiting for a place",
         ),

@@ -226,6 +226,22 @@ def test_a_cluster_without_room_stops_the_run_with_what_is_missing(cluster, mani
     assert "asks for gpus 2, free are CPU 2, GPU 1" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("gpus", "cpus", "before", "now", "held"),
+    [
+        (0.0, 1, {}, {"CPU": 2.0}, 2),
+        (0.0, 1, {"CPU": 2.0}, {"CPU": 2.0}, 0),
+        (0.0, 0.3, {}, {"CPU": 0.9}, 3),
+        (0.5, 0, {"GPU": 1.0, "CPU": 4.0}, {"GPU": 2.0, "CPU": 1.0}, 2),
+        (2.0, 0, {}, {"CPU": 2.0, "GPU": 1.0}, 0),
+        (0.0, 0, {}, {"CPU": 2.0}, 0),
+    ],
+)
+def test_what_was_taken_since_the_run_came_is_held_by_its_workers(gpus, cpus, before, now, held):
+    options = ray_executor.WorkerOptions(gpus, cpus, {})
+    assert ray_executor.held_by_workers(options, before, now) == held
+
+
 def test_an_address_that_accepts_no_connection_is_refused(manifest, tmp_path):
     done = drive.run(manifest, tmp_path, "--executor", "ray", "--address", "127.0.0.1:1")
     assert done.returncode == 2
