@@ -164,7 +164,8 @@ def curves(rows: Rows, starts: Rows) -> str:
         .mark_line(color=COLOURS[ACCEPTED], opacity=0.6, strokeWidth=1.5)
         .encode(x=x, y=y, detail="sample:N")
     )
-    dots = _chart(starts).mark_point(color=COLOURS[REJECTED], filled=True, size=28)
+    # None of the colours of a status.
+    dots = _chart(starts).mark_point(color=INK, filled=True, size=28)
     layered = lines + dots.encode(x=x, y=y, detail="sample:N")
     return _svg(layered.properties(width=WIDTH, height=170))
 

@@ -118,16 +118,18 @@ def _weak_targets(figures: Figures) -> list[Finding]:
 
 
 def _confusion(figures: Figures) -> list[Finding]:
-    """The most frequent mistake."""
+    """The most frequent mistake, if it was made more than once."""
     wrong = {pair: count for pair, count in figures.judged.items() if pair[0] != pair[1]}
-    if not wrong:
+    if not wrong or max(wrong.values()) < 2:
         return []
     (target, judged), count = max(wrong.items(), key=lambda item: (item[1], item[0]))
+    others = [*wrong.values()].count(count) - 1
+    also = f"; {others} other confusion(s) are as frequent" if others else ""
     asked = sum(n for (name, _), n in figures.judged.items() if name == target)
     return [
         Finding(
             f"The most frequent confusion: of {asked} scored images for {target}, the judge found "
-            f"{judged} strongest in {count}."
+            f"{judged} strongest in {count}{also}."
         )
     ]
 

@@ -10,10 +10,7 @@ from PIL import Image
 SIDE = 128
 """Pixels to which a picture is reduced before it is measured."""
 
-EMOSET_NOTE = (
-    "EmoSet (Yang et al., ICCV 2023) labels its photographs with brightness and colourfulness. Its "
-    "figures by emotion are not part of this software, so none are shown beside these."
-)
+EMOSET_NOTE = "EmoSet (Yang et al., ICCV 2023) labels photographs with these two measures as well."
 
 
 def brightness(image: Image.Image) -> float:

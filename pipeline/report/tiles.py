@@ -32,6 +32,7 @@ class Tile:
         picture: address of the picture; empty if there is none.
         source: the same of the source image; empty if it is no edit, or it was not found.
         missing_source: why the source image of an edit cannot be shown.
+        mask_share: share of the picture that a mask let change, from 0 to 1; None without a mask.
         brightness, colourfulness: see `pixels`; None without a picture.
     """
 
@@ -50,6 +51,7 @@ class Tile:
     picture: str
     source: str = ""
     missing_source: str = ""
+    mask_share: float | None = None
     brightness: float | None = None
     colourfulness: float | None = None
 
@@ -115,6 +117,8 @@ def _tile(
         picture=data_url(thumbnail(image, SIDE)) if image else "",
         source=source,
         missing_source=missing_source,
+        # Corpora of earlier releases have none.
+        mask_share=row.get("mask_share"),
         brightness=brightness(image) if image else None,
         colourfulness=colourfulness(image) if image else None,
     )

@@ -151,6 +151,62 @@ def test_the_page_fits_and_is_accessible(browser, address, width, height, scheme
         assert all(url.startswith((address, "data:")) for url in watched.requests)
 
 
+@pytest.mark.parametrize("width", [900, 1280])
+def test_on_wide_screens_the_scores_stand_beside_the_pictures(browser, address, width):
+    with chromium.Watched(browser, width, 900) as watched:
+        page = watched.page
+        page.goto(address)
+        page.wait_for_selector(".tile img[src]")
+        # A generated sample, and an edit of the same row of prompts.
+        for place, pictures in ((0, 1), (3, 2)):
+            page.evaluate(f"select({place}); open({place})")
+            page.wait_for_selector("#sample[open] .top")
+            watched.wait_until(
+                f"[...document.querySelectorAll('#body .pictures img')].filter(i => i.complete)"
+                f".length === {pictures}"
+            )
+            picture = page.locator("#body .pictures").bounding_box()
+            meters = page.locator("#body meter")
+            assert meters.count() >= 2
+            for meter in meters.all():
+                box = meter.bounding_box()
+                assert box["x"] >= picture["x"] + picture["width"]
+                assert box["y"] + box["height"] < 900
+        assert watched.problems == []
+
+
+def test_a_flag_that_is_set_is_marked_unlike_the_focus(browser, corpus):
+    with chromium.Watched(browser) as watched:
+        page = watched.page
+        page.goto(serve_in_thread(corpus))
+        page.wait_for_selector(".tile img[src]")
+        page.evaluate("open(0)")
+        page.wait_for_selector("#sample[open]")
+        colour = "getComputedStyle($('{}')).backgroundColor"
+        plain = page.evaluate(colour.format("accept"))
+        page.keyboard.press("x")
+        page.wait_for_selector("#reject[aria-pressed=true]")
+        page.focus("#accept")
+        assert page.evaluate(colour.format("accept")) == plain
+        assert page.evaluate(colour.format("reject")) != plain
+        assert watched.accessibility_problems() == []
+        page.keyboard.press("u")
+        page.wait_for_selector("#reject[aria-pressed=false]")
+
+
+def test_the_selected_tile_ends_with_its_caption(browser, address):
+    with chromium.Watched(browser) as watched:
+        page = watched.page
+        page.goto(address)
+        page.wait_for_selector(".tile.current img[src]")
+        for place in (0, 1):
+            tile = page.locator(f"#tile-{place}").bounding_box()
+            caption = page.locator(f"#tile-{place} .lines").bounding_box()
+            below = tile["y"] + tile["height"] - caption["y"] - caption["height"]
+            assert 0 <= below < 8
+            assert tile["height"] <= page.evaluate("state.row")
+
+
 def test_hostile_texts_stay_texts_in_the_page(browser, address):
     with chromium.Watched(browser) as watched:
         page = watched.page

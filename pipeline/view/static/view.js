@@ -3,7 +3,7 @@
 
 const PAGE = 200;
 let maxHeight = 15e6; // pixels; browsers draw no element much higher than that
-const CAPTION = 3.85 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+const CAPTION = 3.2 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 const $ = (id) => document.getElementById(id);
 
 const state = {
@@ -150,7 +150,6 @@ function makeTile(place) {
   tile.setAttribute("aria-posinset", place + 1);
   tile.setAttribute("aria-setsize", state.total);
   tile.style.width = `${state.tile}px`;
-  tile.style.height = `${state.row}px`;
   tile.append(element("div", { className: "frame" }), element("div", { className: "line" }), element("div", { className: "lines soft" }));
   tile.addEventListener("click", () => { select(place); open(place); });
   fill(place, tile);
@@ -304,12 +303,13 @@ function showSample(sample) {
   if (sample.source) pictures.append(sourceFigure(sample));
   pictures.append(pictureFigure(sample));
   const body = $("body");
-  body.replaceChildren(pictures);
-  body.append(element("h3", {}, "Prompt"), element("p", { className: "prompt", dir: "auto", tabIndex: 0, role: "region", "aria-label": "Prompt" }, row.prompt));
-  if (row.reason) body.append(element("h3", {}, "Reason"), element("p", { dir: "auto", className: "prompt" }, row.reason));
   const columns = element("div", { className: "columns" });
   for (const name of ["judge", "guide"]) columns.append(scores(name, sample.groups[name]));
-  body.append(columns, traces(sample.traces), element("h3", {}, "Metadata"), metadata(sample));
+  // On wide screens the scores stand beside the pictures.
+  body.replaceChildren(element("div", { className: sample.source ? "top edit" : "top" }, pictures, columns));
+  body.append(element("h3", {}, "Prompt"), element("p", { className: "prompt", dir: "auto", tabIndex: 0, role: "region", "aria-label": "Prompt" }, row.prompt));
+  if (row.reason) body.append(element("h3", {}, "Reason"), element("p", { dir: "auto", className: "prompt" }, row.reason));
+  body.append(traces(sample.traces), element("h3", {}, "Metadata"), metadata(sample));
   body.parentElement.scrollTop = 0;
 }
 
@@ -328,6 +328,7 @@ function sourceFigure(sample) {
   const { source_similarity: likeness, source_ssim: ssim } = sample.row;
   let text = likeness === null ? "source" : `source; the edit resembles it at ${likeness.toFixed(2)}`;
   if (likeness !== null && ssim !== null) text += `, SSIM ${ssim.toFixed(2)}`;
+  if (typeof sample.row.mask_share === "number") text += `; mask: ${Math.round(100 * sample.row.mask_share)}% of the picture`;
   return element("figure", {}, image, element("figcaption", {}, text));
 }
 

@@ -5,6 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from pipeline.generation.verdicts import FAILED, REJECTED
+from pipeline.report import charts
 from pipeline.report.figures import COLUMNS, Figures
 from pipeline.report.findings import findings
 from pipeline.report.sections import MAX_BARS, count_figure, whole_percents
@@ -47,6 +49,28 @@ def test_requests_whose_prompts_the_model_knows_in_part_are_counted_and_told(mak
     (text,) = [text for text in told if "does not know" in text]
     assert f"{count} request" in text
     assert f"of {len(rows)} " in text
+
+
+def test_a_confusion_is_told_if_it_is_no_single_one(make_corpus):
+    run = finished_rows(make_corpus()).run
+    twice, once = {("awe", "fear"): 2}, {("awe", "fear"): 1}
+    for wrong, ending in (
+        ({}, None),
+        (once | {("fear", "awe"): 1}, None),
+        (twice | {("fear", "awe"): 1}, "images for awe, the judge found fear strongest in 2."),
+        (twice | {("fear", "awe"): 2}, "in 2; 1 other confusion(s) are as frequent."),
+    ):
+        figures = Figures(judged=Counter({("awe", "awe"): 8} | wrong))
+        texts = [finding.text for finding in findings(run, figures, 0, 0)]
+        told = [text for text in texts if text.startswith("The most frequent confusion")]
+        assert len(told) == (ending is not None)
+        assert all(text.endswith(ending) for text in told)
+
+
+def test_dots_where_guidance_began_have_the_colour_of_no_status():
+    points = [{"sample": "0", "step": step, "similarity": 0.1 * step} for step in range(3)]
+    svg = charts.curves(points, points[-1:])
+    assert not [colour for colour in (REJECTED, FAILED) if charts.COLOURS[colour] in svg]
 
 
 def test_a_median_lies_in_the_bin_of_the_median(counted):

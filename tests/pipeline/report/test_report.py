@@ -145,7 +145,12 @@ def test_brightness_and_colourfulness_of_known_pictures():
 def test_edits_stand_beside_their_sources(tmp_path):
     images = [str(drive.IMAGES / "railroad.png"), str(tmp_path / "gone.png")]
     (tmp_path / "gone.png").write_bytes((drive.IMAGES / "amusement-park.png").read_bytes())
-    manifest = write_rows(tmp_path / "m.parquet", 2, image=images)
+    width, height = Image.open(images[0]).size
+    mask = Image.new("L", (width, height))
+    mask.paste(255, (0, 0, width, height // 2))
+    mask.save(tmp_path / "mask.png")
+    masks = [str(tmp_path / "mask.png"), None]
+    manifest = write_rows(tmp_path / "m.parquet", 2, image=images, mask=masks)
     out = tmp_path / "out"
     run_locally(manifest, out, min_confidence=0.0)
     (tmp_path / "gone.png").write_bytes((drive.IMAGES / "railroad.png").read_bytes())
@@ -153,6 +158,8 @@ def test_edits_stand_beside_their_sources(tmp_path):
     assert "Edits beside their sources" in page.text
     assert "the file is another one now: its SHA-256 differs" in page.text
     assert page.text.count("like its source") >= 2
+    # Each of the two pairs is shown twice: by emotion, and with those least alike.
+    assert page.text.count("; mask: 50% of the picture") == 2
     scores = [row["source_ssim"] for row in rows_of(out)]
     assert all(f", SSIM {score:.2f}" in page.text for score in scores)
 
