@@ -30,6 +30,9 @@ READ_WINDOWS = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
 WITHOUT_WEIGHTS = ("Tokenizer", "TokenizerFast", "Scheduler")
 """Ends of the names of classes that have no weights."""
 
+SCHEDULER_CONFIG = "scheduler_config.json"
+"""The file of a scheduler's settings; all other parts have a config.json."""
+
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 WEIGHTS = {
@@ -89,8 +92,19 @@ class ModelFolder:
         return variant_of(self.path / part, self.parts[part][0])
 
     def config(self, part: str) -> Mapping[str, Any]:
-        """The settings of a part; empty if it has none that can be read."""
-        name = "scheduler_config.json" if part == "scheduler" else "config.json"
+        """The settings of a part; empty if it has none that can be read.
+
+        A scheduler is of the class that model_index.json names, whatever its own settings say, as
+        in diffusers.
+        """
+        settings = self.own_config(part)
+        if part == "scheduler" and settings and part in self.parts:
+            return {**settings, "_class_name": self.parts[part][1]}
+        return settings
+
+    def own_config(self, part: str) -> Mapping[str, Any]:
+        """The settings of a part as its file has them; empty if it has none that can be read."""
+        name = SCHEDULER_CONFIG if part == "scheduler" else "config.json"
         try:
             return read_json(self.path / part / name)
         except ValueError:

@@ -16,8 +16,15 @@ from muse.diffusion.files.model_files import (
     is_lfs_pointer,
     lfs_problem,
 )
-from muse.diffusion.files.part_fit import channel_problems, tiny_vae_problem, width_problems
+from muse.diffusion.files.part_classes import class_problems
+from muse.diffusion.files.part_fit import (
+    channel_problems,
+    scaling_problem,
+    tiny_vae_problem,
+    width_problems,
+)
 from muse.diffusion.files.single_files import family_of_file
+from muse.diffusion.files.unet_fit import unet_problems
 from muse.sizes import USUAL_SIZE, sides
 
 OPTIONAL = {"StableDiffusion3Pipeline": ("text_encoder_3", "tokenizer_3")}
@@ -31,6 +38,11 @@ TEXT_PARTS = {
     "ZImagePipeline": 1,
 }
 """Text encoders, each with its tokenizer, that a family cannot work without."""
+
+REFINER = (
+    "it is a refiner (model_index.json leaves out its text_encoder), which only finishes images of "
+    "another model; give the base model"
+)
 
 QUANTIZERS = {
     "bitsandbytes": "bitsandbytes",
@@ -79,9 +91,16 @@ def folder_problems(folder: ModelFolder) -> Iterator[str]:
     for name in folder.parts:
         yield from _quantizer_problems(name, folder.config(name))
     network = FAMILIES[folder.family]
+    if "text_encoder" in folder.left_out and "text_encoder_2" in folder.parts:
+        yield REFINER
+        return
     for name in (network, "vae", "scheduler", *_text_parts(folder.family)):
         if name not in folder.parts:
             yield f"model_index.json names no {name}; copy the model again"
+    # What is said of parts of other classes would be guessed.
+    if of_class := list(class_problems(folder)):
+        yield from of_class
+        return
     yield from _size_problems(folder.config(network), network)
     yield from _fit_problems(folder, network)
 
@@ -95,6 +114,10 @@ def _fit_problems(folder: ModelFolder, network: str) -> Iterator[str]:
     family, vae = folder.family, folder.config("vae")
     yield from channel_problems(family, folder.config(network), vae, network)
     yield from width_problems(family, folder.config, network)
+    if network == "unet":
+        yield from unet_problems(family, folder.config)
+    if problem := scaling_problem(vae):
+        yield f"vae/: {problem}"
     if TINY_VAE in folder.parts:
         problem = tiny_vae_problem(folder.config(TINY_VAE), vae)
         if problem is not None:

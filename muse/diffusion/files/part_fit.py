@@ -5,6 +5,7 @@ Parts that do not fit fail in the first request, or make wrong images without a 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -74,6 +75,12 @@ def channel_problems(family: str, network: Config, vae: Config, name: str) -> It
             f"{name}/ takes {channels} channels, but the latents have {latents}, by "
             "vae/config.json: the VAE is of another family; give the one that belongs to the model"
         )
+    elif given != latents:
+        yield (
+            f"{name}/ gives {given} channels, but the latents have {latents}: it predicts a "
+            "variance as well, or something else than latents, which no sampler here reads; give "
+            "the text-to-image model of its family"
+        )
 
 
 def width_problems(family: str, config: Callable[[str], Config], name: str) -> Iterator[str]:
@@ -131,6 +138,8 @@ def vae_problem(vae: Config, own: Config) -> str | None:
     if kind != "AutoencoderKL":
         remedy = "set tiny_vae to it" if kind == TINY else "give one of that class"
         return f"its class is {kind}, not AutoencoderKL; {remedy}"
+    if problem := scaling_problem(vae):
+        return problem
     for key, usual in LATENTS.items():
         values = [config.get(key) or usual for config in (vae, own)]
         if values[0] != values[1]:
@@ -145,6 +154,21 @@ def vae_problem(vae: Config, own: Config) -> str | None:
             "latents differ in size; give one that was made for this model's family"
         )
     return None
+
+
+def scaling_problem(vae: Config) -> str | None:
+    """What is wrong with the factor by which the latents of a VAE are scaled; None if nothing.
+
+    diffusers has a default for one that its settings do not name.
+    """
+    factor = vae.get("scaling_factor", 1.0)
+    is_number = isinstance(factor, (int, float)) and not isinstance(factor, bool)
+    if is_number and 0 < factor < float("inf"):
+        return None
+    return (
+        f"the scaling_factor in its config.json is {json.dumps(factor)}; set it to the number that "
+        "its authors publish, as 0.18215 for Stable Diffusion 1 and 2"
+    )
 
 
 def tiny_vae_problem(tiny: Config, vae: Config) -> str | None:

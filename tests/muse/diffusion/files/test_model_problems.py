@@ -8,6 +8,7 @@ import pytest
 
 from muse.diffusion.files.model_files import ModelFolder, read_json
 from muse.diffusion.files.model_problems import folder_problems, model_problems
+from muse.diffusion.files.part_classes import NETWORKS
 from muse.mini import WEIGHTS
 
 INDEX = {
@@ -34,6 +35,8 @@ def model(tmp_path):
             (tmp_path / part / "config.json").write_text("{}")
     (tmp_path / "unet" / "config.json").write_text('{"in_channels": 4, "sample_size": 64}')
     (tmp_path / "vae" / "config.json").write_text('{"latent_channels": 4}')
+    scheduler = tmp_path / "scheduler" / "scheduler_config.json"
+    scheduler.write_text('{"_class_name": "DDIMScheduler"}')
     (tmp_path / "model_index.json").write_text(json.dumps(INDEX))
     return tmp_path
 
@@ -49,7 +52,11 @@ def _with_second_encoder(model, family, network):
     (model / "unet").rename(model / network)
     second = {"text_encoder_2": INDEX["text_encoder"], "tokenizer_2": INDEX["tokenizer"]}
     index = INDEX | second | {"_class_name": family}
-    index[network] = index.pop("unet")
+    index.pop("unet")
+    index[network] = ["diffusers", NETWORKS[family]]
+    if family == "StableDiffusionXLPipeline":
+        config = {"in_channels": 4, "sample_size": 64, "addition_embed_type": "text_time"}
+        (model / "unet" / "config.json").write_text(json.dumps(config))
     return index
 
 
@@ -169,3 +176,24 @@ def test_the_network_of_flux_takes_four_latents_in_one_place(model):
         problems = _problems(model)
         assert len(problems) == (channels != 64)
     assert "takes 384 channels, but the latents have 64" in problems[0]
+
+
+def test_a_refiner_is_told_from_a_broken_copy(model):
+    index = _with_second_encoder(model, "StableDiffusionXLPipeline", "unet")
+    index |= {"text_encoder": [None, None], "tokenizer": [None, None]}
+    (model / "model_index.json").write_text(json.dumps(index))
+    (problem,) = _problems(model)
+    assert problem.startswith("it is a refiner")
+    assert problem.endswith("give the base model")
+
+
+def test_parts_of_other_classes_inputs_and_scalings_are_reported(model):
+    """`test_part_classes.py` and `test_unet_fit.py` have all that is."""
+    (model / "vae" / "config.json").write_text('{"latent_channels": 4, "scaling_factor": null}')
+    config = {"in_channels": 4, "sample_size": 64, "num_class_embeds": 1000}
+    (model / "unet" / "config.json").write_text(json.dumps(config))
+    unet, scaling = _problems(model)
+    assert unet.startswith("unet/ is given a class or a level of noise")
+    assert scaling.startswith("vae/: the scaling_factor in its config.json is null; set it")
+    (model / "vae" / "config.json").write_text("{}")
+    assert _problems(model)[0].startswith("vae/config.json holds no settings")

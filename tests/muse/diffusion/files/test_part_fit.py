@@ -7,6 +7,7 @@ import pytest
 from muse.diffusion.files.part_fit import (
     channel_problems,
     clip_skip_problem,
+    scaling_problem,
     tiny_vae_problem,
     vae_problem,
     width_problems,
@@ -31,6 +32,8 @@ TINY = {"_class_name": "AutoencoderTiny", "decoder_block_out_channels": [64] * 4
         (FLUX, {"in_channels": 64, "out_channels": None}, 16, None),
         (FLUX, {"in_channels": 64, "out_channels": None}, 4, "takes 64 .* have 16, by vae/"),
         (FLUX, {"in_channels": 384, "out_channels": 64}, 16, "takes 384 .* for inpainting"),
+        (SD, {"in_channels": 4, "out_channels": 8}, 4, "gives 8 channels, .* a variance as well"),
+        (SD3, {"in_channels": 16, "out_channels": 32}, 16, "gives 32 channels, but .* have 16"),
         (Z, {"in_channels": 16}, 16, None),
         (Z, {}, 4, None),
     ],
@@ -143,3 +146,12 @@ def test_what_is_no_tiny_decoder_of_the_model_is_refused(tiny, expected):
     assert (problem is None) == (expected is None)
     if problem is not None:
         _assert_matches(expected, problem)
+
+
+@pytest.mark.parametrize("factor", [None, 0, -1.0, True, "0.18215", float("nan"), float("inf")])
+def test_a_vae_needs_a_number_by_which_its_latents_are_scaled(factor):
+    vae = {**KL, "scaling_factor": factor}
+    for problem in (scaling_problem(vae), vae_problem(vae, KL)):
+        _assert_matches("the scaling_factor in its config.json is .*; set it to", problem)
+    assert scaling_problem(KL) is None
+    assert scaling_problem({**KL, "scaling_factor": 0.13025}) is None
