@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 
 class ParameterError(ValueError):
@@ -23,6 +25,21 @@ class ParameterError(ValueError):
 
     def __str__(self) -> str:
         return f"{self.name} {self.problem}"
+
+
+def _plain(value: Any) -> Any:
+    """A value of a scheduler's setting. Without this, pydantic would tell of each type it tried."""
+    is_number = isinstance(value, int | float) and math.isfinite(value)
+    if not is_number and not isinstance(value, str):
+        raise PydanticCustomError("scheduler_value", SCHEDULER_VALUE)
+    return value
+
+
+SCHEDULER_VALUE = "a finite number, a text, true or false"
+"""What a setting of diffusers' scheduler takes, in words."""
+
+SchedulerValue = Annotated[bool | int | float | str, BeforeValidator(_plain)]
+"""The type of that."""
 
 
 class Settings(BaseModel):
@@ -88,7 +105,7 @@ class Method(Settings):
         description="Sampler; `model` is the one that the model came with. Which of them fit a "
         "model depends on its training (docs/models.md).",
     )
-    scheduler: Mapping[str, bool | int | float | str] = Field(
+    scheduler: Mapping[str, SchedulerValue] = Field(
         default_factory=dict,
         description="Settings of diffusers' scheduler that replace the model's own, by their names "
         "there, as `timestep_spacing`, `use_karras_sigmas`, `solver_order`, `shift`.",
@@ -269,6 +286,8 @@ def _parameter_error(error: ValidationError) -> ParameterError:
         near = difflib.get_close_matches(name, Method.model_fields, n=1)
         return ParameterError(name, f"is no parameter of the method{_suggestion(near)}")
     problem = f"is {given!r}; it should be {first['msg'].removeprefix('Input should be ')}"
+    if first["type"] == "scheduler_value":
+        problem += f" under {first['loc'][1]!r}"
     choices = get_args(Method.model_fields[name].annotation)
     if first["type"] == "literal_error" and isinstance(given, str):
         problem += _suggestion(difflib.get_close_matches(given, choices, n=1))

@@ -1,12 +1,13 @@
-"""What a run's diffusion model is asked for that it was not trained for."""
+"""What a run's diffusion model is asked for that it was not trained for, or does not read."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from muse.diffusion.files.hub import configs_of
+from muse.diffusion.files.hub import configs_of, family_of
 from muse.diffusion.schedule.distilled import distilled_warnings
 from pipeline.config import Config
+from pipeline.models.unused_parameters import unused_parameters
 
 
 def model_warnings(config: Config, path: str) -> list[str]:
@@ -18,4 +19,6 @@ def model_warnings(config: Config, path: str) -> list[str]:
     if config.engine == "null":
         return []
     network, scheduler = configs_of(Path(path))
-    return list(distilled_warnings(config.model, config.method, network, scheduler, config.lora))
+    distilled = distilled_warnings(config.model, config.method, network, scheduler, config.lora)
+    family = family_of(Path(path))
+    return [*distilled, *unused_parameters(config.method, family, network, scheduler)]

@@ -114,11 +114,14 @@ def check_method(model: Path, method: Method) -> None:
     Raises:
         UserError: with the samplers or settings that can.
     """
+    from muse.diffusion.schedule.scheduler_options import check_prediction
     from muse.diffusion.schedule.schedules import schedule_of
     from muse.guidance.windows import NO_WINDOWS
 
     try:
-        schedule_of(configs_of(model)[1], method)
+        scheduler = configs_of(model)[1]
+        check_prediction(scheduler, method.scheduler)
+        schedule_of(scheduler, method)
         if method.long_prompts == "chunk" and family_of(model) not in READ_WINDOWS:
             raise ValueError(NO_WINDOWS)
     except ValueError as error:

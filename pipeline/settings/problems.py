@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from muse.method import Settings
+from muse.method import SCHEDULER_VALUE, Settings
 from pipeline.settings.fields import fields_of, is_table, kind
 from pipeline.settings.old_names import RENAMED, refusal
 
@@ -26,6 +26,7 @@ INNER_KINDS = {
     "finite_number": "a number",
     "dict_type": "a table",
     "mapping_type": "a table",
+    "scheduler_value": SCHEDULER_VALUE,
 }
 """What stands within tables and lists, by the type of pydantic's error."""
 

@@ -21,6 +21,10 @@ from muse.method import Method, ParameterError
         ),
         ({"edit_start": 3}, "^edit_start is 3; it should be 'inversion' or 'noise'$"),
         ({"scheduler": {"shift": [1]}}, r"^scheduler is \[1\]; it should be"),
+        (
+            {"scheduler": {"shift": float("nan")}},
+            "^scheduler is nan; it should be a finite number, a text, true or false under 'shift'$",
+        ),
     ],
 )
 def test_a_value_out_of_its_limits_is_refused(change, message):

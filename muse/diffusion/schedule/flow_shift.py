@@ -22,9 +22,17 @@ def dynamic_shift(config: Mapping[str, Any], patches: int | None) -> float:
     Args:
         config: of the scheduler.
         patches: of 2 x 2 latents in the image; None for the larger of the two sizes.
+
+    Raises:
+        ValueError: the larger size is not above the other.
     """
     least, most = config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096)
     low, high = config.get("base_shift", 0.5), config.get("max_shift", 1.15)
+    if most <= least:
+        raise ValueError(
+            f"method.scheduler.max_image_seq_len is {most}; it should be above base_image_seq_len, "
+            f"which is {least}"
+        )
     slope = (high - low) / (most - least)
     return (most if patches is None else patches) * slope + (low - slope * least)
 

@@ -17,14 +17,16 @@ from muse.diffusion.schedule.flow_shift import (
     static_shift,
 )
 from muse.diffusion.schedule.sampler import Sampler, Schedule, ddim, dpmpp_2m
+from muse.diffusion.schedule.scheduler_options import (
+    NEVER_OPTIONS,
+    check_options,
+    refuse_variants,
+)
 from muse.diffusion.schedule.schedulers import MODEL, choose_scheduler, second_stages, training_of
 from muse.method import Method
 
 if TYPE_CHECKING:
     from muse.diffusion.backbones.base import Backbone
-
-NEVER_OPTIONS = ("clip_sample", "thresholding")
-"""Settings that belong to models of pixels, and distort latents."""
 
 KEEP_Z = (
     "DPMSolverMultistepScheduler",
@@ -33,6 +35,9 @@ KEEP_Z = (
     "DEISMultistepScheduler",
 )
 """Schedulers with sigma / alpha as their levels, and latents as they are denoised here."""
+
+ROUNDING = 1e-5
+"""By which part of itself a noise level may rise: diffusers computes them in float32."""
 
 ZERO_SNR = "rescale_betas_zero_snr"
 """The setting of models whose first noise level has no signal left."""
@@ -74,19 +79,22 @@ def make_schedule(
         own = name.startswith("FlowMatch")
         fixed = {**fixed, **({"shift": shift} if own else {DYNAMIC: False, "flow_shift": shift})}
     scheduler = _scheduler(name, config, fixed, options)
-    try:
-        more = flow_timesteps(scheduler, name, steps, patches, even_sigmas)
-        scheduler.set_timesteps(steps, **more)
-    except (ValueError, NotImplementedError, ImportError) as error:
-        raise ValueError(f"{name} cannot make {steps} steps: {error}") from None
     training = training_of({**scheduler.config, "_class_name": name})
-    alphas, sigmas, scales = _levels(scheduler, name, training)
-    if float(alphas[0]) > float(sigmas[0]):
+    known = int(scheduler.config.num_train_timesteps)
+    if training == "diffusion" and steps > known:
         raise ValueError(
-            f"{name} with {steps} step(s) does not begin at noise, but at timestep "
-            f"{float(scheduler.timesteps[0]):g}; take more steps, or set "
-            'method.scheduler.timestep_spacing = "trailing"'
+            f"method.steps is {steps}, but the model has {known} noise levels "
+            "(num_train_timesteps); take fewer steps"
         )
+    more = flow_timesteps(scheduler, name, steps, patches, even_sigmas)
+    try:
+        scheduler.set_timesteps(steps, **more)
+    except Exception as error:  # diffusers raises whatever its arithmetic does
+        raise ValueError(f"{name} cannot make {steps} steps: {error}") from None
+    if training == "diffusion":
+        _refuse_timesteps(scheduler, name, steps, known)
+    alphas, sigmas, scales = _levels(scheduler, name, training)
+    _refuse_levels(scheduler, name, steps, alphas, sigmas)
     step = _own_step(scheduler, name, eta)
     noise_scale = float(getattr(scheduler, "init_noise_sigma", 1.0) / scales[0])
     return Schedule(
@@ -141,23 +149,8 @@ def _scheduler(
     import diffusers
 
     kind = getattr(diffusers, name)
-    known = inspect.signature(kind.__init__).parameters
-    for key, value in options.items():
-        if key not in known or key in NEVER_OPTIONS:
-            allowed = [key for key in known if key not in ("self", *NEVER_OPTIONS)]
-            raise ValueError(
-                f"method.scheduler has {key!r}, which is no setting of {name}; "
-                f"choose {', '.join(allowed)}"
-            )
-        default = known[key].default
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        fits = is_number if isinstance(default, float) else isinstance(value, type(default))
-        if default is not None and not fits:
-            raise ValueError(
-                f"method.scheduler.{key} is {value!r}; {name} takes {type(default).__name__}, "
-                f"as {default!r}"
-            )
-    if config.get(ZERO_SNR) and ZERO_SNR not in known:
+    check_options(name, kind, config, options)
+    if config.get(ZERO_SNR) and ZERO_SNR not in inspect.signature(kind.__init__).parameters:
         raise ValueError(
             f"{name} cannot begin at pure noise, as the model was trained to ({ZERO_SNR}); "
             "choose another method.sampler, as ddim or euler"
@@ -166,34 +159,52 @@ def _scheduler(
     try:
         # Not merged into the config, of which diffusers drops what it notes as mere defaults.
         scheduler = kind.from_config(dict(config), **{**fixed, **options, **off})
-    except (ValueError, NotImplementedError, ImportError) as error:
-        raise ValueError(f"{name} does not take these settings: {error}") from None
-    _refuse_variants(scheduler, name)
+    except Exception as error:  # diffusers raises whatever its arithmetic does
+        raise ValueError(
+            f"method.scheduler: {name} does not take these settings: {error}"
+        ) from None
+    refuse_variants(scheduler, name)
     return scheduler
 
 
-def _refuse_variants(scheduler: Any, name: str) -> None:
-    """Refuse settings that a schedule cannot have."""
-    config = scheduler.config
-    if name == "PNDMScheduler" and not config.skip_prk_steps:
+def _refuse_timesteps(scheduler: Any, name: str, steps: int, known: int) -> None:
+    """Refuse timesteps beyond the `known` ones of the model's training."""
+    first = float(scheduler.timesteps[0])
+    # Schedulers that interpolate between levels have one more timestep, at the level of the last.
+    if first >= known + (not _is_discrete(scheduler)):
         raise ValueError(
-            "PNDM with Runge-Kutta steps cannot be used; set method.scheduler.skip_prk_steps = "
-            "true, as Stable Diffusion does, or choose method.sampler"
+            f"{name} with {steps} step(s) begins at timestep {first:g}, beyond the model's last, "
+            f"{known - 1}; take fewer steps, or set method.scheduler.steps_offset = 0"
         )
-    # Its last step to no noise at all is infinite times zero.
-    ends_clean = config.get("final_sigmas_type") == "zero"
-    if name == "UniPCMultistepScheduler" and config.solver_type == "bh1" and ends_clean:
+
+
+def _refuse_levels(scheduler: Any, name: str, steps: int, alphas: Tensor, sigmas: Tensor) -> None:
+    """Refuse noise levels that are no numbers, do not fall, or do not begin at noise."""
+    ratios = sigmas / alphas
+    numbers = torch.isfinite(alphas).all() and torch.isfinite(sigmas).all()
+    if not numbers or not (ratios[1:] <= ratios[:-1] * (1 + ROUNDING)).all():
         raise ValueError(
-            'UniPC with solver_type "bh1" cannot take the last step to a clean image; set '
-            'method.scheduler.solver_type = "bh2", or final_sigmas_type = "sigma_min"'
+            f"{name} with the settings in method.scheduler has noise levels that do not fall from "
+            "noise to a clean image; leave out the setting that does it"
         )
+    if float(alphas[0]) <= float(sigmas[0]):
+        return
+    # Steps that are more than the noise levels between them all fall on the first.
+    crowded = len(scheduler.timesteps) > 1 and scheduler.timesteps[0] == scheduler.timesteps[-1]
+    raise ValueError(
+        f"{name} with {steps} step(s) does not begin at noise, but at timestep "
+        f"{float(scheduler.timesteps[0]):g}; take {'fewer' if crowded else 'more'} steps, or set "
+        'method.scheduler.timestep_spacing = "trailing"'
+    )
 
 
 def _own_step(scheduler: Any, name: str, eta: float) -> Sampler | None:
     """The step of this module that equals the scheduler's; None if there is none."""
     config = scheduler.config
     if name == "DDIMScheduler":
-        return ddim if eta == 0.0 else None
+        # Its own timesteps need not be as far apart as its steps are; with this spacing never.
+        steps_beside = config.timestep_spacing == "linspace"
+        return ddim if eta == 0.0 and not steps_beside else None
     if name in ("EulerDiscreteScheduler", "EDMEulerScheduler"):
         return ddim
     if name == "FlowMatchEulerDiscreteScheduler":
@@ -213,9 +224,14 @@ def _prediction(scheduler: Any, training: str) -> str:
     return "edm_prediction" if (training, prediction) == ("edm", "epsilon") else prediction
 
 
+def _is_discrete(scheduler: Any) -> bool:
+    """Whether its noise levels are those of whole timesteps."""
+    return hasattr(scheduler, "alphas_cumprod") and not hasattr(scheduler, "sigmas")
+
+
 def _levels(scheduler: Any, name: str, training: str) -> tuple[Tensor, Tensor, Tensor]:
     """(alphas, sigmas, scales), float64 (n + 1,), of a scheduler whose timesteps are set."""
-    if hasattr(scheduler, "alphas_cumprod") and not hasattr(scheduler, "sigmas"):
+    if _is_discrete(scheduler):
         signal = scheduler.alphas_cumprod.double()[scheduler.timesteps.long()]
         power = torch.cat([signal, _final_power(scheduler, name).double().view(1)])
         return power.sqrt(), (1 - power).sqrt(), torch.ones_like(power)
@@ -229,10 +245,22 @@ def _levels(scheduler: Any, name: str, training: str) -> tuple[Tensor, Tensor, T
         # The network is given x / sqrt(sigma^2 + data^2), which is z; x0 is in units of `data`.
         data = float(scheduler.config.sigma_data)
         scales = (data**2 + sigmas.square()).sqrt()
-        return data / scales, sigmas / scales, scales
+        return _unscaled_end(data / scales, sigmas / scales, scales)
     # These are sigma / alpha, as in k-diffusion; alpha^2 + sigma^2 = 1 then gives alpha.
     alphas = (1 + sigmas.square()).rsqrt()
-    return alphas, sigmas * alphas, torch.ones_like(alphas) if name in KEEP_Z else 1 / alphas
+    if name in KEEP_Z:
+        return alphas, sigmas * alphas, torch.ones_like(alphas)
+    return _unscaled_end(alphas, sigmas * alphas, 1 / alphas)
+
+
+def _unscaled_end(alphas: Tensor, sigmas: Tensor, scales: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same, but that the last latents are x0 + noise, as the scheduler leaves them.
+
+    It makes a difference where the last step leaves noise (`final_sigmas_type = "sigma_min"`).
+    """
+    factor = torch.ones_like(alphas)
+    factor[-1] = alphas[-1]
+    return alphas / factor, sigmas / factor, scales * factor
 
 
 def _final_power(scheduler: Any, name: str) -> Tensor:

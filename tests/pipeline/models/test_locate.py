@@ -280,6 +280,21 @@ def _single_file(place: Path) -> Path:
     return place
 
 
+def test_what_a_folder_says_that_its_model_predicts_is_not_replaced():
+    own = Method(scheduler={"prediction_type": "v_prediction"})
+    assert check_models(Config(method=own)) == []
+    other = Method(scheduler={"prediction_type": "epsilon"})
+    with pytest.raises(UserError, match="prediction_type is 'epsilon', but the model's is 'v_pred"):
+        check_models(Config(method=other))
+
+
+def test_parameters_without_effect_on_the_model_are_told():
+    config = Config(method=Method(eta=0.5, sampler="euler", true_cfg_scale=2.0))
+    first, second = check_models(config)
+    assert first.startswith("method.eta: no effect with EulerDiscreteScheduler")
+    assert second.startswith("method.true_cfg_scale: no effect")
+
+
 def test_the_sampler_of_a_single_file_is_checked_too(tmp_path):
     file = _single_file(tmp_path / "dream.safetensors")
     assert check_models(Config(model=str(file), tiny_vae="none")) == []

@@ -16,6 +16,7 @@ SD15 = {
     "set_alpha_to_one": False,
     "steps_offset": 1,
 }
+LEADING = {"timestep_spacing": "leading"}
 SD3 = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
 PLAYGROUND = {"_class_name": "EDMDPMSolverMultistepScheduler", "sigma_data": 0.5}
 CONFIGS = {"diffusion": SD15, "flow": SD3, "edm": PLAYGROUND}
@@ -107,6 +108,84 @@ def test_what_a_schedule_cannot_have_is_refused_with_the_remedy():
         make_schedule(SD15, 60, "lcm")
     with pytest.raises(ValueError, match=r"IPNDMScheduler cannot .*method\.sampler: ddim"):
         make_schedule({**SD15, "_class_name": "IPNDMScheduler"}, 4)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "pndm", "ddpm"])
+def test_more_steps_than_timesteps_leave_room_for_are_refused(sampler):
+    with pytest.raises(ValueError, match=r"1000, beyond the model's last, 999.*steps_offset = 0"):
+        make_schedule(SD15, 1000, sampler)
+    assert len(make_schedule(SD15, 1000, sampler, {"steps_offset": 0})) >= 1000
+    with pytest.raises(ValueError, match="steps is 30, but the model has 20 noise levels"):
+        make_schedule(SD15, 30, sampler, {"num_train_timesteps": 20})
+
+
+def test_an_offset_beyond_the_last_timestep_is_refused():
+    with pytest.raises(ValueError, match="begins at timestep 1066, beyond the model's last"):
+        make_schedule(SD15, 3, "euler", {**LEADING, "steps_offset": 400})
+    assert len(make_schedule(SD15, 1000, "euler", LEADING)) == 1000
+
+
+@pytest.mark.parametrize("sampler", ["unipc", "dpm++", "deis"])
+def test_steps_that_all_fall_on_the_first_timestep_are_refused_with_the_remedy(sampler):
+    with pytest.raises(ValueError, match=r'take fewer steps, or set .*spacing = "trailing"'):
+        make_schedule(SD15, 1000, sampler, LEADING)
+    assert len(make_schedule(SD15, 1000, sampler, {"timestep_spacing": "trailing"})) == 1000
+    assert len(make_schedule(SD15, 999, sampler, LEADING)) == 999
+
+
+@pytest.mark.parametrize(
+    ("config", "sampler", "options"),
+    [
+        (SD15, "euler", {"sigma_min": 5.0, "sigma_max": 1.0, "use_karras_sigmas": True}),
+        (SD3, "dpm++", {"use_karras_sigmas": True}),
+    ],
+)
+def test_noise_levels_that_do_not_fall_are_refused(config, sampler, options):
+    with pytest.raises(ValueError, match="noise levels that do not fall from noise to a clean"):
+        make_schedule(config, 4, sampler, options)
+
+
+@pytest.mark.parametrize(
+    ("config", "sampler", "options"),
+    [
+        (SD15, "ddim", {"beta_schedule": "none"}),
+        (SD15, "euler", {"use_karras_sigmas": True, "use_beta_sigmas": True}),
+        (SD3, "flow", {"time_shift_type": "none"}),
+    ],
+)
+def test_what_diffusers_refuses_is_refused_by_name(config, sampler, options):
+    with pytest.raises(ValueError, match=r"^method\.scheduler: \w+ does not take these settings: "):
+        make_schedule(config, 4, sampler, options)
+
+
+def test_an_error_of_diffusers_arithmetic_is_a_refusal(monkeypatch):
+    def broken(self, *args, **kwargs):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(diffusers.DDIMScheduler, "set_timesteps", broken)
+    with pytest.raises(ValueError, match="DDIMScheduler cannot make 4 steps: division by zero"):
+        make_schedule(SD15, 4, "ddim")
+    monkeypatch.setattr(diffusers.DDIMScheduler, "__init__", broken)
+    with pytest.raises(ValueError, match="does not take these settings: division by zero"):
+        make_schedule(SD15, 4, "ddim")
+
+
+@pytest.mark.parametrize("sampler", ["euler", "edm_euler"])
+def test_noise_that_the_last_step_leaves_is_added_to_the_whole_image(sampler):
+    config = PLAYGROUND if sampler == "edm_euler" else SD15
+    ends = make_schedule(config, 4, sampler, {"final_sigmas_type": "sigma_min"})
+    assert float(ends.alphas[-1]) == 1.0
+    assert float(ends.sigmas[-1]) > 0
+    clean = make_schedule(config, 4, sampler)
+    assert float(clean.alphas[-1]) == 1.0
+    assert float(clean.sigmas[-1]) == 0.0
+
+
+def test_ddim_with_linspace_takes_diffusers_own_steps():
+    """They end beside the timestep that the network is given next."""
+    options = {"timestep_spacing": "linspace"}
+    assert make_schedule(SD15, 20, "ddim", options).scheduler is not None
+    assert make_schedule(SD15, 20, "ddim").scheduler is None
 
 
 @pytest.mark.parametrize("sampler", ["heun", "pndm"])

@@ -1,0 +1,139 @@
+"""Values of `method.scheduler` that are refused, each by its name."""
+
+import inspect
+import re
+
+import diffusers
+import pytest
+
+from muse.diffusion.schedule.scheduler_options import VALUES, Values, check_prediction
+from muse.diffusion.schedule.schedulers import SAMPLERS
+from muse.diffusion.schedule.schedules import make_schedule
+
+SD15 = {
+    "_class_name": "DDIMScheduler",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "steps_offset": 1,
+}
+SD3 = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
+FLUX = {**SD3, "use_dynamic_shifting": True}
+PLAYGROUND = {"_class_name": "EDMEulerScheduler", "sigma_data": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("config", "sampler", "options", "refused"),
+    [
+        (SD15, "euler", {"beta_start": -1.0}, "beta_start is -1.0; it takes a number above 0 and"),
+        (
+            SD15,
+            "euler",
+            {"beta_end": 2.0},
+            "beta_end is 2.0; it takes a number above 0 and below 1",
+        ),
+        (SD15, "euler", {"num_train_timesteps": True}, "is True; it takes an integer from 1 to"),
+        (
+            SD15,
+            "euler",
+            {"num_train_timesteps": 0},
+            "num_train_timesteps is 0; it takes an integer",
+        ),
+        (SD15, "euler", {"steps_offset": -3}, "steps_offset is -3; it takes an integer from 0"),
+        (SD15, "euler", {"sigma_min": "x"}, "sigma_min is 'x'; it takes a number above 0"),
+        (SD15, "euler", {"timestep_type": "foo"}, "is 'foo'; it takes discrete, continuous"),
+        (SD15, "euler", {"prediction_type": "foo"}, "is 'foo'; it takes epsilon, v_prediction,"),
+        (SD15, "euler", {"trained_betas": "x"}, "has 'trained_betas', which is no setting"),
+        (SD15, "unipc", {"solver_p": "x"}, "has 'solver_p', which is no setting"),
+        (SD15, "unipc", {"disable_corrector": 0}, "has 'disable_corrector', which is no setting"),
+        (SD15, "ddim", {"sample_max_value": 2.0}, "has 'sample_max_value', which is no setting"),
+        (SD15, "dpm++", {"solver_order": 0}, "solver_order is 0; it takes an integer from 1 to 3"),
+        (SD15, "dpm++", {"solver_order": 7}, "solver_order is 7; it takes an integer from 1 to 3"),
+        (SD15, "unipc", {"solver_order": 0}, "solver_order is 0; it takes an integer from 1"),
+        (SD15, "unipc", {"predict_x0": False}, 'final_sigmas_type = "sigma_min"'),
+        (SD15, "ddpm", {"variance_type": "learned"}, "variance_type is 'learned'; it takes fixed_"),
+        (SD15, "ddpm", {"variance_type": "foo"}, "variance_type is 'foo'; it takes fixed_small,"),
+        (
+            SD15,
+            "lcm",
+            {"original_inference_steps": 0},
+            "original_inference_steps is 0; it takes an",
+        ),
+        (
+            SD15,
+            "lcm",
+            {"timestep_scaling": 0.0},
+            "timestep_scaling is 0.0; it takes a number above",
+        ),
+        (SD15, "pndm", {"prediction_type": "sample"}, "choose another method.sampler, as ddim"),
+        (SD15, "euler_a", {"prediction_type": "sample"}, "choose another method.sampler, as ddim"),
+        (SD15, "kdpm2", {"prediction_type": "sample"}, "choose another method.sampler, as ddim"),
+        (SD3, "flow", {"shift": 0.0}, "shift is 0.0; it takes a number above 0"),
+        (SD3, "flow", {"shift": -1.0}, "shift is -1.0; it takes a number above 0"),
+        (SD3, "dpm++", {"flow_shift": 0.0}, "flow_shift is 0.0; it takes a number above 0"),
+        (SD3, "flow", {"shift_terminal": 2.0}, "shift_terminal is 2.0; it takes a number above 0"),
+        (SD3, "flow", {"invert_sigmas": True}, "invert_sigmas is True; it takes False"),
+        (FLUX, "flow", {"max_image_seq_len": 256}, "is 256; it should be above base_image_seq_len"),
+        (PLAYGROUND, "model", {"rho": 0.0}, "rho is 0.0; it takes a number above 0"),
+    ],
+)
+def test_a_value_that_no_schedule_has_is_refused_by_name(config, sampler, options, refused):
+    with pytest.raises(ValueError, match=re.escape(refused)):
+        make_schedule(config, 4, sampler, options)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "options"),
+    [
+        ("unipc", {"predict_x0": False, "final_sigmas_type": "sigma_min"}),
+        ("unipc", {"solver_order": 5}),
+        ("dpm++", {"solver_order": 3}),
+        ("ddim", {"prediction_type": "sample"}),
+        ("ddpm", {"variance_type": "fixed_large"}),
+        ("dpm++", {"use_flow_sigmas": False}),
+    ],
+)
+def test_remedies_and_other_values_are_accepted(sampler, options):
+    assert len(make_schedule(SD15, 4, sampler, options)) == 4
+
+
+@pytest.mark.parametrize(
+    ("config", "sampler", "options"),
+    [
+        (SD15, "dpm++", {"use_flow_sigmas": True}),
+        (SD15, "ddim", {"prediction_type": "flow_prediction"}),
+        (PLAYGROUND, "model", {"prediction_type": "flow_prediction"}),
+        (SD3, "dpm++", {"use_flow_sigmas": False}),
+        (SD3, "unipc", {"prediction_type": "epsilon"}),
+        (FLUX, "unipc", {"prediction_type": "v_prediction"}),
+    ],
+)
+def test_what_a_model_was_trained_for_is_not_replaced(config, sampler, options):
+    with pytest.raises(ValueError, match="which no setting changes; leave it out"):
+        make_schedule(config, 4, sampler, options)
+
+
+def test_the_prediction_of_a_folder_is_not_replaced_but_that_of_a_file_is_not_known():
+    folder = {**SD15, "prediction_type": "epsilon"}
+    with pytest.raises(ValueError, match="'v_prediction', but the model's is 'epsilon'; leave it"):
+        check_prediction(folder, {"prediction_type": "v_prediction"})
+    check_prediction(folder, {"prediction_type": "epsilon"})
+    check_prediction(folder, {"use_karras_sigmas": True})
+    check_prediction(SD15, {"prediction_type": "v_prediction"})
+
+
+def test_every_setting_of_the_table_is_one_of_some_scheduler():
+    known = set()
+    for samplers in SAMPLERS.values():
+        for name, _ in samplers.values():
+            known |= {*inspect.signature(getattr(diffusers, name).__init__).parameters}
+    assert {*VALUES} <= known
+
+
+def test_limits_are_in_or_out_as_the_words_say():
+    assert str(Values(low=0, high=1)) == "a number above 0 and below 1"
+    assert not Values(low=0, high=1).include(1)
+    assert str(Values(low=1, high=3, ends=True, whole=True)) == "an integer from 1 to 3"
+    assert Values(low=1, high=3, ends=True, whole=True).include(3)
+    assert not Values(low=1, high=3, ends=True, whole=True).include(2.0)
+    assert not Values(choices=(False,)).include(0)
