@@ -34,6 +34,10 @@ def test_the_nearest_key_of_any_table_is_suggested(key, expected):
         ("batch_size=many", "batch_size is 'many'; give a whole number from 1 to 1024"),
         ("engine=paint", "engine is 'paint'; give one of muse, null"),
         ("method=3", "method is 3; it is a table of its own: [method]"),
+        (
+            "method.scheduler={shift = [1]}",
+            "method.scheduler.shift is [1]; give a finite number, a text, true or false",
+        ),
         ("steps=30", "unknown key steps; did you mean method.steps?"),
         ("xyzzy=1", "unknown key xyzzy; `muse-batch config` prints all settings"),
     ],
