@@ -225,7 +225,7 @@ def _check_part(role: str, path: Path, model: Path) -> None:
     if role == "vae":
         problems = [vae_problem(vae_config(path, own), own)]
     elif role == "tiny_vae":
-        problems = [tiny_vae_problem(vae_config(path, own), own)]
+        problems = [tiny_vae_problem(vae_config(path, own, role), own)]
     else:
         problems += lora_problems(path, family_of(model), network_layers(model))
     if found := list(filter(None, problems)):

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from muse.diffusion.files.hub import configs_beside
-from muse.diffusion.files.model_files import PICKLED, ModelFolder, is_lfs_pointer, lfs_problem
+from muse.diffusion.files.model_files import (
+    PICKLED,
+    ModelFolder,
+    dangling_problem,
+    is_lfs_pointer,
+    lfs_problem,
+)
 
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion", None)
 """Libraries whose classes a model_index.json may name; None where a part is left out."""
@@ -61,7 +67,8 @@ def _folder_problems(folder: Path) -> Iterator[str]:
         return
     pickled = next((path for path in files if path.suffix in PICKLED), None)
     if pickled is None:
-        yield "it has no .safetensors weights; give a folder as `save_pretrained` writes it"
+        no_weights = "it has no .safetensors weights; give a folder as `save_pretrained` writes it"
+        yield dangling_problem(folder) or no_weights
     else:
         yield _is_pickled(pickled.relative_to(folder))
 
@@ -145,7 +152,11 @@ def _shard_index_problems(content: Mapping[str, Any], path: Path, name: str) -> 
     """An index of sharded weights whose files are elsewhere, or missing."""
     shards = content.get("weight_map")
     if not isinstance(shards, dict) or not all(_is_beside(path, s) for s in shards.values()):
-        yield f"{name} names weights that are not in its folder; copy the folder again"
+        # It is read first, even if all weights are in one file.
+        single = path.name.replace(".safetensors.index", "").removesuffix(".json") + ".safetensors"
+        has_single = (path.parent / single).is_file()
+        remedy = f", or remove this index if {single} beside it is complete" if has_single else ""
+        yield f"{name} names weights that are not in its folder; copy the folder again{remedy}"
 
 
 def _is_beside(index: Path, shard: Any) -> bool:

@@ -16,6 +16,8 @@ from muse.diffusion.files.hub import (
     NO_PEFT,
     NO_TINY_VAE,
     configs_beside,
+    decoder_config,
+    is_single_file,
     local_folder,
     local_model,
     lora_and_strength,
@@ -45,7 +47,7 @@ def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:
     """
     import diffusers
 
-    if path.endswith(".safetensors"):
+    if is_single_file(path):
         family = getattr(diffusers, family_of_file(Path(path)))
         first = torch.float32 if dtype == torch.float16 else dtype
         file = Path(path)
@@ -130,8 +132,8 @@ def open_vae(path: str, own: Any, dtype: torch.dtype = torch.float32) -> Any:
 
     # Its own configuration decides whether it stays in float32, see `vae_dtype`.
     first = torch.float32 if dtype == torch.float16 else dtype
-    if not path.endswith(".safetensors"):
-        _refuse(path, vae_problem(read_json(local_folder(path) / "config.json"), own.config))
+    if not is_single_file(path):
+        _refuse(path, vae_problem(decoder_config(local_folder(path)), own.config))
         return _open_folder(AutoencoderKL, path, first)
     file = Path(path)
     configs = configs_beside(file)
@@ -162,7 +164,7 @@ def open_tiny_vae(name: str, model: str, vae: Any, dtype: torch.dtype = torch.fl
     place = name or (str(own) if own.is_dir() else NO_TINY_VAE)
     if place == NO_TINY_VAE:
         return None
-    config = read_json(local_folder(place) / "config.json")
+    config = decoder_config(local_folder(place), TINY_VAE)
     _refuse(f"the tiny decoder {place}", tiny_vae_problem(config, vae.config))
     return _open_folder(AutoencoderTiny, place, dtype)
 
@@ -201,7 +203,7 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
         raise ValueError(NO_PEFT)
     for name_and_strength in names:
         name, strength = lora_and_strength(name_and_strength)
-        path = name if name.endswith(".safetensors") else str(local_folder(name))
+        path = name if is_single_file(name) else str(local_folder(name))
         try:
             pipe.load_lora_weights(path, use_safetensors=True)
         except Exception as error:  # diffusers, peft and torch raise many classes here

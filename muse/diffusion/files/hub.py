@@ -138,6 +138,11 @@ def lora_and_strength(text: str) -> tuple[str, float]:
     return name, read
 
 
+def is_single_file(name: str) -> bool:
+    """Whether the name of a model is that of a single file; a folder may have such a name, too."""
+    return name.endswith(".safetensors") and not Path(name).expanduser().is_dir()
+
+
 def configs_beside(file: Path) -> Path | None:
     """The folder of configurations of a single-file model, which has its name without the suffix.
 
@@ -174,18 +179,36 @@ def part_config(model: Path) -> Callable[[str], Mapping[str, Any]]:
     return lambda part: vae if part == "vae" else {}
 
 
-def vae_config(vae: Path, own: Mapping[str, Any]) -> Mapping[str, Any]:
+def decoder_config(folder: Path, part: str = "vae") -> Mapping[str, Any]:
+    """The settings of a VAE or a tiny decoder in a folder.
+
+    Args:
+        part: `vae` or `tiny_vae`: the folder that it has within a whole model.
+
+    Raises:
+        ValueError: the folder is a whole model, or has no settings that can be read.
+    """
+    if (folder / "model_index.json").is_file():
+        within = folder / part
+        what = within if within.is_dir() else "the folder of one"
+        raise ValueError(f"it is a whole model, not a {part}; give {what}")
+    return read_json(folder / "config.json")
+
+
+def vae_config(vae: Path, own: Mapping[str, Any], part: str = "vae") -> Mapping[str, Any]:
     """The settings of a VAE in a folder or a single file.
 
     Args:
+        part: see `decoder_config`.
         own: those of the VAE that it replaces, which serve a single file without a folder beside
             it, but for the channels of its latents.
 
     Raises:
         ValueError: it has none that can be read.
     """
-    folder = configs_beside(vae) if vae.is_file() else vae
-    if folder is not None:
+    if not vae.is_file():
+        return decoder_config(vae, part)
+    if (folder := configs_beside(vae)) is not None:
         return read_json(folder / "config.json")
     return {**own, "latent_channels": latent_channels_of(vae) or own.get("latent_channels", 4)}
 

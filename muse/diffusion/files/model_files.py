@@ -167,7 +167,22 @@ def variant_of(part: Path, library: str = "diffusers") -> str | None:
     for variant in (None, *VARIANTS):
         if variant in variants:
             return variant
-    raise ValueError(_no_weights(part.name, library, files))
+    raise ValueError(dangling_problem(part) or _no_weights(part.name, library, files))
+
+
+def dangling_problem(folder: Path) -> str | None:
+    """The problem of a link in the place of weights that leads nowhere; None without one.
+
+    Such links are left where a folder of the hub's cache was copied without what they lead to.
+    """
+    for file in sorted(folder.rglob("*.safetensors")):
+        if file.is_symlink() and not file.exists():
+            name = file.relative_to(folder.parent)
+            return (
+                f"{name} is a link to {file.readlink()}, which is not there; copy the model again "
+                "with what its links lead to (`cp -rL`), or download it again"
+            )
+    return None
 
 
 def _no_weights(part: str, library: str, files: list[str]) -> str:

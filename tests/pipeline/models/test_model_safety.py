@@ -70,3 +70,19 @@ def test_a_library_of_its_own_is_code_to_run(model):
     assert len(problems) == 2
     assert "'vae'" in problems[0]
     assert "'x'" in problems[1]
+
+
+def test_an_index_that_was_left_beside_a_whole_file_may_be_removed(model):
+    (model / "unet" / "model-1.safetensors").rename(model / "unet" / "model.safetensors")
+    (problem,) = problems_of(model)
+    assert problem.endswith("or remove this index if model.safetensors beside it is complete")
+    (model / "unet" / "model.safetensors.index.json").unlink()
+    assert list(problems_of(model)) == []
+
+
+def test_links_of_weights_that_lead_nowhere_are_named(model):
+    weights = model / "unet" / "model-1.safetensors"
+    weights.unlink()
+    weights.symlink_to("../../blobs/3f2a")
+    (problem,) = problems_of(model)
+    assert problem.startswith("model/unet/model-1.safetensors is a link to ../../blobs/3f2a")

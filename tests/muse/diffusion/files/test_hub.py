@@ -10,6 +10,8 @@ from muse.classifiers import load_classifier
 from muse.diffusion.files.hub import (
     NotOnThisMachine,
     configs_beside,
+    decoder_config,
+    is_single_file,
     local_folder,
     local_model,
     lora_and_strength,
@@ -116,3 +118,21 @@ def test_a_lora_may_have_a_strength_after_a_colon(text, read):
 def test_a_strength_that_leaves_no_picture_is_refused(strength):
     with pytest.raises(ValueError, match=f"the strength after the colon is {strength}; give a num"):
         lora_and_strength(f"style.safetensors:{strength}")
+
+
+def test_a_folder_that_is_named_as_a_file_is_a_folder(tmp_path):
+    folder = tmp_path / "model.safetensors"
+    assert is_single_file(str(folder))
+    folder.mkdir()
+    assert not is_single_file(str(folder))
+
+
+@pytest.mark.parametrize("part", ["vae", "tiny_vae"])
+def test_a_whole_model_in_the_place_of_a_part_is_told_where_that_part_is(tmp_path, part):
+    whole = WEIGHTS / "diffusion"
+    with pytest.raises(ValueError, match=f"a whole model, not a {part}; give {whole / part}"):
+        decoder_config(whole, part)
+    assert decoder_config(whole / part, part)["_class_name"].startswith("Autoencoder")
+    (tmp_path / "model_index.json").write_text("{}")
+    with pytest.raises(ValueError, match=f"not a {part}; give the folder of one"):
+        decoder_config(tmp_path, part)

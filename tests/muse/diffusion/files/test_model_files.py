@@ -4,7 +4,7 @@ import pytest
 
 from muse.diffusion.backbones import FAMILIES
 from muse.diffusion.files.model_files import FAMILIES as NETWORKS
-from muse.diffusion.files.model_files import variant_of
+from muse.diffusion.files.model_files import dangling_problem, variant_of
 
 
 def test_the_families_are_those_that_have_a_backbone():
@@ -44,3 +44,16 @@ def test_weights_that_cannot_be_read_are_reported_with_what_is_there(
     (tmp_path / name).touch()
     with pytest.raises(ValueError, match=problem):
         variant_of(tmp_path, library)
+
+
+def test_a_link_of_weights_that_leads_nowhere_is_told_from_missing_weights(tmp_path):
+    part = tmp_path / "unet"
+    part.mkdir()
+    assert dangling_problem(part) is None
+    (part / "diffusion_pytorch_model.safetensors").symlink_to("../../blobs/3f2a")
+    told = r"unet/diffusion_pytorch_model.safetensors is a link to ../../blobs/3f2a, which is not"
+    with pytest.raises(ValueError, match=told):
+        variant_of(part)
+    # Beside weights that are there, no one needs it.
+    (part / "diffusion_pytorch_model.fp16.safetensors").touch()
+    assert variant_of(part) == "fp16"
