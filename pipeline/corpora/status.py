@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from pipeline.output.integrity import damaged_index, damaged_shards
 from pipeline.output.run.finished import Counts, find_finished
 from pipeline.output.run.run_file import RunFile, read_run
 from pipeline.storage.files import Location
+from pipeline.storage.lease import driver_of
 from pipeline.storage.log import LogReader
 from pipeline.terminal import printable
+from pipeline.watch import text
+from pipeline.watch.summary import RunWatch
 
 
 def status(output: Location) -> dict[str, Any]:
@@ -27,7 +31,8 @@ def status(output: Location) -> dict[str, Any]:
     contents = contents_of(output)
     counts = counts_of(output, run, contents)
     log = LogReader(output)
-    work = _work_in(log.entries())
+    entries = list(log.entries())
+    work, driver = _work_in(entries), None if run.complete else driver_of(output)
     return {
         "output": str(output),
         "fingerprint": run.fingerprint,
@@ -39,7 +44,11 @@ def status(output: Location) -> dict[str, Any]:
         "shards": len(contents.markers),
         "worker_seconds": round(work.seconds, 1),
         "images_per_worker_second": round(work.images / work.seconds, 3) if work.seconds else None,
-        "stopped": work.stopped,
+        # While a run is being resumed, it is not what stopped it before that counts.
+        "stopped": work.stopped if driver is None else None,
+        "driver": driver and driver.holder,
+        "driver_began": driver and driver.began,
+        "workers": driver and _workers_now(run, counts, entries),
         "damaged_log_lines": log.damaged,
         "damage": [
             *damaged_shards(output, (), contents),
@@ -74,6 +83,9 @@ def as_text(summary: dict[str, Any]) -> str:
         f"`muse-batch verify {summary['output']}` reads them all",
         f"  speed     {f'{speed} images per worker and second' if speed else 'not known yet'}",
     ]
+    if summary["driver"]:
+        lines.append(f"  driver    {printable(_driver(summary))}")
+        lines.append(f"  workers   {printable(summary['workers'])}")
     if not summary["complete"] and summary["stopped"]:
         lines.append(f"  stopped   {printable(summary['stopped'])}")
     lines += [f"  damage    {line}" for line in summary["damage"]]
@@ -109,6 +121,21 @@ def _work_in(entries: Iterable[Mapping[str, Any]]) -> _Work:
     return _Work(seconds, sum(count for _, count in made.values()), stopped)
 
 
+def _workers_now(run: RunFile, counts: Counts, entries: Iterable[Mapping[str, Any]]) -> str:
+    """What the workers of a driver that is at work do, in the words of `--watch`."""
+    watch = RunWatch(run.requests, entries=entries)
+    return text.workers(watch.summary(counts, time.time(), is_running=True))
+
+
+def _driver(summary: Mapping[str, Any]) -> str:
+    began = summary["driver_began"]
+    if began is None:
+        return str(summary["driver"])
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(began))
+    return f"{summary['driver']}, at work since {since}"
+
+
 def _state(summary: dict[str, Any]) -> str:
     state = "complete" if summary["complete"] else "not complete"
+    state += ", a driver is at work" if summary["driver"] else ""
     return f"{state}, but damaged" if summary["damage"] else state

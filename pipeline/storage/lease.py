@@ -15,11 +15,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.errors import RunStopped, UserError
 from pipeline.storage.files import Location, first_write, write_json
+from pipeline.storage.log_events import MAX_TIME
 from pipeline.storage.regular import read_file
 from pipeline.storage.remote import Remote
 
@@ -54,7 +55,7 @@ class Lease:
             # A renewal that arrives late is useless: give up early and try the next one.
             timeout = min(self.file.store_timeout_s, WATCH_SECONDS / 2)
             self.file = replace(self.file, store_timeout_s=timeout)
-        self.token, self.count = uuid.uuid4().hex, 0
+        self.token, self.count, self.began = uuid.uuid4().hex, 0, time.time()
         self.lost = False
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
@@ -117,8 +118,38 @@ class Lease:
             "count": self.count,
             "machine": machine(),
             "pid": os.getpid(),
+            "began": self.began,
         }
         write_json(self.file, content)
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A driver that is writing an output.
+
+    Attributes:
+        holder: as "process 7 on HOST".
+        began: when it took the lease, as `time.time()`; None where that is not told.
+    """
+
+    holder: str
+    began: float | None
+
+
+def driver_of(output: Location) -> Writer | None:
+    """The driver that is writing an output; None if none is.
+
+    One whose process runs on this machine is known at once. To find out whether one elsewhere is
+    alive may take as long as it is watched.
+    """
+    held = _read(lease_file(output))
+    if held is None or held.get("machine") != machine() or _has_lost_process(held):
+        held = _living(lease_file(output))
+    if held is None:
+        return None
+    began = held.get("began")
+    is_time = type(began) in (int, float) and 0 < began < MAX_TIME
+    return Writer(_holder(held), began if is_time else None)
 
 
 def writer_of(output: Location) -> str | None:

@@ -1,5 +1,8 @@
 """How far a run is said to be."""
 
+import os
+from dataclasses import replace
+
 import pytest
 
 from pipeline.config_tables import Faults
@@ -8,6 +11,9 @@ from pipeline.corpora.status import as_text, status
 from pipeline.errors import UserError
 from pipeline.output.markers import marker_file, read_markers
 from pipeline.output.run.run_file import read_run, write_run
+from pipeline.storage.files import write_json
+from pipeline.storage.lease import lease_file, machine
+from pipeline.storage.log import Log
 from tests.support.corpora import rows_of
 
 
@@ -52,6 +58,44 @@ def test_an_interrupted_run_counts_what_is_on_disk(make_corpus):
     assert summary["done"] == published < before["done"]
     assert summary["shards"] == 2
     assert summary["images_per_worker_second"] is None
+
+
+def _in_work(out, **driver):
+    """A run that is not complete, with a lease of this driver."""
+    run = read_run(out)
+    write_run(out, replace(run.reopened(), requests=run.requests + 1))
+    content = {"token": "0", "count": 1, "machine": machine(), "pid": os.getpid(), **driver}
+    write_json(lease_file(out), content)
+    return status(out)
+
+
+def test_a_driver_at_work_is_told_with_its_host_and_its_workers(make_corpus):
+    out = make_corpus()
+    with Log(out) as log:
+        log.add({"event": "start", "workers": 2})
+        log.add({"event": "placed", "pid": 1})
+    shown = as_text(_in_work(out, began=1e9))
+    assert "not complete, a driver is at work" in shown
+    host = machine().partition(" ")[0]
+    began = "at work since 2001-09-09 01:46:40 UTC"
+    assert f"  driver    process {os.getpid()} on {host}, {began}\n" in shown
+    assert "  workers   1 loading models, 1 starting or waiting for a place" in shown
+    assert "  stopped " not in shown
+
+
+def test_while_a_run_is_being_resumed_its_last_stop_is_not_told(make_corpus):
+    """Its driver checks what is there before it logs its start; its lease may have no time."""
+    out = make_corpus()
+    summary = _in_work(out)
+    assert (summary["stopped"], summary["workers"]) == (None, "not started yet")
+    assert "  driver    process " in as_text(summary)
+
+
+def test_without_a_driver_the_last_stop_is_told(make_corpus):
+    out = make_corpus()
+    summary = _in_work(out, pid=0)
+    assert (summary["driver"], summary["workers"], summary["stopped"]) == (None, None, "finished")
+    assert "  driver " not in as_text(summary)
 
 
 def test_damaged_lines_of_the_log_are_reported(make_corpus):

@@ -1,5 +1,6 @@
 """One driver at a time, with real files and threads; a driver elsewhere is a lease in a file."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import pytest
 from pipeline.errors import RunStopped, UserError
 from pipeline.storage import lease
 from pipeline.storage.files import read_json, write_json
-from pipeline.storage.lease import Lease, LeaseWatch, State, lease_file
+from pipeline.storage.lease import Lease, LeaseWatch, State, driver_of, lease_file, machine
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,21 @@ def test_it_is_renewed_while_held_and_gone_afterwards(tmp_path):
             time.sleep(0.05)
         held.check()
     assert not lease_file(tmp_path).exists()
+
+
+def test_a_driver_of_this_machine_is_told_at_once_with_the_time_it_began(tmp_path, endless):
+    assert driver_of(tmp_path) is None
+    before = time.time()
+    with Lease(tmp_path):
+        writer = driver_of(tmp_path)
+    assert writer.holder.startswith(f"process {os.getpid()} on ")
+    assert before <= writer.began <= time.time()
+
+
+@pytest.mark.parametrize("began", [None, "noon", -1, float("nan"), 1e300, True, [1]])
+def test_a_time_that_cannot_be_meant_is_not_told(tmp_path, began):
+    _others(tmp_path, 1, machine=machine(), pid=os.getpid(), began=began)
+    assert driver_of(tmp_path).began is None
 
 
 def test_one_that_moves_is_alive_wherever_it_is(tmp_path):
