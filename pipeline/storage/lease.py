@@ -148,7 +148,7 @@ def driver_of(output: Location) -> Writer | None:
     if held is None:
         return None
     began = held.get("began")
-    is_time = type(began) in (int, float) and 0 < began < MAX_TIME
+    is_time = isinstance(began, float) and 0 < began < MAX_TIME
     return Writer(_holder(held), began if is_time else None)
 
 
