@@ -24,6 +24,7 @@ from muse.diffusion.files.part_fit import (
     width_problems,
 )
 from muse.diffusion.files.single_files import family_of_file
+from muse.diffusion.files.text_encoder_files import missing_weights, text_problems
 from muse.diffusion.files.unet_fit import unet_problems
 from muse.sizes import USUAL_SIZE, sides
 
@@ -60,7 +61,9 @@ def model_problems(model: Path) -> Iterator[str]:
         if model.is_file():
             family_of_file(model)
         else:
-            yield from folder_problems(ModelFolder.read(model))
+            folder = ModelFolder.read(model)
+            yield from folder_problems(folder)
+            yield from missing_weights(folder)
     except ValueError as error:
         yield str(error)
 
@@ -97,6 +100,7 @@ def folder_problems(folder: ModelFolder) -> Iterator[str]:
     for name in (network, "vae", "scheduler", *_text_parts(folder.family)):
         if name not in folder.parts:
             yield f"model_index.json names no {name}; copy the model again"
+    yield from text_problems(folder)
     # What is said of parts of other classes would be guessed.
     if of_class := list(class_problems(folder)):
         yield from of_class

@@ -1,6 +1,6 @@
 """Whether the network, the VAE and the scheduler of a model are of classes that can run, by name.
 
-Their text encoders are looked at in `muse.diffusion.files.model_problems`.
+Their text encoders are looked at in `muse.diffusion.files.text_encoder_files`.
 """
 
 from __future__ import annotations

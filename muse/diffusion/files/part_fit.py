@@ -95,7 +95,7 @@ def width_problems(family: str, config: Callable[[str], Config], name: str) -> I
     if network.get("encoder_hid_dim") is not None:
         return
     for parts, key, expected in WIDTHS.get(family, ()):
-        widths: list[Any] = [_text_config(config(part)).get(key) for part in parts]
+        widths: list[Any] = [text_config(config(part)).get(key) for part in parts]
         reads = network.get(expected)
         # A list has a width for each block; what is not said cannot be compared.
         if not isinstance(reads, int) or not all(isinstance(width, int) for width in widths):
@@ -122,7 +122,7 @@ def clip_skip_problem(family: str, config: Callable[[str], Config], clip_skip: i
             f"is {clip_skip}, but a {family} reads no prompt by the layers of a CLIP; leave it out"
         )
     for part in CLIPS[family]:
-        layers = _text_config(config(part)).get("num_hidden_layers")
+        layers = text_config(config(part)).get("num_hidden_layers")
         if layers is not None and clip_skip >= layers:
             return f"is {clip_skip}, but {part}/ has {layers} layers; give at most {layers - 1}"
     return None
@@ -194,7 +194,7 @@ def tiny_vae_problem(tiny: Config, vae: Config) -> str | None:
     return None
 
 
-def _text_config(config: Config) -> Config:
+def text_config(config: Config) -> Config:
     """The settings of a text encoder, which those of a whole CLIP hold one level deeper."""
     nested = config.get("text_config")
     return nested if config.get("model_type") == "clip" and isinstance(nested, dict) else config

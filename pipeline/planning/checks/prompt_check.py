@@ -13,10 +13,12 @@ from typing import Any
 
 from manifests.schema import Row
 from muse.diffusion.files.model_files import ModelFolder
+from muse.diffusion.files.model_problems import folder_problems
 from muse.diffusion.prompt_lengths import negative_prompts_without_effect, prompt_lengths
 from muse.emotions import Target
 from pipeline.config import Config
 from pipeline.config_models import draws_embedded
+from pipeline.errors import UserError
 from pipeline.models.roles import local_path
 
 MAX_ROWS_SHOWN, MAX_WORDS_SHOWN = 5, 5
@@ -234,14 +236,31 @@ def _model_folder(config: Config) -> ModelFolder | None:
 
 def _tokenizers(config: Config) -> Iterator[Any]:
     folder = _model_folder(config)
-    if folder is None:
+    # What is wrong with a model's files, `locate` says.
+    if folder is None or any(folder_problems(folder)):
         return
     for name, length in prompt_lengths(folder).items():
         if name in folder.parts and (folder.path / name).is_dir():
-            import transformers
-
             from muse.guidance.prompt_frame import with_length
 
-            kind = getattr(transformers, folder.parts[name][1])
-            tokenizer = kind.from_pretrained(folder.path / name, local_files_only=True)
+            tokenizer = _opened(config, folder, name)
             yield with_length(tokenizer, length or tokenizer.model_max_length)
+
+
+def _opened(config: Config, folder: ModelFolder, name: str) -> Any:
+    """The tokenizer in the folder `name` of a model.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    import transformers
+
+    kind = folder.parts[name][1]
+    try:
+        opened = getattr(transformers, kind)
+        return opened.from_pretrained(folder.path / name, local_files_only=True)
+    except Exception as error:  # transformers and tokenizers raise many classes here
+        raise UserError(
+            f"--model {config.model!r}: {name}/ cannot be read as a {kind}, as model_index.json "
+            f"names it ({error}); copy the tokenizer again from the model, with all its files"
+        ) from None

@@ -10,6 +10,7 @@ from muse.diffusion.files.model_files import ModelFolder, read_json
 from muse.diffusion.files.model_problems import folder_problems, model_problems
 from muse.diffusion.files.part_classes import NETWORKS
 from muse.mini import WEIGHTS
+from tests.support.text_files import write_tokenizer
 
 INDEX = {
     "_class_name": "StableDiffusionPipeline",
@@ -20,6 +21,11 @@ INDEX = {
     "scheduler": ["diffusers", "DDIMScheduler"],
     "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
     "feature_extractor": ["transformers", "CLIPImageProcessor"],
+}
+CLASSES_OF_TEXT = {
+    "StableDiffusionXLPipeline": ("CLIPTextModel", "CLIPTextModelWithProjection"),
+    "StableDiffusion3Pipeline": ("CLIPTextModelWithProjection", "CLIPTextModelWithProjection"),
+    "FluxPipeline": ("CLIPTextModel", "T5EncoderModel"),
 }
 WEIGHTS_OF = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
 WEIGHTS_OF |= {"text_encoder": "model"}
@@ -37,6 +43,8 @@ def model(tmp_path):
     (tmp_path / "vae" / "config.json").write_text('{"latent_channels": 4}')
     scheduler = tmp_path / "scheduler" / "scheduler_config.json"
     scheduler.write_text('{"_class_name": "DDIMScheduler"}')
+    (tmp_path / "text_encoder" / "config.json").write_text('{"model_type": "clip_text_model"}')
+    write_tokenizer(tmp_path / "tokenizer")
     (tmp_path / "model_index.json").write_text(json.dumps(INDEX))
     return tmp_path
 
@@ -50,8 +58,11 @@ def _with_second_encoder(model, family, network):
     for part in ("text_encoder", "tokenizer"):
         shutil.copytree(model / part, model / f"{part}_2")
     (model / "unet").rename(model / network)
-    second = {"text_encoder_2": INDEX["text_encoder"], "tokenizer_2": INDEX["tokenizer"]}
-    index = INDEX | second | {"_class_name": family}
+    first, second = CLASSES_OF_TEXT[family]
+    if second == "T5EncoderModel":
+        (model / "text_encoder_2" / "config.json").write_text('{"model_type": "t5"}')
+    index = INDEX | {"tokenizer_2": INDEX["tokenizer"], "_class_name": family}
+    index |= {"text_encoder": ["transformers", first], "text_encoder_2": ["transformers", second]}
     index.pop("unet")
     index[network] = ["diffusers", NETWORKS[family]]
     if family == "StableDiffusionXLPipeline":
@@ -82,7 +93,7 @@ def test_every_problem_of_a_folder_is_reported(model):
     config = {"in_channels": 4, "sample_size": [16, 24, 32]}
     (model / "unet" / "config.json").write_text(json.dumps(config))
     (model / "text_encoder" / "model.safetensors").rename(model / "text_encoder" / "model.ckpt")
-    (model / "tokenizer").rmdir()
+    shutil.rmtree(model / "tokenizer")
     absent, pickled, size = _problems(model)
     assert absent.startswith("model_index.json names tokenizer")
     assert pickled.startswith("text_encoder/model.ckpt is pickled")
@@ -159,6 +170,7 @@ def test_quantised_weights_need_the_package_that_reads_them(model):
     """No such package is installed where tests run, but torch stands for one that is."""
     for method, problems in (("bitsandbytes", 1), ("torch", 0)):
         config = {"quantization_config": {"quant_method": method, "load_in_4bit": True}}
+        config["model_type"] = "clip_text_model"
         (model / "text_encoder" / "config.json").write_text(json.dumps(config))
         found = _problems(model)
         assert len(found) == problems

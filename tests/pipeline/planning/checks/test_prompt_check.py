@@ -1,5 +1,7 @@
 """Prompts of which the model reads only a part."""
 
+import json
+import os
 import shutil
 
 import pytest
@@ -11,6 +13,7 @@ from muse.guidance.tokens import lost_tokens
 from muse.method import Method
 from muse.mini import WEIGHTS
 from pipeline.config import Config
+from pipeline.errors import UserError
 from pipeline.planning.checks.prompt_check import PromptCheck
 
 
@@ -130,3 +133,32 @@ def test_what_has_no_tokenizer_here_is_not_checked(settings):
     check = PromptCheck(Config(**settings))
     check.add(_row(0, "a zebra on a beach " * 400))
     assert check.warnings == []
+
+
+@pytest.fixture
+def model_copy(tmp_path):
+    """A copy of the embedded model's folder, with links in the place of its weights."""
+    return shutil.copytree(WEIGHTS / "diffusion", tmp_path / "model", copy_function=_linked)
+
+
+def _linked(source, target):
+    is_large = source.endswith(".safetensors")
+    return os.symlink(source, target) if is_large else shutil.copy(source, target)
+
+
+def test_a_tokenizer_without_its_vocabulary_is_left_to_those_who_refuse_the_model(model_copy):
+    prompt = "dog " * 100
+    assert _lost(prompt, model=str(model_copy)) != []
+    (model_copy / "tokenizer" / "tokenizer.json").unlink()
+    assert _lost(prompt, model=str(model_copy)) == []
+
+
+def test_a_tokenizer_that_cannot_be_read_is_named(model_copy):
+    file = model_copy / "tokenizer" / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["model"]["merges"] = [["a", "piece that is not there"]]
+    file.write_text(json.dumps(content))
+    named = "tokenizer/ cannot be read as a CLIPTokenizer, as model_index.json"
+    with pytest.raises(UserError, match=named) as caught:
+        PromptCheck(Config(model=str(model_copy)))
+    assert "copy the tokenizer again" in str(caught.value)
