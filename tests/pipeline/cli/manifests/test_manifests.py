@@ -58,11 +58,13 @@ def test_masks_are_checked_and_named_by_a_column_or_beside_the_photograph(here):
         ("photos/sub/d.png", "white.png"),
         ("photos/a.png", "white.png"),
     ]
-    (told,) = done.stderr.splitlines()
-    assert told.startswith("warning: skipped 2: image that cannot be used (photos/c.png: mask: ")
-    assert "tall.png' has 6 x 8 pixels, another shape than its image" in told
-    assert "t.csv line 3: mask: image " in told
-    assert "gone.png' does not exist" in told
+    skipped, twice = done.stderr.splitlines()
+    assert skipped.startswith("warning: skipped 2: image that cannot be used (photos/c.png: mask: ")
+    assert "tall.png' has 6 x 8 pixels, another shape than its image" in skipped
+    assert "t.csv line 3: mask: image " in skipped
+    assert "gone.png' does not exist" in skipped
+    assert twice.startswith("warning: kept 1: ")
+    assert twice.endswith("(t.csv line 2)")
     assert drive.command("manifest", "check", "m.parquet").returncode == 0
 
 
