@@ -27,6 +27,13 @@ def unused_port():
 def test_a_scrape_has_the_counts_and_every_name_that_the_dashboard_asks_for(
     monkeypatch, unused_port
 ):
+    queries = [
+        target["expr"]
+        for panel in json.loads(DASHBOARD.read_text())["panels"]
+        for target in panel["targets"]
+    ]
+    names = set(re.findall(r"ray_muse_batch_\w+", " ".join(queries)))
+    assert len(names) >= 4
     monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     ray.init(
         num_cpus=1,
@@ -46,24 +53,17 @@ def test_a_scrape_has_the_counts_and_every_name_that_the_dashboard_asks_for(
 
         actor = Counting.remote()
         ray.get(actor.add.remote(REPORT))
-        scraped = []
+        text, missing = "", names
 
-        def has_metrics():
+        # Ray publishes each metric when it gets to it, in no particular order.
+        def are_all_scraped():
+            nonlocal text, missing
             with urllib.request.urlopen(f"http://127.0.0.1:{unused_port}/metrics") as page:
-                scraped[:] = [page.read().decode()]
-            return "ray_muse_batch_batch_seconds_count" in scraped[0]
+                text = page.read().decode()
+            missing = {name for name in names if f"\n{name}{{" not in text}
+            return not missing
 
-        wait_until(has_metrics)
+        wait_until(are_all_scraped)
     finally:
         ray.shutdown()
-    (text,) = scraped
     assert re.search(r'ray_muse_batch_requests_total\{[^}]*status="accepted"[^}]*\} 3', text)
-    queries = [
-        target["expr"]
-        for panel in json.loads(DASHBOARD.read_text())["panels"]
-        for target in panel["targets"]
-    ]
-    names = set(re.findall(r"ray_muse_batch_\w+", " ".join(queries)))
-    assert len(names) >= 4
-    missing = [name for name in names if f"\n{name}{{" not in text]
-    assert missing == []
