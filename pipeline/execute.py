@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from manifests.read import Manifest, content_hash, file_identity
+from muse.diffusion.compiling import Workload
 from muse.diffusion.files.tiny_decoders import absence_warnings
 from pipeline.classifier.quality import classifier_warnings
 from pipeline.config import Config
@@ -36,6 +37,7 @@ from pipeline.planning.manifest_input import (
     checked_manifest,
     fetched_manifest,
     folder_of,
+    has_images,
     has_sizes,
 )
 from pipeline.planning.row_warnings import RowWarnings
@@ -163,7 +165,14 @@ def make_job(
         base: the folder that relative paths of source images refer to.
     """
     schema = record_schema(config.taxonomy.labels, config.filters, manifest.extra)
-    return Job(output.resolve(), config, models, schema, base)
+    work = Workload(run.requests * config.method.steps, _has_one_size(manifest, config))
+    return Job(output.resolve(), config, models, schema, base, work=work)
+
+
+def _has_one_size(manifest: Manifest, config: Config) -> bool:
+    """Whether all images of a run are of the same size."""
+    # Edits are of the aspects of their photographs, unless the settings give a size.
+    return not has_sizes(manifest) and (config.size is not None or not has_images(manifest))
 
 
 def _classifier_folders(models: Mapping[str, Model]) -> dict[str, str]:

@@ -74,6 +74,7 @@ def print_trial(trial: Trial) -> None:
     )
     if trial.level:
         facts["memory setting"] = f"{trial.level}, with weights in {trial.dtype}"
+        facts["compiling"] = trial.compiling
     facts["batch size that fits"] = f"{memory.fits:,} images, computed from this peak"
     print_facts("Measured", facts)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.config import Config, as_dict, fingerprint_settings
+from pipeline.config_models import with_current_values
 from pipeline.corpora.corpus import (
     NumberedResults,
     derived_run,
@@ -199,7 +200,7 @@ def _check_settings(source: Location, run: RunFile, config: Config, schema: pa.S
     """Refuse settings that would need new images or scores that are not there."""
     stored = as_stored(as_dict(config))
     # A corpus of an earlier version lacks the settings that have come since.
-    before = _completed(run.config, as_stored(as_dict(Config())))
+    before = _completed(with_current_values(run.config), as_stored(as_dict(Config())))
     fixed = [key for key in stored if key not in LATE and stored[key] != before[key]]
     if fixed:
         raise UserError(

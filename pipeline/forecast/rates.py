@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from muse.diffusion.compiling import AUTO, MIN_STEPS, ON
 from pipeline.config import Config, as_dict
+from pipeline.config_models import with_current_values
 from pipeline.errors import UserError
 from pipeline.output.run.run_file import as_stored, read_run
 from pipeline.storage.files import Location
@@ -96,6 +98,8 @@ def measurement(output: Location, config: Config, tasks: Mapping[str, int]) -> M
     starts = [entry["imports"] + entry["models"] for entry in ready]
     on_gpu = any(entry["device"] != "cpu" for entry in ready)
     caveats = [*_other_settings(run.config, config), *_other_tasks(run.counts, tasks)]
+    if on_gpu and _may_compile(config, tasks) and not any(map(_has_compiled, ready)):
+        caveats.append('it did not compile, as compile = "auto" may here, which is then faster')
     start = statistics.median(starts) if starts else 0.0
     return Measurement(str(output), tuple(seconds), start, requests, on_gpu, tuple(caveats))
 
@@ -103,10 +107,19 @@ def measurement(output: Location, config: Config, tasks: Mapping[str, int]) -> M
 def _other_settings(measured: Mapping[str, Any], planned: Config) -> list[str]:
     stored, default = as_stored(as_dict(planned)), as_stored(as_dict(Config()))
     # Settings that have come since an older run was made had their defaults there.
-    known = {**default, **measured}
+    known = {**default, **with_current_values(measured)}
     known["method"] = {**default["method"], **measured.get("method", {})}
     different = [name for name in RELEVANT if known.get(name) != stored.get(name)]
     return [f"it was measured with another {name}" for name in different]
+
+
+def _may_compile(config: Config, tasks: Mapping[str, int]) -> bool:
+    """Whether a run on GPUs is long enough for `compile = "auto"`."""
+    return config.compile == AUTO and sum(tasks.values()) * config.method.steps >= MIN_STEPS
+
+
+def _has_compiled(ready: Mapping[str, Any]) -> bool:
+    return str(ready.get("compiling", "")).startswith(ON)
 
 
 def _other_tasks(counts: Mapping[str, Any] | None, tasks: Mapping[str, int]) -> list[str]:

@@ -47,8 +47,9 @@ class Trial:
         seconds: for one request, by task; under `both` where a batch had requests of both.
         start_seconds: to load the models.
         memory: of its largest batch.
-        level, dtype: how the worker placed the diffusion model (`muse.diffusion.memory`); empty
-            for the null engine.
+        level, dtype, compiling: how the worker placed the diffusion model
+            (`muse.diffusion.memory`), and whether it compiled it (`muse.diffusion.compiling`);
+            empty for the null engine.
         page: the report with the pictures.
     """
 
@@ -59,6 +60,7 @@ class Trial:
     page: Path
     level: str = ""
     dtype: str = ""
+    compiling: str = ""
 
 
 def run_trial(
@@ -207,7 +209,7 @@ def _finished(folder: Path, memory: MemoryUse) -> Trial:
     write_report(corpus, str(folder / MANIFEST))
     figures = {"seconds": seconds, "start_seconds": ready["models"], "memory": memory.as_json()}
     write_json(folder / TRIAL_FILE, figures)
-    placed = ready.get("memory", ""), ready.get("dtype", "")
+    placed = [ready.get(key, "") for key in ("memory", "dtype", "compiling")]
     return Trial(rows, seconds, ready["models"], memory, corpus / REPORT_FILE, *placed)
 
 

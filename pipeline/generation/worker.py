@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from muse.diffusion.compiling import Workload
 from pipeline.config import Config
 from pipeline.errors import RunStopped
 from pipeline.generation.device_memory import FittingRequests, free_memory, half, out_of_memory
@@ -43,6 +44,7 @@ class Job:
         base: the folder that relative paths of source images refer to.
         versions: of the driver's software.
         machine: the driver's (see `pipeline.storage.lease`).
+        work: of the whole run.
     """
 
     output: storage.Location
@@ -52,6 +54,7 @@ class Job:
     base: str
     versions: Mapping[str, str] = field(default_factory=versions)
     machine: str = field(default_factory=machine)
+    work: Workload = field(default_factory=Workload)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Ready:
         dtype: of the diffusion model's weights, likewise.
         fitting: requests of the run's size that fit into the GPU's memory at a time; 0 on a CPU,
             where that is not tried.
+        compiling: whether the diffusion model's network is compiled, and why
+            (`muse.diffusion.compiling`); empty for the null engine.
     """
 
     pid: int
@@ -82,6 +87,7 @@ class Ready:
     memory: str = ""
     dtype: str = ""
     fitting: int = 0
+    compiling: str = ""
 
 
 def _device(on_gpu: bool) -> str:
@@ -195,7 +201,7 @@ class BatchWorker:
         config, began = self.job.config, time.monotonic()
         import_libraries(config)
         imported = time.monotonic()
-        engine = load_engine(self.job.models, config, on_gpu)
+        engine = load_engine(self.job.models, config, on_gpu, self.job.work)
         scores = load_scores(config, self.job.models, on_gpu)
         layout = layout_of(self.job.schema)
         self.maker = BatchMaker(engine, scores, config, layout, self.job.base)
@@ -205,7 +211,8 @@ class BatchWorker:
             ready = replace(ready, fitting=self.fitting.of_size(config.size or engine.sizes.own))
         if not isinstance(engine, ScoringMuseEngine):
             return ready
-        return replace(ready, memory=engine.memory, dtype=engine.dtype)
+        memory, dtype, compiling = engine.memory, engine.dtype, engine.compiling
+        return replace(ready, memory=memory, dtype=dtype, compiling=compiling)
 
     def run(self, task: Task | PackTask) -> Report | Packed | None:
         """Do a task, whose results are durable when this returns; None for a probe."""

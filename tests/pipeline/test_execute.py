@@ -8,12 +8,15 @@ import pytest
 from PIL import Image
 
 from manifests.check import ManifestError
+from muse.diffusion.compiling import Workload
 from muse.mini import WEIGHTS
 from pipeline import execute
+from pipeline.config import Config
 from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped, UserError
 from pipeline.output import batches
-from pipeline.output.run.run_file import read_run
+from pipeline.output.run.run_file import describe, read_run
+from pipeline.planning.manifest_input import checked_manifest
 from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage.files import temporary_name, write_json
 from pipeline.storage.lease import lease_file, machine
@@ -307,3 +310,21 @@ def test_sizes_in_rows_are_checked_where_the_model_is_downloaded_by_the_run(tmp_
     manifest = write_rows(tmp_path / "m.parquet", 2, **sizes)
     with pytest.raises(ManifestError, match="row 1, column 'width': is 100; this model takes"):
         run_locally(manifest, tmp_path / "out", Unloaded(), engine="muse", model="owner/name")
+
+
+@pytest.mark.parametrize(
+    ("columns", "settings", "one_size"),
+    [
+        ({}, {}, True),
+        ({}, {"width": 64, "height": 64}, True),
+        ({"width": [64, 32], "height": [32, 64]}, {}, False),
+        ({"image": ["a.png", "b.png"]}, {}, False),
+        ({"image": ["a.png", "b.png"]}, {"width": 64, "height": 64}, True),
+    ],
+)
+def test_workers_are_told_how_much_a_run_has_to_do(tmp_path, columns, settings, one_size):
+    config = Config(engine="null", **settings)
+    manifest = checked_manifest(str(write_rows(tmp_path / "m.parquet", 2, **columns)), config)
+    described = describe(manifest, "0", config, {})
+    work = execute.make_job(tmp_path, config, {}, described, manifest, "").work
+    assert work == Workload(2 * config.method.steps, one_size)

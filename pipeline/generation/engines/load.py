@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
+from muse.diffusion.compiling import AUTO, Workload, checked, decide
 from pipeline.config import Config
 from pipeline.generation.engines.engine import Engine
 from pipeline.generation.engines.muse_engine import ScoringMuseEngine
@@ -12,6 +14,9 @@ from pipeline.models.locate import Model
 from pipeline.models.node import on_this_node
 from pipeline.models.roles import CLASSIFIERS
 from pipeline.planning.retry_strategy import refined_method
+
+SHORT = Workload()
+"""The work of a run of which nothing is known."""
 
 
 def import_libraries(config: Config) -> None:
@@ -22,18 +27,25 @@ def import_libraries(config: Config) -> None:
         from transformers import CLIPModel  # noqa: F401
 
 
-def load_engine(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Engine:
+def load_engine(
+    models: Mapping[str, Model], config: Config, on_gpu: bool, work: Workload = SHORT
+) -> Engine:
     """The engine of the run with its models in memory.
+
+    Args:
+        work: of the whole run.
 
     Raises:
         UserError: a model is missing on this node, or differs from the driver's.
     """
     if config.engine == "null":
         return NullEngine(config.faults)
-    return _load_muse(models, config, on_gpu)
+    return _load_muse(models, config, on_gpu, work)
 
 
-def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> ScoringMuseEngine:
+def _load_muse(
+    models: Mapping[str, Model], config: Config, on_gpu: bool, work: Workload
+) -> ScoringMuseEngine:
     import torch
 
     from muse.classifiers import load_classifier
@@ -47,6 +59,7 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
     torch.set_num_threads(config.threads)
     device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
     models = {role: on_this_node(role, model) for role, model in models.items()}
+    compiling = decide(config.compile, device, work)
     # On the host first: what goes to the device depends on the room that the others leave there.
     backbone = load_backbone(
         models["model"].path,
@@ -55,7 +68,7 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
         models["vae"].path if "vae" in models else None,
         [_lora(models[f"lora {number}"]) for number in range(len(config.lora))],
         models["tiny_vae"].path if "tiny_vae" in models else config.tiny_vae,
-        config.compile,
+        compiling.is_on,
         config.clip_skip,
         config.vae_tiling,
     )
@@ -72,8 +85,12 @@ def _load_muse(models: Mapping[str, Model], config: Config, on_gpu: bool) -> Sco
         MuseEngine(backbone, guide, clip, method, config.slots)
         for method in (config.method, refined_method(config.method))
     )
+    if compiling.is_on and config.compile == AUTO:
+        # What nobody asked for must not fail a run.
+        attempt = partial(engine.try_memory, 1, config.size)
+        compiling = checked(compiling, backbone.network, attempt)
     parts = (engine, refining, guide, judge, clip)
-    return ScoringMuseEngine(*parts, device, backbone.sizes, level)
+    return ScoringMuseEngine(*parts, device, backbone.sizes, level, str(compiling))
 
 
 def _lora(model: Model) -> str:

@@ -44,6 +44,7 @@ class ScoringMuseEngine:
         device: of all of them.
         sizes: of the images that it makes.
         memory: the level of `muse.diffusion.memory` under which the model works.
+        compiling: whether the network is compiled, and why (`muse.diffusion.compiling`).
     """
 
     engine: MuseEngine
@@ -54,6 +55,7 @@ class ScoringMuseEngine:
     device: str
     sizes: ModelSizes
     memory: str = "high"
+    compiling: str = ""
 
     @property
     def dtype(self) -> str:

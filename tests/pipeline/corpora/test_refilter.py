@@ -122,6 +122,10 @@ def test_settings_that_have_come_since_are_not_taken_for_changes(make_corpus, tm
     stored = read_run(out)
     method = {name: value for name, value in stored.config["method"].items() if name != "steps"}
     earlier = {name: value for name, value in stored.config.items() if name != "report"}
+    write_run(out, replace(stored, config={**earlier, "method": method, "compile": False}))
+    refilter(out, tmp_path / "off", ["compile=off"], {"min_confidence": 0.6}, fail_on_warning)
+    with pytest.raises(UserError, match="compile: cannot be changed without new images"):
+        refilter(out, tmp_path / "on", ["compile=on"], {}, fail_on_warning)
     write_run(out, replace(stored, config={**earlier, "method": method}))
     refilter(out, tmp_path / "late", [], {"min_confidence": 0.6}, fail_on_warning)
     with pytest.raises(UserError, match="method: cannot be changed without new images"):

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from muse.diffusion.compiling import MIN_STEPS, Workload
 from muse.emotions import MIKELS
 from pipeline.config import Config
 from pipeline.config_tables import Faults
@@ -15,6 +16,7 @@ from pipeline.generation.device_memory import FittingRequests
 from pipeline.generation.engines.null_engine import RAISE, NullEngine
 from pipeline.generation.samples import BatchMaker
 from pipeline.generation.worker import BatchWorker, Job, make_robustly, make_task
+from pipeline.models.locate import locate
 from pipeline.output.batches import read_rows
 from pipeline.output.records import record_schema
 from pipeline.output.rows import layout_of
@@ -108,6 +110,15 @@ def test_a_batch_does_not_depend_on_what_its_worker_made_before(
             rows = read_rows(job.output, reports[number].file, ["micro_batch_size"])
             assert [row["micro_batch_size"] for row in rows] == [size] * 4
     assert made[0] == made[1]
+
+
+def test_a_worker_tells_how_it_placed_the_model_and_whether_it_compiled_it(tmp_path):
+    config = Config()
+    schema = record_schema(MIKELS.labels, (), NONE)
+    job = Job(tmp_path, config, locate(config), schema, "", work=Workload(MIN_STEPS))
+    ready = BatchWorker(job).load_models(on_gpu=False)
+    told = "off: nothing is compiled on a device of the kind cpu"
+    assert (ready.memory, ready.dtype, ready.compiling) == ("high", "float32", told)
 
 
 def test_only_the_guilty_fails():

@@ -19,5 +19,6 @@ def test_the_embedded_models_load_by_role():
     loaded = load_engine(locate(config), config, on_gpu=False)
     assert isinstance(loaded, ScoringMuseEngine)
     assert (loaded.sizes.own, loaded.device) == (Size(64, 64), "cpu")
+    assert loaded.compiling == "off: nothing is compiled on a device of the kind cpu"
     assert loaded.guide is not loaded.judge
     assert loaded.refining.setup.method != loaded.engine.setup.method
