@@ -20,6 +20,9 @@ CROP = 64
 """Side of the pieces that it is trained on, in pixels: more scenes for the same arithmetic."""
 KL, EDGES = 3e-4, 0.5
 """Weights in the loss; the L1 and L2 of pixels have 1."""
+DECODER_NOISE = 0.25
+"""Scale of the noise on the latents that the decoder learns to drown, in their standard
+deviations."""
 HALVED_EVERY = 4
 """Every so many steps the latents are decoded at half size."""
 
@@ -56,10 +59,7 @@ def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> AutoencoderKL:
     with torch.no_grad():
         # Start with almost no noise, or the encoder learns large latents to drown it.
         vae.quant_conv.bias[build.LATENT_CHANNELS :] = -6.0
-    # float32: bfloat16 is slower for layers of so few channels.
-    training = Training(
-        "vae", work, {"vae": vae}, recipe.vae_rate, recipe.vae_steps, bfloat16=False
-    )
+    training = Training("vae", work, {"vae": vae}, recipe.vae_rate, recipe.vae_steps)
     index = stream(recipe.seed, len(scenes.pixels), recipe.vae_batch, STAGE, training.step)
 
     def loss_of(step: int) -> Tensor:
@@ -78,12 +78,18 @@ def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> AutoencoderKL:
 
 
 def train_decoder(recipe: Recipe, work: Path, vae: AutoencoderKL, scenes: Scenes) -> AutoencoderKL:
-    """Train the decoder alone; the latents do not change, so it may run beside the U-Net."""
+    """Train the decoder alone; the latents do not change, so it may run beside the U-Net.
+
+    It learns from latents with a little noise (Zheng et al., "Diffusion Transformers with
+    Representation Autoencoders", arXiv 2510.11690), its scale |N(0, 0.25^2)| for each picture:
+    generated latents are never exact, and a decoder that has seen exact ones alone draws a maze of
+    lines from their errors.
+    """
     parts = {
         "decoder": vae.decoder.requires_grad_(True),
         "post_quant_conv": vae.post_quant_conv.requires_grad_(True),
     }
-    training = Training("decoder", work, parts, 1e-3, recipe.decoder_steps, bfloat16=False)
+    training = Training("decoder", work, parts, 1e-3, recipe.decoder_steps)
     index = stream(recipe.seed, len(scenes.pixels), recipe.vae_batch, 3, training.step)
 
     def loss_of(step: int) -> Tensor:
@@ -92,7 +98,9 @@ def train_decoder(recipe: Recipe, work: Path, vae: AutoencoderKL, scenes: Scenes
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             latents = vae.encode(pixels).latent_dist.sample(random)
-        return reconstruction_loss(vae.decode(latents).sample, pixels)
+        scale = DECODER_NOISE * torch.randn(len(latents), 1, 1, 1, generator=random)
+        noisy = latents + scale * torch.randn(latents.shape, generator=random)
+        return reconstruction_loss(vae.decode(noisy).sample, pixels)
 
     training.run(loss_of)
     return freeze(vae)

@@ -1,10 +1,16 @@
 """The VAE of scenes: its pieces of pictures and its loss."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
-from jobs.world.scenes.autoencoder import crop, edges, reconstruction_loss
+from jobs.world.data import Scenes
+from jobs.world.scenes import autoencoder
+from jobs.world.scenes.autoencoder import crop, edges, reconstruction_loss, train_decoder
 from jobs.world.scenes.models import build_tiny_vae, build_unet, build_vae
+from jobs.world.scenes.train import RECIPE
 
 
 def test_a_crop_is_the_same_window_of_each_picture():
@@ -35,3 +41,28 @@ def test_latents_are_an_eighth_of_the_picture_with_16_channels():
         assert latents.shape == (1, 16, 4, 4)
         assert build_tiny_vae().decode(latents).sample.shape == pixels.shape
     assert build_unet().config.in_channels == 16
+
+
+def test_the_decoder_learns_from_latents_with_noise_and_the_encoder_stays(tmp_path, monkeypatch):
+    recipe = replace(RECIPE, decoder_steps=1, vae_batch=2)
+    scenes = Scenes(np.zeros((2, 64, 64, 3), np.uint8), [], np.zeros((2, 2)))
+    decoded = []
+
+    def one_step(scale):
+        torch.manual_seed(0)
+        monkeypatch.setattr(autoencoder, "DECODER_NOISE", scale)
+        vae, work = build_vae(), tmp_path / str(scale)
+        work.mkdir()
+        before = vae.encoder.conv_in.weight.clone()
+        decode = vae.decode
+        monkeypatch.setattr(vae, "decode", lambda z: decoded.append(z) or decode(z))
+        train_decoder(recipe, work, vae, scenes)
+        assert torch.equal(vae.encoder.conv_in.weight, before)
+
+    one_step(0.0)
+    one_step(0.25)
+    exact, noisy = decoded
+    spread = (noisy - exact).std(dim=(1, 2, 3))
+    # A scale for each picture.
+    assert (spread > 0).all()
+    assert spread[0] != pytest.approx(float(spread[1]), rel=0.05)
