@@ -60,6 +60,8 @@ class Values:
 
 POSITIVE, SHARE = Values(low=0), Values(low=0, high=1)
 COUNT = Values(low=1, high=100_000, ends=True, whole=True)
+UNIPC_ORDER = Values(low=1, high=20, ends=True, whole=True)
+"""The factorials of higher orders fit into no integer of 64 bits, and diffusers fails."""
 
 VALUES = {
     "num_train_timesteps": COUNT,
@@ -134,10 +136,9 @@ def _check_value(name: str, key: str, value: Any, default: Any) -> None:
             f"method.scheduler.{key} is {value!r}; {name} takes {type(default).__name__}, "
             f"as {default!r}"
         )
-    # UniPC alone has formulas of any order.
-    allowed = (
-        COUNT if (name, key) == ("UniPCMultistepScheduler", "solver_order") else VALUES.get(key)
-    )
+    # UniPC alone has formulas of higher orders.
+    is_unipc_order = (name, key) == ("UniPCMultistepScheduler", "solver_order")
+    allowed = UNIPC_ORDER if is_unipc_order else VALUES.get(key)
     if allowed is not None and not allowed.include(value):
         raise ValueError(f"method.scheduler.{key} is {value!r}; it takes {allowed}")
 
@@ -199,6 +200,11 @@ def refuse_variants(scheduler: Any, name: str) -> None:
         raise ValueError(
             'UniPC with solver_type "bh1" cannot take the last step to a clean image; set '
             'method.scheduler.solver_type = "bh2", or final_sigmas_type = "sigma_min"'
+        )
+    if is_unipc and config.solver_order > 1 and ends_clean and not config.lower_order_final:
+        raise ValueError(
+            "UniPC with lower_order_final = false cannot take the last step to a clean image; set "
+            'method.scheduler.lower_order_final = true, or final_sigmas_type = "sigma_min"'
         )
     if is_unipc and not config.predict_x0 and ends_clean:
         raise ValueError(

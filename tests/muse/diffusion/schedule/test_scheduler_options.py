@@ -50,6 +50,8 @@ PLAYGROUND = {"_class_name": "EDMEulerScheduler", "sigma_data": 0.5}
         (SD15, "dpm++", {"solver_order": 0}, "solver_order is 0; it takes an integer from 1 to 3"),
         (SD15, "dpm++", {"solver_order": 7}, "solver_order is 7; it takes an integer from 1 to 3"),
         (SD15, "unipc", {"solver_order": 0}, "solver_order is 0; it takes an integer from 1"),
+        (SD15, "unipc", {"solver_order": 21}, "is 21; it takes an integer from 1 to 20"),
+        (SD15, "unipc", {"lower_order_final": False}, "lower_order_final = true, or final_sigmas"),
         (SD15, "unipc", {"predict_x0": False}, 'final_sigmas_type = "sigma_min"'),
         (SD15, "ddpm", {"variance_type": "learned"}, "variance_type is 'learned'; it takes fixed_"),
         (SD15, "ddpm", {"variance_type": "foo"}, "variance_type is 'foo'; it takes fixed_small,"),
@@ -87,6 +89,9 @@ def test_a_value_that_no_schedule_has_is_refused_by_name(config, sampler, option
     [
         ("unipc", {"predict_x0": False, "final_sigmas_type": "sigma_min"}),
         ("unipc", {"solver_order": 5}),
+        ("unipc", {"solver_order": 20}),
+        ("unipc", {"solver_order": 1, "lower_order_final": False}),
+        ("unipc", {"lower_order_final": False, "final_sigmas_type": "sigma_min"}),
         ("dpm++", {"solver_order": 3}),
         ("ddim", {"prediction_type": "sample"}),
         ("ddpm", {"variance_type": "fixed_large"}),
