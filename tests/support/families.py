@@ -78,7 +78,7 @@ def _unet(context, **more):
     )
 
 
-def small_unet(context):
+def small_unet(context, **more):
     """One block for each direction, and none between."""
     return UNet2DConditionModel(
         sample_size=16,
@@ -90,6 +90,7 @@ def small_unet(context):
         cross_attention_dim=context,
         attention_head_dim=4,
         norm_num_groups=8,
+        **more,
     )
 
 

@@ -23,9 +23,10 @@ from muse.diffusion.files.part_fit import (
     tiny_vae_problem,
     width_problems,
 )
+from muse.diffusion.files.part_weights import part_shapes
 from muse.diffusion.files.single_files import family_of_file
 from muse.diffusion.files.text_encoder_files import missing_weights, text_problems
-from muse.diffusion.files.unet_fit import unet_problems
+from muse.diffusion.files.unet_fit import missing_inputs, unet_problems
 from muse.sizes import USUAL_SIZE, sides
 
 OPTIONAL = {"StableDiffusion3Pipeline": ("text_encoder_3", "tokenizer_3")}
@@ -64,6 +65,8 @@ def model_problems(model: Path) -> Iterator[str]:
             folder = ModelFolder.read(model)
             yield from folder_problems(folder)
             yield from missing_weights(folder)
+            if "unet" in folder.parts:
+                yield from missing_inputs(folder.config("unet"), part_shapes(folder, "unet"))
     except ValueError as error:
         yield str(error)
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from muse.diffusion.files.model_files import ModelFolder, read_json
 from muse.diffusion.files.part_fit import Config, text_config
-from muse.diffusion.files.single_files import tensor_shapes
+from muse.diffusion.files.part_weights import part_shapes
 from muse.diffusion.files.tokenizer_files import CLIP, length_problem, tokenizer_problems
 
 
@@ -113,7 +112,7 @@ def _encoder_problems(folder: ModelFolder, part: str, classes: Sequence[str]) ->
         )
     # Quantised weights have other names and shapes.
     elif "quantization_config" not in config:
-        yield from _size_problems(part, _shapes(folder, part), encoder, text_config(config))
+        yield from _size_problems(part, part_shapes(folder, part), encoder, text_config(config))
 
 
 def missing_weights(folder: ModelFolder) -> Iterator[str]:
@@ -126,7 +125,7 @@ def missing_weights(folder: ModelFolder) -> Iterator[str]:
         # Quantised weights have other names.
         if kind not in ENCODERS or "quantization_config" in folder.config(part):
             continue
-        shapes, encoder = _shapes(folder, part), ENCODERS[kind]
+        shapes, encoder = part_shapes(folder, part), ENCODERS[kind]
         lacks = [
             ends[0]
             for ends in (encoder.table, (encoder.also,))
@@ -153,32 +152,6 @@ def _size_problems(
                 f"{part}/config.json does not fit the weights beside it: {key} is {said}, but "
                 f"{table} has {size}; copy {part}/ again from the model"
             )
-
-
-def _shapes(folder: ModelFolder, part: str) -> Mapping[str, Sequence[int]]:
-    """The shapes of the tensors of a part by their names; empty where they cannot be read."""
-    shapes: dict[str, Sequence[int]] = {}
-    try:
-        for file in _weights(folder.path / part, folder.variant(part)):
-            shapes |= tensor_shapes(file)
-    except ValueError:
-        return {}
-    return shapes
-
-
-def _weights(part: Path, variant: str | None) -> list[Path]:
-    """The files of a part's weights.
-
-    Raises:
-        ValueError: the index of sharded ones cannot be read.
-    """
-    mark = "" if variant is None else f".{variant}"
-    whole = part / f"model{mark}.safetensors"
-    if whole.is_file():
-        return [whole]
-    shards = read_json(part / f"model.safetensors.index{mark}.json").get("weight_map")
-    names = shards.values() if isinstance(shards, dict) else ()
-    return [part / name for name in sorted({str(name) for name in names})]
 
 
 def _tokenizer_problems(folder: ModelFolder, part: str) -> Iterator[str]:

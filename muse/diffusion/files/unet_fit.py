@@ -5,7 +5,8 @@ Upscalers, refiners and models that read pictures have further inputs, which no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from muse.diffusion.files.part_fit import Config
 
@@ -23,6 +24,43 @@ TEXT_ALONE = (None, "text_proj")
 
 ADDED_TEXT = (None, "text")
 """Values of `addition_embed_type` with which it does, outside of XL."""
+
+NEEDED: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "addition_embed_type": {
+        "text": (
+            "add_embedding.norm1.weight",
+            "add_embedding.pool.positional_embedding",
+            "add_embedding.pool.q_proj.weight",
+            "add_embedding.pool.k_proj.weight",
+            "add_embedding.pool.v_proj.weight",
+            "add_embedding.proj.weight",
+            "add_embedding.norm2.weight",
+        ),
+        TEXT_TIME: ("add_embedding.linear_1.weight", "add_embedding.linear_2.weight"),
+    },
+    "encoder_hid_dim_type": {"text_proj": ("encoder_hid_proj.weight",)},
+}
+"""By setting and value: tensors that a U-Net reads what it asks for with."""
+
+
+def missing_inputs(unet: Config, names: Collection[str]) -> Iterator[str]:
+    """Inputs that a U-Net has by its settings, but not by its weights, with the remedy.
+
+    Loading a model tells every tensor that is missing; these are known before.
+
+    Args:
+        names: of its tensors; none if they are not known.
+    """
+    if not names:
+        return
+    for key, values in NEEDED.items():
+        needed = values.get(str(unet.get(key)), ())
+        if lacks := [name for name in needed if name not in names]:
+            yield (
+                f"unet/ lacks {len(lacks)} of the {len(needed)} tensors that its {key} "
+                f"{json.dumps(unet[key])} needs ({', '.join(lacks[:3])}): config.json and weights "
+                "are of different models; copy unet/ again, both from one model"
+            )
 
 
 def unet_problems(family: str, config: Callable[[str], Config]) -> Iterator[str]:

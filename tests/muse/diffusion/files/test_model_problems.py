@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from muse.diffusion.files.model_files import ModelFolder, read_json
 from muse.diffusion.files.model_problems import folder_problems, model_problems
@@ -164,6 +166,17 @@ def test_a_pipe_in_a_model_folder_is_refused_instead_of_waiting(model, name):
     with pytest.raises(ValueError, match=r"is not a regular file"):
         read_json(model / name)
     assert model_problems(model)
+
+
+def test_a_u_net_whose_weights_lack_an_input_of_its_settings_is_refused(model):
+    unet = model / "unet"
+    settings = {"in_channels": 4, "sample_size": 64, "addition_embed_type": "text"}
+    (unet / "config.json").write_text(json.dumps(settings))
+    tensors = {"conv_in.weight": np.zeros((8, 4, 3, 3), dtype=np.float16)}
+    save_file(tensors, unet / "diffusion_pytorch_model.safetensors")
+    (problem,) = (found for found in model_problems(model) if found.startswith("unet/"))
+    assert "lacks 7 of the 7 tensors that its addition_embed_type" in problem
+    assert problem.endswith("copy unet/ again, both from one model")
 
 
 def test_quantised_weights_need_the_package_that_reads_them(model):

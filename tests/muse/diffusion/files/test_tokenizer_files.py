@@ -176,3 +176,69 @@ def test_a_length_that_the_encoder_reads_is_no_problem(tmp_path):
     assert length_problem(tmp_path / "tokenizer", 8) is None
     (tmp_path / "tokenizer" / "tokenizer_config.json").unlink()
     assert "is missing" in length_problem(tmp_path / "tokenizer", 8)
+
+
+CLIP_IDS = {"!": 0, "<|startoftext|>": 49406, "<|endoftext|>": 49407}
+"""Of the vocabulary of every published CLIP, from the first token to the last."""
+
+MARKED = {
+    key: {"__type": "AddedToken", "content": token, "normalized": True}
+    for key, token in (("bos_token", "<|startoftext|>"), ("eos_token", "<|endoftext|>"))
+}
+PLAIN = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>"}
+PADDED_BY_ZERO = {
+    **PLAIN,
+    "pad_token": "!",
+    "added_tokens_decoder": {
+        str(number): {"content": token, "special": number == 0}
+        for token, number in CLIP_IDS.items()
+    },
+}
+FIRST = {"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}
+"""Wrong, as most published text encoders have it."""
+
+TRUE = {"bos_token_id": 49406, "eos_token_id": 49407, "pad_token_id": 1}
+"""As transformers writes it since its release 4.31."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "markers"),
+    [
+        pytest.param({**MARKED, "pad_token": "<|endoftext|>"}, FIRST, id="SD 1.4, 1.5, 2.1"),
+        pytest.param({**MARKED, "pad_token": "!"}, FIRST, id="SD 2, SDXL tokenizer_2"),
+        pytest.param({**PLAIN, "pad_token": "<|endoftext|>"}, FIRST, id="SD 3, FLUX.1"),
+        pytest.param(PADDED_BY_ZERO, FIRST, id="SDXL tokenizer_2 of later releases"),
+        pytest.param(PADDED_BY_ZERO, TRUE, id="saved again by later releases"),
+    ],
+)
+@pytest.mark.parametrize("files", ["tokenizer.json", "vocab.json"])
+def test_the_published_clips_have_no_problem(tmp_path, settings, markers, files):
+    part = tmp_path / "tokenizer"
+    if files == "vocab.json":
+        _write_pairs(part)
+        (part / "vocab.json").write_text(json.dumps(CLIP_IDS))
+        (part / "added_tokens.json").write_text(json.dumps(CLIP_IDS))
+    else:
+        write_tokenizer(part, CLIP_IDS)
+        content = {"type": "BPE", "vocab": CLIP_IDS, "merges": []}
+        (part / files).write_text(json.dumps({"added_tokens": [], "model": content}))
+    settings = {"model_max_length": 77, "tokenizer_class": "CLIPTokenizer", **settings}
+    (part / "tokenizer_config.json").write_text(json.dumps(settings))
+    encoder = {"model_type": "clip_text_model", "vocab_size": 49408, **markers}
+    assert _problems(part, "CLIPTokenizer", **encoder) == []
+    assert length_problem(part, 77) is None
+    # The same tokenizer, but for another end marker, is refused.
+    other = encoder | {"eos_token_id": 49406}
+    assert "takes 49406 for the end of a prompt" in _problems(part, "CLIPTokenizer", **other)[0]
+
+
+def test_the_published_t5_has_no_problem(tmp_path):
+    """Of Stable Diffusion 3 and FLUX.1: 32,000 pieces, 100 further ids, and a padded table."""
+    extra = [f"<extra_id_{number}>" for number in range(100)]
+    pieces = ["<pad>", "</s>", "<unk>", *map(str, range(31_997)), *extra]
+    settings = {"eos_token": "</s>", "pad_token": "<pad>", "extra_ids": 100}
+    write_tokenizer(tmp_path / "tokenizer_2", pieces, "Unigram", model_max_length=512, **settings)
+    encoder = {"model_type": "t5", "vocab_size": 32128, "eos_token_id": 1, "pad_token_id": 0}
+    assert _problems(tmp_path / "tokenizer_2", "T5TokenizerFast", **encoder) == []
+    (problem,) = _problems(tmp_path / "tokenizer_2", "T5Tokenizer", **encoder | {"eos_token_id": 2})
+    assert "</s> has the id 1, but the text encoder takes 2 for the end" in problem

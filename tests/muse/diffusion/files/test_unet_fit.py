@@ -1,8 +1,10 @@
 """Inputs of a U-Net that no run has are found by its settings; nothing is loaded."""
 
 import pytest
+import torch
 
-from muse.diffusion.files.unet_fit import XL, unet_problems
+from muse.diffusion.files.unet_fit import NEEDED, XL, missing_inputs, unet_problems
+from tests.support.families import small_unet
 
 SD = "StableDiffusionPipeline"
 OF_XL = {
@@ -53,3 +55,24 @@ def test_a_u_net_that_reads_the_prompt_alone_is_taken(family, unet):
 def test_what_is_not_said_is_not_compared():
     assert _problems(XL, OF_XL, projection_dim=None) == []
     assert [*unet_problems(XL, {"unet": {}}.__getitem__)] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "more"),
+    [
+        ({"addition_embed_type": "text"}, {"addition_embed_type_num_heads": 4}),
+        ({"addition_embed_type": "text_time"}, OF_XL),
+        ({"encoder_hid_dim_type": "text_proj"}, {"encoder_hid_dim": 16}),
+    ],
+)
+def test_inputs_that_the_weights_do_not_have_are_named(settings, more):
+    """The names are those of diffusers, and all of them are needed."""
+    ((key, value),) = settings.items()
+    with torch.device("meta"):
+        names = {*small_unet(32, **{**settings, **more}).state_dict()}
+    assert [*missing_inputs(settings, names)] == []
+    for lost in NEEDED[key][value]:
+        (problem,) = missing_inputs(settings, names - {lost})
+        assert problem.startswith("unet/ lacks 1 of the")
+        assert f'{key} "{value}" needs ({lost}): config.json and weights are of' in problem
+    assert [*missing_inputs({}, names)] == [*missing_inputs(settings, ())] == []
