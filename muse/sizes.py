@@ -18,7 +18,7 @@ STEPS_A_SIDE = 16
 """Buckets differ by this part of a side at least: 64 pixels for a model of 1024, as SDXL's do."""
 
 MAX_SIDE = 65_535
-"""Pixels of a side of an image at most, as of a JPEG."""
+"""Pixels of a side of an image at most. Formats of image files may hold less."""
 
 MAX_AREA = 178_956_970
 """Pixels of an image at most: Pillow refuses to open larger ones again."""

@@ -109,7 +109,9 @@ class Config(ModelSettings):
         description="Seed of the run, from which those of all requests derive.",
     )
     image_format: Literal["png", "jpg", "webp"] = Field(
-        "png", description="`png` and `webp` are lossless; `jpg` has quality 95."
+        "png",
+        description="`png` and `webp` are lossless; `jpg` has quality 95. A side has at most "
+        "16,383 pixels in a `webp`, and 65,500 in a `jpg`.",
     )
     width: int = Field(
         0,

@@ -18,6 +18,7 @@ from pipeline.config import Config
 from pipeline.generation.columns import columns_of, invalid_score
 from pipeline.generation.engines.engine import Engine, EngineInput, EngineOutput
 from pipeline.generation.finished_images import SyntheticSource, encode_image, perceptual_hash
+from pipeline.generation.image_formats import restored_problem
 from pipeline.generation.results import Result, blank_record, failed
 from pipeline.generation.scores import Score, scores_of
 from pipeline.generation.source_images import (
@@ -121,6 +122,10 @@ class BatchMaker:
             except ImageError as error:
                 # An image that changed is compared with what it was at first, also by later runs.
                 return replace(failure, reason=str(error), source_sha256=planned.image_sha256)
+            whole = Size(source.width, source.height)
+            problem = restored_problem(whole, self.config.image_format)
+            if problem is not None and self.config.restore_size:
+                return replace(failure, reason=f"image {problem}", source_sha256=digest)
             size = Size(*source.image.size)
         target = Target.of(planned.emotion, self.config.taxonomy)
         original = data if self.config.restore_size else b""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from manifests.read import SideProblems
 from muse.diffusion.files.hub import configs_beside
 from muse.diffusion.files.model_files import FAMILIES, ModelFolder
-from muse.sizes import ModelSizes
+from muse.sizes import ModelSizes, Size
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.generation.engines.null_engine import SIZES
+from pipeline.generation.image_formats import format_problems
 from pipeline.models.roles import local_path
 
 
@@ -18,11 +22,26 @@ def model_sizes(config: Config) -> ModelSizes | None:
         UserError: the size in the settings is not one of them.
     """
     sizes = SIZES if config.engine == "null" else _sizes_here(config)
-    if sizes is None or config.size is None:
+    if config.size is None:
         return sizes
-    if problem := sizes.size_problem(config.size):
-        raise UserError(f"config: {problem}")
+    problems = side_problems(sizes, config.image_format)
+    for side, problem in problems(config.size.width, config.size.height).items():
+        raise UserError(f"config: {side} {problem}")
     return sizes
+
+
+def side_problems(sizes: ModelSizes | None, image_format: str) -> SideProblems:
+    """What finds out why no image of a width and a height can be made and kept, by side.
+
+    Args:
+        sizes: of the model; None if they are not known.
+    """
+
+    def problems(width: int, height: int) -> Mapping[str, str]:
+        found = format_problems(Size(width, height), image_format)
+        return found or ({} if sizes is None else sizes.side_problems(width, height))
+
+    return problems
 
 
 def _sizes_here(config: Config) -> ModelSizes | None:

@@ -14,7 +14,7 @@ from manifests.read import Manifest, check, find_request, rows_of
 from manifests.schema import IMAGE, WIDTH, Row
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.models.sizes import model_sizes
+from pipeline.models.sizes import model_sizes, side_problems
 from pipeline.planning.direct_source import built_manifest, is_direct
 from pipeline.planning.plan import (
     GROUPED_BATCHES,
@@ -75,10 +75,9 @@ def checked_manifest(
         ManifestError: with all that is wrong with it.
     """
     labels, emotions = config.taxonomy.labels, len(config.emotions)
-    sizes = model_sizes(config)
-    side_problems = None if sizes is None else sizes.side_problems
+    of_sides = side_problems(model_sizes(config), config.image_format)
     columns = config.allow_columns
-    return check(path, labels, emotions, on_row, columns, max_problems, side_problems)
+    return check(path, labels, emotions, on_row, columns, max_problems, of_sides)
 
 
 def has_images(manifest: Manifest) -> bool:

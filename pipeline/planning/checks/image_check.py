@@ -22,6 +22,7 @@ from muse.masks import shape_problem
 from muse.sizes import ModelSizes, Size
 from pipeline.config import Config
 from pipeline.errors import ImageError, RunStopped
+from pipeline.generation.image_formats import restored_problem
 from pipeline.generation.source_images import (
     check_scheme,
     described,
@@ -148,6 +149,8 @@ class ImageCheck:
         except (ImageError, OSError) as error:
             return Problem(row.number, schema.IMAGE, str(error))
         self._count(size, size_of(row))
+        if problem := self._unrestorable(row, size):
+            return problem
         if row.mask is None or (isinstance(row.mask, str) and self.is_remote(row.mask)):
             return None
         return self._mask_problem(row, size, self._local_size)
@@ -237,7 +240,21 @@ class ImageCheck:
         except (ImageError, RunStopped) as error:
             return Problem(row.number, schema.IMAGE, str(error))
         self._count(size, size_of(row))
-        return None if row.mask is None else self._mask_problem(row, size, self._fetched_size)
+        problem = self._unrestorable(row, size)
+        if problem is not None or row.mask is None:
+            return problem
+        return self._mask_problem(row, size, self._fetched_size)
+
+    def _unrestorable(self, row: Row, size: Size) -> Problem | None:
+        """Why the edit of an image of that size cannot be put back to it; None if it can, or if
+        nobody wants that."""
+        if not self.config.restore_size:
+            return None
+        problem = restored_problem(size, self.config.image_format)
+        if problem is None:
+            return None
+        name = f"image {shown(row.image)}" if isinstance(row.image, str) else "image"
+        return Problem(row.number, schema.IMAGE, f"{name} {problem}")
 
     def _fetched_size(self, source: str | bytes) -> Size:
         limits, timeout_s = self.config.images, self.config.store_timeout_s

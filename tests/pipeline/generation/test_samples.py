@@ -12,6 +12,7 @@ from PIL import Image
 from muse.emotions import MIKELS
 from muse.sizes import Size
 from pipeline.config import Config, Faults
+from pipeline.generation import image_formats
 from pipeline.generation.engines.null_engine import NullEngine
 from pipeline.generation.samples import BatchMaker
 from pipeline.output.records import record_schema
@@ -196,6 +197,16 @@ def test_an_edit_has_the_size_of_its_settings_or_of_its_source_image(
     assert (generated.record["resize"], generated.record["restored"]) == (None, None)
     assert edited.record["resize"] == settings.get("resize", "fit")
     assert edited.record["restored"] is restore_size
+
+
+def test_an_edit_that_its_format_cannot_hold_fails_before_it_is_made(tmp_path, monkeypatch):
+    monkeypatch.setitem(image_formats.LONGEST_SIDES, "webp", 299)
+    generated, edited = _make_one_of_each(tmp_path, restore_size=True, image_format="webp")
+    assert (generated.record["status"], edited.record["status"]) == ("accepted", "failed")
+    assert edited.record["reason"].startswith("image has 300 x 200 pixels, and webp holds at most")
+    assert edited.record["source_sha256"]
+    _, edited = _make_one_of_each(tmp_path, image_format="webp")
+    assert edited.record["status"] == "accepted"
 
 
 def test_around_an_edit_of_the_middle_lies_the_photograph_as_it_was(tmp_path):

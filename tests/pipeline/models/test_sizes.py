@@ -82,3 +82,22 @@ def test_what_is_no_size_is_refused_with_the_reason(tmp_path, columns, message):
     manifest = write_rows(tmp_path / "m.parquet", 1, **columns)
     with pytest.raises(ManifestError, match=message):
         checked_manifest(str(manifest), Config(engine="null"))
+
+
+def test_a_size_that_the_format_of_the_images_cannot_hold_is_refused(tmp_path):
+    wide = {"width": 16_384, "height": 64}
+    assert model_sizes(Config(**wide)) == model_sizes(Config())
+    # A model that is not on this machine yet makes no difference.
+    for model in ("embedded", "owner/name"):
+        with pytest.raises(UserError, match="config: width is 16384; webp holds at most 16383 pix"):
+            model_sizes(Config(**wide, image_format="webp", model=model))
+        sizes = {"width": [64, 16_400], "height": [65_520, 64]}
+        manifest = write_rows(tmp_path / "m.parquet", 2, **sizes)
+        with pytest.raises(ManifestError) as caught:
+            checked_manifest(str(manifest), Config(image_format="webp", model=model))
+        tall, broad = map(str, caught.value.problems)
+        assert tall.startswith("row 0, column 'height': is 65520; webp holds at most 16383 pixels")
+        assert "image_format = png, or give" in tall
+        assert broad.startswith("row 1, column 'width': is 16400; webp")
+        assert "image_format = jpg or png, or give" in broad
+    checked_manifest(str(manifest), Config())

@@ -69,6 +69,23 @@ def test_the_sizes_at_which_images_are_edited_are_counted(tmp_path, settings, cu
     assert (check.cut, check.made_at) == (cut, made_at)
 
 
+def test_an_edit_that_its_format_cannot_hold_at_the_size_of_its_image_is_a_problem(tmp_path):
+    (tmp_path / "long.png").write_bytes(_png(16_384, 1))
+    for restores, image_format, problems in (
+        (True, "webp", 1),
+        (True, "jpg", 0),
+        (False, "webp", 0),
+    ):
+        config = Config(restore_size=restores, image_format=image_format)
+        check = ImageCheck(str(tmp_path), config, SIZES)
+        check.add(_row(5, "long.png"))
+        check.finish()
+        assert len(check.problems) == problems
+        for problem in check.problems:
+            assert (problem.row, problem.column) == (5, "image")
+            assert "'long.png' has 16384 x 1 pixels, and webp holds" in problem.message
+
+
 def test_the_size_of_an_edit_is_computed_once_for_each_size_of_images(tmp_path, monkeypatch):
     computed = []
 
