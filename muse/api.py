@@ -27,12 +27,13 @@ from muse.diffusion.backbones.base import Backbone, move
 from muse.diffusion.devices import AUTO, dtype_name
 from muse.diffusion.live_memory import bytes_of
 from muse.diffusion.memory import ENOUGH_ROWS, Room, device_bytes, fit
+from muse.diffusion.model_facts import ModelFacts
 from muse.diffusion.schedule.sampler import Schedule
 from muse.emotions import MIKELS, Taxonomy
 from muse.engine.engine import MuseEngine
 from muse.engine.phases import OnStep
 from muse.engine.row import Row
-from muse.loading import loaded, usable_device
+from muse.loading import loaded, tell_of_method, usable_device
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.output import MuseOutput, output_of
@@ -71,6 +72,7 @@ class MusePipeline:
         self.backbone, self.guide, self.clip, self.judge = backbone, guide, clip, judge
         self.method, self.slots = method or Method(), slots
         self._progress: dict[str, Any] = {}
+        self._facts: ModelFacts | None = None
 
     @classmethod
     def from_pretrained(
@@ -129,7 +131,9 @@ class MusePipeline:
         beside = sum(bytes_of(other) for other in models if other is not None)
         room = Room(memory, slots or ENOUGH_ROWS, device_bytes(place), beside, models[0])
         fit(diffusion, torch.device(place), room)
-        return cls(diffusion, models[0], models[1], method, slots, models[2])
+        pipe = cls(diffusion, models[0], models[1], method, slots, models[2])
+        pipe._facts = ModelFacts.named(model, backbone.get("lora", ()))
+        return pipe
 
     @property
     def device(self) -> torch.device:
@@ -240,6 +244,7 @@ class MusePipeline:
             strength=strength,
             edit_start=edit_start,
         )
+        tell_of_method(self._facts, method)
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
         steps = _denoising_steps(engine, requests)
         counted = f" of {len(requests)} images" if len(requests) > 1 else ""

@@ -1,12 +1,16 @@
-"""What is checked and told when models are loaded: the device, and which model is wrong."""
+"""What is checked and told when models are loaded, and of how they are used."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import torch
+
+from muse.diffusion.model_facts import ModelFacts
+from muse.method import Method
 
 T = TypeVar("T")
 
@@ -32,6 +36,23 @@ def usable_device(device: str | torch.device | None) -> torch.device:
         cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ValueError(f"device {str(found)!r} cannot be used here ({cause})") from None
     return found
+
+
+def tell_of_method(facts: ModelFacts | None, method: Method) -> None:
+    """Warn of what a call of a pipeline asks of its diffusion model without effect or sense.
+
+    Args:
+        facts: of the model; None if its files are not known.
+
+    Raises:
+        ValueError: the method denies what the model was trained for.
+    """
+    if facts is None:
+        return
+    facts.check(method)
+    for warning in facts.warnings(method):
+        # Of whoever has called the pipeline.
+        warnings.warn(warning, UserWarning, stacklevel=3)
 
 
 def loaded(role: str, name: str | Path, load: Callable[[str | Path], T]) -> T:

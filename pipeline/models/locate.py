@@ -21,12 +21,12 @@ from muse.diffusion.files.model_files import READ_WINDOWS
 from muse.diffusion.files.model_problems import model_problems
 from muse.diffusion.files.part_fit import clip_skip_problem, tiny_vae_problem, vae_problem
 from muse.diffusion.files.tiny_decoders import absence_warnings, find
+from muse.diffusion.model_facts import ModelFacts
 from muse.emotions.labels import clean
 from muse.method import Method
 from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED, SAME_JUDGE
 from pipeline.errors import UserError
-from pipeline.models.distilled import model_warnings
 from pipeline.models.hashing import HashFile, hash_model, hash_weights
 from pipeline.models.model_safety import problems_of
 from pipeline.models.roles import (
@@ -128,12 +128,23 @@ def check_method(model: Path, method: Method) -> None:
         raise UserError(f"config: method: {error}") from None
 
 
+def model_warnings(config: Config, path: str) -> list[str]:
+    """What the diffusion model of a run is asked for that it was not trained for, or does not read.
+
+    Args:
+        path: of the model on this machine.
+    """
+    if config.engine == "null":
+        return []
+    return ModelFacts.of(config.model, Path(path), config.lora).warnings(config.method)
+
+
 def check_models(config: Config) -> list[str]:
     """What `locate` would find wrong; reads no weights and downloads nothing.
 
     Returns:
         Warnings: of models that are not on this machine or not chosen, and were not checked; and
-            those of `pipeline.models.distilled`.
+            those of `model_warnings`.
 
     Raises:
         UserError: as `locate`.

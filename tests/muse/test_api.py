@@ -6,6 +6,8 @@ from PIL import Image
 from muse import MIKELS, Method, MusePipeline, load_taxonomy
 from muse.emotions.probabilities import Probabilities
 from muse.mini import WEIGHTS
+from pipeline.config import Config
+from pipeline.models.locate import check_models
 from tests.support.tiny_models import random_resnet
 
 
@@ -234,3 +236,18 @@ def test_all_models_move_together():
         assert {tensor.device.type for tensor in part.parameters()} == {"meta"}
     with pytest.raises(ValueError, match='dtype="bfloat16"'):
         pipe.to(torch.bfloat16)
+
+
+def test_a_call_tells_what_plan_tells_of_the_model_and_refuses_what_it_refuses(tmp_path):
+    (tmp_path / "dream-turbo").symlink_to(WEIGHTS / "diffusion")
+    method = Method(steps=2, eta=0.5, sampler="euler", timing="never")
+    pipe = MusePipeline.from_pretrained(tmp_path / "dream-turbo", method=method)
+    pipe.set_progress_bar_config(disable=True)
+    with pytest.warns(UserWarning, match="dream-turbo") as found:
+        pipe("a dog", "awe")
+    told = [str(warning.message) for warning in found if warning.filename == __file__]
+    assert told == check_models(Config(model=str(tmp_path / "dream-turbo"), method=method))
+    assert [message.split()[0] for message in told] == ["dream-turbo", "method.eta:"]
+    pipe.method = Method(scheduler={"prediction_type": "epsilon"})
+    with pytest.raises(ValueError, match="is 'epsilon', but the model's is 'v_prediction'"):
+        pipe("a dog", "awe")

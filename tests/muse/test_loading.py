@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from muse.loading import loaded, usable_device
+from muse.loading import loaded, tell_of_method, usable_device
+from muse.method import Method
 
 
 def test_a_device_is_found_by_itself_and_by_name():
@@ -15,6 +16,11 @@ def test_a_device_is_found_by_itself_and_by_name():
 def test_what_torch_does_not_know_is_refused(name):
     with pytest.raises(ValueError, match=r"device is .*; give one as torch names them"):
         usable_device(name)
+
+
+def test_of_a_model_whose_files_are_not_known_nothing_is_told(recwarn):
+    tell_of_method(None, Method(eta=0.5, sampler="euler"))
+    assert not recwarn
 
 
 def test_a_device_that_is_not_here_is_refused():

@@ -2,8 +2,8 @@
 
 import pytest
 
+from muse.diffusion.schedule.unused_parameters import unused_parameters
 from muse.method import Method
-from pipeline.models.unused_parameters import unused_parameters
 
 SD, FLUX, Z_IMAGE = "StableDiffusionPipeline", "FluxPipeline", "ZImagePipeline"
 DDIM = {"_class_name": "DDIMScheduler"}
