@@ -100,11 +100,14 @@ def plan(
         from pipeline.planning.dry_run import dry_run
         from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
+        from pipeline.watch.row_progress import RowProgress
 
         settings = given.load()
         if measured is None:
             _refuse_forecast_options(given)
-        planned = dry_run(normalized(manifest), settings, location(output) if output else None)
+        file = location(output) if output else None
+        with RowProgress("checking the manifest") as progress:
+            planned = dry_run(normalized(manifest), settings, file, progress)
         if measured is not None:
             from pipeline.forecast.forecast import forecast_for
 

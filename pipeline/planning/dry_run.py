@@ -18,7 +18,7 @@ from pipeline.planning.checks.edit_warnings import EMBEDDED_SIZE, photograph_war
 from pipeline.planning.checks.unused_settings import unused_settings
 from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
 from pipeline.planning.manifest_input import batches_of, fetched_manifest, folder_of
-from pipeline.planning.manifest_summary import ManifestSummary, listed, summarize
+from pipeline.planning.manifest_summary import ManifestSummary, OnProgress, listed, summarize
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.request_sizes import ranked
 from pipeline.storage.files import Location, first_write, write_bytes
@@ -91,11 +91,17 @@ class DryRun:
         return numbers
 
 
-def dry_run(manifest_path: str, config: Config, output: Location | None) -> DryRun:
+def dry_run(
+    manifest_path: str,
+    config: Config,
+    output: Location | None,
+    on_progress: OnProgress = lambda done, total: None,
+) -> DryRun:
     """Check a manifest, its prompts and its images, and count what a run would make.
 
     Args:
         output: a parquet file to which every request is written as a row (see `SCHEMA`).
+        on_progress: is called with the number of rows that were checked, and of all.
 
     Raises:
         ManifestError: the manifest cannot be used; with all its problems.
@@ -105,7 +111,7 @@ def dry_run(manifest_path: str, config: Config, output: Location | None) -> DryR
     if output is not None:
         refuse_target(output)
     with fetched_manifest(manifest_path, config, notes.append) as local:
-        contents = summarize(local, folder_of(manifest_path), config)
+        contents = summarize(local, folder_of(manifest_path), config, on_progress)
         notes += [] if config.engine == "null" else check_models(config)
         if output is not None:
             with first_write(output):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from manifests.check import Problem
+from manifests.file import opened
 from manifests.read import Manifest
 from manifests.schema import Row
 from muse.sizes import Size
@@ -23,6 +24,9 @@ from pipeline.planning.manifest_input import checked_manifest
 from pipeline.planning.plan import planned_requests
 from pipeline.planning.request_sizes import RequestSizes, ranked
 from pipeline.storage.addresses import public
+
+OnProgress = Callable[[int, int], None]
+"""Takes the number of rows that were read, and of all of them."""
 
 MAX_EXAMPLES = 8
 """Prompts that are listed."""
@@ -128,16 +132,21 @@ class Repetitions:
         return int(again.sum()), pairs
 
 
-def summarize(local: str, base: str, config: Config) -> ManifestSummary:
+def summarize(
+    local: str, base: str, config: Config, on_progress: OnProgress = lambda done, total: None
+) -> ManifestSummary:
     """Check a manifest, its prompts and its images, and count what it holds.
 
     Args:
         local: the manifest's file.
         base: the folder or URL that relative paths of images refer to.
+        on_progress: is called with the number of rows that were read, and of all.
 
     Raises:
         ManifestError: the manifest cannot be used; with all its problems.
     """
+    with opened(local) as file:
+        rows = file.file.metadata.num_rows
     model = model_sizes(config)
     images, sizes = ImageCheck(base, config, model), RequestSizes(config, model)
     prompts, repetitions, use = PromptCheck(config), Repetitions(), RowUse(config)
@@ -148,6 +157,7 @@ def summarize(local: str, base: str, config: Config) -> ManifestSummary:
 
     def count(row: Row) -> None:
         nonlocal counted
+        on_progress(row.number + 1, rows)
         left = config.limit - counted if config.limit else None
         names = [" + ".join(emotion) for emotion in row.emotions[:left]] or config.emotions[:left]
         (generate if row.image is None else edit).update(names)

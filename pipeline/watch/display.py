@@ -43,6 +43,7 @@ class Display:
         self.done_before, self.last_line = counts.done, time.monotonic()
         self.console = Console(stderr=True)
         self.live: Live | None = None
+        self.tells_why = True
         # A thread tells how the run goes while the other one takes entries.
         self._lock, self._end = threading.RLock(), threading.Event()
         self._thread = threading.Thread(target=self._tell, name="display", daemon=True)
@@ -64,11 +65,12 @@ class Display:
     ) -> None:
         self._end.set()
         self._thread.join()
+        # Why it stopped, and what goes on, is what the command ends with.
+        self.tells_why = error is None
         if self.live:
             self.live.stop()
         elif self.counts.done > self.done_before:
-            # Why it stopped, and what goes on, is what the command ends with.
-            _print(text.line(self.summary(), tells_why=error is None))
+            _print(text.line(self.summary(), self.tells_why))
         self.on_summary(self.summary())
 
     def add(self, report: Report) -> None:
@@ -102,7 +104,7 @@ class Display:
             self.tick()
 
     def _panel(self) -> Any:
-        return text.panel(self.summary(), "muse-batch")
+        return text.panel(self.summary(), "muse-batch", self.tells_why)
 
 
 def _print(line: str) -> None:

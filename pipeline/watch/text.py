@@ -105,8 +105,12 @@ def state(summary: Summary) -> str:
     return cause if "the same command" in cause else f"{cause}; the same run command resumes it"
 
 
-def panel(summary: Summary, title: str) -> RenderableType:
-    """The summary for a terminal: a bar of the whole, facts, a bar for each emotion, problems."""
+def panel(summary: Summary, title: str, tells_why: bool = True) -> RenderableType:
+    """The summary for a terminal: a bar of the whole, facts, a bar for each emotion, problems.
+
+    Args:
+        tells_why: whether that of a run that has stopped says why.
+    """
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -118,7 +122,7 @@ def panel(summary: Summary, title: str) -> RenderableType:
     whole = Table.grid(expand=True)
     whole.add_row(ProgressBar(total=max(1, summary.total), completed=summary.done))
     facts = Table.grid(padding=(0, 2))
-    for name, fact in _facts(summary):
+    for name, fact in _facts(summary, tells_why):
         facts.add_row(Text(name, "dim"), Text(printable(fact)))
     parts: list[Any] = [head, whole, facts]
     if summary.emotions:
@@ -127,12 +131,12 @@ def panel(summary: Summary, title: str) -> RenderableType:
     return Group(*parts)
 
 
-def _facts(summary: Summary) -> list[tuple[str, str]]:
+def _facts(summary: Summary, tells_why: bool) -> list[tuple[str, str]]:
     facts = [("ended", statuses(summary))]
     if summary.is_running:
         facts += [("speed", speed(summary)), ("time left", time_left(summary))]
         facts.append(("workers", workers(summary)))
-    else:
+    elif tells_why:
         facts.append(("state", state(summary)))
     if summary.gpu_hours:
         facts.append(("cost", cost(summary)))

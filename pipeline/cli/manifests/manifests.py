@@ -130,11 +130,15 @@ def show(manifest: options.Manifest, *, given: options.Given) -> None:
         from pipeline.planning.manifest_input import fetched_manifest, folder_of
         from pipeline.planning.manifest_summary import summarize
         from pipeline.storage.addresses import normalized
+        from pipeline.watch.row_progress import RowProgress
 
         settings = given.load()
         path = normalized(manifest)
-        with fetched_manifest(path, settings, warn) as local:
-            summary = summarize(local, folder_of(path), settings)
+        with (
+            fetched_manifest(path, settings, warn) as local,
+            RowProgress("reading the manifest") as progress,
+        ):
+            summary = summarize(local, folder_of(path), settings, progress)
     print_summary(summary, settings)
 
 

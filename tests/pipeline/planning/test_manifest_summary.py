@@ -37,6 +37,18 @@ def test_requests_prompts_words_and_images_are_counted(tmp_path):
     assert summary.manifest.extra.names == ["stars"]
 
 
+def test_progress_is_told_by_the_rows_that_were_read(tmp_path):
+    pq.write_table(pa.table({"prompt": ["a dog", "a cat", "a horse"]}), tmp_path / "m.parquet")
+    told = []
+    summarize(
+        str(tmp_path / "m.parquet"),
+        str(tmp_path),
+        Config(),
+        lambda done, total: told.append((done, total)),
+    )
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_a_limit_counts_what_a_run_would_make(tmp_path):
     summary = _summary(tmp_path, {"prompt": ["a dog", "a cat"]}, limit=3)
     assert (summary.requests, sum(summary.generate.values())) == (3, 3)

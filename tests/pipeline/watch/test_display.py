@@ -2,6 +2,7 @@
 terminal."""
 
 import contextlib
+import io
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import threading
 from collections import Counter
 
 import pytest
+from rich.console import Console
 
 from pipeline.errors import RunStopped
 from pipeline.output.batches import Report
@@ -169,6 +171,26 @@ def test_an_interrupted_run_tells_once_how_far_it_came_and_leaves_the_reason_to_
     assert line.startswith("muse-batch: 4/10 | 4 accepted")
     assert "interrupted" not in line
     assert "resumes" not in line
+
+
+def test_on_a_terminal_too_an_interrupted_run_leaves_the_reason_to_the_command():
+    report, entry = _entry(1, {"accepted": 4})
+    live = Display(RunWatch(10), Counts(Counter(), Counter()))
+    live.console = Console(file=io.StringIO(), force_terminal=True, width=100)
+
+    def interrupted() -> None:
+        with live:
+            live.add(report)
+            live.note(entry)
+            live.note({"at": 12.0, "event": "stop", "cause": "interrupted"})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    last = live.console.file.getvalue().rpartition("muse-batch")[2]
+    assert "4 of 10" in last
+    assert "interrupted" not in last
+    assert "resumes" not in last
 
 
 def test_a_run_tells_how_it_goes_while_no_worker_answers(tmp_path, monkeypatch, capsys):

@@ -1,0 +1,65 @@
+"""How far the check of a manifest has come: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from pipeline.watch.log_output import logger
+
+EVERY_ROWS = 64
+"""How many rows are read between two looks at the clock."""
+
+SLOW_SECONDS, LINE_SECONDS = 3.0, 10.0
+"""Nothing is shown before; seconds between two plain lines."""
+
+
+class RowProgress:
+    """Call it with a number of rows and their total. A check that is quick shows nothing.
+
+    Args:
+        what: is done, as `checking prompts`.
+        clock: seconds.
+    """
+
+    def __init__(self, what: str, clock: Callable[[], float] = time.monotonic):
+        self.what, self.clock = what, clock
+        self.console = Console(stderr=True)
+        self.bar: Progress | None = None
+        self.task = TaskID(0)
+        self.next_at = clock() + SLOW_SECONDS
+
+    def __enter__(self) -> RowProgress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # The bar is cleared: what the command has found comes next.
+        if self.bar is not None:
+            self.bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        if done % EVERY_ROWS or self.clock() < self.next_at:
+            return
+        if not self.console.is_terminal:
+            self.next_at = self.clock() + LINE_SECONDS
+            logger.info("muse-batch: %s: %s of %s rows", self.what, f"{done:,}", f"{total:,}")
+            return
+        if self.bar is None:
+            self.bar = _bar(self.console)
+            self.task = self.bar.add_task(self.what, total=total)
+            self.bar.start()
+        self.bar.update(self.task, completed=done)
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)
