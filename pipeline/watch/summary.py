@@ -7,15 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.forecast.forecast import Range, request_seconds
+from pipeline.forecast.forecast import Range
 from pipeline.output.run.finished import Counts
-
-WINDOW_SECONDS = 300.0
-WINDOW_BATCHES = 20
-"""The speed is that of the batches of the last minutes, and of at least so many."""
-
-MIN_BATCHES = 3
-"""Batches in the window before a time that is left is shown."""
+from pipeline.watch.speed import FinishedBatch, Speedometer
 
 MAX_PROBLEMS = 3
 """Problems that are shown, the latest ones."""
@@ -114,13 +108,6 @@ class _Session:
         return self.workers * self.gpus * max(0.0, end - self.connected) / 3600
 
 
-@dataclass(frozen=True)
-class _Batch:
-    at: float
-    requests: int
-    seconds: float
-
-
 class RunWatch:
     """Takes the entries of a log, the oldest first, and summarises them at any time.
 
@@ -139,7 +126,7 @@ class RunWatch:
     ):
         self.total, self.gpus_per_worker, self.price = total, gpus_per_worker, price
         self.sessions: list[_Session] = []
-        self.window: deque[_Batch] = deque()
+        self.speedometer = Speedometer()
         self.seen: set[int] = set()
         self.asked: Counter[str] = Counter()
         self.problems: deque[str] = deque(maxlen=MAX_PROBLEMS)
@@ -157,7 +144,7 @@ class RunWatch:
         if event == "start":
             connected = entry.get("connected", entry["at"])
             self.sessions.append(_Session(connected, entry["at"], entry.get("workers", 0)))
-            self.window.clear()
+            self.speedometer.clear()
             return
         if not self.sessions:
             self.sessions.append(_Session(entry["at"], entry["at"], 0))
@@ -188,13 +175,15 @@ class RunWatch:
             for name, speed in session.speeds.items()
             if name.rpartition(":")[2] != str(entry.get("pid"))
         }
+        self.speedometer.keep([*session.speeds])
 
     def _add_batch(self, session: _Session, entry: Mapping[str, Any]) -> None:
         requests = sum(entry["statuses"].values())
         if requests and entry["seconds"] > 0:
-            self.window.append(_Batch(entry["at"], requests, entry["seconds"]))
             worker = f"{entry.get('host', '')}:{entry.get('pid', 0)}"
             session.speeds[worker] = entry["seconds"] / requests
+            batch = FinishedBatch(entry["at"], requests, entry["seconds"])
+            self.speedometer.add(worker, batch)
         # A batch that is made twice counts once.
         if entry["batch"] in self.seen:
             return
@@ -232,7 +221,9 @@ class RunWatch:
         hours = self.gpu_hours(now if is_running and not is_starting else None)
         # The speed of a run which has stopped does not fall as time goes by.
         ended = now if is_running or session is None else session.last
-        speed = None if is_starting else self._images_per_second(ended)
+        left = self.total - counts.done
+        speed = None if is_starting else self.speedometer.images_per_second(ended)
+        seconds_left = None if is_starting else self.speedometer.seconds_left(left, ended)
         session = None if is_starting else session
         speeds = session.speeds if session else {}
         slowest = max(speeds, key=speeds.__getitem__, default=None)
@@ -242,7 +233,7 @@ class RunWatch:
             statuses=dict(counts.statuses),
             emotions=self._emotions(counts),
             images_per_second=speed,
-            seconds_left=self._seconds_left(self.total - counts.done, speed),
+            seconds_left=seconds_left,
             started=session.workers if session else None,
             placed=len(session.placed) if session else 0,
             ready=len(session.ready) if session else 0,
@@ -264,25 +255,3 @@ class RunWatch:
             name: EmotionCount(counts.accepted[name], max(self.asked[name], counts.accepted[name]))
             for name in names
         }
-
-    def _images_per_second(self, now: float) -> float | None:
-        """Of the batches that were finished in the window, over the time that it spans."""
-        while len(self.window) > WINDOW_BATCHES and self.window[0].at < now - WINDOW_SECONDS:
-            self.window.popleft()
-        if not self.window:
-            return None
-        first = self.window[0]
-        # The window begins when work on its first batch did.
-        began = first.at - first.seconds
-        return sum(batch.requests for batch in self.window) / max(1e-9, now - began)
-
-    def _seconds_left(self, left: int, speed: float | None) -> Range | None:
-        """The time left at this speed; its range as far as batches differ in theirs."""
-        if left <= 0:
-            return Range(0.0, 0.0, 0.0)
-        if speed is None or len(self.window) < MIN_BATCHES:
-            return None
-        each = [batch.seconds / batch.requests for batch in self.window]
-        mean_size = sum(batch.requests for batch in self.window) / len(self.window)
-        limits = request_seconds(each, max(1, round(left / mean_size)))
-        return limits.times(left / speed / limits.middle)

@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from pipeline.output.run.finished import Counts
-from pipeline.watch.summary import WINDOW_BATCHES, WINDOW_SECONDS, RunWatch
+from pipeline.watch.speed import WINDOW_BATCHES, WINDOW_SECONDS
+from pipeline.watch.summary import RunWatch
 
 
 def _batch(at, number=0, statuses=None, seconds=8.0, pid=1, **more):
