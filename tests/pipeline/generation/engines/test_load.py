@@ -1,7 +1,12 @@
 """A worker loads the engine that the settings name, with the models of each role."""
 
+import pytest
+from diffusers import UNet2DConditionModel
+
+from muse.diffusion.compiling import Compiling
 from muse.sizes import Size
 from pipeline.config import Config
+from pipeline.generation.engines import load
 from pipeline.generation.engines.load import import_libraries, load_engine
 from pipeline.generation.engines.muse_engine import ScoringMuseEngine
 from pipeline.generation.engines.null_engine import NullEngine
@@ -22,3 +27,25 @@ def test_the_embedded_models_load_by_role():
     assert loaded.compiling == "off: nothing is compiled on a device of the kind cpu"
     assert loaded.guide is not loaded.judge
     assert loaded.refining.setup.method != loaded.engine.setup.method
+
+
+def test_a_model_that_cannot_be_compiled_by_itself_is_loaded_without(monkeypatch):
+    """As on a GPU of a machine without a compiler for C: a reading fails, and is made again."""
+
+    def no_compiler(*_, **__):
+        raise OSError("no compiler for C")
+
+    def compile_blocks(network, **_):
+        network.mid_block._compiled_call_impl = no_compiler
+
+    monkeypatch.setattr(load, "decide", lambda *_: Compiling(True, "the run is long"))
+    monkeypatch.setattr(UNet2DConditionModel, "compile_repeated_blocks", compile_blocks)
+    config = Config()
+    loaded = load_engine(locate(config), config, on_gpu=False)
+    assert loaded.compiling == "off: torch could not compile this model here (OSError)"
+    loaded.try_memory(1, Size(64, 64))
+    asked_for = config.replace(compile="on")
+    loaded = load_engine(locate(asked_for), asked_for, on_gpu=False)
+    assert loaded.compiling == "on: the run is long"
+    with pytest.raises(OSError, match="no compiler"):
+        loaded.try_memory(1, Size(64, 64))
