@@ -84,7 +84,10 @@ def _facts(planned: DryRun, config: Config) -> Iterator[tuple[str, str]]:
     yield "batches", f"{planned.batches:,} of up to {config.batch_size:,} requests"
     yield "shards", f"at most {planned.shards_at_most:,}, of up to {config.shard_size:,} samples"
     if disk := planned.disk:
-        yield "images", f"{_range_of(disk.sizes)}, {disk.image_format}"
+        # Edits keep their photograph's aspect: a table lists their sizes.
+        images = planned.contents.images
+        edits = "; edits as listed above" if images and images.made_at else ""
+        yield "images", f"{_range_of(disk.sizes)}{edits}, {disk.image_format}"
         size = f"{as_text(disk.low)} to {as_text(disk.high)}"
         yield "disk", f"about {size} if all are accepted (an estimate)"
     else:

@@ -76,6 +76,17 @@ def test_generated_images_of_several_sizes_have_a_table(tmp_path):
     assert not any(line.startswith("Generated images") for line in lines)
 
 
+def test_edits_of_another_aspect_than_the_models_are_not_said_to_be_square(tmp_path):
+    Image.new("RGB", (200, 100)).save(tmp_path / "a.png")
+    row = {"prompt": ["a dog in a forest"], "emotion": ["awe"], "image": ["a.png"]}
+    pq.write_table(pa.table(row), tmp_path / "m.parquet")
+    done = drive.command("plan", tmp_path / "m.parquet")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert "80 x 48 1" in lines[lines.index("Edits by size rows") :]
+    assert "images 64 x 64 pixels; edits as listed above, png" in lines
+
+
 def test_machines_get_all_numbers(tmp_path):
 
     done, _ = _plan(tmp_path, {"prompt": ["a dog"]}, "--json")
