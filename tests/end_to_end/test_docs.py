@@ -17,7 +17,7 @@ from pipeline.config import Config
 from pipeline.corpora.flags import Flags, write_flags
 from pipeline.output.run.run_file import read_run
 from pipeline.settings.fields import fields_of
-from tests.support import drive
+from tests.support import chromium, drive
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -110,13 +110,41 @@ def test_the_readme_says_what_the_embedded_model_knows():
     assert known in (ROOT / "README.md").read_text()
 
 
-@pytest.mark.faults
-def test_the_site_builds_without_a_dead_link(tmp_path):
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"]
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site as it is built; a dead link is an error."""
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
-    index = (tmp_path / "site" / "index.html").read_text()
-    assert "fonts.googleapis" not in index
+    return folder
+
+
+@pytest.mark.faults
+def test_the_site_builds_without_a_dead_link(site):
+    assert "fonts.googleapis" not in (site / "index.html").read_text()
+
+
+@pytest.mark.faults
+@chromium.needs_chromium
+def test_no_name_in_a_table_is_broken_and_no_page_is_wider_than_a_phone(site):
+    broken = (
+        "[...document.querySelectorAll('td:first-child code')]"
+        ".filter(name => name.getClientRects().length > 1).map(name => name.textContent)"
+    )
+    overflow = (
+        "[...document.querySelectorAll('.md-typeset__scrollwrap')]"
+        ".some(table => table.scrollWidth > table.clientWidth)"
+    )
+    with chromium.started() as browser:
+        for width in (360, 1280):
+            with chromium.Watched(browser, width) as watched:
+                for name in ("scale", "failures", "columns", "settings", "results"):
+                    watched.page.goto((site / name / "index.html").as_uri())
+                    assert watched.page.evaluate(broken) == [], (name, width)
+                    assert watched.is_within_its_width(), (name, width)
+                    # On a wide screen no table has to be scrolled.
+                    assert width == 360 or not watched.page.evaluate(overflow), name
 
 
 @pytest.mark.research
