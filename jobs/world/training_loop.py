@@ -16,8 +16,8 @@ from jobs.world.data import epochs
 class Training:
     """A training loop with a learning-rate schedule, checkpoints and progress messages.
 
-    All is float32: bfloat16 was 1.5 times as fast as that on one CPU, and 1.6 times slower on
-    another that names the same instructions.
+    All is float32: whether bfloat16 is faster differs between CPUs with the same instructions, and
+    the weights should not depend on the machine.
     """
 
     def __init__(
