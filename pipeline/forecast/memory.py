@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -71,11 +70,22 @@ class Meter:
 
 
 def _resident() -> int:
-    """Bytes of this process in memory now (proc(5), statm)."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Bytes of this process in memory now."""
+    return _status("VmRSS")
 
 
 def _resident_peak() -> int:
-    """The most bytes of this process in memory so far; Linux counts them in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most bytes of this process in memory so far.
+
+    Not `getrusage`, whose peak begins at that of the process that started this one.
+    """
+    return _status("VmHWM")
+
+
+def _status(field: str) -> int:
+    """A field of /proc/self/status, which Linux gives in KiB (proc(5)), in bytes."""
+    with open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) * 1024
+    raise OSError(f"/proc/self/status has no {field}")
