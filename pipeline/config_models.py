@@ -110,7 +110,8 @@ class ModelSettings(Settings):
         description="Have torch compile the blocks that the network repeats, on first use; rows "
         "are then padded to 1, 2, 4, 8, 16 or a multiple of 32, and results equal to rounding. "
         "`auto`: on a GPU, in runs of 500,000 denoising steps or more (10,000 images of 50 steps) "
-        "whose images are all of one size. `true` and `false` mean `on` and `off`.",
+        "whose images are all of one size. `true` and `false` mean `on` and `off`. With `auto`, "
+        "a run that began with one of these is resumed with it.",
     )
     lora: Texts = Field(
         (),

@@ -20,7 +20,7 @@ from pipeline.models.roles import CLASSIFIERS
 from pipeline.output.contents import contents_of
 from pipeline.output.integrity import TAR, refuse_damage, refuse_damaged_shards
 from pipeline.output.records import record_schema
-from pipeline.output.run.examine import examine_output, refuse_other_run
+from pipeline.output.run.examine import examine_output, refuse_other_run, settings_to_resume
 from pipeline.output.run.extend import extend
 from pipeline.output.run.run_file import (
     RUN_FILE,
@@ -87,6 +87,7 @@ def execute(
         KeyboardInterrupt: interrupted; what was finished is saved.
     """
     refuse_place(output)
+    config = settings_to_resume(output, config)
     with fetched_manifest(manifest_path, config, warn) as local:
         # Check the manifest. One that was checked when this run began is not parsed again.
         identity = file_identity(local)

@@ -16,6 +16,7 @@ from pipeline.corpora.verify import verify
 from pipeline.errors import RunStopped, UserError
 from pipeline.output import batches
 from pipeline.output.run.run_file import describe, read_run
+from pipeline.planning.fingerprint import fingerprint
 from pipeline.planning.manifest_input import checked_manifest
 from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage.files import temporary_name, write_json
@@ -186,6 +187,30 @@ def test_other_settings_are_refused_with_the_difference(manifest, undisturbed, t
     with pytest.raises(UserError, match=r"config.seed: 0 -> 5"):
         run_locally(manifest, tmp_path / "out", seed=5)
     assert published(tmp_path / "out") == undisturbed["plain"]
+
+
+def test_a_run_of_before_compile_had_names_is_resumed_with_the_defaults(
+    manifest, undisturbed, tmp_path, monkeypatch
+):
+    """`compile` was true or false, and false by default."""
+    output = tmp_path / "out"
+
+    def older(*arguments):
+        run = describe(*arguments)
+        parts = {**run.parts, "config": {**run.parts["config"], "compile": False}}
+        config = {**run.config, "compile": False}
+        return replace(run, parts=parts, config=config, fingerprint=fingerprint(parts))
+
+    with monkeypatch.context() as patched, contextlib.suppress(RunStopped):
+        patched.setattr(execute, "describe", older)
+        run_locally(manifest, output, LocalExecutor(before_task=stop_at(5)))
+    for _ in ("resumed", "found complete"):
+        run_locally(manifest, output)
+        assert read_run(output).config["compile"] is False
+    # The files that name the run differ.
+    for name, data in undisturbed["plain"].items():
+        assert name.endswith(".json") or published(output)[name] == data
+    assert [report["batch"] for report in reports(output)] == [*range(10)]
 
 
 def test_a_run_with_a_damaged_shard_is_not_resumed(manifest, tmp_path):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from muse.diffusion.compiling import AUTO, OFF, ON
+from pipeline.config import Config
+from pipeline.config_models import current_value
 from pipeline.errors import UserError
 from pipeline.output.run.run_difference import MANIFEST_REMEDY, in_words
-from pipeline.output.run.run_file import RUN_FILE, RunFile, read_run
+from pipeline.output.run.run_file import RUN_FILE, RunFile, current_parts, read_run
 from pipeline.planning.fingerprint import can_change_images, differences, fingerprint
 from pipeline.storage.files import Location, is_temporary
 from pipeline.storage.targets import refuse_place
@@ -27,7 +30,8 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
         refuse_place(output)
         return run
     before = read_run(output)
-    if before.fingerprint == run.fingerprint:
+    old = current_parts(before.parts)
+    if fingerprint(old) == run.fingerprint:
         if run.requests < before.requests:
             raise UserError(
                 f"--limit: {output} has a plan of {before.requests} requests already, and "
@@ -38,9 +42,8 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
     if not _has_results(output):
         # A run that was refused before it made anything does not bind the next one.
         return run
-    found = differences(before.parts, run.parts)
-    parts = (before.parts, run.parts)
-    harmful = [difference for difference in found if can_change_images(difference, *parts)]
+    found = differences(old, run.parts)
+    harmful = [difference for difference in found if can_change_images(difference, old, run.parts)]
     if adopt and not harmful:
         return replace(before, adopted=(*before.adopted, *map(str, found)))
     remedy = "go back to those to resume it, or give another --output"
@@ -62,6 +65,18 @@ def examine_output(output: Location, run: RunFile, adopt: bool = False) -> RunFi
     raise UserError(f"{output} holds another run, which differs in\n  {listed}\n{remedy}")
 
 
+def settings_to_resume(output: Location, config: Config) -> Config:
+    """The settings, with `compile = "auto"` left to the run in the output if that has decided it.
+
+    Earlier releases did not compile by default, and had no `auto`. Their runs go on as they began,
+    so that all images of a run are computed alike.
+    """
+    if config.compile != AUTO or not (output / RUN_FILE).exists():
+        return config
+    began = current_value("compile", read_run(output).config.get("compile"))
+    return config.replace(compile=began) if began in (ON, OFF) else config
+
+
 def refuse_other_run(output: Location, run: RunFile, adopt: bool = False) -> None:
     """Refuse an output that holds another run, as far as that can be told without its models.
 
@@ -72,16 +87,16 @@ def refuse_other_run(output: Location, run: RunFile, adopt: bool = False) -> Non
     Raises:
         UserError: as `examine_output`.
     """
-    before = read_run(output)
-    models = before.parts["models"]
+    old = current_parts(read_run(output).parts)
+    models = old["models"]
     settings = dict(run.parts["config"])
     # A model may be the same by another name.
     for role in settings.keys() & models.keys():
-        settings[role] = before.parts["config"].get(role)
+        settings[role] = old["config"].get(role)
     parts = {**run.parts, "config": settings, "models": models}
-    found = differences(before.parts, parts)
+    found = differences(old, parts)
     # Whether all that differs is harmless is known with the models alone.
-    if not found or any(can_change_images(each, before.parts, parts) for each in found):
+    if not found or any(can_change_images(each, old, parts) for each in found):
         examine_output(output, replace(run, parts=parts, fingerprint=fingerprint(parts)), adopt)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from manifests.read import Manifest, extra_columns
 from pipeline.config import Config, as_dict, fingerprint_settings
+from pipeline.config_models import with_current_values
 from pipeline.errors import UserError
 from pipeline.generation import scores
 from pipeline.models.locate import Model, is_same_judge
@@ -227,6 +228,11 @@ def as_stored(parts: Mapping[str, Any]) -> dict[str, Any]:
     return stored
 
 
+def current_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of an older run with the values of its settings as they are called now."""
+    return {**parts, "config": with_current_values(parts["config"])}
+
+
 def describe(
     manifest: Manifest, sha256: str, config: Config, models: Mapping[str, Model]
 ) -> RunFile:
@@ -270,12 +276,13 @@ def known_manifest(path: str, sha256: str, config: Config, output: Location) -> 
     if not (output / RUN_FILE).exists():
         return None
     before = read_run(output)
+    old = current_parts(before.parts)
     now = {
         "manifest": {"sha256": sha256},
         "config": fingerprint_settings(config),
         "versions": versions(),
     }
-    if any(before.parts.get(key) != value for key, value in as_stored(now).items()):
+    if any(old.get(key) != value for key, value in as_stored(now).items()):
         return None
     # With another limit, the manifest may have more requests than the run has.
     if before.config.get("limit") != config.limit:
