@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, get_args
 
 from muse.diffusion.schedule.schedulers import TRAINED_FOR, training_of
 
@@ -93,6 +93,12 @@ VALUES = {
 }
 """By the name of a setting. Of the others, the kind of the default decides, and diffusers."""
 
+SILENTLY_REPLACED = ("solver_type", "algorithm_type")
+"""Settings of several schedulers; diffusers replaces values of another one without a word."""
+
+OF_FLOW = ("use_dynamic_shifting", "flow_shift", "time_shift_type", "shift_terminal")
+"""Settings of the shift of flow matching, which noise levels of another training do not have."""
+
 NO_SAMPLE = (
     "PNDMScheduler",
     "EulerAncestralDiscreteScheduler",
@@ -125,6 +131,11 @@ def check_options(
                 f"choose {', '.join(known)}"
             )
         _check_value(name, key, value, parameters[key].default)
+        choices = get_args(parameters[key].annotation) if key in SILENTLY_REPLACED else ()
+        if choices and value not in choices:
+            raise ValueError(
+                f"method.scheduler.{key} is {value!r}; {name} takes {', '.join(choices)}"
+            )
         _check_training(key, value, training_of(config))
 
 
@@ -146,6 +157,12 @@ def _check_value(name: str, key: str, value: Any, default: Any) -> None:
 def _check_training(key: str, value: Any, training: str) -> None:
     """Refuse a setting by which the model would be taken for one of another training."""
     is_flow = training == "flow"
+    # False says what is so.
+    if key in OF_FLOW and not is_flow and value is not False:
+        raise ValueError(
+            f"method.scheduler.{key} is {value!r}, but the model was trained for "
+            f"{TRAINED_FOR[training]}, which are not shifted; leave it out"
+        )
     says_flow = {"use_flow_sigmas": value is True, "prediction_type": value == "flow_prediction"}
     if says_flow.get(key, is_flow) != is_flow:
         raise ValueError(
