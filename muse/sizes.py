@@ -85,24 +85,40 @@ class ModelSizes:
             multiple = factor * 2 ** (len(network.get("block_out_channels", (0,))) - 1)
         return cls(Size(width, height), multiple, longest)
 
-    def problem(self, pixels: int) -> str | None:
-        """Why no image can be so wide, or high, with the nearest that can; None if it can."""
-        longest = min(MAX_SIDE, self.longest or MAX_SIDE)
-        if pixels > longest:
-            who = "an image has" if longest == MAX_SIDE else "this model makes"
-            return f"is {pixels}; {who} at most {longest}"
+    def problem(self, pixels: int, beside: int = 1, longest: int = MAX_SIDE) -> str | None:
+        """Why no image can be so wide, or high, with the nearest that can; None if it can.
+
+        Args:
+            beside: its other side; none is named that makes an image with it that is too large.
+            longest: the longest side to name, as a format of image files has one.
+        """
+        limit = min(MAX_SIDE, self.longest or MAX_SIDE)
+        if pixels > limit:
+            who = "an image has" if limit == MAX_SIDE else "this model makes"
+            return f"is {pixels}; {who} at most {limit}"
         if pixels > 0 and pixels % self.multiple == 0:
             return None
+        # The other side may have to be rounded, too.
+        other = min(MAX_SIDE, max(1, -(-beside // self.multiple) * self.multiple))
+        most = min(limit, longest, MAX_AREA // other) // self.multiple * self.multiple
         below = max(1, pixels // self.multiple) * self.multiple
-        above = min(below + self.multiple, self.longest or below + self.multiple)
-        nearest = f"{below}" if pixels < below or above == below else f"{below} or {above}"
-        return f"is {pixels}; this model takes multiples of {self.multiple}: give {nearest}"
+        around = [below] if pixels < below else [below, below + self.multiple]
+        nearest = [size for size in around if size <= most] or [max(most, self.multiple)]
+        given = " or ".join(map(str, nearest))
+        return f"is {pixels}; this model takes multiples of {self.multiple}: give {given}"
 
-    def side_problems(self, width: int, height: int) -> dict[str, str]:
-        """Why the model makes no image of this size, by side; empty if it does."""
+    def side_problems(self, width: int, height: int, longest: int = MAX_SIDE) -> dict[str, str]:
+        """Why the model makes no image of this size, by side; empty if it does.
+
+        Args:
+            longest: see `problem`.
+        """
         if Size(width, height) == self.own:
             return {}
-        problems = {"width": self.problem(width), "height": self.problem(height)}
+        problems = {
+            "width": self.problem(width, height, longest),
+            "height": self.problem(height, width, longest),
+        }
         found = {side: problem for side, problem in problems.items() if problem}
         if not found and width * height > MAX_AREA:
             longer = "width" if width >= height else "height"

@@ -227,7 +227,8 @@ class Config(ModelSettings):
     @field_validator("height")
     @classmethod
     def _has_width(cls, height: int, info: ValidationInfo) -> int:
-        if bool(height) != bool(info.data.get("width")):
+        # A width that is wrong itself is reported.
+        if "width" in info.data and bool(height) != bool(info.data["width"]):
             raise ValueError("width and height go together; give both, or neither")
         return height
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muse.sizes import Size
+from muse.sizes import MAX_SIDE, Size
 
 LONGEST_SIDES = {"jpg": 65_500, "webp": 16_383}
 """Pixels of a side at most, of libjpeg (`JPEG_MAX_DIMENSION`) and libwebp (`WEBP_MAX_DIMENSION`).
@@ -20,7 +20,9 @@ def format_problems(size: Size, image_format: str) -> dict[str, str]:
         return {}
     sides = {"width": size.width, "height": size.height}
     others = [other for other in ("jpg", "png") if _holds(other, size)]
-    remedy = f"set image_format = {' or '.join(others)}, or give a smaller size"
+    remedy = "give a smaller size"
+    if others:
+        remedy = f"set image_format = {' or '.join(others)}, or {remedy}"
     return {
         side: f"is {pixels}; {image_format} holds at most {longest} pixels a side: {remedy}"
         for side, pixels in sides.items()
@@ -45,5 +47,4 @@ def restored_problem(size: Size, image_format: str) -> str | None:
 
 
 def _holds(image_format: str, size: Size) -> bool:
-    longest = LONGEST_SIDES.get(image_format)
-    return longest is None or max(size.width, size.height) <= longest
+    return max(size.width, size.height) <= LONGEST_SIDES.get(image_format, MAX_SIDE)

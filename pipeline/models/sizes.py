@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from manifests.read import SideProblems
 from muse.diffusion.files.hub import configs_beside
 from muse.diffusion.files.model_files import FAMILIES, ModelFolder
-from muse.sizes import ModelSizes, Size
+from muse.sizes import MAX_SIDE, ModelSizes, Size
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.generation.engines.null_engine import SIZES
-from pipeline.generation.image_formats import format_problems
+from pipeline.generation.image_formats import LONGEST_SIDES, format_problems
 from pipeline.models.roles import local_path
 
 
@@ -39,7 +39,9 @@ def side_problems(sizes: ModelSizes | None, image_format: str) -> SideProblems:
 
     def problems(width: int, height: int) -> Mapping[str, str]:
         found = format_problems(Size(width, height), image_format)
-        return found or ({} if sizes is None else sizes.side_problems(width, height))
+        if found or sizes is None:
+            return found
+        return sizes.side_problems(width, height, LONGEST_SIDES.get(image_format, MAX_SIDE))
 
     return problems
 

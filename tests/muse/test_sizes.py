@@ -82,6 +82,17 @@ def test_a_size_that_the_model_does_not_make_is_refused_with_the_nearest(sizes, 
         assert sizes.size_problem(Size(512, pixels)) == f"height {message}"
 
 
+def test_only_sizes_that_are_allowed_are_named():
+    """Not beyond the longest side, nor one whose image would be too large with the other side."""
+    assert SD1.problem(65_500).endswith("give 65472")
+    assert SD1.problem(16_383, longest=16_383).endswith("give 16320")
+    assert SD1.problem(16_383).endswith("give 16320 or 16384")
+    assert SD1.problem(16_450, 16_320).endswith("give 10944")
+    for problem in SD1.side_problems(16_400, 10_920).values():
+        assert problem.endswith(("give 16320", "give 10880"))
+    assert SD1.side_problems(16_320, 10_880) == {}
+
+
 def test_places_are_gathered_by_size():
     wide, square = Size(80, 48), Size(64, 64)
     assert by_size([wide, square, wide]) == [[0, 2], [1]]

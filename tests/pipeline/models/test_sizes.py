@@ -57,6 +57,11 @@ def test_a_size_in_the_settings_that_the_model_does_not_make_is_refused():
         model_sizes(Config(width=64, height=100))
     with pytest.raises(ValueError, match="width and height go together; give both, or neither"):
         Config(width=64)
+    with pytest.raises(UserError, match=r"width is 16380; this model .*: give 16368$"):
+        model_sizes(Config(width=16_380, height=64, image_format="webp"))
+    with pytest.raises(ValueError, match="width") as caught:
+        Config(width=70_000, height=16)
+    assert "go together" not in str(caught.value)
 
 
 def test_a_size_in_the_manifest_that_the_model_does_not_make_is_refused_by_row(tmp_path):
