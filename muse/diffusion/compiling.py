@@ -78,6 +78,19 @@ def decide(setting: str, device: str | torch.device, work: Workload) -> Compilin
     return Compiling(True, f"the run has {work.steps:,} denoising steps")
 
 
+def is_compiled(setting: str | bool) -> bool:
+    """What `on` or `off` says, or True or False, where the work is not known by which to decide.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if setting is True or setting == ON:
+        return True
+    if setting is False or setting == OFF:
+        return False
+    raise ValueError(f"compile is {setting!r}; give {ON} or {OFF}")
+
+
 def _why_not(device: str, work: Workload) -> str | None:
     """Why compiling would not gain; None if it would."""
     if not device.startswith("cuda"):

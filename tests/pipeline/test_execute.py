@@ -207,9 +207,9 @@ def test_a_run_of_before_compile_had_names_is_resumed_with_the_defaults(
     for _ in ("resumed", "found complete"):
         run_locally(manifest, output)
         assert read_run(output).config["compile"] is False
-    # The files that name the run differ.
+    # The others name the run.
     for name, data in undisturbed["plain"].items():
-        assert name.endswith(".json") or published(output)[name] == data
+        assert name.endswith((".json", ".md")) or published(output)[name] == data
     assert [report["batch"] for report in reports(output)] == [*range(10)]
 
 

@@ -16,6 +16,7 @@ from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
 from muse.diffusion.backbones.static_rows import StaticRows, compile_blocks
 from muse.diffusion.backbones.text_encoders import Prompts, TextEncoders
 from muse.diffusion.backbones.z_image import ZImage
+from muse.diffusion.compiling import OFF, is_compiled
 from muse.diffusion.devices import AUTO, dtype_of
 from muse.diffusion.quiet import quiet_loading
 
@@ -30,15 +31,20 @@ FAMILIES: dict[str, Any] = {
 }
 
 
+def lora_names(lora: str | Path | Sequence[str | Path]) -> list[str]:
+    """One or several LoRAs as a list of names."""
+    return [str(lora)] if isinstance(lora, str | Path) else list(map(str, lora))
+
+
 @quiet_loading("diffusers", "transformers")
 def load_backbone(
     path: str | Path,
     device: str = "cpu",
     dtype: str = AUTO,
     vae: str | None = None,
-    lora: Sequence[str] = (),
+    lora: str | Path | Sequence[str | Path] = (),
     tiny_vae: str = "",
-    compiled: bool = False,
+    compile: str | bool = OFF,
     clip_skip: int = 0,
     vae_tiling: bool = False,
 ) -> Backbone:
@@ -50,27 +56,32 @@ def load_backbone(
         dtype: of the weights (see `muse.diffusion.devices.dtype_of`), in which they are read;
             tokens, loss and optimiser stay float32.
         vae: another VAE's folder, hub id or single file.
-        lora: LoRA files, folders or hub ids, each fused at full strength or at the one after a
-            colon, as in `style.safetensors:0.8`; needs peft.
+        lora: a LoRA's file, folder or hub id, or several, each fused at full strength or at the one
+            after a colon, as in `style.safetensors:0.8`; needs peft.
         tiny_vae: a tiny decoder's (`AutoencoderTiny`) folder or hub id, for what the guide reads
             on the way; `none` for the VAE itself. By default the one in the folder `tiny_vae/` of
             a model that is a folder, if it has one.
-        compiled: have torch compile the blocks that the network repeats, as they are first used,
-            for a few numbers of rows (see `static_rows`).
+        compile: `on` to have torch compile the blocks that the network repeats, as they are first
+            used, for a few numbers of rows (see `static_rows`); True and False mean `on` and `off`.
         clip_skip: layers of the CLIP text encoders that are left out at the end, as in diffusers.
         vae_tiling: have the VAE work in tiles of its own training size that overlap by a quarter,
             as diffusers' `enable_tiling`. Larger images then differ a little.
 
     Raises:
         ValueError: not a complete model of a known family, only pickled weights, a LoRA that
-            does not fit or cannot be loaded, or an unknown dtype.
+            does not fit or cannot be loaded, or an unknown dtype, `clip_skip` or
+            `compile`.
     """
+    compiled = is_compiled(compile)
+    # True is 1 in Python, and a negative number would count from the other end.
+    if type(clip_skip) is not int or clip_skip < 0:
+        raise ValueError(f"clip_skip is {clip_skip!r}; give a whole number from 0")
     of_weights = dtype_of(dtype, device)
     pipe = open_pipeline(str(path), of_weights)
     family = type(pipe).__name__
     if vae:
         pipe.vae = open_vae(vae, pipe.vae, of_weights)
-    fuse_loras(pipe, lora)
+    fuse_loras(pipe, lora_names(lora))
     tiny = open_tiny_vae(tiny_vae, str(path), pipe.vae, of_weights)
     backbone: Backbone = FAMILIES[family](pipe, device, of_weights, tiny, clip_skip)
     layers = min(model.config.num_hidden_layers for model in backbone.text.models)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from muse.diffusion import compiling
-from muse.diffusion.compiling import MIN_STEPS, Compiling, Workload, checked, decide
+from muse.diffusion.compiling import MIN_STEPS, Compiling, Workload, checked, decide, is_compiled
 
 LONG = Workload(MIN_STEPS)
 
@@ -99,3 +99,11 @@ def test_what_the_compiler_raises_is_told():
     network[0].compile(backend=_no_compiler)
     decided, _ = _checked(network)
     assert decided.because.startswith("torch could not compile this model here (")
+
+
+def test_on_and_off_are_taken_by_name_and_as_true_and_false():
+    assert [is_compiled(setting) for setting in ("on", True)] == [True, True]
+    assert [is_compiled(setting) for setting in ("off", False)] == [False, False]
+    for unknown in ("auto", 1, None):
+        with pytest.raises(ValueError, match=f"compile is {unknown!r}; give on or off"):
+            is_compiled(unknown)

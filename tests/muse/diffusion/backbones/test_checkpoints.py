@@ -158,11 +158,17 @@ def test_a_lora_changes_the_network_by_its_own_product(folders, lora):
     assert not torch.allclose(_predicted(plain)[0], _predicted(fused)[0], atol=1e-3)
 
 
+@pytest.mark.parametrize("clip_skip", [-1, True, 1.0, "1"])
+def test_a_number_of_layers_to_leave_out_is_checked(folders, clip_skip):
+    with pytest.raises(ValueError, match=f"clip_skip is {clip_skip!r}; give a whole number from 0"):
+        load_backbone(folders / "sd1", clip_skip=clip_skip)
+
+
 def test_loras_add_up(folders, lora):
-    """The folder and the file are the same LoRA."""
+    """The folder and the file are the same LoRA; one may be given alone."""
     plain, once, twice = (
         load_backbone(folders / "sd1", lora=names).network.state_dict()
-        for names in ([], [str(lora)], [str(lora.parent), str(lora)])
+        for names in ([], str(lora), [lora.parent, str(lora)])
     )
     for name, weight in plain.items():
         assert torch.allclose(twice[name] - weight, 2 * (once[name] - weight), atol=1e-5)

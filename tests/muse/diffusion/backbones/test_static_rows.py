@@ -84,7 +84,7 @@ def test_a_compiled_network_predicts_the_same_and_is_compiled_for_few_numbers(to
     pipe = FAMILIES["sd1"](tokenizer)
     pipe.unet = small_unet(32)
     pipe.save_pretrained(tmp_path, safe_serialization=True)
-    plain, compiled = load_backbone(tmp_path), load_backbone(tmp_path, compiled=True)
+    plain, compiled = load_backbone(tmp_path), load_backbone(tmp_path, compile="on")
     counters.clear()
     graphs = []
     for rows in (3, 4, 5, 7):
