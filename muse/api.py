@@ -22,7 +22,7 @@ from muse.call import (
 )
 from muse.classifiers import EmotionClassifier, load_classifier
 from muse.classifiers.clip import ClipSimilarity
-from muse.diffusion.backbones import load_backbone
+from muse.diffusion.backbones import load_backbone, lora_names
 from muse.diffusion.backbones.base import Backbone, move
 from muse.diffusion.devices import AUTO, dtype_name
 from muse.diffusion.live_memory import bytes_of
@@ -33,7 +33,7 @@ from muse.emotions import MIKELS, Taxonomy
 from muse.engine.engine import MuseEngine
 from muse.engine.phases import OnStep
 from muse.engine.row import Row
-from muse.loading import loaded, tell_of_method, usable_device
+from muse.loading import loaded, tell_of_method, tell_of_requests, usable_device
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.output import MuseOutput, output_of
@@ -105,11 +105,12 @@ class MusePipeline:
                 it, else float32 (`muse.diffusion.devices.dtype_of`).
             memory: how much the diffusion model may take: `high`, `medium`, `low`, or what the GPU
                 has room for (`muse.diffusion.memory`). The images are the same.
-            backbone: further arguments of `muse.diffusion.backbones.load_backbone`, as `lora`.
+            backbone: further arguments of `muse.diffusion.backbones.load_backbone`, as `lora` and
+                `compile`.
 
         Raises:
-            ValueError: if the model is of no known family, a classifier has other labels, or
-                weights are pickled.
+            ValueError: if the model is of no known family, a classifier has other labels,
+                weights are pickled, or an argument is none of its values.
         """
         place = str(usable_device(device))
 
@@ -132,7 +133,7 @@ class MusePipeline:
         room = Room(memory, slots or ENOUGH_ROWS, device_bytes(place), beside, models[0])
         fit(diffusion, torch.device(place), room)
         pipe = cls(diffusion, models[0], models[1], method, slots, models[2])
-        pipe._facts = ModelFacts.named(model, backbone.get("lora", ()))
+        pipe._facts = ModelFacts.named(model, lora_names(backbone.get("lora", ())))
         return pipe
 
     @property
@@ -246,6 +247,7 @@ class MusePipeline:
         )
         tell_of_method(self._facts, method)
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
+        tell_of_requests(engine.setup, requests[::num_images_per_prompt])
         steps = _denoising_steps(engine, requests)
         counted = f" of {len(requests)} images" if len(requests) > 1 else ""
         with tqdm(total=steps, desc=f"denoising steps{counted}", **self._progress) as bar:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
+from muse.diffusion.editing import step_warning
 from muse.diffusion.model_facts import ModelFacts
+from muse.engine.setup import Setup
+from muse.guidance.prompt_room import PromptLengths
 from muse.method import Method
+from muse.request import Request
 
 T = TypeVar("T")
 
@@ -52,6 +56,28 @@ def tell_of_method(facts: ModelFacts | None, method: Method) -> None:
     facts.check(method)
     for warning in facts.warnings(method):
         # Of whoever has called the pipeline.
+        warnings.warn(warning, UserWarning, stacklevel=3)
+
+
+def tell_of_requests(setup: Setup, requests: Sequence[Request]) -> None:
+    """Warn of prompts that are cut, and of edits that take no step, in the words of `plan`.
+
+    Args:
+        setup: what makes them.
+        requests: one of each prompt of a call.
+    """
+    method, told = setup.method, []
+    # In windows, no prompt is too long.
+    tokenizers = setup.backbone.text.whole if method.long_prompts == "truncate" else ()
+    lengths = PromptLengths(tokenizers, method, setup.guide.taxonomy, noun="prompt")
+    for number, request in enumerate(requests):
+        weights = dict(zip(request.target.taxonomy.labels, request.target.weights, strict=True))
+        emotion = {name: weights[name] for name in request.target.members}
+        lengths.add(number, request.prompt, [emotion])
+    told.append(lengths.warning)
+    edits = sum(request.image is not None for request in requests)
+    told.append(step_warning(setup.schedule, method, f"{edits} prompt(s)") if edits else None)
+    for warning in filter(None, told):
         warnings.warn(warning, UserWarning, stacklevel=3)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +14,9 @@ from muse.method import Method
 
 FROM_INVERSION, FROM_NOISE = "inversion", "noise"
 """Values of `Method.edit_start`."""
+
+PARTS = 1000
+"""Strengths are given to one of so many parts."""
 
 
 def first_edit_step(schedule: Schedule, method: Method) -> int:
@@ -32,6 +36,31 @@ def first_edit_step(schedule: Schedule, method: Method) -> int:
     else:
         skipped = len(starts) - int(done_again)
     return starts[skipped] if skipped < len(starts) else steps
+
+
+def step_warning(schedule: Schedule, method: Method, edits: str) -> str | None:
+    """That edits take no step, so that their pictures come back as they are; None if they do.
+
+    Args:
+        edits: what they are edits of, as `2 row(s)`.
+    """
+
+    def makes_step(strength: float) -> bool:
+        return first_edit_step(schedule, method.replace(strength=strength)) < len(schedule)
+
+    if makes_step(method.strength):
+        return None
+    parts = bisect_left(range(PARTS + 1), True, key=lambda part: makes_step(part / PARTS))
+    if parts > PARTS:
+        return (
+            f"method.steps = {method.steps}: the edits of {edits} are not made in so few; "
+            'give more, or method.edit_start = "noise"'
+        )
+    return (
+        f"method.strength = {method.strength:g} leaves no step of method.steps = {method.steps}: "
+        f"the images of {edits} come back without an emotion. The smallest strength that "
+        f"makes a step is {parts / PARTS:g}"
+    )
 
 
 @dataclass

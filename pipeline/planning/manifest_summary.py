@@ -180,7 +180,7 @@ def summarize(
         request_sizes=sizes,
         images=_source_images(images, base),
         examples={number: prompt for prompt, number in examples.items()},
-        cut_prompts=dict(prompts.cut),
+        cut_prompts=dict(prompts.lengths.cut),
         unknown_words=dict(prompts.unknown_words),
         repeated=repeated,
         repeated_rows=repeated_rows,

@@ -3,11 +3,14 @@ import pytest
 import torch
 from PIL import Image
 
+from manifests.schema import Row
 from muse import MIKELS, Method, MusePipeline, load_taxonomy
 from muse.emotions.probabilities import Probabilities
 from muse.mini import WEIGHTS
 from pipeline.config import Config
 from pipeline.models.locate import check_models
+from pipeline.planning.checks.edit_warnings import step_warnings
+from pipeline.planning.checks.prompt_check import PromptCheck
 from tests.support.tiny_models import random_resnet
 
 
@@ -251,3 +254,34 @@ def test_a_call_tells_what_plan_tells_of_the_model_and_refuses_what_it_refuses(t
     pipe.method = Method(scheduler={"prediction_type": "epsilon"})
     with pytest.raises(ValueError, match="is 'epsilon', but the model's is 'v_prediction'"):
         pipe("a dog", "awe")
+
+
+def test_a_call_tells_of_prompts_that_are_cut_and_of_edits_without_a_step(pipe):
+    image, long = Image.new("RGB", (64, 64), "red"), "dog " * 400
+    with pytest.warns(UserWarning, match="no step|cut off") as found:
+        made = pipe(["a dog", long], "awe", image, strength=0.0, num_images_per_prompt=2)
+    assert len(made.images) == 4
+    told = [str(warning.message) for warning in found if warning.filename == __file__]
+    (step,) = step_warnings(Config(method={"steps": 4, "strength": 0.0}), edits=2)
+    check = PromptCheck(Config(method={"steps": 4}))
+    check.add(Row(1, long, None, ({"awe": 1.0},), None, None, None))
+    (cut,) = check.warnings
+    assert told == [cut.replace("row 1", "prompt 1"), step.replace("row(s)", "prompt(s)")]
+
+
+def test_of_what_is_read_and_made_a_call_tells_nothing(pipe, recwarn):
+    pipe("a dog", "awe", Image.new("RGB", (64, 64), "red"), strength=0.5)
+    assert not [w for w in recwarn if w.category is UserWarning]
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ({"clip_skip": True}, "clip_skip is True; give a whole number from 0"),
+        ({"compile": "auto"}, "compile is 'auto'; give on or off"),
+        ({"lora": "/nowhere/style.safetensors"}, "/nowhere/style.safetensors"),
+    ],
+)
+def test_arguments_of_the_diffusion_model_are_checked(argument, message):
+    with pytest.raises(ValueError, match=message):
+        MusePipeline.from_pretrained(device="cpu", **argument)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
 
 from manifests.schema import Row
@@ -17,9 +16,6 @@ EMBEDDED_SIZE = Size(64, 64)
 FIRST_SOURCES = 16
 """Source images whose sizes a run looks at before it begins."""
 
-PARTS = 1000
-"""Strengths are given to one of so many parts."""
-
 
 def step_warnings(config: Config, edits: int) -> Iterator[str]:
     """A warning if edits take no step, so that their pictures come back as they are.
@@ -31,7 +27,7 @@ def step_warnings(config: Config, edits: int) -> Iterator[str]:
     """
     if not edits or config.engine == "null":
         return
-    from muse.diffusion.editing import first_edit_step
+    from muse.diffusion.editing import step_warning
     from muse.diffusion.files.hub import configs_of
     from muse.diffusion.schedule.schedules import schedule_of
 
@@ -43,23 +39,8 @@ def step_warnings(config: Config, edits: int) -> Iterator[str]:
         # What is wrong with it, `locate` says.
         return
 
-    def makes_step(strength: float) -> bool:
-        return first_edit_step(schedule, method.replace(strength=strength)) < len(schedule)
-
-    if makes_step(method.strength):
-        return
-    parts = bisect_left(range(PARTS + 1), True, key=lambda part: makes_step(part / PARTS))
-    if parts > PARTS:
-        yield (
-            f"method.steps = {method.steps}: the edits of {edits} row(s) are not made in so few; "
-            'give more, or method.edit_start = "noise"'
-        )
-        return
-    yield (
-        f"method.strength = {method.strength:g} leaves no step of method.steps = {method.steps}: "
-        f"the images of {edits} row(s) come back without an emotion. The smallest strength that "
-        f"makes a step is {parts / PARTS:g}"
-    )
+    if warning := step_warning(schedule, method, f"{edits} row(s)"):
+        yield warning
 
 
 class FirstSources:

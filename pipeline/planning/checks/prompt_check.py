@@ -3,29 +3,22 @@ negative ones without guidance."""
 
 from __future__ import annotations
 
-import itertools
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from manifests.schema import Row
 from muse.diffusion.files.model_files import ModelFolder
 from muse.diffusion.files.model_problems import folder_problems
 from muse.diffusion.prompt_lengths import negative_prompts_without_effect, prompt_lengths
-from muse.emotions import Target
+from muse.guidance.prompt_room import MAX_WORDS, PromptLengths
 from pipeline.config import Config
 from pipeline.config_models import draws_embedded
 from pipeline.errors import UserError
 from pipeline.models.roles import local_path
 
-MAX_ROWS_SHOWN, MAX_WORDS_SHOWN = 5, 5
-"""Rows and words that a warning lists."""
-
-MAX_SHOWN = 60
-"""Characters of the words that are lost of a prompt."""
+MAX_WORDS_SHOWN = 5
+"""Words that a warning lists."""
 
 FUNCTION_WORDS = frozenset(
     " ".join(
@@ -43,76 +36,6 @@ FUNCTION_WORDS = frozenset(
     ).split()
 )
 """English words that a picture hardly depends on; none of them is called unknown."""
-
-MAX_WORDS = 1 << 17
-"""Words whose number of tokens is remembered."""
-
-
-@dataclass
-class _Rows:
-    """Rows with the same kind of problem: how many, and the first of them with what it is."""
-
-    count: int = 0
-    first: list[tuple[int, list[str]]] = field(default_factory=list)
-
-    def add(self, number: int, what: list[str]) -> None:
-        self.count += 1
-        if self.count <= MAX_ROWS_SHOWN:
-            self.first.append((number, what))
-
-    def in_words(self) -> str:
-        """The first rows, and how many more there are."""
-        examples = [f"row {number}: {', '.join(what)}" for number, what in self.first]
-        more = self.count - MAX_ROWS_SHOWN
-        return "; ".join(examples) + (f"; and {more} more rows" if more > 0 else "")
-
-
-class _Room:
-    """How many tokens a tokenizer leaves to a prompt, and how many a prompt has."""
-
-    def __init__(self, tokenizer: Any, config: Config):
-        self.tokenizer, self.config = tokenizer, config
-        self.rooms: dict[tuple[tuple[str, float], ...], int] = {}
-        self.tokens_of_word = lru_cache(MAX_WORDS)(self._tokens_of_word)
-
-    def tokens(self, prompt: str) -> int:
-        """Tokens of a prompt. Byte pair encoding joins nothing across white space."""
-        return sum(map(self.tokens_of_word, prompt.split()))
-
-    def room(self, emotion: Mapping[str, float]) -> int:
-        """Tokens that a prompt for this emotion may have."""
-        key = tuple(emotion.items())
-        if key not in self.rooms:
-            from muse.guidance.tokens import lost_tokens
-
-            # Too long whatever the emotion: what is not lost of it is the room.
-            prompt = "a " * self.tokenizer.model_max_length
-            target = Target.of(emotion, self.config.taxonomy)
-            method = self.config.method
-            lost = lost_tokens(self.tokenizer, prompt, target, method.tokens, method.prompt_suffix)
-            self.rooms[key] = self.tokens(prompt) - lost
-        return self.rooms[key]
-
-    def lost(self, prompt: str, emotions: Sequence[Mapping[str, float]]) -> int:
-        """Tokens at the end of a prompt that are not read for one of the emotions; 0 if all are."""
-        return max(0, self.tokens(prompt) - min(map(self.room, emotions)))
-
-    def in_words(self, prompt: str, lost: int) -> str:
-        """How long a prompt is, how much of it is read, and which words are not."""
-        tokens, limit = self.tokens(prompt), self.tokenizer.model_max_length
-        words, read = prompt.split(), tokens - lost
-        ends = list(itertools.accumulate(map(self.tokens_of_word, words)))
-        # From the first word on of which any token is lost.
-        unread = " ".join(words[bisect_right(ends, read) :])
-        return (
-            f"{lost} of its {tokens} tokens are lost (the encoder takes {limit}, of which {read} "
-            f"are left to a prompt): {_quoted(unread)}"
-        )
-
-    def _tokens_of_word(self, word: str) -> int:
-        from muse.guidance.tokens import name_ids
-
-        return len(name_ids(self.tokenizer, word))
 
 
 def unknown_words_by(model: str, engine: str) -> Callable[[str], list[str]] | None:
@@ -132,21 +55,19 @@ class PromptCheck:
     """Checks the prompts of the rows it is given. Only models on this machine are checked.
 
     Attributes:
-        too_long: rows whose prompts are cut, with the tokens that are not read.
+        lengths: which prompts are cut, and by how many tokens.
         unknown: how many rows have words that the embedded model does not know.
-        cut: how many rows have a prompt of which so many tokens are not read.
         unknown_words: in how many rows a word is that the embedded model does not know; of so many
             different words at most as `MAX_WORDS`.
     """
 
     def __init__(self, config: Config):
-        self.too_long, self.unknown = _Rows(), 0
-        self.cut: Counter[int] = Counter()
+        self.unknown = 0
         self.unknown_words: Counter[str] = Counter()
         # In windows, no prompt is too long.
         cuts = config.method.long_prompts == "truncate"
         tokenizers = _tokenizers(config) if cuts else ()
-        self._rooms = [_Room(tokenizer, config) for tokenizer in tokenizers]
+        self.lengths = PromptLengths(tokenizers, config.method, config.taxonomy)
         self._default = [{name: 1.0} for name in config.emotions]
         self._config = config
         # Rows with negative prompts, by whether they are edits.
@@ -160,30 +81,12 @@ class PromptCheck:
             self.unknown += 1
             if len(self.unknown_words) < MAX_WORDS:
                 self.unknown_words.update(words)
-        emotions = row.emotions or self._default
-        lost, room = max(
-            ((room.lost(row.prompt, emotions), room) for room in self._rooms),
-            key=lambda pair: pair[0],
-            default=(0, None),
-        )
-        if room is not None and lost:
-            # Only what is listed is put into words.
-            is_listed = self.too_long.count < MAX_ROWS_SHOWN
-            what = [room.in_words(row.prompt, lost)] if is_listed else []
-            self.too_long.add(row.number, what)
-            self.cut[lost] += 1
+        self.lengths.add(row.number, row.prompt, row.emotions or self._default)
 
     @property
     def warnings(self) -> list[str]:
         """What is wrong with the prompts, with the first rows of each kind."""
-        warnings = []
-        if self.too_long.count:
-            warnings.append(
-                f"{self.too_long.count} prompt(s) are longer than the text encoder reads; "
-                f"their ends are cut off: {self.too_long.in_words()}. "
-                "Shorten them, or what differs in their ends alone gives the same image; Stable "
-                'Diffusion 1.x, 2.x and XL also read windows (method.long_prompts = "chunk")'
-            )
+        warnings = [] if self.lengths.warning is None else [self.lengths.warning]
         if self.unknown:
             warnings.append(
                 f"{self.unknown} prompt(s) have unknown words, which have no effect: "
@@ -200,11 +103,6 @@ class PromptCheck:
             why = negative_prompts_without_effect(folder, self._config.method, editing)
             if count and why:
                 yield f"the negative prompts of {count} row(s) have no effect with {why}"
-
-
-def _quoted(text: str) -> str:
-    """The first `MAX_SHOWN` characters of a text, in quotes."""
-    return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}...")
 
 
 def _listed_words(counts: Counter[str]) -> str:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from muse.diffusion.editing import KeptRegion, first_edit_step
+from muse.diffusion.editing import KeptRegion, first_edit_step, step_warning
 from muse.diffusion.schedule.schedules import schedule_of
 from muse.method import Method
 
@@ -31,6 +31,20 @@ def test_from_noise_the_share_is_rounded_as_in_diffusers(config, firsts):
 def test_from_noise_an_edit_starts_where_a_step_does(sampler, firsts):
     """Some evaluations of these samplers correct the one before."""
     assert [_first(share, "noise", sampler=sampler) for share in (1.0, 0.6, 0.0)] == firsts
+
+
+def test_without_a_step_the_smallest_strength_that_makes_one_is_named():
+    def told(strength, steps=4):
+        spacing = {"timestep_spacing": "trailing"}
+        method = Method(steps=steps, strength=strength, scheduler=spacing)
+        return step_warning(schedule_of(SD, method), method, "1 prompt(s)")
+
+    warning = told(0.0)
+    assert "method.strength = 0 leaves no step of method.steps = 4" in warning
+    smallest = float(warning.rpartition(" ")[2])
+    assert told(smallest) is None
+    assert told(smallest - 0.001) is not None
+    assert told(1.0, steps=1).startswith("method.steps = 1: the edits of 1 prompt(s) are not made")
 
 
 def _region(**more):

@@ -24,7 +24,7 @@ def _row(number, prompt, emotions=({"awe": 1.0},)):
 def _lost(prompt, **settings) -> list[str]:
     check = PromptCheck(Config(**settings))
     check.add(_row(7, prompt))
-    return [f"row {row}: {', '.join(what)}" for row, what in check.too_long.first]
+    return [f"row {row}: {what}" for row, what in check.lengths.first]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_the_most_that_any_emotion_costs_is_what_is_lost(tokenizer):
     check = PromptCheck(Config(method={"prompt_suffix": " {emotion}"}))
     for emotions in (({"awe": 1.0},), ({"fear": 1.0},), ({"awe": 1.0}, {"fear": 1.0})):
         check.add(_row(0, prompt, emotions))
-    lost = [int(what[0].split()[0]) for _, what in check.too_long.first]
+    lost = [int(what.split()[0]) for _, what in check.lengths.first]
     assert lost[2] == max(lost[:2])
 
 

@@ -1,0 +1,129 @@
+"""Prompts that are longer than a text encoder reads: how many tokens are lost, and which words.
+
+This module imports no torch before a prompt is measured.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from muse.emotions import Target, Taxonomy
+from muse.method import Method
+
+MAX_PROMPTS_SHOWN = 5
+"""Prompts that a warning lists."""
+
+MAX_SHOWN = 60
+"""Characters of the words that are lost of a prompt."""
+
+MAX_WORDS = 1 << 17
+"""Words whose number of tokens is remembered."""
+
+
+class PromptLengths:
+    """Measures prompts, and keeps those that are cut.
+
+    Args:
+        tokenizers: of the encoders that read prompts whole; none if no prompt is cut.
+        noun: what has a prompt, in the words of the warning.
+
+    Attributes:
+        first: the first of those that are cut, by number, each with how much of it is lost.
+        cut: how many prompts lose so many tokens.
+    """
+
+    def __init__(
+        self, tokenizers: Iterable[Any], method: Method, taxonomy: Taxonomy, noun: str = "row"
+    ):
+        self.noun = noun
+        self.first: list[tuple[int, str]] = []
+        self.cut: Counter[int] = Counter()
+        self._rooms = [_Room(tokenizer, method, taxonomy) for tokenizer in tokenizers]
+
+    def add(self, number: int, prompt: str, emotions: Sequence[Mapping[str, float]]) -> None:
+        """Measure a prompt, which is generated for each of these emotions (weights by name)."""
+        lost, room = max(
+            ((room.lost(prompt, emotions), room) for room in self._rooms),
+            key=lambda pair: pair[0],
+            default=(0, None),
+        )
+        if room is None or not lost:
+            return
+        self.cut[lost] += 1
+        # Only what is listed is put into words.
+        if len(self.first) < MAX_PROMPTS_SHOWN:
+            self.first.append((number, room.in_words(prompt, lost)))
+
+    @property
+    def count(self) -> int:
+        """How many prompts are cut."""
+        return self.cut.total()
+
+    @property
+    def warning(self) -> str | None:
+        """What is cut, with the first prompts; None if nothing is."""
+        if not self.count:
+            return None
+        listed = "; ".join(f"{self.noun} {number}: {what}" for number, what in self.first)
+        more = self.count - len(self.first)
+        listed += f"; and {more} more {self.noun}s" if more else ""
+        return (
+            f"{self.count} prompt(s) are longer than the text encoder reads; "
+            f"their ends are cut off: {listed}. "
+            "Shorten them, or what differs in their ends alone gives the same image; Stable "
+            'Diffusion 1.x, 2.x and XL also read windows (method.long_prompts = "chunk")'
+        )
+
+
+class _Room:
+    """How many tokens a tokenizer leaves to a prompt, and how many a prompt has."""
+
+    def __init__(self, tokenizer: Any, method: Method, taxonomy: Taxonomy):
+        self.tokenizer, self.method, self.taxonomy = tokenizer, method, taxonomy
+        self.rooms: dict[tuple[tuple[str, float], ...], int] = {}
+        self.tokens_of_word = lru_cache(MAX_WORDS)(self._tokens_of_word)
+
+    def tokens(self, prompt: str) -> int:
+        """Tokens of a prompt. Byte pair encoding joins nothing across white space."""
+        return sum(map(self.tokens_of_word, prompt.split()))
+
+    def room(self, emotion: Mapping[str, float]) -> int:
+        """Tokens that a prompt for this emotion may have."""
+        key = tuple(emotion.items())
+        if key not in self.rooms:
+            from muse.guidance.tokens import lost_tokens
+
+            # Too long whatever the emotion: what is not lost of it is the room.
+            prompt = "a " * self.tokenizer.model_max_length
+            target = Target.of(emotion, self.taxonomy)
+            method = self.method
+            lost = lost_tokens(self.tokenizer, prompt, target, method.tokens, method.prompt_suffix)
+            self.rooms[key] = self.tokens(prompt) - lost
+        return self.rooms[key]
+
+    def lost(self, prompt: str, emotions: Sequence[Mapping[str, float]]) -> int:
+        """Tokens at the end of a prompt that are not read for one of the emotions; 0 if all are."""
+        return max(0, self.tokens(prompt) - min(map(self.room, emotions)))
+
+    def in_words(self, prompt: str, lost: int) -> str:
+        """How long a prompt is, how much of it is read, and which words are not."""
+        tokens, limit = self.tokens(prompt), self.tokenizer.model_max_length
+        words, read = prompt.split(), tokens - lost
+        ends = list(itertools.accumulate(map(self.tokens_of_word, words)))
+        # From the first word on of which any token is lost.
+        unread = " ".join(words[bisect_right(ends, read) :])
+        shown = unread if len(unread) <= MAX_SHOWN else f"{unread[:MAX_SHOWN]}..."
+        return (
+            f"{lost} of its {tokens} tokens are lost (the encoder takes {limit}, of which {read} "
+            f"are left to a prompt): {shown!r}"
+        )
+
+    def _tokens_of_word(self, word: str) -> int:
+        from muse.guidance.tokens import name_ids
+
+        return len(name_ids(self.tokenizer, word))
