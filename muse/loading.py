@@ -66,7 +66,7 @@ def tell_of_requests(setup: Setup, requests: Sequence[Request]) -> None:
         setup: what makes them.
         requests: one of each prompt of a call.
     """
-    method, told = setup.method, []
+    method = setup.method
     # In windows, no prompt is too long.
     tokenizers = setup.backbone.text.whole if method.long_prompts == "truncate" else ()
     lengths = PromptLengths(tokenizers, method, setup.guide.taxonomy, noun="prompt")
@@ -74,11 +74,11 @@ def tell_of_requests(setup: Setup, requests: Sequence[Request]) -> None:
         weights = dict(zip(request.target.taxonomy.labels, request.target.weights, strict=True))
         emotion = {name: weights[name] for name in request.target.members}
         lengths.add(number, request.prompt, [emotion])
-    told.append(lengths.warning)
     edits = sum(request.image is not None for request in requests)
-    told.append(step_warning(setup.schedule, method, f"{edits} prompt(s)") if edits else None)
-    for warning in filter(None, told):
-        warnings.warn(warning, UserWarning, stacklevel=3)
+    of_edits = step_warning(setup.schedule, method, f"{edits} prompt(s)") if edits else None
+    for warning in (lengths.warning, of_edits):
+        if warning is not None:
+            warnings.warn(warning, UserWarning, stacklevel=3)
 
 
 def loaded(role: str, name: str | Path, load: Callable[[str | Path], T]) -> T:
