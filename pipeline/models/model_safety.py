@@ -49,15 +49,21 @@ def _files(folder: Path) -> list[Path]:
     """The files that a model is read from.
 
     Of a diffusion model those in the folders of its parts. What is beside them, such as the same
-    weights for OpenVINO or ONNX, and parts that are never loaded, are nobody's concern.
+    weights for OpenVINO or ONNX, parts that are never loaded, and variants of weights that are not
+    loaded because another is preferred, are nobody's concern.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     try:
-        parts = ModelFolder.read(folder).parts
+        model = ModelFolder.read(folder)
     except ValueError:
         return files
-    kept = (folder, *(folder / part for part in parts))
-    return [path for path in files if path.parent in kept]
+    part_of = {folder / part: part for part in model.parts}
+    return [
+        path
+        for path in files
+        if path.parent == folder
+        or (path.parent in part_of and not model.is_unread(part_of[path.parent], path.name))
+    ]
 
 
 def _folder_problems(folder: Path) -> Iterator[str]:

@@ -35,13 +35,22 @@ SCHEDULER_CONFIG = "scheduler_config.json"
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
+STEMS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
+"""By library: how the names of its files of weights begin."""
+
 WEIGHTS = {
     library: re.compile(
-        rf"{name}(\.(?P<whole>\w+))?\.safetensors|{name}\.safetensors\.index(\.(?P<index>\w+))?\.json"
+        rf"{stem}(\.(?P<whole>\w+))?\.safetensors|{stem}\.safetensors\.index(\.(?P<index>\w+))?\.json"
     )
-    for library, name in (("diffusers", "diffusion_pytorch_model"), ("transformers", "model"))
+    for library, stem in STEMS.items()
 }
 """By library: names of the weights that it reads, or of the index of its shards, with a variant."""
+
+SHARDS = {
+    library: re.compile(rf"{stem}(\.(?P<before>\w+))?-\d+-of-\d+(\.(?P<after>\w+))?\.safetensors")
+    for library, stem in STEMS.items()
+}
+"""By library: names of shards, with a variant before or after their number."""
 
 VARIANTS = ("fp32", "bf16", "fp16")
 """Variants of weights, the most exact first. They serve where a part has no weights without one."""
@@ -90,6 +99,15 @@ class ModelFolder:
     def variant(self, part: str) -> str | None:
         """The variant of a part's weights; see `variant_of`."""
         return variant_of(self.path / part, self.parts[part][0])
+
+    def is_unread(self, part: str, name: str) -> bool:
+        """Whether a file in a part's folder is of a variant of its weights that is not loaded."""
+        library = self.parts[part][0]
+        marks = _variants_of_file(name, library)
+        try:
+            return bool(marks) and self.variant(part) not in marks
+        except ValueError:
+            return False
 
     def config(self, part: str) -> Mapping[str, Any]:
         """The settings of a part; empty if it has none that can be read.
@@ -155,7 +173,8 @@ def read_json(file: Path) -> Mapping[str, Any]:
 def variant_of(part: Path, library: str = "diffusers") -> str | None:
     """The variant of the weights that a library reads from a folder; None for plain ones.
 
-    Plain weights are preferred. Of several variants the most exact of `VARIANTS` is taken.
+    Plain weights are preferred. Of several variants the most exact of `VARIANTS` is taken. An index
+    none of whose shards is there was left over, and counts only where nothing else is there.
 
     Raises:
         ValueError: the folder has no weights that can be read, with the remedy.
@@ -163,11 +182,34 @@ def variant_of(part: Path, library: str = "diffusers") -> str | None:
     files = sorted(file.name for file in part.glob("*") if file.is_file())
     names = WEIGHTS.get(library, WEIGHTS["transformers"])
     found = [match for name in files if (match := names.fullmatch(name))]
-    variants = {match["whole"] or match["index"] for match in found}
+    used = [match for match in found if not _is_left_over(part / match.string)]
+    variants = {match["whole"] or match["index"] for match in used or found}
     for variant in (None, *VARIANTS):
         if variant in variants:
             return variant
     raise ValueError(dangling_problem(part) or _no_weights(part.name, library, files))
+
+
+def _is_left_over(file: Path) -> bool:
+    """Whether a file of weights is an index that names shards, none of which is there."""
+    if file.suffix != ".json":
+        return False
+    try:
+        shards = read_json(file).get("weight_map")
+    except ValueError:
+        # Damaged, which is reported where it is read.
+        return False
+    names = {str(name) for name in shards.values()} if isinstance(shards, dict) else set()
+    return bool(names) and not any((file.parent / name).is_file() for name in names)
+
+
+def _variants_of_file(name: str, library: str) -> set[str | None]:
+    """The variant that a file of weights is of, None for the plain one; empty for other files."""
+    if match := WEIGHTS.get(library, WEIGHTS["transformers"]).fullmatch(name):
+        return {match["whole"] or match["index"]}
+    if match := SHARDS.get(library, SHARDS["transformers"]).fullmatch(name):
+        return {match["before"] or match["after"]}
+    return set()
 
 
 def dangling_problem(folder: Path) -> str | None:

@@ -93,7 +93,7 @@ def folder_problems(folder: ModelFolder) -> Iterator[str]:
                 folder.variant(name)
             except ValueError as error:
                 yield str(error)
-        yield from _pointers(folder.path / name)
+        yield from _pointers(folder, name)
     for name in folder.parts:
         yield from _quantizer_problems(name, folder.config(name))
     network = FAMILIES[folder.family]
@@ -131,11 +131,12 @@ def _fit_problems(folder: ModelFolder, network: str) -> Iterator[str]:
             yield f"{TINY_VAE}/: {problem}"
 
 
-def _pointers(part: Path) -> Iterator[str]:
-    """Files of a part that are pointers of Git LFS."""
-    for file in sorted(part.glob("*")):
-        if file.is_file() and file.suffix not in PICKLED and is_lfs_pointer(file):
-            yield lfs_problem(f"{part.name}/{file.name}")
+def _pointers(folder: ModelFolder, part: str) -> Iterator[str]:
+    """Files of a part that are read and are pointers of Git LFS."""
+    for file in sorted((folder.path / part).glob("*")):
+        is_read = file.suffix not in PICKLED and not folder.is_unread(part, file.name)
+        if file.is_file() and is_read and is_lfs_pointer(file):
+            yield lfs_problem(f"{part}/{file.name}")
 
 
 def _text_parts(family: str) -> Iterator[str]:

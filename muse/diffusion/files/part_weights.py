@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from muse.diffusion.files.model_files import ModelFolder, read_json
+from muse.diffusion.files.model_files import STEMS, ModelFolder, read_json
 from muse.diffusion.files.single_files import tensor_shapes
-
-STEMS = {"diffusers": "diffusion_pytorch_model"}
-"""By library: how the names of its files of weights begin; those of others begin with `model`."""
 
 
 def part_shapes(folder: ModelFolder, part: str) -> Mapping[str, Sequence[int]]:
     """The shapes of the tensors of a part by their names; empty where they cannot be read."""
-    stem = STEMS.get(folder.parts[part][0], "model")
+    stem = STEMS.get(folder.parts[part][0], STEMS["transformers"])
     shapes: dict[str, Sequence[int]] = {}
     try:
         for file in _weights(folder.path / part, folder.variant(part), stem):

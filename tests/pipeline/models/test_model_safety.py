@@ -80,6 +80,19 @@ def test_an_index_that_was_left_beside_a_whole_file_may_be_removed(model):
     assert list(problems_of(model)) == []
 
 
+@pytest.mark.parametrize(("whole", "index"), [("", ".fp16"), (".fp16", "")])
+def test_an_index_of_a_variant_that_is_not_loaded_does_not_count(model, whole, index):
+    stem, unet = "diffusion_pytorch_model", model / "unet"
+    (unet / "model-1.safetensors").rename(unet / f"{stem}{whole}.safetensors")
+    left = f"{stem}.safetensors.index{index}.json"
+    (unet / "model.safetensors.index.json").rename(unet / left)
+    assert list(problems_of(model)) == []
+    # Of the variant that is loaded, it does.
+    (unet / left).rename(unet / f"{stem}.safetensors.index{whole}.json")
+    (problem,) = problems_of(model)
+    assert "names weights that are not in its folder" in problem
+
+
 def test_links_of_weights_that_lead_nowhere_are_named(model):
     weights = model / "unet" / "model-1.safetensors"
     weights.unlink()
