@@ -46,7 +46,11 @@ class PromptLengths:
         self._rooms = [_Room(tokenizer, method, taxonomy) for tokenizer in tokenizers]
 
     def add(self, number: int, prompt: str, emotions: Sequence[Mapping[str, float]]) -> None:
-        """Measure a prompt, which is generated for each of these emotions (weights by name)."""
+        """Measure a prompt, which is generated for each of these emotions (weights by name).
+
+        Raises:
+            ValueError: not even the emotional tokens have room in an encoder.
+        """
         lost, room = max(
             ((room.lost(prompt, emotions), room) for room in self._rooms),
             key=lambda pair: pair[0],

@@ -65,14 +65,16 @@ def ids_with_tokens(
         prompt_suffix: text between prompt and tokens; `{emotion}` is replaced by the target's
             words.
 
+    Raises:
+        ValueError: the tokenizer's context has no room for suffix, tokens and markers.
+
     Returns:
         Ids int64 (b, length of the tokenizer's context), padded; positions int64 (b, k).
     """
     frame = frame_of(tokenizer)
     ids, positions = [], []
     for prompt, target in zip(prompts, targets, strict=True):
-        suffix_ids = word_ids(tokenizer, prompt_suffix.replace("{emotion}", target.words()))
-        room = frame.room - len(suffix_ids) - count
+        suffix_ids, room = _suffix_and_room(tokenizer, target, count, prompt_suffix)
         prompt_ids = word_ids(tokenizer, frame.opening + prompt)[:room]
         row = [*frame.head, *prompt_ids, *suffix_ids]
         positions.append(list(range(len(row), len(row) + count)))
@@ -91,10 +93,29 @@ def emotion_ids(tokenizer, target: Target, count: int) -> list[int]:
 
 def lost_tokens(tokenizer, prompt: str, target: Target, count: int, prompt_suffix: str) -> int:
     """How many tokens at the end of a prompt `ids_with_tokens` cuts off; 0 if it fits."""
-    suffix_ids = word_ids(tokenizer, prompt_suffix.replace("{emotion}", target.words()))
+    room = _suffix_and_room(tokenizer, target, count, prompt_suffix)[1]
+    return max(0, len(word_ids(tokenizer, frame_of(tokenizer).opening + prompt)) - room)
+
+
+def _suffix_and_room(
+    tokenizer, target: Target, count: int, prompt_suffix: str
+) -> tuple[list[int], int]:
+    """Ids of the suffix, and how many are left to a prompt before it.
+
+    Raises:
+        ValueError: the encoder reads too few even for suffix, tokens and markers.
+    """
     frame = frame_of(tokenizer)
-    room = frame.room - len(suffix_ids) - count
-    return max(0, len(word_ids(tokenizer, frame.opening + prompt)) - room)
+    suffix_ids = word_ids(tokenizer, prompt_suffix.replace("{emotion}", target.words()))
+    most = frame.room - len(suffix_ids)
+    if most < count:
+        remedy = f"set method.tokens to {most} or less" if most > 0 else "give another model"
+        raise ValueError(
+            f"its text encoder reads {frame.length} tokens, too few for {count} emotional tokens "
+            f"beside the {frame.length - frame.room} that mark a prompt and the "
+            f"{len(suffix_ids)} of method.prompt_suffix; {remedy}"
+        )
+    return suffix_ids, most - count
 
 
 def initial_tokens(tokenizer, table: nn.Embedding, targets: list[Target], count: int) -> Tensor:

@@ -75,13 +75,20 @@ class PromptCheck:
         self._unknown_words = unknown_words_by(config.model, config.engine)
 
     def add(self, row: Row) -> None:
-        """Check the prompt of a row."""
+        """Check the prompt of a row.
+
+        Raises:
+            UserError: not even the emotional tokens have room in what the model reads.
+        """
         self._negative[row.image is not None] += bool(row.negative_prompt)
         if self._unknown_words and (words := self._unknown_words(row.prompt)):
             self.unknown += 1
             if len(self.unknown_words) < MAX_WORDS:
                 self.unknown_words.update(words)
-        self.lengths.add(row.number, row.prompt, row.emotions or self._default)
+        try:
+            self.lengths.add(row.number, row.prompt, row.emotions or self._default)
+        except ValueError as error:
+            raise UserError(f"--model {self._config.model!r}: {error}") from None
 
     @property
     def warnings(self) -> list[str]:

@@ -142,3 +142,15 @@ def test_long_texts_cause_no_warning_of_transformers(tokenizer, caplog):
         assert "longer than the specified maximum" in caplog.text
     finally:
         logger.removeHandler(caplog.handler)
+
+
+def test_an_encoder_without_room_for_the_tokens_is_refused(tokenizer):
+    short = copy.deepcopy(tokenizer)
+    short.model_max_length = 2 + len(word_ids(tokenizer, SUFFIX)) + 3
+    target = Target.of("awe")
+    ids, _ = ids_with_tokens(short, ["a dog"], [target], 3, SUFFIX)
+    assert ids.shape == (1, short.model_max_length)
+    with pytest.raises(ValueError, match=r"set method.tokens to 3 or less"):
+        ids_with_tokens(short, ["a dog"], [target], 4, SUFFIX)
+    with pytest.raises(ValueError, match=r"give another model"):
+        ids_with_tokens(short, ["a dog"], [target], 1, "dog " * 9)

@@ -162,3 +162,17 @@ def test_a_tokenizer_that_cannot_be_read_is_named(model_copy):
     with pytest.raises(UserError, match=named) as caught:
         PromptCheck(Config(model=str(model_copy)))
     assert "copy the tokenizer again" in str(caught.value)
+
+
+def test_a_model_that_reads_fewer_tokens_than_the_method_has_is_refused(model_copy):
+    file = model_copy / "tokenizer" / "tokenizer_config.json"
+    suffix = ", evoking"
+    length = 2 + 2 + 4
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": length}))
+    method = Method(tokens=5, prompt_suffix=suffix)
+    remedy = r"reads 8 tokens, too few for 5 emotional tokens .*; set method.tokens to 4 or less"
+    with pytest.raises(UserError, match=remedy):
+        _lost("dog", model=str(model_copy), method=method)
+    # With as many as there is room for, the prompt is lost, which is told.
+    (lost,) = _lost("dog", model=str(model_copy), method=Method(tokens=4, prompt_suffix=suffix))
+    assert "1 of its 1 tokens are lost" in lost
