@@ -17,6 +17,7 @@ from muse.diffusion.files.hub import (
     vae_config,
 )
 from muse.diffusion.files.lora_files import lora_problems, network_layers
+from muse.diffusion.files.missing_tensors import missing_tensors
 from muse.diffusion.files.model_files import READ_WINDOWS
 from muse.diffusion.files.model_problems import model_problems
 from muse.diffusion.files.part_fit import clip_skip_problem, tiny_vae_problem, vae_problem
@@ -271,6 +272,9 @@ def _safe_path(role: str, name: str, files: Files) -> Path:
     problems = list(problems_of(path))
     if role == "model" and not problems:
         problems = list(model_problems(path))
+        # What comes with the package is complete, and looking takes seconds.
+        if not problems and name != EMBEDDED:
+            problems = list(missing_tensors(path))
     if problems:
         raise ValueError("\n  ".join(problems[:MAX_PROBLEMS]))
     return path

@@ -22,10 +22,10 @@ from muse.diffusion.files.hub import (
     local_model,
     lora_and_strength,
 )
+from muse.diffusion.files.missing_tensors import lacks
 from muse.diffusion.files.model_files import (
     NEVER_LOADED,
     TINY_VAE,
-    WEIGHTS,
     ModelFolder,
     read_json,
     variant_of,
@@ -59,9 +59,8 @@ def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:
     # Parts with weights are opened one by one. Together, diffusers would take a variant, such as
     # fp16, of every part that has it, and would not tell which weights were missing.
     given = _left_out(family) | dict.fromkeys(folder.left_out)
-    for part, (library, _) in folder.parts.items():
-        if folder.has_weights(part) and library in WEIGHTS and part != TINY_VAE:
-            given[part] = _open_part(folder, part, path, dtype)
+    for part in folder.opened_parts():
+        given[part] = _open_part(folder, part, path, dtype)
     dtypes = {"default": dtype, "vae": vae_dtype(dtype, folder.config("vae"))}
     return family.from_pretrained(folder.path, use_safetensors=True, **given, **_in_dtype(dtypes))
 
@@ -90,13 +89,8 @@ def _open_complete(
         folder, variant=variant, use_safetensors=True, output_loading_info=True, **_in_dtype(dtype)
     )
     # transformers fills these tensors with random numbers, and diffusers leaves them without any.
-    if missing := sorted(info["missing_keys"]):
-        more = ", ..." if len(missing) > 3 else ""
-        raise ValueError(
-            f"{name} lacks {len(missing)} of the {len(opened.state_dict())} tensors of its class "
-            f"{kind.__name__} ({', '.join(missing[:3])}{more}); download it again, or give a "
-            "model whose weights are of this class"
-        )
+    if missing := info["missing_keys"]:
+        raise ValueError(lacks(name, kind, missing, len(opened.state_dict())))
     return opened
 
 

@@ -96,6 +96,13 @@ class ModelFolder:
         """Whether the class of a part has weights, as a tokenizer has not."""
         return not self.parts[part][1].endswith(WITHOUT_WEIGHTS)
 
+    def opened_parts(self) -> list[str]:
+        """Parts whose weights are opened one by one when the model is loaded."""
+        with_weights = filter(self.has_weights, self.parts)
+        return [
+            part for part in with_weights if self.parts[part][0] in WEIGHTS and part != TINY_VAE
+        ]
+
     def variant(self, part: str) -> str | None:
         """The variant of a part's weights; see `variant_of`."""
         return variant_of(self.path / part, self.parts[part][0])

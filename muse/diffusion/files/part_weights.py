@@ -10,27 +10,33 @@ from muse.diffusion.files.single_files import tensor_shapes
 
 
 def part_shapes(folder: ModelFolder, part: str) -> Mapping[str, Sequence[int]]:
-    """The shapes of the tensors of a part by their names; empty where they cannot be read."""
-    stem = STEMS.get(folder.parts[part][0], STEMS["transformers"])
-    shapes: dict[str, Sequence[int]] = {}
+    """The shapes of the tensors that are loaded for a part, by their names; empty where they cannot
+    be read.
+    """
     try:
-        for file in _weights(folder.path / part, folder.variant(part), stem):
-            shapes |= tensor_shapes(file)
+        return _shapes(folder.path / part, folder.variant(part), folder.parts[part][0])
     except ValueError:
         return {}
-    return shapes
 
 
-def _weights(part: Path, variant: str | None, stem: str) -> list[Path]:
-    """The files of a part's weights.
-
-    Raises:
-        ValueError: the index of sharded ones cannot be read.
+def _shapes(part: Path, variant: str | None, library: str) -> Mapping[str, Sequence[int]]:
     """
-    mark = "" if variant is None else f".{variant}"
+    Raises:
+        ValueError: a file cannot be read.
+    """
+    stem, mark = STEMS.get(library, STEMS["transformers"]), "" if variant is None else f".{variant}"
     whole = part / f"{stem}{mark}.safetensors"
-    if whole.is_file():
-        return [whole]
-    shards = read_json(part / f"{stem}.safetensors.index{mark}.json").get("weight_map")
-    names = shards.values() if isinstance(shards, dict) else ()
-    return [part / name for name in sorted({str(name) for name in names})]
+    index = part / f"{stem}.safetensors.index{mark}.json"
+    # diffusers reads an index first, and of the shards only what it names. transformers reads a
+    # whole file first, and all that is in shards.
+    is_index_first = library == "diffusers"
+    if whole.is_file() and not (is_index_first and index.is_file()):
+        return tensor_shapes(whole)
+    shards = read_json(index).get("weight_map")
+    named = shards if isinstance(shards, dict) else {}
+    shapes: dict[str, Sequence[int]] = {}
+    for file in sorted({str(name) for name in named.values()}):
+        shapes |= tensor_shapes(part / file)
+    if not is_index_first:
+        return shapes
+    return {name: shape for name, shape in shapes.items() if name in named}
