@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from diffusers import AutoencoderTiny
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from muse.emotions import Taxonomy
@@ -181,9 +182,20 @@ def _pointer(name):
     return lambda model: (model / name).write_text(POINTER)
 
 
+def _lose(part, tensor):
+    def lose(model):
+        file = model / part / "diffusion_pytorch_model.safetensors"
+        with safe_open(file, "np") as opened:
+            kept = {name: opened.get_tensor(name) for name in opened.keys() if name != tensor}  # noqa: SIM118
+        save_file(kept, file)
+
+    return lose
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (_lose("vae", "decoder.conv_in.bias"), "of its class AutoencoderKL (decoder.conv_in.bias)"),
         (_class_name(None), "model_index.json does not name the class of its pipeline"),
         (_class_name(""), "copy it again from a model of one of StableDiffusionPipeline, "),
         (
