@@ -208,6 +208,14 @@ def refuse_variants(scheduler: Any, name: str) -> None:
             f"{name} cannot run a network that predicts the image itself (prediction_type = "
             '"sample"); choose another method.sampler, as ddim or euler'
         )
+    has_flow_levels = config.get("use_flow_sigmas")
+    predicts_flow = config.get("prediction_type") == "flow_prediction"
+    if has_flow_levels is not None and has_flow_levels != predicts_flow:
+        raise ValueError(
+            f"{name} has use_flow_sigmas = {str(has_flow_levels).lower()} with prediction_type = "
+            f'"{config.prediction_type}"; the noise levels of flow matching and "flow_prediction" '
+            "belong together: correct the model's scheduler_config.json"
+        )
     # Its last step to no noise at all is infinite times zero.
     is_unipc, ends_clean = (
         name == "UniPCMultistepScheduler",

@@ -234,9 +234,10 @@ def _with_scheduler(pipe, case):
 
 
 @torch.no_grad()
-def _theirs(pipe, case, shape, seed):
+def _theirs(pipe, case, shape, seed, scale=1.0):
+    """Latents of diffusers' own pipeline, from the noise of a seed times `scale`."""
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(1, *shape, generator=generator)
+    noise = torch.randn(1, *shape, generator=generator) * scale
     # SD3's pipeline draws the noise of its steps from torch's own generator.
     torch.manual_seed(seed)
     torch.randn(shape)
@@ -292,6 +293,47 @@ def test_latents_equal_those_of_the_familys_own_pipeline(
         monkeypatch.setattr(scheduling_flow_match_euler_discrete, "randn_tensor", noise)
     theirs = _theirs(pipe, case, shape, 7)
     assert _distance(ours * latent_scale(backbone.scheduler_config), theirs) < ALLOWED
+
+
+@pytest.mark.research
+@pytest.mark.parametrize("scheduler", ["DDIM", "EulerDiscrete", "HeunDiscrete", DPM, "LMSDiscrete"])
+def test_a_network_that_predicts_the_image_is_as_near_as_rounding_allows(
+    pipelines, scheduler, random_guide, random_clip
+):
+    """Their own latents move as far when the noise is rounded otherwise: by 5e-6 to 2e-5."""
+    case = Case("sd1", f"{scheduler}Scheduler", {"prediction_type": "sample"})
+    pipe, backbone = pipelines("sd1")
+    backbone.scheduler_config = _with_scheduler(pipe, case)
+    ours = _ours(backbone, case, random_guide, random_clip, 7)
+    ours = ours * latent_scale(backbone.scheduler_config)
+    theirs, rounded = (
+        _theirs(pipe, case, backbone.latent_shape, 7, scale) for scale in (1.0, 1.0 + 2**-22)
+    )
+    assert _distance(ours, theirs) < min(4 * _distance(rounded, theirs), 1e-4)
+
+
+@pytest.mark.research
+@torch.no_grad()
+def test_euler_from_no_signal_is_eulers_step_in_float64(pipelines, random_guide, random_clip):
+    """diffusers takes it in float32, where levels of 4,096 and 14 leave 4e-5 of rounding."""
+    case = Case("sd1", "EulerDiscreteScheduler", V | TRAILING | {"rescale_betas_zero_snr": True})
+    pipe, backbone = pipelines("sd1")
+    backbone.scheduler_config = _with_scheduler(pipe, case)
+    ours = _ours(backbone, case, random_guide, random_clip, 7)
+    ours = ours * latent_scale(backbone.scheduler_config)
+    scheduler = pipe.scheduler
+    scheduler.set_timesteps(case.steps)
+    context = torch.cat(pipe.encode_prompt(case.prompt, "cpu", 1, True)[::-1])
+    noise = torch.randn(1, *backbone.latent_shape, generator=torch.Generator().manual_seed(7))
+    sigmas = scheduler.sigmas.double()
+    latents = noise.double() * sigmas[0]
+    for timestep, sigma, after in zip(scheduler.timesteps, sigmas, sigmas[1:], strict=False):
+        scaled = (latents / (sigma**2 + 1) ** 0.5).float()
+        plain, prompted = pipe.unet(torch.cat([scaled] * 2), timestep, context).sample.double()
+        velocity = plain + case.guidance * (prompted - plain)
+        clean = latents / (sigma**2 + 1) - velocity * sigma / (sigma**2 + 1) ** 0.5
+        latents = latents + (latents - clean) / sigma * (after - sigma)
+    assert _distance(ours.double(), latents) < ALLOWED
 
 
 @pytest.mark.parametrize("family", ["sd1", "sdxl", "sd3", "flux", "z_image"])

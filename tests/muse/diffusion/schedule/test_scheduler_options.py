@@ -129,6 +129,21 @@ def test_what_a_model_was_trained_for_is_not_replaced(config, sampler, options):
         make_schedule(config, 4, sampler, options)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"use_flow_sigmas": True, "prediction_type": "epsilon"},
+        {"use_flow_sigmas": False, "prediction_type": "flow_prediction"},
+    ],
+)
+def test_noise_levels_and_prediction_of_a_models_scheduler_belong_together(wrong):
+    own = {**SD15, "_class_name": "DPMSolverMultistepScheduler"}
+    with pytest.raises(ValueError, match="correct the model's scheduler_config"):
+        make_schedule({**own, **wrong}, 4, "model", {})
+    right = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
+    assert len(make_schedule({**own, **right}, 4, "model", {})) == 4
+
+
 def test_the_prediction_of_a_folder_is_not_replaced_but_that_of_a_file_is_not_known():
     folder = {**SD15, "prediction_type": "epsilon"}
     with pytest.raises(ValueError, match="'v_prediction', but the model's is 'epsilon'; leave it"):
