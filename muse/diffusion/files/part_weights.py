@@ -20,7 +20,8 @@ def part_shapes(folder: ModelFolder, part: str) -> Mapping[str, Sequence[int]]:
 
 
 def _shapes(part: Path, variant: str | None, library: str) -> Mapping[str, Sequence[int]]:
-    """
+    """What `part_shapes` gives, of one variant of the weights in a part's folder.
+
     Raises:
         ValueError: a file cannot be read.
     """
