@@ -202,11 +202,13 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
             pipe.load_lora_weights(path, use_safetensors=True)
         except Exception as error:  # diffusers, peft and torch raise many classes here
             raise ValueError(f"the LoRA {name} cannot be loaded: {error}") from None
-        if not pipe.get_list_adapters():
+        parts = [*pipe.get_list_adapters()]
+        if not parts:
             raise ValueError(
                 f"the LoRA {name} has weights for no part of this {type(pipe).__name__}"
             )
-        pipe.fuse_lora(lora_scale=strength)
+        # Without their names, FLUX would fuse its transformer alone.
+        pipe.fuse_lora(parts, lora_scale=strength)
         pipe.unload_lora_weights()
 
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from muse.api import MusePipeline
 from muse.diffusion.backbones import load_backbone
+from muse.diffusion.backbones.checkpoints import fuse_loras
 from muse.diffusion.files.hub import NO_TINY_VAE
 from muse.emotions import Target
 from muse.engine.engine import MuseEngine
@@ -156,6 +157,38 @@ def test_a_lora_changes_the_network_by_its_own_product(folders, lora):
     down, up = (layers[f"unet.{name}.lora.{which}.weight"] for which in ("down", "up"))
     assert torch.allclose(after[f"{name}.weight"], before[f"{name}.weight"] + up @ down, atol=1e-5)
     assert not torch.allclose(_predicted(plain)[0], _predicted(fused)[0], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("family", "parts"),
+    [
+        ("sd1", ["text_encoder", "unet"]),
+        ("sdxl", ["text_encoder", "text_encoder_2", "unet"]),
+        ("sd3", ["text_encoder", "text_encoder_2", "transformer"]),
+        ("flux", ["text_encoder", "transformer"]),
+        ("z_image", ["transformer"]),
+    ],
+)
+def test_a_lora_changes_every_part_that_it_has_weights_for(tokenizer, tmp_path, family, parts):
+    """diffusers fuses only some parts of some families unless it is told which."""
+    pipe = FAMILIES[family](tokenizer)
+    draw, halves, before = torch.Generator().manual_seed(0), {}, {}
+    for part in parts:
+        weights = getattr(pipe, part).state_dict()
+        ends = ("q_proj.weight", "to_q.weight")
+        name = next(name for name in weights if name.endswith(ends))
+        weight = weights[name].clone()
+        before[part] = (name, weight)
+        layer = f"{part}.{name.removesuffix('.weight')}"
+        halves[f"{layer}.lora_A.weight"] = torch.randn(2, weight.shape[1], generator=draw)
+        halves[f"{layer}.lora_B.weight"] = torch.randn(weight.shape[0], 2, generator=draw)
+    save_file(halves, tmp_path / "style.safetensors")
+    fuse_loras(pipe, [f"{tmp_path / 'style.safetensors'}:0.5"])
+    for part, (name, weight) in before.items():
+        layer = f"{part}.{name.removesuffix('.weight')}"
+        product = halves[f"{layer}.lora_B.weight"] @ halves[f"{layer}.lora_A.weight"]
+        fused = getattr(pipe, part).state_dict()[name]
+        assert torch.allclose(fused, weight + 0.5 * product, atol=1e-5), part
 
 
 @pytest.mark.parametrize("clip_skip", [-1, True, 1.0, "1"])
