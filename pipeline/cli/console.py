@@ -22,6 +22,8 @@ SLOW_SECONDS = 2.0
 
 RESUMES = "The same command resumes the run."
 
+STOPS_AGAIN = "The same command stops there again until the cause is removed."
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends a command in order."""
 
@@ -62,6 +64,8 @@ def reported_errors(resumes: bool = False) -> Iterator[None]:
         report_error(f"error: {error}")
         raise typer.Exit(USER_MISTAKE) from None
     except RunStopped as error:
+        if resumes and not error.resumes:
+            hint = f"\n{STOPS_AGAIN}"
         report_error(f"stopped: {error}{hint}")
         raise typer.Exit(FAILED) from None
     except OSError as error:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipeline.config import Config
-from pipeline.errors import RunStopped
+from pipeline.errors import NoWorkerStarted, RunStopped
 from pipeline.generation.worker import Placement, Ready
 from pipeline.output.batches import Report
 from pipeline.output.packing import Packed, PackTask
@@ -228,7 +228,7 @@ class Pool:
         if not is_charged or (may_retry and self.rules.may_start_another()):
             self._start_worker()
         elif not self.workers:
-            raise RunStopped(f"no worker could be started: {cause}")
+            raise NoWorkerStarted(f"no worker could be started: {cause}")
 
     def _start_worker(self) -> None:
         number = self.executor.start_worker()

@@ -57,7 +57,8 @@ def test_a_model_that_cannot_be_loaded_stops_the_run_with_the_cause(manifest, tm
     assert done.returncode == 1
     assert "no worker could be started: " in done.stderr
     assert "size mismatch" in done.stderr or "mismatched" in done.stderr
-    assert "The same command resumes the run" in done.stderr
+    assert f"the guide {model} cannot be loaded: " in done.stderr
+    assert "The same command resumes the run" not in done.stderr
 
 
 def _remove(path: Path) -> None:

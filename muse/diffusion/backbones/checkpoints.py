@@ -83,11 +83,22 @@ def _open_complete(
         name: what a message calls it.
 
     Raises:
-        ValueError: weights are missing.
+        ValueError: weights are missing, or of other shapes.
     """
-    opened, info = kind.from_pretrained(
-        folder, variant=variant, use_safetensors=True, output_loading_info=True, **_in_dtype(dtype)
-    )
+    options = {"variant": variant, "use_safetensors": True, "output_loading_info": True}
+    if kind.__module__.startswith("transformers"):
+        # Its error would name none of them.
+        options["ignore_mismatched_sizes"] = True
+    try:
+        opened, info = kind.from_pretrained(folder, **options, **_in_dtype(dtype))
+    except Exception as error:  # both libraries raise many classes here
+        raise ValueError(f"{name} cannot be loaded from {folder}: {error}") from error
+    if other := info["mismatched_keys"]:
+        tensor, found, needed = min(other)
+        raise ValueError(
+            f"{name} has {len(other)} tensors of other shapes than its config.json says "
+            f"({tensor} is {[*found]}, not {[*needed]}); copy {folder} again from the model"
+        )
     # transformers fills these tensors with random numbers, and diffusers leaves them without any.
     if missing := info["missing_keys"]:
         raise ValueError(lacks(name, kind, missing, len(opened.state_dict())))
@@ -240,10 +251,14 @@ def _from_file(
         if absent := [name for name, tensor in tensors if tensor.is_meta]:
             raise ValueError(f"it has no weights for {', '.join(absent[:3])}")
     except Exception as error:  # diffusers, the hub and torch raise many classes here
-        raise ValueError(
-            f"{file} cannot be opened as {kind.__name__}: {error}\n"
-            "  If the hub cannot be reached, or the model differs in size from the published ones, "
+        remedy = (
+            "If the hub cannot be reached, or the model differs in size from the published ones, "
             "put its configurations, in the layout of diffusers and without weights, into the "
             f"folder {file.with_suffix('')}"
+        )
+        if configs is not None:
+            remedy = f"Its configurations were read from the folder {configs}; compare both"
+        raise ValueError(
+            f"{file} cannot be opened as {kind.__name__}: {error}\n  {remedy}"
         ) from None
     return opened

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 
 from muse.diffusion.compiling import AUTO, Workload, checked, decide
 from pipeline.config import Config
+from pipeline.errors import one_line
 from pipeline.generation.engines.engine import Engine
 from pipeline.generation.engines.muse_engine import ScoringMuseEngine
 from pipeline.generation.engines.null_engine import NullEngine
@@ -61,22 +63,27 @@ def _load_muse(
     models = {role: on_this_node(role, model) for role, model in models.items()}
     compiling = decide(config.compile, device, work)
     # On the host first: what goes to the device depends on the room that the others leave there.
-    backbone = load_backbone(
-        models["model"].path,
-        "cpu",
-        dtype_name(config.dtype, device),
-        models["vae"].path if "vae" in models else None,
-        [_lora(models[f"lora {number}"]) for number in range(len(config.lora))],
-        models["tiny_vae"].path if "tiny_vae" in models else config.tiny_vae,
-        compiling.is_on,
-        config.clip_skip,
-        config.vae_tiling,
-    )
-    guide, judge = (
-        load_classifier(models[role].path, config.taxonomy, config.label_map.get(role)).to(device)
-        for role in CLASSIFIERS
-    )
-    clip = ClipSimilarity.from_pretrained(models["similarity"].path).to(device)
+    with _named(models["model"], "diffusion model"):
+        backbone = load_backbone(
+            models["model"].path,
+            "cpu",
+            dtype_name(config.dtype, device),
+            models["vae"].path if "vae" in models else None,
+            [_lora(models[f"lora {number}"]) for number in range(len(config.lora))],
+            models["tiny_vae"].path if "tiny_vae" in models else config.tiny_vae,
+            compiling.is_on,
+            config.clip_skip,
+            config.vae_tiling,
+        )
+    classifiers = []
+    for role in CLASSIFIERS:
+        with _named(models[role], role):
+            labels = config.label_map.get(role)
+            classifier = load_classifier(models[role].path, config.taxonomy, labels)
+            classifiers.append(classifier.to(device))
+    guide, judge = classifiers
+    with _named(models["similarity"], "similarity model"):
+        clip = ClipSimilarity.from_pretrained(models["similarity"].path).to(device)
     rows, beside = config.slots or config.batch_size, sum(map(bytes_of, (guide, judge, clip)))
     total = device_bytes(device, config.gpus_per_worker)
     room = Room(config.memory, rows, total, beside, guide, config.size)
@@ -91,6 +98,20 @@ def _load_muse(
         compiling = checked(compiling, backbone.network, attempt)
     parts = (engine, refining, guide, judge, clip)
     return ScoringMuseEngine(*parts, device, backbone.sizes, level, str(compiling))
+
+
+@contextmanager
+def _named(model: Model, role: str) -> Iterator[None]:
+    """Have an error that occurs while a model is loaded say which.
+
+    Raises:
+        ValueError: with the cause.
+    """
+    try:
+        yield
+    except Exception as error:  # all libraries of models raise many classes here
+        cause = one_line(error).removeprefix(f"{model.path}: ")
+        raise ValueError(f"the {role} {model.path} cannot be loaded: {cause}") from error
 
 
 def _lora(model: Model) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from pipeline.errors import one_line
 from pipeline.generation.worker import Job, Placement, Ready
 from pipeline.output.batches import Report
 from pipeline.output.packing import Packed, PackTask
@@ -111,12 +112,14 @@ class Executor(Protocol):
         ...
 
 
-def last_line(error: BaseException) -> str:
-    """The last line of an error's message, or of the message of what caused it."""
-    cause = getattr(error, "cause", None) or error
-    text = str(cause)
-    if isinstance(cause, OSError) and cause.strerror:
-        # Without its number.
-        text = cause.strerror + (f": {cause.filename}" if cause.filename else "")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+def cause_of(error: BaseException) -> str:
+    """Why a call failed, in one line: what its own error says, which Ray wraps in another."""
+    wrapped = getattr(error, "cause", None)
+    if isinstance(wrapped, BaseException):
+        return one_line(wrapped)
+    if not type(error).__module__.startswith("ray"):
+        return one_line(error)
+    # Ray's own messages begin with names and numbers, and those of errors that it cannot wrap with
+    # a traceback. Their last line says what happened.
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -11,7 +11,7 @@ from pipeline.generation.worker import BatchWorker, Job, Placement, Ready
 from pipeline.output.batches import Report
 from pipeline.output.packing import Packed, PackTask
 from pipeline.scheduling.bisection import Task
-from pipeline.scheduling.executors.executor import Event, Outcome, last_line
+from pipeline.scheduling.executors.executor import Event, Outcome, cause_of
 
 Call = Callable[[], "Placement | Ready | Report | Packed | None"]
 """A call to a worker that has not been made yet."""
@@ -98,7 +98,7 @@ class LocalExecutor:
                 del self.workers[worker]
             return [Event(worker, fault.outcome, cause=str(fault))]
         except Exception as error:
-            return [Event(worker, Outcome.RAISED, cause=last_line(error))]
+            return [Event(worker, Outcome.RAISED, cause=cause_of(error))]
 
     def kill(self, worker: int) -> None:
         self.calls.pop(worker, None)

@@ -24,7 +24,7 @@ from pipeline.output.packing import Packed, PackTask
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.deferred_signals import deferred_signals
 from pipeline.scheduling.executors.authentication import REMEDY, token_problem
-from pipeline.scheduling.executors.executor import Event, Outcome, last_line
+from pipeline.scheduling.executors.executor import Event, Outcome, cause_of
 from pipeline.scheduling.executors.ray_metrics import WorkerMetrics
 from pipeline.watch.log_output import logger
 
@@ -123,7 +123,7 @@ class RayExecutor:
             outcome = _outcome_of(error)
             if outcome in (Outcome.DIED, Outcome.PREEMPTED):
                 del self.actors[worker]
-            return Event(worker, outcome, cause=last_line(error))
+            return Event(worker, outcome, cause=cause_of(error))
 
     def kill(self, worker: int) -> None:
         ray.kill(self.actors[worker])
@@ -226,7 +226,7 @@ def _connect(address: str) -> None:
             if problem := token_problem(error):
                 raise UserError(f"--address {address!r}: {problem}") from None
             # Ray throws a bare Exception if what it starts is not up in time, as on a busy machine.
-            raise RunStopped(f"Ray did not start: {last_line(error)}") from None
+            raise RunStopped(f"Ray did not start: {cause_of(error)}") from None
 
 
 def _init(address: str) -> None:

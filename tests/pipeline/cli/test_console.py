@@ -11,10 +11,12 @@ from pipeline.cli.console import (
     FAILED,
     INTERRUPTED,
     RESUMES,
+    STOPS_AGAIN,
     USER_MISTAKE,
     reported_errors,
     told_if_slow,
 )
+from pipeline.errors import NoWorkerStarted, RunStopped
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -67,3 +69,13 @@ def test_what_stays_until_somebody_changes_it_is_not_said_to_resume(number, code
         raise OSError(number, os.strerror(number), "/x")
     assert ended.value.exit_code == code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"), [(RunStopped("why"), RESUMES), (NoWorkerStarted("why"), STOPS_AGAIN)]
+)
+def test_a_run_that_would_stop_again_is_not_said_to_resume(caplog, error, hint):
+    with pytest.raises(typer.Exit) as ended, reported_errors(resumes=True):
+        raise error
+    assert ended.value.exit_code == FAILED
+    assert [record.getMessage() for record in caplog.records] == [f"stopped: why\n{hint}"]

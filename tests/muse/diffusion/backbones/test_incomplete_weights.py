@@ -129,3 +129,24 @@ def test_tensors_under_the_names_of_published_models_are_not_missing(
     ours = getattr(open_pipeline(str(model)), part).state_dict()
     theirs = getattr(open_pipeline(str(folders / family)), part).state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize(
+    ("part", "tensor"), [("text_encoder", "final_layer_norm.weight"), ("unet", "conv_out.bias")]
+)
+def test_a_tensor_of_another_shape_is_told_with_its_part_and_folder(
+    folders, tmp_path, part, tensor
+):
+    model = tmp_path / "model"
+    shutil.copytree(folders / "sd1", model)
+    (file,) = (model / part).glob("*.safetensors")
+    tensors = load_file(file)
+    name = next(name for name in tensors if name.endswith(tensor))
+    tensors[name] = torch.zeros(3)
+    save_file(tensors, file, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=f"the part {part}/ ") as caught:
+        load_backbone(model)
+    message = str(caught.value)
+    assert tensor in message
+    assert str(model / part) in message
+    assert "[3]" in message

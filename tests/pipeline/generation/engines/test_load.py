@@ -49,3 +49,24 @@ def test_a_model_that_cannot_be_compiled_by_itself_is_loaded_without(monkeypatch
     assert loaded.compiling == "on: the run is long"
     with pytest.raises(OSError, match="no compiler"):
         loaded.try_memory(1, Size(64, 64))
+
+
+@pytest.mark.parametrize("role", ["diffusion model", "guide", "similarity model"])
+def test_an_error_of_loading_says_which_model_and_why(monkeypatch, role):
+    loaders = {
+        "diffusion model": "muse.diffusion.backbones.load_backbone",
+        "guide": "muse.classifiers.load_classifier",
+        "similarity model": "muse.classifiers.clip.ClipSimilarity.from_pretrained",
+    }
+
+    def fail(*_, **__):
+        raise RuntimeError("Error(s) in loading:\n\tsize mismatch for proj")
+
+    monkeypatch.setattr(loaders[role], fail)
+    config = Config()
+    models = locate(config)
+    path = models[role.split()[0].replace("diffusion", "model")].path
+    with pytest.raises(ValueError, match="cannot be loaded") as caught:
+        load_engine(models, config, on_gpu=False)
+    why = "Error(s) in loading: size mismatch for proj"
+    assert str(caught.value) == f"the {role} {path} cannot be loaded: {why}"

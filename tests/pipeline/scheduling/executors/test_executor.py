@@ -1,17 +1,16 @@
-import pytest
+import ray.exceptions
 
-from pipeline.scheduling.executors.executor import last_line
+from pipeline.scheduling.executors.executor import cause_of
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (ValueError("a\n  the cause\n\n"), "the cause"),
-        (ValueError(), "ValueError"),
-        (OSError(28, "No space left"), "No space left"),
-        (OSError(28, "No space left", "/disk/x"), "No space left: /disk/x"),
-        (OSError("no such thing"), "no such thing"),
-    ],
-)
-def test_of_an_error_the_last_line_is_reported(error, expected):
-    assert last_line(error) == expected
+def test_the_error_of_a_worker_is_told_whole_and_without_ray():
+    error = ValueError("vae.safetensors cannot be opened: no such tensor\n  Put it there")
+    told = "vae.safetensors cannot be opened: no such tensor; Put it there"
+    assert cause_of(error) == told
+    assert cause_of(ray.exceptions.RayTaskError("load", "traceback", error)) == told
+
+
+def test_of_what_ray_itself_says_the_last_line_is_reported():
+    error = ray.exceptions.RayError("The actor died.\n  class_name: Worker\nIts node is gone.\n")
+    assert cause_of(error) == "Its node is gone."
+    assert cause_of(ray.exceptions.RayError()) == "RayError"
