@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count, takewhile
 from typing import Any
 
 PLACEHOLDER = "{prompt}"
@@ -45,6 +46,33 @@ def with_length(tokenizer: Any, length: int) -> Any:
 def is_chat(tokenizer: Any) -> bool:
     """Whether prompts are read as messages to a language model."""
     return bool(getattr(tokenizer, "chat_template", None))
+
+
+def with_all_vectors(tokenizer: Any, text: str) -> str:
+    """A text in which the name of a textual inversion of several vectors stands for all of them.
+
+    As `maybe_convert_prompt` in diffusers: the vectors of `<cat>` have the names `<cat>`,
+    `<cat>_1`, `<cat>_2` ... among the tokens that were added to the tokenizer.
+    """
+    vectors = _vectors_of(tokenizer)
+    if not any(name in text for name in vectors):
+        return text
+    tokens = {*tokenizer.tokenize(text)}
+    for name, all_names in vectors.items():
+        if name in tokens:
+            text = text.replace(name, all_names)
+    return text
+
+
+@lru_cache(maxsize=16)
+def _vectors_of(tokenizer: Any) -> dict[str, str]:
+    """The names of all vectors of textual inversions that have several, by that of the first."""
+    added, vectors = tokenizer.added_tokens_encoder, {}
+    for name in added:
+        others = takewhile(added.__contains__, (f"{name}_{number}" for number in count(1)))
+        if names := [*others]:
+            vectors[name] = " ".join([name, *names])
+    return vectors
 
 
 @lru_cache(maxsize=16)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from muse.emotions import Target
-from muse.guidance.prompt_frame import frame_of, is_chat
+from muse.guidance.prompt_frame import frame_of, is_chat, with_all_vectors
 
 
 def word_ids(tokenizer, text: str) -> list[int]:
@@ -22,6 +22,7 @@ def word_ids(tokenizer, text: str) -> list[int]:
 
     Names of special tokens in it, as `<|endoftext|>`, are plain text.
     """
+    text = with_all_vectors(tokenizer, text)
     # Of long texts transformers would warn, which are cut, or read in windows, by us.
     ids = tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
     return list(ids.input_ids)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from muse.diffusion.backbones.codec import frozen
 from muse.emotions import Target
+from muse.guidance.prompt_frame import with_all_vectors
 from muse.guidance.tokens import ids_with_tokens, initial_tokens, spliced
 from muse.guidance.windows import Window, joined_ids, plain_windows, windows_with_tokens
 
@@ -144,7 +145,7 @@ class TextEncoders:
             return self._in_windows(self.plain(prompts), windows, partial(_plain, prompts))
         ids = [
             tokenizer(
-                prompts,
+                [with_all_vectors(tokenizer, prompt) for prompt in prompts],
                 padding="max_length",
                 truncation=True,
                 split_special_tokens=True,

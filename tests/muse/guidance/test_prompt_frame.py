@@ -1,9 +1,12 @@
 """What surrounds a prompt: markers of CLIP and T5, and the chat template of a language model."""
 
+import copy
+
 import pytest
+import torch
 
 from muse.emotions import Target
-from muse.guidance.prompt_frame import frame_of, with_length
+from muse.guidance.prompt_frame import frame_of, with_all_vectors, with_length
 from muse.guidance.tokens import ids_with_tokens, lost_tokens, name_ids, word_ids
 from tests.support.tokenizers import chat_tokenizer, t5_tokenizer
 
@@ -88,3 +91,26 @@ def test_a_template_that_does_not_show_the_prompt_is_refused():
     one.chat_template = "{{ messages[0].content }}{{ messages[0].content }}"
     with pytest.raises(ValueError, match="does not show a prompt once"):
         frame_of(one)
+
+
+def test_a_textual_inversion_of_several_vectors_is_read_as_in_diffusers(tokenizer):
+    """Its name stands for all its vectors, wherever prompts are read or counted."""
+    from diffusers.loaders import TextualInversionLoaderMixin
+
+    from muse.diffusion.backbones.text_encoders import TextEncoders
+    from tests.support.tiny_models import tiny_stable_diffusion
+
+    learned = copy.deepcopy(tokenizer)
+    learned.add_tokens(["<cat>", "<cat>_1", "<cat>_2", "<one>"])
+    prompts = ["a <cat> in the forest", "<cat>, <cat>", "a <one> in rain", "a cat"]
+    texts = TextualInversionLoaderMixin().maybe_convert_prompt(prompts, learned)
+    assert texts[0] == "a <cat> <cat>_1 <cat>_2 in the forest"
+    encoder = tiny_stable_diffusion(tokenizer).text.models[0]
+    ours = TextEncoders([(learned, encoder)], torch.device("cpu"), torch.float32).plain(prompts)
+    for prompt, text, ids in zip(prompts, texts, ours.ids[0].tolist(), strict=True):
+        theirs = learned(text).input_ids
+        assert ids[: len(theirs)] == theirs
+        assert [learned.bos_token_id, *word_ids(learned, prompt), theirs[-1]] == theirs
+        assert with_all_vectors(tokenizer, prompt) == prompt
+    count, _ = ids_with_tokens(learned, prompts[:1], [Target.of("awe")], 2, "")
+    assert learned.convert_tokens_to_ids("<cat>_2") in count[0].tolist()
