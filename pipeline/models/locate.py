@@ -16,7 +16,8 @@ from muse.diffusion.files.hub import (
     part_config,
     vae_config,
 )
-from muse.diffusion.files.lora_files import lora_problems, network_layers
+from muse.diffusion.files.lora_files import lora_problems, lora_warnings
+from muse.diffusion.files.lora_target import LoraTarget
 from muse.diffusion.files.missing_tensors import missing_tensors
 from muse.diffusion.files.model_files import READ_WINDOWS
 from muse.diffusion.files.model_problems import model_problems
@@ -129,15 +130,20 @@ def check_method(model: Path, method: Method) -> None:
         raise UserError(f"config: method: {error}") from None
 
 
-def model_warnings(config: Config, path: str) -> list[str]:
-    """What the diffusion model of a run is asked for that it was not trained for, or does not read.
+def model_warnings(config: Config, models: Mapping[str, Model]) -> list[str]:
+    """What the diffusion model of a run is asked for that it was not trained for, or does not read,
+    and what is left out of its LoRAs.
 
     Args:
-        path: of the model on this machine.
+        models: as of `locate`.
     """
     if config.engine == "null":
         return []
-    return ModelFacts.of(config.model, Path(path), config.lora).warnings(config.method)
+    model = Path(models["model"].path)
+    warnings = ModelFacts.of(config.model, model, config.lora).warnings(config.method)
+    for number in range(len(config.lora)):
+        warnings += lora_warnings(Path(models[f"lora {number}"].path), LoraTarget.of(model))
+    return warnings
 
 
 def check_models(config: Config) -> list[str]:
@@ -164,7 +170,7 @@ def check_models(config: Config) -> list[str]:
         ]
     # Without hashes, models are distinguished by the paths of their files.
     models = locate(config, Files(str, download=False))
-    of_model = model_warnings(config, models["model"].path)
+    of_model = model_warnings(config, models)
     return [*of_model, *absence_warnings(Path(models["model"].path), config.tiny_vae)]
 
 
@@ -239,7 +245,7 @@ def _check_part(role: str, path: Path, model: Path) -> None:
     elif role == "tiny_vae":
         problems = [tiny_vae_problem(vae_config(path, own, role), own)]
     else:
-        problems += lora_problems(path, family_of(model), network_layers(model))
+        problems += lora_problems(path, LoraTarget.of(model))
     if found := list(filter(None, problems)):
         raise ValueError("\n  ".join(found[:MAX_PROBLEMS]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,8 @@ from muse.diffusion.files.hub import (
     local_model,
     lora_and_strength,
 )
+from muse.diffusion.files.lora_files import lora_problems, lora_warnings
+from muse.diffusion.files.lora_target import LoraTarget
 from muse.diffusion.files.missing_tensors import lacks
 from muse.diffusion.files.model_files import (
     NEVER_LOADED,
@@ -208,9 +211,15 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
         raise ValueError(NO_PEFT)
     for name_and_strength in names:
         name, strength = lora_and_strength(name_and_strength)
-        path = name if is_single_file(name) else str(local_folder(name))
+        path = Path(name).expanduser() if is_single_file(name) else local_folder(name)
+        # diffusers fails without a name, or goes on with matrices that have no values.
+        target = LoraTarget.of_pipeline(pipe)
+        if problems := [*lora_problems(path, target)]:
+            raise ValueError(f"the LoRA {name}: " + "\n  ".join(problems))
+        for warning in lora_warnings(path, target):
+            warnings.warn(warning, UserWarning, stacklevel=2)
         try:
-            pipe.load_lora_weights(path, use_safetensors=True)
+            pipe.load_lora_weights(str(path), use_safetensors=True)
         except Exception as error:  # diffusers, peft and torch raise many classes here
             raise ValueError(f"the LoRA {name} cannot be loaded: {error}") from None
         parts = [*pipe.get_list_adapters()]

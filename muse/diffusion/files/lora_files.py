@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from muse.diffusion.files.model_files import FAMILIES, ModelFolder
+from muse.diffusion.files.lora_fit import fit_of, unpaired
+from muse.diffusion.files.lora_target import LoraTarget
 from muse.diffusion.files.single_files import tensor_shapes
 
 OTHER_KINDS = {"hada_": "LoHa", "lokr_": "LoKr", ".oft_": "OFT", ".on_input": "IA3"}
@@ -15,39 +15,13 @@ OTHER_KINDS = {"hada_": "LoHa", "lokr_": "LoKr", ".oft_": "OFT", ".on_input": "I
 READ_ALL_THE_SAME = {"ZImagePipeline": ("LoKr",)}
 """By family: other kinds of adapters that diffusers can read."""
 
-OF_NETWORK = re.compile(
-    r"(?P<network>unet|transformer)\.(?P<layer>.+?)"
-    r"\.(lora_[AB](\.\w+)?|lora\.(down|up)|lora_(down|up))\.weight"
-)
-"""Names, as diffusers and peft write them, of the two matrices that a layer of a network gets."""
+MAGNITUDES = "dora_scale"
+"""Part of the names of tensors of a DoRA that diffusers does not read."""
 
 
-def network_layers(model: Path) -> Collection[str]:
-    """The names of the layers with weights of a diffusion model's network; none for a single file,
-    whose names differ from those of diffusers.
-
-    Raises:
-        ValueError: the model, or a file of its weights, cannot be read.
-    """
-    if model.is_file():
-        return ()
-    network = FAMILIES[ModelFolder.read(model).family]
-    return {
-        name.rpartition(".")[0]
-        for file in (model / network).glob("*.safetensors")
-        if file.is_file()
-        for name in tensor_shapes(file)
-    }
-
-
-def lora_problems(path: Path, family: str, layers: Collection[str] = ()) -> Iterator[str]:
-    """Why the LoRA in a file or a folder cannot be fused: one line a file, with the remedy.
-
-    Args:
-        family: the class of the model's pipeline.
-        layers: names of those of its network, if they are known.
-    """
-    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+def lora_problems(path: Path, target: LoraTarget) -> Iterator[str]:
+    """Why the LoRA in a file or a folder cannot be fused: one line a file, with the remedy."""
+    files = _files(path)
     if not files:
         what = "a whole model" if (path / "model_index.json").exists() else "no LoRA"
         yield (
@@ -60,12 +34,41 @@ def lora_problems(path: Path, family: str, layers: Collection[str] = ()) -> Iter
         except ValueError as error:
             yield str(error)
             continue
-        if problem := _problem(shapes, family, layers):
+        if problem := _problem(file, shapes, target):
             yield f"{file} {problem}"
 
 
-def _problem(shapes: Mapping[str, list[int]], family: str, layers: Collection[str]) -> str | None:
+def lora_warnings(path: Path, target: LoraTarget) -> Iterator[str]:
+    """What of the LoRA in a file or a folder is left out when it is fused, as diffusers does.
+
+    Args:
+        path: in which `lora_problems` finds nothing wrong.
+    """
+    for file in _files(path):
+        shapes = tensor_shapes(file)
+        if not _is_lora(shapes):
+            continue
+        if warning := fit_of(file, shapes, target).warning():
+            yield f"the LoRA {file}: {warning}"
+        if count := sum(MAGNITUDES in name for name in shapes):
+            yield (
+                f"the LoRA {file}: it is a DoRA, and the magnitudes of its {count} layers are left "
+                "out, since diffusers cannot read them: images differ from those of its trainer"
+            )
+
+
+def _is_lora(shapes: Mapping[str, list[int]]) -> bool:
+    """Whether tensors are of a LoRA, and not of another kind of adapter that diffusers reads."""
+    return not any(part in name for part in OTHER_KINDS for name in shapes)
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+
+
+def _problem(file: Path, shapes: Mapping[str, list[int]], target: LoraTarget) -> str | None:
     """Why tensors of these shapes are no LoRA for a model; None if they may be one."""
+    family = target.family
     for part, kind in OTHER_KINDS.items():
         found = next((name for name in shapes if part in name), None)
         if found is None:
@@ -79,12 +82,15 @@ def _problem(shapes: Mapping[str, list[int]], family: str, layers: Collection[st
         )
     if not any("lora" in name.lower() for name in shapes):
         return _no_lora(shapes)
-    if layers and not _fits(shapes, family, layers):
+    if alone := unpaired(shapes):
         return (
-            f"fits no layer of this {family} (it has {next(iter(shapes))}): it was trained for "
-            "another model; give one that was trained for a model of this family"
+            f"is incomplete: {len(alone)} matrices lack the other one of their layer "
+            f"({alone[0]}); copy it again"
         )
-    return None
+    try:
+        return fit_of(file, shapes, target).problem(family)
+    except ValueError as error:
+        return str(error)
 
 
 def _no_lora(shapes: Mapping[str, list[int]]) -> str:
@@ -102,17 +108,3 @@ def _no_lora(shapes: Mapping[str, list[int]]) -> str:
         f"is no LoRA: none of its tensors is named as those of one (it has {first}); give the file "
         "of a LoRA, such as pytorch_lora_weights.safetensors"
     )
-
-
-def _fits(names: Collection[str], family: str, layers: Collection[str]) -> bool:
-    """Whether any of the layers that a LoRA changes may be one of the network's.
-
-    Names in the layouts of other trainers are for diffusers to judge.
-    """
-    for name in names:
-        match = OF_NETWORK.fullmatch(name)
-        if match is None:
-            return True
-        if match["network"] == FAMILIES[family] and match["layer"] in layers:
-            return True
-    return False

@@ -12,6 +12,7 @@ from diffusers import AutoencoderTiny
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from muse.diffusion.files.lora_target import LoraTarget
 from muse.emotions import Taxonomy
 from muse.method import Method
 from muse.mini import WEIGHTS
@@ -362,3 +363,22 @@ def test_a_tiny_decoder_beside_the_model_is_part_of_the_run(tmp_path, tokenizer)
     assert models["tiny_vae"].sha256
     assert check_models(config) == []
     assert "tiny_vae" not in locate(config.replace(tiny_vae="none"))
+
+
+def test_what_of_a_lora_does_not_fit_is_told_by_plan(tmp_path):
+    shapes = LoraTarget.of(WEIGHTS / "diffusion").layers["unet"]
+    layer = next(name for name in sorted(shapes) if name.endswith("to_q"))
+    out, into = shapes[layer]
+    file = tmp_path / "style.safetensors"
+    config = Config(lora=(f"{file}:0.5",))
+    fitting = {f"unet.{layer}.lora_A.weight": np.ones((2, into), np.float32)}
+    fitting |= {f"unet.{layer}.lora_B.weight": np.ones((out, 2), np.float32)}
+    unknown = {name.replace(layer, "nothing"): tensor for name, tensor in fitting.items()}
+    save_file(fitting, file)
+    assert check_models(config) == []
+    save_file(fitting | unknown, file)
+    (warning,) = check_models(config)
+    assert f"the LoRA {file}: 1 of its 2 layers are not in this model" in warning
+    save_file({name: np.ones((2, 2), np.float32) for name in fitting}, file)
+    with pytest.raises(UserError, match=rf"config: lora .*{file} has other widths"):
+        check_models(config)

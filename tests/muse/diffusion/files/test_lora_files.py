@@ -1,13 +1,14 @@
-"""Adapters that are no LoRA are told before anything is loaded."""
+"""What is no LoRA, or does not fit a model, is told before anything is loaded."""
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from muse.diffusion.files.lora_files import lora_problems, network_layers
+from muse.diffusion.files.lora_files import lora_problems, lora_warnings
+from muse.diffusion.files.lora_target import LoraTarget
 from muse.mini import WEIGHTS
 
-FAMILY = "StableDiffusionPipeline"
+FAMILY = LoraTarget("StableDiffusionPipeline")
 LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 
 
@@ -35,10 +36,14 @@ def test_other_kinds_are_named_with_the_remedy(tmp_path, names, kind):
 
 
 def test_plain_ones_and_what_diffusers_reads_are_taken(tmp_path):
-    plain = _save(tmp_path / "plain.safetensors", "lora_down.weight", "lora_up.weight", "alpha")
+    plain = tmp_path / "plain.safetensors"
+    halves = {
+        f"{LAYER}.lora_{half}.weight": np.zeros((4, 4), np.float32) for half in ("down", "up")
+    }
+    save_file({**halves, f"{LAYER}.alpha": np.ones(1, np.float32)}, plain)
     assert [*lora_problems(plain, FAMILY)] == []
     lokr = _save(tmp_path / "lokr.safetensors", "lokr_w1", "lokr_w2")
-    assert [*lora_problems(lokr, "ZImagePipeline")] == []
+    assert [*lora_problems(lokr, LoraTarget("ZImagePipeline"))] == []
 
 
 def test_a_damaged_file_is_told(tmp_path):
@@ -74,20 +79,94 @@ def test_a_folder_of_a_whole_model_is_no_lora(tmp_path):
     assert "is a whole model: no .safetensors file" in problem
 
 
-def test_one_that_fits_no_layer_of_the_network_is_refused(tmp_path):
-    layers = network_layers(WEIGHTS / "diffusion")
-    layer = next(name for name in sorted(layers) if name.endswith("to_q"))
-    for network, of_layer, fits in (
-        ("unet", layer, True),
-        ("unet", "x", False),
-        ("transformer", layer, False),
-    ):
-        for halves in (("lora_A.weight", "lora_B.weight"), ("lora.down.weight", "lora.up.weight")):
-            names = [f"{network}.{of_layer}.{half}" for half in halves]
-            file = _save_as(tmp_path / "style.safetensors", *names)
-            problems = [*lora_problems(file, FAMILY, layers)]
-            assert len(problems) == (not fits)
-            assert all("fits no layer of this StableDiffusionPipeline" in one for one in problems)
-    # Layouts of other trainers are for diffusers to judge, and so is a model without known names.
-    assert [*lora_problems(_save(file, "lora_down.weight"), FAMILY, layers)] == []
-    assert [*lora_problems(_save_as(file, "unet.x.lora_A.weight"), FAMILY)] == []
+@pytest.fixture(scope="module")
+def target():
+    return LoraTarget.of(WEIGHTS / "diffusion")
+
+
+def _halves(target, part="unet", layer=None, width=0, names=("lora_A.weight", "lora_B.weight")):
+    """The two matrices of a LoRA of rank 2 for a layer, its own input that much wider.
+
+    Args:
+        layer: the first attention's by default; one that the part lacks has the same widths.
+    """
+    own = next(name for name in sorted(target.layers["unet"]) if name.endswith("attn1.to_q"))
+    out, into = target.layers["unet"][own][:2]
+    shapes = ((2, into + width), (out, 2))
+    full = f"{part}.{layer or own}".lstrip(".")
+    return {
+        f"{full}.{name}": np.ones(shape, np.float32)
+        for name, shape in zip(names, shapes, strict=True)
+    }
+
+
+def _problems(tmp_path, target, tensors):
+    save_file(tensors, tmp_path / "style.safetensors")
+    return [*lora_problems(tmp_path / "style.safetensors", target)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("lora_A.weight", "lora_B.weight"),
+        ("lora.down.weight", "lora.up.weight"),
+    ],
+)
+def test_one_that_fits_is_taken_without_a_word(tmp_path, target, names):
+    assert _problems(tmp_path, target, _halves(target, names=names)) == []
+    assert [*lora_warnings(tmp_path, target)] == []
+
+
+def test_one_that_does_not_fit_is_refused_with_what_does_not(tmp_path, target):
+    halves = _halves(target)
+    (first, second), foreign = halves.items(), _halves(target, layer="mid_block.nothing")
+    other = next(name for name in sorted(target.layers["unet"]) if name.endswith("attn2.to_k"))
+    family = "StableDiffusionPipeline"
+    cases = [
+        (
+            _halves(target, width=8),
+            f"has other widths than this {family} in 1 layers",
+        ),
+        (dict([first]), "is incomplete: 1 matrices lack the other one of their layer (unet."),
+        (dict([first, (f"unet.{other}.lora_B.weight", second[1])]), "is incomplete: 2 matrices"),
+        (foreign, f"fits no layer of this {family} (it has unet.mid_block.nothing)"),
+        (_halves(target, "transformer"), f"fits no layer of this {family} (it has "),
+        (_halves(target, "base_model.model"), f"names no part of this {family} (it has base"),
+        (_halves(target, ""), "diffusers reads names that begin with unet. or text_encoder."),
+        (
+            {**halves, "emb_params": second[1]},
+            "holds 1 tensors beside those of a LoRA (emb_params)",
+        ),
+        ({f"{name}.x": value for name, value in halves.items()}, "changes no layer"),
+    ]
+    for tensors, told in cases:
+        (problem,) = _problems(tmp_path, target, tensors)
+        assert problem.startswith(f"{tmp_path / 'style.safetensors'} ")
+        assert told in problem
+
+
+def test_the_widths_that_differ_are_told(tmp_path, target):
+    tensors = _halves(target, width=8)
+    (name, found), _ = tensors.items()
+    (problem,) = _problems(tmp_path, target, tensors)
+    layer = name.removesuffix(".lora_A.weight")
+    shape = [2, found.shape[1] - 8]
+    assert f"({layer}: its matrix A is {[*found.shape]}, not {shape})" in problem
+
+
+def test_layers_that_a_model_lacks_are_counted_in_a_warning(tmp_path, target):
+    """As diffusers, which warns of them in its log."""
+    tensors = _halves(target) | _halves(target, layer="mid_block.nothing")
+    tensors |= _halves(target, "text_encoder_2", "encoder.layers.0.self_attn.q_proj")
+    assert _problems(tmp_path, target, tensors) == []
+    (warning,) = lora_warnings(tmp_path, target)
+    assert "2 of its 3 layers are not in this model and are left out, as in diffusers" in warning
+    assert "unet.mid_block.nothing, text_encoder_2.encoder.layers.0.self_attn.q_proj)" in warning
+
+
+def test_a_dora_whose_magnitudes_are_not_read_is_told(tmp_path, target):
+    tensors = _halves(target, names=("lora_A.weight", "lora_B.weight"))
+    layer = next(iter(tensors)).removesuffix(".lora_A.weight")
+    assert _problems(tmp_path, target, tensors | {f"{layer}.dora_scale": np.ones(4)}) == []
+    (warning,) = lora_warnings(tmp_path, target)
+    assert "it is a DoRA, and the magnitudes of its 1 layers are left out" in warning
