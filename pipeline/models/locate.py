@@ -116,12 +116,16 @@ def check_method(model: Path, method: Method) -> None:
     Raises:
         UserError: with the samplers or settings that can.
     """
+    from muse.diffusion.schedule.own_scheduler import own_problems
     from muse.diffusion.schedule.scheduler_options import check_prediction
     from muse.diffusion.schedule.schedules import schedule_of
     from muse.guidance.windows import NO_WINDOWS
 
     try:
         scheduler = configs_of(model)[1]
+        # That of a folder was looked at with its other parts.
+        if model.is_file() and (problem := next(own_problems(family_of(model), scheduler), None)):
+            raise ValueError(problem)
         check_prediction(scheduler, method.scheduler)
         schedule_of(scheduler, method)
         if method.long_prompts == "chunk" and family_of(model) not in READ_WINDOWS:

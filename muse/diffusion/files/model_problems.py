@@ -27,6 +27,7 @@ from muse.diffusion.files.part_weights import part_shapes
 from muse.diffusion.files.single_files import family_of_file
 from muse.diffusion.files.text_encoder_files import missing_weights, text_problems
 from muse.diffusion.files.unet_fit import missing_inputs, unet_problems
+from muse.diffusion.schedule.own_scheduler import own_problems
 from muse.sizes import USUAL_SIZE, sides
 
 OPTIONAL = {"StableDiffusion3Pipeline": ("text_encoder_3", "tokenizer_3")}
@@ -108,6 +109,7 @@ def folder_problems(folder: ModelFolder) -> Iterator[str]:
     if of_class := list(class_problems(folder)):
         yield from of_class
         return
+    yield from own_problems(folder.family, folder.config("scheduler"))
     yield from _size_problems(folder.config(network), network)
     yield from _fit_problems(folder, network)
 

@@ -6,11 +6,22 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from muse.diffusion.schedule.own_scheduler import FILE
+from muse.diffusion.schedule.setting_values import VALUES
+
 EULER = "FlowMatchEulerDiscreteScheduler"
 """The scheduler whose noise levels are those that its model's pipeline asks for."""
 
 DYNAMIC = "use_dynamic_shifting"
 """The setting of schedulers whose shift depends on the size of the image."""
+
+LINE = {
+    "base_image_seq_len": 256,
+    "max_image_seq_len": 4096,
+    "base_shift": 0.5,
+    "max_shift": 1.15,
+}
+"""The settings of the two sizes and their shifts, with diffusers' defaults."""
 
 
 def dynamic_shift(config: Mapping[str, Any], patches: int | None) -> float:
@@ -22,19 +33,40 @@ def dynamic_shift(config: Mapping[str, Any], patches: int | None) -> float:
     Args:
         config: of the scheduler.
         patches: of 2 x 2 latents in the image; None for the larger of the two sizes.
-
-    Raises:
-        ValueError: the larger size is not above the other.
     """
-    least, most = config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096)
-    low, high = config.get("base_shift", 0.5), config.get("max_shift", 1.15)
-    if most <= least:
-        raise ValueError(
-            f"method.scheduler.max_image_seq_len is {most}; it should be above base_image_seq_len, "
-            f"which is {least}"
-        )
+    least, most, low, high = (config.get(key, value) for key, value in LINE.items())
     slope = (high - low) / (most - least)
     return (most if patches is None else patches) * slope + (low - slope * least)
+
+
+def check_dynamic(config: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Refuse settings that give no shift by the size of the image.
+
+    Args:
+        config: of the scheduler that the model came with.
+        options: settings that replace those of `config`.
+
+    Raises:
+        ValueError: one is no number, or the larger size is not above the other.
+    """
+    used = {**LINE, **{key: config[key] for key in LINE if key in config}, **options}
+    for key in LINE:
+        if not VALUES[key].include(used[key]):
+            raise ValueError(f"{_named(key, options)} is {used[key]!r}; it takes {VALUES[key]}")
+    least, most = used["base_image_seq_len"], used["max_image_seq_len"]
+    if most <= least:
+        key = "max_image_seq_len" if "max_image_seq_len" in options else "base_image_seq_len"
+        above = key == "max_image_seq_len"
+        raise ValueError(
+            f"{_named(key, options)} is {used[key]}; it should be {'above' if above else 'below'} "
+            f"{'base_image_seq_len' if above else 'max_image_seq_len'}, which is "
+            f"{least if above else most}"
+        )
+
+
+def _named(key: str, options: Mapping[str, Any]) -> str:
+    """A setting with the place that it is read from."""
+    return f"method.scheduler.{key}" if key in options else f"{key} in {FILE}"
 
 
 def static_shift(config: Mapping[str, Any], patches: int | None) -> float:

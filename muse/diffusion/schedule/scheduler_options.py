@@ -1,14 +1,14 @@
-"""Which settings of diffusers' schedulers may be replaced, by which values."""
+"""Which settings of diffusers' schedulers a method may replace, and which contradict each other."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import inf
 from typing import Any, get_args
 
+from muse.diffusion.schedule.own_scheduler import FILE
 from muse.diffusion.schedule.schedulers import TRAINED_FOR, training_of
+from muse.diffusion.schedule.setting_values import value_problem
 
 NEVER_OPTIONS = ("clip_sample", "thresholding")
 """Settings that belong to models of pixels, and distort latents."""
@@ -20,84 +20,17 @@ NO_PLAIN_VALUES = ("solver_p", "trained_betas", "disable_corrector")
 """Settings whose values are lists or objects."""
 
 
-@dataclass(frozen=True)
-class Values:
-    """What a setting takes.
-
-    Attributes:
-        low, high: limits of a number.
-        ends: whether the limits themselves are allowed.
-        whole: whether it has to be an integer.
-        choices: instead of a number: these values.
-    """
-
-    low: float = -inf
-    high: float = inf
-    ends: bool = False
-    whole: bool = False
-    choices: tuple[str | bool, ...] = ()
-
-    def include(self, value: Any) -> bool:
-        """Whether `value` is one of them."""
-        if self.choices:
-            # True equals 1, which is no choice.
-            return any(type(value) is type(choice) and value == choice for choice in self.choices)
-        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
-            return False
-        return self.low <= value <= self.high if self.ends else self.low < value < self.high
-
-    def __str__(self) -> str:
-        if self.choices:
-            return ", ".join(str(choice) for choice in self.choices)
-        kind = "an integer" if self.whole else "a number"
-        if self.low == -inf:
-            return kind
-        if self.high == inf:
-            return f"{kind} above {self.low:g}"
-        word = "from {} to {}" if self.ends else "above {} and below {}"
-        return f"{kind} {word.format(f'{self.low:g}', f'{self.high:g}')}"
-
-
-POSITIVE, SHARE = Values(low=0), Values(low=0, high=1)
-COUNT = Values(low=1, high=100_000, ends=True, whole=True)
-UNIPC_ORDER = Values(low=1, high=20, ends=True, whole=True)
-"""The factorials of higher orders fit into no integer of 64 bits, and diffusers fails."""
-
-VALUES = {
-    "num_train_timesteps": COUNT,
-    "original_inference_steps": COUNT,
-    "base_image_seq_len": COUNT,
-    "max_image_seq_len": COUNT,
-    "steps_offset": Values(low=0, high=1000, ends=True, whole=True),
-    "solver_order": Values(low=1, high=3, ends=True, whole=True),
-    "beta_start": SHARE,
-    "beta_end": SHARE,
-    "shift_terminal": SHARE,
-    "sigma_min": POSITIVE,
-    "sigma_max": POSITIVE,
-    "sigma_data": POSITIVE,
-    "rho": POSITIVE,
-    "shift": POSITIVE,
-    "flow_shift": POSITIVE,
-    "timestep_scaling": POSITIVE,
-    "base_shift": Values(),
-    "max_shift": Values(),
-    "lambda_min_clipped": Values(),
-    "timestep_type": Values(choices=("discrete", "continuous")),
-    "prediction_type": Values(choices=("epsilon", "v_prediction", "sample", "flow_prediction")),
-    # The networks here predict no variance, and a schedule that runs backwards makes no image.
-    "variance_type": Values(
-        choices=("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log")
-    ),
-    "invert_sigmas": Values(choices=(False,)),
-}
-"""By the name of a setting. Of the others, the kind of the default decides, and diffusers."""
-
 SILENTLY_REPLACED = ("solver_type", "algorithm_type")
 """Settings of several schedulers; diffusers replaces values of another one without a word."""
 
 OF_FLOW = ("use_dynamic_shifting", "flow_shift", "time_shift_type", "shift_terminal")
 """Settings of the shift of flow matching, which noise levels of another training do not have."""
+
+ZERO_SNR = "rescale_betas_zero_snr"
+"""The setting of models whose first noise level has no signal left."""
+
+DISTILLED = ("LCMScheduler", "TCDScheduler")
+"""Schedulers that take their steps out of those that a model was distilled with."""
 
 NO_SAMPLE = (
     "PNDMScheduler",
@@ -130,28 +63,14 @@ def check_options(
                 f"method.scheduler has {key!r}, which is no setting of {name}; "
                 f"choose {', '.join(known)}"
             )
-        _check_value(name, key, value, parameters[key].default)
+        if problem := value_problem(name, key, value, parameters[key]):
+            raise ValueError(f"method.scheduler.{key} is {value!r}; {problem}")
         choices = get_args(parameters[key].annotation) if key in SILENTLY_REPLACED else ()
         if choices and value not in choices:
             raise ValueError(
                 f"method.scheduler.{key} is {value!r}; {name} takes {', '.join(choices)}"
             )
         _check_training(key, value, training_of(config))
-
-
-def _check_value(name: str, key: str, value: Any, default: Any) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    fits = is_number if isinstance(default, float) else isinstance(value, type(default))
-    if default is not None and not fits:
-        raise ValueError(
-            f"method.scheduler.{key} is {value!r}; {name} takes {type(default).__name__}, "
-            f"as {default!r}"
-        )
-    # UniPC alone has formulas of higher orders.
-    is_unipc_order = (name, key) == ("UniPCMultistepScheduler", "solver_order")
-    allowed = UNIPC_ORDER if is_unipc_order else VALUES.get(key)
-    if allowed is not None and not allowed.include(value):
-        raise ValueError(f"method.scheduler.{key} is {value!r}; it takes {allowed}")
 
 
 def _check_training(key: str, value: Any, training: str) -> None:
@@ -191,13 +110,21 @@ def check_prediction(config: Mapping[str, Any], options: Mapping[str, Any]) -> N
         )
 
 
-def refuse_variants(scheduler: Any, name: str) -> None:
+def refuse_variants(scheduler: Any, name: str, options: Mapping[str, Any]) -> None:
     """Refuse settings of a diffusers scheduler of the class `name` that a schedule cannot have.
+
+    Args:
+        options: those of its settings that the method gave.
 
     Raises:
         ValueError: with the remedy.
     """
     config = scheduler.config
+    if config.get(ZERO_SNR) and config.get("prediction_type") == "epsilon":
+        raise ValueError(
+            f'{name} begins at pure noise ({ZERO_SNR} = true), where prediction_type = "epsilon" '
+            f"tells nothing of the image; {_without_zero_snr(options)}"
+        )
     if name == "PNDMScheduler" and not config.skip_prk_steps:
         raise ValueError(
             "PNDM with Runge-Kutta steps cannot be used; set method.scheduler.skip_prk_steps = "
@@ -236,3 +163,42 @@ def refuse_variants(scheduler: Any, name: str) -> None:
             "UniPC with predict_x0 = false cannot take the last step to a clean image; set "
             'method.scheduler.predict_x0 = true, or final_sigmas_type = "sigma_min"'
         )
+
+
+def refuse_lengths(scheduler: Any, name: str, steps: int, known: int) -> None:
+    """Refuse lists of noise levels that are shorter than the timesteps taken from them.
+
+    Args:
+        scheduler: of the diffusers class `name`.
+        known: noise levels of the model's training.
+
+    Raises:
+        ValueError: with the remedy.
+    """
+    levels = len(getattr(scheduler, "alphas_cumprod", range(known)))
+    if levels < known:
+        raise ValueError(
+            f"{FILE} has trained_betas of {levels} noise levels, but {known} timesteps "
+            "(num_train_timesteps); correct the file"
+        )
+    # diffusers keeps settings of other classes in a config as well.
+    original = scheduler.config.original_inference_steps if name in DISTILLED else steps
+    if steps > original:
+        raise ValueError(
+            f"{name} cannot make {steps} steps: it takes them out of original_inference_steps = "
+            f"{original}; set method.steps = {original} or fewer, or "
+            f"method.scheduler.original_inference_steps = {steps}"
+        )
+
+
+def _without_zero_snr(options: Mapping[str, Any]) -> str:
+    """The remedy for a model that begins at pure noise and predicts noise."""
+    if ZERO_SNR in options:
+        return (
+            f"leave out method.scheduler.{ZERO_SNR}, or if the model predicts the velocity, set "
+            'method.scheduler.prediction_type = "v_prediction"'
+        )
+    return (
+        f"set method.scheduler.{ZERO_SNR} = false, or correct the model's scheduler_config.json "
+        "where it is wrong"
+    )

@@ -12,14 +12,18 @@ from torch import Tensor
 from muse.diffusion.schedule.flow_shift import (
     DYNAMIC,
     EULER,
+    check_dynamic,
     flow_timesteps,
     is_dynamic,
     static_shift,
 )
+from muse.diffusion.schedule.own_scheduler import check_own, source_of
 from muse.diffusion.schedule.sampler import Sampler, Schedule, ddim, dpmpp_2m
 from muse.diffusion.schedule.scheduler_options import (
     NEVER_OPTIONS,
+    ZERO_SNR,
     check_options,
+    refuse_lengths,
     refuse_variants,
 )
 from muse.diffusion.schedule.schedulers import MODEL, choose_scheduler, second_stages, training_of
@@ -38,9 +42,6 @@ KEEP_Z = (
 
 ROUNDING = 1e-5
 """By which part of itself a noise level may rise: diffusers computes them in float32."""
-
-ZERO_SNR = "rescale_betas_zero_snr"
-"""The setting of models whose first noise level has no signal left."""
 
 
 def make_schedule(
@@ -74,10 +75,13 @@ def make_schedule(
     options = options or {}
     # Of schedulers for flow matching only one knows a shift by the size of the image. To the others
     # it is given as the fixed one that it is for an image of this size.
-    if training_of(config) == "flow" and is_dynamic(config, options) and name != EULER:
-        shift = static_shift(config, patches)
-        own = name.startswith("FlowMatch")
-        fixed = {**fixed, **({"shift": shift} if own else {DYNAMIC: False, "flow_shift": shift})}
+    if training_of(config) == "flow" and is_dynamic(config, options):
+        check_dynamic(config, options)
+        if name != EULER:
+            shift = static_shift(config, patches)
+            own = name.startswith("FlowMatch")
+            static = {"shift": shift} if own else {DYNAMIC: False, "flow_shift": shift}
+            fixed = {**fixed, **static}
     scheduler = _scheduler(name, config, fixed, options)
     training = training_of({**scheduler.config, "_class_name": name})
     known = int(scheduler.config.num_train_timesteps)
@@ -86,15 +90,19 @@ def make_schedule(
             f"method.steps is {steps}, but the model has {known} noise levels "
             "(num_train_timesteps); take fewer steps"
         )
+    refuse_lengths(scheduler, name, steps, known)
     more = flow_timesteps(scheduler, name, steps, patches, even_sigmas)
     try:
         scheduler.set_timesteps(steps, **more)
     except Exception as error:  # diffusers raises whatever its arithmetic does
-        raise ValueError(f"{name} cannot make {steps} steps: {error}") from None
+        raise ValueError(
+            f"{name} cannot make {steps} steps: {error} (its settings are those of "
+            f"{source_of(options)})"
+        ) from None
     if training == "diffusion":
         _refuse_timesteps(scheduler, name, steps, known)
     alphas, sigmas, scales = _levels(scheduler, name, training)
-    _refuse_levels(scheduler, name, steps, alphas, sigmas)
+    _refuse_levels(scheduler, name, steps, alphas, sigmas, options)
     step = _own_step(scheduler, name, eta)
     noise_scale = float(getattr(scheduler, "init_noise_sigma", 1.0) / scales[0])
     return Schedule(
@@ -150,6 +158,7 @@ def _scheduler(
 
     kind = getattr(diffusers, name)
     check_options(name, kind, config, options)
+    check_own(name, kind, config, {*options, *fixed, *NEVER_OPTIONS})
     if config.get(ZERO_SNR) and ZERO_SNR not in inspect.signature(kind.__init__).parameters:
         raise ValueError(
             f"{name} cannot begin at pure noise, as the model was trained to ({ZERO_SNR}); "
@@ -161,9 +170,9 @@ def _scheduler(
         scheduler = kind.from_config(dict(config), **{**fixed, **options, **off})
     except Exception as error:  # diffusers raises whatever its arithmetic does
         raise ValueError(
-            f"method.scheduler: {name} does not take these settings: {error}"
+            f"{source_of(options)}: {name} does not take these settings: {error}"
         ) from None
-    refuse_variants(scheduler, name)
+    refuse_variants(scheduler, name, options)
     return scheduler
 
 
@@ -178,14 +187,22 @@ def _refuse_timesteps(scheduler: Any, name: str, steps: int, known: int) -> None
         )
 
 
-def _refuse_levels(scheduler: Any, name: str, steps: int, alphas: Tensor, sigmas: Tensor) -> None:
+def _refuse_levels(
+    scheduler: Any,
+    name: str,
+    steps: int,
+    alphas: Tensor,
+    sigmas: Tensor,
+    options: Mapping[str, Any],
+) -> None:
     """Refuse noise levels that are no numbers, do not fall, or do not begin at noise."""
     ratios = sigmas / alphas
     numbers = torch.isfinite(alphas).all() and torch.isfinite(sigmas).all()
     if not numbers or not (ratios[1:] <= ratios[:-1] * (1 + ROUNDING)).all():
+        remedy = "leave out" if options else "correct, or replace by method.scheduler,"
         raise ValueError(
-            f"{name} with the settings in method.scheduler has noise levels that do not fall from "
-            "noise to a clean image; leave out the setting that does it"
+            f"{name} with the settings in {source_of(options)} has noise levels that do not fall "
+            f"from noise to a clean image; {remedy} the setting that does it"
         )
     if float(alphas[0]) <= float(sigmas[0]):
         return

@@ -67,6 +67,11 @@ def _with_second_encoder(model, family, network):
     index |= {"text_encoder": ["transformers", first], "text_encoder_2": ["transformers", second]}
     index.pop("unet")
     index[network] = ["diffusers", NETWORKS[family]]
+    if network == "transformer":
+        flow = "FlowMatchEulerDiscreteScheduler"
+        index["scheduler"] = ["diffusers", flow]
+        scheduler = model / "scheduler" / "scheduler_config.json"
+        scheduler.write_text(json.dumps({"_class_name": flow}))
     if family == "StableDiffusionXLPipeline":
         config = {"in_channels": 4, "sample_size": 64, "addition_embed_type": "text_time"}
         (model / "unet" / "config.json").write_text(json.dumps(config))

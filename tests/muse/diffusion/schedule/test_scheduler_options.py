@@ -1,13 +1,10 @@
 """Values of `method.scheduler` that are refused, each by its name."""
 
-import inspect
 import re
 
-import diffusers
 import pytest
 
-from muse.diffusion.schedule.scheduler_options import VALUES, Values, check_prediction
-from muse.diffusion.schedule.schedulers import SAMPLERS
+from muse.diffusion.schedule.scheduler_options import check_prediction
 from muse.diffusion.schedule.schedules import make_schedule
 
 SD15 = {
@@ -32,7 +29,7 @@ PLAYGROUND = {"_class_name": "EDMEulerScheduler", "sigma_data": 0.5}
             {"beta_end": 2.0},
             "beta_end is 2.0; it takes a number above 0 and below 1",
         ),
-        (SD15, "euler", {"num_train_timesteps": True}, "is True; it takes an integer from 1 to"),
+        (SD15, "euler", {"num_train_timesteps": True}, "is True; EulerDiscreteScheduler takes int"),
         (
             SD15,
             "euler",
@@ -85,6 +82,7 @@ PLAYGROUND = {"_class_name": "EDMEulerScheduler", "sigma_data": 0.5}
         (SD3, "flow", {"invert_sigmas": True}, "invert_sigmas is True; it takes False"),
         (FLUX, "flow", {"max_image_seq_len": 256}, "is 256; it should be above base_image_seq_len"),
         (PLAYGROUND, "model", {"rho": 0.0}, "rho is 0.0; it takes a number above 0"),
+        (SD15, "dpm++", {"lambda_min_clipped": 5.0}, "is 5.0; it takes a number up to 0"),
     ],
 )
 def test_a_value_that_no_schedule_has_is_refused_by_name(config, sampler, options, refused):
@@ -153,18 +151,31 @@ def test_the_prediction_of_a_folder_is_not_replaced_but_that_of_a_file_is_not_kn
     check_prediction(SD15, {"prediction_type": "v_prediction"})
 
 
-def test_every_setting_of_the_table_is_one_of_some_scheduler():
-    known = set()
-    for samplers in SAMPLERS.values():
-        for name, _ in samplers.values():
-            known |= {*inspect.signature(getattr(diffusers, name).__init__).parameters}
-    assert {*VALUES} <= known
+PURE_NOISE = {"rescale_betas_zero_snr": True}
 
 
-def test_limits_are_in_or_out_as_the_words_say():
-    assert str(Values(low=0, high=1)) == "a number above 0 and below 1"
-    assert not Values(low=0, high=1).include(1)
-    assert str(Values(low=1, high=3, ends=True, whole=True)) == "an integer from 1 to 3"
-    assert Values(low=1, high=3, ends=True, whole=True).include(3)
-    assert not Values(low=1, high=3, ends=True, whole=True).include(2.0)
-    assert not Values(choices=(False,)).include(0)
+@pytest.mark.parametrize("sampler", ["ddim", "euler", "dpm++", "unipc", "lcm", "tcd", "ddpm"])
+def test_a_model_that_predicts_noise_does_not_begin_at_pure_noise(sampler):
+    with pytest.raises(ValueError, match=r"leave out method\.scheduler\.rescale_betas_zero_snr"):
+        make_schedule(SD15, 2, sampler, PURE_NOISE)
+    own = {**SD15, **PURE_NOISE}
+    with pytest.raises(ValueError, match=r"zero_snr = false, or correct the model's scheduler_con"):
+        make_schedule(own, 2, sampler)
+    assert len(make_schedule(own, 2, sampler, {"rescale_betas_zero_snr": False})) == 2
+    assert len(make_schedule(own, 2, sampler, {"prediction_type": "v_prediction"})) == 2
+
+
+@pytest.mark.parametrize("sampler", ["lcm", "tcd"])
+def test_more_steps_than_a_distilled_sampler_has_are_refused_with_the_setting(sampler):
+    refused = "set method.steps = 50 or fewer, or method.scheduler.original_inference_steps = 60"
+    with pytest.raises(ValueError, match=re.escape(refused)):
+        make_schedule(SD15, 60, sampler)
+    assert len(make_schedule(SD15, 50, sampler)) == 50
+    assert len(make_schedule(SD15, 60, sampler, {"original_inference_steps": 60})) == 60
+
+
+def test_fewer_trained_noise_levels_than_timesteps_are_refused():
+    own = {**SD15, "trained_betas": [0.01] * 10}
+    with pytest.raises(ValueError, match="trained_betas of 10 noise levels, but 1000 timesteps"):
+        make_schedule(own, 4)
+    assert len(make_schedule({**own, "trained_betas": [0.01] * 1000}, 4)) == 4

@@ -190,7 +190,8 @@ def test_ddim_with_linspace_takes_diffusers_own_steps():
 
 @pytest.mark.parametrize("sampler", ["heun", "pndm"])
 def test_a_model_that_begins_at_pure_noise_is_not_run_from_less(sampler):
-    config = {**SD15, "_class_name": "DDIMScheduler", "rescale_betas_zero_snr": True}
+    zero = {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
+    config = {**SD15, "_class_name": "DDIMScheduler", **zero}
     with pytest.raises(ValueError, match=r"cannot begin at pure noise.*as ddim or euler"):
         make_schedule(config, 8, sampler)
     assert float(make_schedule(config, 8, "ddim", {"timestep_spacing": "trailing"}).alphas[0]) == 0
