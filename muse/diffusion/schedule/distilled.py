@@ -38,7 +38,8 @@ class Distillation:
         because: how it was recognised, in words.
         steps: that it is usually asked for.
         setting: that it needs besides, as the settings are written; "" if it brings that.
-        embeds_guidance: the network is given the scale of guidance, which may then be above 1.
+        embeds_guidance: the scale of guidance may be above 1, because the network is given it, or
+            because it has no effect.
     """
 
     because: str
@@ -68,7 +69,10 @@ def distillation_of(
             because = f"the name of the LoRA {_last(lora)} says {kind}"
             return Distillation(because, _steps_in(lora) or steps, setting)
     if kind := _kind_in(name):
-        return Distillation(f"its name says {kind}", _steps_in(name) or KINDS[kind][0])
+        # FLUX.1 schnell reads no scale of guidance.
+        is_free = network.get("guidance_embeds") is False
+        steps = _steps_in(name) or KINDS[kind][0]
+        return Distillation(f"its name says {kind}", steps, embeds_guidance=is_free)
     # Models that begin at pure noise have that spacing, too, and take all their steps.
     is_full = scheduler.get("rescale_betas_zero_snr") or not own.startswith("Euler")
     if scheduler.get("timestep_spacing") == "trailing" and not is_full:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from muse.diffusion.schedule.scheduler_options import NEVER_OPTIONS
 from muse.diffusion.schedule.schedulers import choose_scheduler, training_of
+from muse.diffusion.schedule.setting_values import defaults_of
 from muse.method import Method
 
 READ_ETA = {"DDIMScheduler": "ddim", "TCDScheduler": "tcd"}
@@ -27,7 +29,15 @@ def unused_parameters(
         family: the class of the model's pipeline.
         network, scheduler: the configurations of the model's network and scheduler.
     """
+    yield from _switched_off(method, family, scheduler)
+    if method.scheduler:
+        # It imports torch, which the command does not need to start.
+        from muse.diffusion.schedule.unused_options import unused_options
+
+        yield from unused_options(method, scheduler)
     yield from _of_eta(method, scheduler)
+    if reads_no_guidance(family, network) and "guidance_scale" in method.model_fields_set:
+        yield "method.guidance_scale: no effect, because this model's network does not read one"
     is_given = family in GIVEN_GUIDANCE or network.get("time_cond_proj_dim") is not None
     if method.true_cfg_scale > 1 and not is_given:
         yield (
@@ -44,6 +54,26 @@ def unused_parameters(
             )
         return
     yield from _of_rescale(method, from_zero=family in FROM_ZERO)
+
+
+def reads_no_guidance(family: str, network: Mapping[str, Any]) -> bool:
+    """Whether the network of a family that is given the scale of guidance ignores it."""
+    return family in GIVEN_GUIDANCE and network.get("guidance_embeds") is False
+
+
+def _switched_off(method: Method, family: str, scheduler: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each setting of the model's own scheduler that distorts latents."""
+    own = str(scheduler.get("_class_name", ""))
+    used = defaults_of(choose_scheduler(scheduler, method.sampler)[0])
+    for key in NEVER_OPTIONS:
+        # diffusers' pipeline of Stable Diffusion 1 and 2 switches that off as well.
+        is_theirs_too = (family, key) == ("StableDiffusionPipeline", "clip_sample")
+        if key in used and scheduler.get(key, defaults_of(own).get(key)) and not is_theirs_too:
+            yield (
+                f"{key} of the model's scheduler ({own}) is switched off here, because it is made "
+                "for pixels and distorts latents; images differ from those of diffusers, which "
+                f"leaves it on. Set {key} = false in the model's scheduler_config.json"
+            )
 
 
 def _of_eta(method: Method, scheduler: Mapping[str, Any]) -> Iterator[str]:

@@ -58,3 +58,10 @@ def test_a_network_that_is_given_the_guidance_may_have_more_of_it():
     assert not list(distilled_warnings("a/b", Method(steps=4), embedding, EULER))
     (warning,) = distilled_warnings("a/b", Method(), embedding, EULER)
     assert "guidance_scale" not in warning
+
+
+def test_schnell_is_told_of_its_steps_and_not_of_guidance_that_it_does_not_read():
+    network, flow = {"guidance_embeds": False}, {"_class_name": "FlowMatchEulerDiscreteScheduler"}
+    (told,) = distilled_warnings("owner/FLUX.1-schnell", Method(), network, flow)
+    assert "set method.steps = 4" in told
+    assert "guidance_scale" not in told

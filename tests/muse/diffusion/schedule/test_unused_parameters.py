@@ -72,3 +72,34 @@ def test_a_remedy_is_named_where_there_is_one():
 )
 def test_what_has_an_effect_is_not_named(family, method, network):
     assert _told(family, method, network) == []
+
+
+@pytest.mark.parametrize(
+    ("family", "scheduler", "sampler", "keys"),
+    [
+        ("StableDiffusionXLPipeline", {**DDIM, "clip_sample": True}, "model", ["clip_sample"]),
+        ("StableDiffusionXLPipeline", DDIM, "model", ["clip_sample"]),
+        ("StableDiffusionXLPipeline", DDIM, "euler", []),
+        ("StableDiffusionXLPipeline", {**DDIM, "clip_sample": False}, "model", []),
+        ("StableDiffusionXLPipeline", {"_class_name": "EulerDiscreteScheduler"}, "ddim", []),
+        (SD, {**DDIM, "clip_sample": True, "thresholding": True}, "model", ["thresholding"]),
+        (
+            SD,
+            {"_class_name": "UniPCMultistepScheduler", "thresholding": True},
+            "dpm++",
+            ["thresholding"],
+        ),
+    ],
+)
+def test_settings_for_pixels_that_are_switched_off_are_told(family, scheduler, sampler, keys):
+    told = [*unused_parameters(Method(sampler=sampler), family, {}, scheduler)]
+    assert [sentence.split()[0] for sentence in told] == keys
+    assert all("is switched off here" in sentence for sentence in told)
+
+
+def test_a_scale_of_guidance_that_the_network_does_not_read_is_told_where_it_is_given():
+    schnell = {"guidance_embeds": False}
+    (told,) = _told(FLUX, {"guidance_scale": 3.0}, schnell)
+    assert told.startswith("method.guidance_scale: no effect")
+    assert _told(FLUX, {}, schnell) == []
+    assert _told(FLUX, {"guidance_scale": 3.0}, {"guidance_embeds": True}) == []
