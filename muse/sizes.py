@@ -5,6 +5,7 @@ This module imports no torch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,6 +26,13 @@ MAX_AREA = 178_956_970
 
 USUAL_CELLS = 128
 """Side of the latents of models that have no size of their own, as diffusers' pipelines have it."""
+
+OLD_RELEASES = re.compile(r"0\.[0-8](\D.*)?")
+"""Releases of diffusers that wrote a wrong `sample_size`, by `_diffusers_version`."""
+
+OLD_CELLS = 64
+"""Side that diffusers' StableDiffusionPipeline puts in the place of a smaller one from such a
+release, https://github.com/huggingface/diffusers (pipeline_stable_diffusion.py)."""
 
 USUAL_SIZE = ("axes_dims_rope", "all_patch_size")
 """Settings of FLUX's and Z-Image's networks, which have no `sample_size`; patches are 2 x 2."""
@@ -67,7 +75,7 @@ class ModelSizes:
         """
         if any(key in network for key in USUAL_SIZE):
             network = {**network, "sample_size": USUAL_CELLS, "patch_size": 2}
-        cells, blocks = sides(network.get("sample_size")), vae.get("block_out_channels")
+        cells, blocks = _cells(network), vae.get("block_out_channels")
         if cells is None or not isinstance(blocks, Sequence):
             return None
         # Each block of the VAE but the last halves the image.
@@ -165,14 +173,26 @@ class ModelSizes:
         return min(self.buckets, key=order)
 
 
+def _cells(network: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Height and width of a network's latents as its pipeline in diffusers takes them."""
+    cells = network.get("sample_size")
+    is_old = OLD_RELEASES.fullmatch(str(network.get("_diffusers_version")))
+    # Of a transformer there is none of so old a release.
+    if is_old and isinstance(cells, int) and 0 < cells < OLD_CELLS:
+        cells = OLD_CELLS
+    return sides(cells)
+
+
 def sides(cells: Any) -> tuple[int, int] | None:
-    """Height and width of latents as a configuration says: one number, or both."""
-    if isinstance(cells, int):
-        return cells, cells
-    if not isinstance(cells, Sequence) or len(cells) != 2:
+    """Height and width of latents as a configuration says: one number, or both. None if it does not
+    say, or has numbers that are no sides.
+    """
+    both = (cells, cells) if isinstance(cells, int) else cells
+    if not isinstance(both, Sequence) or len(both) != 2:
         return None
-    height, width = cells
-    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+    height, width = both
+    are_sides = all(type(side) is int and side > 0 for side in (height, width))
+    return (height, width) if are_sides else None
 
 
 def by_size(sizes: Sequence[Size | None]) -> list[list[int]]:

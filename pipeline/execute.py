@@ -104,14 +104,14 @@ def execute(
         check_quota_column(manifest, config)
 
         # Locate the models, and hash them.
-        models = locate(config)
+        models = locate(config, on_warning=warn)
         if known is None and not rows.knows_sizes:
             # The model has just been downloaded: the sizes of its images are known only now.
             rows.restart_sizes()
             checked_manifest(local, config, rows.add_size)
         of_models = classifier_warnings(_classifier_folders(models))
         of_rows = rows.listed() if warn_of_rows else []
-        of_settings = [*model_warnings(config, models), *unused_settings(config)]
+        of_settings = [*model_warnings(config, models["model"].path), *unused_settings(config)]
         of_settings += absence_warnings(Path(models["model"].path), config.tiny_vae)
         for warning in (*of_models, *of_rows, *of_settings):
             warn(warning)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -14,15 +14,10 @@ from muse.diffusion.files.hub import (
     configs_of,
     family_of,
     part_config,
-    vae_config,
 )
-from muse.diffusion.files.lora_files import lora_problems, lora_warnings
-from muse.diffusion.files.lora_target import LoraTarget
-from muse.diffusion.files.missing_tensors import missing_tensors
 from muse.diffusion.files.model_files import READ_WINDOWS
-from muse.diffusion.files.model_problems import model_problems
-from muse.diffusion.files.part_fit import clip_skip_problem, tiny_vae_problem, vae_problem
-from muse.diffusion.files.tiny_decoders import absence_warnings, find
+from muse.diffusion.files.part_fit import clip_skip_problem
+from muse.diffusion.files.tiny_decoders import SLOWER, absence_warnings, candidates
 from muse.diffusion.model_facts import ModelFacts
 from muse.emotions.labels import clean
 from muse.method import Method
@@ -30,6 +25,7 @@ from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED, SAME_JUDGE
 from pipeline.errors import UserError
 from pipeline.models.hashing import HashFile, hash_model, hash_weights
+from pipeline.models.model_fit import OnWarning, model_problems_of, part_problems_of
 from pipeline.models.model_safety import problems_of
 from pipeline.models.roles import (
     CLASSIFIERS,
@@ -81,11 +77,15 @@ class Model:
     weights: tuple[str, ...] = ()
 
 
-def locate(config: Config, files: Files = READ) -> dict[str, Model]:
+def locate(
+    config: Config, files: Files = READ, on_warning: OnWarning = lambda warning: None
+) -> dict[str, Model]:
     """Every model of the run by its role, hashed, and with labels that match the taxonomy.
 
     Args:
         files: how they are hashed, and whether models of the hub are downloaded.
+        on_warning: is given what was passed over: tensors that are not read, layers of LoRAs that
+            the model does not have, and a tiny decoder that was found and cannot be used.
 
     Raises:
         UserError: a folder that is missing, incomplete or not safe to load; a hub id that is
@@ -97,12 +97,12 @@ def locate(config: Config, files: Files = READ) -> dict[str, Model]:
     files = dataclasses.replace(files, sha256=cache(files.sha256))
     if config.engine == "null":
         return {"model": Model("null", "", "")} | _filter_models(config, files)
-    models = {role: _main_model(role, config, files) for role in ROLES}
+    models = {role: _main_model(role, config, files, on_warning) for role in ROLES}
     model = Path(models["model"].path)
     check_method(model, config.method)
     if problem := clip_skip_problem(family_of(model), part_config(model), config.clip_skip):
         raise UserError(f"config: clip_skip {problem}")
-    models |= _parts(config, files, model)
+    models |= _parts(config, files, model, on_warning)
     models |= _filter_models(config, files)
     if is_same_judge(models) and not config.allow_same_judge:
         raise UserError(f"--guide and --judge have the same weights; {SAME_JUDGE}")
@@ -134,20 +134,15 @@ def check_method(model: Path, method: Method) -> None:
         raise UserError(f"config: method: {error}") from None
 
 
-def model_warnings(config: Config, models: Mapping[str, Model]) -> list[str]:
-    """What the diffusion model of a run is asked for that it was not trained for, or does not read,
-    and what is left out of its LoRAs.
+def model_warnings(config: Config, path: str) -> list[str]:
+    """What the diffusion model of a run is asked for that it was not trained for, or does not read.
 
     Args:
-        models: as of `locate`.
+        path: of the model on this machine.
     """
     if config.engine == "null":
         return []
-    model = Path(models["model"].path)
-    warnings = ModelFacts.of(config.model, model, config.lora).warnings(config.method)
-    for number in range(len(config.lora)):
-        warnings += lora_warnings(Path(models[f"lora {number}"].path), LoraTarget.of(model))
-    return warnings
+    return ModelFacts.of(config.model, Path(path), config.lora).warnings(config.method)
 
 
 def check_models(config: Config) -> list[str]:
@@ -173,9 +168,10 @@ def check_models(config: Config) -> list[str]:
             f"{config.taxonomy.name}; a run needs {options}, and the models are checked then"
         ]
     # Without hashes, models are distinguished by the paths of their files.
-    models = locate(config, Files(str, download=False))
-    of_model = model_warnings(config, models)
-    return [*of_model, *absence_warnings(Path(models["model"].path), config.tiny_vae)]
+    warnings: list[str] = []
+    models = locate(config, Files(str, download=False), warnings.append)
+    warnings += model_warnings(config, models["model"].path)
+    return [*warnings, *absence_warnings(Path(models["model"].path), config.tiny_vae)]
 
 
 def _needs_another(role: str, config: Config) -> bool:
@@ -195,12 +191,15 @@ def is_same_judge(models: Mapping[str, Model]) -> bool:
     return not guide.isdisjoint(judge)
 
 
-def _main_model(role: str, config: Config, files: Files) -> Model:
+def _main_model(role: str, config: Config, files: Files, on_warning: OnWarning) -> Model:
     """The model of one of `ROLES`."""
     name = getattr(config, role)
     spec: ClassifierSpec | None = None
     try:
         path = _safe_path(role, name, files)
+        if role == "model":
+            # What comes with the package is complete, and reading its headers takes seconds.
+            _refuse(model_problems_of(path, on_warning, with_weights=name != EMBEDDED))
         if role in CLASSIFIERS:
             spec = read_spec(path)
             spec.check(config.taxonomy, config.label_map.get(role))
@@ -215,43 +214,45 @@ def _main_model(role: str, config: Config, files: Files) -> Model:
     )
 
 
-def _parts(config: Config, files: Files, model: Path) -> dict[str, Model]:
-    """The models that replace or change a part of `model`: VAE, tiny decoder, LoRAs.
-
-    A tiny decoder that is not named is looked for by the model's kind.
-    """
+def _parts(config: Config, files: Files, model: Path, on_warning: OnWarning) -> dict[str, Model]:
+    """The models that replace or change a part of `model`: VAE, tiny decoder, LoRAs."""
     if config.lora and importlib.util.find_spec("peft") is None:
         raise UserError(f"config: lora: {NO_PEFT}")
     models = {}
-    names = part_names(config)
-    if not config.tiny_vae and (found := find(model)):
-        names["tiny_vae"] = found
-    for role, name in names.items():
+    for role, name in part_names(config).items():
         try:
-            path = _safe_path(role, name, files)
-            _check_part(role, path, model)
+            models[role] = _part(role, name, files, model, on_warning)
         except ValueError as error:
             raise UserError(f"config: {role.split()[0]} {name!r}: {error}") from None
-        models[role] = Model(name, str(path), hash_model(path, False, files.sha256))
+    if not config.tiny_vae and (tiny := _found_tiny_vae(files, model, on_warning)):
+        models["tiny_vae"] = tiny
     return models
 
 
-def _check_part(role: str, path: Path, model: Path) -> None:
-    """Refuse what is no LoRA, or fits no layer, and a VAE that does not fit the model.
+def _found_tiny_vae(files: Files, model: Path, on_warning: OnWarning) -> Model | None:
+    """The tiny decoder that is found by the model's kind, where none is named. Nobody has asked for
+    it: one that cannot be used is passed over.
+    """
+    for name in candidates(model):
+        try:
+            return _part("tiny_vae", name, files, model, on_warning)
+        except ValueError as error:
+            on_warning(
+                f"the tiny decoder {name} was found, but cannot be used: {error}. Without it, "
+                f'{SLOWER}; correct that, or set tiny_vae = "none" to keep the VAE'
+            )
+    return None
+
+
+def _part(role: str, name: str, files: Files, model: Path, on_warning: OnWarning) -> Model:
+    """A model that replaces or changes a part of `model`.
 
     Raises:
-        ValueError: with the kind, or what does not fit.
+        ValueError: it cannot be read, is not safe, or does not fit.
     """
-    problems: list[str | None] = []
-    own = part_config(model)("vae")
-    if role == "vae":
-        problems = [vae_problem(vae_config(path, own), own)]
-    elif role == "tiny_vae":
-        problems = [tiny_vae_problem(vae_config(path, own, role), own)]
-    else:
-        problems += lora_problems(path, LoraTarget.of(model))
-    if found := list(filter(None, problems)):
-        raise ValueError("\n  ".join(found[:MAX_PROBLEMS]))
+    path = _safe_path(role, name, files)
+    _refuse(part_problems_of(role, path, model, on_warning))
+    return Model(name, str(path), hash_model(path, False, files.sha256))
 
 
 def _filter_models(config: Config, files: Files) -> dict[str, Model]:
@@ -272,19 +273,20 @@ def _filter_models(config: Config, files: Files) -> dict[str, Model]:
 
 
 def _safe_path(role: str, name: str, files: Files) -> Path:
-    """The local path of a model that is safe to load, and of a diffusion model that is complete.
+    """The local path of a model that is safe to load.
 
     Raises:
-        ValueError: there is none, it has pickled weights, code of its own or damaged files, or it
-            is no diffusion model of a known family.
+        ValueError: there is none, or it has pickled weights, code of its own or damaged files.
     """
     path = local_path(role, name, files.download)
-    problems = list(problems_of(path))
-    if role == "model" and not problems:
-        problems = list(model_problems(path))
-        # What comes with the package is complete, and looking takes seconds.
-        if not problems and name != EMBEDDED:
-            problems = list(missing_tensors(path))
-    if problems:
-        raise ValueError("\n  ".join(problems[:MAX_PROBLEMS]))
+    _refuse(problems_of(path))
     return path
+
+
+def _refuse(found: Iterable[str]) -> None:
+    """
+    Raises:
+        ValueError: with the first problems of a model, if it has any.
+    """
+    if problems := list(found):
+        raise ValueError("\n  ".join(problems[:MAX_PROBLEMS]))

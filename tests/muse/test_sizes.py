@@ -21,6 +21,27 @@ FOUR_LEVELS = {"block_out_channels": [128, 256, 512, 512]}
             {"sample_size": [16, 24], "block_out_channels": [320, 640]},
             ModelSizes(Size(192, 128), 16),
         ),
+        # diffusers puts 64 in the place of less, if a release before 0.9 wrote it.
+        (
+            {
+                "sample_size": 32,
+                "block_out_channels": [320, 640, 1280, 1280],
+                "_diffusers_version": "0.8.0.dev0",
+            },
+            SD1,
+        ),
+        (
+            {
+                "sample_size": 32,
+                "block_out_channels": [320, 640, 1280, 1280],
+                "_diffusers_version": "0.9.0.dev0",
+            },
+            ModelSizes(Size(256, 256), 64),
+        ),
+        ({"sample_size": 0, "block_out_channels": [320]}, None),
+        ({"sample_size": -16, "block_out_channels": [320]}, None),
+        ({"sample_size": [16, 0], "block_out_channels": [320]}, None),
+        ({"sample_size": True, "block_out_channels": [320]}, None),
         ({"sample_size": None, "block_out_channels": [320]}, None),
         ({"sample_size": [16, 24, 32], "block_out_channels": [320]}, None),
     ],

@@ -322,13 +322,13 @@ def test_sizes_in_rows_are_checked_where_the_model_is_downloaded_by_the_run(tmp_
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     locate = execute.locate
 
-    def download_and_locate(config):
+    def download_and_locate(config, **options):
         folder = tmp_path / "hub" / "models--owner--name"
         (folder / "snapshots").mkdir(parents=True)
         (folder / "snapshots" / "abc").symlink_to(WEIGHTS / "diffusion")
         (folder / "refs").mkdir()
         (folder / "refs" / "main").write_text("abc")
-        return locate(config)
+        return locate(config, **options)
 
     monkeypatch.setattr(execute, "locate", download_and_locate)
     sizes = {"width": [64, 100], "height": [64, 64]}

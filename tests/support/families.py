@@ -2,6 +2,7 @@
 
 from diffusers import (
     AutoencoderKL,
+    AutoencoderTiny,
     DDIMScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
@@ -60,6 +61,17 @@ def small_vae(channels=4, **more):
         norm_num_groups=4,
         latent_channels=channels,
         sample_size=32,
+        **more,
+    )
+
+
+def small_tiny_vae(**more):
+    """A tiny decoder for latents of `small_vae`."""
+    return AutoencoderTiny(
+        encoder_block_out_channels=(8, 8),
+        decoder_block_out_channels=(8, 8),
+        num_encoder_blocks=(1, 1),
+        num_decoder_blocks=(1, 1),
         **more,
     )
 

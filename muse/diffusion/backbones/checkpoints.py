@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-import inspect
+import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
+from muse.diffusion.backbones.single_file_models import (
+    in_dtype,
+    left_out,
+    open_file_pipeline,
+    open_file_vae,
+)
 from muse.diffusion.devices import vae_dtype
 from muse.diffusion.files.hub import (
     NO_PEFT,
     NO_TINY_VAE,
-    configs_beside,
     decoder_config,
     is_single_file,
     local_folder,
     local_model,
     lora_and_strength,
+    vae_config,
 )
 from muse.diffusion.files.lora_files import lora_problems, lora_warnings
 from muse.diffusion.files.lora_target import LoraTarget
-from muse.diffusion.files.missing_tensors import lacks
-from muse.diffusion.files.model_files import (
-    NEVER_LOADED,
-    TINY_VAE,
-    ModelFolder,
-    read_json,
-    variant_of,
-)
-from muse.diffusion.files.model_problems import folder_problems
+from muse.diffusion.files.model_files import TINY_VAE, ModelFolder, variant_of
+from muse.diffusion.files.model_problems import folder_problems, problems_beside
 from muse.diffusion.files.part_fit import tiny_vae_problem, vae_problem
-from muse.diffusion.files.single_files import family_of_file
+from muse.diffusion.files.part_weights import shapes_in
+from muse.diffusion.files.tensor_fit import lacks, needed, part_problems
 
 
 def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:
@@ -51,21 +50,20 @@ def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:
     import diffusers
 
     if is_single_file(path):
-        family = getattr(diffusers, family_of_file(Path(path)))
-        first = torch.float32 if dtype == torch.float16 else dtype
-        file = Path(path)
-        return _from_file(family, file, _left_out(family), first, configs_beside(file))
+        if problems := list(problems_beside(Path(path))):
+            raise ValueError(f"{path}: " + "\n  ".join(problems))
+        return open_file_pipeline(Path(path), torch.float32 if dtype == torch.float16 else dtype)
     folder = ModelFolder.read(local_model(path))
     if problems := list(folder_problems(folder)):
         raise ValueError(f"{path}: " + "\n  ".join(problems))
     family = getattr(diffusers, folder.family)
     # Parts with weights are opened one by one. Together, diffusers would take a variant, such as
     # fp16, of every part that has it, and would not tell which weights were missing.
-    given = _left_out(family) | dict.fromkeys(folder.left_out)
+    given = left_out(family) | dict.fromkeys(folder.left_out)
     for part in folder.opened_parts():
         given[part] = _open_part(folder, part, path, dtype)
     dtypes = {"default": dtype, "vae": vae_dtype(dtype, folder.config("vae"))}
-    return family.from_pretrained(folder.path, use_safetensors=True, **given, **_in_dtype(dtypes))
+    return family.from_pretrained(folder.path, use_safetensors=True, **given, **in_dtype(dtypes))
 
 
 def _open_part(folder: ModelFolder, part: str, model: str, dtype: torch.dtype) -> Any:
@@ -88,43 +86,24 @@ def _open_complete(
     Raises:
         ValueError: weights are missing, or of other shapes.
     """
-    options = {"variant": variant, "use_safetensors": True, "output_loading_info": True}
-    if kind.__module__.startswith("transformers"):
-        # Its error would name none of them.
-        options["ignore_mismatched_sizes"] = True
     try:
-        opened, info = kind.from_pretrained(folder, **options, **_in_dtype(dtype))
-    except Exception as error:  # both libraries raise many classes here
-        raise ValueError(f"{name} cannot be loaded from {folder}: {error}") from error
-    if other := info["mismatched_keys"]:
-        tensor, found, needed = min(other)
-        raise ValueError(
-            f"{name} has {len(other)} tensors of other shapes than its config.json says "
-            f"({tensor} is {[*found]}, not {[*needed]}); copy {folder} again from the model"
+        opened, info = kind.from_pretrained(
+            folder,
+            variant=variant,
+            use_safetensors=True,
+            output_loading_info=True,
+            **in_dtype(dtype),
         )
+    except Exception as error:  # both libraries raise many classes here
+        library = kind.__module__.partition(".")[0]
+        problems = list(part_problems(name, kind, folder, shapes_in(folder, library)))
+        if not problems:
+            raise ValueError(f"{name} cannot be loaded from {folder}: {error}") from error
+        raise ValueError("\n  ".join(problems)) from None
     # transformers fills these tensors with random numbers, and diffusers leaves them without any.
-    if missing := info["missing_keys"]:
+    if missing := needed(kind, info["missing_keys"]):
         raise ValueError(lacks(name, kind, missing, len(opened.state_dict())))
     return opened
-
-
-def _in_dtype(dtype: torch.dtype | Mapping[str, torch.dtype]) -> dict[str, Any]:
-    """The argument of diffusers and transformers for the dtype of weights, under its present name.
-
-    diffusers renamed `torch_dtype` to `dtype`, and warns of the former.
-    """
-    from diffusers.utils import deprecation_utils
-
-    is_renamed = hasattr(deprecation_utils, "_resolve_dtype")
-    return {"dtype" if is_renamed else "torch_dtype": dtype}
-
-
-def _left_out(family: Any) -> dict[str, Any]:
-    """Arguments with which a pipeline is made without the parts that are never loaded."""
-    known = inspect.signature(family.__init__).parameters
-    left_out: dict[str, Any] = {part: None for part in NEVER_LOADED if part in known}
-    # Filtering is the pipeline's; the safety checker would only cost memory here.
-    return left_out | ({"requires_safety_checker": False} if "safety_checker" in known else {})
 
 
 def open_vae(path: str, own: Any, dtype: torch.dtype = torch.float32) -> Any:
@@ -140,18 +119,12 @@ def open_vae(path: str, own: Any, dtype: torch.dtype = torch.float32) -> Any:
 
     # Its own configuration decides whether it stays in float32, see `vae_dtype`.
     first = torch.float32 if dtype == torch.float16 else dtype
-    if not is_single_file(path):
-        _refuse(path, vae_problem(decoder_config(local_folder(path)), own.config))
-        return _open_folder(AutoencoderKL, path, first)
-    file = Path(path)
-    configs = configs_beside(file)
-    if configs is not None:
-        _refuse(path, vae_problem(read_json(configs / "config.json"), own.config))
-        return _from_file(AutoencoderKL, file, {}, first, configs)
-    # diffusers would take any for that of Stable Diffusion 1.5.
-    with TemporaryDirectory() as folder:
-        own.save_config(folder)
-        return _from_file(AutoencoderKL, file, {}, first, Path(folder))
+    settings = json.loads(own.to_json_string())
+    place = Path(path) if is_single_file(path) else local_folder(path)
+    _refuse(path, vae_problem(vae_config(place, settings), settings))
+    if is_single_file(path):
+        return open_file_vae(place, settings, first)
+    return _open_folder(AutoencoderKL, path, first)
 
 
 def open_tiny_vae(name: str, model: str, vae: Any, dtype: torch.dtype = torch.float32) -> Any:
@@ -174,7 +147,10 @@ def open_tiny_vae(name: str, model: str, vae: Any, dtype: torch.dtype = torch.fl
         return None
     config = decoder_config(local_folder(place), TINY_VAE)
     _refuse(f"the tiny decoder {place}", tiny_vae_problem(config, vae.config))
-    return _open_folder(AutoencoderTiny, place, dtype)
+    opened = _open_folder(AutoencoderTiny, place, dtype)
+    # Nothing is encoded by it, and its files may lack what that would take.
+    opened.encoder = None
+    return opened
 
 
 def _refuse(name: str, problem: str | None) -> None:
@@ -230,44 +206,3 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
         # Without their names, FLUX would fuse its transformer alone.
         pipe.fuse_lora(parts, lora_scale=strength)
         pipe.unload_lora_weights()
-
-
-def _from_file(
-    kind: Any, file: Path, options: dict[str, Any], dtype: torch.dtype, configs: Path | None
-) -> Any:
-    """A pipeline or VAE of the class `kind` from one file, which has only weights.
-
-    Args:
-        configs: the folder of its configurations. Without one, diffusers fetches those of the
-            published models from the hub.
-    """
-    if configs is not None and (pickled := next(configs.rglob("*.bin"), None)):
-        raise ValueError(f"{pickled} is pickled, and pickled weights are never loaded; remove it")
-    try:
-        opened = kind.from_single_file(
-            str(file),
-            config=None if configs is None else str(configs),
-            **options,
-            **_in_dtype(dtype),
-        )
-        parts = opened.components.values() if hasattr(opened, "components") else [opened]
-        tensors = [
-            tensor
-            for part in parts
-            if hasattr(part, "parameters")
-            for tensor in part.named_parameters()
-        ]
-        if absent := [name for name, tensor in tensors if tensor.is_meta]:
-            raise ValueError(f"it has no weights for {', '.join(absent[:3])}")
-    except Exception as error:  # diffusers, the hub and torch raise many classes here
-        remedy = (
-            "If the hub cannot be reached, or the model differs in size from the published ones, "
-            "put its configurations, in the layout of diffusers and without weights, into the "
-            f"folder {file.with_suffix('')}"
-        )
-        if configs is not None:
-            remedy = f"Its configurations were read from the folder {configs}; compare both"
-        raise ValueError(
-            f"{file} cannot be opened as {kind.__name__}: {error}\n  {remedy}"
-        ) from None
-    return opened

@@ -47,8 +47,8 @@ class LoraTarget:
         folder = ModelFolder.read(model)
         layers = {}
         for part in PARTS:
-            is_plain = part in folder.parts and "quantization_config" not in folder.config(part)
-            if is_plain and (shapes := part_shapes(folder, part)):
+            quantised = folder.config(part).get("quantization_config") is not None
+            if part in folder.parts and not quantised and (shapes := part_shapes(folder, part)):
                 layers[part] = _layers_of(shapes)
         blocks = folder.config(FAMILIES[folder.family]).get("layers_per_block", USUAL_BLOCKS)
         return cls(folder.family, layers, blocks)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from muse.diffusion.files.hub import configs_beside
 from muse.diffusion.files.model_files import (
     FAMILIES,
     PICKLED,
@@ -19,7 +20,7 @@ from muse.diffusion.files.model_files import (
 from muse.diffusion.files.part_classes import class_problems
 from muse.diffusion.files.part_fit import (
     channel_problems,
-    scaling_problem,
+    latents_problem,
     tiny_vae_problem,
     width_problems,
 )
@@ -28,7 +29,7 @@ from muse.diffusion.files.single_files import family_of_file
 from muse.diffusion.files.text_encoder_files import missing_weights, text_problems
 from muse.diffusion.files.unet_fit import missing_inputs, unet_problems
 from muse.diffusion.schedule.own_scheduler import own_problems
-from muse.sizes import USUAL_SIZE, sides
+from muse.sizes import USUAL_SIZE, ModelSizes, sides
 
 OPTIONAL = {"StableDiffusion3Pipeline": ("text_encoder_3", "tokenizer_3")}
 """Parts that a family works without, if model_index.json says so."""
@@ -61,7 +62,7 @@ def model_problems(model: Path) -> Iterator[str]:
     """Why the diffusion model in a folder or a single file cannot be loaded."""
     try:
         if model.is_file():
-            family_of_file(model)
+            yield from problems_beside(model)
         else:
             folder = ModelFolder.read(model)
             yield from folder_problems(folder)
@@ -72,8 +73,38 @@ def model_problems(model: Path) -> Iterator[str]:
         yield str(error)
 
 
-def folder_problems(folder: ModelFolder) -> Iterator[str]:
-    """Why a diffusion model cannot be loaded: one line a problem, with the remedy."""
+def problems_beside(file: Path) -> Iterator[str]:
+    """Why a single file cannot be loaded with the folder of settings beside it: one line a
+    problem, with the remedy.
+
+    Raises:
+        ValueError: the file is not readable, or of no known family.
+    """
+    family, configs = family_of_file(file), configs_beside(file)
+    if configs is None:
+        return
+    try:
+        folder = ModelFolder.read(configs)
+    except ValueError as error:
+        yield f"the folder {configs.name}/ beside the file: {error}"
+        return
+    if folder.family in FAMILIES and folder.family != family:
+        yield (
+            f"the folder {configs.name}/ beside the file has the settings of a {folder.family}, "
+            f"but the file holds a {family}, by the names of its tensors; put the settings of the "
+            "model there that the file is of"
+        )
+        return
+    for problem in folder_problems(folder, has_weights=False):
+        yield f"the folder {configs.name}/ beside the file: {problem}"
+
+
+def folder_problems(folder: ModelFolder, has_weights: bool = True) -> Iterator[str]:
+    """Why a diffusion model cannot be loaded: one line a problem, with the remedy.
+
+    Args:
+        has_weights: its parts have weights; without them it is the folder beside a single file.
+    """
     if not folder.family:
         yield (
             "model_index.json does not name the class of its pipeline (_class_name); copy it again "
@@ -91,7 +122,7 @@ def folder_problems(folder: ModelFolder) -> Iterator[str]:
             if not (folder.path / name / "config.json").exists():
                 yield f"{name}/config.json is missing; copy the model again, with all its files"
             try:
-                folder.variant(name)
+                _ = folder.variant(name) if has_weights else None
             except ValueError as error:
                 yield str(error)
         yield from _pointers(folder, name)
@@ -110,7 +141,7 @@ def folder_problems(folder: ModelFolder) -> Iterator[str]:
         yield from of_class
         return
     yield from own_problems(folder.family, folder.config("scheduler"))
-    yield from _size_problems(folder.config(network), network)
+    yield from _size_problems(folder.config(network), folder.config("vae"), network)
     yield from _fit_problems(folder, network)
 
 
@@ -125,7 +156,7 @@ def _fit_problems(folder: ModelFolder, network: str) -> Iterator[str]:
     yield from width_problems(family, folder.config, network)
     if network == "unet":
         yield from unet_problems(family, folder.config)
-    if problem := scaling_problem(vae):
+    if problem := latents_problem(vae):
         yield f"vae/: {problem}"
     if TINY_VAE in folder.parts:
         problem = tiny_vae_problem(folder.config(TINY_VAE), vae)
@@ -160,7 +191,14 @@ def _is_absent(folder: ModelFolder, name: str) -> str:
 def _quantizer_problems(part: str, config: Mapping[str, Any]) -> Iterator[str]:
     """Why a part with quantised weights cannot be loaded here."""
     quantization = config.get("quantization_config")
+    if quantization is None:
+        return
     if not isinstance(quantization, dict):
+        yield (
+            f"the quantization_config in {part}/config.json is {json.dumps(quantization)}, but has "
+            "to be a table of settings; copy the file again, or leave it out if the weights are "
+            "not quantised"
+        )
         return
     method = str(quantization.get("quant_method", "")).removesuffix("_4bit").removesuffix("_8bit")
     package = QUANTIZERS.get(method, method)
@@ -171,7 +209,7 @@ def _quantizer_problems(part: str, config: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _size_problems(network: Mapping[str, Any], name: str) -> Iterator[str]:
+def _size_problems(network: Mapping[str, Any], vae: Mapping[str, Any], name: str) -> Iterator[str]:
     """What is wrong with the size of the model's own images, as the network's settings say it."""
     # What has no such setting has a size of its own all the same.
     has_size, size = any(key in network for key in USUAL_SIZE), network.get("sample_size")
@@ -180,3 +218,13 @@ def _size_problems(network: Mapping[str, Any], name: str) -> Iterator[str]:
             f"the sample_size in {name}/config.json is {json.dumps(size)}; set it to the side of "
             "the latents of the model's own images, or to [height, width]"
         )
+        return
+    sizes = ModelSizes.of(network, vae)
+    if sizes is not None and sizes.longest is not None:
+        longer = max(sizes.own.width, sizes.own.height)
+        if longer > sizes.longest:
+            yield (
+                f"by {name}/config.json, the model's own images are {sizes.own}, but it has "
+                f"positions for at most {sizes.longest} pixels a side: sample_size and "
+                f"pos_embed_max_size, or axes_lens, do not fit; copy {name}/ again from the model"
+            )

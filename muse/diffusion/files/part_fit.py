@@ -6,6 +6,7 @@ Parts that do not fit fail in the first request, or make wrong images without a 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -40,8 +41,17 @@ CLIPS = {
 }
 """By family: the text encoders of which `clip_skip` leaves out layers; no others have any."""
 
-LATENTS: Config = {"latent_channels": 4, "scaling_factor": 0.18215, "shift_factor": 0.0}
+LATENTS: Config = {
+    "latent_channels": 4,
+    "scaling_factor": 0.18215,
+    "shift_factor": 0.0,
+    "latents_mean": None,
+    "latents_std": None,
+}
 """Settings of a VAE on which its latents depend, with their defaults in diffusers."""
+
+NORMALISED = ("latents_mean", "latents_std")
+"""Those by which some VAEs normalise each channel of their latents."""
 
 TINY = "AutoencoderTiny"
 """The class of tiny decoders in diffusers."""
@@ -138,10 +148,16 @@ def vae_problem(vae: Config, own: Config) -> str | None:
     if kind != "AutoencoderKL":
         remedy = "set tiny_vae to it" if kind == TINY else "give one of that class"
         return f"its class is {kind}, not AutoencoderKL; {remedy}"
-    if problem := scaling_problem(vae):
+    if problem := latents_problem(vae):
         return problem
     for key, usual in LATENTS.items():
         values = [config.get(key) or usual for config in (vae, own)]
+        if values[0] != values[1] and key in NORMALISED:
+            return (
+                f"its {key} is {json.dumps(values[0])}, but that of the model's own VAE is "
+                f"{json.dumps(values[1])}, so that their latents differ; give one that was made "
+                "for this model's family"
+            )
         if values[0] != values[1]:
             return (
                 f"its {key} is {values[0]}, but that of the model's own VAE is {values[1]}: it is "
@@ -156,19 +172,47 @@ def vae_problem(vae: Config, own: Config) -> str | None:
     return None
 
 
-def scaling_problem(vae: Config) -> str | None:
-    """What is wrong with the factor by which the latents of a VAE are scaled; None if nothing.
+def latents_problem(vae: Config) -> str | None:
+    """What is wrong with the numbers by which the latents of a VAE are scaled, shifted and
+    normalised; None if nothing.
 
-    diffusers has a default for one that its settings do not name.
+    diffusers has a default for a scale that its settings do not name.
     """
-    factor = vae.get("scaling_factor", 1.0)
-    is_number = isinstance(factor, (int, float)) and not isinstance(factor, bool)
-    if is_number and 0 < factor < float("inf"):
+    factor, shift = vae.get("scaling_factor", 1.0), vae.get("shift_factor")
+    if not (_is_number(factor) and factor > 0):
+        return (
+            f"the scaling_factor in its config.json is {json.dumps(factor)}; set it to the number "
+            "that its authors publish, as 0.18215 for Stable Diffusion 1 and 2"
+        )
+    if shift is not None and not _is_number(shift):
+        return (
+            f"the shift_factor in its config.json is {json.dumps(shift)}; set it to the number "
+            "that its authors publish, or leave it out"
+        )
+    mean, spread = vae.get("latents_mean"), vae.get("latents_std")
+    if mean is None and spread is None:
         return None
-    return (
-        f"the scaling_factor in its config.json is {json.dumps(factor)}; set it to the number that "
-        "its authors publish, as 0.18215 for Stable Diffusion 1 and 2"
-    )
+    channels = vae.get("latent_channels", LATENTS["latent_channels"])
+    for key, values in (("latents_mean", mean), ("latents_std", spread)):
+        if not (isinstance(values, Sequence) and len(values) == channels):
+            is_right = False
+        else:
+            is_right = all(map(_is_number, values))
+        if is_right and key == "latents_std":
+            is_right = all(value > 0 for value in values)
+        if not is_right:
+            each = "number above 0" if key == "latents_std" else "number"
+            return (
+                f"the {key} in its config.json is {json.dumps(values)}, but has to be a list with "
+                f"a {each} for each of its {channels} latent channels; copy config.json again, or "
+                "leave out both latents_mean and latents_std"
+            )
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
 
 
 def tiny_vae_problem(tiny: Config, vae: Config) -> str | None:

@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from muse.diffusion.files.model_files import STEMS, ModelFolder, read_json
+from muse.diffusion.files.model_files import STEMS, ModelFolder, read_json, variant_of
 from muse.diffusion.files.single_files import tensor_shapes
 
+Shapes = Mapping[str, Sequence[int]]
+"""The shapes of tensors by their names."""
 
-def part_shapes(folder: ModelFolder, part: str) -> Mapping[str, Sequence[int]]:
-    """The shapes of the tensors that are loaded for a part, by their names; empty where they cannot
-    be read.
-    """
+
+def part_shapes(folder: ModelFolder, part: str) -> Shapes:
+    """The shapes of the tensors that are loaded for a part; empty where they cannot be read."""
     try:
-        return _shapes(folder.path / part, folder.variant(part), folder.parts[part][0])
+        return shapes_in(folder.path / part, folder.parts[part][0])
     except ValueError:
         return {}
 
 
-def _shapes(part: Path, variant: str | None, library: str) -> Mapping[str, Sequence[int]]:
-    """What `part_shapes` gives, of one variant of the weights in a part's folder.
+def shapes_in(part: Path, library: str = "diffusers") -> Shapes:
+    """The shapes of the tensors that a library reads from the folder of a part.
 
     Raises:
-        ValueError: a file cannot be read.
+        ValueError: the folder has no weights, or a file cannot be read.
     """
+    variant = variant_of(part, library)
     stem, mark = STEMS.get(library, STEMS["transformers"]), "" if variant is None else f".{variant}"
     whole = part / f"{stem}{mark}.safetensors"
     index = part / f"{stem}.safetensors.index{mark}.json"

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from muse.diffusion.files.model_files import ModelFolder, read_json
 from muse.diffusion.files.part_fit import Config, text_config
 from muse.diffusion.files.part_weights import part_shapes
-from muse.diffusion.files.tokenizer_files import CLIP, length_problem, tokenizer_problems
+from muse.diffusion.files.tokenizer_files import (
+    CLIP,
+    length_of,
+    length_problem,
+    tokenizer_problems,
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ def text_problems(folder: ModelFolder) -> Iterator[str]:
         if part in folder.parts and (folder.path / part).is_dir():
             yield from _encoder_problems(folder, part, classes)
             yield from _tokenizer_problems(folder, part)
+    yield from _pair_problems(folder)
     first, second = (
         text_config(folder.config(part)) for part in ("text_encoder", "text_encoder_2")
     )
@@ -77,6 +83,23 @@ def text_problems(folder: ModelFolder) -> Iterator[str]:
         yield (
             "text_encoder/ and text_encoder_2/ are in each other's place: the first is the larger "
             "CLIP, and the second the smaller, with quick_gelu; rename the two folders"
+        )
+
+
+def _pair_problems(folder: ModelFolder) -> Iterator[str]:
+    """At most one: tokenizers of two CLIPs whose outputs are put side by side, token by token, but
+    that pad prompts to different lengths.
+    """
+    pair = ("text_encoder", "text_encoder_2")
+    if any(part not in folder.parts or folder.parts[part][1] not in CLIPS for part in pair):
+        return
+    names = [part.replace("text_encoder", "tokenizer") for part in pair]
+    lengths = [length_of(folder.path / name) for name in names]
+    if None not in lengths and lengths[0] != lengths[1]:
+        yield (
+            f"{names[0]}/ and {names[1]}/ do not fit: their model_max_length in "
+            f"tokenizer_config.json is {lengths[0]} and {lengths[1]}; copy both again from one "
+            "model"
         )
 
 

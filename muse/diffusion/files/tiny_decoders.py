@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from muse.diffusion.files.hub import NotOnThisMachine, local_folder
-from muse.diffusion.files.model_files import TINY_VAE, ModelFolder
-from muse.diffusion.files.single_files import family_of_file
+from muse.diffusion.files.hub import NotOnThisMachine, family_of, local_folder, part_config
+from muse.diffusion.files.model_files import TINY_VAE
 
 KINDS = {
     "StableDiffusionPipeline": "taesd",
@@ -25,19 +24,23 @@ OWNER = "madebyollin"
 """Who publishes them on the hub."""
 
 
+SLOWER = (
+    "the full VAE shows predictions to the guide, whose evaluations then take 1.4 to 3.4 times the "
+    "memory, and longer"
+)
+"""What it costs to do without one."""
+
+
 def kind_of(model: Path) -> str | None:
     """The decoder that fits the model in a folder or a single file; None if none is known.
 
     A VAE whose latents are normalised by channel (Playground v2.5) has latents of its own.
     """
     try:
-        if model.is_file():
-            return KINDS.get(family_of_file(model))
-        folder = ModelFolder.read(model)
+        family, vae = family_of(model), part_config(model)("vae")
     except ValueError:
         return None
-    has_own_latents = folder.config("vae").get("latents_mean") is not None
-    return None if has_own_latents else KINDS.get(folder.family)
+    return None if vae.get("latents_mean") is not None else KINDS.get(family)
 
 
 def has_own(model: Path) -> bool:
@@ -45,21 +48,20 @@ def has_own(model: Path) -> bool:
     return (model / TINY_VAE).is_dir()
 
 
-def find(model: Path) -> str | None:
-    """The tiny decoder for a model that brings none: a folder beside it that is named as its kind,
-    or the hub id of one in the local cache. Nothing is downloaded.
+def candidates(model: Path) -> list[str]:
+    """The tiny decoders for a model that brings none, the best first: a folder beside it that is
+    named as its kind, and the hub id of one in the local cache. Nothing is downloaded.
     """
     kind = kind_of(model)
     if kind is None or has_own(model):
-        return None
+        return []
     beside = model.parent / kind
-    if (beside / "config.json").is_file():
-        return str(beside)
+    found = [str(beside)] if (beside / "config.json").is_file() else []
     try:
         local_folder(f"{OWNER}/{kind}", download=False)
     except NotOnThisMachine:
-        return None
-    return f"{OWNER}/{kind}"
+        return found
+    return [*found, f"{OWNER}/{kind}"]
 
 
 def absence_warnings(model: Path, tiny_vae: str) -> list[str]:
@@ -69,11 +71,10 @@ def absence_warnings(model: Path, tiny_vae: str) -> list[str]:
         tiny_vae: the setting; nothing is missed where it names one, or asks for none.
     """
     kind = kind_of(model)
-    if tiny_vae or kind is None or has_own(model) or find(model) is not None:
+    if tiny_vae or kind is None or has_own(model) or candidates(model):
         return []
     return [
-        f"no tiny decoder ({kind}) was found: the full VAE shows predictions to the guide, whose "
-        "evaluations then take 1.4 to 3.4 times the memory, and longer; set "
-        f'tiny_vae = "{OWNER}/{kind}" to fetch it (10 MB), copy it to the folder {kind}/ beside '
-        'the model, or set tiny_vae = "none" to keep the VAE'
+        f'no tiny decoder ({kind}) was found: {SLOWER}; set tiny_vae = "{OWNER}/{kind}" to fetch '
+        f"it (10 MB), copy it to the folder {kind}/ beside the model, or set "
+        'tiny_vae = "none" to keep the VAE'
     ]

@@ -35,6 +35,9 @@ SPECIAL_TOKENS = {
 }
 """Tokens that the settings of a class name and that prompts need, with their defaults."""
 
+NAMED_TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token")
+"""Settings that name a token. transformers adds those that are not in the vocabulary behind it."""
+
 CHAT_TOKENS = ("<|im_start|>", "<|im_end|>")
 """Tokens around a message in the chat template of a language model."""
 
@@ -72,6 +75,15 @@ def tokenizer_problems(part: Path, kind: str, encoder: Mapping[str, Any]) -> Ite
     if ids is not None:
         ids |= _added(part, settings)
         yield from _fit_problems(part.name, known, ids, settings, encoder)
+
+
+def length_of(part: Path) -> int | None:
+    """The tokens that a tokenizer pads prompts to; None if its settings do not say."""
+    try:
+        length = _settings(part).get("model_max_length")
+    except ValueError:
+        return None
+    return length if isinstance(length, int) else None
 
 
 def length_problem(part: Path, longest: int) -> str | None:
@@ -207,6 +219,15 @@ def _fit_problems(
         yield (
             f"{name}/ has {size} tokens, but the text encoder knows {rows} (vocab_size in its "
             f"config.json): {remedy}"
+        )
+        return
+    named = [_text(settings[key]) for key in NAMED_TOKENS if settings.get(key)]
+    unknown = sorted({*named} - {*ids})
+    if unknown and isinstance(rows, int) and size + len(unknown) > rows:
+        yield (
+            f"{name}/: {', '.join(unknown)} in tokenizer_config.json is not in its vocabulary of "
+            f"{size} tokens, and the text encoder knows no more than {rows}; copy the tokenizer "
+            "again from the model, with all its files"
         )
         return
     end, expected = ids.get(special.get("eos_token", "")), encoder.get("eos_token_id")

@@ -135,6 +135,59 @@ def test_the_size_may_be_one_side_or_two_and_some_families_have_none(model, size
     assert _problems(model) == []
 
 
+@pytest.mark.parametrize("size", [0, -16, True, "16"])
+def test_a_size_that_is_no_side_is_reported(model, size):
+    config = {"in_channels": 4, "sample_size": size}
+    (model / "unet" / "config.json").write_text(json.dumps(config))
+    (problem,) = _problems(model)
+    assert f"the sample_size in unet/config.json is {json.dumps(size)}; set it to" in problem
+
+
+def test_a_size_for_which_the_network_has_no_positions_is_reported(model):
+    index = _with_second_encoder(model, "StableDiffusion3Pipeline", "transformer")
+    (model / "model_index.json").write_text(json.dumps(index))
+    vae = {"latent_channels": 4, "block_out_channels": [8, 8, 8, 8]}
+    (model / "vae" / "config.json").write_text(json.dumps(vae))
+    config = {"in_channels": 4, "patch_size": 2, "pos_embed_max_size": 32}
+    for size, problems in ((64, 0), (128, 1)):
+        settings = json.dumps(config | {"sample_size": size})
+        (model / "transformer" / "config.json").write_text(settings)
+        found = _problems(model)
+        assert len(found) == problems
+    assert "images are 1024 x 1024, but it has positions for at most 512 pixels" in found[0]
+
+
+def test_a_quantization_that_is_no_table_is_reported(model):
+    config = {"in_channels": 4, "sample_size": 64, "quantization_config": "int8"}
+    (model / "unet" / "config.json").write_text(json.dumps(config))
+    (problem,) = _problems(model)
+    assert 'the quantization_config in unet/config.json is "int8", but has to be a table' in problem
+    (model / "unet" / "config.json").write_text(json.dumps(config | {"quantization_config": None}))
+    assert _problems(model) == []
+
+
+def test_the_folder_beside_a_single_file_needs_settings_alone(model):
+    """Everything but weights is looked at as in the folder of a model."""
+    file = model.with_name(f"{model.name}.safetensors")
+    tensors = {"model.diffusion_model.input_blocks.0.0.weight": np.zeros((2, 4, 3, 3))}
+    save_file(tensors, file)
+    for weights in model.rglob("*.safetensors"):
+        weights.unlink()
+    assert list(model_problems(file)) == []
+    (model / "vae" / "config.json").write_text('{"latent_channels": 4, "scaling_factor": 0}')
+    shutil.rmtree(model / "tokenizer")
+    absent, scaling = model_problems(file)
+    assert absent.startswith(f"the folder {model.name}/ beside the file: model_index.json names")
+    assert f"the folder {model.name}/ beside the file: vae/: the scaling_factor in" in scaling
+    index = INDEX | {"_class_name": "StableDiffusionXLPipeline"}
+    (model / "model_index.json").write_text(json.dumps(index))
+    (problem,) = model_problems(file)
+    assert "the settings of a StableDiffusionXLPipeline, but the file holds a Stable" in problem
+    (model / "model_index.json").write_text("[]")
+    (problem,) = model_problems(file)
+    assert "is not a table of settings" in problem
+
+
 def test_how_a_family_does_without_a_part_is_reported(model):
     index = _with_second_encoder(model, "StableDiffusion3Pipeline", "transformer")
     index |= {"text_encoder_3": ["transformers", "T5EncoderModel"]}

@@ -7,7 +7,7 @@ import pytest
 from muse.diffusion.files.part_fit import (
     channel_problems,
     clip_skip_problem,
-    scaling_problem,
+    latents_problem,
     tiny_vae_problem,
     vae_problem,
     width_problems,
@@ -120,6 +120,11 @@ def test_layers_are_left_out_of_clips_alone(family, clip_skip, expected):
         ({"_class_name": "AutoencoderTiny"}, "its class is AutoencoderTiny, .* set tiny_vae to it"),
         ({"_class_name": "ConsistencyDecoderVAE"}, "not AutoencoderKL; give one of that class"),
         ({"latent_channels": 16}, "its latent_channels is 16, but .* own VAE is 4"),
+        (
+            {"latents_mean": [1.0] * 4, "latents_std": [5.0] * 4},
+            r"its latents_mean is \[1.0, .* own VAE is null, so that their latents differ",
+        ),
+        ({"shift_factor": "0.1"}, r"the shift_factor in its config.json is \"0.1\"; set it"),
         ({"scaling_factor": 0.13025}, "its scaling_factor is 0.13025, but .* 0.18215"),
         ({"block_out_channels": [128, 256]}, "it has 2 blocks, but the model's own VAE has 4"),
     ],
@@ -151,7 +156,32 @@ def test_what_is_no_tiny_decoder_of_the_model_is_refused(tiny, expected):
 @pytest.mark.parametrize("factor", [None, 0, -1.0, True, "0.18215", float("nan"), float("inf")])
 def test_a_vae_needs_a_number_by_which_its_latents_are_scaled(factor):
     vae = {**KL, "scaling_factor": factor}
-    for problem in (scaling_problem(vae), vae_problem(vae, KL)):
+    for problem in (latents_problem(vae), vae_problem(vae, KL)):
         _assert_matches("the scaling_factor in its config.json is .*; set it to", problem)
-    assert scaling_problem(KL) is None
-    assert scaling_problem({**KL, "scaling_factor": 0.13025}) is None
+    assert latents_problem(KL) is None
+    assert latents_problem({**KL, "scaling_factor": 0.13025}) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"shift_factor": 0.0609}, None),
+        ({"shift_factor": None}, None),
+        ({"shift_factor": "0.1"}, 'the shift_factor in its config.json is "0.1"; set it to the'),
+        ({"shift_factor": float("nan")}, "the shift_factor in its config.json is NaN"),
+        ({"latents_mean": [0.5] * 4, "latents_std": [2.0] * 4}, None),
+        ({"latents_mean": [0.5] * 4}, "the latents_std in its config.json is null, but has to be"),
+        ({"latents_std": [2.0] * 4}, "the latents_mean in its config.json is null"),
+        ({"latents_mean": [0.5] * 2, "latents_std": [2.0] * 2},
+         r"the latents_mean in .* is \[0.5, 0.5\], .* a number for each of its 4 latent channels"),
+        ({"latents_mean": ["a"] * 4, "latents_std": [2.0] * 4}, "the latents_mean in "),
+        ({"latents_mean": [0.5] * 4, "latents_std": [0.0] * 4},
+         "the latents_std in .* a number above 0 for each"),
+        ({"latents_mean": "abcd", "latents_std": "abcd"}, "the latents_mean in "),
+    ],
+)  # fmt: skip
+def test_latents_are_shifted_and_normalised_by_numbers(settings, expected):
+    problem = latents_problem({**KL, **settings})
+    assert (problem is None) == (expected is None)
+    if problem is not None:
+        _assert_matches(expected, problem)

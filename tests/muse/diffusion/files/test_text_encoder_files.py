@@ -74,6 +74,15 @@ def test_an_encoder_of_a_class_that_its_family_has_not_is_a_problem(model):
 
 
 @pytest.mark.parametrize("config", ["{}", '{"_class_name": "AutoencoderKL"}', "[]", '{"a'])
+def test_two_clips_pad_prompts_to_one_length(model):
+    write_tokenizer(model / "tokenizer", model_max_length=6)
+    folder = ModelFolder.read(model)
+    pairs = ("StableDiffusionXLPipeline", "StableDiffusion3Pipeline")
+    problems = [problem for problem in _problems(model) if "tokenizer_2/ do not fit" in problem]
+    assert len(problems) == (folder.family in pairs)
+    assert all("is 6 and 8; copy both again" in problem for problem in problems)
+
+
 def test_settings_of_another_part_are_a_problem(model, config):
     (model / "text_encoder" / "config.json").write_text(config)
     problem = _problems(model)[0]

@@ -7,7 +7,7 @@ import pytest
 from muse.diffusion.files import tiny_decoders
 from muse.diffusion.files.hub import NotOnThisMachine
 from muse.diffusion.files.model_files import FAMILIES
-from muse.diffusion.files.tiny_decoders import absence_warnings, find, kind_of
+from muse.diffusion.files.tiny_decoders import absence_warnings, candidates, kind_of
 from muse.mini import WEIGHTS
 
 
@@ -41,20 +41,20 @@ def test_every_family_has_its_kind():
 
 def test_a_folder_beside_the_model_comes_before_the_cache(model, cached):
     assert kind_of(model) == "taesdxl"
-    assert find(model) is None
+    assert candidates(model) == []
     cached.add("madebyollin/taesdxl")
-    assert find(model) == "madebyollin/taesdxl"
+    assert candidates(model) == ["madebyollin/taesdxl"]
     beside = model.parent / "taesdxl"
     beside.mkdir()
-    assert find(model) == "madebyollin/taesdxl", "an empty folder is no decoder"
+    assert candidates(model) == ["madebyollin/taesdxl"], "an empty folder is no decoder"
     (beside / "config.json").write_text("{}")
-    assert find(model) == str(beside)
+    assert candidates(model) == [str(beside), "madebyollin/taesdxl"]
 
 
 def test_what_a_model_brings_itself_is_enough(model, cached):
     cached.add("madebyollin/taesdxl")
     (model / "tiny_vae").mkdir()
-    assert find(model) is None
+    assert candidates(model) == []
     assert absence_warnings(model, "") == []
     assert absence_warnings(WEIGHTS / "diffusion", "") == []
 

@@ -78,6 +78,17 @@ def test_more_tokens_than_the_encoder_knows_are_a_problem_in_every_class(part, k
     assert "the tokenizer of another model" in problem
 
 
+def test_a_named_token_that_the_encoder_has_no_row_for_is_a_problem(part, kind):
+    """transformers adds it behind the vocabulary."""
+    words = KINDS[kind][1]
+    settings = json.loads((part / "tokenizer_config.json").read_text())
+    token = {"content": "<nope>", "lstrip": False}
+    (part / "tokenizer_config.json").write_text(json.dumps(settings | {"pad_token": token}))
+    (problem,) = _problems(part, kind, vocab_size=len(words))
+    assert f"<nope> in tokenizer_config.json is not in its vocabulary of {len(words)}" in problem
+    assert _problems(part, kind, vocab_size=len(words) + 1) == []
+
+
 def test_byte_pairs_need_their_merges_and_t5_its_pieces(tmp_path):
     part = _write_pairs(tmp_path / "tokenizer")
     assert _problems(part, "CLIPTokenizer") == []

@@ -1,0 +1,70 @@
+"""Why a diffusion model, or what replaces a part of it, cannot be loaded: what `plan` tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from muse.diffusion.files.hub import part_config, vae_config
+from muse.diffusion.files.lora_files import lora_problems, lora_warnings
+from muse.diffusion.files.lora_target import LoraTarget
+from muse.diffusion.files.model_problems import model_problems
+from muse.diffusion.files.part_fit import tiny_vae_problem, vae_problem
+from muse.diffusion.files.part_weights import shapes_in
+from muse.diffusion.files.tensor_fit import part_problems, tensor_problems
+
+OnWarning = Callable[[str], None]
+"""Is given what is no problem, but will not be read."""
+
+
+def model_problems_of(path: Path, on_warning: OnWarning, with_weights: bool) -> Iterator[str]:
+    """Why a diffusion model cannot be loaded: one line a problem, with the remedy.
+
+    Args:
+        path: a folder or a single file that is safe to load.
+        with_weights: compare the tensors in its files with those of its classes, too.
+    """
+    problems = list(model_problems(path))
+    yield from problems
+    # Of settings that do not fit, nothing can be made that weights could be compared with.
+    if problems or not with_weights:
+        return
+    if path.is_file():
+        from muse.diffusion.backbones.single_file_models import file_problems
+
+        yield from file_problems(path)
+    else:
+        yield from tensor_problems(path, on_warning)
+
+
+def part_problems_of(role: str, path: Path, model: Path, on_warning: OnWarning) -> Iterator[str]:
+    """Why something is no LoRA or fits no layer, or is no VAE or tiny decoder of a model.
+
+    Args:
+        role: that the setting gives it.
+        path: of its folder or file.
+
+    Raises:
+        ValueError: its settings or weights cannot be read.
+    """
+    if role not in ("vae", "tiny_vae"):
+        target = LoraTarget.of(model)
+        problems = list(lora_problems(path, target))
+        yield from problems
+        for warning in () if problems else lora_warnings(path, target):
+            on_warning(warning)
+        return
+    own = part_config(model)("vae")
+    fit = vae_problem if role == "vae" else tiny_vae_problem
+    if problem := fit(vae_config(path, own, role), own):
+        yield problem
+        return
+    if path.is_file():
+        from muse.diffusion.backbones.single_file_models import file_vae_problems
+
+        yield from file_vae_problems(path, own)
+        return
+    import diffusers
+
+    kind = diffusers.AutoencoderKL if role == "vae" else diffusers.AutoencoderTiny
+    yield from part_problems("it", kind, path, shapes_in(path), on_warning)

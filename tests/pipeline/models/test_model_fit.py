@@ -1,0 +1,84 @@
+"""What a run could not load of a model or of what replaces its parts is told by plan."""
+
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.models.locate import check_models, locate
+from tests.support.families import FAMILIES, small_tiny_vae, small_vae
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def sd1(tokenizer, tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models") / "sd1"
+    FAMILIES["sd1"](tokenizer).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def model(sd1, tmp_path):
+    """The folder of a model that nothing lies beside."""
+    return shutil.copytree(sd1, tmp_path / "sd1")
+
+
+def _widen(file, name):
+    """Double the first size of a tensor in a file."""
+    tensors = load_file(file)
+    tensors[name] = torch.cat([tensors[name]] * 2)
+    save_file(tensors, file, {"format": "pt"})
+
+
+def _lose(file, beginning):
+    tensors = load_file(file)
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(beginning)}
+    assert len(kept) < len(tensors)
+    save_file(kept, file, {"format": "pt"})
+
+
+def test_shapes_of_a_model_and_of_a_vae_in_its_place(model, tmp_path):
+    small_vae().save_pretrained(tmp_path / "vae")
+    config = Config(model=str(model), vae=str(tmp_path / "vae"), tiny_vae="none")
+    assert check_models(config) == []
+    _widen(tmp_path / "vae" / WEIGHTS, "decoder.conv_in.bias")
+    with pytest.raises(UserError, match=r"config: vae .*: it has 1 of the .* is 32 instead of 16"):
+        check_models(config)
+    single = config.replace(vae=str(tmp_path / "vae" / WEIGHTS))
+    with pytest.raises(UserError, match=r"config: vae .*cannot be opened as AutoencoderKL"):
+        check_models(single)
+    _lose(tmp_path / "vae" / WEIGHTS, "decoder.conv_in.bias")
+    with pytest.raises(UserError, match=r"vae .*: it lacks 1 of the .*\(decoder.conv_in.bias\);"):
+        check_models(config)
+    with pytest.raises(UserError, match=r"vae .* \(it lacks some of the weights .*download the"):
+        check_models(single)
+    _widen(model / "unet" / WEIGHTS, "conv_in.bias")
+    with pytest.raises(UserError, match=r"--model .*: unet/ has 1 .*conv_in.bias is 32 instead of"):
+        check_models(config)
+
+
+def test_a_tiny_decoder_that_was_found_and_does_not_serve_is_passed_over(model, tmp_path):
+    place = tmp_path / "taesd"
+    small_tiny_vae().save_pretrained(place)
+    config = Config(model=str(model))
+    assert check_models(config) == []
+    _lose(place / WEIGHTS, "encoder.")
+    assert check_models(config) == [], "no encoder is needed"
+    for spoil, why in (
+        (lambda: _lose(place / WEIGHTS, "decoder.layers.0.bias"), "it lacks 1 of the "),
+        (lambda: _widen(place / WEIGHTS, "decoder.layers.0.weight"), "in other shapes (decoder"),
+        (lambda: (place / WEIGHTS).rename(place / "taesd_decoder.safetensors"), "has no weights"),
+    ):
+        spoil()
+        (warning,) = check_models(config)
+        assert warning.startswith(f"the tiny decoder {place} was found, but cannot be used: ")
+        assert why in warning
+        assert "1.4 to 3.4 times the memory" in warning
+        assert "tiny_vae" not in locate(config)
+    with pytest.raises(UserError, match=r"config: tiny_vae '.*/taesd': taesd/ has no weights"):
+        check_models(config.replace(tiny_vae=str(place)))
