@@ -134,7 +134,7 @@ def _encoder_problems(folder: ModelFolder, part: str, classes: Sequence[str]) ->
             "the model"
         )
     # Quantised weights have other names and shapes.
-    elif "quantization_config" not in config:
+    elif config.get("quantization_config") is None:
         yield from _size_problems(part, part_shapes(folder, part), encoder, text_config(config))
 
 
@@ -146,7 +146,7 @@ def missing_weights(folder: ModelFolder) -> Iterator[str]:
     for part in FAMILY_CLASSES.get(folder.family, {}):
         kind = folder.parts[part][1] if part in folder.parts else ""
         # Quantised weights have other names.
-        if kind not in ENCODERS or "quantization_config" in folder.config(part):
+        if kind not in ENCODERS or folder.config(part).get("quantization_config") is not None:
             continue
         shapes, encoder = part_shapes(folder, part), ENCODERS[kind]
         lacks = [
