@@ -18,7 +18,7 @@ from muse.method import Method
 from muse.mini import WEIGHTS
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.models.locate import check_models, locate
+from pipeline.models.locate import check_method, check_models, locate
 from tests.support.families import FAMILIES
 
 
@@ -317,8 +317,9 @@ def test_the_sampler_of_a_single_file_is_checked_too(tmp_path):
     (tmp_path / "dream" / "model_index.json").write_text("{}")
     own = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
     (tmp_path / "dream" / "scheduler" / "scheduler_config.json").write_text(json.dumps(own))
-    flow = Method(sampler="flow")
-    assert check_models(Config(model=str(file), method=flow, tiny_vae="none")) == []
+    check_method(file, Method(sampler="flow"))
+    with pytest.raises(UserError, match="sampler 'ddim' cannot run a model that was trained for"):
+        check_method(file, Method(sampler="ddim"))
 
 
 def test_prompts_in_windows_are_refused_for_models_with_a_longer_encoder(tmp_path):
