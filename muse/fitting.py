@@ -46,16 +46,28 @@ def fit_image(image: Image.Image, size: Size, resize: Resize) -> FittedImage:
             `stretch` scales width and height each by itself. (They differ in what `size` is: see
             `box_of`.)
     """
-    whole = (0.0, 0.0, float(image.width), float(image.height))
+    crop, place = part_and_place(Size(*image.size), size, resize)
+    left, top, right, bottom = place
+    part = image.resize((right - left, bottom - top), Image.Resampling.LANCZOS, box=crop)
+    fitted = part
     if resize == "pad":
-        return _padded(image, size, whole)
-    crop = whole if resize == "stretch" else _central_part(image, size)
-    fitted = image.resize((size.width, size.height), Image.Resampling.LANCZOS, box=crop)
-    place = (0, 0, size.width, size.height)
+        around = ((top, size.height - bottom), (left, size.width - right), (0, 0))
+        fitted = Image.fromarray(np.pad(np.asarray(part), around, mode="edge"))
     return FittedImage(fitted, image.width, image.height, crop, place)
 
 
-def _central_part(image: Image.Image, size: Size) -> tuple[float, float, float, float]:
+def part_and_place(
+    picture: Size, size: Size, resize: Resize
+) -> tuple[tuple[float, float, float, float], tuple[int, int, int, int]]:
+    """Which part of a picture is kept at `size`, and where it lies there; see `FittedImage`."""
+    whole = (0.0, 0.0, float(picture.width), float(picture.height))
+    if resize == "pad":
+        return whole, _padded_place(picture, size)
+    crop = whole if resize == "stretch" else _central_part(picture, size)
+    return crop, (0, 0, size.width, size.height)
+
+
+def _central_part(image: Size, size: Size) -> tuple[float, float, float, float]:
     """The largest part of the aspect of `size` in the middle of an image."""
     # Whole numbers as long as possible: an image of that very aspect is kept whole.
     width: float = min(image.width, image.height * size.width / size.height)
@@ -64,18 +76,13 @@ def _central_part(image: Image.Image, size: Size) -> tuple[float, float, float, 
     return left, top, left + width, top + height
 
 
-def _padded(
-    image: Image.Image, size: Size, whole: tuple[float, float, float, float]
-) -> FittedImage:
+def _padded_place(image: Size, size: Size) -> tuple[int, int, int, int]:
+    """Where an image lies in the middle of `size`, as large as it fits in."""
     scale = min(size.width / image.width, size.height / image.height)
     width = min(size.width, max(1, round(image.width * scale)))
     height = min(size.height, max(1, round(image.height * scale)))
     left, top = (size.width - width) // 2, (size.height - height) // 2
-    inner = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
-    around = ((top, size.height - height - top), (left, size.width - width - left), (0, 0))
-    padded = Image.fromarray(np.pad(inner, around, mode="edge"))
-    place = (left, top, left + width, top + height)
-    return FittedImage(padded, image.width, image.height, whole, place)
+    return left, top, left + width, top + height
 
 
 def put_back(edited: Image.Image, fitted: FittedImage, original: Image.Image) -> Image.Image:

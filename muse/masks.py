@@ -35,6 +35,11 @@ def shape_problem(mask: Size, picture: Size) -> str | None:
     )
 
 
+def has_white(mask: Image.Image) -> bool:
+    """Whether any pixel of a mask is nearer to white than to black."""
+    return bool(np.asarray(mask.convert("L")).max() >= MIDDLE)
+
+
 def fit_mask(mask: Image.Image, picture: FittedImage) -> Image.Image:
     """A mask, in black (0) and white (255), over the part of a picture that is edited.
 

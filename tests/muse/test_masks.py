@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from muse.fitting import fit_image
-from muse.masks import MaskError, fit_mask, mask_tensor, shape_problem, share_of
+from muse.masks import MaskError, fit_mask, has_white, mask_tensor, shape_problem, share_of
 from muse.sizes import Size
 
 
@@ -59,3 +59,8 @@ def test_what_pads_a_picture_stays():
     expected = np.zeros((40, 40), bool)
     expected[10:30] = True
     assert np.array_equal(mask_tensor(fitted).numpy(), expected)
+
+
+def test_what_counts_as_white_is_told_of_a_whole_mask():
+    for grey, white in ((0, False), (127, False), (128, True)):
+        assert has_white(Image.new("L", (4, 4), grey)) == white

@@ -1,5 +1,5 @@
-"""The source images of a manifest and their masks, before a run: every local one by its header, and
-a sample of remote ones."""
+"""The source images of a manifest and their masks, before a run: every local image by its header,
+its mask by the pixels, and a sample of remote ones."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import io
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
 from threading import Lock
 
+from PIL import Image
+
 from manifests import schema
 from manifests.check import MAX_PROBLEMS, Problem
 from manifests.schema import Row
-from muse.fitting import box_of
-from muse.images import UnreadableImageError, upright_size
-from muse.masks import shape_problem
+from muse.fitting import FittedImage, box_of, part_and_place
+from muse.images import UnreadableImageError, decode, upright_size
+from muse.masks import MaskError, fit_mask, has_white, shape_problem
 from muse.sizes import ModelSizes, Size
 from pipeline.config import Config
 from pipeline.errors import ImageError, RunStopped
@@ -133,7 +135,7 @@ class ImageCheck:
     def problem_of(self, image: str | bytes, mask: str | None = None) -> str | None:
         """Why a local image cannot be used, or its mask if that is local, too; None if both can.
 
-        They are judged by their headers.
+        The image is judged by its header, the mask by its pixels.
         """
         row = Row(0, "", image, (), None, None, None, mask=mask)
         problem = self._local_problem(row)
@@ -153,24 +155,47 @@ class ImageCheck:
             return problem
         if row.mask is None or (isinstance(row.mask, str) and self.is_remote(row.mask)):
             return None
-        return self._mask_problem(row, size, self._local_size)
+        return self._mask_problem(row, size)
 
-    def _mask_problem(
-        self, row: Row, size: Size, measure: Callable[[str | bytes], Size]
-    ) -> Problem | None:
-        """What is wrong with the mask of an image of that size.
+    def _mask_problem(self, row: Row, size: Size) -> Problem | None:
+        """What is wrong with the mask of an image of that size, by its pixels."""
+        assert row.mask is not None
+        limits, timeout_s = self.config.images, self.config.store_timeout_s
+        try:
+            mask = decode(read_source(row.mask, self.base, limits, timeout_s), limits.max_pixels)
+        except UnreadableImageError as error:
+            return Problem(row.number, schema.MASK, described(error, limits))
+        except (ImageError, RunStopped) as error:
+            return Problem(row.number, schema.MASK, str(error))
+        try:
+            self._lay(mask, size, size_of(row))
+        except MaskError as error:
+            name = f"image {shown(row.mask)}" if isinstance(row.mask, str) else "image"
+            return Problem(row.number, schema.MASK, f"{name} {error}")
+        return None
+
+    def _lay(self, mask: Image.Image, size: Size, wanted: Size | None) -> None:
+        """Lay a mask over an image of that size, as a run does.
 
         Args:
-            measure: gives the size of a mask.
+            wanted: at which its row wants the edit.
+
+        Raises:
+            MaskError: it does not fit, or lets nothing change.
         """
-        assert row.mask is not None
-        try:
-            if problem := shape_problem(measure(row.mask), size):
-                name = f"image {shown(row.mask)}" if isinstance(row.mask, str) else "image"
-                return Problem(row.number, schema.MASK, f"{name} {problem}")
-        except (ImageError, RunStopped, OSError) as error:
-            return Problem(row.number, schema.MASK, str(error))
-        return None
+        box = wanted or self.config.size
+        if box is None and self.model is not None:
+            box = box_of(size, self.model, self.config.resize)
+        if box is not None:
+            crop, place = part_and_place(size, box, self.config.resize)
+            blank = Image.new("L", (box.width, box.height))
+            fit_mask(mask, FittedImage(blank, size.width, size.height, crop, place))
+            return
+        # Which part of it will be edited is not known.
+        if problem := shape_problem(Size(*mask.size), size):
+            raise MaskError(problem)
+        if not has_white(mask):
+            raise MaskError("has no white; paint white what may change")
 
     def _local_size(self, source: str | bytes) -> Size:
         """The size of a local image, by its header."""
@@ -243,7 +268,7 @@ class ImageCheck:
         problem = self._unrestorable(row, size)
         if problem is not None or row.mask is None:
             return problem
-        return self._mask_problem(row, size, self._fetched_size)
+        return self._mask_problem(row, size)
 
     def _unrestorable(self, row: Row, size: Size) -> Problem | None:
         """Why the edit of an image of that size cannot be put back to it; None if it can, or if

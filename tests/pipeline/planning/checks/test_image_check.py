@@ -23,6 +23,12 @@ def _png(side=8, height=None) -> bytes:
     return buffer.getvalue()
 
 
+def _white(side=8, grey=255) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (side, side), grey).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def _row(number, image):
     return Row(number, "a dog", image, ({"awe": 1.0},), None, None, "")
 
@@ -108,7 +114,7 @@ def _masked(base, image, mask):
 
 def test_a_mask_is_checked_with_its_image(tmp_path):
     (tmp_path / "wide.png").write_bytes(_png(8, 4))
-    for mask in (_png(), _png(16), _png(4)):
+    for mask in (_white(), _white(16), _white(4)):
         check = _masked(tmp_path, _png(8), mask)
         assert (check.local, check.problems, check.sizes) == (1, [], {Size(8, 8): 1})
     (problem,) = _masked(tmp_path, _png(8), "wide.png").problems
@@ -119,10 +125,43 @@ def test_a_mask_is_checked_with_its_image(tmp_path):
     assert "'absent.png' does not exist" in problem.message
 
 
+@pytest.mark.parametrize("sizes", [SIZES, None])
+def test_a_mask_that_lets_nothing_change_is_a_problem(tmp_path, sizes):
+    for grey, problems in ((0, 1), (127, 1), (128, 0), (255, 0)):
+        (tmp_path / "mask.png").write_bytes(_white(8, grey))
+        for mask, name in (("mask.png", "image 'mask.png'"), (_white(8, grey), "image")):
+            check = ImageCheck(str(tmp_path), Config(), sizes)
+            check.add(replace(_row(3, _png(8)), mask=mask))
+            check.finish()
+            assert len(check.problems) == check.unusable == problems
+            for problem in check.problems:
+                assert (problem.row, problem.column) == (3, "mask")
+                assert problem.message.startswith(f"{name} has no white")
+
+
+def test_white_in_the_part_that_is_cut_off_is_none(tmp_path):
+    wide = Image.new("L", (60, 20))
+    wide.paste(255, (0, 0, 5, 20))
+    buffer = io.BytesIO()
+    wide.save(buffer, "PNG")
+    for resize, problems in (("crop", 1), ("pad", 0)):
+        check = ImageCheck(str(tmp_path), Config(resize=resize), SIZES)
+        check.add(replace(_row(0, _png(60, 20)), mask=buffer.getvalue()))
+        check.finish()
+        assert len(check.problems) == problems
+
+
+def test_a_mask_that_cannot_be_decoded_is_a_problem(tmp_path):
+    problems = _masked(tmp_path, _png(8), _white()[:-20]).problems
+    assert [problem.column for problem in problems] == ["mask"]
+    assert "image" in problems[0].message
+
+
 def test_a_mask_of_a_remote_image_is_fetched_with_it(tmp_path, s3):
     s3.bucket.put_object(Key="a.png", Body=_png())
     s3.bucket.put_object(Key="b.png", Body=_png(8, 2))
-    check = _masked(tmp_path, "s3://corpora/a.png", "s3://corpora/a.png")
+    s3.bucket.put_object(Key="white.png", Body=_white())
+    check = _masked(tmp_path, "s3://corpora/a.png", "s3://corpora/white.png")
     assert (check.fetched, check.problems) == (1, [])
     (problem,) = _masked(tmp_path, "s3://corpora/a.png", "s3://corpora/b.png").problems
     assert (problem.column, "has 8 x 2 pixels" in problem.message) == ("mask", True)
