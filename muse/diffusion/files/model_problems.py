@@ -57,6 +57,9 @@ QUANTIZERS = {
 }
 """Packages that weights in a quantised form are loaded with, by the method in their config."""
 
+BITSANDBYTES = ("load_in_4bit", "load_in_8bit")
+"""Keys of which bitsandbytes sets one."""
+
 
 def model_problems(model: Path) -> Iterator[str]:
     """Why the diffusion model in a folder or a single file cannot be loaded."""
@@ -193,19 +196,23 @@ def _quantizer_problems(part: str, config: Mapping[str, Any]) -> Iterator[str]:
     quantization = config.get("quantization_config")
     if quantization is None:
         return
-    if not isinstance(quantization, dict):
+    named = quantization.get("quant_method") if isinstance(quantization, dict) else None
+    # Older files of bitsandbytes name no method; transformers and diffusers read them all the same.
+    if isinstance(quantization, dict) and any(map(quantization.get, BITSANDBYTES)):
+        named = named or "bitsandbytes"
+    if not (named and isinstance(named, str)):
         yield (
-            f"the quantization_config in {part}/config.json is {json.dumps(quantization)}, but has "
-            "to be a table of settings; copy the file again, or leave it out if the weights are "
-            "not quantised"
+            f"the quantization_config in {part}/config.json is {json.dumps(quantization)[:80]}, "
+            "which names no quant_method; take it out if the weights are not quantised, or copy "
+            "the file again"
         )
         return
-    method = str(quantization.get("quant_method", "")).removesuffix("_4bit").removesuffix("_8bit")
+    method = named.removesuffix("_4bit").removesuffix("_8bit")
     package = QUANTIZERS.get(method, method)
-    if not package or importlib.util.find_spec(package.partition(".")[0]) is None:
+    if importlib.util.find_spec(package.partition(".")[0]) is None:
         yield (
-            f"{part}/ is quantised by {method or 'an unnamed method'}, which needs the package "
-            f"{package or '(see its model card)'}: install it, or give the part unquantised"
+            f"{part}/ is quantised by {method}, which needs the package {package}: install it, or "
+            "give the part unquantised"
         )
 
 

@@ -249,6 +249,29 @@ def test_quantised_weights_need_the_package_that_reads_them(model):
         assert all("install it, or give the part unquantised" in problem for problem in found)
 
 
+@pytest.mark.parametrize(
+    ("quantization", "shown"),
+    [({}, "{}"), ("int8", '"int8"'), ({"quant_method": 4}, '{"quant_method": 4}'), (None, None)],
+)
+def test_a_quantization_that_names_no_method_is_shown(model, quantization, shown):
+    config = {"model_type": "clip_text_model", "quantization_config": quantization}
+    (model / "text_encoder" / "config.json").write_text(json.dumps(config))
+    found = _problems(model)
+    assert len(found) == (shown is not None)
+    for problem in found:
+        assert problem.startswith(
+            f"the quantization_config in text_encoder/config.json is {shown}, which names no "
+            "quant_method; take it out if"
+        )
+
+
+def test_older_files_of_bitsandbytes_name_no_method(model):
+    config = {"model_type": "clip_text_model", "quantization_config": {"load_in_8bit": True}}
+    (model / "text_encoder" / "config.json").write_text(json.dumps(config))
+    (found,) = _problems(model)
+    assert "text_encoder/ is quantised by bitsandbytes" in found
+
+
 def test_the_network_of_flux_takes_four_latents_in_one_place(model):
     index = _with_second_encoder(model, "FluxPipeline", "transformer")
     (model / "model_index.json").write_text(json.dumps(index))
