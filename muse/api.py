@@ -193,17 +193,15 @@ class MusePipeline:
             image: if it is given, it is edited, and `prompt` describes it: a PIL image or the path
                 of an image file; one for all prompts, or one for each. It is read as a run of the
                 command reads it (see `muse.images`).
-            negative_prompt: what classifier-free guidance leads away from; one for all prompts, or
-                one for each.
+            negative_prompt: what guidance leads away from; one for all prompts, or one for each.
             height, width: of the images, in pixels. By default the model's own size, and for an
-                image that is edited a size of about the same area and of the image's aspect.
+                image to edit one of about the same area, of the image's aspect.
             resize: how an image to edit gets that size: `fit` scales it and cuts off what is left
                 over, `crop` takes the part in the middle of the aspect of the model's own size,
                 `pad` repeats its edges, `stretch` squashes it (see `muse.fitting`).
             strength: when editing, the share of the steps that is denoised again, in [0, 1].
             num_images_per_prompt: images of each prompt, which follow each other in the output.
-            generator: source of the seeds, on any device; one for all prompts, one for each, or one
-                for each image.
+            generator: source of the seeds; one for all prompts, for each, or for each image.
             callback_on_step_end: called as (pipeline, step, timestep, {"row", "latents"}) after
                 each denoising step of each image, with latents (1, c, h, w). Images may stand at
                 different steps. If it returns a dict with "latents", the image goes on with these.

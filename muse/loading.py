@@ -12,6 +12,7 @@ import torch
 from muse.diffusion.editing import step_warning
 from muse.diffusion.model_facts import ModelFacts
 from muse.engine.setup import Setup
+from muse.guidance.negative_prompts import NegativePrompts
 from muse.guidance.prompt_room import PromptLengths
 from muse.method import Method
 from muse.request import Request
@@ -60,23 +61,26 @@ def tell_of_method(facts: ModelFacts | None, method: Method) -> None:
 
 
 def tell_of_requests(setup: Setup, requests: Sequence[Request]) -> None:
-    """Warn of prompts that are cut, and of edits that take no step, in the words of `plan`.
+    """Warn of prompts that are cut or not read, and of edits that take no step, in the words of
+    `plan`.
 
     Args:
         setup: what makes them.
         requests: one of each prompt of a call.
     """
-    method = setup.method
-    # In windows, no prompt is too long.
-    tokenizers = setup.backbone.text.whole if method.long_prompts == "truncate" else ()
-    lengths = PromptLengths(tokenizers, method, setup.guide.taxonomy, noun="prompt")
+    backbone, method, taxonomy = setup.backbone, setup.method, setup.guide.taxonomy
+    readers = backbone.text.readers
+    is_given, from_zero = backbone.embeds_guidance, backbone.guidance_from_zero
+    lengths = PromptLengths(readers, method, taxonomy, noun="prompt")
+    negatives = NegativePrompts(readers, method, taxonomy, is_given, from_zero, noun="prompt")
     for number, request in enumerate(requests):
         weights = dict(zip(request.target.taxonomy.labels, request.target.weights, strict=True))
         emotion = {name: weights[name] for name in request.target.members}
         lengths.add(number, request.prompt, [emotion])
+        negatives.add(number, request.negative_prompt, request.image is not None)
     edits = sum(request.image is not None for request in requests)
     of_edits = step_warning(setup.schedule, method, f"{edits} prompt(s)") if edits else None
-    for warning in (lengths.warning, of_edits):
+    for warning in (lengths.warning, *negatives.warnings, of_edits):
         if warning is not None:
             warnings.warn(warning, UserWarning, stacklevel=3)
 

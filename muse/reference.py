@@ -23,7 +23,7 @@ from muse.diffusion.schedule.schedules import backbone_schedule
 from muse.guidance.content import content_term
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import MAX_GRADIENT_NORM
-from muse.guidance.timing import timing_of
+from muse.guidance.timing import may_start, timing_of
 from muse.guidance.windows import windows_of
 from muse.method import Method
 from muse.request import Request
@@ -102,12 +102,16 @@ class MuseGuidance:
             self.embedded_scale = torch.tensor([given], device=backbone.device)
             has_negative = request.negative_prompt is not None
             self.scale = max(1.0, method.true_cfg_scale) if has_negative else 1.0
-        windows = windows_of(method, text.tokenizers, [request])
-        self.plain = self._embed(text.plain([request.prompt], windows))
-        self.negative = self._embed(text.negative([request.negative_prompt], windows))
-        self.prompts = text.open(
-            [request.prompt], targets, method.tokens, method.prompt_suffix, windows
-        )
+        uses_negative = self.scale != 1 or (self.timing is not None and self.timing.unconditional)
+        negative = request.negative_prompt if uses_negative else None
+        read = replace(request, negative_prompt=negative)
+        windows = windows_of(method, text.tokenizers, [read])
+        self.prompts = text.plain([request.prompt], windows)
+        self.plain = self._embed(self.prompts)
+        self.negative = self._embed(text.negative([negative], windows))
+        if may_start(method):
+            count, suffix = method.tokens, method.prompt_suffix
+            self.prompts = text.open([request.prompt], targets, count, suffix, windows)
         self.initial_tokens = method.initial_scale * text.start(targets, method.tokens)
         self.best_tokens = self.initial_tokens
         self.started, self.curve = False, list[float]()

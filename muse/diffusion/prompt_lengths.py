@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from muse.diffusion.files.model_files import ModelFolder
-from muse.method import Method
 
 Z_IMAGE_LENGTH = 512
 """Tokens of a prompt with the chat template around it."""
+
+SD3_T5_LENGTH = 256
+"""Tokens that the T5 of Stable Diffusion 3 reads, as in diffusers."""
+
+
+@dataclass(frozen=True)
+class ReadLength:
+    """How much of its prompts a text encoder of a model reads.
+
+    Attributes:
+        tokenizer: the name of its folder.
+        length: in tokens; None where it is the tokenizer's own.
+        takes_tokens, whole: as `muse.guidance.prompt_frame.PromptReader` has them.
+    """
+
+    tokenizer: str
+    length: int | None = None
+    takes_tokens: bool = True
+    whole: bool = True
 
 
 def flux_length(network: Mapping[str, Any]) -> int:
@@ -21,33 +40,19 @@ def flux_length(network: Mapping[str, Any]) -> int:
     return 512 if network.get("guidance_embeds") else 256
 
 
-def prompt_lengths(folder: ModelFolder) -> dict[str, int | None]:
-    """The folders of the tokenizers whose encoders read prompts whole, each with its length.
+def prompt_lengths(folder: ModelFolder) -> list[ReadLength]:
+    """Of each text encoder of a model.
 
-    The length is None where it is the tokenizer's own. FLUX's CLIP is not among them: of a longer
-    prompt its one vector is made of the beginning.
+    Of prompts that are longer than a CLIP reads, its vector is made of the beginning; what counts
+    is what the T5 beside it reads.
     """
     if folder.family == "FluxPipeline":
-        return {"tokenizer_2": flux_length(folder.config("transformer"))}
+        length = flux_length(folder.config("transformer"))
+        return [ReadLength("tokenizer", whole=False), ReadLength("tokenizer_2", length)]
     if folder.family == "ZImagePipeline":
-        return {"tokenizer": Z_IMAGE_LENGTH}
-    return {"tokenizer": None, "tokenizer_2": None}
-
-
-def negative_prompts_without_effect(
-    folder: ModelFolder, method: Method, editing: bool
-) -> str | None:
-    """Why negative prompts change nothing, with the remedy; None if they are read.
-
-    Without classifier-free guidance nothing leads away from them, as in diffusers.
-    """
-    network = folder.config("unet") or folder.config("transformer")
-    if folder.family == "FluxPipeline" or network.get("time_cond_proj_dim") is not None:
-        if method.true_cfg_scale > 1:
-            return None
-        scale = method.true_cfg_scale
-        return f"method.true_cfg_scale = {scale:g}: they are read above 1, at twice the cost"
-    if method.scale(editing, folder.family == "ZImagePipeline") > 1:
-        return None
-    name = "edit_guidance_scale" if editing else "guidance_scale"
-    return f"method.{name} = {getattr(method, name):g} guides by no prompt: give more"
+        return [ReadLength("tokenizer", Z_IMAGE_LENGTH)]
+    clips = ("tokenizer", "tokenizer_2")
+    if folder.family == "StableDiffusion3Pipeline" and "text_encoder_3" in folder.parts:
+        t5 = ReadLength("tokenizer_3", SD3_T5_LENGTH, takes_tokens=False)
+        return [*(ReadLength(clip, whole=False) for clip in clips), t5]
+    return [ReadLength(clip) for clip in clips if clip in folder.parts]

@@ -23,7 +23,7 @@ from muse.engine.phases import OnStep, tick
 from muse.engine.row import Phase, Row
 from muse.engine.setup import Setup
 from muse.engine.state import BatchState
-from muse.guidance.timing import Fixed
+from muse.guidance.timing import Fixed, may_start
 from muse.method import Method
 from muse.request import Request, Sample
 from muse.sizes import Size
@@ -93,7 +93,7 @@ class MuseEngine:
         """
         setup = self.setup.of_size(size)
         # In a batch, seldom are all rows guided at the same time.
-        if setup.timing is not None:
+        if may_start(setup.method):
             setup = replace(setup, timing=Fixed())
         taxonomy = setup.guide.taxonomy
         request = Request("", Target.of(taxonomy.labels[0], taxonomy), seed=0, size=size)

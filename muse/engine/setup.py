@@ -14,9 +14,11 @@ from muse.diffusion.backbones.base import Backbone, latent_shape_of
 from muse.diffusion.editing import first_edit_step
 from muse.diffusion.schedule.sampler import Schedule
 from muse.diffusion.schedule.schedules import backbone_schedule
+from muse.guidance.negative_prompts import unread_reason
 from muse.guidance.timing import Timing, timing_of
 from muse.guidance.windows import NO_WINDOWS
 from muse.method import Method
+from muse.request import Request
 from muse.sizes import Size
 
 
@@ -77,6 +79,15 @@ class Setup:
         if backbone.embeds_guidance:
             return max(1.0, method.true_cfg_scale) if has_negative else 1.0
         return method.scale(editing, backbone.guidance_from_zero)
+
+    def as_read(self, request: Request) -> Request:
+        """A request without a negative prompt that nothing reads."""
+        editing = request.image is not None
+        backbone = self.backbone
+        is_given, from_zero = backbone.embeds_guidance, backbone.guidance_from_zero
+        if unread_reason(self.method, is_given, from_zero, editing) is None:
+            return request
+        return replace(request, negative_prompt=None)
 
     def embedded_scales(self, editing: Sequence[bool]) -> Tensor | None:
         """The scales (b,) that the network is given, for rows that edit or not; None if it is not.

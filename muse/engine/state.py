@@ -18,6 +18,7 @@ from muse.engine.setup import Setup
 from muse.guidance.content import content_term
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState
+from muse.guidance.timing import may_start
 from muse.guidance.windows import windows_of
 from muse.request import Request, Sample
 
@@ -44,7 +45,7 @@ class BatchState:
         target, similar, inherent: (b, n), the masks of the loss.
         plain, negative: conditioning of the prompts without tokens, and of the negative prompts.
         scales: (b,), of guidance, where the network is given them.
-        prompts: the prompts with places for the emotional tokens.
+        prompts: the prompts with places for the emotional tokens, if there can be any.
         text_features, source_features: (b, d), of the prompts and of the images that are edited,
             for similarity to them. The latter are known to the content term alone.
         editing: bool (b,), the rows with an image to edit.
@@ -70,11 +71,14 @@ class BatchState:
         edits = [request.image is not None for request in requests]
         self.editing = torch.tensor(edits, device=device)
         self.scales = setup.embedded_scales(edits)
-        windows = windows_of(method, text.tokenizers, requests)
+        read = [setup.as_read(request) for request in requests]
+        windows = windows_of(method, text.tokenizers, read)
         with text.resident():
-            plain = text.plain(prompts, windows)
-            negatives = text.negative([request.negative_prompt for request in requests], windows)
-            self.prompts = text.open(prompts, targets, method.tokens, method.prompt_suffix, windows)
+            self.prompts = plain = text.plain(prompts, windows)
+            negatives = text.negative([request.negative_prompt for request in read], windows)
+            if may_start(method):
+                count, suffix = method.tokens, method.prompt_suffix
+                self.prompts = text.open(prompts, targets, count, suffix, windows)
         self.plain = backbone.embed(plain).guided(self.scales)
         self.negative = backbone.embed(negatives).guided(self.scales)
         self.text_features = setup.clip.text(prompts)

@@ -36,6 +36,21 @@ class PromptFrame:
         return self.length - len(self.head) - len(self.tail)
 
 
+@dataclass(frozen=True)
+class PromptReader:
+    """A text encoder, as far as the lengths of prompts go.
+
+    Attributes:
+        tokenizer: with the length that the encoder reads.
+        takes_tokens: whether emotional tokens, and the text before them, stand in its prompts.
+        whole: whether a prompt counts as cut where this encoder does not read all of it.
+    """
+
+    tokenizer: Any
+    takes_tokens: bool = True
+    whole: bool = True
+
+
 def with_length(tokenizer: Any, length: int) -> Any:
     """A copy of a tokenizer that pads and cuts prompts to `length` tokens."""
     tokenizer = copy.deepcopy(tokenizer)

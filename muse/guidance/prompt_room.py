@@ -10,9 +10,10 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 from muse.emotions import Target, Taxonomy
+from muse.guidance.prompt_frame import PromptReader
+from muse.guidance.timing import may_start
 from muse.method import Method
 
 MAX_PROMPTS_SHOWN = 5
@@ -29,8 +30,9 @@ class PromptLengths:
     """Measures prompts, and keeps those that are cut.
 
     Args:
-        tokenizers: of the encoders that read prompts whole; none if no prompt is cut.
+        readers: the encoders that read them.
         noun: what has a prompt, in the words of the warning.
+        negative: whether they are negative prompts, which have no emotional tokens.
 
     Attributes:
         first: the first of those that are cut, by number, each with how much of it is lost.
@@ -38,30 +40,41 @@ class PromptLengths:
     """
 
     def __init__(
-        self, tokenizers: Iterable[Any], method: Method, taxonomy: Taxonomy, noun: str = "row"
+        self,
+        readers: Iterable[PromptReader],
+        method: Method,
+        taxonomy: Taxonomy,
+        noun: str = "row",
+        negative: bool = False,
     ):
-        self.noun = noun
+        self.noun, self.negative = noun, negative
         self.first: list[tuple[int, str]] = []
         self.cut: Counter[int] = Counter()
-        self._rooms = [_Room(tokenizer, method, taxonomy) for tokenizer in tokenizers]
+        self._is_cut = method.long_prompts == "truncate"
+        has_tokens = not negative and may_start(method)
+        self._rooms = [_Room(reader, method, taxonomy, has_tokens) for reader in readers]
 
-    def add(self, number: int, prompt: str, emotions: Sequence[Mapping[str, float]]) -> None:
+    def add(self, number: int, prompt: str, emotions: Sequence[Mapping[str, float]] = ()) -> None:
         """Measure a prompt, which is generated for each of these emotions (weights by name).
 
         Raises:
             ValueError: not even the emotional tokens have room in an encoder.
         """
-        lost, room = max(
-            ((room.lost(prompt, emotions), room) for room in self._rooms),
-            key=lambda pair: pair[0],
-            default=(0, None),
-        )
-        if room is None or not lost:
+        lost = 0
+        longest: _Room | None = None
+        for room in self._rooms:
+            least = room.least(emotions)
+            # In windows, no prompt is too long.
+            if not (self._is_cut and room.reader.whole):
+                continue
+            if (beyond := room.tokens(prompt) - least) > lost:
+                lost, longest = beyond, room
+        if longest is None:
             return
         self.cut[lost] += 1
         # Only what is listed is put into words.
         if len(self.first) < MAX_PROMPTS_SHOWN:
-            self.first.append((number, room.in_words(prompt, lost)))
+            self.first.append((number, longest.in_words(prompt, lost)))
 
     @property
     def count(self) -> int:
@@ -76,8 +89,9 @@ class PromptLengths:
         listed = "; ".join(f"{self.noun} {number}: {what}" for number, what in self.first)
         more = self.count - len(self.first)
         listed += f"; and {more} more {self.noun}s" if more else ""
+        kind = "negative prompt(s)" if self.negative else "prompt(s)"
         return (
-            f"{self.count} prompt(s) are longer than the text encoder reads; "
+            f"{self.count} {kind} are longer than the text encoder reads; "
             f"their ends are cut off: {listed}. "
             "Shorten them, or what differs in their ends alone gives the same image; Stable "
             'Diffusion 1.x, 2.x and XL also read windows (method.long_prompts = "chunk")'
@@ -85,10 +99,16 @@ class PromptLengths:
 
 
 class _Room:
-    """How many tokens a tokenizer leaves to a prompt, and how many a prompt has."""
+    """How many tokens an encoder leaves to a prompt, and how many a prompt has.
 
-    def __init__(self, tokenizer: Any, method: Method, taxonomy: Taxonomy):
-        self.tokenizer, self.method, self.taxonomy = tokenizer, method, taxonomy
+    Args:
+        has_tokens: whether emotional tokens follow the prompts, in encoders that take them.
+    """
+
+    def __init__(self, reader: PromptReader, method: Method, taxonomy: Taxonomy, has_tokens: bool):
+        self.reader, self.tokenizer = reader, reader.tokenizer
+        self.method, self.taxonomy = method, taxonomy
+        self.has_tokens = has_tokens and reader.takes_tokens
         self.rooms: dict[tuple[tuple[str, float], ...], int] = {}
         self.tokens_of_word = lru_cache(MAX_WORDS)(self._tokens_of_word)
 
@@ -104,15 +124,15 @@ class _Room:
 
             # Too long whatever the emotion: what is not lost of it is the room.
             prompt = "a " * self.tokenizer.model_max_length
-            target = Target.of(emotion, self.taxonomy)
+            target = Target.of(emotion, self.taxonomy) if self.has_tokens else None
             method = self.method
             lost = lost_tokens(self.tokenizer, prompt, target, method.tokens, method.prompt_suffix)
             self.rooms[key] = self.tokens(prompt) - lost
         return self.rooms[key]
 
-    def lost(self, prompt: str, emotions: Sequence[Mapping[str, float]]) -> int:
-        """Tokens at the end of a prompt that are not read for one of the emotions; 0 if all are."""
-        return max(0, self.tokens(prompt) - min(map(self.room, emotions)))
+    def least(self, emotions: Sequence[Mapping[str, float]]) -> int:
+        """Tokens that a prompt for each of these emotions may have."""
+        return min(map(self.room, emotions)) if self.has_tokens else self.room({})
 
     def in_words(self, prompt: str, lost: int) -> str:
         """How long a prompt is, how much of it is read, and which words are not."""

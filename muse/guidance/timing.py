@@ -93,3 +93,12 @@ def timing_of(method: Method) -> Timing | None:
         "never": None,
     }
     return policies[method.timing]
+
+
+def may_start(method: Method) -> bool:
+    """Whether guidance can start at any step. Otherwise prompts have no emotional tokens."""
+    policy = timing_of(method)
+    # A fixed start may lie behind the last step.
+    if isinstance(policy, Fixed):
+        return policy.starts((), (method.steps - 1) / method.steps)
+    return policy is not None

@@ -92,10 +92,29 @@ def emotion_ids(tokenizer, target: Target, count: int) -> list[int]:
     return ids
 
 
-def lost_tokens(tokenizer, prompt: str, target: Target, count: int, prompt_suffix: str) -> int:
-    """How many tokens at the end of a prompt `ids_with_tokens` cuts off; 0 if it fits."""
-    room = _suffix_and_room(tokenizer, target, count, prompt_suffix)[1]
+def lost_tokens(
+    tokenizer, prompt: str, target: Target | None, count: int = 0, prompt_suffix: str = ""
+) -> int:
+    """How many tokens at the end of a prompt are not read; 0 if it fits.
+
+    Args:
+        target: of emotional tokens after the prompt, as `ids_with_tokens` appends them; None for a
+            prompt without any, as negative ones are.
+
+    Raises: as `ids_with_tokens`.
+    """
+    if target is None:
+        room = plain_room(tokenizer)
+    else:
+        room = _suffix_and_room(tokenizer, target, count, prompt_suffix)[1]
     return max(0, len(word_ids(tokenizer, frame_of(tokenizer).opening + prompt)) - room)
+
+
+def plain_room(tokenizer) -> int:
+    """How many tokens are left to a prompt without emotional tokens."""
+    frame = frame_of(tokenizer)
+    # Of a message that is too long, what follows the prompt is cut first, as in diffusers.
+    return frame.length - len(frame.head) if is_chat(tokenizer) else frame.room
 
 
 def _suffix_and_room(
@@ -110,13 +129,27 @@ def _suffix_and_room(
     suffix_ids = word_ids(tokenizer, prompt_suffix.replace("{emotion}", target.words()))
     most = frame.room - len(suffix_ids)
     if most < count:
-        remedy = f"set method.tokens to {most} or less" if most > 0 else "give another model"
         raise ValueError(
             f"its text encoder reads {frame.length} tokens, too few for {count} emotional tokens "
             f"beside the {frame.length - frame.room} that mark a prompt and the "
-            f"{len(suffix_ids)} of method.prompt_suffix; {remedy}"
+            f"{len(suffix_ids)} of method.prompt_suffix; {_remedy(most, frame.room - count)}"
         )
     return suffix_ids, most - count
+
+
+def _remedy(most_tokens: int, longest_suffix: int) -> str:
+    """What to do where suffix and emotional tokens do not fit.
+
+    Args:
+        most_tokens: emotional tokens that fit beside the suffix.
+        longest_suffix: tokens of a suffix that fits beside the emotional tokens.
+    """
+    remedies = []
+    if most_tokens > 0:
+        remedies.append(f"set method.tokens to {most_tokens} or less")
+    if longest_suffix >= 0:
+        remedies.append(f"shorten method.prompt_suffix to {longest_suffix} tokens or less")
+    return ", or ".join(remedies) or "set fewer method.tokens, or give another model"
 
 
 def initial_tokens(tokenizer, table: nn.Embedding, targets: list[Target], count: int) -> Tensor:

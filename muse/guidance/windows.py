@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from muse.emotions import Target
+from muse.guidance.timing import may_start
 from muse.guidance.tokens import emotion_ids, word_ids
 from muse.method import Method
 from muse.request import Request
@@ -70,7 +71,14 @@ def joined_ids(tokenizer, rows: Sequence[Sequence[Window]], count: int) -> Tenso
 def windows_of(
     method: Method, tokenizers: Sequence[Any], requests: Sequence[Request]
 ) -> list[int] | None:
-    """In how many windows the prompts of each request are read; None if long ones are cut."""
+    """In how many windows the prompts of each request are read; None if long ones are cut.
+
+    Prompt and negative prompt are read in the same number, since classifier-free guidance takes
+    both in one pass: that of the longer one.
+
+    Args:
+        requests: without negative prompts that nothing reads.
+    """
     if method.long_prompts == "truncate":
         return None
     return [_needed(method, tokenizers, request) for request in requests]
@@ -78,10 +86,13 @@ def windows_of(
 
 def _needed(method: Method, tokenizers: Sequence[Any], request: Request) -> int:
     """As many windows as the longest of a request's prompts has, under any tokenizer."""
-    target, negative = request.target, request.negative_prompt or ""
-    count, suffix = method.tokens, method.prompt_suffix
+    count, suffix, has_tokens = method.tokens, method.prompt_suffix, may_start(method)
     needed = 1
     for tokenizer in tokenizers:
-        opened, _ = windows_with_tokens(tokenizer, request.prompt, target, count, suffix)
-        needed = max(needed, len(opened), len(plain_windows(tokenizer, negative)))
+        for prompt in (request.prompt, request.negative_prompt or ""):
+            needed = max(needed, len(plain_windows(tokenizer, prompt)))
+        if has_tokens:
+            target = request.target
+            opened, _ = windows_with_tokens(tokenizer, request.prompt, target, count, suffix)
+            needed = max(needed, len(opened))
     return needed

@@ -34,8 +34,9 @@ def columns_of(request: EngineInput, output: EngineOutput, config: Config) -> di
     """The columns that follow from an image, by the names of `Record`'s fields."""
     assert output.image is not None, "there is no image"
     return {
-        "prompt_truncated": output.prompt_truncated,
-        "prompt_windows": output.prompt_windows,
+        "prompt_truncated": output.reading.truncated,
+        "negative_prompt_truncated": output.reading.negative_truncated,
+        "prompt_windows": output.reading.windows,
         **_score_columns(output, config.taxonomy.labels),
         **_size_columns(request, output.image, config),
         **_source_columns(request, output, output.image),

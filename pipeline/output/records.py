@@ -67,6 +67,9 @@ class Record:
         "Tokens at the end of the prompt that the text encoder cannot read; 0 if it reads all.",
         None,
     )
+    negative_prompt_truncated: int | None = _column(
+        INTEGER, "The same of the negative prompt; null without one that is read.", None
+    )
     prompt_windows: int | None = _column(
         INTEGER, "Windows in which the longest prompt of the request was read.", None
     )

@@ -269,6 +269,26 @@ def test_a_call_tells_of_prompts_that_are_cut_and_of_edits_without_a_step(pipe):
     assert told == [cut.replace("row 1", "prompt 1"), step.replace("row(s)", "prompt(s)")]
 
 
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ({"guidance_scale": 1.0}, "the negative prompts of 1 row(s) have no effect, because"),
+        ({"guidance_scale": 4.0}, "1 negative prompt(s) are longer than the text encoder reads; "),
+    ],
+)
+def test_a_call_tells_of_negative_prompts_what_plan_tells(pipe, method, told):
+    negative = "dog " * 100
+    with pytest.warns(UserWarning, match="negative") as found:
+        pipe("a dog", "awe", negative_prompt=negative, **method)
+    check = PromptCheck(Config(method={"steps": 4, **method}))
+    check.add(Row(0, "a dog", None, ({"awe": 1.0},), None, None, negative))
+    (planned,) = check.warnings
+    assert planned.startswith(told)
+    assert [str(warning.message) for warning in found if warning.filename == __file__] == [
+        planned.replace("row(s)", "prompt(s)").replace("row 0", "prompt 0")
+    ]
+
+
 def test_of_what_is_read_and_made_a_call_tells_nothing(pipe, recwarn):
     pipe("a dog", "awe", Image.new("RGB", (64, 64), "red"), strength=0.5)
     assert not [w for w in recwarn if w.category is UserWarning]

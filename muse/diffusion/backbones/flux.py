@@ -9,7 +9,7 @@ from muse.diffusion.backbones.base import Conditioning, sizes_of
 from muse.diffusion.backbones.codec import Codec, at_least_float32, frozen
 from muse.diffusion.backbones.text_encoders import Prompts, TextEncoders
 from muse.diffusion.prompt_lengths import flux_length
-from muse.guidance.prompt_frame import with_length
+from muse.guidance.prompt_frame import PromptReader, with_length
 
 
 class Flux:
@@ -37,7 +37,7 @@ class Flux:
         pairs = [(pipe.tokenizer, pipe.text_encoder), (t5_tokenizer, pipe.text_encoder_2)]
         self.text = TextEncoders(pairs, self.device, dtype)
         # Of a longer prompt the CLIP's pooled vector reads the beginning, as in diffusers.
-        self.text.whole = (t5_tokenizer,)
+        self.text.readers = (PromptReader(pipe.tokenizer, whole=False), PromptReader(t5_tokenizer))
         self.codec = Codec(pipe.vae, tiny_vae, self.device, dtype)
         self.scheduler_config = pipe.scheduler.config
         self.embeds_guidance = self.even_sigmas = True

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from muse.diffusion.backbones.base import Conditioning, sizes_of
 from muse.diffusion.backbones.codec import Codec, at_least_float32, frozen
 from muse.diffusion.backbones.text_encoders import Prompts, TextEncoders, Windows
+from muse.diffusion.prompt_lengths import SD3_T5_LENGTH
 from muse.diffusion.schedule.schedules import latent_scale
 from muse.emotions import Target
+from muse.guidance.prompt_frame import PromptReader, with_length
 
 
 class StableDiffusion3:
@@ -78,7 +80,7 @@ class ClipsAndT5(TextEncoders):
         t5: the encoder; None for a model without it.
     """
 
-    LONG = 256
+    LONG = SD3_T5_LENGTH
     """Length of the T5's part of the context; zeros without a T5, as in its training."""
 
     def __init__(
@@ -89,6 +91,9 @@ class ClipsAndT5(TextEncoders):
         self.t5: nn.Module | None = None
         if t5 is not None:
             self.t5_tokenizer, self.t5 = t5[0], frozen(t5[1], device, dtype)
+            clips = (PromptReader(tokenizer, whole=False) for tokenizer in self.tokenizers)
+            words = with_length(self.t5_tokenizer, self.LONG)
+            self.readers = (*clips, PromptReader(words, takes_tokens=False))
 
     @property
     def reads_windows(self) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from muse.diffusion.backbones.codec import frozen
 from muse.emotions import Target
-from muse.guidance.prompt_frame import with_all_vectors
+from muse.guidance.prompt_frame import PromptReader, with_all_vectors
 from muse.guidance.tokens import ids_with_tokens, initial_tokens, spliced
 from muse.guidance.windows import Window, joined_ids, plain_windows, windows_with_tokens
 
@@ -77,7 +77,7 @@ class TextEncoders:
         masked: let the encoders not attend to what follows the end of a prompt.
 
     Attributes:
-        whole: the tokenizers of the encoders that read prompts whole, or a prompt counts as cut.
+        readers: of each encoder, how much of a prompt it reads.
         off_device: names of those `without_tokens` that are on the host while no prompt is read.
     """
 
@@ -90,7 +90,7 @@ class TextEncoders:
     ):
         self.masked = masked
         self.tokenizers = [tokenizer for tokenizer, _ in pairs]
-        self.whole = tuple(self.tokenizers)
+        self.readers = tuple(map(PromptReader, self.tokenizers))
         self.models = [frozen(model, device, dtype) for _, model in pairs]
         self.tables = [word_embeddings(model) for model in self.models]
         self.widths = [table.embedding_dim for table in self.tables]

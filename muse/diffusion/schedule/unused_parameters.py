@@ -38,7 +38,7 @@ def unused_parameters(
     yield from _of_eta(method, scheduler)
     if reads_no_guidance(family, network) and "guidance_scale" in method.model_fields_set:
         yield "method.guidance_scale: no effect, because this model's network does not read one"
-    is_given = family in GIVEN_GUIDANCE or network.get("time_cond_proj_dim") is not None
+    is_given = embeds_guidance(family, network)
     if method.true_cfg_scale > 1 and not is_given:
         yield (
             "method.true_cfg_scale: no effect, because this model is guided by "
@@ -59,6 +59,15 @@ def unused_parameters(
 def reads_no_guidance(family: str, network: Mapping[str, Any]) -> bool:
     """Whether the network of a family that is given the scale of guidance ignores it."""
     return family in GIVEN_GUIDANCE and network.get("guidance_embeds") is False
+
+
+def embeds_guidance(family: str, network: Mapping[str, Any]) -> bool:
+    """Whether the network of a model is given the scale of guidance as a number.
+
+    Args:
+        family, network: as for `unused_parameters`.
+    """
+    return family in GIVEN_GUIDANCE or network.get("time_cond_proj_dim") is not None
 
 
 def _switched_off(method: Method, family: str, scheduler: Mapping[str, Any]) -> Iterator[str]:

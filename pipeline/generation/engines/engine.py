@@ -63,6 +63,21 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class PromptReading:
+    """How a text encoder read the prompts of one image.
+
+    Attributes:
+        truncated: tokens of the prompt that it did not read; None if unknown.
+        negative_truncated: those of the negative prompt; None if there is none that is read.
+        windows: in which the longest prompt of the request was read; None if unknown.
+    """
+
+    truncated: int | None = None
+    negative_truncated: int | None = None
+    windows: int | None = None
+
+
+@dataclass(frozen=True)
 class EngineOutput:
     """What an engine made of one request.
 
@@ -71,8 +86,7 @@ class EngineOutput:
         judge, guide: the scores of either classifier.
         similarity: cosine of image and prompt, in [-1, 1].
         source_similarity: cosine of an edit and its source image, in [-1, 1]; None if generated.
-        prompt_truncated: tokens of the prompt that the text encoder did not read; None if unknown.
-        prompt_windows: in which the longest prompt of the request was read; None if unknown.
+        reading: how its prompts were read.
         trace: how the image came about; None from an engine without a model.
         failure: why there is no image; empty if there is one.
     """
@@ -82,8 +96,7 @@ class EngineOutput:
     guide: Scores = Scores()
     similarity: float = 0.0
     source_similarity: float | None = None
-    prompt_truncated: int | None = None
-    prompt_windows: int | None = None
+    reading: PromptReading = PromptReading()
     trace: Trace | None = None
     failure: str = ""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from muse.images import to_tensor
 from muse.masks import mask_tensor
 from muse.sizes import ModelSizes, Size
-from pipeline.generation.engines.engine import EngineInput, EngineOutput, Scores
+from pipeline.generation.engines.engine import EngineInput, EngineOutput, PromptReading, Scores
 from pipeline.planning.retry_strategy import is_refinement
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from muse.emotions import Target
     from muse.emotions.probabilities import Probabilities
     from muse.engine.engine import MuseEngine
-    from muse.request import Request, Sample
+    from muse.request import Request, Sample, Trace
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,7 @@ class ScoringMuseEngine:
         for i, (request, sample) in enumerate(zip(requests, samples, strict=True)):
             output = _output(sample, scores.get(i))
             if output.image is not None:
-                lost, windows = self._reading(request)
-                output = replace(output, prompt_truncated=lost, prompt_windows=windows)
+                output = replace(output, reading=self._reading(request, sample.trace))
             outputs.append(output)
         return outputs
 
@@ -82,22 +81,35 @@ class ScoringMuseEngine:
         """See `MuseEngine.try_memory`; refinements take the same memory, for longer."""
         self.engine.try_memory(count, size)
 
-    def _reading(self, request: EngineInput) -> tuple[int, int]:
-        """How a prompt is read: how many of its tokens the text encoder with the shortest context
-        leaves out, and in how many windows."""
-        from muse.guidance.tokens import lost_tokens
+    def _reading(self, request: EngineInput, trace: Trace) -> PromptReading:
+        """How the prompts of an image were read."""
         from muse.guidance.windows import windows_of
 
         setup = self.engine.setup
-        prompt, method = request.planned.prompt, setup.method
-        windows = windows_of(method, setup.backbone.text.tokenizers, [_request(request)])
-        if windows is not None:
-            return 0, windows[0]
-        lost = 0
-        for tokenizer in setup.backbone.text.whole:
-            count, suffix = method.tokens, method.prompt_suffix
-            lost = max(lost, lost_tokens(tokenizer, prompt, request.target, count, suffix))
-        return lost, 1
+        read = setup.as_read(_request(request))
+        windows = windows_of(setup.method, setup.backbone.text.tokenizers, [read])
+        # What begins without guidance and never gets any is made of the prompt alone.
+        target = None if trace.start_step is None else request.target
+        lost_of_negative = None
+        if read.negative_prompt is not None:
+            lost_of_negative = self._lost(read.negative_prompt, None)
+        lost = self._lost(read.prompt, target)
+        return PromptReading(lost, lost_of_negative, 1 if windows is None else windows[0])
+
+    def _lost(self, prompt: str, target: Target | None) -> int:
+        """Tokens that an encoder leaves out which should read all, the most that any does."""
+        from muse.guidance.tokens import lost_tokens
+
+        method, lost = self.engine.setup.method, 0
+        # In windows, no prompt is too long.
+        if method.long_prompts != "truncate":
+            return 0
+        count, suffix = method.tokens, method.prompt_suffix
+        for reader in self.engine.setup.backbone.text.readers:
+            if reader.whole:
+                appended = target if reader.takes_tokens else None
+                lost = max(lost, lost_tokens(reader.tokenizer, prompt, appended, count, suffix))
+        return lost
 
     def _make(self, requests: Sequence[EngineInput]) -> list[Sample]:
         samples: dict[int, Sample] = {}

@@ -5,12 +5,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from manifests.schema import Row
+from muse.diffusion.files.hub import configs_beside
 from muse.diffusion.files.model_files import ModelFolder
 from muse.diffusion.files.model_problems import folder_problems
-from muse.diffusion.prompt_lengths import negative_prompts_without_effect, prompt_lengths
+from muse.diffusion.prompt_lengths import prompt_lengths
+from muse.diffusion.schedule.unused_parameters import FROM_ZERO, embeds_guidance
+from muse.guidance.negative_prompts import NegativePrompts
+from muse.guidance.prompt_frame import PromptReader, with_length
 from muse.guidance.prompt_room import MAX_WORDS, PromptLengths
 from pipeline.config import Config
 from pipeline.config_models import draws_embedded
@@ -64,14 +69,21 @@ class PromptCheck:
     def __init__(self, config: Config):
         self.unknown = 0
         self.unknown_words: Counter[str] = Counter()
-        # In windows, no prompt is too long.
-        cuts = config.method.long_prompts == "truncate"
-        tokenizers = _tokenizers(config) if cuts else ()
-        self.lengths = PromptLengths(tokenizers, config.method, config.taxonomy)
         self._default = [{name: 1.0} for name in config.emotions]
         self._config = config
-        # Rows with negative prompts, by whether they are edits.
-        self._negative: Counter[bool] = Counter()
+        folder = _sound_folder(config)
+        readers = [] if folder is None else list(_readers(config, folder))
+        self.lengths = PromptLengths(readers, config.method, config.taxonomy)
+        self._negatives: NegativePrompts | None = None
+        if folder is not None:
+            network = folder.config("unet") or folder.config("transformer")
+            self._negatives = NegativePrompts(
+                readers,
+                config.method,
+                config.taxonomy,
+                embeds_guidance(folder.family, network),
+                folder.family in FROM_ZERO,
+            )
         self._unknown_words = unknown_words_by(config.model, config.engine)
 
     def add(self, row: Row) -> None:
@@ -80,7 +92,8 @@ class PromptCheck:
         Raises:
             UserError: not even the emotional tokens have room in what the model reads.
         """
-        self._negative[row.image is not None] += bool(row.negative_prompt)
+        if self._negatives is not None:
+            self._negatives.add(row.number, row.negative_prompt, row.image is not None)
         if self._unknown_words and (words := self._unknown_words(row.prompt)):
             self.unknown += 1
             if len(self.unknown_words) < MAX_WORDS:
@@ -100,16 +113,7 @@ class PromptCheck:
                 f"{_listed_words(self.unknown_words)}. `muse-batch manifest show` lists them, "
                 "and what the embedded model knows; --model names another model"
             )
-        return [*warnings, *self._negative_warnings()]
-
-    def _negative_warnings(self) -> Iterator[str]:
-        folder = _model_folder(self._config) if self._negative.total() else None
-        if folder is None:
-            return
-        for editing, count in sorted(self._negative.items()):
-            why = negative_prompts_without_effect(folder, self._config.method, editing)
-            if count and why:
-                yield f"the negative prompts of {count} row(s) have no effect with {why}"
+        return warnings if self._negatives is None else [*warnings, *self._negatives.warnings]
 
 
 def _listed_words(counts: Counter[str]) -> str:
@@ -127,29 +131,28 @@ def ranked_words(counts: Mapping[str, int]) -> list[str]:
     return sorted(counts, key=lambda word: (-counts[word], word))
 
 
-def _model_folder(config: Config) -> ModelFolder | None:
-    """The model's files; None if it is no folder on this machine."""
+def _sound_folder(config: Config) -> ModelFolder | None:
+    """The model's files, or those beside its single file; None if there are none on this machine,
+    or wrong ones, of which `locate` says what is wrong."""
     if config.engine == "null":
         return None
     try:
-        model = local_path("model", config.model, download=False)
-        return None if model.is_file() else ModelFolder.read(model)
+        model: Path | None = local_path("model", config.model, download=False)
+        if model is not None and model.is_file():
+            model = configs_beside(model)
+        folder = None if model is None else ModelFolder.read(model)
     except ValueError:
-        # Not on this machine yet, or wrong, which `locate` says.
         return None
+    return None if folder is None or any(folder_problems(folder)) else folder
 
 
-def _tokenizers(config: Config) -> Iterator[Any]:
-    folder = _model_folder(config)
-    # What is wrong with a model's files, `locate` says.
-    if folder is None or any(folder_problems(folder)):
-        return
-    for name, length in prompt_lengths(folder).items():
+def _readers(config: Config, folder: ModelFolder) -> Iterator[PromptReader]:
+    for read in prompt_lengths(folder):
+        name = read.tokenizer
         if name in folder.parts and (folder.path / name).is_dir():
-            from muse.guidance.prompt_frame import with_length
-
             tokenizer = _opened(config, folder, name)
-            yield with_length(tokenizer, length or tokenizer.model_max_length)
+            tokenizer = with_length(tokenizer, read.length or tokenizer.model_max_length)
+            yield PromptReader(tokenizer, read.takes_tokens, read.whole)
 
 
 def _opened(config: Config, folder: ModelFolder, name: str) -> Any:

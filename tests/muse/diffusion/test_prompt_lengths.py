@@ -7,43 +7,45 @@ import torch
 
 from muse.diffusion.backbones import load_backbone
 from muse.diffusion.files.model_files import ModelFolder
-from muse.diffusion.prompt_lengths import negative_prompts_without_effect, prompt_lengths
-from muse.method import Method
+from muse.diffusion.prompt_lengths import prompt_lengths
 from tests.support.families import FAMILIES
 
+OWN = None
+"""The length of the tokenizer."""
 
-@pytest.mark.parametrize("family", ["sdxl", "flux", "flux_schnell", "z_image"])
-def test_the_lengths_of_a_folder_are_those_of_its_backbone(family, tokenizer, tmp_path):
+CLIP, CLIP_BESIDE_T5 = (OWN, True, True), (OWN, True, False)
+
+EXPECTED = {
+    "sd1": [CLIP],
+    "sdxl": [CLIP, CLIP],
+    "sd3": [CLIP_BESIDE_T5, CLIP_BESIDE_T5, (256, False, True)],
+    "flux": [CLIP_BESIDE_T5, (512, True, True)],
+    "flux_schnell": [CLIP_BESIDE_T5, (256, True, True)],
+    "z_image": [(512, True, True)],
+}
+"""Of each encoder the length, whether it takes emotional tokens, and whether its length counts."""
+
+
+@pytest.mark.parametrize("family", EXPECTED)
+def test_what_a_folder_says_is_what_its_backbone_reads(family, tokenizer, tmp_path):
     torch.manual_seed(0)
     FAMILIES[family](tokenizer).save_pretrained(tmp_path)
-    lengths = prompt_lengths(ModelFolder.read(tmp_path))
-    whole = load_backbone(tmp_path).text.whole
+    found = prompt_lengths(ModelFolder.read(tmp_path))
+    expected = EXPECTED[family]
+    assert [(read.length, read.takes_tokens, read.whole) for read in found] == expected
+    readers = load_backbone(tmp_path).text.readers
     own = tokenizer.model_max_length
-    assert [length or own for length in lengths.values()] == [t.model_max_length for t in whole]
-    expected = {"sdxl": [own, own], "flux": [512], "flux_schnell": [256], "z_image": [512]}
-    assert [t.model_max_length for t in whole] == expected[family]
+    lengths = [(r.tokenizer.model_max_length, r.takes_tokens, r.whole) for r in readers]
+    assert lengths == [(length or own, *flags) for length, *flags in expected]
 
 
-@pytest.mark.parametrize(
-    ("family", "network", "method", "message"),
-    [
-        ("FluxPipeline", {}, {}, "method.true_cfg_scale = 1: they are read above 1"),
-        ("FluxPipeline", {}, {"true_cfg_scale": 2.0}, None),
-        ("StableDiffusionPipeline", {"time_cond_proj_dim": 8}, {}, "method.true_cfg_scale = 1"),
-        ("StableDiffusionPipeline", {}, {}, None),
-        ("StableDiffusionPipeline", {}, {"guidance_scale": 1.0}, "method.guidance_scale = 1"),
-        ("ZImagePipeline", {}, {"guidance_scale": 1.0}, None),
-        ("ZImagePipeline", {}, {"guidance_scale": 0.0}, "method.guidance_scale = 0"),
-    ],
-)
-def test_negative_prompts_have_an_effect_only_with_guidance(
-    tmp_path, family, network, method, message
-):
-    part = "unet" if family == "StableDiffusionPipeline" else "transformer"
-    (tmp_path / part).mkdir()
-    (tmp_path / part / "config.json").write_text(json.dumps({"_class_name": "x", **network}))
-    index = {"_class_name": family, part: ["diffusers", "x"]}
+def test_without_its_t5_stable_diffusion_3_reads_what_its_clips_read(tmp_path):
+    parts = ("tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2")
+    index = {"_class_name": "StableDiffusion3Pipeline"} | {part: ["x", "x"] for part in parts}
+    index |= {"text_encoder_3": [None, None], "tokenizer_3": [None, None]}
     (tmp_path / "model_index.json").write_text(json.dumps(index))
-    folder = ModelFolder.read(tmp_path)
-    found = negative_prompts_without_effect(folder, Method(**method), editing=False)
-    assert found == message if message is None else found.startswith(message)
+    found = prompt_lengths(ModelFolder.read(tmp_path))
+    assert [(read.tokenizer, read.whole) for read in found] == [
+        ("tokenizer", True),
+        ("tokenizer_2", True),
+    ]

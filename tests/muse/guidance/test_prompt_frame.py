@@ -114,3 +114,18 @@ def test_a_textual_inversion_of_several_vectors_is_read_as_in_diffusers(tokenize
         assert with_all_vectors(tokenizer, prompt) == prompt
     count, _ = ids_with_tokens(learned, prompts[:1], [Target.of("awe")], 2, "")
     assert learned.convert_tokens_to_ids("<cat>_2") in count[0].tolist()
+
+
+@pytest.mark.parametrize("make", [t5_tokenizer, chat_tokenizer])
+def test_without_tokens_all_that_an_encoder_reads_is_left_to_a_prompt(make):
+    one = with_length(make(), 64)
+    frame = frame_of(one)
+    long = " ".join(["dog"] * 80)
+    words = word_ids(one, frame.opening + long)
+    lost = lost_tokens(one, long, None)
+    # What is read: of a message, the end of the template is cut off first.
+    tail = () if frame.opening else frame.tail
+    read = [*frame.head, *words[: len(words) - lost], *tail]
+    assert len(read) == 64
+    if not frame.opening:
+        assert one(long, truncation=True).input_ids == read

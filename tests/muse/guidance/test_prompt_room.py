@@ -4,7 +4,7 @@ import pytest
 from transformers import CLIPTokenizer
 
 from muse.emotions import MIKELS
-from muse.guidance.prompt_frame import with_length
+from muse.guidance.prompt_frame import PromptReader, with_length
 from muse.guidance.prompt_room import MAX_PROMPTS_SHOWN, MAX_SHOWN, PromptLengths
 from muse.method import Method
 from muse.mini import WEIGHTS
@@ -18,15 +18,17 @@ def tokenizer():
 
 
 def test_nothing_is_said_of_prompts_that_fit_or_without_a_tokenizer(tokenizer):
-    for tokenizers, prompt in (((tokenizer,), "a dog"), ((), "dog " * 400)):
-        lengths = PromptLengths(tokenizers, Method(), MIKELS)
+    for readers, prompt in (([PromptReader(tokenizer)], "a dog"), ((), "dog " * 400)):
+        lengths = PromptLengths(readers, Method(), MIKELS)
         lengths.add(0, prompt, AWE)
         assert lengths.warning is None
 
 
 def test_the_encoder_with_the_least_room_counts(tokenizer):
     shorter = with_length(tokenizer, tokenizer.model_max_length - 5)
-    lengths = PromptLengths((tokenizer, shorter), Method(), MIKELS, noun="prompt")
+    lengths = PromptLengths(
+        map(PromptReader, (tokenizer, shorter)), Method(), MIKELS, noun="prompt"
+    )
     lengths.add(3, "dog " * 400, AWE)
     ((number, what),) = lengths.first
     assert number == 3
@@ -37,8 +39,48 @@ def test_the_encoder_with_the_least_room_counts(tokenizer):
 
 
 def test_of_many_prompts_the_first_are_listed(tokenizer):
-    lengths = PromptLengths((tokenizer,), Method(), MIKELS)
+    lengths = PromptLengths([PromptReader(tokenizer)], Method(), MIKELS)
     for number in range(MAX_PROMPTS_SHOWN + 2):
         lengths.add(number, "dog " * 100, AWE)
     assert lengths.count == MAX_PROMPTS_SHOWN + 2
     assert "; and 2 more rows. Shorten them" in lengths.warning
+
+
+def _lost(reader, prompt, negative=False, **method) -> list[int]:
+    lengths = PromptLengths([reader], Method(**method), MIKELS, negative=negative)
+    lengths.add(0, prompt, AWE)
+    return [*lengths.cut]
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {"timing": "never"},
+        {"timing": "fixed", "timing_level": 1.0},
+        {"negative": True},
+    ],
+)
+def test_what_has_no_emotional_tokens_has_their_room(tokenizer, plain):
+    room = tokenizer.model_max_length - 2
+    reader = PromptReader(tokenizer)
+    assert _lost(reader, "dog " * room, **plain) == []
+    assert _lost(reader, "dog " * (room + 3), **plain) == [3]
+    (lost,) = _lost(reader, "dog " * room)
+    assert lost == 8 + len(tokenizer(", evoking", add_special_tokens=False).input_ids)
+
+
+def test_an_encoder_that_takes_no_tokens_has_their_room_as_well(tokenizer):
+    words = PromptReader(tokenizer, takes_tokens=False)
+    room = tokenizer.model_max_length - 2
+    assert _lost(words, "dog " * room) == []
+    assert _lost(words, "dog " * (room + 1)) == [1]
+
+
+@pytest.mark.parametrize("method", [{}, {"long_prompts": "chunk"}])
+def test_tokens_need_room_in_encoders_whose_length_does_not_count(tokenizer, method):
+    beside = PromptReader(tokenizer, whole=False)
+    assert _lost(beside, "dog " * 400, **method) == []
+    suffix = " quiet" * tokenizer.model_max_length
+    with pytest.raises(ValueError, match=r"shorten method\.prompt_suffix"):
+        _lost(beside, "a dog", prompt_suffix=suffix, **method)
+    assert _lost(beside, "a dog", prompt_suffix=suffix, timing="never", **method) == []

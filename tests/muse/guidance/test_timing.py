@@ -1,6 +1,6 @@
 import pytest
 
-from muse.guidance.timing import Fixed, Plateau, Threshold, timing_of
+from muse.guidance.timing import Fixed, Plateau, Threshold, may_start, timing_of
 from muse.method import Method
 
 
@@ -34,3 +34,16 @@ def test_policies_by_name():
     assert named("never") is None
     with pytest.raises(ValueError, match="timing is 'soon'; it should be 'fixed'"):
         named("soon")
+
+
+@pytest.mark.parametrize(
+    ("method", "starts"),
+    [
+        ({}, True),
+        ({"timing": "never"}, False),
+        ({"timing": "fixed", "timing_level": 0.95}, True),
+        ({"timing": "fixed", "timing_level": 0.96}, False),
+    ],
+)
+def test_guidance_that_begins_behind_the_last_step_never_starts(method, starts):
+    assert may_start(Method(steps=20, **method)) == starts

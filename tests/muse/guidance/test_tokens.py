@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from muse.emotions import Target
+from muse.guidance.prompt_frame import with_length
 from muse.guidance.tokens import ids_with_tokens, initial_tokens, shares, spliced, word_ids
 
 SUFFIX = ", evoking"
@@ -152,5 +153,29 @@ def test_an_encoder_without_room_for_the_tokens_is_refused(tokenizer):
     assert ids.shape == (1, short.model_max_length)
     with pytest.raises(ValueError, match=r"set method.tokens to 3 or less"):
         ids_with_tokens(short, ["a dog"], [target], 4, SUFFIX)
-    with pytest.raises(ValueError, match=r"give another model"):
+    with pytest.raises(ValueError, match=r"; shorten method\.prompt_suffix to"):
         ids_with_tokens(short, ["a dog"], [target], 1, "dog " * 9)
+
+
+@pytest.mark.parametrize(
+    ("count", "suffix", "remedy"),
+    [
+        (8, " dog" * 24, "; set method.tokens to {room} or less, or shorten method.prompt_suffix"),
+        (8, " dog" * 300, "; shorten method.prompt_suffix to {longest} tokens or less"),
+    ],
+)
+def test_where_suffix_and_tokens_have_no_room_the_remedy_gives_some(
+    tokenizer, count, suffix, remedy
+):
+    length = 30
+    one = with_length(tokenizer, length)
+    room, longest = length - 2 - len(word_ids(one, suffix)), length - 2 - count
+    with pytest.raises(ValueError, match="too few for 8 emotional tokens") as caught:
+        ids_with_tokens(one, ["a dog"], [Target.of("awe")], count, suffix)
+    assert remedy.format(room=room, longest=longest) in str(caught.value)
+    ids_with_tokens(one, ["a dog"], [Target.of("awe")], count, " dog" * longest)
+
+
+def test_an_encoder_without_room_for_the_tokens_alone_needs_fewer(tokenizer):
+    with pytest.raises(ValueError, match=r"set method\.tokens to 3 or less$"):
+        ids_with_tokens(with_length(tokenizer, 5), ["a dog"], [Target.of("awe")], 8, "")

@@ -170,3 +170,35 @@ def test_a_model_that_has_a_t5_is_refused(backbones, random_guide, random_clip):
     _, backbone = backbones("sd3")
     with pytest.raises(ValueError, match="has another encoder for longer prompts"):
         Setup.of(backbone, random_guide, random_clip, CHUNK)
+
+
+def test_tokens_that_never_come_need_no_window(tokenizer, backbones, random_guide, random_clip):
+    room = tokenizer.model_max_length - 2
+    request = Request(_long(tokenizer, room), TARGET, 1)
+    beside = Request(_long(tokenizer, room + 1), TARGET, 2)
+    assert windows_of(CHUNK, [tokenizer], [request, beside]) == [1, 2]
+    assert windows_of(CHUNK.replace(timing="fixed"), [tokenizer], [request]) == [2]
+    _, backbone = backbones("sd1")
+    cut = CHUNK.replace(long_prompts="truncate")
+    (plain,) = _made(backbone, random_guide, random_clip, [request], cut)
+    (alone,) = _made(backbone, random_guide, random_clip, [request])
+    assert torch.equal(alone, plain)
+    first, _ = _made(backbone, random_guide, random_clip, [request, beside])
+    assert _distance(first, plain) < 5e-6
+
+
+def test_a_negative_prompt_that_nothing_reads_changes_nothing(
+    tokenizer, backbones, random_guide, random_clip
+):
+    _, backbone = backbones("sd1")
+    long = _long(tokenizer, tokenizer.model_max_length + 9)
+    request = Request("a dog", TARGET, 1, long)
+    method = CHUNK.replace(guidance_scale=1.0)
+    setup = Setup.of(backbone, random_guide, random_clip, method)
+    assert setup.as_read(request).negative_prompt is None
+    guided = Setup.of(backbone, random_guide, random_clip, CHUNK)
+    assert guided.as_read(request) is request
+    (made,) = _made(backbone, random_guide, random_clip, [request], method)
+    (without,) = _made(backbone, random_guide, random_clip, [Request("a dog", TARGET, 1)], method)
+    assert torch.equal(made, without)
+    assert _distance(made, muse(backbone, random_guide, random_clip, method, request)[0]) < 1e-3

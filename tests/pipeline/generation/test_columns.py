@@ -12,12 +12,13 @@ from muse.request import Trace
 from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.generation.columns import columns_of, invalid_score
-from pipeline.generation.engines.engine import EngineInput, EngineOutput, Scores
+from pipeline.generation.engines.engine import EngineInput, EngineOutput, PromptReading, Scores
 from pipeline.output.records import Record
 from pipeline.planning.plan import PlannedRequest
 
 EVEN = Scores((0.123456789, *[0.1] * 7), 0.6666666)
 SIZE = Size(48, 32)
+READING = PromptReading(None, 3, 1)
 
 
 def _request(source=None, mask=None):
@@ -28,7 +29,7 @@ def _request(source=None, mask=None):
 @pytest.fixture
 def output():
     image = Image.linear_gradient("L").convert("RGB").resize((48, 32))
-    return EngineOutput(image, judge=EVEN, guide=EVEN, similarity=0.2345678, prompt_windows=1)
+    return EngineOutput(image, judge=EVEN, guide=EVEN, similarity=0.2345678, reading=READING)
 
 
 def test_scores_are_rounded_and_named_by_the_taxonomy(output):
@@ -36,7 +37,8 @@ def test_scores_are_rounded_and_named_by_the_taxonomy(output):
     assert columns["judge"] == dict(zip(MIKELS.labels, (0.12346, *[0.1] * 7), strict=True))
     assert columns["judge_emotion"] == MIKELS.labels[0]
     assert (columns["guide_confidence"], columns["similarity"]) == (0.66667, 0.23457)
-    assert (columns["prompt_windows"], columns["prompt_truncated"]) == (1, None)
+    names = ("prompt_truncated", "negative_prompt_truncated", "prompt_windows")
+    assert [columns[name] for name in names] == [None, 3, 1]
     assert {*columns} <= {*Record.__dataclass_fields__}
 
 

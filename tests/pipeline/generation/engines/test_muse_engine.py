@@ -11,7 +11,7 @@ from muse.guidance.tokens import word_ids
 from muse.images import to_tensor
 from muse.method import Method
 from pipeline.config import Config
-from pipeline.generation.engines.engine import EngineInput
+from pipeline.generation.engines.engine import EngineInput, PromptReading
 from pipeline.generation.engines.load import load_engine
 from pipeline.models.locate import locate
 from pipeline.planning.plan import PlannedRequest
@@ -25,10 +25,10 @@ def engine():
     return load_engine(locate(config), config, on_gpu=False)
 
 
-def _request(number, prompt, source=None, strategy="reseed", candidate=0):
+def _request(number, prompt, source=None, strategy="reseed", candidate=0, negative=""):
     emotion = {"awe": 1.0}
     planned = PlannedRequest(
-        f"{number:09d}", 0, None, prompt, "", emotion, None, 7, candidate, {}, strategy
+        f"{number:09d}", 0, None, prompt, negative, emotion, None, 7, candidate, {}, strategy
     )
     return EngineInput(planned, Target.of(emotion), source)
 
@@ -53,21 +53,37 @@ def test_an_edit_is_compared_with_its_source_image_and_a_generation_with_none(en
 
 def test_a_prompt_that_is_too_long_is_counted_in_tokens(engine, outputs):
     generated, edited = outputs[1]
-    assert edited.prompt_truncated == 0
+    assert (edited.reading.truncated, edited.reading.negative_truncated) == (0, 0)
     setup = engine.engine.setup
     (tokenizer,) = setup.backbone.text.tokenizers
     suffix = word_ids(tokenizer, setup.method.prompt_suffix)
     room = tokenizer.model_max_length - 2 - len(suffix) - setup.method.tokens
-    assert generated.prompt_truncated == len(word_ids(tokenizer, LONG)) - room > 0
+    assert generated.reading.truncated == len(word_ids(tokenizer, LONG)) - room > 0
+
+
+@pytest.mark.parametrize(
+    ("guidance", "lost_of_negative"), [({"guidance_scale": 1.0}, None), ({}, 4)]
+)
+def test_without_emotional_tokens_prompts_have_their_room(guidance, lost_of_negative):
+    config = Config(method=Method(steps=1, timing="never", **guidance))
+    engine = load_engine(locate(config), config, on_gpu=False)
+    room = engine.engine.setup.backbone.text.tokenizers[0].model_max_length - 2
+    prompts = "dog " * (room + 3), "cat " * (room + 4)
+    (made,) = engine.draw([_request(0, prompts[0], negative=prompts[1])])
+    assert made.reading == PromptReading(3, lost_of_negative, 1)
+    (made,) = engine.draw([_request(0, prompts[0], negative=None)])
+    assert made.reading == PromptReading(3, None, 1)
 
 
 def test_a_prompt_that_is_read_in_windows_loses_nothing(outputs):
-    assert outputs[1][0].prompt_windows == outputs[1][1].prompt_windows == 1
+    assert outputs[1][0].reading.windows == outputs[1][1].reading.windows == 1
     method = Method(steps=1, timing="never", long_prompts="chunk")
     config = Config(method=method)
-    (made,) = load_engine(locate(config), config, on_gpu=False).draw([_request(0, LONG)])
-    assert made.prompt_truncated == 0
-    assert made.prompt_windows > 1
+    engine = load_engine(locate(config), config, on_gpu=False)
+    for prompts in ({"prompt": LONG}, {"prompt": "a dog", "negative": LONG}):
+        (made,) = engine.draw([_request(0, **prompts)])
+        assert (made.reading.truncated, made.reading.negative_truncated) == (0, 0)
+        assert made.reading.windows > 1
 
 
 def test_scores_are_those_of_the_stored_pixels(engine, outputs):

@@ -14,6 +14,7 @@ from muse.method import Method
 from muse.mini import WEIGHTS
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.planning.checks import prompt_check
 from pipeline.planning.checks.prompt_check import PromptCheck
 
 
@@ -50,8 +51,53 @@ def test_negative_prompts_that_nothing_reads_are_told():
         check = PromptCheck(Config(method=Method(guidance_scale=scale)))
         for negative in ("", None, "rain"):
             check.add(Row(0, "a dog", None, (), None, None, negative))
-        told = [text for text in check.warnings if "negative prompts of 1 row(s)" in text]
-        assert len(told) == count
+        told = "the negative prompts of 1 row(s) have no effect, because method.guidance_scale = 1"
+        assert [text.startswith(told) for text in check.warnings] == [True] * count
+
+
+def test_negative_prompts_that_are_cut_are_told(tokenizer):
+    room = tokenizer.model_max_length - 2
+    check = PromptCheck(Config())
+    for number, count in enumerate((room, room + 2)):
+        check.add(Row(number, "a dog", None, (), None, None, "dog " * count))
+    (told,) = check.warnings
+    assert told.startswith("1 negative prompt(s) are longer than the text encoder reads; ")
+    assert f"row 1: 2 of its {room + 2} tokens are lost" in told
+
+
+def test_without_guidance_toward_an_emotion_its_tokens_take_no_room(tokenizer):
+    room = tokenizer.model_max_length - 2
+    never = Method(timing="never", prompt_suffix=" quiet" * 300)
+    assert _lost("dog " * room, method=never) == []
+    (lost,) = _lost("dog " * (room + 1), method=never)
+    assert f"1 of its {room + 1} tokens are lost" in lost
+
+
+@pytest.mark.parametrize("method", [{}, {"timing": "never"}])
+def test_the_t5_of_flux_counts_and_its_clip_needs_room_for_the_tokens(
+    method, monkeypatch, tmp_path
+):
+    clip = ["transformers", "CLIPTokenizer"]
+    part = {"tokenizer": clip, "tokenizer_2": clip}
+    index = {"_class_name": "FluxPipeline", "transformer": ["diffusers", "x"], **part}
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / "transformer" / "config.json").write_text('{"guidance_embeds": true}')
+    for name in part:
+        shutil.copytree(WEIGHTS / "diffusion" / "tokenizer", tmp_path / name)
+    monkeypatch.setattr(prompt_check, "folder_problems", lambda _: ())
+    method = Method(**method)
+    assert _lost("dog " * 400, model=str(tmp_path), method=method) == []
+    (found,) = _lost("dog " * 540, model=str(tmp_path), method=method)
+    lost = 540 - 510 if method.timing == "never" else 540 - 510 + 8 + 2
+    assert found.startswith(f"row 7: {lost} of its 540 tokens are lost (the encoder takes 512")
+    if method.timing != "never":
+        with pytest.raises(UserError, match=r"shorten method\.prompt_suffix"):
+            _lost("a dog", model=str(tmp_path), method=Method(prompt_suffix=" dog" * 80))
+    check = PromptCheck(Config(model=str(tmp_path), method=method.replace(true_cfg_scale=3.0)))
+    check.add(Row(0, "a dog", None, (), None, None, None))
+    told = "method.true_cfg_scale: no effect, because no row has a negative prompt"
+    assert check.warnings == [told]
 
 
 def test_in_windows_no_prompt_is_too_long():
