@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from muse.diffusion.files.hub import part_config, vae_config
-from muse.diffusion.files.lora_files import lora_problems, lora_warnings
-from muse.diffusion.files.lora_target import LoraTarget
+from muse.diffusion.files.loras.lora_files import lora_problems, lora_warnings
+from muse.diffusion.files.loras.lora_target import LoraTarget
 from muse.diffusion.files.model_problems import model_problems
 from muse.diffusion.files.part_fit import tiny_vae_problem, vae_problem
 from muse.diffusion.files.part_weights import shapes_in

@@ -28,8 +28,8 @@ from muse.diffusion.files.hub import (
     lora_and_strength,
     vae_config,
 )
-from muse.diffusion.files.lora_files import lora_problems, lora_warnings
-from muse.diffusion.files.lora_target import LoraTarget
+from muse.diffusion.files.loras.lora_files import lora_problems, lora_warnings
+from muse.diffusion.files.loras.lora_target import LoraTarget
 from muse.diffusion.files.model_files import TINY_VAE, ModelFolder, variant_of
 from muse.diffusion.files.model_problems import folder_problems, problems_beside
 from muse.diffusion.files.part_fit import tiny_vae_problem, vae_problem

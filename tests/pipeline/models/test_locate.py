@@ -12,7 +12,7 @@ from diffusers import AutoencoderTiny
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from muse.diffusion.files.lora_target import LoraTarget
+from muse.diffusion.files.loras.lora_target import LoraTarget
 from muse.emotions import Taxonomy
 from muse.method import Method
 from muse.mini import WEIGHTS

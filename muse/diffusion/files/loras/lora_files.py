@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from muse.diffusion.files.lora_fit import fit_of, unpaired
-from muse.diffusion.files.lora_target import LoraTarget
+from muse.diffusion.files.loras.lora_fit import fit_of, unpaired
+from muse.diffusion.files.loras.lora_target import LoraTarget
 from muse.diffusion.files.single_files import tensor_shapes
 
 OTHER_KINDS = {"hada_": "LoHa", "lokr_": "LoKr", ".oft_": "OFT", ".on_input": "IA3"}

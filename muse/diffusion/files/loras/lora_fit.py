@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from muse.diffusion.files.lora_names import Shapes, named_by_diffusers
-from muse.diffusion.files.lora_target import PARTS, LoraTarget
+from muse.diffusion.files.loras.lora_names import named_by_diffusers
+from muse.diffusion.files.loras.lora_target import PARTS, LoraTarget
 from muse.diffusion.files.model_files import FAMILIES
+from muse.diffusion.files.part_weights import Shapes
 
 HALVES = {"A": "B", "B": "A", "down": "up", "up": "down"}
 """How the two matrices of a layer are called, each with the other."""

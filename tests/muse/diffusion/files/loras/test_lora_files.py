@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from muse.diffusion.files.lora_files import lora_problems, lora_warnings
-from muse.diffusion.files.lora_target import LoraTarget
+from muse.diffusion.files.loras.lora_files import lora_problems, lora_warnings
+from muse.diffusion.files.loras.lora_target import LoraTarget
 from muse.mini import WEIGHTS
 
 FAMILY = LoraTarget("StableDiffusionPipeline")

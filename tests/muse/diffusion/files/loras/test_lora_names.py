@@ -1,6 +1,6 @@
 import pytest
 
-from muse.diffusion.files.lora_names import named_by_diffusers
+from muse.diffusion.files.loras.lora_names import named_by_diffusers
 
 SIDE = [4, 4]
 CLIP = "text_model_encoder_layers_0_self_attn_out_proj"

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from muse.diffusion.files.lora_target import LoraTarget
+from muse.diffusion.files.loras.lora_target import LoraTarget
 from tests.support.families import FAMILIES
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from muse.diffusion.files.lora_names import Shapes
 from muse.diffusion.files.model_files import FAMILIES, ModelFolder
-from muse.diffusion.files.part_weights import part_shapes
+from muse.diffusion.files.part_weights import Shapes, part_shapes
 from muse.diffusion.files.single_files import family_of_file
 
 PARTS = ("unet", "transformer", "text_encoder", "text_encoder_2")

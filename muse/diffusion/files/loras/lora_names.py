@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-Shapes = Mapping[str, Sequence[int]]
+from muse.diffusion.files.part_weights import Shapes
 
 WITH_OTHERS = ("FluxPipeline",)
 """Families for which diffusers reads files that hold other tensors beside those of a LoRA."""

@@ -1,7 +1,7 @@
 import pytest
 
-from muse.diffusion.files.lora_fit import LoraFit, fit_of, unpaired
-from muse.diffusion.files.lora_target import LoraTarget
+from muse.diffusion.files.loras.lora_fit import LoraFit, fit_of, unpaired
+from muse.diffusion.files.loras.lora_target import LoraTarget
 
 TARGET = LoraTarget("StableDiffusionPipeline", {"unet": {"conv": [8, 4, 3, 3], "to_q": [6, 4]}})
 

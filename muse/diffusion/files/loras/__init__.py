@@ -1,0 +1,1 @@
+"""LoRAs: what their files hold, and whether it fits a model."""
