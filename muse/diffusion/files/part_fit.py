@@ -194,12 +194,10 @@ def latents_problem(vae: Config) -> str | None:
         return None
     channels = vae.get("latent_channels", LATENTS["latent_channels"])
     for key, values in (("latents_mean", mean), ("latents_std", spread)):
-        if not (isinstance(values, Sequence) and len(values) == channels):
-            is_right = False
-        else:
-            is_right = all(map(_is_number, values))
-        if is_right and key == "latents_std":
-            is_right = all(value > 0 for value in values)
+        listed = values if isinstance(values, list) and len(values) == channels else [None]
+        is_right = all(map(_is_number, listed))
+        if key == "latents_std":
+            is_right = is_right and min(listed) > 0
         if not is_right:
             each = "number above 0" if key == "latents_std" else "number"
             return (
