@@ -176,8 +176,9 @@ class ModelSizes:
 def _cells(network: Mapping[str, Any]) -> tuple[int, int] | None:
     """Height and width of a network's latents as its pipeline in diffusers takes them."""
     cells = network.get("sample_size")
-    is_old = OLD_RELEASES.fullmatch(str(network.get("_diffusers_version")))
-    # Of a transformer there is none of so old a release.
+    is_old = bool(OLD_RELEASES.fullmatch(str(network.get("_diffusers_version"))))
+    # Of a transformer there is none of so old a release, and that of XL has no such rule.
+    is_old = is_old and network.get("addition_embed_type") is None
     if is_old and isinstance(cells, int) and 0 < cells < OLD_CELLS:
         cells = OLD_CELLS
     return sides(cells)

@@ -14,6 +14,7 @@ from muse.classifiers.zero_shot import projected
 from muse.diffusion.backbones.codec import at_least_float32
 from muse.diffusion.files.hub import local_folder
 from muse.diffusion.quiet import quiet_loading
+from muse.guidance.prompt_frame import is_plain
 
 
 class ClipSimilarity(nn.Module):
@@ -68,13 +69,13 @@ class ClipSimilarity(nn.Module):
     @torch.no_grad()
     def text(self, prompts: list[str]) -> Tensor:
         """Unit vectors (b, d) of prompts."""
-        ids = self.tokenizer(
-            prompts,
-            padding=True,
-            truncation=True,
-            split_special_tokens=True,
-            return_tensors="pt",
-        ).to(self.preprocessing.mean.device)
+        rows = []
+        for prompt in prompts:
+            plain = is_plain(self.tokenizer, prompt)
+            read = self.tokenizer(prompt, truncation=True, split_special_tokens=plain)
+            rows.append(read.input_ids)
+        ids = self.tokenizer.pad({"input_ids": rows}, return_tensors="pt")
+        ids = ids.to(self.preprocessing.mean.device)
         return F.normalize(projected(self.model.get_text_features(**ids)), dim=-1)
 
     def image(self, pixels: Tensor) -> Tensor:

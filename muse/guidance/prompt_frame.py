@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, takewhile
 from typing import Any
+
+import torch
+from torch import Tensor
 
 PLACEHOLDER = "{prompt}"
 
@@ -61,6 +65,45 @@ def with_length(tokenizer: Any, length: int) -> Any:
 def is_chat(tokenizer: Any) -> bool:
     """Whether prompts are read as messages to a language model."""
     return bool(getattr(tokenizer, "chat_template", None))
+
+
+def is_plain(tokenizer: Any, text: str) -> bool:
+    """Whether the names of special tokens in a text are read as words (`split_special_tokens`).
+
+    In diffusers a prompt that holds the name of an end marker, as `<|endoftext|>`, ends there. Here
+    such a text is plain throughout. In any other, special tokens are read as in diffusers: textual
+    inversions among them, and `!`, with which Stable Diffusion XL pads its prompts.
+    """
+    return any(marker in text for marker in _markers(tokenizer))
+
+
+@lru_cache(maxsize=16)
+def _markers(tokenizer: Any) -> tuple[str, ...]:
+    """The names of tokens that begin or end what is read."""
+    # A message to a language model may be ended by several.
+    if is_chat(tokenizer):
+        return tuple(tokenizer.added_tokens_encoder)
+    return tuple(filter(None, (tokenizer.bos_token, tokenizer.eos_token)))
+
+
+def padded_ids(tokenizer: Any, prompts: Sequence[str], length: int | None = None) -> Tensor:
+    """Ids of prompts without emotional tokens, cut and padded, int64 (b, length).
+
+    Args:
+        length: in tokens; by default the tokenizer's own.
+    """
+    rows = []
+    for prompt in prompts:
+        text = with_all_vectors(tokenizer, prompt)
+        read = tokenizer(
+            text,
+            padding="max_length",
+            max_length=length,
+            truncation=True,
+            split_special_tokens=is_plain(tokenizer, text),
+        )
+        rows.append(read.input_ids)
+    return torch.tensor(rows)
 
 
 def with_all_vectors(tokenizer: Any, text: str) -> str:

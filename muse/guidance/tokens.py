@@ -14,17 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from muse.emotions import Target
-from muse.guidance.prompt_frame import frame_of, is_chat, with_all_vectors
+from muse.guidance.prompt_frame import frame_of, is_chat, is_plain, with_all_vectors
 
 
 def word_ids(tokenizer, text: str) -> list[int]:
-    """Token ids of `text` without the markers of its start and end.
-
-    Names of special tokens in it, as `<|endoftext|>`, are plain text.
-    """
+    """Token ids of `text` without the markers of its start and end."""
     text = with_all_vectors(tokenizer, text)
+    plain = is_plain(tokenizer, text)
     # Of long texts transformers would warn, which are cut, or read in windows, by us.
-    ids = tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
+    ids = tokenizer(text, add_special_tokens=False, split_special_tokens=plain, verbose=False)
     return list(ids.input_ids)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
-from muse.diffusion.files.hub import part_config, vae_config
+from muse.diffusion.files.hub import configs_beside, part_config, vae_config
 from muse.diffusion.files.loras.lora_files import lora_problems, lora_warnings
 from muse.diffusion.files.loras.lora_target import LoraTarget
 from muse.diffusion.files.model_problems import model_problems
 from muse.diffusion.files.part_fit import tiny_vae_problem, vae_problem
 from muse.diffusion.files.part_weights import shapes_in
 from muse.diffusion.files.tensor_fit import part_problems, tensor_problems
+from muse.diffusion.quiet import quiet_loading
 
 OnWarning = Callable[[str], None]
 """Is given what is no problem, but will not be read."""
@@ -37,6 +39,19 @@ def model_problems_of(path: Path, on_warning: OnWarning, with_weights: bool) -> 
         yield from tensor_problems(path, on_warning)
 
 
+@cache
+def _target_of(model: Path) -> LoraTarget:
+    """A diffusion model as LoRAs find it. The layers of a single file are known if it can be opened
+    without the hub, by the settings beside it; its weights stay on disk.
+    """
+    if not model.is_file() or configs_beside(model) is None:
+        return LoraTarget.of(model)
+    from muse.diffusion.backbones.single_file_models import open_file_pipeline
+
+    with quiet_loading("diffusers", "transformers"):
+        return LoraTarget.of_pipeline(open_file_pipeline(model, None))
+
+
 def part_problems_of(role: str, path: Path, model: Path, on_warning: OnWarning) -> Iterator[str]:
     """Why something is no LoRA or fits no layer, or is no VAE or tiny decoder of a model.
 
@@ -48,7 +63,7 @@ def part_problems_of(role: str, path: Path, model: Path, on_warning: OnWarning) 
         ValueError: its settings or weights cannot be read.
     """
     if role not in ("vae", "tiny_vae"):
-        target = LoraTarget.of(model)
+        target = _target_of(model)
         problems = list(lora_problems(path, target))
         yield from problems
         for warning in () if problems else lora_warnings(path, target):

@@ -34,7 +34,7 @@ from muse.diffusion.files.model_files import TINY_VAE, ModelFolder, variant_of
 from muse.diffusion.files.model_problems import folder_problems, problems_beside
 from muse.diffusion.files.part_fit import tiny_vae_problem, vae_problem
 from muse.diffusion.files.part_weights import shapes_in
-from muse.diffusion.files.tensor_fit import lacks, needed, part_problems
+from muse.diffusion.files.tensor_fit import lacks, needed, part_problems, unread, within
 
 
 def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:
@@ -101,8 +101,11 @@ def _open_complete(
             raise ValueError(f"{name} cannot be loaded from {folder}: {error}") from error
         raise ValueError("\n  ".join(problems)) from None
     # transformers fills these tensors with random numbers, and diffusers leaves them without any.
+    expected = {*opened.state_dict()}
     if missing := needed(kind, info["missing_keys"]):
-        raise ValueError(lacks(name, kind, missing, len(opened.state_dict())))
+        raise ValueError(lacks(name, kind, missing, len(expected)))
+    if surplus := within(info["unexpected_keys"], expected):
+        warnings.warn(unread(name, kind, surplus), UserWarning, stacklevel=2)
     return opened
 
 
@@ -196,13 +199,17 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
             warnings.warn(warning, UserWarning, stacklevel=2)
         try:
             pipe.load_lora_weights(str(path), use_safetensors=True)
+            parts = [*pipe.get_list_adapters()]
+            if parts:
+                # Without their names, FLUX would fuse its transformer alone.
+                pipe.fuse_lora(parts, lora_scale=strength)
         except Exception as error:  # diffusers, peft and torch raise many classes here
             raise ValueError(f"the LoRA {name} cannot be loaded: {error}") from None
-        parts = [*pipe.get_list_adapters()]
         if not parts:
             raise ValueError(
                 f"the LoRA {name} has weights for no part of this {type(pipe).__name__}"
             )
-        # Without their names, FLUX would fuse its transformer alone.
-        pipe.fuse_lora(parts, lora_scale=strength)
+        # Else norms that the LoRA's file brought would be put back as they were.
+        if getattr(pipe.components.get("transformer"), "_transformer_norm_layers", None):
+            pipe.transformer._transformer_norm_layers = None
         pipe.unload_lora_weights()

@@ -15,7 +15,7 @@ from muse.diffusion.backbones.text_encoders import Prompts, TextEncoders, Window
 from muse.diffusion.prompt_lengths import SD3_T5_LENGTH
 from muse.diffusion.schedule.schedules import latent_scale
 from muse.emotions import Target
-from muse.guidance.prompt_frame import PromptReader, with_length
+from muse.guidance.prompt_frame import PromptReader, padded_ids, with_length
 
 
 class StableDiffusion3:
@@ -126,15 +126,8 @@ class ClipsAndT5(TextEncoders):
         """The T5's part of the context, (b, LONG, width); None without a T5."""
         if self.t5 is None:
             return None
-        tokenized = self.t5_tokenizer(
-            prompts,
-            padding="max_length",
-            max_length=self.LONG,
-            truncation=True,
-            split_special_tokens=True,
-            return_tensors="pt",
-        )
+        ids = padded_ids(self.t5_tokenizer, prompts, self.LONG)
         with self.resident():
-            output = self.t5(tokenized.input_ids.to(self.device))
+            output = self.t5(ids.to(self.device))
         words: Tensor = output.last_hidden_state
         return words

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from muse.diffusion.backbones.codec import frozen
 from muse.emotions import Target
-from muse.guidance.prompt_frame import PromptReader, with_all_vectors
+from muse.guidance.prompt_frame import PromptReader, padded_ids
 from muse.guidance.tokens import ids_with_tokens, initial_tokens, spliced
 from muse.guidance.windows import Window, joined_ids, plain_windows, windows_with_tokens
 
@@ -143,16 +143,7 @@ class TextEncoders:
         """
         if windows is not None and max(windows) > 1:
             return self._in_windows(self.plain(prompts), windows, partial(_plain, prompts))
-        ids = [
-            tokenizer(
-                [with_all_vectors(tokenizer, prompt) for prompt in prompts],
-                padding="max_length",
-                truncation=True,
-                split_special_tokens=True,
-                return_tensors="pt",
-            ).input_ids
-            for tokenizer in self.tokenizers
-        ]
+        ids = [padded_ids(tokenizer, prompts) for tokenizer in self.tokenizers]
         no_positions = torch.empty(len(prompts), 0, dtype=torch.long)
         return Prompts(tuple(ids), (no_positions,) * len(ids))
 

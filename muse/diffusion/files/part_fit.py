@@ -190,7 +190,8 @@ def latents_problem(vae: Config) -> str | None:
             "that its authors publish, or leave it out"
         )
     mean, spread = vae.get("latents_mean"), vae.get("latents_std")
-    if mean is None and spread is None:
+    # One alone is not read, as in diffusers.
+    if mean is None or spread is None:
         return None
     channels = vae.get("latent_channels", LATENTS["latent_channels"])
     for key, values in (("latents_mean", mean), ("latents_std", spread)):

@@ -112,11 +112,7 @@ def part_problems(
         return
     yield from fit.problems(name, kind)
     if fit.surplus:
-        on_warning(
-            f"{name} has {len(fit.surplus)} tensors that are not read ({_listed(fit.surplus)}): by "
-            f"its config.json, its class {kind.__name__} has none of these names; if that is not "
-            "intended, copy config.json and weights again, both from one model"
-        )
+        on_warning(unread(name, kind, fit.surplus))
 
 
 def lacks(name: str, kind: Any, missing: Collection[str], count: int) -> str:
@@ -130,6 +126,20 @@ def lacks(name: str, kind: Any, missing: Collection[str], count: int) -> str:
     return (
         f"{name} lacks {len(missing)} of the {count} tensors of its class {kind.__name__} "
         f"({_listed(missing)}); download it again, or give a model whose weights are of this class"
+    )
+
+
+def unread(name: str, kind: Any, surplus: Collection[str]) -> str:
+    """That tensors in the files of a part are not read, in words.
+
+    Args:
+        name: what the message calls the part.
+        kind: its class.
+    """
+    return (
+        f"{name} has {len(surplus)} tensors that are not read ({_listed(surplus)}): by its "
+        f"config.json, its class {kind.__name__} has none of these names; if that is not intended, "
+        "copy config.json and weights again, both from one model"
     )
 
 
@@ -169,7 +179,7 @@ def _fit_of_diffusers(kind: Any, part: Path, shapes: Shapes) -> TensorFit:
         if name in names and [*names[name]] != shape
     }
     ignored = kind._keys_to_ignore_on_load_unexpected or ()
-    surplus = _within({*names} - {*expected}, expected, ignored)
+    surplus = within({*names} - {*expected}, expected, ignored)
     return TensorFit(needed(kind, {*expected} - {*names}), misfits, surplus, len(expected))
 
 
@@ -201,11 +211,11 @@ def _fit_of_transformers(kind: Any, part: Path, shapes: Shapes) -> TensorFit:
             logging.set_verbosity(verbosity)
     misfits = {name: (found, expected) for name, found, expected in info["mismatched_keys"]}
     expected = {*made.state_dict()}
-    surplus = _within(info["unexpected_keys"], expected)
+    surplus = within(info["unexpected_keys"], expected)
     return TensorFit({*info["missing_keys"]} - {*misfits}, misfits, surplus, len(expected))
 
 
-def _within(
+def within(
     names: Collection[str], expected: Collection[str], ignored: Sequence[str] = ()
 ) -> set[str]:
     """Those of the names of unknown tensors that lie in a module of a class.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
+
 from muse.diffusion.schedule.schedulers import SAMPLERS, TRAINED_FOR, training_of
-from muse.diffusion.schedule.setting_values import type_problem, value_problem
+from muse.diffusion.schedule.setting_values import NEVER_OPTIONS, type_problem, value_problem
 
 FILE = "the model's scheduler_config.json"
 
@@ -21,6 +23,12 @@ another."""
 
 NOT_REPLACED = ("prediction_type", "trained_betas")
 """Settings that no method may replace."""
+
+NO_IMAGE = ("invert_sigmas", "lambda_min_clipped")
+"""Settings whose wrong values make a schedule that runs, but not from noise to an image."""
+
+TRIAL_STEPS, TRIAL_LIMIT = 50, 1e4
+"""Steps in which a scheduler is tried, and by how much latents may grow in them."""
 
 
 def own_problems(family: str, config: Mapping[str, Any]) -> Iterator[str]:
@@ -46,12 +54,12 @@ def own_problems(family: str, config: Mapping[str, Any]) -> Iterator[str]:
         )
         return
     parameters = inspect.signature(kind.__init__).parameters
-    wrong = False
+    wrong = []
     for key in [key for key in config if key in parameters]:
         if problem := type_problem(name, key, config[key], parameters[key]):
-            wrong = True
-            yield f"{_says(key, config[key])}; {problem}: correct it"
-    if wrong:
+            wrong.append(f"{_says(key, config[key])}; {problem}: correct it")
+    if wrong and not _runs(kind, config):
+        yield from wrong
         return
     try:
         kind.from_config(dict(config))
@@ -59,24 +67,50 @@ def own_problems(family: str, config: Mapping[str, Any]) -> Iterator[str]:
         yield f"{FILE}: {name} does not take these settings: {error}; correct the file"
 
 
-def check_own(name: str, kind: type, config: Mapping[str, Any], replaced: Container[str]) -> None:
+def check_own(name: str, kind: Any, config: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Refuse values in a model's own file that the scheduler that runs it cannot take.
+
+    Which values are read depends on others: what looks wrong is refused only if the scheduler does
+    not run with it.
 
     Args:
         name: of the diffusers class `kind` that runs it.
         config: of the scheduler that the model came with, with its `_class_name`.
-        replaced: settings whose values are not those of `config`.
+        given: settings that replace those of `config`.
 
     Raises:
         ValueError: with the name, the value and what is allowed.
     """
     is_other = config.get("_class_name", name) != name
-    for key, parameter in inspect.signature(kind.__init__).parameters.items():  # type: ignore[misc]
-        if key not in config or key in replaced or (is_other and key in BY_CLASS):
+    for key, parameter in inspect.signature(kind.__init__).parameters.items():
+        if key not in config or key in given or (is_other and key in BY_CLASS):
             continue
-        if problem := value_problem(name, key, config[key], parameter):
+        problem = value_problem(name, key, config[key], parameter)
+        if problem and (key in NO_IMAGE or not _runs(kind, {**config, **given})):
             other = "" if key in NOT_REPLACED else f", or set method.scheduler.{key}"
             raise ValueError(f"{_says(key, config[key])}; {problem}: correct it{other}")
+
+
+@torch.no_grad()
+def _runs(kind: Any, config: Mapping[str, Any]) -> bool:
+    """Whether a diffusers scheduler makes something finite of noise, with any network."""
+    try:
+        off = dict.fromkeys(NEVER_OPTIONS, False)
+        scheduler = kind.from_config(dict(config), **off)
+        # The shift by the size of the image, which pipelines compute.
+        shift = {"mu": 1.0} if scheduler.config.get("use_dynamic_shifting") else {}
+        steps = min(TRIAL_STEPS, scheduler.config.num_train_timesteps)
+        scheduler.set_timesteps(steps, **shift)
+        draw = torch.Generator().manual_seed(0)
+        latents = torch.randn(1, 4, 2, 2, generator=draw)
+        latents *= float(getattr(scheduler, "init_noise_sigma", 1.0))
+        most = TRIAL_LIMIT * float(latents.abs().max())
+        for timestep in scheduler.timesteps:
+            output = torch.randn(latents.shape, generator=draw)
+            latents = scheduler.step(output, timestep, latents, return_dict=False)[0]
+    except Exception:  # diffusers raises whatever its arithmetic does
+        return False
+    return bool(latents.isfinite().all()) and float(latents.abs().max()) < most
 
 
 def source_of(options: Mapping[str, Any]) -> str:

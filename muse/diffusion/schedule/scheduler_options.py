@@ -8,10 +8,7 @@ from typing import Any, get_args
 
 from muse.diffusion.schedule.own_scheduler import FILE
 from muse.diffusion.schedule.schedulers import TRAINED_FOR, training_of
-from muse.diffusion.schedule.setting_values import value_problem
-
-NEVER_OPTIONS = ("clip_sample", "thresholding")
-"""Settings that belong to models of pixels, and distort latents."""
+from muse.diffusion.schedule.setting_values import NEVER_OPTIONS, value_problem
 
 WITHOUT_EFFECT = ("dynamic_thresholding_ratio", "sample_max_value", "clip_sample_range")
 """Settings that act with those alone."""
@@ -28,6 +25,9 @@ OF_FLOW = ("use_dynamic_shifting", "flow_shift", "time_shift_type", "shift_termi
 
 ZERO_SNR = "rescale_betas_zero_snr"
 """The setting of models whose first noise level has no signal left."""
+
+NO_SIGNAL = 1e-3
+"""Alpha up to which noise counts as pure; that of diffusers' own is 2.4e-4 at most."""
 
 DISTILLED = ("LCMScheduler", "TCDScheduler")
 """Schedulers that take their steps out of those that a model was distilled with."""
@@ -110,21 +110,13 @@ def check_prediction(config: Mapping[str, Any], options: Mapping[str, Any]) -> N
         )
 
 
-def refuse_variants(scheduler: Any, name: str, options: Mapping[str, Any]) -> None:
+def refuse_variants(scheduler: Any, name: str) -> None:
     """Refuse settings of a diffusers scheduler of the class `name` that a schedule cannot have.
-
-    Args:
-        options: those of its settings that the method gave.
 
     Raises:
         ValueError: with the remedy.
     """
     config = scheduler.config
-    if config.get(ZERO_SNR) and config.get("prediction_type") == "epsilon":
-        raise ValueError(
-            f'{name} begins at pure noise ({ZERO_SNR} = true), where prediction_type = "epsilon" '
-            f"tells nothing of the image; {_without_zero_snr(options)}"
-        )
     if name == "PNDMScheduler" and not config.skip_prk_steps:
         raise ValueError(
             "PNDM with Runge-Kutta steps cannot be used; set method.scheduler.skip_prk_steps = "
@@ -191,14 +183,36 @@ def refuse_lengths(scheduler: Any, name: str, steps: int, known: int) -> None:
         )
 
 
-def _without_zero_snr(options: Mapping[str, Any]) -> str:
-    """The remedy for a model that begins at pure noise and predicts noise."""
-    if ZERO_SNR in options:
-        return (
-            f"leave out method.scheduler.{ZERO_SNR}, or if the model predicts the velocity, set "
-            'method.scheduler.prediction_type = "v_prediction"'
-        )
-    return (
+def refuse_pure_noise(
+    scheduler: Any, name: str, signal: float, config: Mapping[str, Any], options: Mapping[str, Any]
+) -> None:
+    """Refuse to begin at pure noise with a network that predicts noise.
+
+    Args:
+        scheduler: of the diffusers class `name`.
+        signal: alpha at its first step.
+        config: of the scheduler that the model came with.
+        options: that replace settings of `config`.
+
+    Raises:
+        ValueError: with the remedy.
+    """
+    predicts_noise = scheduler.config.get("prediction_type") == "epsilon"
+    if not (scheduler.config.get(ZERO_SNR) and predicts_noise and signal < NO_SIGNAL):
+        return
+    remedy = (
         f"set method.scheduler.{ZERO_SNR} = false, or correct the model's scheduler_config.json "
         "where it is wrong"
+    )
+    if ZERO_SNR in options:
+        remedy = f"leave out method.scheduler.{ZERO_SNR}"
+        # Of a single file the prediction is not known, and may be given.
+        if config.get("prediction_type") is None:
+            remedy += (
+                ", or if the model predicts the velocity, set method.scheduler.prediction_type = "
+                '"v_prediction"'
+            )
+    raise ValueError(
+        f'{name} begins at pure noise ({ZERO_SNR} = true), where prediction_type = "epsilon" '
+        f"tells nothing of the image; {remedy}"
     )

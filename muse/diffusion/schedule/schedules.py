@@ -20,13 +20,14 @@ from muse.diffusion.schedule.flow_shift import (
 from muse.diffusion.schedule.own_scheduler import check_own, source_of
 from muse.diffusion.schedule.sampler import Sampler, Schedule, ddim, dpmpp_2m
 from muse.diffusion.schedule.scheduler_options import (
-    NEVER_OPTIONS,
     ZERO_SNR,
     check_options,
     refuse_lengths,
+    refuse_pure_noise,
     refuse_variants,
 )
 from muse.diffusion.schedule.schedulers import MODEL, choose_scheduler, second_stages, training_of
+from muse.diffusion.schedule.setting_values import NEVER_OPTIONS
 from muse.method import Method
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def make_schedule(
     if training == "diffusion":
         _refuse_timesteps(scheduler, name, steps, known)
     alphas, sigmas, scales = _levels(scheduler, name, training)
+    refuse_pure_noise(scheduler, name, float(alphas[0]), config, options)
     _refuse_levels(scheduler, name, steps, alphas, sigmas, options)
     step = _own_step(scheduler, name, eta)
     noise_scale = float(getattr(scheduler, "init_noise_sigma", 1.0) / scales[0])
@@ -158,21 +160,21 @@ def _scheduler(
 
     kind = getattr(diffusers, name)
     check_options(name, kind, config, options)
-    check_own(name, kind, config, {*options, *fixed, *NEVER_OPTIONS})
+    given = {**fixed, **options, **dict.fromkeys(NEVER_OPTIONS, False)}
+    check_own(name, kind, config, given)
     if config.get(ZERO_SNR) and ZERO_SNR not in inspect.signature(kind.__init__).parameters:
         raise ValueError(
             f"{name} cannot begin at pure noise, as the model was trained to ({ZERO_SNR}); "
             "choose another method.sampler, as ddim or euler"
         )
-    off = dict.fromkeys(NEVER_OPTIONS, False)
     try:
         # Not merged into the config, of which diffusers drops what it notes as mere defaults.
-        scheduler = kind.from_config(dict(config), **{**fixed, **options, **off})
+        scheduler = kind.from_config(dict(config), **given)
     except Exception as error:  # diffusers raises whatever its arithmetic does
         raise ValueError(
             f"{source_of(options)}: {name} does not take these settings: {error}"
         ) from None
-    refuse_variants(scheduler, name, options)
+    refuse_variants(scheduler, name)
     return scheduler
 
 

@@ -82,6 +82,9 @@ VALUES = {
 }
 """By the name of a setting. Of the others, the kind of the default decides, and diffusers."""
 
+NEVER_OPTIONS = ("clip_sample", "thresholding")
+"""Settings that belong to models of pixels, and distort latents: they are always off."""
+
 NULL_IS_DEFAULT = ("variance_type",)
 """Settings that diffusers reads as their default where a file has null, though no class says so."""
 

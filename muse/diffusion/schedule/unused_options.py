@@ -6,6 +6,7 @@ stand-in for the network are compared with and without each setting.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,15 +25,15 @@ PATCHES = (1000, 3000)
 BY_SIZE = ("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len", "time_shift_type")
 """What is read by `use_dynamic_shifting` alone."""
 
-LEVELS = "use_karras_sigmas, use_exponential_sigmas or use_beta_sigmas"
+KARRAS = ("use_karras_sigmas", True)
 
-READ_WITH = {
-    "sigma_min": LEVELS,
-    "sigma_max": LEVELS,
-    "steps_offset": 'timestep_spacing = "leading"',
-    **dict.fromkeys(BY_SIZE, "use_dynamic_shifting"),
+READ_WITH: dict[str, tuple[str, str | bool]] = {
+    "sigma_min": KARRAS,
+    "sigma_max": KARRAS,
+    "steps_offset": ("timestep_spacing", "leading"),
+    **dict.fromkeys(BY_SIZE, ("use_dynamic_shifting", True)),
 }
-"""What other settings have to be set for one to be read, where its class reads it at all."""
+"""The other setting with which one may be read."""
 
 
 def unused_options(method: Method, scheduler: Mapping[str, Any]) -> Iterator[str]:
@@ -58,8 +59,25 @@ def unused_options(method: Method, scheduler: Mapping[str, Any]) -> Iterator[str
             # It is needed.
             continue
         if all(map(torch.equal, images, without)) and not _repeats(key, method, scheduler):
-            hint = f"; it is read with {READ_WITH[key]}" if key in READ_WITH else ""
+            hint = _hint(key, method, scheduler)
             yield f"method.scheduler.{key}: no effect with {name} and its other settings{hint}"
+
+
+def _hint(key: str, method: Method, scheduler: Mapping[str, Any]) -> str:
+    """With which other setting one would have an effect, if that is so."""
+    if key not in READ_WITH:
+        return ""
+    other, value = READ_WITH[key]
+    options = {**method.scheduler, other: value}
+    without = {name: given for name, given in options.items() if name != key}
+    try:
+        images = _images(method.replace(scheduler=options), scheduler)
+        others = _images(method.replace(scheduler=without), scheduler)
+    except ValueError:
+        return ""
+    if all(map(torch.equal, images, others)):
+        return ""
+    return f"; it is read with {other} = {json.dumps(value)}"
 
 
 def _repeats(key: str, method: Method, scheduler: Mapping[str, Any]) -> bool:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from muse.diffusion.schedule.scheduler_options import NEVER_OPTIONS
 from muse.diffusion.schedule.schedulers import choose_scheduler, training_of
-from muse.diffusion.schedule.setting_values import defaults_of
+from muse.diffusion.schedule.setting_values import NEVER_OPTIONS, defaults_of
 from muse.method import Method
 
 READ_ETA = {"DDIMScheduler": "ddim", "TCDScheduler": "tcd"}

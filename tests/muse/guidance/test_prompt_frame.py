@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from muse.emotions import Target
-from muse.guidance.prompt_frame import frame_of, with_all_vectors, with_length
+from muse.guidance.prompt_frame import frame_of, padded_ids, with_all_vectors, with_length
 from muse.guidance.tokens import ids_with_tokens, lost_tokens, name_ids, word_ids
 from tests.support.tokenizers import chat_tokenizer, t5_tokenizer
 
@@ -91,6 +91,22 @@ def test_a_template_that_does_not_show_the_prompt_is_refused():
     one.chat_template = "{{ messages[0].content }}{{ messages[0].content }}"
     with pytest.raises(ValueError, match="does not show a prompt once"):
         frame_of(one)
+
+
+def test_special_tokens_are_read_as_in_diffusers_but_for_markers(tokenizer):
+    """Stable Diffusion XL pads with "!", and textual inversions may be special tokens."""
+    learned = copy.deepcopy(tokenizer)
+    learned.add_special_tokens({"additional_special_tokens": ["<cat>"], "pad_token": "!"})
+    for prompt in ("a dog!", "a <cat> dog", "! no !"):
+        (ids,) = padded_ids(learned, [prompt]).tolist()
+        assert ids == learned(prompt, padding="max_length", truncation=True).input_ids
+        assert [learned.bos_token_id, *word_ids(learned, prompt)] == ids[
+            : ids.index(learned.eos_token_id)
+        ]
+    assert learned.pad_token_id in word_ids(learned, "a dog!")
+    # After an end marker nothing would be read.
+    (ids,) = padded_ids(learned, ["a dog <|endoftext|> beach"]).tolist()
+    assert ids.index(learned.eos_token_id) > len(word_ids(learned, "a dog beach"))
 
 
 def test_a_textual_inversion_of_several_vectors_is_read_as_in_diffusers(tokenizer):

@@ -380,5 +380,5 @@ def test_what_of_a_lora_does_not_fit_is_told_by_plan(tmp_path):
     (warning,) = check_models(config)
     assert f"the LoRA {file}: 1 of its 2 layers are not in this model" in warning
     save_file({name: np.ones((2, 2), np.float32) for name in fitting}, file)
-    with pytest.raises(UserError, match=rf"config: lora .*{file} has other widths"):
+    with pytest.raises(UserError, match=rf"config: lora '{file}:0.5': it has other widths"):
         check_models(config)

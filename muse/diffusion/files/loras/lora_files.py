@@ -35,7 +35,7 @@ def lora_problems(path: Path, target: LoraTarget) -> Iterator[str]:
             yield str(error)
             continue
         if problem := _problem(file, shapes, target):
-            yield f"{file} {problem}"
+            yield f"{'it' if file == path else file.name} {problem}"
 
 
 def lora_warnings(path: Path, target: LoraTarget) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from muse.diffusion.files.loras.lora_names import named_by_diffusers
+from muse.diffusion.files.loras.lora_names import WITH_OTHERS, named_by_diffusers
 from muse.diffusion.files.loras.lora_target import PARTS, LoraTarget
 from muse.diffusion.files.model_files import FAMILIES
 from muse.diffusion.files.part_weights import Shapes
@@ -20,6 +20,9 @@ HALF = re.compile(r"(?P<layer>.*lora\w*?[._])(?P<half>A|B|down|up)(?P<end>(\.\w+
 
 OF_PEFT = re.compile(r"(?P<layer>.+)\.lora_(?P<half>[AB])\.weight")
 """Their names as diffusers gives them to peft."""
+
+NORM = re.compile(r"\.norm_(added_)?[qk]\.weight")
+"""The names of norms that diffusers reads from a LoRA's file, as such files for FLUX may hold."""
 
 MAX_SHOWN = 3
 """Layers that a warning lists."""
@@ -111,9 +114,22 @@ def fit_of(file: Path, shapes: Shapes, target: LoraTarget) -> LoraFit:
         layers = target.layers.get(part)
         for layer, halves in _pairs(tensors).items():
             _add(fit, part, layer, halves, layers)
-        others += [f"{part}.{name}" for name in tensors if _is_unread(name)]
+        whole = {} if layers is None else _norms(tensors, target.family, layers)
+        fit.fitting += len(whole)
+        others += [f"{part}.{name}" for name in tensors if _is_unread(name) and name not in whole]
     fit.absent += sorted({name.partition(".lora")[0] for name in others})
     return fit
+
+
+def _norms(tensors: Shapes, family: str, layers: Shapes) -> Shapes:
+    """Tensors that diffusers puts in the place of a model's own: norms of FLUX's attention."""
+    if family not in WITH_OTHERS:
+        return {}
+    return {
+        name: shape
+        for name, shape in tensors.items()
+        if NORM.search(name) and list(layers.get(name.removesuffix(".weight"), ())) == list(shape)
+    }
 
 
 def _is_unread(name: str) -> bool:

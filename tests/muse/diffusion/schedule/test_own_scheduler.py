@@ -20,6 +20,7 @@ SD15 = {
 EULER = {**SD15, "_class_name": "EulerDiscreteScheduler"}
 DDPM = {**SD15, "_class_name": "DDPMScheduler"}
 DPM = {**SD15, "_class_name": "DPMSolverMultistepScheduler"}
+UNIPC = {**SD15, "_class_name": "UniPCMultistepScheduler", "solver_type": "bh2"}
 FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
 FILE = "the model's scheduler_config.json"
 SD, SD3 = "StableDiffusionPipeline", "StableDiffusion3Pipeline"
@@ -40,7 +41,7 @@ def test_a_scheduler_of_another_training_beside_flow_matching_is_refused(family)
         (SD15, {"beta_start": "0.1"}, 'has beta_start = "0.1"; DDIMScheduler takes float'),
         (SD15, {"num_train_timesteps": 1000.0}, "has num_train_timesteps = 1000.0; DDIMScheduler"),
         (SD15, {"prediction_type": None}, "has prediction_type = null; DDIMScheduler takes str"),
-        (FLOW, {"use_dynamic_shifting": "no"}, 'has use_dynamic_shifting = "no"; Flow'),
+        (FLOW, {"shift": "3"}, 'has shift = "3"; FlowMatchEulerDiscreteScheduler takes float'),
         (SD15, {"beta_schedule": "foo"}, "DDIMScheduler does not take these settings: foo is not"),
         (SD15, {"trained_betas": -1}, "trained_betas = -1; DDIMScheduler takes a list of numbers"),
     ],
@@ -60,7 +61,8 @@ def test_what_diffusers_cannot_open_is_told_with_the_file(config, wrong, told):
         (SD15, {"num_train_timesteps": 0}, "num_train_timesteps = 0; it takes an integer from 1"),
         (SD15, {"prediction_type": "v-prediction"}, "it takes epsilon, v_prediction, sample"),
         (DDPM, {"variance_type": "learned"}, "or set method.scheduler.variance_type"),
-        (DPM, {"solver_order": 9}, "solver_order = 9; it takes an integer from 1 to 3"),
+        (UNIPC, {"solver_order": 30}, "solver_order = 30; it takes an integer from 1 to 20"),
+        (DPM, {"lambda_min_clipped": 5.0}, "lambda_min_clipped = 5.0; it takes a number up to 0"),
         (FLOW, {"shift": 0.0}, "shift = 0.0; it takes a number above 0: correct it, or set"),
         (FLOW, {"invert_sigmas": True}, "invert_sigmas = true; it takes False"),
         (
@@ -85,6 +87,27 @@ def test_a_value_that_no_schedule_has_is_put_down_to_the_file(config, wrong, tol
     with pytest.raises(ValueError, match=re.escape(told)) as refused:
         make_schedule({**config, **wrong}, 4)
     assert FILE in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "unread"),
+    [
+        (FLOW, {"base_image_seq_len": None, "max_image_seq_len": None, "base_shift": None}),
+        (FLOW, {"shift_terminal": 0}),
+        (SD15, {"clip_sample_range": None, "dynamic_thresholding_ratio": "0.9"}),
+        (SD15, {"beta_end": 1.0, "beta_schedule": "squaredcos_cap_v2"}),
+        (DPM, {"flow_shift": None, "solver_order": 4}),
+        (EULER, {"timestep_type": None, "sigma_min": 0.0}),
+        ({**SD15, "_class_name": "TCDScheduler"}, {"timestep_scaling": None}),
+    ],
+)
+def test_what_the_scheduler_does_not_read_is_no_fault(config, unread):
+    """diffusers makes images of such files."""
+    config = {**config, **unread}
+    assert [
+        *own_problems(SD3 if config["_class_name"] == FLOW["_class_name"] else SD, config)
+    ] == []
+    assert len(make_schedule(config, 4)) >= 4
 
 
 def test_a_setting_of_the_method_replaces_a_wrong_value():

@@ -151,7 +151,7 @@ def test_the_prediction_of_a_folder_is_not_replaced_but_that_of_a_file_is_not_kn
     check_prediction(SD15, {"prediction_type": "v_prediction"})
 
 
-PURE_NOISE = {"rescale_betas_zero_snr": True}
+PURE_NOISE = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "euler", "dpm++", "unipc", "lcm", "tcd", "ddpm"])
@@ -163,6 +163,22 @@ def test_a_model_that_predicts_noise_does_not_begin_at_pure_noise(sampler):
         make_schedule(own, 2, sampler)
     assert len(make_schedule(own, 2, sampler, {"rescale_betas_zero_snr": False})) == 2
     assert len(make_schedule(own, 2, sampler, {"prediction_type": "v_prediction"})) == 2
+
+
+def test_the_remedy_for_pure_noise_is_one_that_works():
+    """Of a folder the prediction is known, and of a single file it may be given."""
+    velocity = {**PURE_NOISE, "prediction_type": "v_prediction"}
+    with pytest.raises(ValueError, match=r'if the model predicts the velocity, set .* "v_pred'):
+        make_schedule(SD15, 2, "ddim", PURE_NOISE)
+    assert len(make_schedule(SD15, 2, "ddim", velocity)) == 2
+    with pytest.raises(ValueError, match="leave out") as refused:
+        make_schedule({**SD15, "prediction_type": "epsilon"}, 2, "ddim", PURE_NOISE)
+    assert "v_prediction" not in str(refused.value)
+
+
+def test_steps_that_leave_out_pure_noise_may_predict_noise():
+    spaced = {**PURE_NOISE, "timestep_spacing": "leading"}
+    assert make_schedule({**SD15, **spaced}, 4, "ddim").alphas[0] > 0.1
 
 
 @pytest.mark.parametrize("sampler", ["lcm", "tcd"])

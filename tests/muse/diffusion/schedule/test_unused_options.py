@@ -71,4 +71,7 @@ def test_what_would_make_it_read_is_named():
     method = Method(steps=4, sampler="euler", scheduler={"sigma_min": 0.1})
     (told,) = unused_options(method, SD15)
     assert "with EulerDiscreteScheduler and its other settings; it is read with use_karras" in told
+    method = Method(steps=4, sampler="lcm", scheduler={"steps_offset": 2})
+    (told,) = unused_options(method, SD15)
+    assert told.endswith("and its other settings"), "it is never read"
     assert list(unused_options(Method(), SD15)) == []

@@ -32,7 +32,9 @@ def test_other_kinds_are_named_with_the_remedy(tmp_path, names, kind):
     (problem,) = lora_problems(file, FAMILY)
     assert f"no LoRA but a {kind}" in problem
     assert "merge it into the model's weights" in problem
-    assert [*lora_problems(tmp_path, FAMILY)] == [problem]
+    assert problem.startswith("it is no LoRA")
+    (of_folder,) = lora_problems(tmp_path, FAMILY)
+    assert of_folder == problem.replace("it", "style.safetensors", 1)
 
 
 def test_plain_ones_and_what_diffusers_reads_are_taken(tmp_path):
@@ -141,7 +143,7 @@ def test_one_that_does_not_fit_is_refused_with_what_does_not(tmp_path, target):
     ]
     for tensors, told in cases:
         (problem,) = _problems(tmp_path, target, tensors)
-        assert problem.startswith(f"{tmp_path / 'style.safetensors'} ")
+        assert problem.startswith("it ")
         assert told in problem
 
 

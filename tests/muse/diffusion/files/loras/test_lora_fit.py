@@ -31,6 +31,17 @@ def test_the_layers_of_a_part_whose_own_are_not_known_count_as_fitting(tmp_path)
     assert fit == LoraFit(fitting=1)
 
 
+def test_norms_of_flux_are_read_from_the_file_of_a_lora(tmp_path):
+    layers = {"transformer": {"blocks.0.attn.to_q": [6, 4], "blocks.0.attn.norm_q": [8]}}
+    shapes = {f"transformer.blocks.0.attn.to_q.lora_{half}.weight": [2, 4] for half in "A"}
+    shapes["transformer.blocks.0.attn.to_q.lora_B.weight"] = [6, 2]
+    for width, absent in ((8, []), (4, ["transformer.blocks.0.attn.norm_q.weight"])):
+        norms = {"transformer.blocks.0.attn.norm_q.weight": [width]}
+        fit = fit_of(tmp_path / "x.safetensors", shapes | norms, LoraTarget("FluxPipeline", layers))
+        assert fit.absent == absent
+        assert fit.fitting == 2 - len(absent)
+
+
 @pytest.mark.parametrize(
     "names",
     [
