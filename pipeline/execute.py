@@ -32,12 +32,14 @@ from pipeline.output.run.run_file import (
 )
 from pipeline.planning.checks.unused_settings import unused_settings
 from pipeline.planning.manifest_input import (
+    OnProgress,
     check_quota_column,
     checked_manifest,
     fetched_manifest,
     folder_of,
     has_images,
     has_sizes,
+    no_progress,
 )
 from pipeline.planning.row_warnings import RowWarnings
 from pipeline.scheduling.driver import make_shards
@@ -72,6 +74,7 @@ def execute(
     adopt: bool = False,
     executor: Executor | None = None,
     warn_of_rows: bool = True,
+    on_progress: OnProgress = no_progress,
 ) -> Outcome:
     """Run, or resume.
 
@@ -80,6 +83,8 @@ def execute(
         adopt: resume in spite of differences that cannot change the images.
         executor: what runs the workers; by default, what the settings name.
         warn_of_rows: whether that includes what is odd about the rows of the manifest.
+        on_progress: is called with the number of rows of the manifest that were checked, and of
+            all of them.
 
     Raises:
         ManifestError, UserError: a mistake of the user, found before any model is loaded.
@@ -95,10 +100,11 @@ def execute(
         known = known_manifest(local, sha256, config, output)
         if known is None and (output / RUN_FILE).exists():
             # What is refused anyhow is refused before prompts are read and models located.
-            asked = describe(checked_manifest(local, config), sha256, config, {})
+            asked_for = checked_manifest(local, config, on_progress=on_progress)
+            asked = describe(asked_for, sha256, config, {})
             refuse_other_run(output, replace(asked, manifest=public(manifest_path)), adopt)
         rows = RowWarnings(config, folder_of(manifest_path))
-        checked = known or checked_manifest(local, config, rows.add)
+        checked = known or checked_manifest(local, config, rows.add, on_progress=on_progress)
         manifest = replace(checked, identity=identity)
         manifest.refuse_change()
         check_quota_column(manifest, config)
@@ -108,7 +114,7 @@ def execute(
         if known is None and not rows.knows_sizes:
             # The model has just been downloaded: the sizes of its images are known only now.
             rows.restart_sizes()
-            checked_manifest(local, config, rows.add_size)
+            checked_manifest(local, config, rows.add_size, on_progress=on_progress)
         of_models = classifier_warnings(_classifier_folders(models))
         of_rows = rows.listed() if warn_of_rows else []
         of_settings = [*model_warnings(config, models["model"].path), *unused_settings(config)]

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 OF_FORECASTS = ("workers", "gpus_per_worker", "gpu_hour_price")
 """Settings that `plan` reads for a forecast alone."""
 
+CHECKING = "checking the manifest"
+"""What `plan` and `run` show while they read a long one."""
+
 WATCH_SECONDS = 5.0
 """Seconds between two looks of `status --watch`."""
 
@@ -58,8 +61,12 @@ def run(
         # Before the import of torch, which takes seconds.
         refuse_place(where)
         from pipeline.execute import execute
+        from pipeline.watch.row_progress import RowProgress
 
-        outcome = execute(normalized(manifest), where, settings, warn, adopt)
+        with RowProgress(CHECKING) as progress:
+            outcome = execute(
+                normalized(manifest), where, settings, warn, adopt, on_progress=progress
+            )
         if settings.report:
             from pipeline.report.build import REPORT_FILE, write_last_report
 
@@ -106,7 +113,7 @@ def plan(
         if measured is None:
             _refuse_forecast_options(given)
         file = location(output) if output else None
-        with RowProgress("checking the manifest") as progress:
+        with RowProgress(CHECKING) as progress:
             planned = dry_run(normalized(manifest), settings, file, progress)
         if measured is not None:
             from pipeline.forecast.forecast import forecast_for

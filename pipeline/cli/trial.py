@@ -32,10 +32,13 @@ def try_(
         from pipeline.forecast.trial import run_trial
         from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
+        from pipeline.watch.row_progress import RowProgress
 
         settings = given.load()
         where = location(output)
-        trial = run_trial(normalized(manifest), where, settings, _numbers(rows), warn)
+        chosen = _numbers(rows)
+        with RowProgress("checking the manifest") as progress:
+            trial = run_trial(normalized(manifest), where, settings, chosen, warn, progress)
     print_trial(trial)
     words = given.words(*options.OF_MODELS)
     echo(f"Look at {trial.page}\n{next_command('plan', manifest, '--from', output, *words)}")

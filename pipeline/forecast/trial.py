@@ -20,7 +20,13 @@ from pipeline.forecast.rates import CORPUS, TRIAL_FILE
 from pipeline.index.metadata import METADATA_FILE
 from pipeline.output.records import from_parquet
 from pipeline.planning.checks.unused_settings import EDIT_ONLY
-from pipeline.planning.manifest_input import checked_manifest, fetched_manifest, folder_of
+from pipeline.planning.manifest_input import (
+    OnProgress,
+    checked_manifest,
+    fetched_manifest,
+    folder_of,
+    no_progress,
+)
 from pipeline.planning.plan import PlannedRequest, plan_requests
 from pipeline.planning.row_warnings import RowWarnings
 from pipeline.report.build import REPORT_FILE, write_report
@@ -69,6 +75,7 @@ def run_trial(
     config: Config,
     rows: Sequence[int] | None,
     warn: Callable[[str], None],
+    on_progress: OnProgress = no_progress,
 ) -> Trial:
     """Make one request of each emotion and task, or those of some rows, and measure.
 
@@ -77,6 +84,8 @@ def run_trial(
     Args:
         output: a new folder, or one of an earlier trial, which is replaced.
         rows: of the manifest, from 0; None for one request of each emotion.
+        on_progress: is called with the number of rows of the manifest that were checked, and of
+            all of them.
 
     Raises:
         ManifestError, UserError: a mistake of the user, found before a model is loaded.
@@ -86,7 +95,7 @@ def run_trial(
         raise UserError(f"{manifest_path} lies in {folder}, which is replaced; move it away")
     with fetched_manifest(manifest_path, config, warn) as local:
         found = RowWarnings(config, folder_of(manifest_path))
-        manifest = checked_manifest(local, config, found.add)
+        manifest = checked_manifest(local, config, found.add, on_progress=on_progress)
         # Any row may be tried, also behind the requests that a limit leaves.
         wanted = config.replace(limit=0) if rows else config
         planned = plan_requests(rows_of(manifest, config.taxonomy.labels), wanted)

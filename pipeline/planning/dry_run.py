@@ -17,8 +17,14 @@ from pipeline.models.locate import check_models
 from pipeline.planning.checks.edit_warnings import EMBEDDED_SIZE, photograph_warning
 from pipeline.planning.checks.unused_settings import unused_settings
 from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
-from pipeline.planning.manifest_input import batches_of, fetched_manifest, folder_of
-from pipeline.planning.manifest_summary import ManifestSummary, OnProgress, listed, summarize
+from pipeline.planning.manifest_input import (
+    OnProgress,
+    batches_of,
+    fetched_manifest,
+    folder_of,
+    no_progress,
+)
+from pipeline.planning.manifest_summary import ManifestSummary, listed, summarize
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.request_sizes import ranked
 from pipeline.storage.files import Location, first_write, write_bytes
@@ -95,7 +101,7 @@ def dry_run(
     manifest_path: str,
     config: Config,
     output: Location | None,
-    on_progress: OnProgress = lambda done, total: None,
+    on_progress: OnProgress = no_progress,
 ) -> DryRun:
     """Check a manifest, its prompts and its images, and count what a run would make.
 

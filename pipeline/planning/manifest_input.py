@@ -28,6 +28,13 @@ from pipeline.storage.addresses import public
 from pipeline.storage.files import fetched
 from pipeline.storage.remote import is_url
 
+OnProgress = Callable[[int, int], None]
+"""Takes the number of rows that were read, and of all of them."""
+
+
+def no_progress(done: int, total: int) -> None:
+    """Shows nothing of how far a check has come."""
+
 
 @contextmanager
 def fetched_manifest(
@@ -64,20 +71,30 @@ def checked_manifest(
     config: Config,
     on_row: Callable[[Row], None] | None = None,
     max_problems: int = MAX_PROBLEMS,
+    on_progress: OnProgress = no_progress,
 ) -> Manifest:
     """The manifest in a local file, read once and checked by the settings.
 
     Args:
         on_row: called with every valid row, in order.
         max_problems: how many problems are listed; the rest are counted.
+        on_progress: called with every valid row, the last one included.
 
     Raises:
         ManifestError: with all that is wrong with it.
     """
     labels, emotions = config.taxonomy.labels, len(config.emotions)
+    with opened(path) as file:
+        total = file.file.metadata.num_rows
+
+    def on_valid_row(row: Row) -> None:
+        if on_row is not None:
+            on_row(row)
+        on_progress(row.number + 1, total)
+
     of_sides = side_problems(model_sizes(config), config.image_format)
     columns = config.allow_columns
-    return check(path, labels, emotions, on_row, columns, max_problems, of_sides)
+    return check(path, labels, emotions, on_valid_row, columns, max_problems, of_sides)
 
 
 def has_images(manifest: Manifest) -> bool:

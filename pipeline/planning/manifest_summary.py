@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from manifests.check import Problem
-from manifests.file import opened
 from manifests.read import Manifest
 from manifests.schema import Row
 from muse.sizes import Size
@@ -20,13 +19,10 @@ from pipeline.models.sizes import model_sizes
 from pipeline.planning.checks.image_check import ImageCheck
 from pipeline.planning.checks.prompt_check import PromptCheck
 from pipeline.planning.checks.unused_settings import RowUse
-from pipeline.planning.manifest_input import checked_manifest
+from pipeline.planning.manifest_input import OnProgress, checked_manifest, no_progress
 from pipeline.planning.plan import planned_requests
 from pipeline.planning.request_sizes import RequestSizes, ranked
 from pipeline.storage.addresses import public
-
-OnProgress = Callable[[int, int], None]
-"""Takes the number of rows that were read, and of all of them."""
 
 MAX_EXAMPLES = 8
 """Prompts that are listed."""
@@ -133,7 +129,7 @@ class Repetitions:
 
 
 def summarize(
-    local: str, base: str, config: Config, on_progress: OnProgress = lambda done, total: None
+    local: str, base: str, config: Config, on_progress: OnProgress = no_progress
 ) -> ManifestSummary:
     """Check a manifest, its prompts and its images, and count what it holds.
 
@@ -145,8 +141,6 @@ def summarize(
     Raises:
         ManifestError: the manifest cannot be used; with all its problems.
     """
-    with opened(local) as file:
-        rows = file.file.metadata.num_rows
     model = model_sizes(config)
     images, sizes = ImageCheck(base, config, model), RequestSizes(config, model)
     prompts, repetitions, use = PromptCheck(config), Repetitions(), RowUse(config)
@@ -157,7 +151,6 @@ def summarize(
 
     def count(row: Row) -> None:
         nonlocal counted
-        on_progress(row.number + 1, rows)
         left = config.limit - counted if config.limit else None
         names = [" + ".join(emotion) for emotion in row.emotions[:left]] or config.emotions[:left]
         (generate if row.image is None else edit).update(names)
@@ -169,7 +162,7 @@ def summarize(
             for check in (images, prompts, repetitions, use):
                 check.add(row)
 
-    manifest = checked_manifest(local, config, on_row=count)
+    manifest = checked_manifest(local, config, on_row=count, on_progress=on_progress)
     images.finish()
     repeated, repeated_rows = repetitions.found()
     return ManifestSummary(

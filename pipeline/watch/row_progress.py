@@ -20,6 +20,9 @@ SLOW_SECONDS, LINE_SECONDS = 3.0, 10.0
 class RowProgress:
     """Call it with a number of rows and their total. A check that is quick shows nothing.
 
+    With the last row the bar is cleared: what follows may have a display of its own. Called again,
+    it shows another check.
+
     Args:
         what: is done, as `checking prompts`.
         clock: seconds.
@@ -36,11 +39,13 @@ class RowProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # The bar is cleared: what the command has found comes next.
-        if self.bar is not None:
-            self.bar.stop()
+        # A check that was broken off has left its bar.
+        self._clear()
 
     def __call__(self, done: int, total: int) -> None:
+        if done == total:
+            self._clear()
+            return
         if done % EVERY_ROWS or self.clock() < self.next_at:
             return
         if not self.console.is_terminal:
@@ -52,6 +57,12 @@ class RowProgress:
             self.task = self.bar.add_task(self.what, total=total)
             self.bar.start()
         self.bar.update(self.task, completed=done)
+
+    def _clear(self) -> None:
+        """What the command has found comes in its place."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
 
 
 def _bar(console: Console) -> Progress:

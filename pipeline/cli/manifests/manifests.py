@@ -148,8 +148,11 @@ def check(manifest: options.Manifest, *, given: options.Given) -> None:
     with reported_errors():
         from pipeline.planning.checks.manifest_check import check_manifest
         from pipeline.storage.addresses import normalized
+        from pipeline.watch.row_progress import RowProgress
 
-        found = check_manifest(normalized(manifest), given.load())
+        settings = given.load()
+        with RowProgress("checking the manifest") as progress:
+            found = check_manifest(normalized(manifest), settings, progress)
     for text in found.warnings:
         warn(text)
     if found.problems:

@@ -14,7 +14,13 @@ from pipeline.config import Config
 from pipeline.planning.checks.image_check import ImageCheck
 from pipeline.planning.checks.prompt_check import PromptCheck
 from pipeline.planning.checks.unused_settings import RowUse
-from pipeline.planning.manifest_input import checked_manifest, fetched_manifest, folder_of
+from pipeline.planning.manifest_input import (
+    OnProgress,
+    checked_manifest,
+    fetched_manifest,
+    folder_of,
+    no_progress,
+)
 
 MAX_LISTED = 100_000
 """Problems that are listed; the rest are counted."""
@@ -42,18 +48,25 @@ class Checked:
     warnings: Sequence[str]
 
 
-def check_manifest(manifest_path: str, config: Config) -> Checked:
+def check_manifest(
+    manifest_path: str, config: Config, on_progress: OnProgress = no_progress
+) -> Checked:
     """Read a manifest and look at its images.
+
+    Args:
+        on_progress: is called with the number of rows that were checked, and of all.
 
     Raises:
         UserError: it is ambiguous what to make of a source in the place of a manifest.
     """
     notes: list[str] = []
     with fetched_manifest(manifest_path, config, notes.append) as local:
-        return _checked(local, folder_of(manifest_path), config, notes)
+        return _checked(local, folder_of(manifest_path), config, notes, on_progress)
 
 
-def _checked(local: str, base: str, config: Config, notes: Sequence[str]) -> Checked:
+def _checked(
+    local: str, base: str, config: Config, notes: Sequence[str], on_progress: OnProgress
+) -> Checked:
     images = ImageCheck(base, config, max_problems=MAX_LISTED)
     prompts, use = PromptCheck(config), RowUse(config)
     more, looked_at = 0, bytearray()
@@ -67,7 +80,7 @@ def _checked(local: str, base: str, config: Config, notes: Sequence[str]) -> Che
 
     problems: list[Problem] = []
     try:
-        checked_manifest(local, config, look, MAX_LISTED)
+        checked_manifest(local, config, look, MAX_LISTED, on_progress)
     except ManifestError as error:
         problems, more = list(error.problems), error.more
         # The images of rows with other problems have not been looked at.

@@ -94,3 +94,19 @@ def test_what_a_trial_does_not_read_is_carried_through_it_to_the_run(tmp_path):
     run = f"Next: muse-batch run {manifest} --output out {carried} --set engine=null"
     assert again.stdout.splitlines()[-1] == run
     assert "assumes" in again.stdout
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "try", "manifest check", "manifest show"])
+def test_a_long_check_shows_how_far_it_has_come(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"EVERY_ROWS": 1, "SLOW_SECONDS": -1.0, "LINE_SECONDS": 0.0}.items():
+        monkeypatch.setattr(f"pipeline.watch.row_progress.{name}", value)
+    manifest = write_rows(tmp_path / "m.parquet", 3)
+    words = [*command.split(), manifest, "--set", "engine=null", "--set", "report=false"]
+    words += ["--executor", "local"] if command == "run" else []
+    done = drive.command(*words)
+    assert done.returncode == 0, done.stderr
+    shown = [line for line in done.stderr.splitlines() if "the manifest:" in line]
+    what = "reading" if command == "manifest show" else "checking"
+    # Once, whatever the command reads the manifest for afterwards.
+    assert shown == [f"muse-batch: {what} the manifest: {n} of 3 rows" for n in (1, 2)]
