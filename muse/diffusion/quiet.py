@@ -15,8 +15,12 @@ HARMLESS = {
     IMPORTS: ("ImageProcessor` requires torchvision",),
     # Every saved AutoencoderTiny has this attribute, which its own class does not expect.
     "diffusers.configuration_utils": ("were passed to AutoencoderTiny",),
+    # `lora_files.lora_warnings` says the same, with the name of the LoRA.
+    "diffusers.utils.peft_utils": ("led to unexpected keys found in the model",),
+    # Most LoRAs have nothing for the text encoders.
+    "diffusers.loaders.lora_base": ("No LoRA keys associated to",),
 }
-"""Parts of messages that are not about the loaded model, by the name of their logger."""
+"""Parts of messages of which nobody has to know, by the name of their logger."""
 
 
 class _DropHarmless(logging.Filter):

@@ -49,6 +49,7 @@ class NegativePrompts:
         readers: the encoders that read them.
         embeds_guidance, from_zero: as for `unread_reason`.
         noun: what has a prompt, in the words of the warnings.
+        shown_by: as for `PromptLengths`.
     """
 
     def __init__(
@@ -59,9 +60,10 @@ class NegativePrompts:
         embeds_guidance: bool,
         from_zero: bool,
         noun: str = "row",
+        shown_by: str = "",
     ):
         self._noun = noun
-        self._lengths = PromptLengths(readers, method, taxonomy, noun, negative=True)
+        self._lengths = PromptLengths(readers, method, taxonomy, noun, True, shown_by)
         self._reasons = {
             editing: unread_reason(method, embeds_guidance, from_zero, editing)
             for editing in (False, True)

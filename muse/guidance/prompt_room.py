@@ -33,6 +33,7 @@ class PromptLengths:
         readers: the encoders that read them.
         noun: what has a prompt, in the words of the warning.
         negative: whether they are negative prompts, which have no emotional tokens.
+        shown_by: the command that shows what is lost, where the warning is to name it instead.
 
     Attributes:
         first: the first of those that are cut, by number, each with how much of it is lost.
@@ -46,8 +47,9 @@ class PromptLengths:
         taxonomy: Taxonomy,
         noun: str = "row",
         negative: bool = False,
+        shown_by: str = "",
     ):
-        self.noun, self.negative = noun, negative
+        self.noun, self.negative, self.shown_by = noun, negative, shown_by
         self.first: list[tuple[int, str]] = []
         self.cut: Counter[int] = Counter()
         self._is_cut = method.long_prompts == "truncate"
@@ -83,16 +85,21 @@ class PromptLengths:
 
     @property
     def warning(self) -> str | None:
-        """What is cut, with the first prompts; None if nothing is."""
+        """What is cut, with the first prompts or their numbers; None if nothing is."""
         if not self.count:
             return None
-        listed = "; ".join(f"{self.noun} {number}: {what}" for number, what in self.first)
         more = self.count - len(self.first)
-        listed += f"; and {more} more {self.noun}s" if more else ""
         kind = "negative prompt(s)" if self.negative else "prompt(s)"
+        fact = f"{self.count} {kind} are longer than the text encoder reads; their ends are cut off"
+        if self.shown_by:
+            numbers = ", ".join(str(number) for number, _ in self.first)
+            numbers += ", ..." if more else ""
+            noun = self.noun if self.count == 1 else f"{self.noun}s"
+            return f"{fact} ({noun} {numbers}). {self.shown_by} shows what is lost"
+        listed = "; ".join(f"{self.noun} {number}: {what}" for number, what in self.first)
+        listed += f"; and {more} more {self.noun}s" if more else ""
         return (
-            f"{self.count} {kind} are longer than the text encoder reads; "
-            f"their ends are cut off: {listed}. "
+            f"{fact}: {listed}. "
             "Shorten them, or what differs in their ends alone gives the same image; Stable "
             'Diffusion 1.x, 2.x and XL also read windows (method.long_prompts = "chunk")'
         )

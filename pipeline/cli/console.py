@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
@@ -40,6 +40,18 @@ def next_command(*words: str) -> str:
 
 def warn(text: str) -> None:
     logger.warning("%s", printable(f"warning: {text}"))
+
+
+def warn_once() -> Callable[[str], None]:
+    """Prints warnings as `warn`, each text once: for one call of a command."""
+    seen: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in seen:
+            seen.add(text)
+            warn(text)
+
+    return tell
 
 
 def report_error(text: str) -> None:

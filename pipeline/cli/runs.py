@@ -16,7 +16,7 @@ from pipeline.cli.console import (
     next_command,
     reported_errors,
     told_if_slow,
-    warn,
+    warn_once,
 )
 from pipeline.cli.corpora.endings import print_endings
 from pipeline.cli.manifests.plan_table import print_plan
@@ -52,7 +52,7 @@ def run(
 ) -> None:
     """Make the corpus of MANIFEST. The same command resumes it."""
     with reported_errors(resumes=True):
-        settings = given.load()
+        settings, warn = given.load(), warn_once()
         from pipeline.storage.addresses import normalized
         from pipeline.storage.files import location
         from pipeline.storage.targets import refuse_place
@@ -120,6 +120,7 @@ def plan(
 
             expected = forecast_for(location(measured), settings, planned.tasks)
             planned = replace(planned, forecast=expected)
+    warn = warn_once()
     for text in planned.warnings:
         warn(text)
     if as_json:

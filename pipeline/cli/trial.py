@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import echo, next_command, reported_errors, warn
+from pipeline.cli.console import echo, next_command, reported_errors, warn_once
 
 if TYPE_CHECKING:
     from pipeline.forecast.trial import Trial
@@ -38,7 +38,7 @@ def try_(
         where = location(output)
         chosen = _numbers(rows)
         with RowProgress("checking the manifest") as progress:
-            trial = run_trial(normalized(manifest), where, settings, chosen, warn, progress)
+            trial = run_trial(normalized(manifest), where, settings, chosen, warn_once(), progress)
     print_trial(trial)
     words = given.words(*options.OF_MODELS)
     echo(f"Look at {trial.page}\n{next_command('plan', manifest, '--from', output, *words)}")

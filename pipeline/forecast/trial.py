@@ -131,8 +131,9 @@ def _settings_of_trial(config: Config, chosen: Sequence[PlannedRequest]) -> Conf
     edits = sum(request.image is not None for request in chosen)
     size = max(1, min(config.batch_size, (len(chosen) - edits) or edits))
     settings = {"limit": 0, "quota": 0, "keep_rejected": True, "batch_size": size, "workers": 1}
-    # Its rows name their emotions, there is no quota, and there may be no edit.
-    kept = config.model_fields_set - {"emotions", "quota_by"}
+    # Its rows name their emotions, there is no quota, and there may be no edit. It has an executor
+    # of its own, of which nothing that the run's does not read need be said.
+    kept = config.model_fields_set - {"emotions", "quota_by", "executor"}
     kept -= set() if edits else {*EDIT_ONLY}
     given = {name: getattr(config, name) for name in kept}
     return Config(**{**given, **settings})

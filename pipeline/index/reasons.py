@@ -126,8 +126,8 @@ def reason_lines(reasons: Mapping[str, Any]) -> Iterator[str]:
             yield f"{more} more {status}, for other reasons{targets}"
 
 
-def cut_prompts_warning(reasons: Mapping[str, Any]) -> str | None:
-    """A warning of prompts that were cut; None without any."""
+def cut_prompts_line(reasons: Mapping[str, Any]) -> str | None:
+    """How many requests had a prompt that was cut; None without any."""
     cut = reasons["cut_prompts"]
     if not cut["requests"]:
         return None

@@ -10,6 +10,9 @@ from pipeline.planning.checks.prompt_check import PromptCheck
 from pipeline.planning.checks.unused_settings import RowUse
 from pipeline.planning.request_sizes import RequestSizes
 
+SHOWN_BY = "`muse-batch plan`"
+"""The command that shows the details. A run may be begun without it, so the run warns, too."""
+
 
 class RowWarnings:
     """Looks at the prompts, sizes and source images of the rows it is given.
@@ -29,7 +32,7 @@ class RowWarnings:
         model = model_sizes(config)
         self.knows_sizes = model is not None
         self._config = config
-        self._prompts, self._use = PromptCheck(config), RowUse(config)
+        self._prompts, self._use = PromptCheck(config, SHOWN_BY), RowUse(config)
         self._sizes = RequestSizes(config, model)
         self._sources = FirstSources(base, config)
 

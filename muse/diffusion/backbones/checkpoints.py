@@ -28,7 +28,7 @@ from muse.diffusion.files.hub import (
     lora_and_strength,
     vae_config,
 )
-from muse.diffusion.files.loras.lora_files import lora_problems, lora_warnings
+from muse.diffusion.files.loras.lora_files import PartOfLora, lora_problems, lora_warnings
 from muse.diffusion.files.loras.lora_target import LoraTarget
 from muse.diffusion.files.model_files import TINY_VAE, ModelFolder, variant_of
 from muse.diffusion.files.model_problems import folder_problems, problems_beside
@@ -196,7 +196,7 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
         if problems := [*lora_problems(path, target)]:
             raise ValueError(f"the LoRA {name}: " + "\n  ".join(problems))
         for warning in lora_warnings(path, target):
-            warnings.warn(warning, UserWarning, stacklevel=2)
+            warnings.warn(warning, PartOfLora, stacklevel=2)
         try:
             pipe.load_lora_weights(str(path), use_safetensors=True)
             parts = [*pipe.get_list_adapters()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.cli.console import echo, warn
+from pipeline.cli.console import echo
 
 
 def print_endings(output: str, counts: Mapping[str, Any], was_complete: bool = False) -> None:
@@ -15,7 +15,7 @@ def print_endings(output: str, counts: Mapping[str, Any], was_complete: bool = F
         counts: as in `run.json`.
         was_complete: whether this command found the corpus complete.
     """
-    from pipeline.index.reasons import cut_prompts_warning, reason_lines
+    from pipeline.index.reasons import cut_prompts_line, reason_lines
 
     parts = [f"{counts[name]} {name}" for name in ("accepted", "rejected", "failed")]
     before = "was complete already; " if was_complete else ""
@@ -28,5 +28,6 @@ def print_endings(output: str, counts: Mapping[str, Any], was_complete: bool = F
         echo(f"  {line}", err=True)
     if lines:
         echo(f"  every one: columns status and reason of {output}/metadata.parquet", err=True)
-    if warning := cut_prompts_warning(endings):
-        warn(warning)
+    # No warning: what made the corpus has warned of them before.
+    if cut := cut_prompts_line(endings):
+        echo(f"  {cut}", err=True)

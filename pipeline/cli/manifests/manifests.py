@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.console import USER_MISTAKE, echo, next_command, reported_errors, warn
+from pipeline.cli.console import USER_MISTAKE, echo, next_command, reported_errors, warn, warn_once
 from pipeline.cli.manifests.manifest_tables import print_summary
 from pipeline.cli.tables import print_counts
 
@@ -153,8 +153,9 @@ def check(manifest: options.Manifest, *, given: options.Given) -> None:
         settings = given.load()
         with RowProgress("checking the manifest") as progress:
             found = check_manifest(normalized(manifest), settings, progress)
+    tell = warn_once()
     for text in found.warnings:
-        warn(text)
+        tell(text)
     if found.problems:
         echo(f"{manifest}: {len(found.problems) + found.more:,} problem(s)", err=True)
         for problem in found.problems:

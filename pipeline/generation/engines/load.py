@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -54,6 +55,7 @@ def _load_muse(
     from muse.classifiers.clip import ClipSimilarity
     from muse.diffusion.backbones import load_backbone
     from muse.diffusion.devices import dtype_name
+    from muse.diffusion.files.loras.lora_files import PartOfLora
     from muse.diffusion.live_memory import bytes_of
     from muse.diffusion.memory import Room, device_bytes, fit
     from muse.engine.engine import MuseEngine
@@ -63,7 +65,9 @@ def _load_muse(
     models = {role: on_this_node(role, model) for role, model in models.items()}
     compiling = decide(config.compile, device, work)
     # On the host first: what goes to the device depends on the room that the others leave there.
-    with _named(models["model"], "diffusion model"):
+    with _named(models["model"], "diffusion model"), warnings.catch_warnings():
+        # The driver has told of it when it located the models.
+        warnings.simplefilter("ignore", PartOfLora)
         backbone = load_backbone(
             models["model"].path,
             "cpu",

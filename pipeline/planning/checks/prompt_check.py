@@ -66,14 +66,19 @@ class PromptCheck:
             different words at most as `MAX_WORDS`.
     """
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, shown_by: str = ""):
+        """
+        Args:
+            shown_by: the command that shows what is lost of prompts that are cut, where the
+                warnings are to name it instead.
+        """
         self.unknown = 0
         self.unknown_words: Counter[str] = Counter()
         self._default = [{name: 1.0} for name in config.emotions]
         self._config = config
         folder = _sound_folder(config)
         readers = [] if folder is None else list(_readers(config, folder))
-        self.lengths = PromptLengths(readers, config.method, config.taxonomy)
+        self.lengths = PromptLengths(readers, config.method, config.taxonomy, shown_by=shown_by)
         self._negatives: NegativePrompts | None = None
         if folder is not None:
             network = folder.config("unet") or folder.config("transformer")
@@ -83,6 +88,7 @@ class PromptCheck:
                 config.taxonomy,
                 embeds_guidance(folder.family, network),
                 folder.family in FROM_ZERO,
+                shown_by=shown_by,
             )
         self._unknown_words = unknown_words_by(config.model, config.engine)
 

@@ -46,6 +46,15 @@ def test_of_many_prompts_the_first_are_listed(tokenizer):
     assert "; and 2 more rows. Shorten them" in lengths.warning
 
 
+def test_where_a_command_shows_what_is_lost_the_warning_has_numbers_alone(tokenizer):
+    lengths = PromptLengths([PromptReader(tokenizer)], Method(), MIKELS, shown_by="`this`")
+    for number in range(MAX_PROMPTS_SHOWN + 1):
+        lengths.add(number, "dog " * 100, AWE)
+        if not number:
+            assert lengths.warning.endswith("cut off (row 0). `this` shows what is lost")
+    assert lengths.warning.endswith("cut off (rows 0, 1, 2, 3, 4, ...). `this` shows what is lost")
+
+
 def _lost(reader, prompt, negative=False, **method) -> list[int]:
     lengths = PromptLengths([reader], Method(**method), MIKELS, negative=negative)
     lengths.add(0, prompt, AWE)

@@ -15,6 +15,7 @@ from pipeline.cli.console import (
     USER_MISTAKE,
     reported_errors,
     told_if_slow,
+    warn_once,
 )
 from pipeline.errors import NoWorkerStarted, RunStopped
 
@@ -79,3 +80,10 @@ def test_a_run_that_would_stop_again_is_not_said_to_resume(caplog, error, hint):
         raise error
     assert ended.value.exit_code == FAILED
     assert [record.getMessage() for record in caplog.records] == [f"stopped: why\n{hint}"]
+
+
+def test_a_command_says_each_warning_once(capsys):
+    for tell in (warn_once(), warn_once()):
+        for text in ("one", "two", "one"):
+            tell(text)
+        assert capsys.readouterr().err == "warning: one\nwarning: two\n"

@@ -1,9 +1,14 @@
 """The commands on one run: which manifests and outputs they take."""
 
 import os
+import warnings
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+from muse.diffusion.files.loras.lora_target import LoraTarget
+from muse.mini import WEIGHTS
 from tests.support import drive
 from tests.support.local_runs import write_rows
 
@@ -110,3 +115,53 @@ def test_a_long_check_shows_how_far_it_has_come(tmp_path, monkeypatch, command):
     what = "reading" if command == "manifest show" else "checking"
     # Once, whatever the command reads the manifest for afterwards.
     assert shown == [f"muse-batch: {what} the manifest: {n} of 3 rows" for n in (1, 2)]
+
+
+def _warnings(done):
+    return [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+
+
+def test_plan_shows_what_is_cut_of_prompts_and_a_run_says_so_once_and_in_short(tmp_path):
+    long = "a dog on a beach " * 40
+    columns = {"prompt": [long, "a dog", long], "negative_prompt": [None, None, long]}
+    manifest = write_rows(tmp_path / "m.parquet", 3, **columns)
+    steps = ("--set", "method.steps=2", "--set", "report=false")
+    for command in (["plan", manifest], ["manifest", "check", manifest]):
+        prompts, negatives = _warnings(drive.command(*command))
+        assert "their ends are cut off: row 0: " in prompts
+        assert "their ends are cut off: row 2: " in negatives
+    fact = "longer than the text encoder reads; their ends are cut off"
+    shown = "`muse-batch plan` shows what is lost"
+    run = ["run", manifest, "-o", tmp_path / "out", "--executor", "local", "--limit", 1]
+    done = drive.command(*run, *steps, "--set", "candidates=1")
+    assert done.returncode == 0, done.stderr
+    assert _warnings(done) == [
+        f"warning: 2 prompt(s) are {fact} (rows 0, 2). {shown}",
+        f"warning: 1 negative prompt(s) are {fact} (row 2). {shown}",
+    ]
+    # What came of it stands among the endings.
+    assert "  1 request(s) had a longer prompt than the text encoder reads" in done.stderr
+
+
+def test_what_is_left_out_of_a_lora_is_warned_of_once_though_it_is_fused_later(tmp_path, caplog):
+    shapes = LoraTarget.of(WEIGHTS / "diffusion").layers["unet"]
+    layer = next(name for name in sorted(shapes) if name.endswith("to_q"))
+    out, into = shapes[layer]
+    halves = {"A": np.ones((2, into), np.float32), "B": np.zeros((out, 2), np.float32)}
+    names = (layer, layer.replace("to_q", "nothing"))
+    tensors = {f"unet.{n}.lora_{half}.weight": halves[half] for n in names for half in halves}
+    save_file(tensors, tmp_path / "style.safetensors")
+    manifest = write_rows(tmp_path / "m.parquet", 1, prompt=["a dog"])
+    words = ["--set", f'lora=["{tmp_path / "style.safetensors"}"]', "--set", "method.steps=2"]
+    words += ["--set", "report=false"]
+    run = ["run", manifest, "-o", tmp_path / "out", "--executor", "local"]
+    with warnings.catch_warnings(record=True) as others:
+        warnings.simplefilter("always")
+        done = drive.command(*run, *words)
+    assert done.returncode == 0, done.stderr
+    (warning,) = _warnings(done)
+    assert "style.safetensors: 1 of its 2 layers are not in this model" in warning
+    assert [str(other.message) for other in others if "LoRA" in str(other.message)] == []
+    assert [record for record in caplog.records if record.name.startswith("diffusers")] == []
+    (planned,) = _warnings(drive.command("plan", manifest, *words[:4]))
+    assert planned == warning

@@ -162,3 +162,8 @@ def test_warnings_with_counts_are_those_of_the_whole_manifest_alone(tmp_path):
     run_trial(str(manifest), tmp_path / "try", config, None, warnings.append)
     (told,) = [text for text in warnings if "have a mask" in text]
     assert told.startswith("image_format = jpg: 3 row(s) have a mask")
+
+
+def test_a_trial_warns_of_no_setting_that_it_has_given_itself(manifest, tmp_path):
+    """It has one worker, whom the local executor of the run would not count."""
+    _try(manifest, tmp_path / "try", config=CONFIG.replace(executor="local"))

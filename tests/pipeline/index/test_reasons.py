@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.index import reasons
-from pipeline.index.reasons import ReasonCounts, cut_prompts_warning, reason_lines
+from pipeline.index.reasons import ReasonCounts, cut_prompts_line, reason_lines
 
 
 def _counted(*records, rows=1):
@@ -96,11 +96,11 @@ def test_rejections_by_hand_are_named_by_their_keys():
 def test_nothing_to_tell(records):
     counted = _counted(*records)
     assert list(reason_lines(counted)) == []
-    assert cut_prompts_warning(counted) is None
+    assert cut_prompts_line(counted) is None
 
 
 def test_cut_prompts_are_counted_whatever_became_of_them():
     counted = _counted(("accepted", None, 3), ("rejected", "judge", 7), ("accepted", None, 0))
-    warning = cut_prompts_warning(counted)
-    assert "2 request(s) had a longer prompt" in warning
-    assert "up to 7 tokens were cut off, as column `prompt_truncated` shows (rows 0, 1)" in warning
+    line = cut_prompts_line(counted)
+    assert "2 request(s) had a longer prompt" in line
+    assert "up to 7 tokens were cut off, as column `prompt_truncated` shows (rows 0, 1)" in line

@@ -36,7 +36,8 @@ def test_reasons_have_rows_and_say_where_every_one_is(capsys, requests, rows):
     err = capsys.readouterr().err
     assert f"  {requests} failed: no ({rows})\n  2 rejected: judge (rows 0, 1)\n" in err
     assert "every one: columns status and reason of out/metadata.parquet" in err
-    assert f"warning: {requests} request(s) had a longer prompt" in err
+    assert f"\n  {requests} request(s) had a longer prompt" in err
+    assert "warning" not in err
 
 
 def test_a_corpus_that_was_complete_is_called_so(capsys):
