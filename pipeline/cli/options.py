@@ -130,6 +130,13 @@ class Given:
 
         return load_config(self.file, self.assignments, self.flags)
 
+    def replaced(self, values: Mapping[str, Any]) -> Given:
+        """The same but for these settings, wherever they were given before."""
+        flags = {name: values.get(name, value) for name, value in self.flags.items()}
+        kept = [text for text in self.assignments if text.partition("=")[0].strip() not in values]
+        others = [f"{name}={value}" for name, value in values.items() if name not in self.flags]
+        return Given(flags, self.file, [*kept, *others])
+
     def words(self, *names: str, others: Sequence[str] = ()) -> list[str]:
         """The settings as words of a command line that takes the options `names`.
 

@@ -11,6 +11,7 @@ from pipeline.cli import options
 from pipeline.cli.console import echo, next_command, reported_errors, warn_once
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
     from pipeline.forecast.trial import Trial
 
 
@@ -39,8 +40,9 @@ def try_(
         chosen = _numbers(rows)
         with RowProgress("checking the manifest") as progress:
             trial = run_trial(normalized(manifest), where, settings, chosen, warn_once(), progress)
-    print_trial(trial)
-    words = given.words(*options.OF_MODELS)
+    print_trial(trial, settings)
+    # What follows has the batch size that fits.
+    words = given.replaced(trial.fitting).words(*options.OF_MODELS)
     echo(f"Look at {trial.page}\n{next_command('plan', manifest, '--from', output, *words)}")
 
 
@@ -61,8 +63,8 @@ def _numbers(rows: str | None) -> list[int] | None:
         ) from None
 
 
-def print_trial(trial: Trial) -> None:
-    """A line for each image, then what they took."""
+def print_trial(trial: Trial, settings: Config) -> None:
+    """A line for each image, then what they took, and what follows for a run with the settings."""
     from pipeline.cli.tables import print_facts, print_rows
     from pipeline.forecast.forecast import duration
 
@@ -79,6 +81,12 @@ def print_trial(trial: Trial) -> None:
         facts["memory setting"] = f"{trial.level}, with weights in {trial.dtype}"
         facts["compiling"] = trial.compiling
     facts["batch size that fits"] = f"{memory.fits:,} images, computed from this peak"
+    if trial.fitting:
+        ((name, value),) = trial.fitting.items()
+        before = getattr(settings, name)
+        facts[f"{name} of the run"] = f"{value} instead of {before}, as in the next command"
+    else:
+        facts["batch_size of the run"] = f"{settings.batch_size}, as it was"
     print_facts("Measured", facts)
 
 

@@ -6,6 +6,9 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
+HOST = "host"
+"""The device where there is no GPU."""
+
 USABLE = 0.9
 """Share of the memory that a batch may fill."""
 
@@ -15,7 +18,7 @@ class MemoryUse:
     """Bytes that a batch took.
 
     Attributes:
-        device: name of the GPU; `host` without one.
+        device: name of the GPU; `HOST` without one.
         models: in use before the first batch.
         peak: the most that was in use.
         total: of the device.
@@ -60,7 +63,7 @@ class Meter:
         """What was used since `note_models`, by batches of that size."""
         if not self.on_gpu:
             total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-            return MemoryUse("host", self.models, _resident_peak(), total, batch_size)
+            return MemoryUse(HOST, self.models, _resident_peak(), total, batch_size)
         import torch
 
         peak = torch.cuda.max_memory_reserved()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from manifests.rows import table_of
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.execute import execute
+from pipeline.forecast.batch_size import fitting_settings
 from pipeline.forecast.memory import MemoryUse, Meter
 from pipeline.forecast.rates import CORPUS, TRIAL_FILE
 from pipeline.index.metadata import METADATA_FILE
@@ -27,7 +28,7 @@ from pipeline.planning.manifest_input import (
     folder_of,
     no_progress,
 )
-from pipeline.planning.plan import PlannedRequest, plan_requests
+from pipeline.planning.plan import PlannedRequest, plan_requests, planned_requests
 from pipeline.planning.row_warnings import RowWarnings
 from pipeline.report.build import REPORT_FILE, write_report
 from pipeline.scheduling.executors.local_executor import LocalExecutor
@@ -56,6 +57,7 @@ class Trial:
         level, dtype, compiling: how the worker placed the diffusion model
             (`muse.diffusion.memory`), and whether it compiled it (`muse.diffusion.compiling`);
             empty for the null engine.
+        fitting: the settings of the run that have to differ, so that its batches fit.
         page: the report with the pictures.
     """
 
@@ -67,6 +69,7 @@ class Trial:
     level: str = ""
     dtype: str = ""
     compiling: str = ""
+    fitting: Mapping[str, int] = field(default_factory=dict)
 
 
 def run_trial(
@@ -107,6 +110,7 @@ def run_trial(
             )
         base = folder_of(manifest_path)
         entries = [_entry(request, base) for request in chosen]
+        requests = planned_requests(manifest, config)
         of_rows = found.listed()
     for warning in of_rows:
         warn(warning)
@@ -122,7 +126,10 @@ def run_trial(
     meter = Meter(_uses_gpu(config))
     executor = LocalExecutor(before_task=lambda _: meter.note_models())
     execute(str(path), folder / CORPUS, of_trial, warn, executor=executor, warn_of_rows=False)
-    return _finished(folder, meter.use(of_trial.batch_size))
+    # No more are made together than there are slots.
+    memory = meter.use(min(of_trial.batch_size, config.slots or of_trial.batch_size))
+    trial = _finished(folder, memory)
+    return replace(trial, fitting=fitting_settings(config, memory, requests))
 
 
 def _settings_of_trial(config: Config, chosen: Sequence[PlannedRequest]) -> Config:

@@ -167,3 +167,9 @@ def test_warnings_with_counts_are_those_of_the_whole_manifest_alone(tmp_path):
 def test_a_trial_warns_of_no_setting_that_it_has_given_itself(manifest, tmp_path):
     """It has one worker, whom the local executor of the run would not count."""
     _try(manifest, tmp_path / "try", config=CONFIG.replace(executor="local"))
+
+
+def test_no_more_images_are_counted_together_than_there_are_slots(manifest, tmp_path):
+    """Otherwise each would seem to take less, and more of them to fit."""
+    trial = _try(manifest, tmp_path / "try", [0, 1, 2, 3, 4], CONFIG.replace(slots=2))
+    assert trial.memory.batch_size == 2
