@@ -236,13 +236,13 @@ class Corpus:
 
     def source(self, sample: CorpusSample) -> Image | None:
         """What was edited, as it was cropped; None if it is not there any more, or never was."""
-        return SourceFinder(self._rows.run).source(sample.metadata).image
+        return SourceFinder(self._rows.run, self._rows.output).source(sample.metadata).image
 
     def show(
         self, count: int = 24, status: str | None = ACCEPTED, emotion: str | None = None
     ) -> Grid:
         """The first samples, edits beside their sources, as a grid that a notebook displays."""
-        sources = SourceFinder(self._rows.run)
+        sources = SourceFinder(self._rows.run, self._rows.output)
         cells = []
         for sample in islice(self.samples(status, emotion), count):
             cells.append(Cell(sample.metadata, sample.image, sources.source(sample.metadata).image))

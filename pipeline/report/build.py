@@ -93,7 +93,7 @@ def report_html(
     hashed = samples.hashes.by_position()
     count, pairs = duplicates.nearest_pairs([phash for phash, _ in hashed], MAX_DUPLICATES)
     twins = [(hashed[i][1], hashed[j][1], bits) for i, j, bits in pairs]
-    maker = TileMaker(rows, SourceFinder(rows.run, manifest))
+    maker = TileMaker(rows, SourceFinder(rows.run, rows.output, manifest))
     maker.make(samples.positions() | {position for pair in twins for position in pair[:2]})
     tiles = maker.tiles
 

@@ -85,7 +85,7 @@ class Browser:
             self.columns = Columns(rows)
             self.flags: Flags = flags
             self.pictures = Pictures(self.output)
-            self.sources = SourceFinder(rows.run, self.manifest)
+            self.sources = SourceFinder(rows.run, self.output, self.manifest)
             self.answers: OrderedDict[int, Answer] = OrderedDict()
             self.thumbnails: OrderedDict[tuple[int, int], bytes] = OrderedDict()
             self.version += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -16,8 +17,9 @@ from pipeline.errors import ImageError, RunStopped, UserError
 from pipeline.generation.source_images import read_source
 from pipeline.output.run.run_file import RunFile
 from pipeline.planning.manifest_input import folder_of
-from pipeline.storage.files import location
+from pipeline.storage.files import Location, location
 from pipeline.storage.ranged import open_ranged
+from pipeline.storage.remote import Remote, is_url
 
 WEB = ("http", "https")
 """Schemes by which nothing is fetched again: looking at a corpus opens no connection to the web."""
@@ -41,11 +43,12 @@ class SourceFinder:
     """Finds the source images of a run.
 
     Args:
+        output: of the run.
         manifest: path or URL of the run's manifest; by default, the one that the run noted.
     """
 
-    def __init__(self, run: RunFile, manifest: str | None = None):
-        self.manifest = manifest or run.manifest
+    def __init__(self, run: RunFile, output: Location, manifest: str | None = None):
+        self.manifest = manifest or _noted_manifest(run, output)
         self.base = folder_of(self.manifest)
         limits = Images(**run.config.get("images", {}))
         self.limits = limits.replace(schemes=tuple(s for s in limits.schemes if s not in WEB))
@@ -83,6 +86,19 @@ class SourceFinder:
         if data is None:
             raise ImageError("the manifest holds no image in that row")
         return data
+
+
+def _noted_manifest(run: RunFile, output: Location) -> str:
+    """Where the manifest is that a run noted.
+
+    A relative path is looked for in the current folder, then in those that the output lies in: the
+    command that began the run was mostly given in one of them.
+    """
+    noted = run.manifest
+    if isinstance(output, Remote) or is_url(noted) or Path(noted).exists():
+        return noted
+    places = (folder / noted for folder in output.resolve().parents)
+    return next((str(place) for place in places if place.exists()), noted)
 
 
 def _embedded(manifest: str, number: int) -> bytes | None:

@@ -48,6 +48,17 @@ def test_it_shows_what_was_asked_and_what_came_of_it(make_corpus):
         assert setting in page.text
 
 
+def test_a_rejected_edit_is_beside_its_source_too(make_corpus):
+    image = str(drive.IMAGES / "railroad.png")
+    rows = [{"prompt": "a dog", "emotion": "awe", "image": image}]
+    out = make_corpus(rows=rows, keep_rejected=True, min_confidence=1.0)
+    html = write_report(out).read_text()
+    rejected = html.partition('<section id="rejects">')[2].partition("</section>")[0]
+    (row,) = rows_of(out)
+    assert f'alt="source image of {row["key"]}"' in rejected
+    assert f'<p class="why" dir="auto">{row["reason"][:20]}' in rejected
+
+
 def test_it_needs_no_network_and_runs_no_script(make_corpus):
     html = write_report(make_corpus()).read_text()
     page = Tags(html)
@@ -158,8 +169,8 @@ def test_edits_stand_beside_their_sources(tmp_path):
     assert "Edits beside their sources" in page.text
     assert "the file is another one now: its SHA-256 differs" in page.text
     assert page.text.count("like its source") >= 2
-    # Each of the two pairs is shown twice: by emotion, and with those least alike.
-    assert page.text.count("; mask: 50% of the picture") == 2
+    # By emotion, with those least alike, and where the guide is more confident than the judge.
+    assert page.text.count("; mask: 50% of the picture") == 3
     scores = [row["source_ssim"] for row in rows_of(out)]
     assert all(f", SSIM {score:.2f}" in page.text for score in scores)
 

@@ -1,6 +1,8 @@
 """Rows, pictures and sources of a corpus, complete or in progress."""
 
 import json
+import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -155,19 +157,39 @@ def test_a_source_image_is_found_in_a_folder_or_in_the_manifest(tmp_path):
         out = tmp_path / name
         run_locally(manifest, out)
         rows = finished_rows(out)
-        finder = SourceFinder(rows.run)
+        finder = SourceFinder(rows.run, out)
         for _, row in rows.take([0, 1]).values():
             found = finder.source(row)
             assert found.image.tobytes() == decode(picture).tobytes()
-        elsewhere = SourceFinder(rows.run, str(tmp_path / "nowhere" / "m.parquet"))
+        elsewhere = SourceFinder(rows.run, out, str(tmp_path / "nowhere" / "m.parquet"))
         _, row = rows.take([0])[0]
         assert (elsewhere.source(row).image is None) == (name == "bytes")
 
 
+def test_a_corpus_is_looked_at_in_another_folder_than_it_was_made_in(tmp_path, monkeypatch):
+    """The manifest was given by a relative path, and so were its images."""
+    (tmp_path / "photos").mkdir()
+    shutil.copy(drive.IMAGES / "railroad.png", tmp_path / "photos" / "a.png")
+    write_rows(tmp_path / "m.parquet", 1, image=["photos/a.png"])
+    out = tmp_path / "made" / "out"
+    monkeypatch.chdir(tmp_path)
+    run_locally(Path("m.parquet"), Path("made/out"), min_confidence=0.0)
+    for place in (tmp_path, tmp_path / "made", out, Path("/")):
+        monkeypatch.chdir(place)
+        given = Path(os.path.relpath(out))
+        rows = finished_rows(given)
+        found = SourceFinder(rows.run, given).source(rows.take([0])[0][1])
+        assert found.image is not None, found.reason
+    (tmp_path / "m.parquet").unlink()
+    found = SourceFinder(rows.run, given).source(rows.take([0])[0][1])
+    assert "--manifest says where the manifest is now" in found.reason
+
+
 def test_a_source_on_the_web_is_not_fetched_again(make_corpus):
-    rows = finished_rows(make_corpus())
+    out = make_corpus()
+    rows = finished_rows(out)
     row = {**rows.take([0])[0][1], "source_image": "https://a.b/c.png", "source_sha256": "0" * 64}
-    found = SourceFinder(rows.run).source(row)
+    found = SourceFinder(rows.run, out).source(row)
     assert found.image is None
     assert "images.schemes does not allow 'https'" in found.reason
 
