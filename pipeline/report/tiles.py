@@ -15,7 +15,7 @@ from pipeline.report.pixels import brightness, colourfulness
 from pipeline.view.pictures import Pictures
 from pipeline.view.rows import FinishedRows, Part
 from pipeline.view.sources import SourceFinder
-from pipeline.view.thumbnails import data_url, thumbnail
+from pipeline.view.thumbnails import data_url, source_thumbnail, thumbnail
 
 SIDE = 160
 """Longer edge of a picture in the page, pixels."""
@@ -32,6 +32,7 @@ class Tile:
         picture: address of the picture; empty if there is none.
         source: the same of the source image; empty if it is no edit, or it was not found.
         missing_source: why the source image of an edit cannot be shown.
+        outlined: whether the mask is outlined in the source image.
         mask_share: share of the picture that a mask let change, from 0 to 1; None without a mask.
         brightness, colourfulness: see `pixels`; None without a picture.
     """
@@ -51,9 +52,19 @@ class Tile:
     picture: str
     source: str = ""
     missing_source: str = ""
+    outlined: bool = False
     mask_share: float | None = None
     brightness: float | None = None
     colourfulness: float | None = None
+
+
+@dataclass(frozen=True)
+class _SourcePicture:
+    """What a tile shows of a source image; its fields are those of `Tile`."""
+
+    address: str
+    missing: str
+    outlined: bool
 
 
 class TileMaker:
@@ -67,7 +78,7 @@ class TileMaker:
         self.rows, self.sources = rows, sources
         self.pictures = Pictures(rows.output)
         self.tiles: dict[int, Tile] = {}
-        self.source_pictures: dict[str, tuple[str, str]] = {}
+        self.source_pictures: dict[str, _SourcePicture] = {}
         self.problems: dict[str, list[str]] = {}
 
     def make(self, positions: Iterable[int]) -> None:
@@ -83,24 +94,25 @@ class TileMaker:
             image = decode(encoded) if encoded else None
         except (UserError, UnreadableImageError, FileNotFoundError) as error:
             self.problems.setdefault(str(error), []).append(row["key"])
-        return _tile(row, image, *self._source(row))
+        return _tile(row, image, self._source(row))
 
-    def _source(self, row: Mapping[str, Any]) -> tuple[str, str]:
-        """The picture of an edit's source image, and why there is none."""
+    def _source(self, row: Mapping[str, Any]) -> _SourcePicture:
+        """The picture of an edit's source image, or why there is none."""
         if row["task"] != "edit":
-            return "", ""
+            return _SourcePicture("", "", False)
         edges = (row[f"source_crop_{name}"] for name in ("left", "top", "right", "bottom"))
         identity = f"{row['source_sha256']} {list(edges)} {row['source_image'] or row['row']}"
+        identity += f" {row.get('mask_sha256')}"
         if identity not in self.source_pictures:
             found = self.sources.source(row)
-            picture = data_url(thumbnail(found.image, SIDE)) if found.image else ""
-            self.source_pictures[identity] = (picture, found.reason)
+            small = source_thumbnail(found.image, found.mask, SIDE) if found.image else None
+            self.source_pictures[identity] = _SourcePicture(
+                data_url(small) if small else "", found.reason, found.mask is not None
+            )
         return self.source_pictures[identity]
 
 
-def _tile(
-    row: Mapping[str, Any], image: Image.Image | None, source: str, missing_source: str
-) -> Tile:
+def _tile(row: Mapping[str, Any], image: Image.Image | None, source: _SourcePicture) -> Tile:
     return Tile(
         key=row["key"],
         target=target_name(row),
@@ -115,8 +127,9 @@ def _tile(
         source_similarity=row["source_similarity"],
         source_ssim=row["source_ssim"],
         picture=data_url(thumbnail(image, SIDE)) if image else "",
-        source=source,
-        missing_source=missing_source,
+        source=source.address,
+        missing_source=source.missing,
+        outlined=source.outlined,
         # Corpora of earlier releases have none.
         mask_share=row.get("mask_share"),
         brightness=brightness(image) if image else None,

@@ -21,7 +21,7 @@ from pipeline.view.pictures import Pictures
 from pipeline.view.rows import FinishedRows, Part, finished_rows
 from pipeline.view.sample import traces
 from pipeline.view.sources import SourceFinder
-from pipeline.view.thumbnails import thumbnail, thumbnail_of
+from pipeline.view.thumbnails import source_thumbnail, thumbnail_of
 
 MAX_ITEMS = 1000
 """Items that one request may ask for."""
@@ -202,7 +202,8 @@ class Browser:
         if row["task"] != "edit":
             return None
         found = self.sources.source(row)
-        return {"found": found.image is not None, "reason": found.reason}
+        shown = {"found": found.image is not None, "reason": found.reason}
+        return {**shown, "outlined": found.mask is not None}
 
     def picture(self, position: int) -> bytes | None:
         """The encoded image of a sample; None if it has none.
@@ -238,14 +239,16 @@ class Browser:
         return small
 
     def source(self, position: int, side: int) -> bytes | None:
-        """The source image of an edit as WebP; None if it cannot be shown.
+        """The source image of an edit as WebP, with its mask's outline; None if it cannot be shown.
 
         Raises:
             IndexError: there is no such row.
         """
         _, row = self._row(position)
-        found = self.sources.source(row).image if row["task"] == "edit" else None
-        return None if found is None else thumbnail(found, side)
+        found = self.sources.source(row) if row["task"] == "edit" else None
+        if found is None or found.image is None:
+            return None
+        return source_thumbnail(found.image, found.mask, side)
 
     def flag(self, keys: Sequence[Any], flag: Any) -> dict[str, Any]:
         """Put a flag on samples, or take theirs away (None), and save all flags.

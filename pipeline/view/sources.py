@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from muse.images import UnreadableImageError, decode
+from muse.masks import whole_mask
 from pipeline.config_tables import Images
 from pipeline.errors import ImageError, RunStopped, UserError
 from pipeline.generation.source_images import read_source
@@ -25,6 +26,10 @@ WEB = ("http", "https")
 """Schemes by which nothing is fetched again: looking at a corpus opens no connection to the web."""
 
 
+UNREADABLE = (ImageError, UserError, RunStopped, OSError, ValueError)
+"""What is raised where a source image or a mask is not there any more, or unreadable."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A source image, or why it cannot be shown.
@@ -33,10 +38,13 @@ class Source:
         image: the part of it that was edited, RGB, at its own size; all of it where the edit was
             put back to its size.
         reason: a sentence; empty if there is an image.
+        mask: where that may change, as its mask was given; None without one, or if the mask that
+            was used is not there any more.
     """
 
     image: Image.Image | None
     reason: str = ""
+    mask: Image.Image | None = None
 
 
 class SourceFinder:
@@ -58,8 +66,8 @@ class SourceFinder:
         if row["source_sha256"] is None:
             return Source(None, "the source image was not read")
         try:
-            data = self._read(row)
-        except (ImageError, UserError, RunStopped, OSError, ValueError) as error:
+            data = self._read(row, "image", row["source_image"])
+        except UNREADABLE as error:
             return Source(None, f"{error} (--manifest says where the manifest is now)")
         # Another file under that name is not what was edited.
         if hashlib.sha256(data).hexdigest() != row["source_sha256"]:
@@ -68,23 +76,42 @@ class SourceFinder:
             image = decode(data, self.limits.max_pixels)
         except UnreadableImageError as error:
             return Source(None, f"image {error}")
+        mask = self._mask(row, image.size)
         if row.get("restored"):
-            return Source(image)
+            return Source(image, mask=mask)
         edges = (row[f"source_crop_{name}"] for name in ("left", "top", "right", "bottom"))
         left, top, right, bottom = (round(edge) for edge in edges)
-        return Source(image.crop((left, top, right, bottom)))
+        part = (left, top, right, bottom)
+        return Source(image.crop(part), mask=None if mask is None else mask.crop(part))
 
-    def _read(self, row: Mapping[str, Any]) -> bytes:
-        """The encoded source image.
+    def _mask(self, row: Mapping[str, Any], size: tuple[int, int]) -> Image.Image | None:
+        """The mask over a source image of that size, in black and white."""
+        # Corpora of earlier releases have none.
+        if (digest := row.get("mask_sha256")) is None:
+            return None
+        try:
+            data = self._read(row, "mask", row["mask"])
+            # The caption says what share it is, also of one that cannot be shown.
+            if hashlib.sha256(data).hexdigest() != digest:
+                return None
+            return whole_mask(decode(data, self.limits.max_pixels), size)
+        except (*UNREADABLE, UnreadableImageError):
+            return None
+
+    def _read(self, row: Mapping[str, Any], column: str, place: str | None) -> bytes:
+        """An encoded source image or mask.
+
+        Args:
+            column: of the manifest, which holds it where it has no place of its own.
 
         Raises:
-            ImageError, UserError, OSError, ValueError, RunStopped: it is not there, or unreadable.
+            UNREADABLE: it is not there, or unreadable.
         """
-        if row["source_image"] is not None:
-            return read_source(row["source_image"], self.base, self.limits)
-        data = _embedded(self.manifest, row["row"])
+        if place is not None:
+            return read_source(place, self.base, self.limits)
+        data = _embedded(self.manifest, row["row"], column)
         if data is None:
-            raise ImageError("the manifest holds no image in that row")
+            raise ImageError(f"the manifest holds no {column} in that row")
         return data
 
 
@@ -101,8 +128,8 @@ def _noted_manifest(run: RunFile, output: Location) -> str:
     return next((str(place) for place in places if place.exists()), noted)
 
 
-def _embedded(manifest: str, number: int) -> bytes | None:
-    """The image that row `number` of a manifest holds; None if it holds none.
+def _embedded(manifest: str, number: int, column: str) -> bytes | None:
+    """The image that row `number` of a manifest holds in a column; None if it holds none.
 
     Raises:
         OSError, ValueError: the manifest is not there, or is no parquet file with such a row.
@@ -112,8 +139,8 @@ def _embedded(manifest: str, number: int) -> bytes | None:
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
             if number < rows:
-                table = file.read_row_group(group, columns=["image"], use_threads=False)
-                value = table["image"][number].as_py()
+                table = file.read_row_group(group, columns=[column], use_threads=False)
+                value = table[column][number].as_py()
                 data = value.get("bytes") if isinstance(value, dict) else value
                 return data if isinstance(data, bytes) else None
             number -= rows

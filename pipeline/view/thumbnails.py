@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import io
 
-from PIL import Image
+from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from muse.images import decode
+from muse.masks import whole_mask
 
 QUALITY = 82
 """Of the WebP encoder, 0 to 100."""
+
+LINES = 300
+"""Widths of a line of an outline in the longer edge of a picture."""
 
 
 def thumbnail(image: Image.Image, side: int) -> bytes:
@@ -20,6 +24,36 @@ def thumbnail(image: Image.Image, side: int) -> bytes:
     buffer = io.BytesIO()
     small.save(buffer, "WEBP", quality=QUALITY, method=2)
     return buffer.getvalue()
+
+
+def source_thumbnail(image: Image.Image, mask: Image.Image | None, side: int) -> bytes:
+    """The same of a source image, with the outline of its mask.
+
+    Args:
+        mask: over the image, black and white; None without one.
+    """
+    if mask is None:
+        return thumbnail(image, side)
+    small = image.convert("RGB")
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return thumbnail(outlined(small, mask), side)
+
+
+def outlined(image: Image.Image, mask: Image.Image) -> Image.Image:
+    """An RGB image with a line around the white of a mask, just inside of it and closed along the
+    edges of the image: white, and black within, so that it is seen on any image."""
+    width = max(1, max(image.size) // LINES)
+    # What is beyond the image counts as black.
+    white = ImageOps.expand(whole_mask(mask, image.size), border=1)
+    drawn = image.copy()
+    for colour in ("white", "black"):
+        inner = white
+        for _ in range(width):
+            inner = inner.filter(ImageFilter.MinFilter(3))
+        line = ImageChops.subtract(white, inner)
+        drawn.paste(colour, mask=ImageOps.crop(line, 1))
+        white = inner
+    return drawn
 
 
 def thumbnail_of(encoded: bytes, side: int) -> bytes:

@@ -328,7 +328,7 @@ function sourceFigure(sample) {
   const { source_similarity: likeness, source_ssim: ssim } = sample.row;
   let text = likeness === null ? "source" : `source; the edit resembles it at ${likeness.toFixed(2)}`;
   if (likeness !== null && ssim !== null) text += `, SSIM ${ssim.toFixed(2)}`;
-  if (typeof sample.row.mask_share === "number") text += `; mask: ${Math.round(100 * sample.row.mask_share)}% of the picture`;
+  if (typeof sample.row.mask_share === "number") text += `; mask: ${Math.round(100 * sample.row.mask_share)}% of the picture${sample.source.outlined ? ", outlined" : ""}`;
   return element("figure", {}, image, element("figcaption", {}, text));
 }
 

@@ -1,5 +1,6 @@
 """Rows, pictures and sources of a corpus, complete or in progress."""
 
+import io
 import json
 import os
 import shutil
@@ -7,16 +8,19 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from muse.images import decode
 from pipeline.errors import UserError
+from pipeline.report.build import write_report
 from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage.remote import Remote
+from pipeline.view.browser import Browser
 from pipeline.view.pictures import Pictures
 from pipeline.view.rows import finished_rows
 from pipeline.view.sample import as_text, find_sample
 from pipeline.view.sources import SourceFinder
-from pipeline.view.thumbnails import thumbnail_of
+from pipeline.view.thumbnails import outlined, thumbnail_of
 from tests.support import drive
 from tests.support.corpora import rows_of
 from tests.support.local_runs import run_locally, write_rows
@@ -183,6 +187,72 @@ def test_a_corpus_is_looked_at_in_another_folder_than_it_was_made_in(tmp_path, m
     (tmp_path / "m.parquet").unlink()
     found = SourceFinder(rows.run, given).source(rows.take([0])[0][1])
     assert "--manifest says where the manifest is now" in found.reason
+
+
+def _masked(tmp_path, **settings):
+    """A corpus of one edit whose left half may change; its source is grey and cropped at the
+    sides."""
+    Image.new("RGB", (96, 64), (128, 128, 128)).save(tmp_path / "a.png")
+    mask = Image.new("L", (96, 64))
+    mask.paste(255, (0, 0, 48, 64))
+    mask.save(tmp_path / "mask.png")
+    columns = {"image": ["a.png"], "mask": ["mask.png"]}
+    manifest = write_rows(tmp_path / "m.parquet", 1, **columns)
+    run_locally(manifest, tmp_path / "out", min_confidence=0.0, **settings)
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize(("settings", "size"), [({}, (64, 64)), ({"restore_size": True}, (96, 64))])
+def test_the_mask_of_an_edit_lies_over_its_source(tmp_path, settings, size):
+    out = _masked(tmp_path, resize="crop", **settings)
+    rows = finished_rows(out)
+    row = rows.take([0])[0][1]
+    found = SourceFinder(rows.run, out).source(row)
+    assert found.image.size == found.mask.size == size
+    middle = size[0] // 2
+    edges = [found.mask.getpixel((x, 20)) for x in (0, middle - 1, middle, size[0] - 1)]
+    assert edges == [255, 255, 0, 0]
+    # Another mask than the one that was used is not shown, nor is a missing one.
+    Image.new("L", (96, 64), 255).save(tmp_path / "mask.png")
+    assert SourceFinder(rows.run, out).source(row).mask is None
+    (tmp_path / "mask.png").unlink()
+    without = SourceFinder(rows.run, out).source(row)
+    assert (without.mask, without.reason) == (None, "")
+
+
+def test_a_mask_in_the_manifest_is_shown(tmp_path):
+    mask = io.BytesIO()
+    Image.new("L", (64, 64), 255).save(mask, "PNG")
+    image = str(drive.IMAGES / "railroad.png")
+    manifest = write_rows(tmp_path / "m.parquet", 1, image=[image], mask=[mask.getvalue()])
+    run_locally(manifest, tmp_path / "out")
+    rows = finished_rows(tmp_path / "out")
+    found = SourceFinder(rows.run, tmp_path / "out").source(rows.take([0])[0][1])
+    assert found.mask.getextrema() == (255, 255)
+
+
+def test_pages_outline_a_mask_in_the_source_and_say_so(tmp_path):
+    out = _masked(tmp_path, resize="crop")
+    html = write_report(out).read_text()
+    assert '<span class="side">source, mask outlined</span>' in html
+    browser = Browser(out, out / "flags.parquet")
+    assert browser.sample(0)["source"] == {"found": True, "reason": "", "outlined": True}
+    shown = Image.open(io.BytesIO(browser.source(0, 1024))).convert("L")
+    inside, outside = shown.getpixel((16, 20)), shown.getpixel((48, 20))
+    assert abs(inside - 128) < 10
+    assert abs(outside - 128) < 10
+    # WebP blurs the line, which is a pixel wide.
+    assert shown.getpixel((31, 20)) > 160 > 96 > shown.getpixel((30, 20))
+
+
+def test_an_outline_is_closed_also_along_the_edges():
+    mask = Image.new("L", (600, 400))
+    mask.paste(255, (0, 0, 300, 400))
+    line = outlined(Image.new("RGB", (600, 400), "grey"), mask).convert("L")
+    row = [line.getpixel((x, 200)) for x in (0, 1, 2, 3, 4, 295, 296, 297, 298, 299, 300)]
+    assert row == [255, 255, 0, 0, 128, 128, 0, 0, 255, 255, 128]
+    column = [line.getpixel((100, y)) for y in (0, 3, 4, 396, 399)]
+    assert column == [255, 0, 128, 0, 255]
 
 
 def test_a_source_on_the_web_is_not_fetched_again(make_corpus):
