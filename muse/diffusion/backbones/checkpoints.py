@@ -28,12 +28,12 @@ from muse.diffusion.files.hub import (
     lora_and_strength,
     vae_config,
 )
-from muse.diffusion.files.loras.lora_files import PartOfLora, lora_problems, lora_warnings
+from muse.diffusion.files.loras.lora_files import lora_problems, lora_warnings
 from muse.diffusion.files.loras.lora_target import LoraTarget
 from muse.diffusion.files.model_files import TINY_VAE, ModelFolder, variant_of
 from muse.diffusion.files.model_problems import folder_problems, problems_beside
 from muse.diffusion.files.part_fit import tiny_vae_problem, vae_problem
-from muse.diffusion.files.part_weights import shapes_in
+from muse.diffusion.files.part_weights import PartlyRead, shapes_in
 from muse.diffusion.files.tensor_fit import lacks, needed, part_problems, unread, within
 
 
@@ -105,7 +105,7 @@ def _open_complete(
     if missing := needed(kind, info["missing_keys"]):
         raise ValueError(lacks(name, kind, missing, len(expected)))
     if surplus := within(info["unexpected_keys"], expected):
-        warnings.warn(unread(name, kind, surplus), UserWarning, stacklevel=2)
+        warnings.warn(unread(name, kind, surplus), PartlyRead, stacklevel=2)
     return opened
 
 
@@ -196,7 +196,7 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
         if problems := [*lora_problems(path, target)]:
             raise ValueError(f"the LoRA {name}: " + "\n  ".join(problems))
         for warning in lora_warnings(path, target):
-            warnings.warn(warning, PartOfLora, stacklevel=2)
+            warnings.warn(warning, PartlyRead, stacklevel=2)
         try:
             pipe.load_lora_weights(str(path), use_safetensors=True)
             parts = [*pipe.get_list_adapters()]

@@ -12,6 +12,10 @@ Shapes = Mapping[str, Sequence[int]]
 """The shapes of tensors by their names."""
 
 
+class PartlyRead(UserWarning):
+    """A file of weights holds more than the model takes from it."""
+
+
 def part_shapes(folder: ModelFolder, part: str) -> Shapes:
     """The shapes of the tensors that are loaded for a part; empty where they cannot be read."""
     try:

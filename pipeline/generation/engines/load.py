@@ -55,7 +55,7 @@ def _load_muse(
     from muse.classifiers.clip import ClipSimilarity
     from muse.diffusion.backbones import load_backbone
     from muse.diffusion.devices import dtype_name
-    from muse.diffusion.files.loras.lora_files import PartOfLora
+    from muse.diffusion.files.part_weights import PartlyRead
     from muse.diffusion.live_memory import bytes_of
     from muse.diffusion.memory import Room, device_bytes, fit
     from muse.engine.engine import MuseEngine
@@ -67,7 +67,7 @@ def _load_muse(
     # On the host first: what goes to the device depends on the room that the others leave there.
     with _named(models["model"], "diffusion model"), warnings.catch_warnings():
         # The driver has told of it when it located the models.
-        warnings.simplefilter("ignore", PartOfLora)
+        warnings.simplefilter("ignore", PartlyRead)
         backbone = load_backbone(
             models["model"].path,
             "cpu",

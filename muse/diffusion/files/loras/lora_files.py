@@ -38,10 +38,6 @@ def lora_problems(path: Path, target: LoraTarget) -> Iterator[str]:
             yield f"{'it' if file == path else file.name} {problem}"
 
 
-class PartOfLora(UserWarning):
-    """A LoRA is fused without what `lora_warnings` names."""
-
-
 def lora_warnings(path: Path, target: LoraTarget) -> Iterator[str]:
     """What of the LoRA in a file or a folder is left out when it is fused, as diffusers does.
 

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import warnings
 
 import pytest
 import torch
@@ -189,6 +190,23 @@ def test_a_lora_changes_every_part_that_it_has_weights_for(tokenizer, tmp_path, 
         product = halves[f"{layer}.lora_B.weight"] @ halves[f"{layer}.lora_A.weight"]
         fused = getattr(pipe, part).state_dict()[name]
         assert torch.allclose(fused, weight + 0.5 * product, atol=1e-5), part
+
+
+def test_the_norms_of_a_lora_for_flux_stay_in_the_model(tokenizer, tmp_path):
+    pipe = FAMILIES["flux"](tokenizer)
+    weights = pipe.transformer.state_dict()
+    norm = next(name for name in sorted(weights) if name.endswith("attn.norm_q.weight"))
+    layer = next(name for name in sorted(weights) if name.endswith("attn.to_q.weight"))
+    brought = torch.full_like(weights[norm], 1.5)
+    out, into = weights[layer].shape
+    halves = {"A": torch.ones(2, into), "B": torch.ones(out, 2)}
+    stem = f"transformer.{layer.removesuffix('.weight')}.lora"
+    tensors = {f"{stem}_{half}.weight": tensor for half, tensor in halves.items()}
+    save_file({**tensors, f"transformer.{norm}": brought}, tmp_path / "style.safetensors")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fuse_loras(pipe, [str(tmp_path / "style.safetensors")])
+    assert torch.equal(pipe.transformer.state_dict()[norm], brought)
 
 
 @pytest.mark.parametrize("clip_skip", [-1, True, 1.0, "1"])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 
 import pytest
 import torch
@@ -173,3 +174,18 @@ def test_a_tensor_of_another_shape_is_told_with_its_part_and_folder(
     with pytest.raises(ValueError, match=f"{model}: the part {part}/ ") as caught:
         load_backbone(model)
     assert f"{tensor} is 3 instead of" in str(caught.value)
+
+
+def test_tensors_that_are_not_read_are_told(folders, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(folders / "sd1", model)
+    (file,) = (model / "text_encoder").glob("*.safetensors")
+    tensors = load_file(file)
+    name = next(name for name in tensors if name.endswith("layers.0.mlp.fc1.bias"))
+    other = name.replace("layers.0", "layers.7")
+    save_file({**tensors, other: tensors[name].clone()}, file, metadata={"format": "pt"})
+    with pytest.warns(UserWarning, match="text_encoder/ has 1 tensors that are not read"):
+        load_backbone(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_backbone(folders / "sd1")
