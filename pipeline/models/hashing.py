@@ -7,28 +7,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 from muse.classifiers.spec import ClassifierSpec, read_spec
-from muse.diffusion.files.hub import configs_beside
+from muse.diffusion.files.hub import SINGLE_FILE, configs_beside
+from muse.diffusion.files.model_files import PICKLED, is_whole_model
+from pipeline.models.roles import is_classifier
 from pipeline.storage.files import sha256_file, sha256_folder
 
 HashFile = Callable[[Path], str]
 """The SHA-256 of a file as hex. Pass a cached one where two models may share files."""
 
 
-def hash_model(path: Path, classifier: bool, sha256: HashFile = sha256_file) -> str:
+def hash_model(path: Path, role: str, sha256: HashFile = sha256_file) -> str:
     """One SHA-256, as hex, of all that a model is read from.
 
     Args:
         path: a folder, or a single file; the folder that describes a single file is hashed with it.
-        classifier: the model is a classifier, which may refer to further folders.
+        role: that the setting gives it. A classifier may refer to further folders, and what lies
+            beside the parts of a diffusion model is never read.
     """
+    hash_folder = _hash_parts if role == "model" else sha256_folder
     if path.is_file():
         configs = configs_beside(path)
         hashes = [sha256(path)]
         if configs is not None:
-            hashes.append(sha256_folder(configs, sha256))
+            hashes.append(hash_folder(configs, sha256))
     else:
-        folders = read_spec(path).folders() if classifier else (path,)
-        hashes = [sha256_folder(folder, sha256) for folder in folders]
+        folders = read_spec(path).folders() if is_classifier(role) else (path,)
+        hashes = [hash_folder(folder, sha256) for folder in folders]
     return hashes[0] if len(hashes) == 1 else _combine(hashes)
 
 
@@ -38,6 +42,15 @@ def hash_weights(classifier: ClassifierSpec, sha256: HashFile = sha256_file) -> 
     for folder in classifier.folders():
         files |= {*folder.glob("*.safetensors")}
     return _combine(sorted(sha256(file) for file in files))
+
+
+def _hash_parts(folder: Path, sha256: HashFile) -> str:
+    """The hash of the folder of a diffusion model, without weights that lie beside its parts.
+
+    Those are all of its parts in one file, of several GB, which is never read.
+    """
+    beside = [path for path in folder.glob("*") if path.suffix in (SINGLE_FILE, *PICKLED)]
+    return sha256_folder(folder, sha256, without=beside if is_whole_model(folder) else ())
 
 
 def _combine(hashes: list[str]) -> str:

@@ -31,7 +31,6 @@ from pipeline.models.roles import (
     CLASSIFIERS,
     ROLES,
     filter_role,
-    is_classifier,
     is_here,
     local_path,
     names_of,
@@ -209,9 +208,7 @@ def _main_model(role: str, config: Config, files: Files, on_warning: OnWarning) 
         )
         raise UserError(f"--{role} {name!r}: {error}{hint}") from None
     weights = [hash_weights(leaf, files.sha256) for leaf in spec.leaves()] if spec else []
-    return Model(
-        name, str(path), hash_model(path, is_classifier(role), files.sha256), tuple(weights)
-    )
+    return Model(name, str(path), hash_model(path, role, files.sha256), tuple(weights))
 
 
 def _parts(config: Config, files: Files, model: Path, on_warning: OnWarning) -> dict[str, Model]:
@@ -252,7 +249,7 @@ def _part(role: str, name: str, files: Files, model: Path, on_warning: OnWarning
     """
     path = _safe_path(role, name, files)
     _refuse(part_problems_of(role, path, model, on_warning))
-    return Model(name, str(path), hash_model(path, False, files.sha256))
+    return Model(name, str(path), hash_model(path, role, files.sha256))
 
 
 def _filter_models(config: Config, files: Files) -> dict[str, Model]:
@@ -268,7 +265,7 @@ def _filter_models(config: Config, files: Files) -> dict[str, Model]:
                 raise ValueError(f"it has no label {label!r}; choose {', '.join(labels)}")
         except ValueError as error:
             raise UserError(f"config: {role} {folder!r}: {error}") from None
-        models[role] = Model(folder, str(path), hash_model(path, True, files.sha256))
+        models[role] = Model(folder, str(path), hash_model(path, role, files.sha256))
     return models
 
 
@@ -279,7 +276,7 @@ def _safe_path(role: str, name: str, files: Files) -> Path:
         ValueError: there is none, or it has pickled weights, code of its own or damaged files.
     """
     path = local_path(role, name, files.download)
-    _refuse(problems_of(path))
+    _refuse(problems_of(path, in_parts=role == "model"))
     return path
 
 

@@ -6,7 +6,7 @@ Files are examined, never loaded.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from muse.diffusion.files.model_files import (
     ModelFolder,
     dangling_problem,
     is_lfs_pointer,
+    is_loaded,
     lfs_problem,
 )
 
@@ -29,28 +30,30 @@ MAX_JSON_BYTES = 100_000_000
 """Of a JSON file. The largest in use, vocabularies, have about 20 MB."""
 
 
-def problems_of(model: Path) -> Iterator[str]:
+def problems_of(model: Path, in_parts: bool = False) -> Iterator[str]:
     """Why a model must not be loaded: one line a problem, with the remedy. None if it is safe.
 
     Args:
         model: a folder, or a single `.safetensors` file.
+        in_parts: it is a diffusion model, of whose folder the index and the parts are read alone.
     """
     if model.is_file() and is_lfs_pointer(model):
         yield lfs_problem(model.name)
     elif model.is_file():
         yield from _weights_problems(model, model.name)
         if configs := configs_beside(model):
-            yield from _file_problems(configs)
+            yield from _file_problems(configs, _files(configs, in_parts))
     else:
-        yield from _folder_problems(model)
+        yield from _folder_problems(model, _files(model, in_parts))
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path, in_parts: bool) -> list[Path]:
     """The files that a model is read from.
 
     Of a diffusion model those in the folders of its parts. What is beside them, such as the same
     weights for OpenVINO or ONNX, parts that are never loaded, and variants of weights that are not
-    loaded because another is preferred, are nobody's concern.
+    loaded because another is preferred, are nobody's concern. `in_parts`, neither are files beside
+    the index, such as all weights in one.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     try:
@@ -58,18 +61,18 @@ def _files(folder: Path) -> list[Path]:
     except ValueError:
         return files
     part_of = {folder / part: part for part in model.parts}
+    index = folder / "model_index.json"
     return [
         path
         for path in files
-        if path.parent == folder
+        if (path == index if in_parts else path.parent == folder)
         or (path.parent in part_of and not model.is_unread(part_of[path.parent], path.name))
     ]
 
 
-def _folder_problems(folder: Path) -> Iterator[str]:
-    files = _files(folder)
+def _folder_problems(folder: Path, files: Sequence[Path]) -> Iterator[str]:
     if any(path.suffix == ".safetensors" for path in files):
-        yield from _file_problems(folder)
+        yield from _file_problems(folder, files)
         return
     pickled = next((path for path in files if path.suffix in PICKLED), None)
     if pickled is None:
@@ -79,9 +82,8 @@ def _folder_problems(folder: Path) -> Iterator[str]:
         yield _is_pickled(pickled.relative_to(folder))
 
 
-def _file_problems(folder: Path) -> Iterator[str]:
+def _file_problems(folder: Path, files: Sequence[Path]) -> Iterator[str]:
     """Problems of the parts of a model, then of each file by itself."""
-    files = _files(folder)
     # A part, such as unet/, whose only weights are pickled. Beside safetensors they are never read.
     for part in sorted({path.parent for path in files if path.name == "config.json"}):
         weights = [path for path in files if path.parent == part]
@@ -144,10 +146,13 @@ def _code_problems(content: Mapping[str, Any], path: Path, name: str) -> Iterato
         )
     if path.name != "model_index.json":
         return
+    family = str(content.get("_class_name") or "")
     for part, class_path in content.items():
-        if isinstance(class_path, list) and (
+        # The class of a pipeline may be in a module, too. Other lists are never read.
+        is_code = isinstance(class_path, list) and (
             len(class_path) != 2 or class_path[0] not in LIBRARIES
-        ):
+        )
+        if is_code and (part == "_class_name" or is_loaded(family, part)):
             yield (
                 f"{name} needs code of its own for {part!r}, which is never run; "
                 "give a standard one"

@@ -11,7 +11,7 @@ from pipeline.config_models import EMBEDDED
 from pipeline.errors import UserError
 from pipeline.models.hashing import hash_model
 from pipeline.models.locate import Model
-from pipeline.models.roles import is_classifier, local_path
+from pipeline.models.roles import local_path
 
 
 def refuse_other_models(models: Mapping[str, Model]) -> None:
@@ -27,7 +27,7 @@ def refuse_other_models(models: Mapping[str, Model]) -> None:
         # The null engine has no model.
         if not model.sha256 or not path.exists():
             continue
-        if hash_model(path, is_classifier(role)) != model.sha256:
+        if hash_model(path, role) != model.sha256:
             raise _is_another(role, model, path)
 
 
@@ -46,7 +46,7 @@ def on_this_node(role: str, model: Model) -> Model:
         else:
             path = local_path(role, model.name)
         is_other_path = str(path) != model.path
-        differs = is_other_path and hash_model(path, is_classifier(role)) != model.sha256
+        differs = is_other_path and hash_model(path, role) != model.sha256
     except ValueError as error:
         raise UserError(f"{role} {model.name!r}: {error}") from None
     if differs:

@@ -14,7 +14,7 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -255,14 +255,19 @@ def hash_of(handle: IO[bytes]) -> str:
     return digest.hexdigest()
 
 
-def sha256_folder(folder: Path, sha256: Callable[[Path], str] = sha256_file) -> str:
+def sha256_folder(
+    folder: Path,
+    sha256: Callable[[Path], str] = sha256_file,
+    without: Collection[Path] = (),
+) -> str:
     """One hash of a model folder: of every file's relative name and content, in order of names.
 
     Args:
         sha256: of a file. Several are hashed at once, because a model's weights are in several
             large files.
+        without: files in it that are left out.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path not in without)
     digest = hashlib.sha256()
     with ThreadPoolExecutor() as threads:
         for file, part in zip(files, threads.map(sha256, files), strict=True):

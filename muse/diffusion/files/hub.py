@@ -32,6 +32,9 @@ NO_TINY_VAE = "none"
 MAX_STRENGTH = 100
 """Of a LoRA, in both directions. Sliders are used up to about 10."""
 
+SINGLE_FILE = ".safetensors"
+"""How the name of a single file ends, as diffusers and transformers know it."""
+
 NO_PEFT = 'a LoRA needs peft, which is missing or too old: pip install "muse-batch[lora]"'
 
 
@@ -140,7 +143,7 @@ def lora_and_strength(text: str) -> tuple[str, float]:
 
 def is_single_file(name: str) -> bool:
     """Whether the name of a model is that of a single file; a folder may have such a name, too."""
-    return name.endswith(".safetensors") and not Path(name).expanduser().is_dir()
+    return name.endswith(SINGLE_FILE) and not Path(name).expanduser().is_dir()
 
 
 def configs_beside(file: Path) -> Path | None:

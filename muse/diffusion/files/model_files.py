@@ -21,6 +21,9 @@ FAMILIES = {
 NEVER_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
 """Parts that a pipeline may name and that no image made here depends on."""
 
+TEXT_PARTS = ("text_encoder", "tokenizer")
+"""Parts that a pipeline may have up to three of, the others with a number behind their names."""
+
 TINY_VAE = "tiny_vae"
 """A folder that diffusers does not know: the tiny decoder that a model brings."""
 
@@ -80,9 +83,10 @@ class ModelFolder:
             ValueError: there is none, or it is damaged.
         """
         index = read_json(path / "model_index.json")
+        family = str(index.get("_class_name") or "")
         parts, left_out = {}, []
         for name, value in index.items():
-            if not isinstance(value, list) or len(value) != 2 or name in NEVER_LOADED:
+            if not isinstance(value, list) or len(value) != 2 or not is_loaded(family, name):
                 continue
             if all(isinstance(text, str) for text in value):
                 parts[name] = (value[0], value[1])
@@ -90,7 +94,7 @@ class ModelFolder:
                 left_out.append(name)
         if (path / TINY_VAE).is_dir():
             parts[TINY_VAE] = ("diffusers", "AutoencoderTiny")
-        return cls(path, str(index.get("_class_name") or ""), parts, tuple(left_out))
+        return cls(path, family, parts, tuple(left_out))
 
     def has_weights(self, part: str) -> bool:
         """Whether the class of a part has weights, as a tokenizer has not."""
@@ -134,6 +138,25 @@ class ModelFolder:
             return read_json(self.path / part / name)
         except ValueError:
             return {}
+
+
+def is_loaded(family: str, name: str) -> bool:
+    """Whether what model_index.json calls `name` is a part that is loaded.
+
+    Of a pipeline that is not known, everything may be that is not known to be left out.
+
+    Args:
+        family: the class of its pipeline.
+    """
+    if family not in FAMILIES:
+        return name not in NEVER_LOADED
+    kind = name.removesuffix("_2").removesuffix("_3")
+    return kind in TEXT_PARTS or name in (FAMILIES[family], "vae", "scheduler")
+
+
+def is_whole_model(folder: Path) -> bool:
+    """Whether a folder has the index of a model in parts, of which all weights lie in folders."""
+    return (folder / "model_index.json").is_file()
 
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 from muse.diffusion.files.hub import configs_beside
 from muse.diffusion.files.model_files import (
     FAMILIES,
+    NEVER_LOADED,
     PICKLED,
     TINY_VAE,
     ModelFolder,
     is_lfs_pointer,
+    is_loaded,
     lfs_problem,
+    read_json,
 )
 from muse.diffusion.files.part_classes import class_problems
 from muse.diffusion.files.part_fit import (
@@ -139,6 +143,7 @@ def folder_problems(folder: ModelFolder, has_weights: bool = True) -> Iterator[s
         if name not in folder.parts:
             yield f"model_index.json names no {name}; copy the model again"
     yield from text_problems(folder)
+    yield from _unread_values(folder)
     # What is said of parts of other classes would be guessed.
     if of_class := list(class_problems(folder)):
         yield from of_class
@@ -146,6 +151,28 @@ def folder_problems(folder: ModelFolder, has_weights: bool = True) -> Iterator[s
     yield from own_problems(folder.family, folder.config("scheduler"))
     yield from _size_problems(folder.config(network), folder.config("vae"), network)
     yield from _fit_problems(folder, network)
+
+
+def _unread_values(folder: ModelFolder) -> Iterator[str]:
+    """Values in model_index.json at which diffusers fails, also for parts that are never loaded."""
+    index = read_json(folder.path / "model_index.json")
+    unread = [
+        name
+        for name, value in index.items()
+        if (name in NEVER_LOADED or is_loaded(folder.family, name))
+        and not (value and isinstance(value, list | str))
+    ]
+    # Importing a pipeline takes seconds.
+    if not unread:
+        return
+    import diffusers
+
+    known = inspect.signature(getattr(diffusers, folder.family).__init__).parameters
+    for name in filter(known.__contains__, unread):
+        yield (
+            f"model_index.json has {json.dumps(index[name])} for {name}, which diffusers cannot "
+            "read; a part is left out by [null, null]"
+        )
 
 
 def _fit_problems(folder: ModelFolder, network: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from muse.classifiers.spec import read_spec
 from muse.mini import WEIGHTS
 from pipeline.models.hashing import hash_model, hash_weights
+from pipeline.storage.files import sha256_file, sha256_folder
 
 
 @pytest.fixture
@@ -17,11 +18,11 @@ def copy(tmp_path):
 
 
 def test_a_copy_has_the_same_hash_and_any_changed_file_another(copy):
-    original = hash_model(WEIGHTS / "guide", classifier=True)
-    assert hash_model(copy, classifier=True) == original
+    original = hash_model(WEIGHTS / "guide", "guide")
+    assert hash_model(copy, "guide") == original
     config = copy / "config.json"
     config.write_text(config.read_text() + " ")
-    assert hash_model(copy, classifier=True) != original
+    assert hash_model(copy, "guide") != original
 
 
 def test_settings_do_not_change_the_hash_of_weights_and_weights_do(copy):
@@ -35,7 +36,27 @@ def test_settings_do_not_change_the_hash_of_weights_and_weights_do(copy):
 def test_a_single_file_is_hashed_with_the_folder_that_describes_it(tmp_path):
     file = tmp_path / "vae.safetensors"
     save_file({"w": torch.ones(2)}, file)
-    alone = hash_model(file, classifier=False)
+    alone = hash_model(file, "vae")
     (tmp_path / "vae").mkdir()
     (tmp_path / "vae" / "config.json").write_text("{}")
-    assert hash_model(file, classifier=False) != alone
+    assert hash_model(file, "vae") != alone
+
+
+def test_weights_beside_the_parts_of_a_diffusion_model_are_not_hashed(tmp_path):
+    """All its parts in one file, which is never read."""
+    model = shutil.copytree(WEIGHTS / "diffusion", tmp_path / "model")
+    original, hashed = hash_model(model, "model"), []
+    assert original == sha256_folder(model), "as in runs that were begun before"
+    (model / "v1-5-pruned.safetensors").write_bytes(b"all")
+    (model / "v1-5-pruned.ckpt").write_bytes(b"all")
+
+    def sha256(path):
+        hashed.append(path.name)
+        return sha256_file(path)
+
+    assert hash_model(model, "model", sha256) == original
+    assert not any(name.startswith("v1-5-pruned") for name in hashed)
+    # In any other folder, weights are what is read.
+    assert hash_model(model, "lora 0") != original
+    (model / "unet" / "config.json").write_text("{}")
+    assert hash_model(model, "model") != original

@@ -72,6 +72,57 @@ def test_a_library_of_its_own_is_code_to_run(model):
     assert "'x'" in problems[1]
 
 
+@pytest.fixture
+def known(model):
+    """The same as a model of a known family."""
+
+    def index(**more):
+        parts = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet"], **more}
+        (model / "model_index.json").write_text(json.dumps(parts))
+        return list(problems_of(model, in_parts=True))
+
+    return index
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"safety_checker": ["my_module", "NoChecker"]},
+        {"feature_extractor": ["my_module", "Extractor", "x"]},
+        {"tags": []},
+        {"tags": ["a", "b"]},
+        {"controlnet": ["my_module", "Net"]},
+    ],
+)
+def test_what_is_never_loaded_may_be_of_any_library(known, more):
+    assert known(**more) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("vae", ["my_module", "Vae"]),
+        ("text_encoder_2", ["diffusers", "A", "b"]),
+        ("_class_name", ["my_module", "StableDiffusionPipeline"]),
+    ],
+)
+def test_what_is_loaded_may_not(known, name, value):
+    (problem,) = known(**{name: value})
+    assert f"needs code of its own for {name!r}" in problem
+
+
+def test_what_lies_beside_the_parts_of_a_model_is_not_examined(model, known):
+    """It is never read, but for the index itself; a classifier's files lie in its folder."""
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 7\n"
+    (model / "v1-5-pruned.safetensors").write_text(pointer)
+    (model / "cut.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
+    (model / "workflow.json").write_text('{"a": 1, // c\n}')
+    (model / "config.json").write_text('{"auto_map": {"A": "b.C"}}')
+    assert known() == []
+    names = [problem.split()[0] for problem in problems_of(model)]
+    assert names == ["config.json", "cut.safetensors", "v1-5-pruned.safetensors", "workflow.json"]
+
+
 def test_an_index_that_was_left_beside_a_whole_file_may_be_removed(model):
     (model / "unet" / "model-1.safetensors").rename(model / "unet" / "model.safetensors")
     (problem,) = problems_of(model)

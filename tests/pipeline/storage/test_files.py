@@ -70,3 +70,6 @@ def test_a_folders_hash_heeds_names_and_contents_only(tmp_path):
     )  # as runs that are resumed have it in their fingerprints
     os.rename(tmp_path / "two" / "x" / "f", tmp_path / "two" / "x" / "g")
     assert storage.sha256_folder(tmp_path / "one") != storage.sha256_folder(tmp_path / "two")
+    left_out = tmp_path / "one" / "left-out"
+    storage.write_bytes(left_out, b"data")
+    assert storage.sha256_folder(tmp_path / "one", without=[left_out]) == known

@@ -303,3 +303,20 @@ def test_parts_of_other_classes_inputs_and_scalings_are_reported(model):
     assert scaling.startswith("vae/: the scaling_factor in its config.json is null; set it")
     (model / "vae" / "config.json").write_text("{}")
     assert _problems(model)[0].startswith("vae/config.json holds no settings")
+
+
+@pytest.mark.parametrize("value", [None, [], False])
+def test_a_value_in_the_index_at_which_diffusers_fails_is_reported(model, value):
+    """Also of a part that is never loaded, if the pipeline knows it."""
+    index = {**INDEX, "safety_checker": value, "tags": value, "_note": value}
+    (model / "model_index.json").write_text(json.dumps(index))
+    (problem,) = model_problems(model)
+    assert problem.startswith(f"model_index.json has {json.dumps(value)} for safety_checker")
+    assert problem.endswith("[null, null]")
+
+
+def test_lists_in_the_index_that_name_no_part_of_the_pipeline_are_not_read(model):
+    index = {**INDEX, "tags": ["a", "b"], "controlnet": ["diffusers", "ControlNetModel"]}
+    (model / "model_index.json").write_text(json.dumps(index))
+    assert [*model_problems(model)] == []
+    assert not {"tags", "controlnet"} & {*ModelFolder.read(model).parts}
