@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from muse.diffusion.files.hub import configs_of, family_of, is_single_file, local_model
+from muse.diffusion.files.hub import configs_of, family_of, is_single_file, local_file, local_model
 from muse.diffusion.schedule.distilled import distilled_warnings
 from muse.diffusion.schedule.scheduler_options import check_prediction
 from muse.diffusion.schedule.unused_parameters import unused_parameters
@@ -54,7 +54,7 @@ class ModelFacts:
         Raises: as `of`.
         """
         text = str(name)
-        return cls.of(text, Path(text) if is_single_file(text) else local_model(text), loras)
+        return cls.of(text, local_file(text) if is_single_file(text) else local_model(text), loras)
 
     def warnings(self, method: Method) -> list[str]:
         """A sentence for each thing that wastes time, spoils images or has no effect.

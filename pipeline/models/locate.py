@@ -35,6 +35,7 @@ from pipeline.models.roles import (
     local_path,
     names_of,
     part_names,
+    read_from,
 )
 from pipeline.storage.files import sha256_file
 
@@ -276,7 +277,7 @@ def _safe_path(role: str, name: str, files: Files) -> Path:
         ValueError: there is none, or it has pickled weights, code of its own or damaged files.
     """
     path = local_path(role, name, files.download)
-    _refuse(problems_of(path, in_parts=role == "model"))
+    _refuse(problems_of(read_from(role, path), in_parts=role == "model"))
     return path
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import muse.mini
 from muse.diffusion.files.hub import (
     NO_TINY_VAE,
+    SINGLE_FILE,
     NotOnThisMachine,
+    local_file,
     local_folder,
     local_model,
     lora_and_strength,
 )
+from muse.diffusion.files.loras.lora_files import lora_file
 from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED
 
@@ -37,8 +41,14 @@ def is_classifier(role: str) -> bool:
     return role in CLASSIFIERS or role.startswith(FILTER_MODELS)
 
 
+def is_lora(role: str) -> bool:
+    """Whether it is one of the roles of LoRAs, which are numbered."""
+    return role.split()[0] == "lora"
+
+
 def local_path(role: str, name: str, download: bool = True) -> Path:
-    """The local folder or file of a model: embedded, a path, or the local copy of a hub id.
+    """The absolute path of a model's folder or file: embedded, the one that the user gave (see
+    `hub.absolute` for links), or the local copy of a hub id.
 
     Args:
         name: of a LoRA, with its strength if it has one.
@@ -49,14 +59,25 @@ def local_path(role: str, name: str, download: bool = True) -> Path:
     """
     if name == EMBEDDED and role in ROLES:
         return muse.mini.WEIGHTS / ROLES[role]
-    if role.split()[0] == "lora":
+    if is_lora(role):
         name, _ = lora_and_strength(name)
-    file = Path(name).expanduser()
-    if file.suffix == ".safetensors" and file.is_file():
+    file = local_file(name)
+    if file.suffix == SINGLE_FILE and file.is_file():
         if role.split()[0] not in SINGLE_FILES:
             raise ValueError("it is a single file; give its folder")
-        return file.resolve()
+        return file
     return local_model(name, download) if role == "model" else local_folder(name, download=download)
+
+
+def read_from(role: str, path: Path) -> Path:
+    """The folder or file that a model at that path is read from: of the folder of a LoRA, one file.
+
+    Where it is not known which, `lora_problems` says so.
+    """
+    if is_lora(role):
+        with contextlib.suppress(ValueError):
+            return lora_file(path)
+    return path
 
 
 def names_of(config: Config) -> dict[str, str]:

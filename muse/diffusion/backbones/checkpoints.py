@@ -23,12 +23,13 @@ from muse.diffusion.files.hub import (
     NO_TINY_VAE,
     decoder_config,
     is_single_file,
+    local_file,
     local_folder,
     local_model,
     lora_and_strength,
     vae_config,
 )
-from muse.diffusion.files.loras.lora_files import lora_problems, lora_warnings
+from muse.diffusion.files.loras.lora_files import lora_file, lora_problems, lora_warnings
 from muse.diffusion.files.loras.lora_target import LoraTarget
 from muse.diffusion.files.model_files import TINY_VAE, ModelFolder, variant_of
 from muse.diffusion.files.model_problems import folder_problems, problems_beside
@@ -50,9 +51,10 @@ def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:
     import diffusers
 
     if is_single_file(path):
-        if problems := list(problems_beside(Path(path))):
+        file = local_file(path)
+        if problems := list(problems_beside(file)):
             raise ValueError(f"{path}: " + "\n  ".join(problems))
-        return open_file_pipeline(Path(path), torch.float32 if dtype == torch.float16 else dtype)
+        return open_file_pipeline(file, torch.float32 if dtype == torch.float16 else dtype)
     folder = ModelFolder.read(local_model(path))
     if problems := list(folder_problems(folder)):
         raise ValueError(f"{path}: " + "\n  ".join(problems))
@@ -123,7 +125,7 @@ def open_vae(path: str, own: Any, dtype: torch.dtype = torch.float32) -> Any:
     # Its own configuration decides whether it stays in float32, see `vae_dtype`.
     first = torch.float32 if dtype == torch.float16 else dtype
     settings = json.loads(own.to_json_string())
-    place = Path(path) if is_single_file(path) else local_folder(path)
+    place = _file_or_folder("VAE", path)
     _refuse(path, vae_problem(vae_config(place, settings), settings))
     if is_single_file(path):
         return open_file_vae(place, settings, first)
@@ -144,7 +146,7 @@ def open_tiny_vae(name: str, model: str, vae: Any, dtype: torch.dtype = torch.fl
     """
     from diffusers import AutoencoderTiny
 
-    own = Path(model) / TINY_VAE
+    own = Path(model).expanduser() / TINY_VAE
     place = name or (str(own) if own.is_dir() else NO_TINY_VAE)
     if place == NO_TINY_VAE:
         return None
@@ -154,6 +156,18 @@ def open_tiny_vae(name: str, model: str, vae: Any, dtype: torch.dtype = torch.fl
     # Nothing is encoded by it, and its files may lack what that would take.
     opened.encoder = None
     return opened
+
+
+def _file_or_folder(what: str, name: str) -> Path:
+    """The single file or the folder of what is changed in a model.
+
+    Raises:
+        ValueError: there is none, with what it is of.
+    """
+    try:
+        return local_file(name) if is_single_file(name) else local_folder(name)
+    except ValueError as error:
+        raise ValueError(f"the {what} {name}: {error}") from None
 
 
 def _refuse(name: str, problem: str | None) -> None:
@@ -190,7 +204,7 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
         raise ValueError(NO_PEFT)
     for name_and_strength in names:
         name, strength = lora_and_strength(name_and_strength)
-        path = Path(name).expanduser() if is_single_file(name) else local_folder(name)
+        path = _file_or_folder("LoRA", name)
         # diffusers fails without a name, or goes on with matrices that have no values.
         target = LoraTarget.of_pipeline(pipe)
         if problems := [*lora_problems(path, target)]:
@@ -198,7 +212,9 @@ def fuse_loras(pipe: Any, names: Sequence[str]) -> None:
         for warning in lora_warnings(path, target):
             warnings.warn(warning, PartlyRead, stacklevel=2)
         try:
-            pipe.load_lora_weights(str(path), use_safetensors=True)
+            # Without the name of the file, diffusers takes any of a folder.
+            file = lora_file(path)
+            pipe.load_lora_weights(str(file.parent), weight_name=file.name, use_safetensors=True)
             parts = [*pipe.get_list_adapters()]
             if parts:
                 # Without their names, FLUX would fuse its transformer alone.

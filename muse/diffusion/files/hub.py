@@ -55,17 +55,38 @@ def local_folder(name: str, files: Sequence[str] = PLAIN, download: bool = True)
     """
     path = Path(name).expanduser()
     if path.is_dir():
-        return path.resolve()
+        return absolute(path)
     if path.suffix == ".gguf":
         raise ValueError(
             "weights that are quantised in the format GGUF are not read; give the model's folder "
             "in the layout of diffusers, or its hub id"
+        )
+    if path.is_file() and path.suffix.lower() == SINGLE_FILE != path.suffix:
+        raise ValueError(
+            f"diffusers knows its files by {SINGLE_FILE} in lower case; rename it to "
+            f"{path.stem}{SINGLE_FILE}"
         )
     if path.is_file():
         raise ValueError("it is a file that cannot be read; give a folder, or a .safetensors file")
     if path.is_absolute() or name.startswith(".") or name.count("/") != 1:
         raise ValueError("there is no such folder, and it is not a hub id (owner/name)")
     return _snapshot(name, files, UNUSED + HALF, download)
+
+
+def local_file(name: str) -> Path:
+    """The absolute path of the single file `name`."""
+    return absolute(Path(name).expanduser())
+
+
+def absolute(path: Path) -> Path:
+    """The absolute path of a file or folder under the name that it was given.
+
+    A link is not followed: what belongs to a model lies beside the link, and a file in the cache of
+    the hub is a link to one that has no suffix. Links to the folder that it is in are.
+    """
+    if path.name in ("", ".."):
+        return path.resolve()
+    return path.parent.resolve() / path.name
 
 
 def local_model(name: str, download: bool = True) -> Path:
@@ -122,10 +143,14 @@ def _snapshot(name: str, allowed: Sequence[str], ignored: Sequence[str], downloa
 def lora_and_strength(text: str) -> tuple[str, float]:
     """The file, folder or hub id of a LoRA, and its strength, 1 unless it follows after a colon.
 
+    The name of a file or folder that is there has no strength in it.
+
     Raises:
         ValueError: the strength is no finite number, or too large to leave a picture.
     """
     name, colon, strength = text.rpartition(":")
+    if colon and Path(text).expanduser().exists():
+        return text, 1.0
     try:
         read = float(strength) if colon else None
     except ValueError:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import PurePath
 
 from muse.diffusion.compiling import AUTO, Workload, checked, decide
 from pipeline.config import Config
@@ -122,4 +123,8 @@ def _lora(model: Model) -> str:
     """The path of a LoRA on this node with the strength that the user gave it."""
     from muse.diffusion.files.hub import lora_and_strength
 
-    return f"{model.path}:{lora_and_strength(model.name)[1]}"
+    # The whole name was a path if this ends as it does, whatever follows a colon in it. It may be a
+    # relative path, and workers have another working directory.
+    is_path = PurePath(model.path).name == PurePath(model.name).name
+    strength = 1.0 if is_path else lora_and_strength(model.name)[1]
+    return f"{model.path}:{strength}"

@@ -4,7 +4,7 @@ import pytest
 
 from muse.mini import WEIGHTS
 from pipeline.config import Config
-from pipeline.models.roles import is_classifier, is_here, local_path, names_of
+from pipeline.models.roles import is_classifier, is_here, local_path, names_of, read_from
 
 
 def test_every_model_that_the_settings_name_has_a_role():
@@ -39,6 +39,26 @@ def test_a_role_is_served_by_a_folder_a_file_or_the_embedded_model(tmp_path):
     with pytest.raises(ValueError, match="it is a single file; give its folder"):
         local_path("guide", str(file))
     assert local_path("guide", str(tmp_path)) == tmp_path
+
+
+def test_a_link_serves_a_role_in_its_own_place(tmp_path, monkeypatch):
+    """Beside it lies what belongs to it. The path is absolute: workers run in other folders."""
+    blob, link = tmp_path / "3f2a", tmp_path / "snapshot" / "x.safetensors"
+    blob.touch()
+    link.parent.mkdir()
+    link.symlink_to(blob)
+    monkeypatch.chdir(link.parent)
+    for role in ("model", "vae", "lora 0"):
+        assert local_path(role, "x.safetensors") == link
+
+
+def test_of_the_folder_of_a_lora_one_file_is_read(tmp_path):
+    file = tmp_path / "style.safetensors"
+    file.touch()
+    assert read_from("lora 0", tmp_path) == file
+    assert read_from("vae", tmp_path) == tmp_path
+    (tmp_path / "other.safetensors").touch()
+    assert read_from("lora 0", tmp_path) == tmp_path, "it is not known which"
 
 
 def test_what_would_be_downloaded_is_not_here_and_what_is_wrong_needs_no_download(

@@ -398,3 +398,43 @@ def test_a_script_finds_hub_ids_in_the_cache_without_a_network(hub):
     )
     made = pipe("a dog in a forest", "awe", generator=torch.Generator().manual_seed(0))
     assert made.images[0].size == (32, 32)
+
+
+def test_a_run_reads_links_of_the_hubs_cache_in_their_own_place(folders, lora, tmp_path):
+    """They lead to files without a suffix, and the settings of a single file lie beside them."""
+    links = {"model": folders / "sd1-file.safetensors", "style": lora}
+    for name, file in links.items():
+        shutil.copy(file, tmp_path / f"blob-{name}")
+        (tmp_path / f"{name}.safetensors").symlink_to(tmp_path / f"blob-{name}")
+    shutil.copytree(folders / "sd1", tmp_path / "model", ignore=WEIGHTLESS)
+    style = str(tmp_path / "style.safetensors")
+    config = Config(model=str(tmp_path / "model.safetensors"), lora=(style,), method=QUICK)
+    ours = load_engine(locate(config), config, on_gpu=False).engine.setup.backbone
+    theirs = load_backbone(folders / "sd1", lora=[str(lora)])
+    assert torch.equal(_predicted(ours)[0], _predicted(theirs)[0])
+
+
+def test_the_file_that_a_lora_is_read_from_is_chosen_by_us(folders, lora, tmp_path):
+    """diffusers passes over names such as this one, and takes any of several."""
+    alone = tmp_path / "alone" / "checkpoint-500.safetensors"
+    alone.parent.mkdir()
+    shutil.copy(lora, alone)
+    several = shutil.copytree(lora.parent, tmp_path / "several")
+    other = {name: 2 * value for name, value in load_file(lora).items()}
+    save_file(other, several / "a.safetensors")
+    expected = load_backbone(folders / "sd1", lora=[str(lora)]).network.state_dict()
+    with pytest.warns(UserWarning, match="not read beside it: a.safetensors"):
+        chosen = load_backbone(folders / "sd1", lora=[str(several)]).network.state_dict()
+    only = load_backbone(folders / "sd1", lora=[str(alone.parent)]).network.state_dict()
+    for name, weight in expected.items():
+        assert torch.equal(only[name], weight)
+        assert torch.equal(chosen[name], weight)
+    (several / lora.name).unlink()
+    save_file(other, several / "b.safetensors")
+    with pytest.raises(ValueError, match="holds 2 "):
+        load_backbone(folders / "sd1", lora=[str(several)])
+
+
+def test_a_lora_that_is_not_there_is_named(folders, tmp_path):
+    with pytest.raises(ValueError, match=r"the LoRA .*/nowhere: there is no such folder"):
+        load_backbone(folders / "sd1", lora=[str(tmp_path / "nowhere")])

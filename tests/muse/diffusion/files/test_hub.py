@@ -1,5 +1,6 @@
 """Models by folder or hub id; the hub's cache is read without a network."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from huggingface_hub.utils import filter_repo_objects
 from muse.classifiers import load_classifier
 from muse.diffusion.files.hub import (
     NotOnThisMachine,
+    absolute,
     configs_beside,
     decoder_config,
     is_single_file,
+    local_file,
     local_folder,
     local_model,
     lora_and_strength,
@@ -70,6 +73,7 @@ def test_a_file_that_is_no_folder_is_refused(tmp_path):
     for name, message in (
         ("model.ckpt", r"give a folder, or a \.safetensors file"),
         ("model.gguf", "in the format GGUF are not read"),
+        ("Model.SafeTensors", r"in lower case; rename it to Model\.safetensors"),
     ):
         (tmp_path / name).touch()
         with pytest.raises(ValueError, match=message):
@@ -114,6 +118,14 @@ def test_a_lora_may_have_a_strength_after_a_colon(text, read):
     assert lora_and_strength(text) == read
 
 
+def test_a_path_that_is_there_has_no_strength_in_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert lora_and_strength("style:2") == ("style", 2.0)
+    Path("style:2").mkdir()
+    assert lora_and_strength("style:2") == ("style:2", 1.0)
+    assert lora_and_strength("style:2:0.5") == ("style:2", 0.5)
+
+
 @pytest.mark.parametrize("strength", ["nan", "inf", "-inf", "1e9", "-101"])
 def test_a_strength_that_leaves_no_picture_is_refused(strength):
     with pytest.raises(ValueError, match=f"the strength after the colon is {strength}; give a num"):
@@ -125,6 +137,26 @@ def test_a_folder_that_is_named_as_a_file_is_a_folder(tmp_path):
     assert is_single_file(str(folder))
     folder.mkdir()
     assert not is_single_file(str(folder))
+
+
+def test_a_link_keeps_its_own_name_and_place(tmp_path, monkeypatch):
+    """In the cache of the hub it leads to a file without a suffix."""
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "3f2a").touch()
+    (tmp_path / "folder").mkdir()
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    os.symlink("../blobs/3f2a", shelf / "dream.safetensors")
+    os.symlink("../folder", shelf / "model")
+    os.symlink("shelf", tmp_path / "other")
+    monkeypatch.chdir(tmp_path / "folder")
+    for place in ("../shelf", "../other", tmp_path / "shelf"):
+        assert local_file(f"{place}/dream.safetensors") == shelf / "dream.safetensors"
+        assert local_folder(f"{place}/model") == shelf / "model"
+    for here in (".", "../folder", "../shelf/.."):
+        assert absolute(Path(here)).is_absolute()
+        assert absolute(Path(here)).samefile(here)
+    assert absolute(Path("../shelf/..")) == tmp_path
 
 
 @pytest.mark.parametrize("part", ["vae", "tiny_vae"])

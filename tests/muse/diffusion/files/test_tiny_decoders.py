@@ -5,7 +5,7 @@ import json
 import pytest
 
 from muse.diffusion.files import tiny_decoders
-from muse.diffusion.files.hub import NotOnThisMachine
+from muse.diffusion.files.hub import NotOnThisMachine, local_folder
 from muse.diffusion.files.model_files import FAMILIES
 from muse.diffusion.files.tiny_decoders import absence_warnings, candidates, kind_of
 from muse.mini import WEIGHTS
@@ -49,6 +49,14 @@ def test_a_folder_beside_the_model_comes_before_the_cache(model, cached):
     assert candidates(model) == ["madebyollin/taesdxl"], "an empty folder is no decoder"
     (beside / "config.json").write_text("{}")
     assert candidates(model) == [str(beside), "madebyollin/taesdxl"]
+
+
+def test_beside_a_link_to_a_model_is_beside_the_link(model, cached, tmp_path):
+    beside = tmp_path / "shelf" / "taesdxl"
+    beside.mkdir(parents=True)
+    (beside / "config.json").write_text("{}")
+    (tmp_path / "shelf" / "dream").symlink_to(model)
+    assert candidates(local_folder(str(tmp_path / "shelf" / "dream"))) == [str(beside)]
 
 
 def test_what_a_model_brings_itself_is_enough(model, cached):

@@ -4,13 +4,14 @@ import pytest
 from diffusers import UNet2DConditionModel
 
 from muse.diffusion.compiling import Compiling
+from muse.diffusion.files.hub import lora_and_strength
 from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.generation.engines import load
 from pipeline.generation.engines.load import import_libraries, load_engine
 from pipeline.generation.engines.muse_engine import ScoringMuseEngine
 from pipeline.generation.engines.null_engine import NullEngine
-from pipeline.models.locate import locate
+from pipeline.models.locate import Model, locate
 
 
 def test_the_null_engine_needs_no_model():
@@ -70,3 +71,17 @@ def test_an_error_of_loading_says_which_model_and_why(monkeypatch, role):
         load_engine(models, config, on_gpu=False)
     why = "Error(s) in loading: size mismatch for proj"
     assert str(caught.value) == f"the {role} {path} cannot be loaded: {why}"
+
+
+def test_the_strength_of_a_lora_is_read_as_where_the_run_was_started(tmp_path, monkeypatch):
+    """There `style:2` was a folder; a worker has another working directory."""
+    monkeypatch.chdir(tmp_path)
+    for name, path, strength in (
+        ("style:2", "/loras/style:2", 1.0),
+        ("loras/style:2/", "/loras/style:2", 1.0),
+        ("style:2", "/loras/style", 2.0),
+        ("style:2:0.5", "/loras/style:2", 0.5),
+        ("owner/style:0.5", "/hub/snapshots/abc", 0.5),
+        ("owner/style", "/hub/snapshots/abc", 1.0),
+    ):
+        assert lora_and_strength(load._lora(Model(name, path, ""))) == (path, strength)

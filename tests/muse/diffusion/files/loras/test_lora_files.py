@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from muse.diffusion.files.loras.lora_files import lora_problems, lora_warnings
+from muse.diffusion.files.loras.lora_files import lora_file, lora_problems, lora_warnings
 from muse.diffusion.files.loras.lora_target import LoraTarget
 from muse.mini import WEIGHTS
 
@@ -172,3 +172,29 @@ def test_a_dora_whose_magnitudes_are_not_read_is_told(tmp_path, target):
     assert _problems(tmp_path, target, tensors | {f"{layer}.dora_scale": np.ones(4)}) == []
     (warning,) = lora_warnings(tmp_path, target)
     assert "it is a DoRA, and the magnitudes of its 1 layers are left out" in warning
+
+
+def test_of_a_folder_the_usual_file_is_read_or_the_only_one(tmp_path, target):
+    save_file(_halves(target), tmp_path / "checkpoint-500.safetensors")
+    assert lora_file(tmp_path) == tmp_path / "checkpoint-500.safetensors"
+    assert [*lora_warnings(tmp_path, target)] == []
+    usual = tmp_path / "pytorch_lora_weights.safetensors"
+    save_file(_halves(target), usual)
+    (tmp_path / "damaged.safetensors").touch()
+    assert lora_file(tmp_path) == lora_file(usual) == usual
+    assert [*lora_problems(tmp_path, target)] == []
+    (warning,) = lora_warnings(tmp_path, target)
+    unread = "checkpoint-500.safetensors, damaged.safetensors"
+    assert warning.endswith(f"{usual.name} is read; not read beside it: {unread}")
+
+
+def test_of_several_files_the_one_to_fuse_must_be_given(tmp_path, target):
+    for name in "ba":
+        save_file(_halves(target), tmp_path / f"{name}.safetensors")
+    (problem,) = lora_problems(tmp_path, target)
+    assert "holds 2 .safetensors files, none of which is called pytorch_lora_weights" in problem
+    assert problem.endswith(
+        f"a.safetensors, b.safetensors; give the one to fuse, such as {tmp_path / 'a.safetensors'}"
+    )
+    with pytest.raises(ValueError, match="holds 2 "):
+        lora_file(tmp_path)
