@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from muse.diffusion.backbones.absent_scheduler import stand_in
 from muse.diffusion.backbones.single_file_models import (
     in_dtype,
     left_out,
@@ -64,8 +65,14 @@ def open_pipeline(path: str, dtype: torch.dtype = torch.float32) -> Any:
     given = left_out(family) | dict.fromkeys(folder.left_out)
     for part in folder.opened_parts():
         given[part] = _open_part(folder, part, path, dtype)
+    # diffusers would fail at the class, also where it is given another.
+    if (scheduler := stand_in(folder)) is not None:
+        given["scheduler"] = None
     dtypes = {"default": dtype, "vae": vae_dtype(dtype, folder.config("vae"))}
-    return family.from_pretrained(folder.path, use_safetensors=True, **given, **in_dtype(dtypes))
+    pipe = family.from_pretrained(folder.path, use_safetensors=True, **given, **in_dtype(dtypes))
+    if scheduler is not None:
+        pipe.register_modules(scheduler=scheduler)
+    return pipe
 
 
 def _open_part(folder: ModelFolder, part: str, model: str, dtype: torch.dtype) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
+from muse.diffusion.backbones.absent_scheduler import stand_in
 from muse.diffusion.files.hub import configs_beside
-from muse.diffusion.files.model_files import NEVER_LOADED
+from muse.diffusion.files.model_files import NEVER_LOADED, ModelFolder
 from muse.diffusion.files.single_files import family_of_file
 from muse.diffusion.quiet import quiet_loading
 
@@ -34,8 +35,11 @@ def open_file_pipeline(file: Path, dtype: torch.dtype | None) -> Any:
     """
     import diffusers
 
-    family = getattr(diffusers, family_of_file(file))
-    return _from_file(family, file, left_out(family), dtype, configs_beside(file))
+    family, configs = getattr(diffusers, family_of_file(file)), configs_beside(file)
+    options = left_out(family)
+    if configs is not None and (scheduler := stand_in(ModelFolder.read(configs))) is not None:
+        options["scheduler"] = scheduler
+    return _from_file(family, file, options, dtype, configs)
 
 
 def open_file_vae(file: Path, own: Mapping[str, Any], dtype: torch.dtype | None) -> Any:

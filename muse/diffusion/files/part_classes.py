@@ -6,7 +6,6 @@ Their text encoders are looked at in `muse.diffusion.files.text_encoder_files`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 from muse.diffusion.files.model_files import FAMILIES, SCHEDULER_CONFIG, ModelFolder
 from muse.diffusion.schedule.schedulers import SAMPLERS
@@ -81,22 +80,20 @@ def _scheduler_problems(folder: ModelFolder) -> Iterator[str]:
 
 
 def _unknown_scheduler(name: str) -> str | None:
-    """Why diffusers cannot make a scheduler of that class; None if it can."""
+    """Why a name is not that of a scheduler of diffusers; None if it is.
+
+    One that cannot be used, or whose packages are not installed, may be replaced by a sampler.
+    """
     known = {scheduler for samplers in SAMPLERS.values() for scheduler, _ in samplers.values()}
     if name in known:
         return None
     import diffusers
 
     kind = getattr(diffusers, name, None)
-    remedy = "name the scheduler in model_index.json that the model came with"
     if kind is None or not name.endswith("Scheduler"):
-        return f"model_index.json names {name} as the scheduler, which diffusers has not; {remedy}"
-    # diffusers has such a class in the place of one whose packages are not all installed.
-    packages = getattr(kind, "_backends", ())
-    if absent := [package for package in packages if find_spec(package) is None]:
         return (
-            f"model_index.json names {name} as the scheduler, which needs {', '.join(absent)}; "
-            "install it, or name another"
+            f"model_index.json names {name} as the scheduler, which diffusers has not; name the "
+            "scheduler in model_index.json that the model came with"
         )
     return None
 

@@ -53,6 +53,9 @@ def own_problems(family: str, config: Mapping[str, Any]) -> Iterator[str]:
             f"from the model, whose scheduler is {SAMPLERS['flow']['flow'][0]}"
         )
         return
+    # Of a class whose packages are not installed, nothing can be said.
+    if hasattr(kind, "_backends"):
+        return
     parameters = inspect.signature(kind.__init__).parameters
     wrong = []
     for key in [key for key in config if key in parameters]:

@@ -102,13 +102,7 @@ def test_a_scheduler_is_of_the_class_in_the_index_as_in_diffusers(model):
         assert f"names {kind} as the scheduler, which diffusers has not" in problem
 
 
-def test_a_scheduler_that_needs_another_package_names_it(model, monkeypatch):
-    import diffusers
-
-    class Lacking:
-        _backends = ("torch", "no_such_package")
-
-    monkeypatch.setattr(diffusers, "DPMSolverSDEScheduler", Lacking, raising=False)
+def test_a_scheduler_whose_packages_are_not_installed_may_be_replaced(model):
+    """As one that is installed and cannot be used."""
     _name(model, "scheduler", "DPMSolverSDEScheduler")
-    (problem,) = _problems(model)
-    assert "as the scheduler, which needs no_such_package; install it" in problem
+    assert _problems(model) == []
