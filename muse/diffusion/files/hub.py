@@ -177,9 +177,12 @@ def configs_beside(file: Path) -> Path | None:
     Its layout is that of diffusers: model_index.json and the folders of the parts, or a VAE's
     config.json. None if there is no such folder.
     """
-    folder = file.with_suffix("")
-    found = any((folder / name).is_file() for name in ("model_index.json", "config.json"))
-    return folder if found else None
+    # What lies beside a link itself comes before what lies beside the file that it leads to.
+    for place in (file, file.resolve()):
+        folder = place.with_suffix("")
+        if any((folder / name).is_file() for name in ("model_index.json", "config.json")):
+            return folder
+    return None
 
 
 def family_of(model: Path) -> str:

@@ -21,7 +21,7 @@ FAMILIES = {
 NEVER_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
 """Parts that a pipeline may name and that no image made here depends on."""
 
-TEXT_PARTS = ("text_encoder", "tokenizer")
+TEXT_KINDS = ("text_encoder", "tokenizer")
 """Parts that a pipeline may have up to three of, the others with a number behind their names."""
 
 TINY_VAE = "tiny_vae"
@@ -151,7 +151,7 @@ def is_loaded(family: str, name: str) -> bool:
     if family not in FAMILIES:
         return name not in NEVER_LOADED
     kind = name.removesuffix("_2").removesuffix("_3")
-    return kind in TEXT_PARTS or name in (FAMILIES[family], "vae", "scheduler")
+    return kind in TEXT_KINDS or name in (FAMILIES[family], "vae", "scheduler")
 
 
 def is_whole_model(folder: Path) -> bool:

@@ -55,8 +55,9 @@ def candidates(model: Path) -> list[str]:
     kind = kind_of(model)
     if kind is None or has_own(model):
         return []
-    beside = model.parent / kind
-    found = [str(beside)] if (beside / "config.json").is_file() else []
+    # Where the model is a link: beside that, else beside what it leads to.
+    places = (model.parent / kind, model.resolve().parent / kind)
+    found = [str(place) for place in places if (place / "config.json").is_file()][:1]
     try:
         local_folder(f"{OWNER}/{kind}", download=False)
     except NotOnThisMachine:

@@ -62,6 +62,12 @@ def test_the_configurations_of_a_single_file_lie_in_the_folder_of_its_name(tmp_p
     assert configs_beside(file) is None, "an empty folder describes nothing"
     (tmp_path / "model" / "model_index.json").write_text("{}")
     assert configs_beside(file) == tmp_path / "model"
+    link = tmp_path / "shelf" / "x.safetensors"
+    (tmp_path / "shelf" / "x").mkdir(parents=True)
+    link.symlink_to(file)
+    assert configs_beside(link) == tmp_path / "model"
+    (tmp_path / "shelf" / "x" / "config.json").write_text("{}")
+    assert configs_beside(link) == tmp_path / "shelf" / "x", "beside the link"
 
 
 def test_without_download_a_hub_id_is_looked_for_on_this_machine_alone(offline_cache):

@@ -52,11 +52,15 @@ def test_a_folder_beside_the_model_comes_before_the_cache(model, cached):
 
 
 def test_beside_a_link_to_a_model_is_beside_the_link(model, cached, tmp_path):
-    beside = tmp_path / "shelf" / "taesdxl"
-    beside.mkdir(parents=True)
-    (beside / "config.json").write_text("{}")
-    (tmp_path / "shelf" / "dream").symlink_to(model)
-    assert candidates(local_folder(str(tmp_path / "shelf" / "dream"))) == [str(beside)]
+    """Or, where there is none, beside the model itself."""
+    link = tmp_path / "shelf" / "dream"
+    link.parent.mkdir()
+    link.symlink_to(model)
+    for beside in (model.parent / "taesdxl", link.parent / "taesdxl"):
+        assert str(beside) not in candidates(local_folder(str(link)))
+        beside.mkdir()
+        (beside / "config.json").write_text("{}")
+        assert candidates(local_folder(str(link))) == [str(beside)]
 
 
 def test_what_a_model_brings_itself_is_enough(model, cached):
