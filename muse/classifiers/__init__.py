@@ -4,8 +4,9 @@ from muse.classifiers.base import EmotionClassifier, ImageClassifier
 from muse.classifiers.ensemble import EnsembleClassifier
 from muse.classifiers.folder import FolderClassifier, load_image_model
 from muse.classifiers.head import HeadClassifier
+from muse.classifiers.image_steps import resize
 from muse.classifiers.load import load_classifier
-from muse.classifiers.preprocessing import Preprocessing, resize
+from muse.classifiers.preprocessing import Preprocessing
 from muse.classifiers.zero_shot import ZeroShotClassifier
 
 __all__ = [

@@ -2,69 +2,46 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muse.classifiers import Preprocessing
+from muse.classifiers.preprocessing import Preprocessing
+from muse.classifiers.spec import read_json
 from muse.classifiers.zero_shot import projected
 from muse.diffusion.backbones.codec import at_least_float32
 from muse.diffusion.files.hub import local_folder
 from muse.diffusion.quiet import quiet_loading
 from muse.guidance.prompt_frame import is_plain
+from muse.mini import WEIGHTS
 
 
 class ClipSimilarity(nn.Module):
-    """Cosine between a prompt and an image under a `CLIPModel` folder.
+    """Cosine between a prompt and an image under a `CLIPModel` folder."""
 
-    Args:
-        side: of the model's input, in pixels.
-        is_cropped: whether it sees the central square of an image; else all of it, squashed.
-    """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        tokenizer,
-        side: int,
-        mean: list[float],
-        std: list[float],
-        is_cropped: bool = True,
-    ):
+    def __init__(self, model: nn.Module, tokenizer, preprocessing: Preprocessing):
         super().__init__()
         self.model = model.float().eval().requires_grad_(False)
-        self.tokenizer = tokenizer
-        self.preprocessing = Preprocessing(side, mean, std, side if is_cropped else None)
+        self.tokenizer, self.preprocessing = tokenizer, preprocessing
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> ClipSimilarity:
         """Load from a folder or a hub id.
 
         Raises:
-            ValueError: there is no such folder, and the hub cannot provide it.
+            ValueError: there is no such folder, the hub cannot provide it, or its preprocessing is
+                not supported.
         """
         from transformers import CLIPModel, CLIPTokenizer
 
         folder = local_folder(str(path))
+        preprocessing = similarity_preprocessing(folder)
         with quiet_loading("transformers"):
             model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-        file = folder / "preprocessor_config.json"
-        settings = json.loads(
-            (file if file.exists() else folder / "processor_config.json").read_text()
-        )
-        settings = settings.get("image_processor", settings)
-        return cls(
-            model,
-            tokenizer,
-            model.config.vision_config.image_size,
-            settings["image_mean"],
-            settings["image_std"],
-            settings.get("do_center_crop", True),
-        )
+        return cls(model, tokenizer, preprocessing)
 
     @torch.no_grad()
     def text(self, prompts: list[str]) -> Tensor:
@@ -82,6 +59,25 @@ class ClipSimilarity(nn.Module):
         """Unit vectors (b, d) of pixels (b, 3, h, w) in [0, 1], with the gradient of the pixels."""
         inputs = self.preprocessing(at_least_float32(pixels).clamp(0, 1))
         return F.normalize(projected(self.model.get_image_features(pixel_values=inputs)), dim=-1)
+
+
+def similarity_preprocessing(folder: Path) -> Preprocessing:
+    """What a CLIP folder does to an image before it looks at it.
+
+    Raises:
+        ValueError: not supported, or of another size than the model takes.
+    """
+    preprocessing = Preprocessing.from_pretrained(folder)
+    if folder == WEIGHTS / "clip":
+        # It was trained on images that needed no resizing. All runs with it resized others so.
+        preprocessing.mode = "bilinear"
+    side = read_json(folder / "config.json").get("vision_config", {}).get("image_size")
+    if side not in (None, preprocessing.side):
+        raise ValueError(
+            f"{folder} makes images of {preprocessing.side} pixels (preprocessor_config.json), and "
+            f"its model takes {side} (image_size in config.json); take both files from one model"
+        )
+    return preprocessing
 
 
 def similarity(images: Tensor, texts: Tensor) -> Tensor:

@@ -1,31 +1,31 @@
-"""A model's image preprocessing, read from its preprocessor_config.json and differentiable."""
+"""A model's image preprocessing: that of its image processor in transformers, differentiable."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muse.classifiers.spec import read_json
+from muse.classifiers.image_processors import (
+    REMEDY,
+    affine_of,
+    class_name,
+    first_sentence,
+    open_processor,
+    steps_of,
+)
+from muse.classifiers.image_steps import MODES, Squash, Step
 
-MODES = {2: "bilinear", 3: "bicubic"}
-"""Pillow's numbers of the differentiable resampling filters; others fall back to bilinear."""
+MAX_DIFFERENCE = 0.02
+"""Mean difference from the tensor of transformers that interpolation explains.
 
-
-def resize(pixels: Tensor, size: int | tuple[int, int], mode: str = "bilinear") -> Tensor:
-    """Antialiased resize of (b, 3, h, w).
-
-    Args:
-        size: height and width, or the side of a square.
-    """
-    size = (size, size) if isinstance(size, int) else size
-    if pixels.shape[-2:] == size:
-        return pixels
-    return F.interpolate(pixels, size=size, mode=mode, antialias=True)
+In standard deviations of that tensor. Theirs rounds to whole levels whenever it has resized, which
+makes 0.001 to 0.006 on the trial image; another filter makes 0.05 or more.
+"""
 
 
 class Preprocessing(nn.Module):
@@ -33,9 +33,8 @@ class Preprocessing(nn.Module):
 
     Attributes:
         side: of the model's input, in pixels.
-        edge: the shortest edge is resized to this, then the central `side` x `side` is cropped.
-            None: any shape is resized to `side` x `side`.
-        mode: `bilinear` or `bicubic`, antialiased.
+        steps: what brings an image of any shape to `side` x `side`. None: it is resized to that.
+        mode: of resizing, one of `MODES`.
     """
 
     def __init__(
@@ -43,59 +42,90 @@ class Preprocessing(nn.Module):
         side: int,
         mean: Sequence[float],
         std: Sequence[float],
-        edge: int | None = None,
+        steps: Sequence[Step] | None = None,
         mode: str = "bilinear",
         flipped: bool = False,
     ):
         super().__init__()
-        if edge is not None and edge < side:
-            raise ValueError(f"a crop of {side} pixels is larger than the edge of {edge}")
-        self.side, self.edge, self.mode, self.flipped = side, edge, mode, flipped
+        self.side, self.mode, self.flipped = side, mode, flipped
+        self.steps = (Squash(side, side),) if steps is None else tuple(steps)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> Preprocessing:
-        """As the folder's preprocessor_config.json (or processor_config.json) says.
+        """As the folder's image processor does it, to which it is held on a picture.
 
         Raises:
-            ValueError: neither is there, or it asks for something that is not supported.
+            ValueError: the folder names no image processor, or one that is not reproduced here.
         """
-        return cls.of(read_settings(folder))
+        processor = open_processor(folder)
+        try:
+            return cls.of(processor)
+        except ValueError as error:
+            raise ValueError(
+                f"{folder}: its image processor {class_name(processor)} is not supported "
+                f"({error}); {REMEDY}"
+            ) from None
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Preprocessing:
-        """From the settings of an image processor of transformers."""
-        side, edge = _sizes(settings)
-        mean, std = settings.get("image_mean"), settings.get("image_std")
-        if not settings.get("do_normalize", True) or mean is None or std is None:
-            mean, std = [0.0] * 3, [1.0] * 3
-        # Some models take 0..255, or -1..1, before the mean is subtracted.
-        scale = (
-            255 * settings.get("rescale_factor", 1 / 255)
-            if settings.get("do_rescale", True)
-            else 255.0
-        )
-        if settings.get("rescale_offset"):
+    def of(cls, processor: Any) -> Preprocessing:
+        """As an image processor of transformers does it.
+
+        Raises:
+            ValueError: it does something that is not reproduced here; says what.
+        """
+        theirs = _tried(processor, trial_image(224, 336))
+        side = theirs.shape[-1]
+        if theirs.shape[-2] != side:
             raise ValueError(
-                "a preprocessor with rescale_offset is not supported; "
-                "fold it into image_mean and image_std"
+                f"its input is {theirs.shape[-2]} x {side} pixels for a picture of 224 x 336; "
+                "it must be square whatever the picture is"
             )
-        mode = MODES.get(settings.get("resample", 2), "bilinear")
-        flipped = bool(settings.get("do_flip_channel_order", False))
-        return cls(side, [m / scale for m in mean], [s / scale for s in std], edge, mode, flipped)
+        resample = getattr(processor, "resample", None)
+        mode = MODES.get(2 if resample is None else resample)
+        if mode is None:
+            raise ValueError(
+                f"its resample is {resample!r}; reproduced are 0 (nearest), 1 (Lanczos), "
+                "2 (bilinear) and 3 (bicubic)"
+            )
+        mean, std = affine_of(processor)
+        flipped = bool(getattr(processor, "do_flip_channel_order", False))
+        ours = cls(side, mean, std, steps_of(processor), mode, flipped)
+        ours._hold_to(processor)
+        return ours
+
+    @torch.no_grad()
+    def _hold_to(self, processor: Any) -> None:
+        """
+        Raises:
+            ValueError: the processor makes something else of a picture that is not square.
+        """
+        picture = trial_image(self.side + self.side // 4 + 1, 2 * self.side)
+        theirs = _tried(processor, picture)
+        ours = self(torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255)
+        if theirs.shape[-2:] != (self.side, self.side):
+            raise ValueError(
+                f"its input is {self.side} x {self.side} pixels for one picture and "
+                f"{theirs.shape[-2]} x {theirs.shape[-1]} for another; it must be of one size"
+            )
+        if ours.shape != theirs.shape:
+            raise ValueError(
+                f"its input is {self.side} x {self.side} pixels, and resizing and cropping by its "
+                f"settings make {ours.shape[-2]} x {ours.shape[-1]}"
+            )
+        difference = float((ours - theirs).abs().mean() / theirs.std())
+        if not difference <= MAX_DIFFERENCE:
+            raise ValueError(
+                "what it makes of a picture differs from what its settings give by "
+                f"{difference:.2f} standard deviations"
+            )
 
     def shape(self, pixels: Tensor) -> Tensor:
         """Pixels (b, 3, h, w) as (b, 3, side, side), still in [0, 1]."""
-        if self.edge is None:
-            return resize(pixels, self.side, self.mode)
-        height, width = pixels.shape[-2:]
-        shortest = min(height, width)
-        if shortest != self.edge:
-            size = (int(self.edge * height / shortest), int(self.edge * width / shortest))
-            pixels = F.interpolate(pixels, size=size, mode=self.mode, antialias=True)
-        top, left = (pixels.shape[-2] - self.side) // 2, (pixels.shape[-1] - self.side) // 2
-        return pixels[..., top : top + self.side, left : left + self.side]
+        for step in self.steps:
+            pixels = step(pixels, self.mode)
+        return pixels
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """The model's input, from pixels (b, 3, side, side) in [0, 1]."""
@@ -106,48 +136,33 @@ class Preprocessing(nn.Module):
         return self.normalise(self.shape(pixels))
 
 
-def read_settings(folder: Path) -> dict[str, Any]:
-    """The settings of a folder's image processor.
+def trial_image(height: int, width: int) -> np.ndarray:
+    """A picture (height, width, 3), uint8, with coarse and fine structure and no symmetry."""
+    down = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
+    across = np.linspace(0, 1, width, dtype=np.float32)[None, :, None]
+    channels = np.array([1.0, 1.7, 2.3], dtype=np.float32)
+    broad = np.sin(3 * channels * down + 1) + np.sin(5 * channels * across * (1 + down) + channels)
+    fine = np.sin((90 + 30 * across) * channels * down) * np.sin(110 * channels * across)
+    return (127.5 + 40 * broad + 40 * fine).round().astype(np.uint8)
+
+
+def _tried(processor: Any, picture: np.ndarray) -> Tensor:
+    """What a processor makes of a picture: (1, 3, h, w), float32.
 
     Raises:
-        ValueError: the folder has none.
+        ValueError: it cannot, or not pixels.
     """
-    for name in ("preprocessor_config.json", "processor_config.json"):
-        if (folder / name).is_file():
-            settings = read_json(folder / name)
-            settings = settings.get("image_processor", settings)
-            if "size" in settings:
-                return settings
-    raise ValueError(
-        f"{folder} does not say how images are preprocessed: "
-        "it has no preprocessor_config.json with a size"
-    )
+    from PIL import Image
 
-
-def _sizes(settings: Mapping[str, Any]) -> tuple[int, int | None]:
-    """The side of the input and the edge before the crop, in any spelling that processors use."""
-    size, crop = settings["size"], None
-    if settings.get("do_center_crop", "crop_size" in settings):
-        crop = _square(settings.get("crop_size", size))
-    if isinstance(size, int):
-        size = {"shortest_edge": size} if crop else {"height": size, "width": size}
-    edge = size.get("shortest_edge")
-    if edge is None:
-        whole, share = _square(size), settings.get("crop_pct")
-        if crop is None:
-            return whole, None
-        return crop, int(whole / share) if share else max(whole, crop)
-    share = settings.get("crop_pct")
-    if share and crop is None:
-        # As ConvNeXt does: crop small inputs, squash large ones.
-        return (edge, None) if edge >= 384 else (edge, int(edge / share))
-    return crop or edge, int(edge / share) if share else edge
-
-
-def _square(size: Any) -> int:
-    if isinstance(size, int):
-        return size
-    height = size.get("height") or size.get("shortest_edge")
-    if height is None or size.get("width", height) != height:
-        raise ValueError(f"an input of size {dict(size)} is not supported; it must be square")
-    return int(height)
+    try:
+        made = processor(Image.fromarray(picture), return_tensors="pt")
+    except Exception as error:
+        # Each class fails in its own way on settings that do not go together.
+        raise ValueError(
+            f"transformers fails on a picture with its settings: {first_sentence(error)}"
+        ) from None
+    pixels = made.get("pixel_values")
+    if not isinstance(pixels, Tensor) or pixels.ndim != 4 or pixels.shape[:2] != (1, 3):
+        shape = f" of shape {tuple(pixels.shape)}" if isinstance(pixels, Tensor) else ""
+        raise ValueError(f"it returns {', '.join(made)}{shape}, not an image of three channels")
+    return pixels.float()

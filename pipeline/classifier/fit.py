@@ -52,7 +52,8 @@ def fit(
     """
     import torch
 
-    from muse.classifiers.preprocessing import Preprocessing, read_settings
+    from muse.classifiers.image_processors import read_settings
+    from muse.classifiers.preprocessing import Preprocessing
     from muse.diffusion.quiet import quiet_loading
 
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
@@ -62,7 +63,7 @@ def fit(
         backbone = local_folder(settings.backbone)
         safe_config(backbone)
         processor = read_settings(backbone)
-        preprocessing = Preprocessing.of(processor)
+        preprocessing = Preprocessing.from_pretrained(backbone)
     except ValueError as error:
         raise UserError(f"--backbone {settings.backbone!r}: {error}") from None
     output.parent.mkdir(parents=True, exist_ok=True)

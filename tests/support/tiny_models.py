@@ -45,7 +45,11 @@ def random_classifier():
 def random_clip_similarity(tokenizer):
     """A CLIP that compares images with prompts."""
     from jobs.world.models import build_clip
+    from muse.classifiers import Preprocessing
     from muse.classifiers.clip import ClipSimilarity
+    from muse.classifiers.image_steps import CentreCrop, ShortestEdge
 
     torch.manual_seed(2)
-    return ClipSimilarity(build_clip(tokenizer), tokenizer, 64, [0.5] * 3, [0.5] * 3)
+    steps = [ShortestEdge(64), CentreCrop(64, 64)]
+    preprocessing = Preprocessing(64, [0.5] * 3, [0.5] * 3, steps)
+    return ClipSimilarity(build_clip(tokenizer), tokenizer, preprocessing)

@@ -35,6 +35,7 @@ from transformers import (
 from jobs.benchmark.full_size.transformer_models import PIPES
 from muse.classifiers import FolderClassifier, Preprocessing
 from muse.classifiers.clip import ClipSimilarity
+from muse.classifiers.image_steps import CentreCrop, ShortestEdge, Step
 from muse.diffusion.backbones import FAMILIES, Backbone
 from muse.diffusion.backbones.codec import Codec
 from muse.emotions import MIKELS
@@ -159,11 +160,13 @@ def build(name: str, device: torch.device, dtype: torch.dtype) -> RandomModels:
     exact = copy.copy(backbone)
     exact.codec = Codec(pipe.vae, None, device, dtype)
     preprocessing = Preprocessing(size.side, HALVES, HALVES)
+    steps: list[Step] = [ShortestEdge(size.side), CentreCrop(size.side, size.side)]
+    similar = Preprocessing(size.side, HALVES, HALVES, steps)
     return RandomModels(
         backbone,
         exact,
         FolderClassifier(guide, preprocessing, MIKELS.labels, MIKELS).to(device),
-        ClipSimilarity(clip, tokenizer, size.side, HALVES, HALVES).to(device),
+        ClipSimilarity(clip, tokenizer, similar).to(device),
     )
 
 

@@ -1,10 +1,15 @@
 """Image-text similarity."""
 
+import json
+import shutil
+
 import pytest
 import torch
 from transformers import CLIPModel, CLIPTokenizer
 
-from muse.classifiers.clip import ClipSimilarity, similarity
+from muse.classifiers import Preprocessing
+from muse.classifiers.clip import ClipSimilarity, similarity, similarity_preprocessing
+from muse.classifiers.image_steps import CentreCrop, ShortestEdge
 from muse.mini import WEIGHTS
 
 
@@ -31,7 +36,9 @@ def test_names_of_special_tokens_in_a_prompt_are_plain_text(random_clip):
 
 @pytest.mark.parametrize("is_cropped", [True, False])
 def test_it_sees_the_central_square_or_all_of_a_wide_image(random_clip, tokenizer, is_cropped):
-    clip = ClipSimilarity(random_clip.model, tokenizer, 64, [0.5] * 3, [0.5] * 3, is_cropped)
+    steps = [ShortestEdge(64), CentreCrop(64, 64)] if is_cropped else None
+    preprocessing = Preprocessing(64, [0.5] * 3, [0.5] * 3, steps)
+    clip = ClipSimilarity(random_clip.model, tokenizer, preprocessing)
     wide = torch.rand(1, 3, 64, 128, generator=torch.Generator().manual_seed(0))
     other = wide.clone()
     other[..., :16] = 0
@@ -39,3 +46,21 @@ def test_it_sees_the_central_square_or_all_of_a_wide_image(random_clip, tokenize
     assert is_same == is_cropped
     square = clip.image(wide[..., 32:96])
     assert torch.allclose(clip.image(wide), square, atol=1e-6) == is_cropped
+
+
+def test_images_of_another_size_than_the_model_takes_are_refused(tmp_path):
+    file = "processor_config.json"
+    for name in ("config.json", file):
+        shutil.copy(WEIGHTS / "clip" / name, tmp_path / name)
+    settings = json.loads((tmp_path / file).read_text())
+    settings["image_processor"]["crop_size"] = {"height": 48, "width": 48}
+    (tmp_path / file).write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=r"images of 48 pixels .* takes 64"):
+        similarity_preprocessing(tmp_path)
+
+
+def test_images_are_resized_by_the_filter_that_the_folder_names(tmp_path):
+    """But for the embedded one, so that runs with it do not change."""
+    folder = shutil.copytree(WEIGHTS / "clip", tmp_path / "clip")
+    assert ClipSimilarity.from_pretrained(folder).preprocessing.mode == "bicubic"
+    assert ClipSimilarity.from_pretrained(WEIGHTS / "clip").preprocessing.mode == "bilinear"

@@ -15,7 +15,6 @@ from PIL import Image
 
 from jobs.studies.early_guides import write_scenes
 from muse.classifiers import Preprocessing, load_classifier
-from muse.classifiers.preprocessing import read_settings
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
 from pipeline.classifier.datasets import read_labelled
@@ -167,7 +166,7 @@ def test_broken_data_is_refused_by_name(scenes, tmp_path):
 
 def test_copies_are_left_out_and_counted_and_data_without_images_refused(scenes, tmp_path):
     settings, messages = Fit(backbone=str(WEIGHTS / "place")), []
-    preprocessing = Preprocessing.of(read_settings(WEIGHTS / "place"))
+    preprocessing = Preprocessing.from_pretrained(WEIGHTS / "place")
     data = tmp_path / "data"
     shutil.copytree(scenes, data)
     image = sorted((data / "awe").iterdir())[0]

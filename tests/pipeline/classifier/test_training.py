@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from transformers.utils import logging
 
-from muse.classifiers.preprocessing import Preprocessing, read_settings
+from muse.classifiers.preprocessing import Preprocessing
 from muse.emotions.taxonomies import MIKELS, load_taxonomy
 from muse.mini import WEIGHTS
 from pipeline.classifier.training import Fit, Images, build, predict, train_head, tune
@@ -18,7 +18,7 @@ ROWS = np.arange(16)
 
 @pytest.fixture(scope="module")
 def preprocessing():
-    return Preprocessing.of(read_settings(BACKBONE))
+    return Preprocessing.from_pretrained(BACKBONE)
 
 
 @pytest.fixture(scope="module")

@@ -61,6 +61,7 @@ def safety(tmp_path_factory):
     torch.manual_seed(3)
     build_classifier("resnet", ["Normal", "nsfw"]).save_pretrained(folder)
     settings = {
+        "image_processor_type": "ViTImageProcessor",
         "size": {"height": 32, "width": 32},
         "image_mean": [0.5] * 3,
         "image_std": [0.5] * 3,
