@@ -10,6 +10,7 @@ from muse.classifiers.base import ImageClassifier
 from muse.classifiers.ensemble import EnsembleClassifier
 from muse.classifiers.folder import FolderClassifier
 from muse.classifiers.head import HeadClassifier
+from muse.classifiers.preprocessing import Preprocessing
 from muse.classifiers.spec import ClassifierSpec, read_spec
 from muse.classifiers.zero_shot import ZeroShotClassifier
 from muse.diffusion.files.hub import local_folder
@@ -34,6 +35,24 @@ def load_classifier(
         ValueError: no such folder, not safe to load, not a classifier, or labels that do not match.
     """
     return _open(read_spec(local_folder(str(path_or_id))), taxonomy, label_map or {})
+
+
+def check_preprocessing(folder: Path, spec: ClassifierSpec | None) -> None:
+    """Whether images reach a model as its folder says; loads no weights.
+
+    Args:
+        spec: of a classifier; None for a CLIP that measures similarity.
+
+    Raises:
+        ValueError: the image processor of the CLIP, or of a classifier in it, is not supported.
+    """
+    from muse.classifiers.clip import similarity_preprocessing
+
+    if spec is None:
+        similarity_preprocessing(folder)
+        return
+    for leaf in spec.leaves():
+        Preprocessing.from_pretrained(leaf.weights)
 
 
 def _open(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+from muse.classifiers.load import check_preprocessing
 from muse.classifiers.spec import ClassifierSpec, read_spec
 from muse.diffusion.files.hub import (
     NO_PEFT,
@@ -89,9 +90,9 @@ def locate(
 
     Raises:
         UserError: a folder that is missing, incomplete or not safe to load; a hub id that is
-            neither cached nor can be fetched; a classifier whose labels do not match; a filter's
-            label that its classifier does not have; a judge with the guide's weights; LoRAs without
-            peft.
+            neither cached nor can be fetched; a classifier whose labels do not match; an image
+            processor that is not supported; a filter's label that its classifier does not have; a
+            judge with the guide's weights; LoRAs without peft.
     """
     # Two roles may share a folder, and a classifier's weights are hashed twice.
     files = dataclasses.replace(files, sha256=cache(files.sha256))
@@ -203,6 +204,9 @@ def _main_model(role: str, config: Config, files: Files, on_warning: OnWarning) 
         if role in CLASSIFIERS:
             spec = read_spec(path)
             spec.check(config.taxonomy, config.label_map.get(role))
+        # The embedded ones are known to be right, and to look at others takes transformers.
+        if name != EMBEDDED and role != "model":
+            check_preprocessing(path, spec)
     except ValueError as error:
         hint = (
             f"; the label_map is the table [label_map.{role}]" if "label_map" in str(error) else ""
@@ -261,9 +265,11 @@ def _filter_models(config: Config, files: Files) -> dict[str, Model]:
         role = filter_role(name)
         try:
             path = _safe_path(role, folder, files)
-            labels = read_spec(path).own_taxonomy().labels
+            spec = read_spec(path)
+            labels = spec.own_taxonomy().labels
             if clean(label) not in labels:
                 raise ValueError(f"it has no label {label!r}; choose {', '.join(labels)}")
+            check_preprocessing(path, spec)
         except ValueError as error:
             raise UserError(f"config: {role} {folder!r}: {error}") from None
         models[role] = Model(folder, str(path), hash_model(path, role, files.sha256))

@@ -382,3 +382,20 @@ def test_what_of_a_lora_does_not_fit_is_told_by_plan(tmp_path):
     save_file({name: np.ones((2, 2), np.float32) for name in fitting}, file)
     with pytest.raises(UserError, match=rf"config: lora '{file}:0.5': it has other widths"):
         check_models(config)
+
+
+@pytest.mark.parametrize("role", ["guide", "judge", "similarity", "filter_models.safety"])
+def test_a_model_that_images_would_not_reach_as_it_says_is_refused_before_a_run(role, tmp_path):
+    served = "clip" if role == "similarity" else "judge"
+    folder = Path(shutil.copytree(WEIGHTS / served, tmp_path / "model"))
+    (folder / "processor_config.json").unlink(missing_ok=True)
+    chosen = {role: str(folder)} | ({"allow_same_judge": True} if role == "guide" else {})
+    if role == "filter_models.safety":
+        chosen = {"filters": {"safety": 0.5}, "filter_models": {"safety": f"{folder}:awe"}}
+    settings = {"image_processor_type": "ViTImageProcessor", "size": 64}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    check_models(Config(**chosen))
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings | {"do_resize": False}))
+    message = f"{role}.*: its image processor ViTImageProcessor is not supported"
+    with pytest.raises(UserError, match=message):
+        check_models(Config(**chosen))
