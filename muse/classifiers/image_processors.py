@@ -61,6 +61,10 @@ def open_processor(folder: Path) -> Any:
         raise ValueError(f"{folder}: {_why_not_loaded(settings, error)}") from None
 
 
+SAME_WITHOUT_TORCHVISION = {"DINOv3ViTImageProcessor": "ViTImageProcessor"}
+"""Classes that differ from another by their default image_mean and image_std alone."""
+
+
 def _why_not_loaded(settings: Mapping[str, Any], error: Exception) -> str:
     name = settings.get("image_processor_type") or settings.get("feature_extractor_type")
     if not name and "Unrecognized" in str(error):
@@ -70,8 +74,12 @@ def _why_not_loaded(settings: Mapping[str, Any], error: Exception) -> str:
             "the model was trained with"
         )
     named = f" {name}" if name else ""
-    if "torchvision" in str(error):
-        return f"its image processor{named} needs torchvision, which is not installed; {REMEDY}"
+    if "torchvision" in str(error).lower():
+        same = SAME_WITHOUT_TORCHVISION.get(str(name).removesuffix("Fast"))
+        remedy = REMEDY
+        if same and {"image_mean", "image_std"} <= {*settings}:
+            remedy = f"write {same} in its place, which does the same with these settings"
+        return f"its image processor{named} needs torchvision, which is not installed; {remedy}"
     return (
         f"transformers cannot load its image processor{named} ({first_sentence(error)}); correct "
         "its preprocessor_config.json, or take that of the model that it was trained from"

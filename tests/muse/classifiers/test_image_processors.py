@@ -67,6 +67,17 @@ def test_a_processor_that_cannot_be_used_is_refused_by_name(settings, model_type
     assert len(str(error.value)) < 500
 
 
+@pytest.mark.parametrize("suffix", ["", "Fast"])
+def test_a_class_that_does_the_same_is_named_where_torchvision_is_needed(suffix, write):
+    """The files of DINOv3 as they are published."""
+    name = f"DINOv3ViTImageProcessor{suffix}"
+    settings = {"image_processor_type": name, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    with pytest.raises(ValueError, match=f"{name} needs torchvision.* write ViTImageProcessor in"):
+        open_processor(write(settings, "dinov3_vit"))
+    settings["image_processor_type"] = "ViTImageProcessor"
+    assert class_name(open_processor(write(settings, "dinov3_vit"))) == "ViTImageProcessor"
+
+
 def test_code_of_its_own_is_never_run(write):
     settings = {"auto_map": {"AutoImageProcessor": "own.OwnProcessor"}}
     (write(settings, "hgnet_v2") / "own.py").write_text("raise SystemExit('was run')")
