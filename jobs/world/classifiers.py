@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import nn
 from transformers import CLIPImageProcessor, CLIPProcessor, ViTImageProcessor
 
@@ -150,6 +151,7 @@ def export_clip(model: nn.Module, work: Path, folder: Path) -> None:
         crop_size={"height": side, "width": side},
         image_mean=MEAN,
         image_std=STD,
+        resample=Image.Resampling.BILINEAR,
     )
     tokenizer = build.build_tokenizer(work / "tokenizer")
     CLIPProcessor(images, tokenizer).save_pretrained(folder)

@@ -15,7 +15,6 @@ from muse.diffusion.backbones.codec import at_least_float32
 from muse.diffusion.files.hub import local_folder
 from muse.diffusion.quiet import quiet_loading
 from muse.guidance.prompt_frame import is_plain
-from muse.mini import WEIGHTS
 
 
 class ClipSimilarity(nn.Module):
@@ -68,9 +67,6 @@ def similarity_preprocessing(folder: Path) -> Preprocessing:
         ValueError: not supported, or of another size than the model takes.
     """
     preprocessing = Preprocessing.from_pretrained(folder)
-    if folder == WEIGHTS / "clip":
-        # It was trained on images that needed no resizing. All runs with it resized others so.
-        preprocessing.mode = "bilinear"
     side = read_json(folder / "config.json").get("vision_config", {}).get("image_size")
     if side not in (None, preprocessing.side):
         raise ValueError(

@@ -60,7 +60,8 @@ def test_images_of_another_size_than_the_model_takes_are_refused(tmp_path):
 
 
 def test_images_are_resized_by_the_filter_that_the_folder_names(tmp_path):
-    """But for the embedded one, so that runs with it do not change."""
     folder = shutil.copytree(WEIGHTS / "clip", tmp_path / "clip")
+    assert ClipSimilarity.from_pretrained(folder).preprocessing.mode == "bilinear"
+    file = folder / "processor_config.json"
+    file.write_text(file.read_text().replace('"resample": 2', '"resample": 3'))
     assert ClipSimilarity.from_pretrained(folder).preprocessing.mode == "bicubic"
-    assert ClipSimilarity.from_pretrained(WEIGHTS / "clip").preprocessing.mode == "bilinear"
