@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muse.classifiers.preprocessing import Preprocessing
-from muse.classifiers.spec import read_json
 from muse.classifiers.zero_shot import projected
 from muse.diffusion.backbones.codec import at_least_float32
 from muse.diffusion.files.hub import local_folder
@@ -36,7 +35,7 @@ class ClipSimilarity(nn.Module):
         from transformers import CLIPModel, CLIPTokenizer
 
         folder = local_folder(str(path))
-        preprocessing = similarity_preprocessing(folder)
+        preprocessing = Preprocessing.from_pretrained(folder)
         with quiet_loading("transformers"):
             model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
@@ -58,22 +57,6 @@ class ClipSimilarity(nn.Module):
         """Unit vectors (b, d) of pixels (b, 3, h, w) in [0, 1], with the gradient of the pixels."""
         inputs = self.preprocessing(at_least_float32(pixels).clamp(0, 1))
         return F.normalize(projected(self.model.get_image_features(pixel_values=inputs)), dim=-1)
-
-
-def similarity_preprocessing(folder: Path) -> Preprocessing:
-    """What a CLIP folder does to an image before it looks at it.
-
-    Raises:
-        ValueError: not supported, or of another size than the model takes.
-    """
-    preprocessing = Preprocessing.from_pretrained(folder)
-    side = read_json(folder / "config.json").get("vision_config", {}).get("image_size")
-    if side not in (None, preprocessing.side):
-        raise ValueError(
-            f"{folder} makes images of {preprocessing.side} pixels (preprocessor_config.json), and "
-            f"its model takes {side} (image_size in config.json); take both files from one model"
-        )
-    return preprocessing
 
 
 def similarity(images: Tensor, texts: Tensor) -> Tensor:

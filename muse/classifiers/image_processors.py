@@ -108,11 +108,11 @@ def steps_of(processor: Any) -> list[Step]:
     resized = _resized(processor, RESIZED_BY.get(name, _standard))
     if not getattr(processor, "do_center_crop", False):
         return resized
-    crop = _size(processor, "crop_size")
+    crop = size_of(processor, "crop_size")
     return [*resized, CentreCrop(crop["height"], crop["width"])]
 
 
-def _size(processor: Any, name: str = "size") -> dict[str, int]:
+def size_of(processor: Any, name: str = "size") -> dict[str, int]:
     """The numbers of a size that are given."""
     given = dict(getattr(processor, name, None) or {})
     return {key: number for key, number in given.items() if number is not None}
@@ -123,7 +123,7 @@ def _resized(processor: Any, by: Callable[[Any], list[Step]]) -> list[Step]:
 
 
 def _standard(processor: Any) -> list[Step]:
-    size = _size(processor)
+    size = size_of(processor)
     if {*size} == {"height", "width"}:
         return [Squash(size["height"], size["width"])]
     if {*size} == {"shortest_edge"}:
@@ -132,7 +132,7 @@ def _standard(processor: Any) -> list[Step]:
 
 
 def _convnext(processor: Any) -> list[Step]:
-    edge = _size(processor)["shortest_edge"]
+    edge = size_of(processor)["shortest_edge"]
     if edge >= WARPED_FROM:
         return [Squash(edge, edge)]
     return [ShortestEdge(int(edge / processor.crop_pct)), CentreCrop(edge, edge)]
@@ -167,7 +167,7 @@ RESIZED_BY: Mapping[str, Callable[[Any], list[Step]]] = {
 def _perceiver_crop(processor: Any) -> list[Step]:
     if not processor.do_center_crop:
         return []
-    size, crop = _size(processor), _size(processor, "crop_size")
+    size, crop = size_of(processor), size_of(processor, "crop_size")
     return [CentreShare(size["height"] / crop["height"], size["width"] / crop["width"])]
 
 

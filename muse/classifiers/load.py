@@ -44,15 +44,18 @@ def check_preprocessing(folder: Path, spec: ClassifierSpec | None) -> None:
         spec: of a classifier; None for a CLIP that measures similarity.
 
     Raises:
-        ValueError: the image processor of the CLIP, or of a classifier in it, is not supported.
+        ValueError: the image processor of the CLIP, or of a classifier in it, is not supported, or
+            makes images that the model does not take.
     """
-    from muse.classifiers.clip import similarity_preprocessing
+    from muse.classifiers.input_check import input_problem
 
-    if spec is None:
-        similarity_preprocessing(folder)
-        return
-    for leaf in spec.leaves():
-        Preprocessing.from_pretrained(leaf.weights)
+    models = [(folder, True)]
+    if spec is not None:
+        models = [(leaf.weights, leaf.kind != "model") for leaf in spec.leaves()]
+    for place, embeds in models:
+        side = Preprocessing.from_pretrained(place).side
+        if problem := input_problem(place, side, embeds):
+            raise ValueError(f"{place}: {problem}")
 
 
 def _open(

@@ -16,6 +16,7 @@ from muse.classifiers.image_processors import (
     class_name,
     first_sentence,
     open_processor,
+    size_of,
     steps_of,
 )
 from muse.classifiers.image_steps import MODES, Squash, Step
@@ -26,6 +27,10 @@ MAX_DIFFERENCE = 0.02
 In standard deviations of that tensor. Theirs rounds to whole levels whenever it has resized, which
 makes 0.001 to 0.006 on the trial image; another filter makes 0.05 or more.
 """
+
+
+MAX_SIDE = 4096
+"""Of a classifier's input, pixels. The largest in use have 1024; more is a mistake."""
 
 
 class Preprocessing(nn.Module):
@@ -62,10 +67,11 @@ class Preprocessing(nn.Module):
         processor = open_processor(folder)
         try:
             return cls.of(processor)
-        except ValueError as error:
+        except Exception as error:
+            # Its settings are arbitrary JSON, and each class fails in its own way on bad ones.
             raise ValueError(
                 f"{folder}: its image processor {class_name(processor)} is not supported "
-                f"({error}); {REMEDY}"
+                f"({first_sentence(error)}); {REMEDY}"
             ) from None
 
     @classmethod
@@ -75,6 +81,11 @@ class Preprocessing(nn.Module):
         Raises:
             ValueError: it does something that is not reproduced here; says what.
         """
+        sides = [
+            side for name in ("size", "crop_size") for side in size_of(processor, name).values()
+        ]
+        if sides and max(sides) > MAX_SIDE:
+            raise ValueError(f"its input has {max(sides)} pixels a side; {MAX_SIDE} are the most")
         theirs = _tried(processor, trial_image(224, 336))
         side = theirs.shape[-1]
         if theirs.shape[-2] != side:

@@ -188,6 +188,11 @@ def _model_spec(
     folder: Path, weights: Path, settings: Mapping[str, Any], config: Mapping[str, Any]
 ) -> ClassifierSpec:
     names = config.get("id2label") or {}
+    if not (isinstance(names, dict) and all(str(key).isdecimal() for key in names)):
+        raise ValueError(
+            f"the id2label in {weights / 'config.json'} is no table of labels by the numbers of "
+            'outputs, as {"0": "awe", "1": "fear"}; correct it'
+        )
     labels = tuple(str(names[key]) for key in sorted(names, key=int))
     if not labels:
         raise ValueError(

@@ -71,8 +71,9 @@ def is_plain(tokenizer: Any, text: str) -> bool:
     """Whether the names of special tokens in a text are read as words (`split_special_tokens`).
 
     In diffusers a prompt that holds the name of an end marker, as `<|endoftext|>`, ends there. Here
-    such a text is plain throughout. In any other, special tokens are read as in diffusers: textual
-    inversions among them, and `!`, with which Stable Diffusion XL pads its prompts.
+    such a text is plain throughout, as far as its tokenizer can do that. In any other, special
+    tokens are read as in diffusers: textual inversions among them, and `!`, with which Stable
+    Diffusion XL pads its prompts.
     """
     return any(marker in text for marker in _markers(tokenizer))
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from muse.classifiers.spec import ClassifierSpec, read_spec
-from muse.diffusion.files.hub import SINGLE_FILE, configs_beside
-from muse.diffusion.files.model_files import PICKLED, is_whole_model
+from muse.diffusion.files.hub import configs_beside
+from pipeline.models.model_safety import read_files
 from pipeline.models.roles import is_classifier
 from pipeline.storage.files import sha256_file, sha256_folder
 
@@ -45,12 +45,11 @@ def hash_weights(classifier: ClassifierSpec, sha256: HashFile = sha256_file) -> 
 
 
 def _hash_parts(folder: Path, sha256: HashFile) -> str:
-    """The hash of the folder of a diffusion model, without weights that lie beside its parts.
+    """The hash of the folder of a diffusion model: of what it is read from alone.
 
-    Those are all of its parts in one file, of several GB, which is never read.
+    What lies beside may be a page about it, or all of its parts in one file of several GB.
     """
-    beside = [path for path in folder.glob("*") if path.suffix in (SINGLE_FILE, *PICKLED)]
-    return sha256_folder(folder, sha256, without=beside if is_whole_model(folder) else ())
+    return sha256_folder(folder, sha256, only=read_files(folder, in_parts=True))
 
 
 def _combine(hashes: list[str]) -> str:

@@ -27,11 +27,12 @@ from pipeline.config_models import EMBEDDED, SAME_JUDGE
 from pipeline.errors import UserError
 from pipeline.models.hashing import HashFile, hash_model, hash_weights
 from pipeline.models.model_fit import OnWarning, model_problems_of, part_problems_of
-from pipeline.models.model_safety import problems_of
+from pipeline.models.model_safety import classifier_problems, problems_of
 from pipeline.models.roles import (
     CLASSIFIERS,
     ROLES,
     filter_role,
+    is_classifier,
     is_here,
     local_path,
     names_of,
@@ -283,7 +284,10 @@ def _safe_path(role: str, name: str, files: Files) -> Path:
         ValueError: there is none, or it has pickled weights, code of its own or damaged files.
     """
     path = local_path(role, name, files.download)
-    _refuse(problems_of(read_from(role, path), in_parts=role == "model"))
+    if is_classifier(role):
+        _refuse(classifier_problems(path))
+    else:
+        _refuse(problems_of(read_from(role, path), in_parts=role == "model"))
     return path
 
 

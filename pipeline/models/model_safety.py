@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from muse.classifiers.spec import SPEC_FILE, read_spec
 from muse.diffusion.files.hub import configs_beside
 from muse.diffusion.files.model_files import (
     PICKLED,
@@ -19,6 +20,7 @@ from muse.diffusion.files.model_files import (
     is_loaded,
     lfs_problem,
 )
+from pipeline.storage.files import files_below
 
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion", None)
 """Libraries whose classes a model_index.json may name; None where a part is left out."""
@@ -42,12 +44,28 @@ def problems_of(model: Path, in_parts: bool = False) -> Iterator[str]:
     elif model.is_file():
         yield from _weights_problems(model, model.name)
         if configs := configs_beside(model):
-            yield from _file_problems(configs, _files(configs, in_parts))
+            yield from _file_problems(configs, read_files(configs, in_parts))
     else:
-        yield from _folder_problems(model, _files(model, in_parts))
+        yield from _folder_problems(model, read_files(model, in_parts))
 
 
-def _files(folder: Path, in_parts: bool) -> list[Path]:
+def classifier_problems(folder: Path) -> Iterator[str]:
+    """As `problems_of`, of a classifier, which may have its models in other folders.
+
+    Raises:
+        ValueError: it is no classifier folder, or an invalid one.
+    """
+    if not (folder / SPEC_FILE).is_file():
+        yield from problems_of(folder)
+        return
+    yield from _file_problems(folder, read_files(folder, in_parts=False))
+    for place in read_spec(folder).folders():
+        # An ensemble, or what names the folder of its model, has no weights itself.
+        if (place / "config.json").is_file() and place != folder.resolve():
+            yield from (f"{place}: {problem}" for problem in problems_of(place))
+
+
+def read_files(folder: Path, in_parts: bool) -> list[Path]:
     """The files that a model is read from.
 
     Of a diffusion model those in the folders of its parts. What is beside them, such as the same
@@ -55,13 +73,15 @@ def _files(folder: Path, in_parts: bool) -> list[Path]:
     loaded because another is preferred, are nobody's concern. `in_parts`, neither are files beside
     the index, such as all weights in one.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = files_below(folder)
     try:
         model = ModelFolder.read(folder)
     except ValueError:
         return files
-    part_of = {folder / part: part for part in model.parts}
     index = folder / "model_index.json"
+    # Without one, as in a VAE of its own, the folder itself holds what is read.
+    in_parts = in_parts and index in files
+    part_of = {folder / part: part for part in model.parts}
     return [
         path
         for path in files

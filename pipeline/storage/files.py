@@ -255,19 +255,30 @@ def hash_of(handle: IO[bytes]) -> str:
     return digest.hexdigest()
 
 
+def files_below(folder: Path) -> list[Path]:
+    """The files in a folder and in those below it, sorted; links to folders are followed."""
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        # A link to a folder that it lies in leads round in circles.
+        around = {Path(place).resolve(), *Path(place).resolve().parents}
+        folders[:] = [name for name in folders if (Path(place) / name).resolve() not in around]
+        found += [Path(place) / name for name in names if (Path(place) / name).is_file()]
+    return sorted(found)
+
+
 def sha256_folder(
     folder: Path,
     sha256: Callable[[Path], str] = sha256_file,
-    without: Collection[Path] = (),
+    only: Collection[Path] | None = None,
 ) -> str:
-    """One hash of a model folder: of every file's relative name and content, in order of names.
+    """One hash of a model folder: of its files' relative names and contents, in order of names.
 
     Args:
         sha256: of a file. Several are hashed at once, because a model's weights are in several
             large files.
-        without: files in it that are left out.
+        only: files in it; by default all.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path not in without)
+    files = sorted(files_below(folder) if only is None else only)
     digest = hashlib.sha256()
     with ThreadPoolExecutor() as threads:
         for file, part in zip(files, threads.map(sha256, files), strict=True):

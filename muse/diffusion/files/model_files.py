@@ -154,11 +154,6 @@ def is_loaded(family: str, name: str) -> bool:
     return kind in TEXT_KINDS or name in (FAMILIES[family], "vae", "scheduler")
 
 
-def is_whole_model(folder: Path) -> bool:
-    """Whether a folder has the index of a model in parts, of which all weights lie in folders."""
-    return (folder / "model_index.json").is_file()
-
-
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """How a file begins that Git LFS has put in the place of a large one."""
 

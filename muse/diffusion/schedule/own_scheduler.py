@@ -56,18 +56,17 @@ def own_problems(family: str, config: Mapping[str, Any]) -> Iterator[str]:
     # Of a class whose packages are not installed, nothing can be said.
     if hasattr(kind, "_backends"):
         return
+    try:
+        kind.from_config(dict(config))
+        return
+    except Exception as error:  # diffusers raises whatever its arithmetic does
+        cause = str(error)
     parameters = inspect.signature(kind.__init__).parameters
     wrong = []
     for key in [key for key in config if key in parameters]:
         if problem := type_problem(name, key, config[key], parameters[key]):
             wrong.append(f"{_says(key, config[key])}; {problem}: correct it")
-    if wrong and not _runs(kind, config):
-        yield from wrong
-        return
-    try:
-        kind.from_config(dict(config))
-    except Exception as error:  # diffusers raises whatever its arithmetic does
-        yield f"{FILE}: {name} does not take these settings: {error}; correct the file"
+    yield from wrong or [f"{FILE}: {name} does not take these settings: {cause}; correct the file"]
 
 
 def check_own(name: str, kind: Any, config: Mapping[str, Any], given: Mapping[str, Any]) -> None:

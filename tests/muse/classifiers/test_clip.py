@@ -1,6 +1,5 @@
 """Image-text similarity."""
 
-import json
 import shutil
 
 import pytest
@@ -8,7 +7,7 @@ import torch
 from transformers import CLIPModel, CLIPTokenizer
 
 from muse.classifiers import Preprocessing
-from muse.classifiers.clip import ClipSimilarity, similarity, similarity_preprocessing
+from muse.classifiers.clip import ClipSimilarity, similarity
 from muse.classifiers.image_steps import CentreCrop, ShortestEdge
 from muse.mini import WEIGHTS
 
@@ -46,17 +45,6 @@ def test_it_sees_the_central_square_or_all_of_a_wide_image(random_clip, tokenize
     assert is_same == is_cropped
     square = clip.image(wide[..., 32:96])
     assert torch.allclose(clip.image(wide), square, atol=1e-6) == is_cropped
-
-
-def test_images_of_another_size_than_the_model_takes_are_refused(tmp_path):
-    file = "processor_config.json"
-    for name in ("config.json", file):
-        shutil.copy(WEIGHTS / "clip" / name, tmp_path / name)
-    settings = json.loads((tmp_path / file).read_text())
-    settings["image_processor"]["crop_size"] = {"height": 48, "width": 48}
-    (tmp_path / file).write_text(json.dumps(settings))
-    with pytest.raises(ValueError, match=r"images of 48 pixels .* takes 64"):
-        similarity_preprocessing(tmp_path)
 
 
 def test_images_are_resized_by_the_filter_that_the_folder_names(tmp_path):

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from muse.classifiers.spec import read_spec
 from muse.mini import WEIGHTS
 from pipeline.models.hashing import hash_model, hash_weights
-from pipeline.storage.files import sha256_file, sha256_folder
+from pipeline.storage.files import sha256_file
 
 
 @pytest.fixture
@@ -42,12 +42,14 @@ def test_a_single_file_is_hashed_with_the_folder_that_describes_it(tmp_path):
     assert hash_model(file, "vae") != alone
 
 
-def test_weights_beside_the_parts_of_a_diffusion_model_are_not_hashed(tmp_path):
-    """All its parts in one file, which is never read."""
+def test_what_lies_beside_the_parts_of_a_diffusion_model_is_not_hashed(tmp_path):
+    """A page about it, say, or all its parts in one file, which is never read."""
     model = shutil.copytree(WEIGHTS / "diffusion", tmp_path / "model")
     original, hashed = hash_model(model, "model"), []
-    assert original == sha256_folder(model), "as in runs that were begun before"
     (model / "v1-5-pruned.safetensors").write_bytes(b"all")
+    (model / "README.md").write_text("about it")
+    (model / ".cache").mkdir()
+    (model / ".cache" / "f.metadata").write_text("x")
     (model / "v1-5-pruned.ckpt").write_bytes(b"all")
 
     def sha256(path):
@@ -58,5 +60,10 @@ def test_weights_beside_the_parts_of_a_diffusion_model_are_not_hashed(tmp_path):
     assert not any(name.startswith("v1-5-pruned") for name in hashed)
     # In any other folder, weights are what is read.
     assert hash_model(model, "lora 0") != original
+    (model / "unet").rename(tmp_path / "unet")
+    (model / "unet").symlink_to(tmp_path / "unet")
+    assert hash_model(model, "model") == original
+    (tmp_path / "unet" / "config.json").write_text("{}")
+    assert hash_model(model, "model") != original
     (model / "unet" / "config.json").write_text("{}")
     assert hash_model(model, "model") != original

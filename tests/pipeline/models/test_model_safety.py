@@ -1,6 +1,7 @@
 """What must not be loaded is named with its file; what is safe has no problems."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from safetensors.torch import save_file
 
 from muse.mini import WEIGHTS
 from pipeline.models import model_safety
-from pipeline.models.model_safety import problems_of
+from pipeline.models.model_safety import classifier_problems, problems_of
 
 
 @pytest.fixture
@@ -150,3 +151,30 @@ def test_links_of_weights_that_lead_nowhere_are_named(model):
     weights.symlink_to("../../blobs/3f2a")
     (problem,) = problems_of(model)
     assert problem.startswith("model/unet/model-1.safetensors is a link to ../../blobs/3f2a")
+
+
+def test_the_models_that_a_classifier_names_are_examined_where_they_are(tmp_path):
+    for name in ("one", "two"):
+        shutil.copytree(WEIGHTS / "guide", tmp_path / name)
+    both = tmp_path / "both"
+    both.mkdir()
+    spec = {"kind": "ensemble", "members": ["../one", "../two"]}
+    (both / "classifier.json").write_text(json.dumps(spec))
+    assert list(classifier_problems(both)) == []
+    (tmp_path / "two" / "model.safetensors").write_bytes(b"no tensors")
+    (problem,) = classifier_problems(both)
+    assert problem.startswith(f"{tmp_path / 'two'}: model.safetensors is damaged")
+    (both / "other.json").write_text("no table")
+    assert "other.json is not JSON" in next(classifier_problems(both))
+
+
+def test_parts_that_are_links_are_examined_as_others(known, model, tmp_path):
+    unet = model / "unet"
+    elsewhere = tmp_path / "elsewhere"
+    unet.rename(elsewhere)
+    unet.symlink_to(elsewhere)
+    assert list(problems_of(model, in_parts=True)) == []
+    (weights,) = elsewhere.glob("*.safetensors")
+    weights.write_bytes(b"no tensors")
+    (problem,) = problems_of(model, in_parts=True)
+    assert problem.startswith("unet/model-1.safetensors is damaged")

@@ -51,7 +51,9 @@ def _manifest(tmp_path, **columns) -> str:
 def test_a_model_that_cannot_be_loaded_is_reported(tmp_path):
     (tmp_path / "model" / "transformer").mkdir(parents=True)
     shutil.copy("muse/mini/weights/guide/model.safetensors", tmp_path / "model" / "transformer")
-    (tmp_path / "model" / "model_index.json").write_text('{"_class_name": "AuraFlowPipeline"}')
+    (tmp_path / "model" / "model_index.json").write_text(
+        '{"_class_name": "AuraFlowPipeline", "transformer": ["diffusers", "AuraFlow"]}'
+    )
     with pytest.raises(UserError, match=r"--model .*it is a AuraFlowPipeline; known: Stable"):
         dry_run(_manifest(tmp_path, seed=[1]), Config(model=str(tmp_path / "model")), None)
 

@@ -70,6 +70,18 @@ def test_a_folders_hash_heeds_names_and_contents_only(tmp_path):
     )  # as runs that are resumed have it in their fingerprints
     os.rename(tmp_path / "two" / "x" / "f", tmp_path / "two" / "x" / "g")
     assert storage.sha256_folder(tmp_path / "one") != storage.sha256_folder(tmp_path / "two")
-    left_out = tmp_path / "one" / "left-out"
-    storage.write_bytes(left_out, b"data")
-    assert storage.sha256_folder(tmp_path / "one", without=[left_out]) == known
+    storage.write_bytes(tmp_path / "one" / "left-out", b"data")
+    assert storage.sha256_folder(tmp_path / "one", only=[tmp_path / "one" / "x" / "f"]) == known
+
+
+def test_files_behind_links_to_folders_are_found_each_place_once(tmp_path):
+    storage.write_bytes(tmp_path / "elsewhere" / "f", b"data")
+    model = tmp_path / "model"
+    storage.write_bytes(model / "config.json", b"{}")
+    (model / "unet").symlink_to(tmp_path / "elsewhere")
+    (model / "round").symlink_to(model)
+    (model / "gone").symlink_to(tmp_path / "nowhere")
+    assert storage.files_below(model) == [model / "config.json", model / "unet" / "f"]
+    before = storage.sha256_folder(model)
+    storage.write_bytes(tmp_path / "elsewhere" / "f", b"other")
+    assert storage.sha256_folder(model) != before

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from muse.diffusion.files.loras.lora_fit import fit_of, unpaired
 from muse.diffusion.files.loras.lora_target import LoraTarget
+from muse.diffusion.files.model_files import dangling_problem
 from muse.diffusion.files.single_files import tensor_shapes
 
 USUAL_FILE = "pytorch_lora_weights.safetensors"
@@ -72,6 +73,8 @@ def lora_file(path: Path) -> Path:
         ValueError: there is none, or it is not known which of several.
     """
     files = _files(path)
+    if problem := dangling_problem(path):
+        raise ValueError(problem)
     if not files:
         what = "a whole model" if (path / "model_index.json").exists() else "no LoRA"
         raise ValueError(

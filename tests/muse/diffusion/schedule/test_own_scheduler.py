@@ -40,10 +40,8 @@ def test_a_scheduler_of_another_training_beside_flow_matching_is_refused(family)
     [
         (SD15, {"beta_start": "0.1"}, 'has beta_start = "0.1"; DDIMScheduler takes float'),
         (SD15, {"num_train_timesteps": 1000.0}, "has num_train_timesteps = 1000.0; DDIMScheduler"),
-        (SD15, {"prediction_type": None}, "has prediction_type = null; DDIMScheduler takes str"),
         (FLOW, {"shift": "3"}, 'has shift = "3"; FlowMatchEulerDiscreteScheduler takes float'),
         (SD15, {"beta_schedule": "foo"}, "DDIMScheduler does not take these settings: foo is not"),
-        (SD15, {"trained_betas": -1}, "trained_betas = -1; DDIMScheduler takes a list of numbers"),
     ],
 )
 def test_what_diffusers_cannot_open_is_told_with_the_file(config, wrong, told):
@@ -59,6 +57,8 @@ def test_what_diffusers_cannot_open_is_told_with_the_file(config, wrong, told):
     [
         (SD15, {"beta_end": 1.0}, "beta_end = 1.0; it takes a number above 0 and below 1: correct"),
         (SD15, {"num_train_timesteps": 0}, "num_train_timesteps = 0; it takes an integer from 1"),
+        (SD15, {"trained_betas": -1}, "trained_betas = -1; DDIMScheduler takes a list of numbers"),
+        (SD15, {"prediction_type": None}, "has prediction_type = null; DDIMScheduler takes str"),
         (SD15, {"prediction_type": "v-prediction"}, "it takes epsilon, v_prediction, sample"),
         (DDPM, {"variance_type": "learned"}, "or set method.scheduler.variance_type"),
         (UNIPC, {"solver_order": 30}, "solver_order = 30; it takes an integer from 1 to 20"),
@@ -113,6 +113,9 @@ def test_what_the_scheduler_does_not_read_is_no_fault(config, unread):
 def test_a_setting_of_the_method_replaces_a_wrong_value():
     wrong = {**SD15, "beta_end": 1.0}
     assert len(make_schedule(wrong, 4, options={"beta_end": 0.012})) == 4
+    spaced = {"timestep_spacing": None}
+    assert [*own_problems(SD, {**SD15, **spaced})] == []
+    assert len(make_schedule({**SD15, **spaced}, 4, options={"timestep_spacing": "leading"})) == 4
     # What another class means by it says nothing here.
     unipc = {**SD15, "_class_name": "UniPCMultistepScheduler", "solver_order": 5}
     assert len(make_schedule({**unipc, "solver_type": "bh2"}, 4, "dpm++")) == 4

@@ -198,3 +198,10 @@ def test_of_several_files_the_one_to_fuse_must_be_given(tmp_path, target):
     )
     with pytest.raises(ValueError, match="holds 2 "):
         lora_file(tmp_path)
+
+
+def test_the_usual_file_that_is_a_link_to_nowhere_is_told(tmp_path):
+    _save(tmp_path / "other.safetensors", "lora_down.weight", "lora_up.weight")
+    (tmp_path / "pytorch_lora_weights.safetensors").symlink_to(tmp_path / "gone")
+    (problem,) = lora_problems(tmp_path, FAMILY)
+    assert "pytorch_lora_weights.safetensors is a link to" in problem
