@@ -85,7 +85,9 @@ class ModelSettings(Settings):
         "instead of keeping them; `low` also keeps the T5 of Stable Diffusion 3 off the GPU while "
         "no prompt is read; `auto`: what the GPU has room for. The images are the same.",
     )
-    vae: str = Field("", description="Another VAE: a folder or a hub id; empty for the model's.")
+    vae: str = Field(
+        "", description="Another VAE: a folder, a hub id or a file; empty for the model's."
+    )
     tiny_vae: str = Field(
         "",
         description="Tiny decoder (TAESD family) that shows predictions to the guide: a folder or "

@@ -116,7 +116,9 @@ def with_all_vectors(tokenizer: Any, text: str) -> str:
     vectors = _vectors_of(tokenizer)
     if not any(name in text for name in vectors):
         return text
-    tokens = {*tokenizer.tokenize(text)}
+    # Of long texts transformers would warn.
+    ids = tokenizer(text, add_special_tokens=False, verbose=False).input_ids
+    tokens = {*tokenizer.convert_ids_to_tokens(ids)}
     for name, all_names in vectors.items():
         if name in tokens:
             text = text.replace(name, all_names)

@@ -127,7 +127,8 @@ def plan(
         echo(json.dumps(planned.as_json(), indent=2))
     else:
         print_plan(planned, settings)
-        _print_next(manifest, planned, given)
+        if not planned.problems:
+            _print_next(manifest, planned, given)
     if planned.contents.images and planned.problems:
         count = planned.contents.images.unusable
         echo(f"{manifest}: {count} image(s) cannot be used; a run fails their requests", err=True)

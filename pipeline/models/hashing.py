@@ -12,6 +12,9 @@ from pipeline.models.model_safety import read_files
 from pipeline.models.roles import is_classifier
 from pipeline.storage.files import sha256_file, sha256_folder
 
+SAMPLED_BYTES = 1 << 20
+"""At either end of a file, where it is not read as a whole."""
+
 HashFile = Callable[[Path], str]
 """The SHA-256 of a file as hex. Pass a cached one where two models may share files."""
 
@@ -42,6 +45,15 @@ def hash_weights(classifier: ClassifierSpec, sha256: HashFile = sha256_file) -> 
     for folder in classifier.folders():
         files |= {*folder.glob("*.safetensors")}
     return _combine(sorted(sha256(file) for file in files))
+
+
+def sample_file(path: Path) -> str:
+    """What tells a file of weights from others without reading all of it: its size and its ends."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        beginning = file.read(SAMPLED_BYTES)
+        file.seek(max(0, size - SAMPLED_BYTES))
+        return hashlib.sha256(f"{size}\0".encode() + beginning + file.read()).hexdigest()
 
 
 def _hash_parts(folder: Path, sha256: HashFile) -> str:

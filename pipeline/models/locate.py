@@ -17,6 +17,7 @@ from muse.diffusion.files.hub import (
     part_config,
 )
 from muse.diffusion.files.model_files import READ_WINDOWS
+from muse.diffusion.files.model_problems import family_problem
 from muse.diffusion.files.part_fit import clip_skip_problem
 from muse.diffusion.files.tiny_decoders import SLOWER, absence_warnings, candidates
 from muse.diffusion.model_facts import ModelFacts
@@ -25,7 +26,8 @@ from muse.method import Method
 from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED, SAME_JUDGE
 from pipeline.errors import UserError
-from pipeline.models.hashing import HashFile, hash_model, hash_weights
+from pipeline.models.absent import absence_warning
+from pipeline.models.hashing import HashFile, hash_model, hash_weights, sample_file
 from pipeline.models.model_fit import OnWarning, model_problems_of, part_problems_of
 from pipeline.models.model_safety import classifier_problems, problems_of
 from pipeline.models.roles import (
@@ -33,9 +35,7 @@ from pipeline.models.roles import (
     ROLES,
     filter_role,
     is_classifier,
-    is_here,
     local_path,
-    names_of,
     part_names,
     read_from,
 )
@@ -157,11 +157,8 @@ def check_models(config: Config) -> list[str]:
     Raises:
         UserError: as `locate`.
     """
-    if absent := [name for role, name in names_of(config).items() if not is_here(role, name)]:
-        return [
-            f"{', '.join(absent)}: not on this machine yet; models are checked when all are here, "
-            "or when a run has downloaded them"
-        ]
+    if warning := absence_warning(config):
+        return [warning]
     # Whoever plans with a taxonomy of their own may not have chosen its classifiers yet.
     if lacking := [role for role in CLASSIFIERS if _needs_another(role, config)]:
         options = " and ".join(f"--{role}" for role in lacking)
@@ -169,9 +166,8 @@ def check_models(config: Config) -> list[str]:
             "the embedded classifiers have other emotions than the taxonomy "
             f"{config.taxonomy.name}; a run needs {options}, and the models are checked then"
         ]
-    # Without hashes, models are distinguished by the paths of their files.
     warnings: list[str] = []
-    models = locate(config, Files(str, download=False), warnings.append)
+    models = locate(config, Files(sample_file, download=False), warnings.append)
     warnings += model_warnings(config, models["model"].path)
     return [*warnings, *absence_warnings(Path(models["model"].path), config.tiny_vae)]
 
@@ -286,8 +282,11 @@ def _safe_path(role: str, name: str, files: Files) -> Path:
     path = local_path(role, name, files.download)
     if is_classifier(role):
         _refuse(classifier_problems(path))
-    else:
-        _refuse(problems_of(read_from(role, path), in_parts=role == "model"))
+        return path
+    # Whatever else such a model lacks: it cannot be run.
+    if role == "model" and (problem := family_problem(path)):
+        raise ValueError(problem)
+    _refuse(problems_of(read_from(role, path), in_parts=role == "model"))
     return path
 
 

@@ -47,18 +47,31 @@ class DiskEstimate:
         return min(self.sizes, key=lambda size: (-self.sizes[size], size))
 
 
-def disk_estimate(sizes: RequestSizes, config: Config) -> DiskEstimate | None:
+def disk_estimate(
+    sizes: RequestSizes, config: Config, photographs: Mapping[Size, int]
+) -> DiskEstimate | None:
     """The estimate for requests; None where the size of the images of some is not known.
 
     Edits without a size of their own are of about the area of the model's own, whatever their
-    aspect.
+    aspect; with `restore_size` of the mean area of the photographs.
+
+    Args:
+        photographs: how many of those that were looked at have each size.
     """
     if sizes.unknown or not sizes.all:
         return None
-    pixels = sum(size.area * count for size, count in sizes.all.items())
+    pixels = float(_pixels(sizes.generate) + _pixels(sizes.edit))
+    if config.restore_size and photographs:
+        mean = _pixels(photographs) / sum(photographs.values())
+        pixels = _pixels(sizes.generate) + mean * sizes.edit.total()
     beside = sizes.all.total() * BYTES_A_SAMPLE
     low, high = (round(pixels * rate + beside) for rate in BYTES_A_PIXEL[config.image_format])
     return DiskEstimate(low, high, dict(sizes.all), config.image_format)
+
+
+def _pixels(sizes: Mapping[Size, int]) -> int:
+    """Pixels of all images together."""
+    return sum(size.area * count for size, count in sizes.items())
 
 
 def as_text(size: int) -> str:

@@ -123,11 +123,12 @@ def dry_run(
             with first_write(output):
                 write_bytes(output, _table(batches_of(contents.manifest, config)))
     unused = unused_settings(config)
+    photographs = contents.images.sizes if contents.images else {}
     return DryRun(
         contents=contents,
         batches=-(-contents.requests // config.batch_size),
         shards_at_most=-(-contents.requests // config.shard_size),
-        disk=disk_estimate(contents.request_sizes, config),
+        disk=disk_estimate(contents.request_sizes, config, photographs),
         warnings=[*notes, *contents.warnings, *_of_photographs(contents, config), *unused],
         problems=listed(contents.problems, contents.images.unusable if contents.images else 0),
     )

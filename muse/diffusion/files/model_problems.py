@@ -106,6 +106,21 @@ def problems_beside(file: Path) -> Iterator[str]:
         yield f"the folder {configs.name}/ beside the file: {problem}"
 
 
+def _of_no_family(folder: ModelFolder) -> str:
+    return f"it is a {folder.family}; known: {', '.join(FAMILIES)}; give a model of one of these"
+
+
+def family_problem(model: Path) -> str | None:
+    """That a folder is of a pipeline that is not among the known families; None where it is of one,
+    or does not say.
+    """
+    try:
+        folder = ModelFolder.read(model)
+    except ValueError:
+        return None
+    return _of_no_family(folder) if folder.family and folder.family not in FAMILIES else None
+
+
 def folder_problems(folder: ModelFolder, has_weights: bool = True) -> Iterator[str]:
     """Why a diffusion model cannot be loaded: one line a problem, with the remedy.
 
@@ -119,7 +134,7 @@ def folder_problems(folder: ModelFolder, has_weights: bool = True) -> Iterator[s
         )
         return
     if folder.family not in FAMILIES:
-        yield f"it is a {folder.family}; known: {', '.join(FAMILIES)}"
+        yield _of_no_family(folder)
         return
     absent = [name for name in folder.parts if not (folder.path / name).is_dir()]
     for name in absent:

@@ -86,7 +86,9 @@ def _facts(planned: DryRun, config: Config) -> Iterator[tuple[str, str]]:
     if disk := planned.disk:
         # Edits keep their photograph's aspect: a table lists their sizes.
         images = planned.contents.images
-        edits = "; edits as listed above" if images and images.made_at else ""
+        edits = "; edits as listed below" if images and images.made_at else ""
+        if images and config.restore_size:
+            edits = "; edits at the sizes of their photographs"
         yield "images", f"{_range_of(disk.sizes)}{edits}, {disk.image_format}"
         size = f"{as_text(disk.low)} to {as_text(disk.high)}"
         yield "disk", f"about {size} if all are accepted (an estimate)"

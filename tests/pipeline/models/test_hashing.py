@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from muse.classifiers.spec import read_spec
 from muse.mini import WEIGHTS
-from pipeline.models.hashing import hash_model, hash_weights
+from pipeline.models.hashing import hash_model, hash_weights, sample_file
 from pipeline.storage.files import sha256_file
 
 
@@ -67,3 +67,15 @@ def test_what_lies_beside_the_parts_of_a_diffusion_model_is_not_hashed(tmp_path)
     assert hash_model(model, "model") != original
     (model / "unet" / "config.json").write_text("{}")
     assert hash_model(model, "model") != original
+
+
+def test_a_sample_of_a_file_tells_it_from_one_of_the_same_size(tmp_path):
+    one, copy, other = (tmp_path / name for name in ("one", "copy", "other"))
+    content = bytearray(3 * (1 << 20))
+    one.write_bytes(content)
+    copy.write_bytes(content)
+    content[-1] = 1
+    other.write_bytes(content)
+    assert sample_file(one) == sample_file(copy) != sample_file(other)
+    other.write_bytes(content[1:])
+    assert sample_file(one) != sample_file(other)

@@ -399,3 +399,15 @@ def test_a_model_that_images_would_not_reach_as_it_says_is_refused_before_a_run(
     message = f"{role}.*: its image processor ViTImageProcessor is not supported"
     with pytest.raises(UserError, match=message):
         check_models(Config(**chosen))
+
+
+def test_a_copy_of_the_guide_is_no_judge_and_plan_says_so(tmp_path):
+    copied = shutil.copytree(WEIGHTS / "guide", tmp_path / "copy")
+    with pytest.raises(UserError, match="--guide and --judge have the same weights"):
+        check_models(Config(judge=str(copied)))
+
+
+def test_a_model_of_another_family_is_named_whatever_else_it_lacks(tmp_path):
+    (tmp_path / "model_index.json").write_text('{"_class_name": "KandinskyV22Pipeline"}')
+    with pytest.raises(UserError, match=r"it is a KandinskyV22Pipeline; known: .* of these"):
+        check_models(Config(model=str(tmp_path)))

@@ -11,11 +11,19 @@ from pipeline.planning.request_sizes import RequestSizes
 from tests.support.local_runs import run_locally, write_rows
 
 
-def _estimate(config, *sizes, requests=10):
+def _estimate(config, *sizes, requests=10, image=None, photographs=None):
     counted = RequestSizes(config, model_sizes(config))
     for number, size in enumerate(sizes):
-        counted.add(Row(number, "a dog", None, (), None, None, None, size=size), requests)
-    return disk_estimate(counted, config)
+        counted.add(Row(number, "a dog", image, (), None, None, None, size=size), requests)
+    return disk_estimate(counted, config, photographs or {})
+
+
+def test_edits_that_are_put_back_are_as_large_as_their_photographs():
+    given = {"image": "x.png", "photographs": {Size(640, 480): 1, Size(480, 640): 3}}
+    small, large = (_estimate(Config(restore_size=on), None, **given) for on in (False, True))
+    restored = _estimate(Config(width=640, height=480), None, image="x.png")
+    assert (large.low, large.high) == (restored.low, restored.high)
+    assert large.low > 20 * small.low
 
 
 def test_the_size_of_images_is_that_of_the_row_the_settings_or_the_model():

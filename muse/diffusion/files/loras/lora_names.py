@@ -31,9 +31,12 @@ def named_by_diffusers(
     Raises:
         ValueError: diffusers cannot read it, or it holds something else as well.
     """
-    import diffusers
+    from muse.diffusion.quiet import quiet_loading
 
-    kind = getattr(diffusers, family)
+    with quiet_loading("transformers"):
+        import diffusers
+
+        kind = getattr(diffusers, family)
     with _silent():
         try:
             state = _state(file, shapes, kind, layers_per_block)

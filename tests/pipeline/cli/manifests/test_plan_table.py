@@ -84,7 +84,7 @@ def test_edits_of_another_aspect_than_the_models_are_not_said_to_be_square(tmp_p
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
     assert "80 x 48 1" in lines[lines.index("Edits by size rows") :]
-    assert "images 64 x 64 pixels; edits as listed above, png" in lines
+    assert "images 64 x 64 pixels; edits as listed below, png" in lines
 
 
 def test_machines_get_all_numbers(tmp_path):
