@@ -228,7 +228,9 @@ class Pool:
         if not is_charged or (may_retry and self.rules.may_start_another()):
             self._start_worker()
         elif not self.workers:
-            raise NoWorkerStarted(f"no worker could be started: {cause}")
+            # A death may have had its cause elsewhere; what loading raises, it raises again.
+            stopped = RunStopped if may_retry else NoWorkerStarted
+            raise stopped(f"no worker could be started: {cause}")
 
     def _start_worker(self) -> None:
         number = self.executor.start_worker()

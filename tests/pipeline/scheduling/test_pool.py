@@ -293,15 +293,17 @@ def test_a_worker_that_cannot_load_is_not_replaced_while_others_work():
 def test_without_any_worker_that_can_load_the_run_stops_with_the_cause():
     bench = Bench()
     bench.event(0, PLACEMENT)
-    with pytest.raises(RunStopped, match="no worker could be started: no such model"):
+    with pytest.raises(RunStopped, match="no worker could be started: no such model") as stopped:
         bench.event(0, outcome=Outcome.RAISED, cause="no such model")
+    assert not stopped.value.resumes, "loading would raise it again"
 
 
 def test_workers_that_die_while_they_load_are_replaced_twice():
     bench = Bench()
-    with pytest.raises(RunStopped, match="no worker could be started: the cause"):
+    with pytest.raises(RunStopped, match="no worker could be started: the cause") as stopped:
         bench.start_and_die(range(10), loads=False)
     assert bench.executor.started == 3
+    assert stopped.value.resumes
 
 
 def test_what_a_task_raises_stops_the_run():
