@@ -201,7 +201,7 @@ class MusePipeline:
                 `pad` repeats its edges, `stretch` squashes it (see `muse.fitting`).
             strength: when editing, the share of the steps that is denoised again, in [0, 1].
             num_images_per_prompt: images of each prompt, which follow each other in the output.
-            generator: source of the seeds; one for all prompts, for each, or for each image.
+            generator: source of the seeds, on any device; one for all, each prompt, or each image.
             callback_on_step_end: called as (pipeline, step, timestep, {"row", "latents"}) after
                 each denoising step of each image, with latents (1, c, h, w). Images may stand at
                 different steps. If it returns a dict with "latents", the image goes on with these.

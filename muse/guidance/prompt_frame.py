@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, takewhile
 from typing import Any
-
-import torch
-from torch import Tensor
 
 PLACEHOLDER = "{prompt}"
 
@@ -85,26 +81,6 @@ def _markers(tokenizer: Any) -> tuple[str, ...]:
     if is_chat(tokenizer):
         return tuple(tokenizer.added_tokens_encoder)
     return tuple(filter(None, (tokenizer.bos_token, tokenizer.eos_token)))
-
-
-def padded_ids(tokenizer: Any, prompts: Sequence[str], length: int | None = None) -> Tensor:
-    """Ids of prompts without emotional tokens, cut and padded, int64 (b, length).
-
-    Args:
-        length: in tokens; by default the tokenizer's own.
-    """
-    rows = []
-    for prompt in prompts:
-        text = with_all_vectors(tokenizer, prompt)
-        read = tokenizer(
-            text,
-            padding="max_length",
-            max_length=length,
-            truncation=True,
-            split_special_tokens=is_plain(tokenizer, text),
-        )
-        rows.append(read.input_ids)
-    return torch.tensor(rows)
 
 
 def with_all_vectors(tokenizer: Any, text: str) -> str:

@@ -6,7 +6,7 @@ optimiser can move it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle, groupby, islice
 
@@ -24,6 +24,26 @@ def word_ids(tokenizer, text: str) -> list[int]:
     # Of long texts transformers would warn, which are cut, or read in windows, by us.
     ids = tokenizer(text, add_special_tokens=False, split_special_tokens=plain, verbose=False)
     return list(ids.input_ids)
+
+
+def padded_ids(tokenizer, prompts: Sequence[str], length: int | None = None) -> Tensor:
+    """Ids of prompts without emotional tokens, cut and padded, int64 (b, length).
+
+    Args:
+        length: in tokens; by default the tokenizer's own.
+    """
+    rows = []
+    for prompt in prompts:
+        text = with_all_vectors(tokenizer, prompt)
+        read = tokenizer(
+            text,
+            padding="max_length",
+            max_length=length,
+            truncation=True,
+            split_special_tokens=is_plain(tokenizer, text),
+        )
+        rows.append(read.input_ids)
+    return torch.tensor(rows)
 
 
 def name_ids(tokenizer, name: str) -> list[int]:

@@ -148,7 +148,8 @@ def model_warnings(config: Config, path: str) -> list[str]:
 
 
 def check_models(config: Config) -> list[str]:
-    """What `locate` would find wrong; reads no weights and downloads nothing.
+    """What `locate` would find wrong; reads of weights only their headers and the ends of their
+    files, and downloads nothing.
 
     Returns:
         Warnings: of models that are not on this machine or not chosen, and were not checked; and

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 from muse.diffusion.files.hub import configs_beside, part_config, vae_config
@@ -39,7 +38,6 @@ def model_problems_of(path: Path, on_warning: OnWarning, with_weights: bool) -> 
         yield from tensor_problems(path, on_warning)
 
 
-@cache
 def _target_of(model: Path) -> LoraTarget:
     """A diffusion model as LoRAs find it. The layers of a single file are known if it can be opened
     without the hub, by the settings beside it; its weights stay on disk.

@@ -15,7 +15,8 @@ from muse.diffusion.backbones.text_encoders import Prompts, TextEncoders, Window
 from muse.diffusion.prompt_lengths import SD3_T5_LENGTH
 from muse.diffusion.schedule.schedules import latent_scale
 from muse.emotions import Target
-from muse.guidance.prompt_frame import PromptReader, padded_ids, with_length
+from muse.guidance.prompt_frame import PromptReader, with_length
+from muse.guidance.tokens import padded_ids
 
 
 class StableDiffusion3:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from muse.diffusion.backbones.codec import frozen
 from muse.emotions import Target
-from muse.guidance.prompt_frame import PromptReader, padded_ids
-from muse.guidance.tokens import ids_with_tokens, initial_tokens, spliced
+from muse.guidance.prompt_frame import PromptReader
+from muse.guidance.tokens import ids_with_tokens, initial_tokens, padded_ids, spliced
 from muse.guidance.windows import Window, joined_ids, plain_windows, windows_with_tokens
 
 Windows = Sequence[int] | None

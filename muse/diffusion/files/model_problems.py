@@ -144,7 +144,8 @@ def folder_problems(folder: ModelFolder, has_weights: bool = True) -> Iterator[s
             if not (folder.path / name / "config.json").exists():
                 yield f"{name}/config.json is missing; copy the model again, with all its files"
             try:
-                _ = folder.variant(name) if has_weights else None
+                if has_weights:
+                    folder.variant(name)
             except ValueError as error:
                 yield str(error)
         yield from _pointers(folder, name)

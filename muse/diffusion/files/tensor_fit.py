@@ -145,8 +145,8 @@ def unread(name: str, kind: Any, surplus: Collection[str]) -> str:
 
 def needed(kind: Any, names: Collection[str]) -> set[str]:
     """Those of the tensors of a class that something here reads."""
-    unread = UNREAD.get(kind.__name__, ())
-    return {name for name in names if not name.startswith(unread)} if unread else {*names}
+    left_out = UNREAD.get(kind.__name__, ())
+    return {name for name in names if not name.startswith(left_out)}
 
 
 def _listed(names: Collection[str]) -> str:

@@ -7,8 +7,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
-
 from muse.diffusion.schedule.schedulers import SAMPLERS, TRAINED_FOR, training_of
 from muse.diffusion.schedule.setting_values import NEVER_OPTIONS, type_problem, value_problem
 
@@ -93,9 +91,11 @@ def check_own(name: str, kind: Any, config: Mapping[str, Any], given: Mapping[st
             raise ValueError(f"{_says(key, config[key])}; {problem}: correct it{other}")
 
 
-@torch.no_grad()
 def _runs(kind: Any, config: Mapping[str, Any]) -> bool:
     """Whether a diffusers scheduler makes something finite of noise, with any network."""
+    # What checks a model's files imports it too, for commands that need no torch.
+    import torch
+
     try:
         off = dict.fromkeys(NEVER_OPTIONS, False)
         scheduler = kind.from_config(dict(config), **off)

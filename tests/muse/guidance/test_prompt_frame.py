@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from muse.emotions import Target
-from muse.guidance.prompt_frame import frame_of, padded_ids, with_all_vectors, with_length
-from muse.guidance.tokens import ids_with_tokens, lost_tokens, name_ids, word_ids
+from muse.guidance.prompt_frame import frame_of, with_all_vectors, with_length
+from muse.guidance.tokens import ids_with_tokens, lost_tokens, name_ids, padded_ids, word_ids
 from tests.support.tokenizers import chat_tokenizer, t5_tokenizer
 
 PROMPTS = ["a dog in the forest", "", "Fear, and rain!", " spaced\nlines", "\nfirst"]

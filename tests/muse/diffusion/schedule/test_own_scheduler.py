@@ -9,19 +9,13 @@ import pytest
 from muse.diffusion.schedule.own_scheduler import FLOW_FAMILIES, own_problems
 from muse.diffusion.schedule.schedulers import SAMPLERS
 from muse.diffusion.schedule.schedules import make_schedule
+from tests.support.scheduler_configs import SD3 as FLOW
+from tests.support.scheduler_configs import SD15
 
-SD15 = {
-    "_class_name": "DDIMScheduler",
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "steps_offset": 1,
-}
 EULER = {**SD15, "_class_name": "EulerDiscreteScheduler"}
 DDPM = {**SD15, "_class_name": "DDPMScheduler"}
 DPM = {**SD15, "_class_name": "DPMSolverMultistepScheduler"}
 UNIPC = {**SD15, "_class_name": "UniPCMultistepScheduler", "solver_type": "bh2"}
-FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
 FILE = "the model's scheduler_config.json"
 SD, SD3 = "StableDiffusionPipeline", "StableDiffusion3Pipeline"
 

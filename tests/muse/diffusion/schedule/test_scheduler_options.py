@@ -6,15 +6,8 @@ import pytest
 
 from muse.diffusion.schedule.scheduler_options import check_prediction
 from muse.diffusion.schedule.schedules import make_schedule
+from tests.support.scheduler_configs import SD3, SD15
 
-SD15 = {
-    "_class_name": "DDIMScheduler",
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "steps_offset": 1,
-}
-SD3 = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
 FLUX = {**SD3, "use_dynamic_shifting": True}
 PLAYGROUND = {"_class_name": "EDMEulerScheduler", "sigma_data": 0.5}
 

@@ -4,15 +4,8 @@ import pytest
 
 from muse.diffusion.schedule.unused_options import unused_options
 from muse.method import Method
+from tests.support.scheduler_configs import SD3, SD15
 
-SD15 = {
-    "_class_name": "DDIMScheduler",
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "steps_offset": 1,
-}
-SD3 = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
 DYNAMIC = {**SD3, "use_dynamic_shifting": True}
 TRAILING = {"timestep_spacing": "trailing"}
 LEADING = {"timestep_spacing": "leading"}
