@@ -65,6 +65,13 @@ class Case:
         return content_prompt(self.place, self.subject)
 
     @property
+    def task(self) -> str:
+        """`generation`, `editing` or `mixtures`."""
+        if self.second:
+            return "mixtures"
+        return "generation" if self.source is None else "editing"
+
+    @property
     def polarity(self) -> str:
         """`positive` or `negative`, that of the target."""
         return "positive" if SIGN[self.emotion] > 0 else "negative"

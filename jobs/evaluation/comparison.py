@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jobs.evaluation.arms.models import Arm, load, plain
-from jobs.evaluation.arms.registry import (
-    ABLATIONS,
-    Family,
-    ablation,
-    by_engine,
-    families,
-    in_batches,
-    is_ablated,
-)
+from jobs.evaluation.arms.models import plain
+from jobs.evaluation.arms.registry import Family, by_engine
 from jobs.evaluation.cases import Case
+from jobs.evaluation.kept import NOTHING, Kept
 from jobs.evaluation.measures.equal_cost import best_at_cost
 from jobs.evaluation.measures.intervals import interval
 from jobs.evaluation.measures.results import (
@@ -28,6 +22,7 @@ from jobs.evaluation.measures.results import (
     subsets,
 )
 from jobs.evaluation.mixtures import evaluate_mixtures
+from jobs.evaluation.plan import Plan, asked_for, chosen_arm, left_out
 from jobs.evaluation.report.tables import EDITS, as_row, header, left_out_line
 from jobs.evaluation.tuning import Bench, tune
 from muse.method import Method
@@ -56,6 +51,7 @@ def evaluate(
     compared: int = 0,
     curves: int = 0,
     mixtures: int = 0,
+    kept: Kept = NOTHING,
 ) -> dict[str, Any]:
     """Run and measure the given arms on the cases of each task.
 
@@ -67,17 +63,26 @@ def evaluate(
         curves: of how many cases the report has similarity curves.
         mixtures: of how many two-emotion cases `muse`, which is then among the arms, is compared
             with runs for either emotion.
+        kept: what earlier sessions have finished.
     """
-    bench = Bench.of(weights, method)
+    bench = Bench.of(weights, method, kept)
     results: dict[str, dict[str, ArmResult]] = {}
     settings: dict[str, dict[str, dict[str, ArmResult]]] = {}
     report: dict[str, Any] = {"chosen": {}, "left_out": {}, "trials": {}, "mixtures": {}}
+    plans: dict[str, Plan] = {}
+    for task, cases in tasks.items():
+        tuned = 0 if tuning is None else len(tuning[task])
+        mixed = mixtures if task == "mixtures" else 0
+        plans[task] = Plan(task, arms[task], tuned, len(cases), min(compared, len(cases)), mixed)
+        bench.progress.ahead += plans[task].ahead(method)
     print(header(), flush=True)
     for task, cases in tasks.items():
-        found = asked_for(arms[task])
+        found = asked_for(arms[task], kept)
         chosen = {name: family.default for name, family in found.items()}
         if tuning is not None:
             chosen, report["trials"][task] = tune(bench, found, tuning[task])
+            is_tuned = replace(plans[task], tuned=0)
+            bench.progress.replan(is_tuned.ahead(method), is_tuned.ahead(method, chosen))
         report["chosen"][task] = chosen
         missing = left_out(arms[task], method, chosen)
         if missing:
@@ -101,29 +106,8 @@ def evaluate(
             report["mixtures"] = evaluate_mixtures(bench, arm, *both)
     drawn: list[dict[str, Any]] = []
     if curves:
-        drawn = similarity_curves(weights, method, results["muse"]["generation"], curves)
+        drawn = similarity_curves(bench, results["muse"]["generation"], curves)
     return {"curves": drawn, **report, **report_of(results, settings, report["chosen"])}
-
-
-def asked_for(names: Sequence[str]) -> dict[str, Family]:
-    """The arms of these names; for an ablation also `muse`, whose setting it has."""
-    wanted = {*names}
-    if wanted & {*ABLATIONS}:
-        wanted.add("muse")
-    return {name: family for name, family in families().items() if name in wanted}
-
-
-def left_out(names: Sequence[str], method: Method, chosen: Mapping[str, str]) -> list[str]:
-    """The ablations that would be `muse` in its chosen setting under another name."""
-    ablations = [name for name in names if name in ABLATIONS]
-    return [name for name in ablations if not is_ablated(name, method, chosen["muse"])]
-
-
-def chosen_arm(name: str, found: Mapping[str, Family], chosen: Mapping[str, str]) -> Arm:
-    """An arm in its chosen setting; an ablation in that of `muse`."""
-    if name in ABLATIONS:
-        return ablation(name, chosen["muse"])
-    return found[name].settings[chosen[name]]
 
 
 def compare_settings(
@@ -218,16 +202,14 @@ def sdedit_at_equal_success(settings: Mapping[str, Any], success: float) -> dict
     return at_equal_success(means, success)
 
 
-def similarity_curves(
-    weights: Path, method: Method, result: ArmResult, count: int
-) -> list[dict[str, Any]]:
+def similarity_curves(bench: Bench, result: ArmResult, count: int) -> list[dict[str, Any]]:
     """Similarity at every step of the first cases without guidance, and where `muse` started it."""
     cases, timing = result.cases[:count], "threshold"
-    if method.timing == "unconditional_threshold":
-        timing = method.timing
+    if bench.method.timing == "unconditional_threshold":
+        timing = bench.method.timing
     # A level that is never reached, so that the policy watches every step and never starts.
     unguided = by_engine(plain, timing=timing, timing_level=1.0, timing_latest=1.0)
-    _, samples, _ = in_batches(unguided, load(weights), method, cases)
+    _, samples, _ = bench.made(replace(unguided, name="unguided"), cases)
     curves = []
     for case, sample, guided in zip(cases, samples, result.samples[:count], strict=True):
         curve = {"prompt": case.prompt, "emotion": case.emotion}

@@ -39,141 +39,36 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
 
-from jobs.evaluation.arms.registry import ABLATIONS, NAMES
-from jobs.evaluation.cases import (
-    CONTENTS,
-    REPORTED_CONTENTS,
-    TUNING_CONTENTS,
-    Case,
-    Contents,
-    draw_cases,
-    draw_mixtures,
-    manifest_cases,
-)
+from jobs.evaluation.arms.registry import ABLATIONS, NAMES, families
 from jobs.evaluation.comparison import PARTS, evaluate
+from jobs.evaluation.kept import NOTHING, Kept
 from jobs.evaluation.report.tables import as_markdown
+from jobs.evaluation.suites import REPORTING_SEED, SUITES, TASKS, TUNING_SEED, Selection
 from jobs.evaluation.sweeps import COUNT, SWEEPS, sweep
 from manifests.check import ManifestError
+from manifests.read import content_hash
 from muse.emotions import MIKELS
 from muse.method import Method
 from muse.mini import WEIGHTS
 from pipeline.errors import UserError
+from pipeline.planning.software import versions
 from pipeline.settings import load_config
-
-PROMPTS = ("plain", "words", "cues", "oracle", "muse")
-RIVALS = ("direction", "best-of-n", "fk", "null", "latent")
-ONE_TARGET = ("plain", "oracle")
-"""Arms that say nothing of a mixture."""
-TASKS = ("generation", "editing", "mixtures")
-TUNING_SEED, REPORTING_SEED = 7, 3001
-"""Of the requests on which settings are chosen, and of those that figures are reported of."""
+from pipeline.storage.files import sha256_folder
 
 
-@dataclass(frozen=True)
-class Suite:
-    """How much is evaluated.
-
-    Attributes:
-        counts: cases of each task.
-        arms: their names, by task.
-        tuning: cases of each task on which settings are chosen; 0 for the default ones.
-        compared: cases of each task that every setting makes.
-        curves: cases with a similarity curve.
-    """
-
-    counts: Mapping[str, int]
-    arms: Mapping[str, tuple[str, ...]]
-    tuning: int
-    compared: int
-    curves: int
-
-
-def _suite(counts: Mapping[str, int], tuning: int, compared: int, curves: int) -> Suite:
-    """A suite of all arms that make the cases of a task."""
-    generation = (*PROMPTS, *ABLATIONS, *RIVALS)
-    mixtures = tuple(arm for arm in generation if arm not in ONE_TARGET)
-    arms = {"generation": generation, "editing": (*generation, "sdedit"), "mixtures": mixtures}
-    return Suite(counts, arms, tuning, compared, curves)
-
-
-SUITES = {
-    # Under 10 minutes on 2 cores.
-    "quick": _suite({"generation": 24, "editing": 16, "mixtures": 8}, 0, 0, curves=8),
-    # Some hours on 2 cores, half of them for the settings that are not chosen.
-    "full": _suite({"generation": 512, "editing": 512, "mixtures": 128}, 48, 128, curves=16),
-}
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What the options select from a suite; None: all of it."""
-
-    suite: Suite
-    tasks: Sequence[str]
-    arms: Sequence[str] | None
-    sweeps: Sequence[str]
-    manifest: str | None
-    count: int | None
-    seed: int
-
-    def cases(self) -> dict[str, list[Case]]:
-        """The cases by task: those of the manifest, or drawn ones."""
-        if self.manifest is not None:
-            found = manifest_cases(self.manifest)
-            return {task: cases for task, cases in found.items() if cases and task in self.tasks}
-        counts = {}
-        for task, of_suite in self.suite.counts.items():
-            if task in self.tasks and not (self.sweeps and task == "mixtures"):
-                counts[task] = self.count or (COUNT if self.sweeps else of_suite)
-        is_tuned = self.suite.tuning and not self.sweeps
-        return drawn(counts, self.seed, REPORTED_CONTENTS if is_tuned else CONTENTS)
-
-    def tuning(self) -> dict[str, list[Case]] | None:
-        """Cases of the same tasks on which settings are chosen; None for the default ones."""
-        if not self.suite.tuning:
-            return None
-        count = min(self.count or self.suite.tuning, self.suite.tuning)
-        return drawn(dict.fromkeys(self.tasks, count), TUNING_SEED, TUNING_CONTENTS)
-
-    @property
-    def compared(self) -> int:
-        """The cases of each task that every setting makes."""
-        return min(self.count or self.suite.compared, self.suite.compared)
-
-    def arms_of(self, task: str) -> Sequence[str]:
-        possible = self.suite.arms[task]
-        return possible if self.arms is None else [arm for arm in possible if arm in self.arms]
-
-    @property
-    def mixtures(self) -> int:
-        """The two-emotion cases; 0 where the options name something else."""
-        whole = self.arms is None and self.manifest is None and not self.sweeps
-        if not whole or "mixtures" not in self.tasks:
-            return 0
-        return min(self.count or self.suite.counts["mixtures"], self.suite.counts["mixtures"])
-
-
-def drawn(counts: Mapping[str, int], seed: int, contents: Contents) -> dict[str, list[Case]]:
-    """Cases of each task with such contents; those of edits are drawn by themselves."""
-    cases: dict[str, list[Case]] = {}
-    for task, count in counts.items():
-        if task == "mixtures":
-            cases[task] = draw_mixtures(count, seed, contents)
-        else:
-            editing = task == "editing"
-            cases[task] = draw_cases(count, seed + editing, editing, contents)
-    return cases
-
-
-def run(selection: Selection, weights: Path, method: Method) -> dict[str, Any]:
+def run(
+    selection: Selection, weights: Path, method: Method, kept: Kept = NOTHING
+) -> dict[str, Any]:
     """The figures of the report.
+
+    Args:
+        kept: what earlier sessions have finished.
 
     Raises:
         UserError: the tuning seed is also that of the figures.
@@ -188,15 +83,47 @@ def run(selection: Selection, weights: Path, method: Method) -> dict[str, Any]:
         )
     cases = selection.cases()
     for name in selection.sweeps:
-        report["sweep"] |= sweep(weights, SWEEPS[name](method), cases)
+        report["sweep"] |= sweep(weights, SWEEPS[name](method), cases, kept)
     if not selection.sweeps:
         tuning = selection.tuning()
         whole = selection.arms is None and "generation" in cases
         curves = selection.suite.curves if whole else 0
         arms = {task: selection.arms_of(task) for task in cases}
         limits = selection.compared, curves, selection.mixtures
-        report |= evaluate(weights, method, cases, arms, tuning, *limits)
+        report |= evaluate(weights, method, cases, arms, tuning, *limits, kept)
     return report
+
+
+def configuration(
+    suite: str, selection: Selection, weights: Path, method: Method
+) -> dict[str, Any]:
+    """All that figures depend on but arms and tasks, of which a later session may ask for others.
+
+    Args:
+        suite: its name.
+
+    Raises:
+        ManifestError: the manifest cannot be read.
+    """
+    arms: dict[str, Any] = {}
+    for name, family in families().items():
+        arms[name] = {}
+        for key, arm in family.settings.items():
+            arms[name][key] = {"images": arm.images, **arm.changes}
+    manifest = None if selection.manifest is None else content_hash(selection.manifest)
+    models = sorted(folder for folder in weights.iterdir() if folder.is_dir())
+    software = {name: value for name, value in versions().items() if name != "python"}
+    return {
+        "suite": suite,
+        "seed": selection.seed,
+        "count": selection.count,
+        "manifest": manifest,
+        "method": method.model_dump(),
+        "models": {folder.name: sha256_folder(folder) for folder in models},
+        "arms": arms,
+        "ablations": ABLATIONS,
+        "versions": software,
+    }
 
 
 def write(report: Mapping[str, Any], file: Path) -> None:
@@ -247,6 +174,10 @@ def main(
     seed: Annotated[
         int | None, typer.Option(help=f"{TUNING_SEED} for sweeps, else {REPORTING_SEED}.")
     ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(help="Keep what is finished there; the same command goes on with it."),
+    ] = None,
     weights: Path = WEIGHTS,
     threads: int = 2,
     set_: Annotated[
@@ -257,6 +188,7 @@ def main(
     torch.set_num_threads(threads)
     began = time.monotonic()
     (suite,) = names_in("--suite", suite, list(SUITES))
+    kept = NOTHING
     if seed is None:
         seed = TUNING_SEED if sweep_ else REPORTING_SEED
     selection = Selection(
@@ -270,10 +202,12 @@ def main(
     )
     try:
         method = load_config(None, [f"method.{setting}" for setting in set_ or []], {}).method
-        figures = run(selection, weights, method)
+        if work is not None:
+            kept = Kept.of(work, configuration(suite, selection, weights, method))
+        figures = run(selection, weights, method, kept)
     except (UserError, ManifestError) as error:
         raise typer.BadParameter(str(error)) from None
-    minutes = round((time.monotonic() - began) / 60, 1)
+    minutes = round((time.monotonic() - began + kept.earlier_seconds) / 60, 1)
     about = {"seed": seed, "suite": suite, "method": method.model_dump(), "labels": MIKELS.labels}
     report = {**about, **figures, "minutes": minutes}
     if json_file is not None:

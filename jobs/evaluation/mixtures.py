@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from jobs.evaluation.arms.models import Arm, pixels_of
-from jobs.evaluation.arms.registry import in_batches
 from jobs.evaluation.cases import mixed_scenes
 from jobs.evaluation.measures.intervals import interval
 from jobs.evaluation.measures.metrics import ROLES
@@ -31,8 +30,8 @@ def evaluate_mixtures(
     second = [replace(case, emotion=case.second, second="") for case in cases]
     images = {
         "mixture": pixels_of(muse.samples),
-        "first": in_batches(arm, bench.models, bench.method, first)[0],
-        "second": in_batches(arm, bench.models, bench.method, second)[0],
+        "first": bench.made(arm, first)[0],
+        "second": bench.made(arm, second)[0],
         "rendered": mixed_scenes(cases, cases[0].seed),
     }
     if no_which is not None:

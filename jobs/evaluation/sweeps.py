@@ -7,8 +7,9 @@ the same requests from the same noise.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ import numpy as np
 
 from jobs.benchmark.cost import count
 from jobs.evaluation.arms.models import Arm, load
-from jobs.evaluation.arms.registry import PLAIN, arm_of, in_batches
+from jobs.evaluation.arms.registry import PLAIN, arm_of
 from jobs.evaluation.cases import Case
+from jobs.evaluation.kept import NOTHING, Kept
 from jobs.evaluation.measures.intervals import interval
 from jobs.evaluation.measures.metrics import Examiners
-from jobs.evaluation.measures.results import ArmResult, by_task, measure, subsets
+from jobs.evaluation.measures.results import ArmResult, by_task, subsets
+from jobs.evaluation.progress import Progress, Work
 from jobs.evaluation.report.tables import as_row, header
+from jobs.evaluation.tuning import Bench
 from muse.diffusion.files.hub import NO_TINY_VAE
 from muse.method import Method
 
@@ -104,19 +108,21 @@ SWEEPS = {
 
 
 def sweep(
-    weights: Path, settings: Mapping[str, Setting], tasks: Mapping[str, Sequence[Case]]
+    weights: Path,
+    settings: Mapping[str, Setting],
+    tasks: Mapping[str, Sequence[Case]],
+    kept: Kept = NOTHING,
 ) -> dict[str, Any]:
     """Figures of each setting, also `gain` and `start`, the share of steps before guidance."""
     examiners, report = Examiners(weights), dict[str, Any]()
     default: dict[str, ArmResult] = {}
+    progress = Progress(planned(settings, tasks))
     print(header(), flush=True)
     for name, setting in settings.items():
         models, method = load(weights, **setting.backbone), setting.method
-        costs = count(models)
+        bench = Bench(models, examiners, count(models), method, kept, progress)
         for task, cases in tasks.items():
-            run = in_batches(setting.arm, models, method, cases)
-            spent = costs.of_all(run[1], method, task == "editing")
-            result = measure(examiners, cases, run, spent)
+            result = bench.measured(named(setting.arm, name), cases)
             if name == DEFAULT:
                 default[task] = result
             figures = by_task(result)
@@ -131,6 +137,20 @@ def sweep(
             for subset, row in figures.items():
                 print(as_row(name, subset, row), flush=True)
     return report
+
+
+def named(arm: Arm, setting: str) -> Arm:
+    """The arm of a setting, which is kept and told of by the name of the setting."""
+    return replace(arm, name=f"{arm.name} {setting}")
+
+
+def planned(settings: Mapping[str, Setting], tasks: Mapping[str, Sequence[Case]]) -> Counter[Work]:
+    """The cases that a sweep makes."""
+    ahead = Counter[Work]()
+    for name, setting in settings.items():
+        for task, cases in tasks.items():
+            ahead[Work.of(named(setting.arm, name), task)] += len(cases)
+    return ahead
 
 
 def starts_of(result: ArmResult, method: Method) -> list[float]:

@@ -3,41 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from jobs.benchmark.cost import Costs
 from jobs.benchmark.cost import count as count_costs
 from jobs.evaluation.arms.models import Arm, Models, load
 from jobs.evaluation.arms.registry import Family, in_batches
 from jobs.evaluation.cases import Case
+from jobs.evaluation.kept import NOTHING, Kept
 from jobs.evaluation.measures.metrics import Examiners
 from jobs.evaluation.measures.results import ArmResult, measure
+from jobs.evaluation.progress import Progress
 from muse.method import Method
+from muse.request import Sample
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What all arms are made and measured with."""
+    """What all arms are made and measured with.
+
+    Attributes:
+        kept: what earlier sessions have finished, where this one keeps what it finishes.
+        progress: told of each batch.
+    """
 
     models: Models
     examiners: Examiners
     costs: Costs
     method: Method
+    kept: Kept = NOTHING
+    progress: Progress = field(default_factory=Progress)
 
     @classmethod
-    def of(cls, weights: Path, method: Method) -> Bench:
+    def of(cls, weights: Path, method: Method, kept: Kept = NOTHING) -> Bench:
         """With the models in a folder laid out as the embedded weights."""
         models = load(weights)
-        return cls(models, Examiners(weights), count_costs(models), method)
+        return cls(models, Examiners(weights), count_costs(models), method, kept)
+
+    def made(self, arm: Arm, cases: Sequence[Case]) -> tuple[Tensor, list[Sample], float]:
+        """Cases of one task made with an arm, as `in_batches` gives them."""
+        return in_batches(arm, self.models, self.method, cases, self.kept, self.progress)
 
     def measured(self, arm: Arm, cases: Sequence[Case]) -> ArmResult:
         """Make cases of one task with an arm, and measure them."""
-        run = in_batches(arm, self.models, self.method, cases)
-        method, is_editing = self.method.replace(**arm.changes), cases[0].source is not None
-        spent = self.costs.of_all(run[1], method, is_editing, arm.images, arm.tokens)
-        return measure(self.examiners, cases, run, spent)
+        run = self.made(arm, cases)
+        found = self.kept.result(arm, self.method, cases, *run[1:])
+        if found is None:
+            method, is_editing = self.method.replace(**arm.changes), cases[0].source is not None
+            spent = self.costs.of_all(run[1], method, is_editing, arm.images, arm.tokens)
+            found = measure(self.examiners, cases, run, spent)
+            self.kept.keep(arm, self.method, found)
+        return found
 
 
 def best_setting(results: Mapping[str, ArmResult]) -> str:

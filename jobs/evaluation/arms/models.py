@@ -86,12 +86,14 @@ class Arm:
         images: decoded for each case, the one that is kept among them.
         changes: of the method with which `make` works, as its costs are counted by it.
         tokens: whether each evaluation by the guide has tokens of its own, as those of the engine.
+        name: of the arm and its setting, by which its samples are kept and told of.
     """
 
     make: Make
     images: int = 1
     changes: Mapping[str, Any] = field(default_factory=dict)
     tokens: bool = True
+    name: str = ""
 
     def __call__(self, models: Models, method: Method, cases: Sequence[Case]) -> list[Sample]:
         return self.make(models, method.replace(**self.changes), cases)

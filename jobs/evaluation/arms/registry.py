@@ -23,9 +23,8 @@ best is found on cases of their own (`jobs.evaluation.tuning`).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,6 @@ from jobs.evaluation.arms.directions import direction
 from jobs.evaluation.arms.latent_gradient import LATENT_SIZE, latent
 from jobs.evaluation.arms.models import (
     Arm,
-    Make,
     Models,
     load,
     named,
@@ -48,6 +46,8 @@ from jobs.evaluation.arms.models import (
 from jobs.evaluation.arms.null_embedding import null_embedding
 from jobs.evaluation.arms.particles import feynman_kac
 from jobs.evaluation.cases import Case
+from jobs.evaluation.kept import NOTHING, Kept
+from jobs.evaluation.progress import Progress, Work
 from muse.diffusion.editing import FROM_NOISE
 from muse.engine.engine import MuseEngine
 from muse.method import Method
@@ -107,6 +107,11 @@ class Family:
     def of(cls, arm: Arm) -> Family:
         """An arm with a single setting."""
         return cls({"only": arm}, "only")
+
+    def named(self, name: str) -> Family:
+        """The same with the names of its arms."""
+        arms = {key: replace(arm, name=f"{name} {key}") for key, arm in self.settings.items()}
+        return replace(self, settings=arms)
 
 
 def by_engine(words: Callable[[Case], str], **changes: Any) -> Arm:
@@ -171,9 +176,11 @@ def _directions() -> dict[str, Arm]:
     return settings
 
 
-def _draws() -> dict[str, Arm]:
+def _draws(kept: Kept) -> dict[str, Arm]:
     # All numbers of draws share theirs, so that the evaluation makes each draw once.
-    drawn = BestOfN(words(1.0), sdedit(STRENGTHS[-1]))
+    by_words = replace(words(1.0), name="draw by words")
+    by_sdedit = replace(sdedit(STRENGTHS[-1]), name="draw by SDEdit")
+    drawn = BestOfN(kept.making(by_words), kept.making(by_sdedit))
     settings = {str(count): Arm(partial(drawn.make, draws=count), count) for count in DRAWS}
     for count in DRAWS_FOR_CONTENT:
         make = partial(drawn.make, draws=count, keep_content=True)
@@ -195,8 +202,12 @@ def _null() -> dict[str, Arm]:
     return settings
 
 
-def families() -> dict[str, Family]:
-    """Every arm but the ablations, by name. They are new each time: some keep what they made."""
+def families(kept: Kept = NOTHING) -> dict[str, Family]:
+    """Every arm but the ablations, by name. They are new each time: some keep what they made.
+
+    Args:
+        kept: the draws of `best-of-n` in it are not made again.
+    """
     strengths = {f"{s:g}": sdedit(s) for s in STRENGTHS}
     cues = {
         "light": by_engine(cued, **PLAIN),
@@ -208,24 +219,26 @@ def families() -> dict[str, Family]:
         str(k): Arm(partial(feynman_kac, count=k), k, plain_loss, False) for k in PARTICLES
     }
     sizes = {f"{s:g}": Arm(partial(latent, size=s), changes=plain_loss) for s in SIZES}
-    return {
+    found = {
         "plain": Family.of(by_engine(plain, **PLAIN)),
         "words": Family({f"x{factor:g}": words(factor) for factor in SCALES}, "x1"),
         "cues": Family(cues, "light"),
         "oracle": Family.of(by_engine(lambda case: case.oracle, **PLAIN)),
         "muse": Family({n: by_engine(plain, **change) for n, change in MUSE.items()}, "as given"),
         "direction": Family(_directions(), f"{DIRECTIONS[-1]:g}"),
-        "best-of-n": Family(_draws(), "2"),
+        "best-of-n": Family(_draws(kept), "2"),
         "fk": Family(particles, "4"),
         "null": Family(_null(), "named, rate 0.3"),
         "latent": Family(sizes, f"{LATENT_SIZE:g}"),
         "sdedit": Family(strengths, f"{STRENGTHS[-1]:g}", edits_alone=True),
     }
+    return {name: family.named(name) for name, family in found.items()}
 
 
 def ablation(name: str, setting: str) -> Arm:
     """The arm `muse` in one of its settings, without one of its parts."""
-    return by_engine(plain, **{**MUSE[setting], **ABLATIONS[name]})
+    arm = by_engine(plain, **{**MUSE[setting], **ABLATIONS[name]})
+    return replace(arm, name=f"{name} {setting}")
 
 
 def is_ablated(name: str, method: Method, setting: str) -> bool:
@@ -255,13 +268,28 @@ def arm_of(name: str, setting: str = "") -> Arm:
 
 
 def in_batches(
-    arm: Make, models: Models, method: Method, cases: Sequence[Case]
+    arm: Arm,
+    models: Models,
+    method: Method,
+    cases: Sequence[Case],
+    kept: Kept = NOTHING,
+    progress: Progress | None = None,
 ) -> tuple[Tensor, list[Sample], float]:
-    """Make the cases with an arm: the images, the samples with their traces, and the seconds."""
-    began, samples = time.monotonic(), list[Sample]()
+    """Make the cases with an arm: the images, the samples with their traces, and the seconds.
+
+    Args:
+        kept: what is in it is not made again; its seconds are those that it took then.
+        progress: told of each batch.
+    """
+    samples, seconds = list[Sample](), 0.0
     for start in range(0, len(cases), BATCH):
-        samples += arm(models, method, cases[start : start + BATCH])
-    return pixels_of(samples), samples, time.monotonic() - began
+        batch = kept.batch(arm, models, method, cases[start : start + BATCH])
+        samples += batch.samples
+        seconds += batch.seconds
+        if progress is not None:
+            work = Work.of(arm, cases[0].task)
+            progress.add(work, batch, len(samples), len(cases))
+    return pixels_of(samples), samples, seconds
 
 
 def run_arm(

@@ -73,13 +73,13 @@ def split_figures(result: ArmResult, attribute: str, metric: str) -> dict[str, A
 
 def subsets(result: ArmResult) -> dict[str, Values]:
     """The values by the name of their task, those of the hard cases also by themselves."""
-    if result.cases[0].second:
-        return {"mixtures": result.values}
-    is_editing = result.cases[0].source is not None
-    found = {"editing" if is_editing else "generation": result.values}
+    task = result.cases[0].task
+    found = {task: result.values}
+    if task == "mixtures":
+        return found
     hard = np.array([case.hard for case in result.cases])
     if hard.any():
-        name_of_hard = "hard_edits" if is_editing else "hard"
+        name_of_hard = "hard_edits" if task == "editing" else "hard"
         found[name_of_hard] = {name: values[hard] for name, values in result.values.items()}
     return found
 

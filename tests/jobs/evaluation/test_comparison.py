@@ -4,16 +4,12 @@ import numpy as np
 
 from jobs.evaluation.cases import draw_cases
 from jobs.evaluation.comparison import (
-    asked_for,
-    chosen_arm,
     differences,
-    left_out,
     report_of,
     sdedit_at_equal_success,
 )
 from jobs.evaluation.measures.results import ArmResult
 from jobs.evaluation.report.tables import EDITS
-from muse.method import Method
 
 CASES = draw_cases(2, 3, editing=False)
 """One of them is hard."""
@@ -63,22 +59,6 @@ def test_every_setting_is_reported_beside_the_best_rival_of_equal_cost():
     found = report["settings"]["words"]
     assert [found[key]["generation"]["right"]["mean"] for key in ("x1", "x2")] == [0.5, 1.0]
     assert report["equal_cost"]["generation"]["setting"] == "x2"
-
-
-def test_an_ablation_has_the_setting_of_muse_which_is_tuned_once():
-    for names in (["muse-no-when", "muse-no-which"], ["muse", "muse-no-when"]):
-        found = asked_for(names)
-        assert set(found) == {"muse"}
-        arm = chosen_arm("muse-no-when", found, {"muse": "content"})
-        assert arm.changes["content_weight"] == 5.0
-    assert set(asked_for(["words"])) == {"words"}
-
-
-def test_an_ablation_that_would_be_muse_under_another_name_is_left_out():
-    names = ["words", "muse", "muse-no-content", "muse-no-when"]
-    assert left_out(names, Method(), {"muse": "as given"}) == ["muse-no-content"]
-    assert left_out(names, Method(), {"muse": "content"}) == []
-    assert left_out(["words"], Method(), {}) == []
 
 
 def test_sdedit_is_interpolated_between_its_strengths():

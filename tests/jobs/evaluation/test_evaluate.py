@@ -1,7 +1,13 @@
 """The command of the evaluation: its report at few steps, and mistakes in its options."""
 
+import errno
 import json
+import os
 import runpy
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +15,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from jobs.evaluation import evaluate
+from jobs.evaluation import evaluate, kept
 from jobs.evaluation.arms.registry import MUSE, NAMES
 from muse.emotions import MIKELS
 
@@ -221,3 +227,93 @@ def test_the_package_is_the_command(monkeypatch, capsys):
         runpy.run_module("jobs.evaluation", run_name="__main__")
     assert done.value.code == 0
     assert "--sweep" in capsys.readouterr().out
+
+
+def _without_times(file):
+    """The report's bytes without `minutes` and `seconds`, which no two runs share."""
+
+    def timeless(part):
+        if not isinstance(part, dict):
+            return part
+        kept = {name: value for name, value in part.items() if name not in ("minutes", "seconds")}
+        return {name: timeless(value) for name, value in kept.items()}
+
+    return json.dumps(timeless(json.loads(file.read_text())), indent=2)
+
+
+def _fill_disk_after(monkeypatch, files):
+    """The disk is full once so many files are written."""
+    written, write = [], kept.write_bytes
+
+    def write_bytes(path, data):
+        if len(written) == files:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        written.append(path)
+        return write(path, data)
+
+    monkeypatch.setattr(kept, "write_bytes", write_bytes)
+
+
+@pytest.mark.research
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--suite", "full", "--arms", "words,muse,best-of-n", "--tasks", "generation"],
+        ["--suite", "quick"],
+        ["--sweep", "which"],
+    ],
+)
+def test_no_figure_changes_by_interruptions(tmp_path, monkeypatch, options):
+    """Tuning and every setting; edits, mixtures and curves; a sweep."""
+    few = {"generation": ("muse",), "editing": ("sdedit",), "mixtures": ("muse", "muse-no-which")}
+    monkeypatch.setitem(evaluate.SUITES, "quick", replace(evaluate.SUITES["quick"], arms=few))
+    short = ["--set", "steps=3", "--set", "max_updates_per_step=1", "--count", 2]
+    whole, resumed, work = tmp_path / "whole.json", tmp_path / "resumed.json", tmp_path / "work"
+    done = _cli(*options, *short, "--json", whole)
+    assert done.exit_code == 0, done.output
+    ends = []
+    while not ends or ends[-1]:
+        assert len(ends) < 20, "each session goes on"
+        with monkeypatch.context() as patch:
+            _fill_disk_after(patch, 9)
+            done = _cli(*options, *short, "--work", work, "--json", resumed)
+        ends.append(done.exit_code)
+        assert done.exit_code == 0 or "make room" in done.output
+        assert resumed.exists() == (done.exit_code == 0)
+    assert len(ends) > 2, "it was interrupted"
+    assert _without_times(resumed) == _without_times(whole)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1800)
+def test_a_killed_evaluation_goes_on_with_the_same_command(tmp_path):
+    """All arms have two batches; it is killed in the midst of them."""
+    command = [sys.executable, "-m", "jobs.evaluation", "--threads", "1", "--set", "steps=2"]
+    command += ["--set", "max_updates_per_step=1", "--count", "18", "--tasks", "generation"]
+    command += ["--arms", "plain,words,muse", "--json"]
+    whole, resumed, work = tmp_path / "whole.json", tmp_path / "resumed.json", tmp_path / "work"
+    subprocess.run([*command, whole, "--work", tmp_path / "other"], check=True)
+    first = subprocess.Popen([*command, resumed, "--work", work])
+    while len([*work.rglob("samples/*/*.safetensors")]) < 3:
+        assert first.poll() is None, "it ended before it was killed"
+        time.sleep(0.05)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    assert not resumed.exists()
+    earlier = {file: file.stat().st_mtime_ns for file in work.rglob("*.safetensors")}
+    subprocess.run([*command, resumed, "--work", work], check=True)
+    assert _without_times(resumed) == _without_times(whole)
+    assert {file: file.stat().st_mtime_ns for file in earlier} == earlier
+    assert len([*work.rglob("samples/*/*.safetensors")]) == 6
+
+
+def test_a_folder_of_another_evaluation_is_refused_by_name(tmp_path):
+    _cli("--arms", "muse", "--manifest", "nowhere.parquet", "--work", tmp_path)
+    assert not [*tmp_path.iterdir()], "a mistake claims no folder"
+    kept.Kept.of(tmp_path, {"suite": "quick", "seed": 3001})
+    done = _cli("--suite", "full", "--work", tmp_path)
+    assert done.exit_code == 2
+    message = " ".join(done.output.replace("│", " ").split())
+    assert 'suite: "quick" -> "full"' in message
+    assert "another --work" in message

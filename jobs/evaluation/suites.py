@@ -1,0 +1,123 @@
+"""How much is evaluated: the suites, and what options select from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jobs.evaluation.arms.registry import ABLATIONS
+from jobs.evaluation.cases import (
+    CONTENTS,
+    REPORTED_CONTENTS,
+    TUNING_CONTENTS,
+    Case,
+    Contents,
+    draw_cases,
+    draw_mixtures,
+    manifest_cases,
+)
+from jobs.evaluation.sweeps import COUNT
+
+PROMPTS = ("plain", "words", "cues", "oracle", "muse")
+RIVALS = ("direction", "best-of-n", "fk", "null", "latent")
+ONE_TARGET = ("plain", "oracle")
+"""Arms that say nothing of a mixture."""
+TASKS = ("generation", "editing", "mixtures")
+TUNING_SEED, REPORTING_SEED = 7, 3001
+"""Of the requests on which settings are chosen, and of those that figures are reported of."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """How much is evaluated.
+
+    Attributes:
+        counts: cases of each task.
+        arms: their names, by task.
+        tuning: cases of each task on which settings are chosen; 0 for the default ones.
+        compared: cases of each task that every setting makes.
+        curves: cases with a similarity curve.
+    """
+
+    counts: Mapping[str, int]
+    arms: Mapping[str, tuple[str, ...]]
+    tuning: int
+    compared: int
+    curves: int
+
+
+def _suite(counts: Mapping[str, int], tuning: int, compared: int, curves: int) -> Suite:
+    """A suite of all arms that make the cases of a task."""
+    generation = (*PROMPTS, *ABLATIONS, *RIVALS)
+    mixtures = tuple(arm for arm in generation if arm not in ONE_TARGET)
+    arms = {"generation": generation, "editing": (*generation, "sdedit"), "mixtures": mixtures}
+    return Suite(counts, arms, tuning, compared, curves)
+
+
+SUITES = {
+    # Under 10 minutes on 2 cores.
+    "quick": _suite({"generation": 24, "editing": 16, "mixtures": 8}, 0, 0, curves=8),
+    # Some hours on 2 cores, half of them for the settings that are not chosen.
+    "full": _suite({"generation": 512, "editing": 512, "mixtures": 128}, 48, 128, curves=16),
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the options select from a suite; None: all of it."""
+
+    suite: Suite
+    tasks: Sequence[str]
+    arms: Sequence[str] | None
+    sweeps: Sequence[str]
+    manifest: str | None
+    count: int | None
+    seed: int
+
+    def cases(self) -> dict[str, list[Case]]:
+        """The cases by task: those of the manifest, or drawn ones."""
+        if self.manifest is not None:
+            found = manifest_cases(self.manifest)
+            return {task: cases for task, cases in found.items() if cases and task in self.tasks}
+        counts = {}
+        for task, of_suite in self.suite.counts.items():
+            if task in self.tasks and not (self.sweeps and task == "mixtures"):
+                counts[task] = self.count or (COUNT if self.sweeps else of_suite)
+        is_tuned = self.suite.tuning and not self.sweeps
+        return drawn(counts, self.seed, REPORTED_CONTENTS if is_tuned else CONTENTS)
+
+    def tuning(self) -> dict[str, list[Case]] | None:
+        """Cases of the same tasks on which settings are chosen; None for the default ones."""
+        if not self.suite.tuning:
+            return None
+        count = min(self.count or self.suite.tuning, self.suite.tuning)
+        return drawn(dict.fromkeys(self.tasks, count), TUNING_SEED, TUNING_CONTENTS)
+
+    @property
+    def compared(self) -> int:
+        """The cases of each task that every setting makes."""
+        return min(self.count or self.suite.compared, self.suite.compared)
+
+    def arms_of(self, task: str) -> Sequence[str]:
+        possible = self.suite.arms[task]
+        return possible if self.arms is None else [arm for arm in possible if arm in self.arms]
+
+    @property
+    def mixtures(self) -> int:
+        """The two-emotion cases; 0 where the options name something else."""
+        whole = self.arms is None and self.manifest is None and not self.sweeps
+        if not whole or "mixtures" not in self.tasks:
+            return 0
+        return min(self.count or self.suite.counts["mixtures"], self.suite.counts["mixtures"])
+
+
+def drawn(counts: Mapping[str, int], seed: int, contents: Contents) -> dict[str, list[Case]]:
+    """Cases of each task with such contents; those of edits are drawn by themselves."""
+    cases: dict[str, list[Case]] = {}
+    for task, count in counts.items():
+        if task == "mixtures":
+            cases[task] = draw_mixtures(count, seed, contents)
+        else:
+            editing = task == "editing"
+            cases[task] = draw_cases(count, seed + editing, editing, contents)
+    return cases

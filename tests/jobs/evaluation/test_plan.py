@@ -1,0 +1,40 @@
+"""Which arms are made of what is asked for, and how many cases are ahead."""
+
+from jobs.evaluation.plan import Plan, asked_for, chosen_arm, left_out
+from jobs.evaluation.progress import Work
+from muse.method import Method
+
+
+def test_an_ablation_has_the_setting_of_muse_which_is_tuned_once():
+    for names in (["muse-no-when", "muse-no-which"], ["muse", "muse-no-when"]):
+        found = asked_for(names)
+        assert set(found) == {"muse"}
+        arm = chosen_arm("muse-no-when", found, {"muse": "content"})
+        assert arm.changes["content_weight"] == 5.0
+    assert set(asked_for(["words"])) == {"words"}
+
+
+def test_an_ablation_that_would_be_muse_under_another_name_is_left_out():
+    names = ["words", "muse", "muse-no-content", "muse-no-when"]
+    assert left_out(names, Method(), {"muse": "as given"}) == ["muse-no-content"]
+    assert left_out(names, Method(), {"muse": "content"}) == []
+    assert left_out(["words"], Method(), {}) == []
+
+
+def test_every_setting_that_is_tuned_reported_or_compared_is_ahead():
+    plan = Plan("generation", ["words", "plain"], tuned=3, reported=20, compared=5, mixed=0)
+    ahead = plan.ahead(Method(), {"words": "x2", "plain": "only"})
+    assert ahead.pop(Work("plain only", "generation")) == 20, "nothing is to choose"
+    assert ahead.pop(Work("words x2", "generation")) == 3 + 20
+    assert {work.arm for work in ahead} == {"words x1", "words x1.5", "words x3"}
+    assert {*ahead.values()} == {3 + 5}
+
+
+def test_an_ablation_that_is_left_out_is_not_ahead_and_runs_for_either_emotion_are():
+    plan = Plan("mixtures", ["muse", "muse-no-content"], 0, reported=20, compared=0, mixed=8)
+    assert {work: cases for work, cases in plan.ahead(Method()).items() if cases} == {
+        Work("muse as given", "mixtures"): 20,
+        Work("muse as given", "generation"): 16,
+    }
+    ahead = plan.ahead(Method(), {"muse": "content"})
+    assert ahead[Work("muse-no-content content", "mixtures")] == 20
