@@ -7,6 +7,7 @@ and all factors in words.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from random import Random
 from typing import Annotated
@@ -32,6 +33,13 @@ BATCH = 16
 """Pictures that are generated at a time."""
 
 
+class Weights(StrEnum):
+    """Those of a checkpoint: as they are trained, or their moving average."""
+
+    LIVE = "live"
+    EMA = "ema"
+
+
 def prompt_of(arm: str, scene: Scene) -> str:
     """The prompt of an arm for the content of a scene, its first emotion or its factors."""
     plain = content_prompt(scene.place, scene.subject)
@@ -40,12 +48,12 @@ def prompt_of(arm: str, scene: Scene) -> str:
     return emotion_prompt(plain, scene.emotions[0]) if arm == "words" else factor_prompt(scene)
 
 
-def load_unfinished(work: Path) -> StableDiffusionPipeline:
+def load_unfinished(work: Path, weights: Weights = Weights.EMA) -> StableDiffusionPipeline:
     """The diffusion model of the checkpoints in a folder of `jobs.world.scenes.train`."""
     tokenizer = shared.build_tokenizer(work / "tokenizer")
     parts = {"unet": build.build_unet(), "text_encoder": shared.build_text_encoder(tokenizer)}
-    average = nn.ModuleDict(parts)
-    average.load_state_dict(torch.load(work / "diffusion.pt", weights_only=True)["ema"])
+    model = nn.ModuleDict(parts)
+    model.load_state_dict(torch.load(work / "diffusion.pt", weights_only=True)[weights.value])
     vae = build.build_vae()
     vae.load_state_dict(torch.load(work / "vae.pt", weights_only=True)["vae"])
     if (work / "decoder.pt").exists():
@@ -53,7 +61,7 @@ def load_unfinished(work: Path) -> StableDiffusionPipeline:
         vae.decoder.load_state_dict(decoder["decoder"])
         vae.post_quant_conv.load_state_dict(decoder["post_quant_conv"])
     latents = torch.load(work / "latents.pt", weights_only=True)
-    return assemble(work, freeze(vae), scaling_of(latents), average)
+    return assemble(work, freeze(vae), scaling_of(latents), model)
 
 
 def generate(
