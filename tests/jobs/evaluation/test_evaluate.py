@@ -257,18 +257,18 @@ def _fill_disk_after(monkeypatch, files):
 @pytest.mark.research
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    "options",
+    ("options", "files"),
     [
-        ["--suite", "full", "--arms", "words,muse,best-of-n", "--tasks", "generation"],
-        ["--suite", "quick"],
-        ["--sweep", "which"],
+        (["--suite", "full", "--arms", "muse,best-of-n", "--tasks", "generation"], 50),
+        (["--suite", "quick"], 9),
+        (["--sweep", "which", "--tasks", "generation"], 7),
     ],
 )
-def test_no_figure_changes_by_interruptions(tmp_path, monkeypatch, options):
+def test_no_figure_changes_by_interruptions(tmp_path, monkeypatch, options, files):
     """Tuning and every setting; edits, mixtures and curves; a sweep."""
     few = {"generation": ("muse",), "editing": ("sdedit",), "mixtures": ("muse", "muse-no-which")}
     monkeypatch.setitem(evaluate.SUITES, "quick", replace(evaluate.SUITES["quick"], arms=few))
-    short = ["--set", "steps=3", "--set", "max_updates_per_step=1", "--count", 2]
+    short = ["--set", "steps=2", "--set", "max_updates_per_step=1", "--count", 2]
     whole, resumed, work = tmp_path / "whole.json", tmp_path / "resumed.json", tmp_path / "work"
     done = _cli(*options, *short, "--json", whole)
     assert done.exit_code == 0, done.output
@@ -276,26 +276,26 @@ def test_no_figure_changes_by_interruptions(tmp_path, monkeypatch, options):
     while not ends or ends[-1]:
         assert len(ends) < 20, "each session goes on"
         with monkeypatch.context() as patch:
-            _fill_disk_after(patch, 9)
+            _fill_disk_after(patch, files)
             done = _cli(*options, *short, "--work", work, "--json", resumed)
         ends.append(done.exit_code)
         assert done.exit_code == 0 or "make room" in done.output
         assert resumed.exists() == (done.exit_code == 0)
-    assert len(ends) > 2, "it was interrupted"
+    assert len(ends) > 1, "it was interrupted"
     assert _without_times(resumed) == _without_times(whole)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
 def test_a_killed_evaluation_goes_on_with_the_same_command(tmp_path):
-    """All arms have two batches; it is killed in the midst of them."""
+    """Both arms have two batches; it is killed in the midst of them."""
     command = [sys.executable, "-m", "jobs.evaluation", "--threads", "1", "--set", "steps=2"]
-    command += ["--set", "max_updates_per_step=1", "--count", "18", "--tasks", "generation"]
-    command += ["--arms", "plain,words,muse", "--json"]
+    command += ["--set", "max_updates_per_step=1", "--count", "17", "--tasks", "generation"]
+    command += ["--arms", "plain,words", "--json"]
     whole, resumed, work = tmp_path / "whole.json", tmp_path / "resumed.json", tmp_path / "work"
-    subprocess.run([*command, whole, "--work", tmp_path / "other"], check=True)
+    subprocess.run([*command, whole], check=True)
     first = subprocess.Popen([*command, resumed, "--work", work])
-    while len([*work.rglob("samples/*/*.safetensors")]) < 3:
+    while len([*work.rglob("samples/*/*.safetensors")]) < 2:
         assert first.poll() is None, "it ended before it was killed"
         time.sleep(0.05)
     os.kill(first.pid, signal.SIGKILL)
@@ -305,7 +305,7 @@ def test_a_killed_evaluation_goes_on_with_the_same_command(tmp_path):
     subprocess.run([*command, resumed, "--work", work], check=True)
     assert _without_times(resumed) == _without_times(whole)
     assert {file: file.stat().st_mtime_ns for file in earlier} == earlier
-    assert len([*work.rglob("samples/*/*.safetensors")]) == 6
+    assert len([*work.rglob("samples/*/*.safetensors")]) == 4
 
 
 def test_a_folder_of_another_evaluation_is_refused_by_name(tmp_path):
