@@ -10,7 +10,6 @@ longer training, or other weights of timesteps, bind contents to their words.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any
@@ -22,9 +21,10 @@ from torch import Tensor
 
 from jobs.evaluation.measures.intervals import interval
 from jobs.world.scenes.measure import to_tensor
-from jobs.world.scenes.samples import Weights, load_unfinished, prompt_of
+from jobs.world.scenes.samples import Weights, load_unfinished
 from jobs.world.scenes.sheet import Kind, scene_of
 from muse.emotions import MIKELS
+from muse.mini.scenes.captions import content_prompt
 from muse.mini.scenes.contents import PLACES, SUBJECTS
 from muse.mini.scenes.render import render
 from muse.mini.scenes.scene import Scene
@@ -47,12 +47,13 @@ def held_out(count: int) -> list[Scene]:
 
 def captions_of(scenes: Sequence[Scene]) -> dict[str, list[str]]:
     """The plain prompts of scenes: `right`, and with another `subject` or another `place`."""
-    captions = {"right": [prompt_of("plain", scene) for scene in scenes]}
+    captions = {"right": [content_prompt(scene.place, scene.subject) for scene in scenes]}
     for kind, names in CONTENTS.items():
         rng, captions[kind] = Random(SEED + 1), []
         for scene in scenes:
-            others = [name for name in names if name != getattr(scene, kind)]
-            captions[kind].append(prompt_of("plain", replace(scene, **{kind: rng.choice(others)})))
+            contents = {"place": scene.place, "subject": scene.subject}
+            others = [name for name in names if name != contents[kind]]
+            captions[kind].append(content_prompt(**contents | {kind: rng.choice(others)}))
     return captions
 
 
