@@ -138,6 +138,28 @@ def test_a_strength_that_leaves_no_picture_is_refused(strength):
         lora_and_strength(f"style.safetensors:{strength}")
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("cat.safetensors:<cat>", ("cat.safetensors", "<cat>")),
+        ("owner/cat: easy", ("owner/cat", "easy")),
+        ("owner/cat", ("owner/cat", None)),
+        ("a:b:<cat>", ("a:b", "<cat>")),
+    ],
+)
+def test_an_embedding_may_have_a_token_after_a_colon(text, read, tmp_path, monkeypatch):
+    assert embedding_and_token(text) == read
+    monkeypatch.chdir(tmp_path)
+    Path("a:b").mkdir()
+    assert embedding_and_token("a:b") == ("a:b", None), "a path that is there"
+
+
+@pytest.mark.parametrize("token", ["", " ", "a cat", "a\tcat"])
+def test_a_token_is_one_word(token):
+    with pytest.raises(ValueError, match="the token after the colon is .*; give one word"):
+        embedding_and_token(f"cat.safetensors:{token}")
+
+
 def test_a_folder_that_is_named_as_a_file_is_a_folder(tmp_path):
     folder = tmp_path / "model.safetensors"
     assert is_single_file(str(folder))

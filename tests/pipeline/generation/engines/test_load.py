@@ -4,7 +4,7 @@ import pytest
 from diffusers import UNet2DConditionModel
 
 from muse.diffusion.compiling import Compiling
-from muse.diffusion.files.hub import lora_and_strength
+from muse.diffusion.files.hub import embedding_and_token, lora_and_strength
 from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.generation.engines import load
@@ -85,3 +85,17 @@ def test_the_strength_of_a_lora_is_read_as_where_the_run_was_started(tmp_path, m
         ("owner/style", "/hub/snapshots/abc", 1.0),
     ):
         assert lora_and_strength(load._lora(Model(name, path, ""))) == (path, strength)
+
+
+def test_the_token_of_an_embedding_is_read_as_where_the_run_was_started(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name, path, token in (
+        ("style:<cat>", "/embeddings/style:<cat>", None),
+        ("style.safetensors:<cat>", "/embeddings/style.safetensors", "<cat>"),
+        ("owner/style:<cat>", "/hub/snapshots/abc", "<cat>"),
+        ("owner/style", "/hub/snapshots/abc", None),
+    ):
+        given = load._embedding(Model(name, path, ""))
+        assert given == (path if token is None else f"{path}:{token}")
+        if token is not None:
+            assert embedding_and_token(given) == (path, token)
