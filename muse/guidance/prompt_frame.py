@@ -100,7 +100,7 @@ def with_all_vectors(tokenizer: Any, text: str) -> str:
     ids = {*tokenizer(text, add_special_tokens=False, verbose=False).input_ids}
     for vectors in found:
         if vectors.id in ids:
-            text = vectors.in_text.sub(lambda _, all_names=vectors.all_names: all_names, text)
+            text = vectors.all_names.join(vectors.in_text.split(text))
     return text
 
 

@@ -132,10 +132,9 @@ def test_a_textual_inversion_of_several_vectors_is_read_as_in_diffusers(tokenize
     assert learned.convert_tokens_to_ids("<cat>_2") in count[0].tolist()
 
 
-def test_a_name_with_capitals_stands_for_all_vectors_in_whichever_case_the_tokenizer_reads(
-    tokenizer,
-):
-    """As with the tokenizers of former releases; with those of transformers 5 diffusers reads one."""
+def test_a_name_with_capitals_stands_for_all_vectors(tokenizer):
+    """In whichever case it is written, if the tokenizer reads that. With those of transformers 5
+    diffusers reads one vector."""
     learned = copy.deepcopy(tokenizer)
     learned.add_tokens(["Easy", "Easy_1", "Easy_2"])
     ids = learned.convert_tokens_to_ids(["Easy", "Easy_1", "Easy_2"])

@@ -13,6 +13,7 @@ from muse.diffusion.files.hub import (
     absolute,
     configs_beside,
     decoder_config,
+    embedding_and_token,
     is_single_file,
     local_file,
     local_folder,
@@ -156,7 +157,7 @@ def test_an_embedding_may_have_a_token_after_a_colon(text, read, tmp_path, monke
 
 @pytest.mark.parametrize("token", ["", " ", "a cat", "a\tcat"])
 def test_a_token_is_one_word(token):
-    with pytest.raises(ValueError, match="the token after the colon is .*; give one word"):
+    with pytest.raises(ValueError, match="the token after the colon is"):
         embedding_and_token(f"cat.safetensors:{token}")
 
 

@@ -54,7 +54,7 @@ def test_a_file_that_names_no_token_needs_one(tmp_path, shapes):
         ({"lora_te_text_model.alpha": (1,)}, "is no textual inversion but a LoRA"),
         (
             {"model.diffusion_model.out.2.bias": (4,), "first_stage_model.x": (1,)},
-            r"is no textual inversion but a whole model \(it has model.diffusion_model.out.2.bias\)",
+            r"no textual inversion but a whole model \(it has model.diffusion_model.out.2.bias\)",
         ),
         ({"conv_in.bias": (4,), "conv_in.weight": (4, 4)}, "it has 2 tensors, such as conv_in"),
         ({**XL, "more": (1, 32)}, "it has 3 tensors"),
