@@ -21,6 +21,8 @@ def add_embeddings(pipe: Any, names: Sequence[str]) -> None:
     Raises:
         ValueError: one cannot be read, or does not fit the model.
     """
+    if not names:
+        return
     target = EmbeddingTarget.of_pipeline(pipe)
     for text in names:
         try:

@@ -62,16 +62,16 @@ def test_prompts_are_counted_as_the_loaded_model_reads_them(cat, tmp_path):
     model = shutil.copytree(WEIGHTS / "diffusion", tmp_path / "model")
     config = Config(model=str(model), embedding=(f"{cat}:Easy",), method={"timing": "never"})
     (tokenizer,) = load_backbone(model, embedding=f"{cat}:Easy").text.tokenizers
-    for prompt in ("a dog " * 20 + "Easy", "easy " * 3, "a dog " * 10 + "easy-going"):
+    for prompt in ("a dog " * 20 + "Easy", "easy " * 4, "a dog " * 10 + "easy-going"):
         check = PromptCheck(config)
         check.add(_row(prompt))
         counted = next(iter(check.lengths.cut), 0)
         assert counted == lost_tokens(tokenizer, prompt, None)
     plain = PromptCheck(config.replace(embedding=()))
-    plain.add(_row("easy " * 3))
+    plain.add(_row("easy " * 4))
     assert plain.lengths.count == 0
     check = PromptCheck(config)
-    check.add(_row("easy " * 3, "easy " * 4))
+    check.add(_row("easy " * 4, "easy " * 4))
     assert check.lengths.count == 1
     assert any("1 negative prompt(s) are longer" in warning for warning in check.warnings)
 
