@@ -22,7 +22,7 @@ def cat(tmp_path):
 
 
 def _row(prompt, negative=None):
-    return Row(0, prompt, negative_prompt=negative)
+    return Row(0, prompt, None, (), None, None, negative)
 
 
 def test_a_token_that_no_prompt_has_is_told(cat):
