@@ -22,7 +22,7 @@ from muse.call import (
 )
 from muse.classifiers import EmotionClassifier, load_classifier
 from muse.classifiers.clip import ClipSimilarity
-from muse.diffusion.backbones import load_backbone, lora_names
+from muse.diffusion.backbones import as_names, load_backbone
 from muse.diffusion.backbones.base import Backbone, move
 from muse.diffusion.devices import AUTO, dtype_name
 from muse.diffusion.live_memory import bytes_of
@@ -105,8 +105,8 @@ class MusePipeline:
                 it, else float32 (`muse.diffusion.devices.dtype_of`).
             memory: how much the diffusion model may take: `high`, `medium`, `low`, or what the GPU
                 has room for (`muse.diffusion.memory`). The images are the same.
-            backbone: further arguments of `muse.diffusion.backbones.load_backbone`, as `lora` and
-                `compile`.
+            backbone: further arguments of `muse.diffusion.backbones.load_backbone`, as `lora`,
+                `embedding` and `compile`.
 
         Raises:
             ValueError: if the model is of no known family, a classifier has other labels,
@@ -133,7 +133,7 @@ class MusePipeline:
         room = Room(memory, slots or ENOUGH_ROWS, device_bytes(place), beside, models[0])
         fit(diffusion, torch.device(place), room)
         pipe = cls(diffusion, models[0], models[1], method, slots, models[2])
-        pipe._facts = ModelFacts.named(model, lora_names(backbone.get("lora", ())))
+        pipe._facts = ModelFacts.named(model, as_names(backbone.get("lora", ())))
         return pipe
 
     @property

@@ -13,7 +13,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from muse.method import Method
 from muse.sizes import MAX_SIDE, Resize, Size
-from pipeline.config_models import ModelSettings
+from pipeline.config_models import LATER, ModelSettings
 from pipeline.config_tables import Faults, Images
 
 AUTO: Final = "auto"
@@ -303,7 +303,9 @@ def fingerprint_settings(config: Config) -> dict[str, Any]:
     """The settings that decide the bytes."""
     # How long the null engine takes changes nothing either.
     quick = config.replace(faults=config.faults.replace(delay=0.0))
-    return _without(as_dict(quick), PLACEMENT)
+    # Runs that were begun before there was such a setting go on.
+    unused = tuple(name for name in LATER if not getattr(config, name))
+    return _without(as_dict(quick), PLACEMENT + unused)
 
 
 def _without(values: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

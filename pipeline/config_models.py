@@ -28,6 +28,10 @@ STILL_TAKEN: Mapping[str, Mapping[bool, str]] = {"compile": {True: "on", False: 
 """By setting: former values that are still taken, and what they are called now."""
 
 
+LATER = ("embedding",)
+"""Settings that earlier runs did not have, and that change nothing while they are empty."""
+
+
 def current_value(name: str, value: Any) -> Any:
     """A value of a setting as it is called now; most always were."""
     known = STILL_TAKEN.get(name)
@@ -119,6 +123,12 @@ class ModelSettings(Settings):
         (),
         description="LoRA files, folders or hub ids, fused in this order; needs peft. A strength "
         "other than 1 follows after a colon, as in `style.safetensors:0.8`.",
+    )
+    embedding: Texts = Field(
+        (),
+        description="Textual inversions: files, folders or hub ids. The token that stands for one "
+        "in prompts follows after a colon, as in `cat.safetensors:<cat>`; without it, the one that "
+        "the file names.",
     )
     taxonomy: TaxonomySetting = Field(
         MIKELS,

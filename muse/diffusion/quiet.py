@@ -19,6 +19,8 @@ HARMLESS = {
     "diffusers.utils.peft_utils": ("led to unexpected keys found in the model",),
     # Most LoRAs have nothing for the text encoders.
     "diffusers.loaders.lora_base": ("No LoRA keys associated to",),
+    # The vectors of textual inversions take their place.
+    "transformers.modeling_utils": ("The new embeddings will be initialized",),
 }
 """Parts of messages of which nobody has to know, by the name of their logger."""
 

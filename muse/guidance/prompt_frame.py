@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, takewhile
@@ -87,29 +88,51 @@ def with_all_vectors(tokenizer: Any, text: str) -> str:
     """A text in which the name of a textual inversion of several vectors stands for all of them.
 
     As `maybe_convert_prompt` in diffusers: the vectors of `<cat>` have the names `<cat>`,
-    `<cat>_1`, `<cat>_2` ... among the tokens that were added to the tokenizer.
+    `<cat>_1`, `<cat>_2` ... among the tokens that were added to the tokenizer. They are all read
+    wherever the tokenizer reads the first; with the tokenizers of transformers 5 diffusers leaves
+    the others out of a name with capitals.
     """
-    vectors = _vectors_of(tokenizer)
-    if not any(name in text for name in vectors):
+    lower = text.lower()
+    found = [vectors for vectors in _vectors_of(tokenizer) if vectors.name.lower() in lower]
+    if not found:
         return text
     # Of long texts transformers would warn.
-    ids = tokenizer(text, add_special_tokens=False, verbose=False).input_ids
-    tokens = {*tokenizer.convert_ids_to_tokens(ids)}
-    for name, all_names in vectors.items():
-        if name in tokens:
-            text = text.replace(name, all_names)
+    ids = {*tokenizer(text, add_special_tokens=False, verbose=False).input_ids}
+    for vectors in found:
+        if vectors.id in ids:
+            text = vectors.all_names.join(vectors.in_text.split(text))
     return text
 
 
+@dataclass(frozen=True)
+class _Vectors:
+    """A textual inversion of several vectors.
+
+    Attributes:
+        name, id: of its first vector.
+        in_text: that name as its tokenizer finds it in a text.
+        all_names: of all its vectors, with spaces between.
+    """
+
+    name: str
+    id: int
+    in_text: re.Pattern[str]
+    all_names: str
+
+
 @lru_cache(maxsize=16)
-def _vectors_of(tokenizer: Any) -> dict[str, str]:
-    """The names of all vectors of textual inversions that have several, by that of the first."""
-    added, vectors = tokenizer.added_tokens_encoder, {}
-    for name in added:
-        others = takewhile(added.__contains__, (f"{name}_{number}" for number in count(1)))
+def _vectors_of(tokenizer: Any) -> tuple[_Vectors, ...]:
+    """The textual inversions of a tokenizer that have several vectors."""
+    added, vectors = tokenizer.added_tokens_encoder, []
+    for name, number in added.items():
+        others = takewhile(added.__contains__, (f"{name}_{place}" for place in count(1)))
         if names := [*others]:
-            vectors[name] = " ".join([name, *names])
-    return vectors
+            # CLIP reads words in lower case, T5 does not.
+            as_other_case = tokenizer(name.swapcase(), add_special_tokens=False).input_ids
+            case = re.IGNORECASE if number in as_other_case else re.NOFLAG
+            in_text = re.compile(re.escape(name), case)
+            vectors.append(_Vectors(name, number, in_text, " ".join([name, *names])))
+    return tuple(vectors)
 
 
 @lru_cache(maxsize=16)

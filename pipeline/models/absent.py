@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from muse.diffusion.files.hub import SINGLE_FILE, lora_and_strength
+from muse.diffusion.files.hub import SINGLE_FILE
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.models.roles import is_here, names_of
+from pipeline.models.roles import is_here, names_of, without_option
 
 
 def absence_warning(config: Config) -> str | None:
@@ -21,7 +21,7 @@ def absence_warning(config: Config) -> str | None:
         return None
     maybe_paths = []
     for role, name in absent.items():
-        path = lora_and_strength(name)[0] if role.startswith("lora") else name
+        path = without_option(role, name)
         if path.endswith(SINGLE_FILE):
             raise UserError(f"config: {role.split()[0]} {name!r}: there is no such file")
         if Path(path).expanduser().parent.is_dir():

@@ -28,7 +28,7 @@ from pipeline.config_models import EMBEDDED, SAME_JUDGE
 from pipeline.errors import UserError
 from pipeline.models.absent import absence_warning
 from pipeline.models.hashing import HashFile, hash_model, hash_weights, sample_file
-from pipeline.models.model_fit import OnWarning, model_problems_of, part_problems_of
+from pipeline.models.model_fit import OnWarning, PartFit, model_problems_of
 from pipeline.models.model_safety import classifier_problems, problems_of
 from pipeline.models.roles import (
     CLASSIFIERS,
@@ -215,13 +215,13 @@ def _main_model(role: str, config: Config, files: Files, on_warning: OnWarning) 
 
 
 def _parts(config: Config, files: Files, model: Path, on_warning: OnWarning) -> dict[str, Model]:
-    """The models that replace or change a part of `model`: VAE, tiny decoder, LoRAs."""
+    """The models that replace or change a part of `model`; see `part_names`."""
     if config.lora and importlib.util.find_spec("peft") is None:
         raise UserError(f"config: lora: {NO_PEFT}")
-    models = {}
+    models, fit = {}, PartFit(model, on_warning)
     for role, name in part_names(config).items():
         try:
-            models[role] = _part(role, name, files, model, on_warning)
+            models[role] = _part(role, name, files, fit)
         except ValueError as error:
             raise UserError(f"config: {role.split()[0]} {name!r}: {error}") from None
     if not config.tiny_vae and (tiny := _found_tiny_vae(files, model, on_warning)):
@@ -235,7 +235,7 @@ def _found_tiny_vae(files: Files, model: Path, on_warning: OnWarning) -> Model |
     """
     for name in candidates(model):
         try:
-            return _part("tiny_vae", name, files, model, on_warning)
+            return _part("tiny_vae", name, files, PartFit(model, on_warning))
         except ValueError as error:
             on_warning(
                 f"the tiny decoder {name} was found, but cannot be used: {error}. Without it, "
@@ -244,14 +244,14 @@ def _found_tiny_vae(files: Files, model: Path, on_warning: OnWarning) -> Model |
     return None
 
 
-def _part(role: str, name: str, files: Files, model: Path, on_warning: OnWarning) -> Model:
-    """A model that replaces or changes a part of `model`.
+def _part(role: str, name: str, files: Files, fit: PartFit) -> Model:
+    """A model that replaces or changes a part of another.
 
     Raises:
         ValueError: it cannot be read, is not safe, or does not fit.
     """
     path = _safe_path(role, name, files)
-    _refuse(part_problems_of(role, path, model, on_warning))
+    _refuse(fit.problems(role, name, path))
     return Model(name, str(path), hash_model(path, role, files.sha256))
 
 

@@ -6,16 +6,19 @@ import contextlib
 from pathlib import Path
 
 import muse.mini
+from muse.diffusion.files.chosen_file import chosen_file
+from muse.diffusion.files.embeddings import embedding_files
 from muse.diffusion.files.hub import (
     NO_TINY_VAE,
     SINGLE_FILE,
     NotOnThisMachine,
+    embedding_and_token,
     local_file,
     local_folder,
     local_model,
     lora_and_strength,
 )
-from muse.diffusion.files.loras.lora_files import lora_file
+from muse.diffusion.files.loras import lora_files
 from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED
 
@@ -46,12 +49,29 @@ def is_lora(role: str) -> bool:
     return role.split()[0] == "lora"
 
 
+def is_embedding(role: str) -> bool:
+    """Whether it is one of the roles of textual inversions, which are numbered."""
+    return role.split()[0] == "embedding"
+
+
+def without_option(role: str, name: str) -> str:
+    """The path or hub id in the name of a model, without the strength of a LoRA or the token of a
+    textual inversion.
+
+    Raises:
+        ValueError: that is none.
+    """
+    if is_lora(role):
+        return lora_and_strength(name)[0]
+    return embedding_and_token(name)[0] if is_embedding(role) else name
+
+
 def local_path(role: str, name: str, download: bool = True) -> Path:
     """The absolute path of a model's folder or file: embedded, the one that the user gave (see
     `hub.absolute` for links), or the local copy of a hub id.
 
     Args:
-        name: of a LoRA, with its strength if it has one.
+        name: of a LoRA, with its strength if it has one; of a textual inversion, with its token.
         download: fetch a hub id that is not on this machine.
 
     Raises:
@@ -59,8 +79,9 @@ def local_path(role: str, name: str, download: bool = True) -> Path:
     """
     if name == EMBEDDED and role in ROLES:
         return muse.mini.WEIGHTS / ROLES[role]
-    if is_lora(role):
-        name, _ = lora_and_strength(name)
+    name = without_option(role, name)
+    if is_embedding(role):
+        return embedding_files.embedding_place(name, download)
     file = local_file(name)
     if file.suffix == SINGLE_FILE and file.is_file():
         if role.split()[0] not in SINGLE_FILES:
@@ -70,13 +91,16 @@ def local_path(role: str, name: str, download: bool = True) -> Path:
 
 
 def read_from(role: str, path: Path) -> Path:
-    """The folder or file that a model at that path is read from: of the folder of a LoRA, one file.
+    """The folder or file that a model at that path is read from: of the folder of a LoRA or of a
+    textual inversion, one file.
 
-    Where it is not known which, `lora_problems` says so.
+    Where it is not known which, `PartFit.problems` says so.
     """
-    if is_lora(role):
+    usual = {"lora": lora_files.USUAL_FILE, "embedding": embedding_files.USUAL_FILE}
+    kind = role.split()[0]
+    if kind in usual:
         with contextlib.suppress(ValueError):
-            return lora_file(path)
+            return chosen_file(path, usual[kind], kind)
     return path
 
 
@@ -88,10 +112,12 @@ def names_of(config: Config) -> dict[str, str]:
 
 
 def part_names(config: Config) -> dict[str, str]:
-    """Those of the models that replace or change a part of `model`: VAE, tiny decoder, LoRAs."""
+    """Those of the models that replace or change a part of `model`: VAE, tiny decoder, LoRAs,
+    textual inversions."""
     tiny_vae = "" if config.tiny_vae == NO_TINY_VAE else config.tiny_vae
     names = {"vae": config.vae, "tiny_vae": tiny_vae}
     names |= {f"lora {number}": name for number, name in enumerate(config.lora)}
+    names |= {f"embedding {number}": name for number, name in enumerate(config.embedding)}
     return {role: name for role, name in names.items() if name}
 
 

@@ -40,6 +40,7 @@ def test_flags_and_set_beat_the_file_which_beats_defaults(tmp_path):
         ("emotions=['joy']", "unknown emotion 'joy'"),
         ("emotions='awe'", "emotions is 'awe'; give a list of texts"),
         ("lora=[1]", "lora.0 is 1; give text"),
+        ("embeddings=['a']", "unknown key embeddings; did you mean embedding?"),
         ("executor=slurm", "give one of ray, local"),
         ("image_format=bmp", "give one of png, jpg, webp"),
         ("taxonomy=mikel", "taxonomy: unknown taxonomy 'mikel'; did you mean 'mikels-8'?"),
@@ -85,6 +86,9 @@ def test_where_a_run_computes_does_not_decide_its_bytes():
     assert fingerprint_settings(_load(workers=1)) == fingerprint_settings(
         _load(workers=4, address="ray://x", gpus_per_worker=0.5, executor="local")
     )
+    # Runs from before there were embeddings go on.
+    assert "embedding" not in fingerprint_settings(_load())
+    assert fingerprint_settings(_load("embedding=['a:<b>']"))["embedding"] == ("a:<b>",)
     assert fingerprint_settings(_load(seed=1)) != fingerprint_settings(_load(seed=2))
 
 

@@ -15,6 +15,7 @@ from muse.diffusion.backbones.stable_diffusion_3 import StableDiffusion3
 from muse.diffusion.backbones.stable_diffusion_xl import StableDiffusionXL
 from muse.diffusion.backbones.static_rows import StaticRows, compile_blocks
 from muse.diffusion.backbones.text_encoders import Prompts, TextEncoders
+from muse.diffusion.backbones.textual_inversions import add_embeddings
 from muse.diffusion.backbones.z_image import ZImage
 from muse.diffusion.compiling import OFF, is_compiled
 from muse.diffusion.devices import AUTO, dtype_of
@@ -31,9 +32,9 @@ FAMILIES: dict[str, Any] = {
 }
 
 
-def lora_names(lora: str | Path | Sequence[str | Path]) -> list[str]:
-    """One or several LoRAs as a list of names."""
-    return [str(lora)] if isinstance(lora, str | Path) else list(map(str, lora))
+def as_names(given: str | Path | Sequence[str | Path]) -> list[str]:
+    """One or several LoRAs or textual inversions as a list of names."""
+    return [str(given)] if isinstance(given, str | Path) else list(map(str, given))
 
 
 @quiet_loading("diffusers", "transformers")
@@ -47,6 +48,7 @@ def load_backbone(
     compile: str | bool = OFF,
     clip_skip: int = 0,
     vae_tiling: bool = False,
+    embedding: str | Path | Sequence[str | Path] = (),
 ) -> Backbone:
     """Load a diffusion model from safetensors; code in its folder is never run.
 
@@ -66,11 +68,14 @@ def load_backbone(
         clip_skip: layers of the CLIP text encoders that are left out at the end, as in diffusers.
         vae_tiling: have the VAE work in tiles of its own training size that overlap by a quarter,
             as diffusers' `enable_tiling`. Larger images then differ a little.
+        embedding: a textual inversion's file, folder or hub id, or several. The token that stands
+            for it in prompts follows after a colon, as in `cat.safetensors:<cat>`; by default the
+            one that the file names.
 
     Raises:
-        ValueError: not a complete model of a known family, only pickled weights, a LoRA that
-            does not fit or cannot be loaded, or an unknown dtype, `clip_skip` or
-            `compile`.
+        ValueError: not a complete model of a known family, only pickled weights, a LoRA or a
+            textual inversion that does not fit or cannot be loaded, or an unknown dtype,
+            `clip_skip` or `compile`.
     """
     compiled = is_compiled(compile)
     # True is 1 in Python, and a negative number would count from the other end.
@@ -81,7 +86,8 @@ def load_backbone(
     family = type(pipe).__name__
     if vae:
         pipe.vae = open_vae(vae, pipe.vae, of_weights)
-    fuse_loras(pipe, lora_names(lora))
+    fuse_loras(pipe, as_names(lora))
+    add_embeddings(pipe, as_names(embedding))
     tiny = open_tiny_vae(tiny_vae, str(path), pipe.vae, of_weights)
     backbone: Backbone = FAMILIES[family](pipe, device, of_weights, tiny, clip_skip)
     layers = min(model.config.num_hidden_layers for model in backbone.text.models)

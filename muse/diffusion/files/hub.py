@@ -166,6 +166,26 @@ def lora_and_strength(text: str) -> tuple[str, float]:
     return name, read
 
 
+def embedding_and_token(text: str) -> tuple[str, str | None]:
+    """The file, folder or hub id of a textual inversion, and the token that follows after a colon;
+    None without one.
+
+    The name of a file or folder that is there has no token in it.
+
+    Raises:
+        ValueError: the token is empty, or more than one word.
+    """
+    name, colon, token = text.rpartition(":")
+    if not colon or Path(text).expanduser().exists():
+        return text, None
+    if len(token.split()) != 1:
+        raise ValueError(
+            f"the token after the colon is {token!r}; give one word, as prompts are to name it: "
+            "FILE:<token>"
+        )
+    return name, token.strip()
+
+
 def is_single_file(name: str) -> bool:
     """Whether the name of a model is that of a single file; a folder may have such a name, too."""
     return name.endswith(SINGLE_FILE) and not Path(name).expanduser().is_dir()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from muse.diffusion.files.model_files import read_json
+from muse.diffusion.files.model_files import ModelFolder, read_json
 
 CLIP, T5, QWEN = "CLIPTokenizer", "T5Tokenizer", "Qwen2Tokenizer"
 """How the names of the classes begin that are known; those of older releases end in Fast."""
@@ -104,6 +104,25 @@ def length_problem(part: Path, longest: int) -> str | None:
         f"{part.name}/: the model_max_length in tokenizer_config.json {said}, but the text encoder "
         f"reads {longest} tokens; copy the tokenizer again from the model, with all its files"
     )
+
+
+def open_tokenizer(folder: ModelFolder, name: str) -> Any:
+    """The tokenizer in the folder `name` of a model.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    import transformers
+
+    kind = folder.parts[name][1]
+    try:
+        opened = getattr(transformers, kind)
+        return opened.from_pretrained(folder.path / name, local_files_only=True)
+    except Exception as error:  # transformers and tokenizers raise many classes here
+        raise ValueError(
+            f"{name}/ cannot be read as a {kind}, as model_index.json names it ({error}); copy the "
+            "tokenizer again from the model, with all its files"
+        ) from None
 
 
 def _without_vocabulary(part: Path, choices: Sequence[Sequence[str]]) -> str:

@@ -79,6 +79,7 @@ def _load_muse(
             compiling.is_on,
             config.clip_skip,
             config.vae_tiling,
+            [_embedding(models[f"embedding {number}"]) for number in range(len(config.embedding))],
         )
     classifiers = []
     for role in CLASSIFIERS:
@@ -123,8 +124,20 @@ def _lora(model: Model) -> str:
     """The path of a LoRA on this node with the strength that the user gave it."""
     from muse.diffusion.files.hub import lora_and_strength
 
-    # The whole name was a path if this ends as it does, whatever follows a colon in it. It may be a
-    # relative path, and workers have another working directory.
-    is_path = PurePath(model.path).name == PurePath(model.name).name
-    strength = 1.0 if is_path else lora_and_strength(model.name)[1]
+    strength = 1.0 if _is_whole_path(model) else lora_and_strength(model.name)[1]
     return f"{model.path}:{strength}"
+
+
+def _embedding(model: Model) -> str:
+    """The path of a textual inversion on this node with the token that the user gave it."""
+    from muse.diffusion.files.hub import embedding_and_token
+
+    token = None if _is_whole_path(model) else embedding_and_token(model.name)[1]
+    return model.path if token is None else f"{model.path}:{token}"
+
+
+def _is_whole_path(model: Model) -> bool:
+    """Whether all of a model's name is a path, whatever follows a colon in it."""
+    # Then this ends as it does. It may be a relative path, and workers have another working
+    # directory.
+    return PurePath(model.path).name == PurePath(model.name).name

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from manifests.schema import Row
 from muse.diffusion.files.hub import configs_beside
 from muse.diffusion.files.model_files import ModelFolder
 from muse.diffusion.files.model_problems import folder_problems
+from muse.diffusion.files.tokenizer_files import open_tokenizer
 from muse.diffusion.prompt_lengths import prompt_lengths
 from muse.diffusion.schedule.unused_parameters import FROM_ZERO, embeds_guidance
 from muse.guidance.negative_prompts import NegativePrompts
@@ -21,6 +21,7 @@ from pipeline.config import Config
 from pipeline.config_models import draws_embedded
 from pipeline.errors import UserError
 from pipeline.models.roles import local_path
+from pipeline.planning.checks.embedding_use import EmbeddingUse
 
 MAX_WORDS_SHOWN = 5
 """Words that a warning lists."""
@@ -77,7 +78,8 @@ class PromptCheck:
         self._default = [{name: 1.0} for name in config.emotions]
         self._config = config
         folder = _sound_folder(config)
-        readers = [] if folder is None else list(_readers(config, folder))
+        self._embeddings = EmbeddingUse(config)
+        readers = [] if folder is None else list(_readers(config, folder, self._embeddings))
         self.lengths = PromptLengths(readers, config.method, config.taxonomy, shown_by=shown_by)
         self._negatives: NegativePrompts | None = None
         if folder is not None:
@@ -100,7 +102,9 @@ class PromptCheck:
         """
         if self._negatives is not None:
             self._negatives.add(row.number, row.negative_prompt, row.image is not None)
-        if self._unknown_words and (words := self._unknown_words(row.prompt)):
+        self._embeddings.add(row.prompt, row.negative_prompt)
+        known = self._embeddings.left_out_of
+        if self._unknown_words and (words := self._unknown_words(known(row.prompt))):
             self.unknown += 1
             if len(self.unknown_words) < MAX_WORDS:
                 self.unknown_words.update(words)
@@ -119,7 +123,8 @@ class PromptCheck:
                 f"{_listed_words(self.unknown_words)}. `muse-batch manifest show` lists them, "
                 "and what the embedded model knows; --model names another model"
             )
-        return warnings if self._negatives is None else [*warnings, *self._negatives.warnings]
+        negatives = () if self._negatives is None else self._negatives.warnings
+        return [*warnings, *negatives, *self._embeddings.warnings]
 
 
 def _listed_words(counts: Counter[str]) -> str:
@@ -152,29 +157,16 @@ def _sound_folder(config: Config) -> ModelFolder | None:
     return None if folder is None or any(folder_problems(folder)) else folder
 
 
-def _readers(config: Config, folder: ModelFolder) -> Iterator[PromptReader]:
+def _readers(
+    config: Config, folder: ModelFolder, embeddings: EmbeddingUse
+) -> Iterator[PromptReader]:
     for read in prompt_lengths(folder):
         name = read.tokenizer
         if name in folder.parts and (folder.path / name).is_dir():
-            tokenizer = _opened(config, folder, name)
+            try:
+                tokenizer = open_tokenizer(folder, name)
+            except ValueError as error:
+                raise UserError(f"--model {config.model!r}: {error}") from None
+            embeddings.add_to(tokenizer, folder.family, name)
             tokenizer = with_length(tokenizer, read.length or tokenizer.model_max_length)
             yield PromptReader(tokenizer, read.takes_tokens, read.whole)
-
-
-def _opened(config: Config, folder: ModelFolder, name: str) -> Any:
-    """The tokenizer in the folder `name` of a model.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    import transformers
-
-    kind = folder.parts[name][1]
-    try:
-        opened = getattr(transformers, kind)
-        return opened.from_pretrained(folder.path / name, local_files_only=True)
-    except Exception as error:  # transformers and tokenizers raise many classes here
-        raise UserError(
-            f"--model {config.model!r}: {name}/ cannot be read as a {kind}, as model_index.json "
-            f"names it ({error}); copy the tokenizer again from the model, with all its files"
-        ) from None

@@ -21,6 +21,7 @@ MODEL_SETTINGS = (
     "vae_tiling",
     "compile",
     "lora",
+    "embedding",
     "label_map",
     "method",
 )

@@ -132,6 +132,21 @@ def test_a_textual_inversion_of_several_vectors_is_read_as_in_diffusers(tokenize
     assert learned.convert_tokens_to_ids("<cat>_2") in count[0].tolist()
 
 
+def test_a_name_with_capitals_stands_for_all_vectors(tokenizer):
+    """In whichever case it is written, if the tokenizer reads that. With those of transformers 5
+    diffusers reads one vector."""
+    learned = copy.deepcopy(tokenizer)
+    learned.add_tokens(["Easy", "Easy_1", "Easy_2"])
+    ids = learned.convert_tokens_to_ids(["Easy", "Easy_1", "Easy_2"])
+    dog = word_ids(tokenizer, "a dog")
+    for prompt in ("a dog Easy", "a dog easy", "a dog EASY"):
+        assert word_ids(learned, prompt) == dog + ids
+    words = t5_tokenizer()
+    words.add_tokens(["Easy", "Easy_1"])
+    assert with_all_vectors(words, "Easy, easy") == "Easy Easy_1, easy"
+    assert with_all_vectors(words, "easy") == "easy"
+
+
 @pytest.mark.parametrize("make", [t5_tokenizer, chat_tokenizer])
 def test_without_tokens_all_that_an_encoder_reads_is_left_to_a_prompt(make):
     one = with_length(make(), 64)

@@ -1,5 +1,6 @@
 """What a run could not load of a model or of what replaces its parts is told by plan."""
 
+import hashlib
 import shutil
 
 import pytest
@@ -9,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.models.locate import check_models, locate
+from tests.support.embeddings import save_embedding
 from tests.support.families import FAMILIES, small_tiny_vae, small_vae
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -82,3 +84,48 @@ def test_a_tiny_decoder_that_was_found_and_does_not_serve_is_passed_over(model, 
         assert "tiny_vae" not in locate(config)
     with pytest.raises(UserError, match=r"config: tiny_vae '.*/taesd': taesd/ has no weights"):
         check_models(config.replace(tiny_vae=str(place)))
+
+
+def test_what_of_an_embedding_does_not_fit_is_told_by_plan(model, tmp_path):
+    file = save_embedding(tmp_path / "cat.safetensors", {"<cat>": (2, 32)})
+    toy = save_embedding(tmp_path / "toy.safetensors", {"emb_params": (1, 32)})
+    config = Config(model=str(model), tiny_vae="none", embedding=(str(file), f"{toy}:<toy>"))
+    assert check_models(config) == []
+    models = locate(config)
+    assert models["embedding 0"].sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    for names, told in (
+        ((str(file), f"{toy}:<cat>_1"), "it cannot have the token '<cat>_1': '<cat>_1' is one of"),
+        ((f"{toy}:<|endoftext|>",), r"is in the model's tokenizer/ already; give another one"),
+        ((str(toy),), "it does not name its token"),
+        ((f"{toy}:",), "the token after the colon is ''; give one word"),
+        ((f"{toy}:a cat",), "the token after the colon is 'a cat'; give one word"),
+        ((str(tmp_path / "no.safetensors:<t>"),), "there is no such file"),
+        ((str(model),), "it is a whole model"),
+        ((str(model / "unet" / WEIGHTS),), r"it is no textual inversion: it has \d+ tensors"),
+    ):
+        with pytest.raises(UserError, match=told) as caught:
+            check_models(config.replace(embedding=names))
+        assert str(caught.value).startswith(f"config: embedding {names[-1]!r}: ")
+    save_embedding(file, {"<cat>": (2, 48)})
+    with pytest.raises(UserError, match=r"it has vectors of the width 48, but the text_encoder of"):
+        check_models(config)
+    save_file({"<cat>": torch.full((2, 32), float("nan"))}, file)
+    with pytest.raises(UserError, match=r"embedding .*: the values of <cat> .* are not all finite"):
+        check_models(config)
+    file.write_bytes(b"no tensors")
+    with pytest.raises(UserError, match=r"embedding .*: cat.safetensors is damaged"):
+        check_models(config)
+
+
+def test_a_family_without_embeddings_and_a_folder_with_several_are_told(model, tokenizer, tmp_path):
+    save_embedding(tmp_path / "learned_embeds.safetensors", {"<cat>": (2, 32)})
+    save_embedding(tmp_path / "older.safetensors", {"<cat>": (2, 32)})
+    config = Config(model=str(model), tiny_vae="none", embedding=(str(tmp_path),))
+    (warning,) = check_models(config)
+    told = "learned_embeds.safetensors is read; not read beside it: older.safetensors"
+    assert warning == f"the embedding {tmp_path}: {told}"
+    FAMILIES["z_image"](tokenizer).save_pretrained(tmp_path / "z")
+    with pytest.raises(
+        UserError, match="a ZImagePipeline takes no textual inversions, in diffuser"
+    ):
+        check_models(config.replace(model=str(tmp_path / "z")))

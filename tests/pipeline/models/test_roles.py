@@ -4,7 +4,14 @@ import pytest
 
 from muse.mini import WEIGHTS
 from pipeline.config import Config
-from pipeline.models.roles import is_classifier, is_here, local_path, names_of, read_from
+from pipeline.models.roles import (
+    is_classifier,
+    is_here,
+    local_path,
+    names_of,
+    read_from,
+    without_option,
+)
 
 
 def test_every_model_that_the_settings_name_has_a_role():
@@ -12,6 +19,7 @@ def test_every_model_that_the_settings_name_has_a_role():
         model="owner/model",
         tiny_vae="none",
         lora=("a.safetensors:0.5", "owner/b"),
+        embedding=("c.safetensors:<cat>", "owner/d"),
         filters={"safe": 0.5},
         filter_models={"safe": "owner/nsfw: normal"},
     )
@@ -22,6 +30,8 @@ def test_every_model_that_the_settings_name_has_a_role():
         "similarity": "embedded",
         "lora 0": "a.safetensors:0.5",
         "lora 1": "owner/b",
+        "embedding 0": "c.safetensors:<cat>",
+        "embedding 1": "owner/d",
         "filter_models.safe": "owner/nsfw",
     }
     assert {role for role in names_of(config) if is_classifier(role)} == {
@@ -36,6 +46,11 @@ def test_a_role_is_served_by_a_folder_a_file_or_the_embedded_model(tmp_path):
     file = tmp_path / "x.safetensors"
     file.touch()
     assert local_path("lora 1", f"{file}:0.5") == local_path("model", str(file)) == file
+    assert (
+        local_path("embedding 0", f"{file}:<cat>") == local_path("embedding 0", str(file)) == file
+    )
+    assert without_option("embedding 0", "owner/style:0.5") == "owner/style"
+    assert without_option("vae", "owner/style:0.5") == "owner/style:0.5"
     with pytest.raises(ValueError, match="it is a single file; give its folder"):
         local_path("guide", str(file))
     assert local_path("guide", str(tmp_path)) == tmp_path
@@ -55,7 +70,7 @@ def test_a_link_serves_a_role_in_its_own_place(tmp_path, monkeypatch):
 def test_of_the_folder_of_a_lora_one_file_is_read(tmp_path):
     file = tmp_path / "style.safetensors"
     file.touch()
-    assert read_from("lora 0", tmp_path) == file
+    assert read_from("lora 0", tmp_path) == read_from("embedding 0", tmp_path) == file
     assert read_from("vae", tmp_path) == tmp_path
     (tmp_path / "other.safetensors").touch()
     assert read_from("lora 0", tmp_path) == tmp_path, "it is not known which"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from muse.diffusion.files.chosen_file import chosen_file, unread_beside
 from muse.diffusion.files.loras.lora_fit import fit_of, unpaired
 from muse.diffusion.files.loras.lora_target import LoraTarget
-from muse.diffusion.files.model_files import dangling_problem
 from muse.diffusion.files.single_files import tensor_shapes
 
 USUAL_FILE = "pytorch_lora_weights.safetensors"
@@ -18,9 +18,6 @@ OTHER_KINDS = {"hada_": "LoHa", "lokr_": "LoKr", ".oft_": "OFT", ".on_input": "I
 
 READ_ALL_THE_SAME = {"ZImagePipeline": ("LoKr",)}
 """By family: other kinds of adapters that diffusers can read."""
-
-MAX_SHOWN = 10
-"""Files of a folder that a message lists."""
 
 MAGNITUDES = "dora_scale"
 """Part of the names of tensors of a DoRA that diffusers does not read."""
@@ -45,8 +42,8 @@ def lora_warnings(path: Path, target: LoraTarget) -> Iterator[str]:
         path: in which `lora_problems` finds nothing wrong.
     """
     file = lora_file(path)
-    if others := [other.name for other in _files(path) if other != file]:
-        yield f"the LoRA {path}: {file.name} is read; not read beside it: {_listed(others)}"
+    if unread := unread_beside(path, file):
+        yield f"the LoRA {path}: {unread}"
     shapes = tensor_shapes(file)
     if not _is_lora(shapes):
         return
@@ -65,42 +62,12 @@ def _is_lora(shapes: Mapping[str, list[int]]) -> bool:
 
 
 def lora_file(path: Path) -> Path:
-    """The file that a LoRA is read from: `path` itself, or that of the folder `path`.
-
-    In a folder that is the one that diffusers names so by default, else the only one.
+    """The file that a LoRA is read from; see `chosen_file`.
 
     Raises:
         ValueError: there is none, or it is not known which of several.
     """
-    files = _files(path)
-    if problem := dangling_problem(path):
-        raise ValueError(problem)
-    if not files:
-        what = "a whole model" if (path / "model_index.json").exists() else "no LoRA"
-        raise ValueError(
-            f"it is {what}: no .safetensors file lies in that folder itself; give the "
-            f"folder or the file of a LoRA, such as {USUAL_FILE}"
-        )
-    if path / USUAL_FILE in files:
-        return path / USUAL_FILE
-    if len(files) > 1:
-        raise ValueError(
-            f"it holds {len(files)} .safetensors files, none of which is called {USUAL_FILE}: "
-            f"{_listed([file.name for file in files])}; give the one to fuse, such as {files[0]}"
-        )
-    return files[0]
-
-
-def _files(path: Path) -> list[Path]:
-    """The files of weights in a folder, or the single one that `path` is."""
-    if path.is_file():
-        return [path]
-    return sorted(file for file in path.glob("*.safetensors") if file.is_file())
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
-    return ", ".join(names[:MAX_SHOWN]) + more
+    return chosen_file(path, USUAL_FILE, "LoRA")
 
 
 def _problem(file: Path, shapes: Mapping[str, list[int]], target: LoraTarget) -> str | None:
@@ -138,8 +105,8 @@ def _no_lora(shapes: Mapping[str, list[int]]) -> str:
     # One matrix of word embeddings for each text encoder.
     if all("." not in name and len(shape) <= 2 for name, shape in shapes.items()):
         return (
-            f"is no LoRA but a textual inversion (it has {first}), and these are not read; leave "
-            "it out"
+            f"is no LoRA but a textual inversion (it has {first}); give it as `embedding`, with "
+            "its token after a colon: FILE:<token>"
         )
     return (
         f"is no LoRA: none of its tensors is named as those of one (it has {first}); give the file "

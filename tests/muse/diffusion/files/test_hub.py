@@ -13,6 +13,7 @@ from muse.diffusion.files.hub import (
     absolute,
     configs_beside,
     decoder_config,
+    embedding_and_token,
     is_single_file,
     local_file,
     local_folder,
@@ -136,6 +137,28 @@ def test_a_path_that_is_there_has_no_strength_in_its_name(tmp_path, monkeypatch)
 def test_a_strength_that_leaves_no_picture_is_refused(strength):
     with pytest.raises(ValueError, match=f"the strength after the colon is {strength}; give a num"):
         lora_and_strength(f"style.safetensors:{strength}")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("cat.safetensors:<cat>", ("cat.safetensors", "<cat>")),
+        ("owner/cat: easy", ("owner/cat", "easy")),
+        ("owner/cat", ("owner/cat", None)),
+        ("a:b:<cat>", ("a:b", "<cat>")),
+    ],
+)
+def test_an_embedding_may_have_a_token_after_a_colon(text, read, tmp_path, monkeypatch):
+    assert embedding_and_token(text) == read
+    monkeypatch.chdir(tmp_path)
+    Path("a:b").mkdir()
+    assert embedding_and_token("a:b") == ("a:b", None), "a path that is there"
+
+
+@pytest.mark.parametrize("token", ["", " ", "a cat", "a\tcat"])
+def test_a_token_is_one_word(token):
+    with pytest.raises(ValueError, match="the token after the colon is"):
+        embedding_and_token(f"cat.safetensors:{token}")
 
 
 def test_a_folder_that_is_named_as_a_file_is_a_folder(tmp_path):

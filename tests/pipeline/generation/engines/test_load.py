@@ -1,10 +1,12 @@
 """A worker loads the engine that the settings name, with the models of each role."""
 
 import pytest
+import torch
 from diffusers import UNet2DConditionModel
+from safetensors.torch import load_file
 
 from muse.diffusion.compiling import Compiling
-from muse.diffusion.files.hub import lora_and_strength
+from muse.diffusion.files.hub import embedding_and_token, lora_and_strength
 from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.generation.engines import load
@@ -12,6 +14,7 @@ from pipeline.generation.engines.load import import_libraries, load_engine
 from pipeline.generation.engines.muse_engine import ScoringMuseEngine
 from pipeline.generation.engines.null_engine import NullEngine
 from pipeline.models.locate import Model, locate
+from tests.support.embeddings import save_embedding
 
 
 def test_the_null_engine_needs_no_model():
@@ -85,3 +88,26 @@ def test_the_strength_of_a_lora_is_read_as_where_the_run_was_started(tmp_path, m
         ("owner/style", "/hub/snapshots/abc", 1.0),
     ):
         assert lora_and_strength(load._lora(Model(name, path, ""))) == (path, strength)
+
+
+def test_the_token_of_an_embedding_is_read_as_where_the_run_was_started(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name, path, token in (
+        ("style:<cat>", "/embeddings/style:<cat>", None),
+        ("style.safetensors:<cat>", "/embeddings/style.safetensors", "<cat>"),
+        ("owner/style:<cat>", "/hub/snapshots/abc", "<cat>"),
+        ("owner/style", "/hub/snapshots/abc", None),
+    ):
+        given = load._embedding(Model(name, path, ""))
+        assert given == (path if token is None else f"{path}:{token}")
+        if token is not None:
+            assert embedding_and_token(given) == (path, token)
+
+
+def test_an_embedding_of_the_settings_is_in_the_model_that_is_loaded(tmp_path):
+    width = 128
+    file = save_embedding(tmp_path / "cat.safetensors", {"emb_params": (2, width)})
+    config = Config(embedding=(f"{file}:<cat>",))
+    text = load_engine(locate(config), config, on_gpu=False).engine.setup.backbone.text
+    ids = text.tokenizers[0].convert_tokens_to_ids(["<cat>", "<cat>_1"])
+    assert torch.equal(text.tables[0].weight[ids], load_file(file)["emb_params"])

@@ -62,7 +62,10 @@ def _save_as(path, *names, shape=(4, 4)):
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        (("emb_params",), "no LoRA but a textual inversion (it has emb_params)"),
+        (
+            ("emb_params",),
+            "no LoRA but a textual inversion (it has emb_params); give it as `embedding`",
+        ),
         (("clip_g", "clip_l"), "no LoRA but a textual inversion (it has clip_g)"),
         (("conv_in.weight", "mid_block.resnets.0.conv1.weight"), "no LoRA: none of its tensors"),
         ((), "has no tensors; copy it again"),
@@ -194,7 +197,7 @@ def test_of_several_files_the_one_to_fuse_must_be_given(tmp_path, target):
     (problem,) = lora_problems(tmp_path, target)
     assert "holds 2 .safetensors files, none of which is called pytorch_lora_weights" in problem
     assert problem.endswith(
-        f"a.safetensors, b.safetensors; give the one to fuse, such as {tmp_path / 'a.safetensors'}"
+        f"a.safetensors, b.safetensors; give the one to use, such as {tmp_path / 'a.safetensors'}"
     )
     with pytest.raises(ValueError, match="holds 2 "):
         lora_file(tmp_path)

@@ -1,0 +1,1 @@
+"""Textual inversions: what their files hold, and whether it fits a model."""

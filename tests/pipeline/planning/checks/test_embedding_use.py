@@ -1,0 +1,84 @@
+"""Tokens of textual inversions are counted as the loaded model reads them, and missed if unused."""
+
+import shutil
+
+import pytest
+
+from manifests.schema import Row
+from muse.diffusion.backbones import load_backbone
+from muse.guidance.tokens import lost_tokens
+from muse.mini import WEIGHTS
+from pipeline.config import Config
+from pipeline.planning.checks.embedding_use import EmbeddingUse
+from pipeline.planning.checks.prompt_check import PromptCheck
+from tests.support.embeddings import save_embedding
+
+WIDTH = 128
+
+
+@pytest.fixture
+def cat(tmp_path):
+    return save_embedding(tmp_path / "cat.safetensors", {"<cat>": (8, WIDTH)})
+
+
+def _row(prompt, negative=None):
+    return Row(0, prompt, None, (), None, None, negative)
+
+
+def test_a_token_that_no_prompt_has_is_told(cat):
+    names = (str(cat), f"{cat}:Easy")
+    use = EmbeddingUse(Config(embedding=names))
+    assert [*use.warnings] == [], "of no rows nothing is known"
+    use.add("a dog", None)
+    first, second = use.warnings
+    assert first == (
+        f"embedding {str(cat)!r}: no effect, because no prompt and no negative prompt has its "
+        "token '<cat>'"
+    )
+    assert "'Easy'" in second
+    use.add("a dog", "rain, easy")
+    assert [*use.warnings] == [first]
+    use.add("a <cat>", None)
+    assert [*use.warnings] == []
+    of_suffix = Config(embedding=names, method={"prompt_suffix": ", <cat> easy"})
+    use = EmbeddingUse(of_suffix)
+    use.add("a dog", None)
+    assert [*use.warnings] == []
+
+
+def test_what_cannot_be_read_and_what_is_not_here_is_left_to_those_who_refuse_it(
+    cat, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    cat.write_bytes(b"no tensors")
+    use = EmbeddingUse(Config(embedding=(str(cat), "nobody/no-such-embedding:<t>")))
+    use.add("a dog")
+    assert [*use.warnings] == []
+    assert [*EmbeddingUse(Config(engine="null", embedding=(str(cat),))).warnings] == []
+
+
+def test_prompts_are_counted_as_the_loaded_model_reads_them(cat, tmp_path):
+    """Eight vectors for one word, in whichever case it is written."""
+    model = shutil.copytree(WEIGHTS / "diffusion", tmp_path / "model")
+    config = Config(model=str(model), embedding=(f"{cat}:Easy",), method={"timing": "never"})
+    (tokenizer,) = load_backbone(model, embedding=f"{cat}:Easy").text.tokenizers
+    for prompt in ("a dog " * 20 + "Easy", "easy " * 4, "a dog " * 10 + "easy-going"):
+        check = PromptCheck(config)
+        check.add(_row(prompt))
+        counted = next(iter(check.lengths.cut), 0)
+        assert counted == lost_tokens(tokenizer, prompt, None)
+    plain = PromptCheck(config.replace(embedding=()))
+    plain.add(_row("easy " * 4))
+    assert plain.lengths.count == 0
+    check = PromptCheck(config)
+    check.add(_row("easy " * 4, "easy " * 4))
+    assert check.lengths.count == 1
+    assert any("1 negative prompt(s) are longer" in warning for warning in check.warnings)
+
+
+def test_the_embedded_model_knows_the_tokens(cat):
+    check = PromptCheck(Config(embedding=(str(cat),)))
+    check.add(_row("a dog on a beach, <cat>"))
+    assert check.unknown == 0
+    check.add(_row("a dog on a beach, <toy>"))
+    assert check.unknown == 1
