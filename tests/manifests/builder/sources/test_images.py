@@ -54,9 +54,32 @@ def test_a_json_beside_an_image_counts_before_its_text(folder):
     (folder / "a.json").write_text('{"alt": "a door", "text": "x", "id": 5, "image": "y"}')
     source, items, _ = _read()
     assert items[0].values == {"prompt": "x", "image": "a.png"}
-    assert source.notes == ["photos: left out: keys of .json files alt, id"]
+    assert source.notes == [
+        "photos: left out: keys of .json files alt, id",
+        "left out 1: another caption in .txt; that in .json counts (photos/a.png)",
+    ]
     _, items, _ = _read(prompt="alt", id="id")
     assert items[0].values == {"prompt": "a door", "id": 5, "image": "a.png"}
+
+
+@pytest.mark.parametrize(
+    ("text", "record"),
+    [
+        ("a wall\n", '{"caption": " a wall", "emotion": "awe"}'),
+        ("a wall", '{"caption": " ", "emotion": "awe"}'),
+        ("a wall", '{"emotion": "awe"}'),
+        (" ", '{"caption": "a wall", "emotion": "awe"}'),
+    ],
+)
+def test_a_text_and_a_json_that_do_not_contradict_each_other_are_taken_together(
+    folder, text, record
+):
+    (folder / "a.txt").write_text(text)
+    (folder / "a.json").write_text(record)
+    source, items, _ = _read()
+    assert items[0].values["prompt"].strip() == "a wall"
+    assert items[0].values["emotion"] == "awe"
+    assert source.notes == []
 
 
 @pytest.mark.parametrize(
