@@ -29,10 +29,17 @@ def shape_problem(mask: Size, picture: Size) -> str | None:
     difference = abs(mask.width * picture.height - mask.height * picture.width)
     if difference <= max(mask.width, mask.height, picture.width, picture.height):
         return None
-    return (
+    fact = (
         f"has {mask.width} x {mask.height} pixels, another shape than its image, which has "
-        f"{picture.width} x {picture.height}; save it in the size of the image"
+        f"{picture.width} x {picture.height}"
     )
+    # A program that ignores how the camera was held shows the photograph on its side.
+    if shape_problem(Size(mask.height, mask.width), picture) is None:
+        return (
+            f"{fact} when it is upright; turn the mask as the image is to be seen, since that is "
+            "turned by its EXIF orientation if it has one"
+        )
+    return f"{fact}; save it in the size of the image"
 
 
 def has_white(mask: Image.Image) -> bool:

@@ -72,7 +72,7 @@ def test_a_size_in_the_manifest_that_the_model_does_not_make_is_refused_by_row(t
     assert [str(problem) for problem in caught.value.problems] == [
         "row 1, column 'width': is 100; this model takes multiples of 16: give 96 or 112; "
         "rename the column if it is not the size of the images to make",
-        "row 4, column 'height': is missing beside the other side; give both, or neither",
+        "row 4, column 'height': is missing, but the row has a width, 64; give both, or neither",
     ]
 
 
