@@ -69,6 +69,15 @@ class SourcedValues:
         values[leaf] = _parsed(text)
         self.sources[key.strip()] = "--set"
 
+    def quoting(self, key: str) -> str:
+        """How to write a list by `--set`, if a shell has taken the quotes out of this one."""
+        value: Any = self.values
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if self.source_of(key) != "--set" or not isinstance(value, str) or value[:1] != "[":
+            return ""
+        return f""". A shell takes quotes away; put others around all: --set '{key}=["a", "b"]'"""
+
     def source_of(self, key: str) -> str:
         """The option that gave a dotted key, or the table that holds it."""
         # A problem with a table is a problem with what was given in it.
@@ -143,7 +152,7 @@ def _build(
     except ValidationError as error:
         errors += [describe(schema, details) for details in error.errors()]
     if errors:
-        lines = [f"{given.source_of(key)}: {text}" for key, text in errors]
+        lines = [f"{given.source_of(key)}: {text}{given.quoting(key)}" for key, text in errors]
         raise UserError("\n".join(dict.fromkeys(lines)))
     return settings
 
