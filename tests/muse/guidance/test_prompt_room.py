@@ -60,7 +60,7 @@ def test_where_a_command_shows_what_is_lost_the_warning_has_numbers_alone(tokeni
 def test_control_characters_count_as_the_model_reads_them(tokenizer, character, between):
     """Tokenizers of CLIP drop them, read them, or split at them; whichever, it is no other here."""
     beyond = "dog " * tokenizer.model_max_length
-    prompt = beyond + between.format(character)
+    prompt = beyond + between.replace("{}", character)
     read = len(tokenizer(prompt, add_special_tokens=False).input_ids)
     room = tokenizer.model_max_length - 2
     assert _lost(PromptReader(tokenizer), prompt, timing="never") == [read - room]

@@ -63,26 +63,6 @@ def test_a_json_beside_an_image_counts_before_its_text(folder):
 
 
 @pytest.mark.parametrize(
-    ("text", "record"),
-    [
-        ("a wall\n", '{"caption": " a wall", "emotion": "awe"}'),
-        ("a wall", '{"caption": " ", "emotion": "awe"}'),
-        ("a wall", '{"emotion": "awe"}'),
-        (" ", '{"caption": "a wall", "emotion": "awe"}'),
-    ],
-)
-def test_a_text_and_a_json_that_do_not_contradict_each_other_are_taken_together(
-    folder, text, record
-):
-    (folder / "a.txt").write_text(text)
-    (folder / "a.json").write_text(record)
-    source, items, _ = _read()
-    assert items[0].values["prompt"].strip() == "a wall"
-    assert items[0].values["emotion"] == "awe"
-    assert source.notes == []
-
-
-@pytest.mark.parametrize(
     ("name", "data", "problem"),
     [
         ("a.txt", b"\xe9", "its .txt is not UTF-8"),
