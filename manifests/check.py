@@ -204,9 +204,11 @@ def _size(width: Any, height: Any, report: REPORT) -> tuple[int, int] | None:
     if width is None and height is None:
         return None
     is_whole = True
-    for column, value in ((schema.WIDTH, width), (schema.HEIGHT, height)):
+    sides = {schema.WIDTH: width, schema.HEIGHT: height}
+    for column, value in sides.items():
         if value is None:
-            report(column, "is missing beside the other side; give both, or neither")
+            ((other, given),) = sides.items() - {(column, None)}
+            report(column, f"is missing, but the row has a {other}, {given}; give both, or neither")
             is_whole = False
         elif not 1 <= value <= MAX_PIXELS:
             report(column, f"is {value}; give the pixels of the images to make, 1 to {MAX_PIXELS}")

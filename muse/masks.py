@@ -26,13 +26,25 @@ def shape_problem(mask: Size, picture: Size) -> str | None:
 
     It may be larger or smaller, but of the same shape, up to the rounding of a size by a pixel.
     """
-    difference = abs(mask.width * picture.height - mask.height * picture.width)
-    if difference <= max(mask.width, mask.height, picture.width, picture.height):
+    if _are_alike(mask, picture):
         return None
-    return (
+    fact = (
         f"has {mask.width} x {mask.height} pixels, another shape than its image, which has "
-        f"{picture.width} x {picture.height}; save it in the size of the image"
+        f"{picture.width} x {picture.height}"
     )
+    # A program that ignores how the camera was held shows the photograph on its side.
+    if _are_alike(Size(mask.height, mask.width), picture):
+        return (
+            f"{fact} when it is upright; turn the mask as the image is to be seen, since that is "
+            "turned by its EXIF orientation if it has one"
+        )
+    return f"{fact}; save it in the size of the image"
+
+
+def _are_alike(one: Size, other: Size) -> bool:
+    """Whether two sizes are of one shape, up to the rounding of a side by a pixel."""
+    difference = abs(one.width * other.height - one.height * other.width)
+    return difference <= max(one.width, one.height, other.width, other.height)
 
 
 def has_white(mask: Image.Image) -> bool:

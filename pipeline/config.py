@@ -6,14 +6,15 @@ How they are read, checked and printed, and their former names: `pipeline.settin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from muse.method import Method
 from muse.sizes import MAX_SIDE, Resize, Size
 from pipeline.config_models import LATER, ModelSettings
+from pipeline.config_sources import Sources
 from pipeline.config_tables import Faults, Images
 
 AUTO: Final = "auto"
@@ -218,6 +219,21 @@ class Config(ModelSettings):
     method: Method = Field(default_factory=Method, description="The parameters of MUSE.")
     images: Images = Field(default_factory=Images, description="Limits of source images.")
     faults: SkipJsonSchema[Faults] = Field(default_factory=Faults)
+    _sources: Sources = PrivateAttr(default_factory=Sources)
+
+    def source_of(self, key: str) -> str:
+        """What gave a setting, as a message begins: `--set`, `--config run.toml`; `settings` if
+        that is not known."""
+        return self._sources.of(key)
+
+    def from_sources(self, sources: Sources) -> Self:
+        """The same settings, with where they came from."""
+        config = self.model_copy()
+        config._sources = sources
+        return config
+
+    def replace(self, **changes: Any) -> Self:
+        return super().replace(**changes).from_sources(self._sources)
 
     @property
     def size(self) -> Size | None:

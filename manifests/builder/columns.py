@@ -56,14 +56,15 @@ def renames(
             message = f"--map {ours}={theirs}: no such column; {hint}it has {', '.join(names)}"
             raise refuse(path, message)
     renamed = {name: name for name in names}
-    for ours in SIDES:
-        if ours in names:
-            # Tables of photographs have their size in columns of these names.
-            renamed[ours] = f"picture_{ours}"
-            notes.append(
-                f"{path}: column {ours!r} was kept as picture_{ours}; the size of the images to "
-                "make is said by the settings, or by a parquet manifest"
-            )
+    if sides := [ours for ours in SIDES if ours in names]:
+        # Tables of photographs have their size in columns of these names.
+        renamed |= {ours: f"picture_{ours}" for ours in sides}
+        kept = " and ".join(f"{ours} as picture_{ours}" for ours in sides)
+        notes.append(
+            f"{path}: kept column {kept}, as the size of a photograph. If the size of the images "
+            "to make is meant, give it to the run, as in --set width=512 --set height=768; or, row "
+            "by row, rename them to width and height in the parquet manifest"
+        )
     for ours, theirs in mapping.items():
         # What had our name before is not it: it is carried under another one.
         if ours in renamed and ours not in mapping.values():

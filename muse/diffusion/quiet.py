@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -25,6 +26,11 @@ HARMLESS = {
 """Parts of messages of which nobody has to know, by the name of their logger."""
 
 
+CLIP_SAMPLE = "(?s).*has not set the configuration `clip_sample`"
+"""diffusers' pipeline switches this off, as its samplers here do, and warns that the model's own
+setting is another: nobody has to change the files of a published model."""
+
+
 class _DropHarmless(logging.Filter):
     def __init__(self, parts: tuple[str, ...]):
         super().__init__()
@@ -42,7 +48,8 @@ def quiet_imports() -> None:
 
 @contextmanager
 def quiet_loading(*libraries: str) -> Iterator[None]:
-    """No progress bars of loading, and no message of `HARMLESS`; all other warnings come through.
+    """No progress bars of loading, and no message of `HARMLESS` or on `CLIP_SAMPLE`; all other
+    warnings come through.
 
     Bars of downloads stay, and afterwards every setting is as before. Meanwhile the settings hold
     for all threads of the process.
@@ -57,6 +64,8 @@ def quiet_loading(*libraries: str) -> Iterator[None]:
             logger, harmless = logging.getLogger(name), _DropHarmless(parts)
             logger.addFilter(harmless)
             undo.callback(logger.removeFilter, harmless)
+        undo.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", CLIP_SAMPLE, FutureWarning)
         yield
 
 

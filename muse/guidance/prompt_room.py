@@ -6,6 +6,7 @@ This module imports no torch before a prompt is measured.
 from __future__ import annotations
 
 import itertools
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,10 @@ MAX_PROMPTS_SHOWN = 5
 
 MAX_SHOWN = 60
 """Characters of the words that are lost of a prompt."""
+
+WORD = re.compile(r"[^ \t\r\n]+")
+"""What stands between white space. Python also splits at characters that no tokenizer splits at, as
+U+001F: some read it, others leave it out."""
 
 MAX_WORDS = 1 << 17
 """Words whose number of tokens is remembered."""
@@ -121,7 +126,7 @@ class _Room:
 
     def tokens(self, prompt: str) -> int:
         """Tokens of a prompt. Byte pair encoding joins nothing across white space."""
-        return sum(map(self.tokens_of_word, prompt.split()))
+        return sum(map(self.tokens_of_word, WORD.findall(prompt)))
 
     def room(self, emotion: Mapping[str, float]) -> int:
         """Tokens that a prompt for this emotion may have."""
@@ -144,7 +149,7 @@ class _Room:
     def in_words(self, prompt: str, lost: int) -> str:
         """How long a prompt is, how much of it is read, and which words are not."""
         tokens, limit = self.tokens(prompt), self.tokenizer.model_max_length
-        words, read = prompt.split(), tokens - lost
+        words, read = WORD.findall(prompt), tokens - lost
         ends = list(itertools.accumulate(map(self.tokens_of_word, words)))
         # From the first word on of which any token is lost.
         unread = " ".join(words[bisect_right(ends, read) :])

@@ -36,7 +36,11 @@ Set = Annotated[
 ]
 Engine = Annotated[Optional[str], typer.Option(help="muse, or null: images without a model.")]
 Model = Annotated[
-    Optional[str], typer.Option(help="Stable Diffusion: a diffusers folder, file or hub id.")
+    Optional[str],
+    typer.Option(
+        help="Diffusion model (SD 1.x to 3, XL, FLUX.1, Z-Image): a diffusers folder, file or hub "
+        "id; the embedded one by default."
+    ),
 ]
 Guide = Annotated[
     Optional[str], typer.Option(help="Classifier (folder or hub id) whose gradient guides.")

@@ -28,7 +28,8 @@ def try_(
     *,
     given: options.Given,
 ) -> None:
-    """Make a few images of MANIFEST with the real models, here and now, and measure them."""
+    """Make a few images of MANIFEST with the real models and measure them, in this process, always
+    without Ray."""
     with reported_errors():
         from pipeline.forecast.trial import run_trial
         from pipeline.storage.addresses import normalized

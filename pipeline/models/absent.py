@@ -23,7 +23,8 @@ def absence_warning(config: Config) -> str | None:
     for role, name in absent.items():
         path = without_option(role, name)
         if path.endswith(SINGLE_FILE):
-            raise UserError(f"config: {role.split()[0]} {name!r}: there is no such file")
+            key = role.split()[0]
+            raise UserError(f"{config.source_of(key)}: {key} {name!r}: there is no such file")
         if Path(path).expanduser().parent.is_dir():
             maybe_paths.append(name)
     warning = (

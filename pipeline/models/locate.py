@@ -22,7 +22,6 @@ from muse.diffusion.files.part_fit import clip_skip_problem
 from muse.diffusion.files.tiny_decoders import SLOWER, absence_warnings, candidates
 from muse.diffusion.model_facts import ModelFacts
 from muse.emotions.labels import clean
-from muse.method import Method
 from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED, SAME_JUDGE
 from pipeline.errors import UserError
@@ -101,9 +100,9 @@ def locate(
         return {"model": Model("null", "", "")} | _filter_models(config, files)
     models = {role: _main_model(role, config, files, on_warning) for role in ROLES}
     model = Path(models["model"].path)
-    check_method(model, config.method)
+    check_method(model, config)
     if problem := clip_skip_problem(family_of(model), part_config(model), config.clip_skip):
-        raise UserError(f"config: clip_skip {problem}")
+        raise UserError(f"{config.source_of('clip_skip')}: clip_skip {problem}")
     models |= _parts(config, files, model, on_warning)
     models |= _filter_models(config, files)
     if is_same_judge(models) and not config.allow_same_judge:
@@ -111,9 +110,9 @@ def locate(
     return models
 
 
-def check_method(model: Path, method: Method) -> None:
-    """Refuse a method that cannot run a diffusion model: by its sampler (see `hub.configs_of`), or
-    by how it reads prompts.
+def check_method(model: Path, config: Config) -> None:
+    """Refuse settings whose method cannot run a diffusion model: by its sampler (see
+    `hub.configs_of`), or by how it reads prompts.
 
     Raises:
         UserError: with the samplers or settings that can.
@@ -123,6 +122,7 @@ def check_method(model: Path, method: Method) -> None:
     from muse.diffusion.schedule.schedules import schedule_of
     from muse.guidance.windows import NO_WINDOWS
 
+    method = config.method
     try:
         scheduler = configs_of(model)[1]
         # That of a folder was looked at with its other parts.
@@ -133,7 +133,7 @@ def check_method(model: Path, method: Method) -> None:
         if method.long_prompts == "chunk" and family_of(model) not in READ_WINDOWS:
             raise ValueError(NO_WINDOWS)
     except ValueError as error:
-        raise UserError(f"config: method: {error}") from None
+        raise UserError(f"{config.source_of('method')}: method: {error}") from None
 
 
 def model_warnings(config: Config, path: str) -> list[str]:
@@ -217,13 +217,14 @@ def _main_model(role: str, config: Config, files: Files, on_warning: OnWarning) 
 def _parts(config: Config, files: Files, model: Path, on_warning: OnWarning) -> dict[str, Model]:
     """The models that replace or change a part of `model`; see `part_names`."""
     if config.lora and importlib.util.find_spec("peft") is None:
-        raise UserError(f"config: lora: {NO_PEFT}")
+        raise UserError(f"{config.source_of('lora')}: lora: {NO_PEFT}")
     models, fit = {}, PartFit(model, on_warning)
     for role, name in part_names(config).items():
         try:
             models[role] = _part(role, name, files, fit)
         except ValueError as error:
-            raise UserError(f"config: {role.split()[0]} {name!r}: {error}") from None
+            key = role.split()[0]
+            raise UserError(f"{config.source_of(key)}: {key} {name!r}: {error}") from None
     if not config.tiny_vae and (tiny := _found_tiny_vae(files, model, on_warning)):
         models["tiny_vae"] = tiny
     return models
@@ -269,7 +270,7 @@ def _filter_models(config: Config, files: Files) -> dict[str, Model]:
                 raise ValueError(f"it has no label {label!r}; choose {', '.join(labels)}")
             check_preprocessing(path, spec)
         except ValueError as error:
-            raise UserError(f"config: {role} {folder!r}: {error}") from None
+            raise UserError(f"{config.source_of(role)}: {role} {folder!r}: {error}") from None
         models[role] = Model(folder, str(path), hash_model(path, role, files.sha256))
     return models
 

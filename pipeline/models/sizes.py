@@ -26,7 +26,7 @@ def model_sizes(config: Config) -> ModelSizes | None:
         return sizes
     problems = side_problems(sizes, config.image_format)
     for side, problem in problems(config.size.width, config.size.height).items():
-        raise UserError(f"config: {side} {problem}")
+        raise UserError(f"{config.source_of(side)}: {side} {problem}")
     return sizes
 
 

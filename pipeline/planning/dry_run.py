@@ -86,6 +86,7 @@ class DryRun:
             "emotions": dict(contents.emotions),
             "generate": dict(contents.generate),
             "edit": dict(contents.edit),
+            "masked_edits": contents.masked,
             "cut_prompts": sum(contents.cut_prompts.values()),
             "repeated_rows": contents.repeated,
             "generate_sizes": ranked(contents.request_sizes.generate),

@@ -170,6 +170,6 @@ def check_quota_column(manifest: Manifest, config: Config) -> None:
     columns = ("emotion", *manifest.extra.names)
     if config.quota and config.quota_by not in columns:
         raise UserError(
-            f"config: quota_by = {config.quota_by!r}: the manifest has no such column; "
-            f"choose {', '.join(columns)}"
+            f"{config.source_of('quota_by')}: quota_by = {config.quota_by!r}: the manifest has no "
+            f"such column; choose {', '.join(columns)}"
         )

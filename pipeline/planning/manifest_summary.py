@@ -67,6 +67,7 @@ class ManifestSummary:
         manifest: as it was checked.
         requests: of the run.
         generate, edit: requests of either task by emotion; of a mixture by its members.
+        masked: how many of the edits have a mask.
         request_sizes: requests by the size of their images.
         images: the source images, if there are any.
         cut_prompts: how many rows have a prompt of which so many tokens are not read.
@@ -82,6 +83,7 @@ class ManifestSummary:
     requests: int
     generate: Mapping[str, int]
     edit: Mapping[str, int]
+    masked: int
     request_sizes: RequestSizes
     images: SourceImages | None
     examples: Mapping[int, str]
@@ -146,15 +148,16 @@ def summarize(
     prompts, repetitions, use = PromptCheck(config), Repetitions(), RowUse(config)
     generate: Counter[str] = Counter()
     edit: Counter[str] = Counter()
-    counted = 0
+    counted = masked = 0
     examples: dict[str, int] = {}
 
     def count(row: Row) -> None:
-        nonlocal counted
+        nonlocal counted, masked
         left = config.limit - counted if config.limit else None
         names = [" + ".join(emotion) for emotion in row.emotions[:left]] or config.emotions[:left]
         (generate if row.image is None else edit).update(names)
         counted += len(names)
+        masked += len(names) if row.mask is not None else 0
         if names:
             sizes.add(row, len(names))
             if len(examples) < MAX_EXAMPLES:
@@ -170,6 +173,7 @@ def summarize(
         requests=planned_requests(manifest, config),
         generate=generate,
         edit=edit,
+        masked=masked,
         request_sizes=sizes,
         images=_source_images(images, base),
         examples={number: prompt for prompt, number in examples.items()},

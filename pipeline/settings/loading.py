@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from muse.method import Settings
 from pipeline.config import HIDDEN, Config
+from pipeline.config_sources import Sources
 from pipeline.config_tables import Faults
 from pipeline.errors import UserError
 from pipeline.settings.problems import describe, unknown
@@ -43,7 +44,7 @@ class SourcedValues:
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
-        self.sources: dict[str, str] = {}
+        self.sources = Sources()
 
     def add(self, values: Mapping[str, Any], source: str) -> None:
         """Whole entries, each of which replaces the one before."""
@@ -69,15 +70,14 @@ class SourcedValues:
         values[leaf] = _parsed(text)
         self.sources[key.strip()] = "--set"
 
-    def source_of(self, key: str) -> str:
-        """The option that gave a dotted key, or the table that holds it."""
-        # A problem with a table is a problem with what was given in it.
-        inside = [source for name, source in self.sources.items() if name.startswith(f"{key}.")]
-        while key:
-            if key in self.sources:
-                return self.sources[key]
-            key = key.rpartition(".")[0]
-        return inside[0] if inside else "settings"
+    def quoting(self, key: str) -> str:
+        """How to write a list by `--set`, if a shell has taken the quotes out of this one."""
+        value: Any = self.values
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if self.sources.of(key) != "--set" or not isinstance(value, str) or value[:1] != "[":
+            return ""
+        return f""". A shell takes quotes away; put others around all: --set '{key}=["a", "b"]'"""
 
 
 def load_config(file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> Config:
@@ -143,9 +143,9 @@ def _build(
     except ValidationError as error:
         errors += [describe(schema, details) for details in error.errors()]
     if errors:
-        lines = [f"{given.source_of(key)}: {text}" for key, text in errors]
+        lines = [f"{given.sources.of(key)}: {text}{given.quoting(key)}" for key, text in errors]
         raise UserError("\n".join(dict.fromkeys(lines)))
-    return settings
+    return settings.from_sources(given.sources) if isinstance(settings, Config) else settings
 
 
 def flag_of(name: str) -> str:

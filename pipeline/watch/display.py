@@ -18,7 +18,10 @@ from pipeline.watch.log_output import logger
 from pipeline.watch.summary import RunWatch, Summary
 
 LINE_SECONDS = 10.0
-"""Seconds between two plain lines."""
+"""Seconds between two plain lines, if something has changed."""
+
+HEARTBEAT_SECONDS = 300.0
+"""The same if nothing has: so a log shows that the run goes on."""
 
 TIMER_SECONDS = 2.0
 """How often a thread looks whether one is due, as while a batch is made within this process."""
@@ -40,7 +43,8 @@ class Display:
         on_summary: Callable[[Summary], None] = lambda _: None,
     ):
         self.watch, self.counts, self.on_summary = watch, counts, on_summary
-        self.done_before, self.last_line = counts.done, time.monotonic()
+        self.done_before, self.last_tick = counts.done, time.monotonic()
+        self.last_line, self.last_told = self.last_tick, (counts.done, "")
         self.console = Console(stderr=True)
         self.live: Live | None = None
         self.tells_why = True
@@ -89,15 +93,24 @@ class Display:
     def tick(self) -> None:
         """Tell how the run goes, if it is time to: also while workers start and nothing ends."""
         with self._lock:
-            if time.monotonic() - self.last_line >= LINE_SECONDS:
-                self.on_summary(self.summary())
+            now = time.monotonic()
+            if now - self.last_tick >= LINE_SECONDS:
+                self.last_tick, summary = now, self.summary()
+                self.on_summary(summary)
                 if self.live is None:
-                    _print(text.line(self.summary()))
-                self.last_line = time.monotonic()
+                    self._print_news(summary, now)
 
     def summary(self) -> Summary:
         with self._lock:
             return self.watch.summary(self.counts, time.time())
+
+    def _print_news(self, summary: Summary, now: float) -> None:
+        """A plain line, if there is something new to tell, or the last one was long ago."""
+        # Speed, time left and cost change with the clock alone.
+        told = (summary.done, text.workers(summary) if summary.workers == 0 else "")
+        if told != self.last_told or now - self.last_line >= HEARTBEAT_SECONDS:
+            _print(text.line(summary))
+            self.last_line, self.last_told = now, told
 
     def _tell(self) -> None:
         while not self._end.wait(TIMER_SECONDS):

@@ -46,12 +46,17 @@ def test_white_that_is_cut_off_is_no_white():
 
 
 def test_a_mask_of_another_shape_is_refused_with_both_sizes():
-    with pytest.raises(MaskError, match=r"has 80 x 120 pixels.*image, which has 120 x 80; save it"):
-        fit_mask(_mask(80, 120, (0, 0, 50, 50)), _picture())
+    with pytest.raises(MaskError, match=r"has 80 x 110 pixels.*image, which has 120 x 80; save it"):
+        fit_mask(_mask(80, 110, (0, 0, 50, 50)), _picture())
     # Half of an odd size is rounded one way or the other.
     assert shape_problem(Size(251, 188), Size(501, 375)) is None
     assert shape_problem(Size(250, 187), Size(501, 375)) is None
     assert shape_problem(Size(250, 190), Size(501, 375)) is not None
+
+
+def test_a_mask_on_its_side_is_refused_with_the_reason_why_photographs_are_turned():
+    with pytest.raises(MaskError, match=r"which has 120 x 80 when it is upright; turn the mask"):
+        fit_mask(_mask(80, 120, (0, 0, 50, 50)), _picture())
 
 
 def test_what_pads_a_picture_stays():

@@ -36,14 +36,15 @@ class ImageFolder:
     def items(self, skipped: Skipped) -> Iterator[Item]:
         """Images in the order of their names, with paths relative to the folder."""
         keys: set[str] = set()
+        overruled = Skipped()
         for folder, names in self._folders(skipped):
             stems: dict[str, list[str]] = {}
             for name in names:
                 stems.setdefault(Path(name).stem, []).append(name)
             for files in stems.values():
                 for name in self._images(folder, files, skipped):
-                    yield self._item(folder, name, files, keys)
-        self.notes = list(left_out_notes(self.path, keys))
+                    yield self._item(folder, name, files, keys, overruled)
+        self.notes = [*left_out_notes(self.path, keys), *overruled.lines("left out")]
 
     def _folders(self, skipped: Skipped) -> Iterator[tuple[str, list[str]]]:
         """Every folder below this one, relative to it, with its visible files."""
@@ -84,17 +85,22 @@ class ImageFolder:
             else:
                 yield name
 
-    def _item(self, folder: str, name: str, files: list[str], keys: set[str]) -> Item:
+    def _item(
+        self, folder: str, name: str, files: list[str], keys: set[str], overruled: Skipped
+    ) -> Item:
         place = os.path.normpath(os.path.join(folder, name))
         captions = {}
         try:
             for other in files:
                 if _suffix(other) in (*CAPTION_SUFFIXES, "json"):
                     captions[_suffix(other)] = self._caption(os.path.join(folder, other))
-            values, left_out = described(captions, self.mapping)
+            found = described(captions, self.mapping)
         except ValueError as error:
             return Item(place, {}, f"its {error}")
-        keys.update(left_out)
+        keys.update(found.left_out)
+        if found.overruled:
+            overruled.add(found.overruled, os.path.normpath(os.path.join(self.path, place)))
+        values = found.values
         mask = values.get(schema.MASK)
         if isinstance(mask, str) and mask.strip() and "://" not in mask:
             # Its path is seen from the file that names it.

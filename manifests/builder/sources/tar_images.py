@@ -34,10 +34,11 @@ class TarImages:
         self.notes = []
         keys: set[str] = set()
         suffixes: set[str] = set()
+        overruled = Skipped()
         for file in tar_files(Path(self.path)):
             for key, parts in self._samples(file):
-                yield self._item(file, key, parts, keys, suffixes)
-        self.notes += left_out_notes(self.path, keys, suffixes)
+                yield self._item(file, key, parts, keys, suffixes, overruled)
+        self.notes += [*left_out_notes(self.path, keys, suffixes), *overruled.lines("left out")]
 
     def _samples(self, file: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
         ignored: Counter[str] = Counter()
@@ -51,7 +52,13 @@ class TarImages:
             self.notes.append(f"{file}: ignored {listed}")
 
     def _item(
-        self, file: Path, key: str, parts: Mapping[str, bytes], keys: set[str], suffixes: set[str]
+        self,
+        file: Path,
+        key: str,
+        parts: Mapping[str, bytes],
+        keys: set[str],
+        suffixes: set[str],
+        overruled: Skipped,
     ) -> Item:
         place = f"{file.name} {key}"
         captions, images = {}, []
@@ -63,13 +70,15 @@ class TarImages:
             else:
                 suffixes.add(f".{suffix}")
         try:
-            values, others = described(captions, self.mapping)
+            found = described(captions, self.mapping)
         except ValueError as error:
             return Item(place, {}, f"its {error}")
-        keys.update(others)
+        keys.update(found.left_out)
+        if found.overruled:
+            overruled.add(found.overruled, place)
         if len(images) > 1:
             return Item(place, {}, f"has {len(images)} images; keep one")
-        return Item(place, {**values, schema.IMAGE: images[0] if images else None})
+        return Item(place, {**found.values, schema.IMAGE: images[0] if images else None})
 
 
 def tar_files(path: Path) -> list[Path]:

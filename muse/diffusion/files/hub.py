@@ -68,9 +68,20 @@ def local_folder(name: str, files: Sequence[str] = PLAIN, download: bool = True)
         )
     if path.is_file():
         raise ValueError("it is a file that cannot be read; give a folder, or a .safetensors file")
+    if (broken := _broken_link(path)) is not None:
+        raise ValueError(
+            f"{broken} is a link to {broken.readlink()}, and nothing is there; correct the link, "
+            "or give the place itself"
+        )
     if path.is_absolute() or name.startswith(".") or name.count("/") != 1:
         raise ValueError("there is no such folder, and it is not a hub id (owner/name)")
     return _snapshot(name, files, UNUSED + HALF, download)
+
+
+def _broken_link(path: Path) -> Path | None:
+    """The link, of a path and the folders that it lies in, that leads nowhere; None without one."""
+    places = (path, *path.parents)
+    return next((place for place in places if place.is_symlink() and not place.exists()), None)
 
 
 def local_file(name: str) -> Path:

@@ -7,7 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.cli.console import echo
-from pipeline.cli.manifests.plan_table import image_facts, print_requests, print_sizes
+from pipeline.cli.manifests.plan_table import (
+    image_facts,
+    mask_facts,
+    print_requests,
+    print_sizes,
+)
 from pipeline.cli.tables import WIDTH, print_counts, print_facts
 
 if TYPE_CHECKING:
@@ -42,7 +47,7 @@ def print_summary(summary: ManifestSummary, config: Config) -> None:
         if others := ranked[MAX_WORDS:]:
             echo(textwrap.fill(f"The others: {', '.join(others)}", WIDTH) + "\n")
         echo(textwrap.fill(description(), WIDTH) + "\n")
-    print_sizes(summary.images)
+    print_sizes(summary.images, config)
 
 
 def _facts(summary: ManifestSummary) -> Iterator[tuple[str, str]]:
@@ -57,6 +62,7 @@ def _facts(summary: ManifestSummary) -> Iterator[tuple[str, str]]:
         yield "repeated rows", f"{summary.repeated:,}: {listed}"
     if summary.images:
         yield "source images", ", ".join(image_facts(summary.images))
+    yield from mask_facts(summary)
     for problem in summary.problems[:5]:
         yield "unusable image", str(problem)
 

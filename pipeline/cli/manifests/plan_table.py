@@ -25,7 +25,7 @@ def print_plan(planned: DryRun, config: Config) -> None:
     print_facts("The run", dict(_facts(planned, config)))
     print_facts("Forecast", dict(_forecast(planned)))
     print_generated_sizes(planned.contents.request_sizes)
-    print_sizes(planned.contents.images)
+    print_sizes(planned.contents.images, config)
 
 
 def print_requests(contents: ManifestSummary, config: Config) -> None:
@@ -43,12 +43,14 @@ def print_generated_sizes(sizes: RequestSizes) -> None:
         _print_sizes("Generated images by size", "requests", sizes.generate)
 
 
-def print_sizes(images: SourceImages | None) -> None:
-    """A table of the source images by size, if there are any."""
+def print_sizes(images: SourceImages | None, config: Config) -> None:
+    """A table of the source images by size, if there are any, and one of their edits."""
     if images and images.sizes:
         _print_sizes("Source images by size", "rows", images.sizes)
         if images.made_at:
-            _print_sizes("Edits by size", "rows", images.made_at)
+            # Another model, which was not named yet, may make other sizes.
+            whose = " (embedded model)" if config.draws_embedded else ""
+            _print_sizes(f"Edits by size{whose}", "rows", images.made_at)
 
 
 def _print_sizes(title: str, column: str, sizes: Mapping[Size, int]) -> None:
@@ -96,6 +98,7 @@ def _facts(planned: DryRun, config: Config) -> Iterator[tuple[str, str]]:
         yield "disk", "not known: the model is not on this machine"
     if planned.contents.images:
         yield "source images", ", ".join(image_facts(planned.contents.images))
+    yield from mask_facts(planned.contents)
     if config.quota:
         yield "quota", f"at most {config.quota:,} accepted samples for each {config.quota_by}"
 
@@ -116,6 +119,12 @@ def image_facts(images: SourceImages) -> Iterator[str]:
         yield f"the edges of {images.cut:,} are cut off"
     if images.unusable:
         yield f"{images.unusable:,} unusable"
+
+
+def mask_facts(contents: ManifestSummary) -> Iterator[tuple[str, str]]:
+    """How many edits change only a part of their image, if any do."""
+    if contents.masked:
+        yield "masks", f"{contents.masked:,} of {sum(contents.edit.values()):,} edits have one"
 
 
 def _forecast(planned: DryRun) -> Iterator[tuple[str, str]]:

@@ -39,6 +39,15 @@ def test_one_column_that_resembles_ours_is_taken_and_reported():
     assert _renames(["prompt", "caption"]) == ({"prompt": "prompt", "caption": "caption"}, [])
 
 
+@pytest.mark.parametrize("sides", [("width",), ("height",), ("width", "height")])
+def test_sizes_are_kept_as_those_of_pictures_and_that_is_said_once(sides):
+    renamed, (note,) = _renames(["prompt", *sides])
+    assert renamed == {"prompt": "prompt"} | {side: f"picture_{side}" for side in sides}
+    kept = " and ".join(f"{side} as picture_{side}" for side in sides)
+    assert note.startswith(f"t.csv: kept column {kept}, as the size of a photograph. ")
+    assert "--set width=512 --set height=768" in note
+
+
 def test_a_mapped_column_replaces_the_one_of_our_name():
     assert _renames(["prompt", "caption"], prompt="caption") == (
         {"prompt": "source_prompt", "caption": "prompt"},

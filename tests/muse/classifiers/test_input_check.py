@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+from transformers import SwinConfig, ViTConfig, ViTForImageClassification, ViTImageProcessor
 
 from muse.classifiers.input_check import input_problem
 from muse.classifiers.load import check_preprocessing
@@ -37,6 +37,25 @@ def test_a_network_of_convolutions_takes_any(vit):
     assert input_problem(WEIGHTS / "guide", 96, embeds=False) is None
     assert input_problem(WEIGHTS / "clip", 64, embeds=True) is None
     assert "but 64 x 64" in input_problem(WEIGHTS / "clip", 48, embeds=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"window_size": 4}, None),
+        # Neither runs at any size, of which the device `meta` alone would be no proof.
+        ({"embed_dim": 9}, "makes images of 32 x 32 pixels, and its model fails on these (shape"),
+        ({"window_size": 0}, "its model fails on these (integer modulo by zero"),
+        # What it adapts itself to at one size does not count at another.
+        ({"window_size": 7}, "does not take these, but 224 x 224: take"),
+    ],
+)
+def test_a_swin_is_told_whether_it_runs_at_one_size_at_another_or_at_none(tmp_path, settings, told):
+    sides = {"image_size": 32, "patch_size": 4, "depths": [1, 1], "num_heads": [2, 2]}
+    config = SwinConfig(**{"embed_dim": 8, **sides, **settings})
+    config.save_pretrained(tmp_path)
+    problem = input_problem(tmp_path, 32, embeds=False)
+    assert problem is None if told is None else told in problem
 
 
 @pytest.mark.parametrize(

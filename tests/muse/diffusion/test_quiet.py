@@ -3,10 +3,12 @@
 import logging
 import subprocess
 import sys
+import warnings
 
 import diffusers.utils.logging
 import pytest
 import transformers.utils.logging
+from diffusers import DDIMScheduler, StableDiffusionPipeline
 from huggingface_hub import utils as hub
 
 from muse.diffusion.quiet import IMPORTS, quiet_imports, quiet_loading
@@ -64,6 +66,28 @@ def test_only_the_harmless_messages_are_dropped_and_only_while_loading(messages,
     assert messages == [wrong, "no tokenizers installed"]
     logger.warning(harmless)
     assert messages[-1] == harmless
+
+
+def test_a_model_whose_scheduler_clips_samples_is_loaded_without_a_warning(recwarn):
+    """By diffusers itself, as the first of Stable Diffusion 2; of other settings it still warns."""
+    for setting, count in (
+        ({"clip_sample": True}, 0),
+        ({"clip_sample": False, "steps_offset": 0}, 1),
+    ):
+        settings = {"steps_offset": 1, "clip_sample": False, **setting}
+        parts = dict.fromkeys(("vae", "text_encoder", "tokenizer", "unet", "safety_checker"))
+        with quiet_loading("diffusers"):
+            pipe = StableDiffusionPipeline(
+                scheduler=DDIMScheduler(**settings),
+                feature_extractor=None,
+                requires_safety_checker=False,
+                **parts,
+            )
+        assert pipe.scheduler.config.clip_sample is False
+        assert [one.category for one in recwarn.list] == [FutureWarning] * count
+    # Whoever loads such a model without us is warned, as before.
+    with pytest.warns(FutureWarning, match="clip_sample"):
+        warnings.warn("S has not set the configuration `clip_sample`.", FutureWarning, stacklevel=1)
 
 
 @pytest.mark.parametrize("library_bars", [True, False])

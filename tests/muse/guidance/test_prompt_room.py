@@ -55,6 +55,17 @@ def test_where_a_command_shows_what_is_lost_the_warning_has_numbers_alone(tokeni
     assert lengths.warning.endswith("cut off (rows 0, 1, 2, 3, 4, ...). `this` shows what is lost")
 
 
+@pytest.mark.parametrize("character", ["\x00", "\x1c", "\x1f", "\x7f", "\x85", "\u200b", "\xa0"])
+@pytest.mark.parametrize("between", ["dog{}cat", "dog {} cat", "dog{} cat", "{}dog cat{}"])
+def test_control_characters_count_as_the_model_reads_them(tokenizer, character, between):
+    """Tokenizers of CLIP drop them, read them, or split at them; whichever, it is no other here."""
+    beyond = "dog " * tokenizer.model_max_length
+    prompt = beyond + between.replace("{}", character)
+    read = len(tokenizer(prompt, add_special_tokens=False).input_ids)
+    room = tokenizer.model_max_length - 2
+    assert _lost(PromptReader(tokenizer), prompt, timing="never") == [read - room]
+
+
 def _lost(reader, prompt, negative=False, **method) -> list[int]:
     lengths = PromptLengths([reader], Method(**method), MIKELS, negative=negative)
     lengths.add(0, prompt, AWE)

@@ -142,9 +142,9 @@ def test_a_filters_model_is_part_of_the_fingerprint_by_content_and_label_whereve
     [
         (
             "{}:safe",
-            "config: filter_models.safety '{}': it has no label 'safe'; choose normal, nsfw",
+            "settings: filter_models.safety '{}': it has no label 'safe'; choose normal, nsfw",
         ),
-        ("{}/none:normal", "config: filter_models.safety '{}/none': there is no such folder"),
+        ("{}/none:normal", "settings: filter_models.safety '{}/none': there is no such folder"),
     ],
 )
 def test_a_filter_without_its_model_or_label_is_refused_before_anything_is_made(

@@ -34,5 +34,5 @@ def test_the_name_of_a_folder_beside_others_may_be_a_mistake():
     "given", [{"lora": ("models/nope.safetensors:0.5",)}, {"vae": "models/nope.safetensors"}]
 )
 def test_a_file_that_is_not_there_is_refused(given):
-    with pytest.raises(UserError, match=r"config: (lora|vae) 'models/nope.*: there is no such f"):
+    with pytest.raises(UserError, match=r"settings: (lora|vae) 'models/nope.*: there is no such f"):
         absence_warning(Config(**given))

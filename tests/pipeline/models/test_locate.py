@@ -242,7 +242,7 @@ def test_another_vae_and_tiny_decoder_have_to_fit_the_model(diffusion):
     ):
         check_models(Config(model=str(diffusion), tiny_vae=vae))
     _settings(diffusion / "vae", scaling_factor=0.13025)
-    with pytest.raises(UserError, match=r"config: vae '.*own VAE is 0.13025: it is the VAE of"):
+    with pytest.raises(UserError, match=r"settings: vae '.*own VAE is 0.13025: it is the VAE of"):
         check_models(Config(model=str(diffusion), vae=vae))
 
 
@@ -259,7 +259,9 @@ def test_a_single_file_vae_has_the_channels_of_its_tensors(tmp_path, diffusion):
 def test_layers_that_a_model_does_not_have_cannot_be_left_out(diffusion):
     layers = 3
     assert check_models(Config(model=str(diffusion), clip_skip=layers - 1)) == []
-    with pytest.raises(UserError, match=r"config: clip_skip is 3, but text_encoder/ has 3 layers"):
+    with pytest.raises(
+        UserError, match=r"settings: clip_skip is 3, but text_encoder/ has 3 layers"
+    ):
         check_models(Config(model=str(diffusion), clip_skip=layers))
 
 
@@ -281,7 +283,7 @@ def test_files_of_other_programs_beside_a_diffusion_model_are_no_problem(diffusi
     ],
 )
 def test_a_sampler_that_does_not_fit_the_model_is_told_before_anything_is_loaded(method, problem):
-    with pytest.raises(UserError, match=f"config: method: .*{problem}"):
+    with pytest.raises(UserError, match=f"settings: method: .*{problem}"):
         check_models(Config(method=Method(**method)))
 
 
@@ -317,9 +319,9 @@ def test_the_sampler_of_a_single_file_is_checked_too(tmp_path):
     (tmp_path / "dream" / "model_index.json").write_text("{}")
     own = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
     (tmp_path / "dream" / "scheduler" / "scheduler_config.json").write_text(json.dumps(own))
-    check_method(file, Method(sampler="flow"))
+    check_method(file, Config(method=Method(sampler="flow")))
     with pytest.raises(UserError, match="sampler 'ddim' cannot run a model that was trained for"):
-        check_method(file, Method(sampler="ddim"))
+        check_method(file, Config(method=Method(sampler="ddim")))
 
 
 def test_prompts_in_windows_are_refused_for_models_with_a_longer_encoder(tmp_path):
@@ -380,7 +382,7 @@ def test_what_of_a_lora_does_not_fit_is_told_by_plan(tmp_path):
     (warning,) = check_models(config)
     assert f"the LoRA {file}: 1 of its 2 layers are not in this model" in warning
     save_file({name: np.ones((2, 2), np.float32) for name in fitting}, file)
-    with pytest.raises(UserError, match=rf"config: lora '{file}:0.5': it has other widths"):
+    with pytest.raises(UserError, match=rf"settings: lora '{file}:0.5': it has other widths"):
         check_models(config)
 
 

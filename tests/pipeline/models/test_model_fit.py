@@ -49,10 +49,12 @@ def test_shapes_of_a_model_and_of_a_vae_in_its_place(model, tmp_path):
     config = Config(model=str(model), vae=str(tmp_path / "vae"), tiny_vae="none")
     assert check_models(config) == []
     _widen(tmp_path / "vae" / WEIGHTS, "decoder.conv_in.bias")
-    with pytest.raises(UserError, match=r"config: vae .*: it has 1 of the .* is 32 instead of 16"):
+    with pytest.raises(
+        UserError, match=r"settings: vae .*: it has 1 of the .* is 32 instead of 16"
+    ):
         check_models(config)
     single = config.replace(vae=str(tmp_path / "vae" / WEIGHTS))
-    with pytest.raises(UserError, match=r"config: vae .*cannot be opened as AutoencoderKL"):
+    with pytest.raises(UserError, match=r"settings: vae .*cannot be opened as AutoencoderKL"):
         check_models(single)
     _lose(tmp_path / "vae" / WEIGHTS, "decoder.conv_in.bias")
     with pytest.raises(UserError, match=r"vae .*: it lacks 1 of the .*\(decoder.conv_in.bias\);"):
@@ -82,7 +84,7 @@ def test_a_tiny_decoder_that_was_found_and_does_not_serve_is_passed_over(model, 
         assert why in warning
         assert "1.4 to 3.4 times the memory" in warning
         assert "tiny_vae" not in locate(config)
-    with pytest.raises(UserError, match=r"config: tiny_vae '.*/taesd': taesd/ has no weights"):
+    with pytest.raises(UserError, match=r"settings: tiny_vae '.*/taesd': taesd/ has no weights"):
         check_models(config.replace(tiny_vae=str(place)))
 
 

@@ -72,7 +72,7 @@ def test_a_size_in_the_manifest_that_the_model_does_not_make_is_refused_by_row(t
     assert [str(problem) for problem in caught.value.problems] == [
         "row 1, column 'width': is 100; this model takes multiples of 16: give 96 or 112; "
         "rename the column if it is not the size of the images to make",
-        "row 4, column 'height': is missing beside the other side; give both, or neither",
+        "row 4, column 'height': is missing, but the row has a width, 64; give both, or neither",
     ]
 
 
@@ -94,7 +94,9 @@ def test_a_size_that_the_format_of_the_images_cannot_hold_is_refused(tmp_path):
     assert model_sizes(Config(**wide)) == model_sizes(Config())
     # A model that is not on this machine yet makes no difference.
     for model in ("embedded", "owner/name"):
-        with pytest.raises(UserError, match="config: width is 16384; webp holds at most 16383 pix"):
+        with pytest.raises(
+            UserError, match="settings: width is 16384; webp holds at most 16383 pix"
+        ):
             model_sizes(Config(**wide, image_format="webp", model=model))
         sizes = {"width": [64, 16_400], "height": [65_520, 64]}
         manifest = write_rows(tmp_path / "m.parquet", 2, **sizes)

@@ -1,6 +1,7 @@
 """Settings files and assignments that are broken or absurd are refused with the reason."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -75,3 +76,24 @@ def test_a_flag_and_an_assignment_that_contradict_are_not_chosen_between():
     with pytest.raises(UserError, match="--seed 1 and --set seed=2: give one of them"):
         load_config(None, ["seed=2"], {"seed": 1})
     assert load_config(None, ["seed=2"], {"seed": 2}).seed == 2
+
+
+@pytest.mark.parametrize("key", ["lora", "images.schemes"])
+def test_a_list_whose_quotes_a_shell_has_taken_is_refused_with_what_to_type(tmp_path, key):
+    """The words are read by a real shell: as the user typed them, and as the message says."""
+
+    def words(line):
+        shell = subprocess.run(["bash", "-c", f"printf %s {line}"], capture_output=True, text=True)
+        return shell.stdout
+
+    with pytest.raises(UserError, match=rf"^--set: {key} is '\[a, b\]'; give a list") as caught:
+        load_config(None, [words(f'{key}=["a",\\ "b"]')], {})
+    typed = str(caught.value).partition("--set ")[2]
+    config = load_config(None, [words(typed)], {})
+    value = config.lora if key == "lora" else config.images.schemes
+    assert value == ("a", "b")
+    # In a file no shell is involved.
+    (tmp_path / "run.toml").write_text("lora = '[a]'")
+    with pytest.raises(UserError) as caught:
+        load_config(tmp_path / "run.toml", [], {})
+    assert "shell" not in str(caught.value)

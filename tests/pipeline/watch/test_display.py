@@ -138,8 +138,32 @@ def test_a_line_tells_what_workers_do_before_the_first_batch(monkeypatch, capsys
     ]
 
 
+def test_a_line_is_not_repeated_while_nothing_changes_but_for_a_heartbeat(monkeypatch, capsys):
+    """Though all that is measured by the clock, as speed and cost, does change."""
+    monkeypatch.setattr(display, "LINE_SECONDS", 0.0)
+    watch = RunWatch(10, entries=[{"event": "start", "at": 1.0, "workers": 1}])
+    shown = []
+    with Display(watch, Counts(Counter(), Counter()), shown.append) as live:
+        for _ in range(3):
+            live.tick()
+        report, entry = _entry(1, {"accepted": 4})
+        live.add(report)
+        for _ in range(3):
+            live.note(entry)
+        monkeypatch.setattr(display, "HEARTBEAT_SECONDS", 0.0)
+        live.tick()
+        monkeypatch.setattr(display, "HEARTBEAT_SECONDS", 1e6)
+        live.tick()
+    _, *lines = capsys.readouterr().err.splitlines()
+    # The start, the batch, the heartbeat; and the last line, which comes in any case.
+    assert [line.split()[1] for line in lines] == ["0/10", "4/10", "4/10", "4/10"]
+    # What follows the run by other means hears of it each time.
+    assert len(shown) >= 8
+
+
 def test_lines_come_while_a_batch_is_made_within_this_process(monkeypatch, capsys):
     monkeypatch.setattr(display, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(display, "HEARTBEAT_SECONDS", 0.0)
     monkeypatch.setattr(display, "TIMER_SECONDS", 0.001)
     told = threading.Semaphore(0)
     with Display(RunWatch(10), Counts(Counter(), Counter()), lambda _: told.release()) as live:
@@ -204,6 +228,7 @@ def test_a_run_tells_how_it_goes_while_no_worker_answers(tmp_path, monkeypatch, 
             return [] if self.looks <= 3 else super().wait(timeout_s)
 
     monkeypatch.setattr(display, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(display, "HEARTBEAT_SECONDS", 0.0)
     run_locally(write_rows(tmp_path / "m.parquet", 4), tmp_path / "out", Slow())
     lines = capsys.readouterr().err.splitlines()
     assert sum(line.endswith("workers: 1 starting or waiting for a place") for line in lines) >= 3

@@ -54,7 +54,10 @@ def test_a_json_beside_an_image_counts_before_its_text(folder):
     (folder / "a.json").write_text('{"alt": "a door", "text": "x", "id": 5, "image": "y"}')
     source, items, _ = _read()
     assert items[0].values == {"prompt": "x", "image": "a.png"}
-    assert source.notes == ["photos: left out: keys of .json files alt, id"]
+    assert source.notes == [
+        "photos: left out: keys of .json files alt, id",
+        "left out 1: another caption in .txt; that in .json counts (photos/a.png)",
+    ]
     _, items, _ = _read(prompt="alt", id="id")
     assert items[0].values == {"prompt": "a door", "id": 5, "image": "a.png"}
 

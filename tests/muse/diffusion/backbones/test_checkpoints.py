@@ -308,7 +308,7 @@ def test_without_peft_a_lora_is_refused_with_the_remedy(folders, lora, monkeypat
         load_backbone(folders / "sd1", lora=[str(lora)])
     monkeypatch.setitem(sys.modules, "peft", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"config: lora: .* pip install"):
+    with pytest.raises(UserError, match=r"settings: lora: .* pip install"):
         locate(Config(lora=(str(lora),)))
 
 

@@ -56,6 +56,20 @@ def test_a_missing_folder_is_never_looked_up_on_the_hub(monkeypatch, name):
         local_folder(name)
 
 
+@pytest.mark.parametrize("name", ["link", "link/model", "link.safetensors", "./link"])
+def test_a_link_that_leads_nowhere_is_told_with_its_end(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("looked up")
+    )
+    for link in ("link", "link.safetensors"):
+        (tmp_path / link).symlink_to("/gone/model")
+    with pytest.raises(
+        ValueError, match=r"^link\S* is a link to /gone/model, and nothing is there"
+    ):
+        local_folder(name)
+
+
 def test_the_configurations_of_a_single_file_lie_in_the_folder_of_its_name(tmp_path):
     file = tmp_path / "model.safetensors"
     assert configs_beside(file) is None

@@ -83,7 +83,7 @@ def test_edits_of_another_aspect_than_the_models_are_not_said_to_be_square(tmp_p
     done = drive.command("plan", tmp_path / "m.parquet")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
-    assert "80 x 48 1" in lines[lines.index("Edits by size rows") :]
+    assert "80 x 48 1" in lines[lines.index("Edits by size (embedded model) rows") :]
     assert "images 64 x 64 pixels; edits as listed below, png" in lines
 
 
@@ -94,3 +94,24 @@ def test_machines_get_all_numbers(tmp_path):
     assert numbers["requests"] == sum(numbers["generate"].values()) == 8
     assert numbers["forecast"] is None
     assert numbers["disk_estimate"]["size"] == {"width": 64, "height": 64}
+
+
+def test_edits_with_a_mask_are_counted_for_people_and_machines(tmp_path):
+    """A row of several emotions is as many edits; what is generated has none."""
+    for name in ("a.png", "mask.png"):
+        Image.new("RGB", (64, 64), "white").save(tmp_path / name)
+    columns = {
+        "prompt": ["a dog"] * 3,
+        "emotion": [["awe", "fear"], ["awe"], ["awe"]],
+        "image": ["a.png", "a.png", None],
+        "mask": ["mask.png", None, None],
+    }
+    _, lines = _plan(tmp_path, columns)
+    assert "masks 2 of 3 edits have one" in lines
+    done, _ = _plan(tmp_path, columns, "--json")
+    assert json.loads(done.stdout)["masked_edits"] == 2
+    # A limit leaves one of them.
+    done, _ = _plan(tmp_path, columns, "--json", "--limit", 1)
+    assert json.loads(done.stdout)["masked_edits"] == 1
+    _, lines = _plan(tmp_path, columns | {"mask": [None] * 3})
+    assert not any(line.startswith("masks") for line in lines)
