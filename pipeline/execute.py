@@ -15,7 +15,8 @@ from pipeline.config import Config
 from pipeline.corpora.retry import finish_reopening
 from pipeline.generation.worker import Job
 from pipeline.index.build import clear_leftovers, conclude
-from pipeline.models.locate import Model, locate, model_warnings
+from pipeline.models.locate import Model, locate
+from pipeline.models.method_fit import model_warnings
 from pipeline.models.roles import CLASSIFIERS
 from pipeline.output.contents import contents_of
 from pipeline.output.integrity import TAR, refuse_damage, refuse_damaged_shards

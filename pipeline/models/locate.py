@@ -10,23 +10,16 @@ from pathlib import Path
 
 from muse.classifiers.load import check_preprocessing
 from muse.classifiers.spec import ClassifierSpec, read_spec
-from muse.diffusion.files.hub import (
-    NO_PEFT,
-    configs_of,
-    family_of,
-    part_config,
-)
-from muse.diffusion.files.model_files import READ_WINDOWS
+from muse.diffusion.files.hub import NO_PEFT
 from muse.diffusion.files.model_problems import family_problem
-from muse.diffusion.files.part_fit import clip_skip_problem
 from muse.diffusion.files.tiny_decoders import SLOWER, absence_warnings, candidates
-from muse.diffusion.model_facts import ModelFacts
 from muse.emotions.labels import clean
 from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED, SAME_JUDGE
 from pipeline.errors import UserError
 from pipeline.models.absent import absence_warning
 from pipeline.models.hashing import HashFile, hash_model, hash_weights, sample_file
+from pipeline.models.method_fit import check_method, model_warnings
 from pipeline.models.model_fit import OnWarning, PartFit, model_problems_of
 from pipeline.models.model_safety import classifier_problems, problems_of
 from pipeline.models.roles import (
@@ -101,50 +94,11 @@ def locate(
     models = {role: _main_model(role, config, files, on_warning) for role in ROLES}
     model = Path(models["model"].path)
     check_method(model, config)
-    if problem := clip_skip_problem(family_of(model), part_config(model), config.clip_skip):
-        raise UserError(f"{config.source_of('clip_skip')}: clip_skip {problem}")
     models |= _parts(config, files, model, on_warning)
     models |= _filter_models(config, files)
     if is_same_judge(models) and not config.allow_same_judge:
         raise UserError(f"--guide and --judge have the same weights; {SAME_JUDGE}")
     return models
-
-
-def check_method(model: Path, config: Config) -> None:
-    """Refuse settings whose method cannot run a diffusion model: by its sampler (see
-    `hub.configs_of`), or by how it reads prompts.
-
-    Raises:
-        UserError: with the samplers or settings that can.
-    """
-    from muse.diffusion.schedule.own_scheduler import own_problems
-    from muse.diffusion.schedule.scheduler_options import check_prediction
-    from muse.diffusion.schedule.schedules import schedule_of
-    from muse.guidance.windows import NO_WINDOWS
-
-    method = config.method
-    try:
-        scheduler = configs_of(model)[1]
-        # That of a folder was looked at with its other parts.
-        if model.is_file() and (problem := next(own_problems(family_of(model), scheduler), None)):
-            raise ValueError(problem)
-        check_prediction(scheduler, method.scheduler)
-        schedule_of(scheduler, method)
-        if method.long_prompts == "chunk" and family_of(model) not in READ_WINDOWS:
-            raise ValueError(NO_WINDOWS)
-    except ValueError as error:
-        raise UserError(f"{config.source_of('method')}: method: {error}") from None
-
-
-def model_warnings(config: Config, path: str) -> list[str]:
-    """What the diffusion model of a run is asked for that it was not trained for, or does not read.
-
-    Args:
-        path: of the model on this machine.
-    """
-    if config.engine == "null":
-        return []
-    return ModelFacts.of(config.model, Path(path), config.lora).warnings(config.method)
 
 
 def check_models(config: Config) -> list[str]:

@@ -18,7 +18,8 @@ from muse.method import Method
 from muse.mini import WEIGHTS
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.models.locate import check_method, check_models, locate
+from pipeline.models.locate import check_models, locate
+from pipeline.models.method_fit import check_method
 from tests.support.families import FAMILIES
 
 
