@@ -51,11 +51,11 @@ def input_problem(folder: Path, side: int, embeds: bool) -> str | None:
             f"take these, but {other} x {other}: {remedy}"
         )
     # A model that takes none may not run on `meta`. On the CPU it takes seconds to make it.
-    if (error := _failure(kind, config, side, "cpu")) is None:
+    if (failure := _failure(kind, config, side, "cpu")) is None:
         return None
     return (
         f"its image processor makes images of {side} x {side} pixels, and its model fails on "
-        f"these ({first_sentence(error)}): {remedy}"
+        f"these ({first_sentence(failure)}): {remedy}"
     )
 
 
