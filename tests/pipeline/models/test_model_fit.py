@@ -107,7 +107,7 @@ def test_what_of_an_embedding_does_not_fit_is_told_by_plan(model, tmp_path):
     ):
         with pytest.raises(UserError, match=told) as caught:
             check_models(config.replace(embedding=names))
-        assert str(caught.value).startswith(f"config: embedding {names[-1]!r}: ")
+        assert str(caught.value).startswith(f"settings: embedding {names[-1]!r}: ")
     save_embedding(file, {"<cat>": (2, 48)})
     with pytest.raises(UserError, match=r"it has vectors of the width 48, but the text_encoder of"):
         check_models(config)

@@ -129,7 +129,7 @@ def test_a_vae_in_a_single_file_is_taken(folders, tmp_path):
         load_backbone(folders / "sd1", vae=vae and str(tmp_path / vae))
         for vae in ("vae", "original.safetensors", None)
     )
-    assert torch.equal(_predicted(folder)[1], _predicted(file)[1])
+    assert torch.allclose(_predicted(folder)[1], _predicted(file)[1], atol=1e-5)
     assert not torch.allclose(_predicted(folder)[1], _predicted(own)[1], atol=1e-3)
 
 
@@ -411,7 +411,8 @@ def test_a_run_reads_links_of_the_hubs_cache_in_their_own_place(folders, lora, t
     config = Config(model=str(tmp_path / "model.safetensors"), lora=(style,), method=QUICK)
     ours = load_engine(locate(config), config, on_gpu=False).engine.setup.backbone
     theirs = load_backbone(folders / "sd1", lora=[str(lora)])
-    assert torch.equal(_predicted(ours)[0], _predicted(theirs)[0])
+    # Weights that lie elsewhere in memory may be rounded otherwise.
+    assert torch.allclose(_predicted(ours)[0], _predicted(theirs)[0], atol=1e-5)
 
 
 def test_the_file_that_a_lora_is_read_from_is_chosen_by_us(folders, lora, tmp_path):

@@ -43,7 +43,8 @@ def test_padded_rows_change_neither_outputs_nor_gradients(tokenizer, family):
     plain.network.register_forward_hook(lambda *_: seen.append(1))
     for ours, theirs in zip(_evaluated(padded, 3), _evaluated(plain, 3), strict=True):
         assert ours.shape == theirs.shape
-        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+        # By the largest value: rounding of large ones is what small ones differ by.
+        assert (ours - theirs).abs().max() < 1e-5 * theirs.abs().max()
     assert len(seen) == 2
 
 
