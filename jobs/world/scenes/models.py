@@ -7,7 +7,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from jobs.world.models import TEXT_WIDTH
 from muse.mini.scenes.render import SIZE
 
-LATENT_SIDE, LATENT_CHANNELS, TEXT_LENGTH = SIZE // 8, 8, 40
+LATENT_SIDE, LATENT_CHANNELS, TEXT_LENGTH = SIZE // 8, 16, 40
 
 
 def build_vae() -> AutoencoderKL:

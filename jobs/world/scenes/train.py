@@ -39,7 +39,7 @@ RECIPE = replace(
     Recipe(),
     seed=20514,
     scenes=48_000,
-    vae_steps=7_500,
+    vae_steps=8_000,
     vae_batch=16,
     vae_rate=2e-3,
     decoder_steps=3_000,
