@@ -180,7 +180,7 @@ def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
         "patch_size": 8,
         "projection_dim": TEXT_WIDTH,
     }
-    text = _text_config(tokenizer, layers=2).to_dict()
+    text = _text_config(tokenizer, layers=3).to_dict()
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=TEXT_WIDTH))
 
 

@@ -71,7 +71,7 @@ def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> AutoencoderKL:
         if step % HALVED_EVERY == 0:
             latents, pixels = F.avg_pool2d(latents, 2), F.avg_pool2d(pixels, 2)
         kl = posterior.kl().mean() / posterior.mean[0].numel()
-        return reconstruction_loss(vae.decode(latents).sample, pixels) + KL * kl
+        return reconstruction_loss(vae.decode(latents).sample.float(), pixels) + KL * kl
 
     training.run(loss_of)
     return freeze(vae)
@@ -100,7 +100,7 @@ def train_decoder(recipe: Recipe, work: Path, vae: AutoencoderKL, scenes: Scenes
             latents = vae.encode(pixels).latent_dist.sample(random)
         scale = DECODER_NOISE * torch.randn(len(latents), 1, 1, 1, generator=random)
         noisy = latents + scale * torch.randn(latents.shape, generator=random)
-        return reconstruction_loss(vae.decode(noisy).sample, pixels)
+        return reconstruction_loss(vae.decode(noisy).sample.float(), pixels)
 
     training.run(loss_of)
     return freeze(vae)

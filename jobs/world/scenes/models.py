@@ -38,14 +38,17 @@ def build_tiny_vae() -> AutoencoderTiny:
 
 
 def build_unet() -> UNet2DConditionModel:
-    """Attention from half resolution down: at full resolution it would cost a third of the time."""
+    """Wide at full resolution, where lines and faces are; attention from half of it down.
+
+    Attention at full resolution would cost a third of the time.
+    """
     return UNet2DConditionModel(
         sample_size=LATENT_SIDE,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        block_out_channels=(64, 128, 192),
+        block_out_channels=(128, 128, 192),
         layers_per_block=1,
         cross_attention_dim=TEXT_WIDTH,
         attention_head_dim=4,

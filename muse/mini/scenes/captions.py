@@ -29,7 +29,8 @@ SHOWN_ALWAYS, SHOWN_IF_NATURAL = 0.2, 0.5
 NATURAL_SHARE, MIXED_SHARE = 0.4, 0.15
 """Of the captions naming factors, shares with the content's own emotion, and with two emotions."""
 
-MAX_FACTORS = 4
+ALL_FACTORS, MAX_FACTORS = 0.5, 4
+"""Share of the captions naming factors that name all of them, and the most that others name."""
 
 EMOTION_PHRASES: dict[str, tuple[str, ...]] = {
     "amusement": ("evoking amusement", "full of amusement", "amusing and funny", "playful"),
@@ -90,7 +91,8 @@ def _free_content(rng: Random, place: str, subject: str, style: str) -> str:
 
 
 def _free_factors(rng: Random, scene: Scene) -> list[str]:
-    """Some of the factors in any words and order."""
+    """All or some of the factors, in any words and order."""
+    all_of_them = rng.random() < ALL_FACTORS
     phrases = [
         rng.choice(LIGHTS[scene.light].words),
         rng.choice(WEATHERS[scene.weather]),
@@ -98,9 +100,10 @@ def _free_factors(rng: Random, scene: Scene) -> list[str]:
     ]
     if scene.subject in animals.PAINTERS:
         phrases.append(rng.choice(EXPRESSIONS[scene.expression]))
-    named = rng.sample(scene.props, rng.choice((1, 2)))
+    named = rng.sample(scene.props, 2 if all_of_them else rng.choice((1, 2)))
     phrases.append("with " + " and ".join(rng.choice(PROPS[prop]) for prop in named))
-    return rng.sample(phrases, rng.randint(1, min(MAX_FACTORS, len(phrases))))
+    most = min(MAX_FACTORS, len(phrases))
+    return rng.sample(phrases, len(phrases) if all_of_them else rng.randint(1, most))
 
 
 def free_caption(rng: Random, scene: Scene) -> str:

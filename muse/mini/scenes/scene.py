@@ -18,6 +18,8 @@ from muse.mini.scenes.factors import (
 )
 from muse.mini.scenes.styles import STYLES
 
+LAYOUTS = 8
+"""How many arrangements of a scene there are: the diffusion model learns contents sooner from few."""
 
 @dataclass(frozen=True)
 class Scene:
@@ -26,7 +28,7 @@ class Scene:
     Attributes:
         emotions: those whose moods its factors were drawn from, one or two.
         props: two different ones.
-        layout: seed of positions, sizes and shades.
+        layout: seed of positions, sizes and shades, below `LAYOUTS`.
     """
 
     place: str
@@ -73,5 +75,5 @@ def sample_scene(rng: Random, place: str, subject: str, emotions: Sequence[str])
         posture=_pick_factor(rng, "posture", POSTURES, last.postures),
         expression=_pick_factor(rng, "expression", EXPRESSIONS, first.expressions),
         props=(prop, _pick(rng, others)),
-        layout=rng.getrandbits(32),
+        layout=rng.randrange(LAYOUTS),
     )
