@@ -61,7 +61,7 @@ def encode_latents(work: Path, vae: nn.Module, scenes: Scenes) -> tuple[torch.Te
     file = work / "latents.pt"
     if not file.exists():
         parts = []
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             for start in range(0, len(scenes.pixels), 64):
                 index = np.arange(start, min(start + 64, len(scenes.pixels)))
                 posterior = vae.encode(scenes.batch(index) * 2 - 1).latent_dist
