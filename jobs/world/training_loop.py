@@ -12,6 +12,9 @@ from torch import nn
 
 from jobs.world.data import epochs
 
+OPTIMIZER, STEP = "optimizer", "step"
+"""Keys of a checkpoint, beside those of its parts. A finished one may lack the first."""
+
 
 class Training:
     """A training loop with a learning-rate schedule, checkpoints and progress messages.
@@ -40,15 +43,14 @@ class Training:
             saved = torch.load(self.file, weights_only=True)
             for key, part in parts.items():
                 part.load_state_dict(saved[key])
-            self.optimizer.load_state_dict(saved["optimizer"])
-            self.step = saved["step"]
+            if OPTIMIZER in saved:
+                self.optimizer.load_state_dict(saved[OPTIMIZER])
+            self.step = saved[STEP]
 
     def save(self) -> None:
         state = {key: part.state_dict() for key, part in self.parts.items()}
         part_file = self.file.with_suffix(".part")
-        torch.save(
-            {**state, "optimizer": self.optimizer.state_dict(), "step": self.step}, part_file
-        )
+        torch.save({**state, OPTIMIZER: self.optimizer.state_dict(), STEP: self.step}, part_file)
         part_file.replace(self.file)
 
     def run(

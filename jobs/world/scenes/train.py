@@ -28,6 +28,7 @@ from jobs.world.scenes import models as build
 from jobs.world.scenes.autoencoder import train_decoder, train_vae
 from jobs.world.scenes.data import Labelled, Pairs, draw_set
 from jobs.world.scenes.export import save_classifiers, save_diffusion
+from jobs.world.scenes.finished import take
 from jobs.world.tiny_vae import encode_scenes, train_tiny_vae
 from muse.emotions import MIKELS
 from muse.mini.scenes.captions import DISPLACED, content_prompt
@@ -131,9 +132,7 @@ def make_diffusion(
     parts = {"unet": build.build_unet(), "text_encoder": shared.build_text_encoder(tokenizer)}
     parts["text_encoder"].load_state_dict(clip.text_model.state_dict())
     live = nn.ModuleDict(parts)
-    average = fit_diffusion(
-        recipe, work, scenes, latents, scaling, live, WINDOW, MAX_SNR, compiled
-    )
+    average = fit_diffusion(recipe, work, scenes, latents, scaling, live, WINDOW, MAX_SNR, compiled)
     return average, scaling
 
 
@@ -214,15 +213,21 @@ def main(
     compiled: Annotated[
         bool, typer.Option(help="Compile the U-Net: a fifth faster after two minutes.")
     ] = False,
+    anew: Annotated[
+        bool, typer.Option(help="Train also the stages that are finished in the repository.")
+    ] = False,
 ) -> None:
     """Train one of the models. After an interruption, run it again to resume.
 
-    The stage `export` trains what is not finished yet, and saves all models.
+    A new folder begins with the stages that are finished in the repository. The stage `export`
+    trains what is not finished yet, and saves all models.
     """
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
     roles = {name: asdict(role) for name, role in ROLES.items()}
     keep_recipe(RECIPE, work, [roles, MAX_SNR, WINDOW, displaced])
+    if not anew and (taken := take(work)):
+        print(f"finished in the repository: {', '.join(taken)}", flush=True)
     if stage.value in MAKERS:
         MAKERS[stage.value](RECIPE, work, stage.value)
         return

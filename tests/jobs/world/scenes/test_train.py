@@ -29,9 +29,9 @@ SMALL = replace(
 def test_checkpoints_of_another_share_of_displaced_contents_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "RECIPE", SMALL)
     monkeypatch.setattr(train, "MAKERS", {"guide": lambda *_: None})
-    train.main(train.Stage.GUIDE, tmp_path, displaced=0.35, threads=1)
+    train.main(train.Stage.GUIDE, tmp_path, displaced=0.35, threads=1, anew=True)
     with pytest.raises(typer.BadParameter, match="checkpoints of another recipe"):
-        train.main(train.Stage.GUIDE, tmp_path, displaced=0.5, threads=1)
+        train.main(train.Stage.GUIDE, tmp_path, displaced=0.5, threads=1, anew=True)
 
 
 def test_every_stage_has_what_it_trains():
@@ -46,7 +46,7 @@ def test_all_stages_end_with_files_that_load_and_are_measured(tmp_path, monkeypa
     monkeypatch.setattr(train, "ROLES", short)
     monkeypatch.setattr(train, "RECIPE", SMALL)
     work, out = tmp_path / "work", tmp_path / "out"
-    train.main(train.Stage.EXPORT, work, out, threads=1)
+    train.main(train.Stage.EXPORT, work, out, threads=1, anew=True)
     backbone = load_backbone(out / "diffusion")
     pixels = torch.rand(2, 3, 128, 128)
     with torch.inference_mode():
