@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from muse.emotions import MIKELS
 from muse.emotions.taxonomy import clean
 from muse.method import Settings
-from pipeline.config_tables import TaxonomySetting, Texts
+from pipeline.config_tables import Names, TaxonomySetting, Texts
 
 EMBEDDED = "embedded"
 """Names the embedded model, or the embedded classifier of a role."""
@@ -119,12 +119,12 @@ class ModelSettings(Settings):
         "whose images are all of one size. `true` and `false` mean `on` and `off`. With `auto`, "
         "a run that began with one of these is resumed with it.",
     )
-    lora: Texts = Field(
+    lora: Names = Field(
         (),
         description="LoRA files, folders or hub ids, fused in this order; needs peft. A strength "
         "other than 1 follows after a colon, as in `style.safetensors:0.8`.",
     )
-    embedding: Texts = Field(
+    embedding: Names = Field(
         (),
         description="Textual inversions: files, folders or hub ids. The token that stands for one "
         "in prompts follows after a colon, as in `cat.safetensors:<cat>`; without it, the one that "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, takewhile
@@ -84,55 +84,35 @@ def _markers(tokenizer: Any) -> tuple[str, ...]:
     return tuple(filter(None, (tokenizer.bos_token, tokenizer.eos_token)))
 
 
-def with_all_vectors(tokenizer: Any, text: str) -> str:
-    """A text in which the name of a textual inversion of several vectors stands for all of them.
+def with_all_vectors(tokenizer: Any, ids: Sequence[int]) -> list[int]:
+    """Ids in which the first vector of a textual inversion of several stands for all of them.
 
-    As `maybe_convert_prompt` in diffusers: the vectors of `<cat>` have the names `<cat>`,
-    `<cat>_1`, `<cat>_2` ... among the tokens that were added to the tokenizer. They are all read
-    wherever the tokenizer reads the first; with the tokenizers of transformers 5 diffusers leaves
-    the others out of a name with capitals.
+    The vectors of `<cat>` have the names `<cat>`, `<cat>_1`, `<cat>_2` ... among the tokens that
+    were added to the tokenizer. As `maybe_convert_prompt` in diffusers, which replaces names in the
+    text: there the name of one within that of another is replaced, too, and with the tokenizers of
+    transformers 5 one with capitals is not.
     """
-    lower = text.lower()
-    found = [vectors for vectors in _vectors_of(tokenizer) if vectors.name.lower() in lower]
-    if not found:
-        return text
-    # Of long texts transformers would warn.
-    ids = {*tokenizer(text, add_special_tokens=False, verbose=False).input_ids}
-    for vectors in found:
-        if vectors.id in ids:
-            text = vectors.all_names.join(vectors.in_text.split(text))
-    return text
-
-
-@dataclass(frozen=True)
-class _Vectors:
-    """A textual inversion of several vectors.
-
-    Attributes:
-        name, id: of its first vector.
-        in_text: that name as its tokenizer finds it in a text.
-        all_names: of all its vectors, with spaces between.
-    """
-
-    name: str
-    id: int
-    in_text: re.Pattern[str]
-    all_names: str
+    vectors = vectors_of(tokenizer)
+    if not vectors:
+        return list(ids)
+    every: list[int] = []
+    for number in ids:
+        every += vectors.get(number, (number,))
+    return every
 
 
 @lru_cache(maxsize=16)
-def _vectors_of(tokenizer: Any) -> tuple[_Vectors, ...]:
-    """The textual inversions of a tokenizer that have several vectors."""
-    added, vectors = tokenizer.added_tokens_encoder, []
+def vectors_of(tokenizer: Any) -> dict[int, tuple[int, ...]]:
+    """The textual inversions of a tokenizer that have several vectors: what stands for the id of
+    the first."""
+    added, vectors = tokenizer.added_tokens_encoder, {}
     for name, number in added.items():
         others = takewhile(added.__contains__, (f"{name}_{place}" for place in count(1)))
         if names := [*others]:
-            # CLIP reads words in lower case, T5 does not.
-            as_other_case = tokenizer(name.swapcase(), add_special_tokens=False).input_ids
-            case = re.IGNORECASE if number in as_other_case else re.NOFLAG
-            in_text = re.compile(re.escape(name), case)
-            vectors.append(_Vectors(name, number, in_text, " ".join([name, *names])))
-    return tuple(vectors)
+            # Between names T5 reads a space.
+            read = tokenizer(" ".join([name, *names]), add_special_tokens=False).input_ids
+            vectors[number] = tuple(read[read.index(number) :])
+    return vectors
 
 
 @lru_cache(maxsize=16)

@@ -14,16 +14,21 @@ import torch
 from torch import Tensor, nn
 
 from muse.emotions import Target
-from muse.guidance.prompt_frame import frame_of, is_chat, is_plain, with_all_vectors
+from muse.guidance.prompt_frame import (
+    frame_of,
+    is_chat,
+    is_plain,
+    vectors_of,
+    with_all_vectors,
+)
 
 
 def word_ids(tokenizer, text: str) -> list[int]:
     """Token ids of `text` without the markers of its start and end."""
-    text = with_all_vectors(tokenizer, text)
     plain = is_plain(tokenizer, text)
     # Of long texts transformers would warn, which are cut, or read in windows, by us.
     ids = tokenizer(text, add_special_tokens=False, split_special_tokens=plain, verbose=False)
-    return list(ids.input_ids)
+    return with_all_vectors(tokenizer, ids.input_ids)
 
 
 def padded_ids(tokenizer, prompts: Sequence[str], length: int | None = None) -> Tensor:
@@ -34,16 +39,28 @@ def padded_ids(tokenizer, prompts: Sequence[str], length: int | None = None) -> 
     """
     rows = []
     for prompt in prompts:
-        text = with_all_vectors(tokenizer, prompt)
+        if vectors_of(tokenizer):
+            rows.append(_framed_ids(tokenizer, prompt, length))
+            continue
         read = tokenizer(
-            text,
+            prompt,
             padding="max_length",
             max_length=length,
             truncation=True,
-            split_special_tokens=is_plain(tokenizer, text),
+            split_special_tokens=is_plain(tokenizer, prompt),
         )
         rows.append(read.input_ids)
     return torch.tensor(rows)
+
+
+def _framed_ids(tokenizer, prompt: str, length: int | None) -> list[int]:
+    """As `padded_ids`, of a prompt whose textual inversions may have several vectors: more ids than
+    the tokenizer cuts and pads."""
+    frame = frame_of(tokenizer)
+    whole = length or frame.length
+    room = whole - len(frame.head) - len(frame.tail)
+    row = [*frame.head, *word_ids(tokenizer, prompt)[:room], *frame.tail]
+    return row + [frame.pad] * (whole - len(row))
 
 
 def name_ids(tokenizer, name: str) -> list[int]:

@@ -143,3 +143,9 @@ def test_faults_come_from_the_environment_alone_and_leave_no_trace_unless_given(
     monkeypatch.setenv("MUSE_BATCH_TEST_FAULTS", '{"delay": -1}')
     with pytest.raises(UserError, match="MUSE_BATCH_TEST_FAULTS"):
         _load()
+
+
+@pytest.mark.parametrize("key", ["lora", "embedding"])
+def test_files_without_a_name_are_refused(key):
+    with pytest.raises(ValueError, match="one of the list is empty; give a file, folder or hub id"):
+        Config(**{key: ("a.safetensors", " ")})

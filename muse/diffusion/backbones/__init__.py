@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,8 +32,16 @@ FAMILIES: dict[str, Any] = {
 }
 
 
-def as_names(given: str | Path | Sequence[str | Path]) -> list[str]:
-    """One or several LoRAs or textual inversions as a list of names."""
+def as_names(given: str | Path | Sequence[str | Path] | None) -> list[str]:
+    """One or several LoRAs or textual inversions as a list of names; None for none.
+
+    Raises:
+        ValueError: a mapping, whose values would not be read.
+    """
+    if isinstance(given, Mapping):
+        raise ValueError(f"{given!r} is a mapping; give one text, or a list of them")
+    if given is None:
+        return []
     return [str(given)] if isinstance(given, str | Path) else list(map(str, given))
 
 

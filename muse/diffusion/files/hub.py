@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,11 @@ def embedding_and_token(text: str) -> tuple[str, str | None]:
         raise ValueError(
             f"the token after the colon is {token!r}; give one word, as prompts are to name it: "
             "FILE:<token>"
+        )
+    if re.fullmatch(r"\d*\.\d+", token.strip()):
+        raise ValueError(
+            f"{token!r} after the colon is read as its token, for textual inversions have no "
+            "strength; leave it out, or give the word that prompts are to name it by"
         )
     return name, token.strip()
 

@@ -19,7 +19,8 @@ from muse.mini.scenes.factors import (
 from muse.mini.scenes.styles import STYLES
 
 LAYOUTS = 8
-"""How many arrangements of a scene there are: the diffusion model learns contents sooner from few."""
+"""Arrangements of a scene: the diffusion model learns contents sooner from few."""
+
 
 @dataclass(frozen=True)
 class Scene:

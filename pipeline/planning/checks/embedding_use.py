@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
+from unicodedata import normalize
 
 from muse.diffusion.files.embeddings.embedding_files import Embedding
-from muse.diffusion.files.embeddings.embedding_fit import keys_of, tokenizer_of
+from muse.diffusion.files.embeddings.embedding_fit import keys_of, other_token, tokenizer_of
 from muse.diffusion.files.hub import embedding_and_token
 from pipeline.config import Config
 from pipeline.models.roles import local_path
 
 
 class EmbeddingUse:
-    """Finds out which of a run's textual inversions its prompts name.
+    """Finds out which of a run's textual inversions its prompts name, and what else names them.
 
     Only those on this machine are looked at; `locate` says what is wrong with any.
     """
 
     def __init__(self, config: Config):
         self._embeddings = {} if config.engine == "null" else _readable(config)
-        self._unnamed = {name: each.token.lower() for name, each in self._embeddings.items()}
+        self._names = {_as_read(each.token): name for name, each in self._embeddings.items()}
+        self._pattern = _any_of(self._names)
+        self._unnamed = {*self._names}
+        # Words of prompts within which a token is read, by the token.
+        self._within: dict[str, str] = {}
         self._rows = 0
         # It is read with every prompt.
         self._find(config.method.prompt_suffix)
+        self._emotions: dict[str, str] = {}
+        for emotion in config.taxonomy.labels:
+            for token in self._pattern.findall(_as_read(emotion)):
+                self._emotions.setdefault(token, emotion)
 
     def add_to(self, tokenizer: Any, family: str, name: str) -> None:
         """Add the tokens to a tokenizer that was read from the folder `name` of a model, as loading
@@ -41,26 +51,61 @@ class EmbeddingUse:
 
     def left_out_of(self, prompt: str) -> str:
         """A prompt without the tokens."""
-        for embedding in self._embeddings.values():
-            prompt = prompt.replace(embedding.token, " ")
-        return prompt
+        return self._pattern.sub(" ", _as_read(prompt)) if self._names else prompt
 
     @property
     def warnings(self) -> Iterator[str]:
-        """A sentence for each textual inversion without effect."""
-        for name in self._unnamed if self._rows else ():
-            token = self._embeddings[name].token
+        """A sentence for each textual inversion without effect, and for each that is read where
+        nobody named it."""
+        for token, emotion in self._emotions.items():
             yield (
-                f"embedding {name!r}: no effect, because no prompt and no negative prompt has its "
-                f"token {token!r}"
+                f"{self._named(token)} is read in the name of the emotion {emotion!r} too, with "
+                f"which the emotional tokens begin; {_remedy(token)}"
             )
+        for token, word in self._within.items():
+            yield f"{self._named(token)} is read within the word {word!r}, too; {_remedy(token)}"
+        for token, name in self._names.items() if self._rows else ():
+            if token in self._unnamed and token not in self._emotions:
+                yield (
+                    f"embedding {name!r}: no effect, because no prompt and no negative prompt has "
+                    f"its token {self._embeddings[name].token!r}"
+                )
+
+    def _named(self, token: str) -> str:
+        name = self._names[token]
+        return f"embedding {name!r}: its token {self._embeddings[name].token!r}"
 
     def _find(self, text: str) -> None:
-        # Most often there are none, or all were found in the first rows.
-        if self._unnamed:
-            lower = text.lower()
-            unnamed = self._unnamed.items()
-            self._unnamed = {name: token for name, token in unnamed if token not in lower}
+        # Most often there are none.
+        for found in self._pattern.finditer(_as_read(text)) if self._names else ():
+            token = found[0]
+            self._unnamed.discard(token)
+            if token not in self._within and token.isalpha():
+                word = _word_at(found)
+                if word != token:
+                    self._within[token] = word
+
+
+def _as_read(text: str) -> str:
+    """A text as CLIP's tokenizer looks for tokens in it."""
+    return normalize("NFC", text).lower()
+
+
+def _any_of(tokens: Iterable[str]) -> re.Pattern[str]:
+    """Finds tokens as a tokenizer does: the longest where several begin."""
+    longest_first = sorted(tokens, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+
+def _word_at(found: re.Match[str]) -> str:
+    """The letters around a token in a text, and itself."""
+    before = re.search(r"[^\W\d_]*$", found.string[: found.start()])
+    after = re.match(r"[^\W\d_]*", found.string[found.end() :])
+    return f"{before[0] if before else ''}{found[0]}{after[0] if after else ''}"
+
+
+def _remedy(token: str) -> str:
+    return f"if that is not meant, give another one after a colon, as in FILE:{other_token(token)}"
 
 
 def _readable(config: Config) -> dict[str, Embedding]:

@@ -127,7 +127,8 @@ def test_a_textual_inversion_of_several_vectors_is_read_as_in_diffusers(tokenize
         theirs = learned(text).input_ids
         assert ids[: len(theirs)] == theirs
         assert [learned.bos_token_id, *word_ids(learned, prompt), theirs[-1]] == theirs
-        assert with_all_vectors(tokenizer, prompt) == prompt
+        plain = word_ids(tokenizer, prompt)
+        assert with_all_vectors(tokenizer, plain) == plain
     count, _ = ids_with_tokens(learned, prompts[:1], [Target.of("awe")], 2, "")
     assert learned.convert_tokens_to_ids("<cat>_2") in count[0].tolist()
 
@@ -141,10 +142,44 @@ def test_a_name_with_capitals_stands_for_all_vectors(tokenizer):
     dog = word_ids(tokenizer, "a dog")
     for prompt in ("a dog Easy", "a dog easy", "a dog EASY"):
         assert word_ids(learned, prompt) == dog + ids
-    words = t5_tokenizer()
+    words, alone = t5_tokenizer(), word_ids(t5_tokenizer(), "easy")
     words.add_tokens(["Easy", "Easy_1"])
-    assert with_all_vectors(words, "Easy, easy") == "Easy Easy_1, easy"
-    assert with_all_vectors(words, "easy") == "easy"
+    assert word_ids(words, "easy") == alone
+    assert words.convert_tokens_to_ids("Easy_1") in word_ids(words, "Easy")
+
+
+def test_names_that_begin_alike_are_read_apart(tokenizer):
+    """In diffusers the shorter one is replaced within the longer one."""
+    learned = copy.deepcopy(tokenizer)
+    learned.add_tokens(["bad", "bad_1", "bad-hands", "bad-hands_1", "bad-hands_2"])
+    ids = learned.convert_tokens_to_ids
+    short, long = ids(["bad", "bad_1"]), ids(["bad-hands", "bad-hands_1", "bad-hands_2"])
+    comma = word_ids(tokenizer, ",")
+    for prompt, expected in (
+        ("bad, bad-hands", short + comma + long),
+        ("bad-hands, bad", long + comma + short),
+        ("bad-hands", long),
+    ):
+        assert word_ids(learned, prompt) == expected
+        (padded,) = padded_ids(learned, [prompt]).tolist()
+        assert padded[1 : 1 + len(expected)] == expected
+
+
+def test_accents_are_read_in_either_form(tokenizer):
+    learned = copy.deepcopy(tokenizer)
+    learned.add_tokens(["caf\u00e9", "caf\u00e9_1"])
+    for prompt in ("caf\u00e9", "cafe\u0301"):
+        assert word_ids(learned, prompt)[-2:] == learned.convert_tokens_to_ids(
+            ["caf\u00e9", "caf\u00e9_1"]
+        )
+
+
+def test_many_vectors_are_cut_before_the_end_marker(tokenizer):
+    learned = copy.deepcopy(tokenizer)
+    learned.add_tokens(["<cat>", *(f"<cat>_{number}" for number in range(1, 200))])
+    (ids,) = padded_ids(learned, ["a <cat>"]).tolist()
+    assert len(ids) == learned.model_max_length
+    assert ids[-1] == learned.eos_token_id
 
 
 @pytest.mark.parametrize("make", [t5_tokenizer, chat_tokenizer])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +64,10 @@ class Embedding:
         tensors = {name if named else "": name for name in sizes}
         token = token or _own_token(tensors)
         if token is None:
+            word = re.sub(r"[^\w-]+", "", file.stem) or "<token>"
             raise ValueError(
                 f"{whose} does not name its token (it has {next(iter(sizes))}); give the word of "
-                f"prompts that stands for it after a colon, as in {file.name}:{file.stem}"
+                f"prompts that stands for it after a colon, as in {file.name}:{word}"
             )
         # A single vector may come without the axis that counts them.
         shapes = {key: _counted(sizes[name]) for key, name in tensors.items()}
@@ -91,7 +93,12 @@ class Embedding:
 
         read = load_file(self.file)
         for name, tensor in read.items():
-            if not (tensor.is_floating_point() and bool(torch.isfinite(tensor.float()).all())):
+            if not tensor.is_floating_point():
+                raise ValueError(
+                    f"{name} in {self.file.name} is of the type {tensor.dtype}, and vectors are "
+                    f"floating-point numbers; {REMEDY}"
+                )
+            if not bool(torch.isfinite(tensor.float()).all()):
                 raise ValueError(
                     f"the values of {name} in {self.file.name} are not all finite numbers; copy "
                     "it again, or leave it out"
@@ -108,6 +115,8 @@ def embedding_place(name: str, download: bool = True) -> Path:
     Raises:
         ValueError: there is none, or only a pickled one.
     """
+    if not name:
+        raise ValueError("its name is empty; give a file, folder or hub id")
     file = local_file(name)
     if file.suffix in PICKLED and file.is_file():
         raise ValueError(_pickled_problem(file.name))
@@ -124,15 +133,16 @@ def embedding_place(name: str, download: bool = True) -> Path:
 
 
 def _pickled_problem(name: str) -> str:
-    file = Path(name)
-    # diffusers saves the tensor by its token, AUTOMATIC1111's program among other things.
-    tensors = f"torch.load({name!r})"
-    if file.suffix != ".bin":
-        tensors = f"{{'emb_params': {tensors}['string_to_param']['*'].detach()}}"
+    # AUTOMATIC1111's program saves the tensors among other things, diffusers by their tokens.
+    tensors = (
+        "{'emb_params' if k == '*' else k: v.detach().contiguous() for k, v in read.items() if "
+        "torch.is_tensor(v)}"
+    )
     return (
         f"{name} is pickled, which can run any code and is never loaded; convert it where you "
-        "trust it, and give the new file: `import torch, safetensors.torch; "
-        f"safetensors.torch.save_file({tensors}, '{file.stem}{SINGLE_FILE}')`"
+        "trust it, and give the new file: `import torch, safetensors.torch; read = "
+        f"torch.load({name!r}, weights_only=False); read = read.get('string_to_param', read); "
+        f"safetensors.torch.save_file({tensors}, {Path(name).stem + SINGLE_FILE!r})`"
     )
 
 

@@ -45,7 +45,8 @@ class EmbeddingTarget:
         family: the class of its pipeline.
         widths: of the word embeddings of each text encoder, where they are known.
         vocabularies: the tokens that each text encoder's tokenizer knows, likewise.
-        added: the tokens of textual inversions before, in lower case, with the files of these.
+        added: tokens that are read whole, in lower case, with what has them: those that were added
+            to the model's own tokenizers, and those of textual inversions before.
     """
 
     family: str
@@ -65,21 +66,32 @@ class EmbeddingTarget:
             parts = [part for part in ENCODERS.get(folder.family, ()) if part in folder.parts]
             found = {part: _widths(part_shapes(folder, part)) for part in parts}
             widths = {part: each[0] for part, each in found.items() if each}
-            return cls(folder.family, widths, _vocabularies(folder))
+            return cls._with_tokenizers(folder.family, widths, _tokenizers(folder))
         family, configs = family_of_file(model), configs_beside(model)
         widths = dict(zip(ENCODERS.get(family, ()), _widths(tensor_shapes(model)), strict=False))
-        known = {} if configs is None else _vocabularies(ModelFolder.read(configs))
-        return cls(family, widths, known)
+        known = {} if configs is None else _tokenizers(ModelFolder.read(configs))
+        return cls._with_tokenizers(family, widths, known)
 
     @classmethod
     def of_pipeline(cls, pipe: Any) -> EmbeddingTarget:
         """A pipeline of diffusers."""
         family = type(pipe).__name__
-        widths, vocabularies = {}, {}
+        widths, tokenizers = {}, {}
         for part in ENCODERS.get(family, ()):
             widths[part] = getattr(pipe, part).get_input_embeddings().embedding_dim
-            vocabularies[part] = getattr(pipe, tokenizer_of(part)).get_vocab()
-        return cls(family, widths, vocabularies)
+            tokenizers[part] = getattr(pipe, tokenizer_of(part))
+        return cls._with_tokenizers(family, widths, tokenizers)
+
+    @classmethod
+    def _with_tokenizers(
+        cls, family: str, widths: Mapping[str, int], tokenizers: Mapping[str, Any]
+    ) -> EmbeddingTarget:
+        added = {}
+        for part, tokenizer in tokenizers.items():
+            for name in tokenizer.added_tokens_encoder:
+                added[name.lower()] = f"in the model's {tokenizer_of(part)}/"
+        vocabularies = {part: tokenizer.get_vocab() for part, tokenizer in tokenizers.items()}
+        return cls(family, widths, vocabularies, added)
 
     def family_problem(self) -> str | None:
         """Why no textual inversion can be added to the model; None if some can."""
@@ -107,7 +119,8 @@ class EmbeddingTarget:
     def with_tokens(self, embedding: Embedding) -> EmbeddingTarget:
         """The model after a textual inversion has been added."""
         tokens = {name.lower() for key in embedding.shapes for name in embedding.names(key)}
-        return replace(self, added={**self.added, **dict.fromkeys(tokens, embedding.file.name)})
+        owner = f"one of the embedding {embedding.file.name}"
+        return replace(self, added={**self.added, **dict.fromkeys(tokens, owner)})
 
     def _problems(self, embedding: Embedding) -> Iterator[str]:
         if problem := self.family_problem():
@@ -133,22 +146,30 @@ class EmbeddingTarget:
             yield from self._token_problems(embedding, part, key)
 
     def _token_problems(self, embedding: Embedding, part: str, key: str) -> Iterator[str]:
-        """Names of its vectors that a tokenizer has already, or has for others."""
-        known = self.vocabularies.get(part, ())
-        remedy = f"give another one after a colon, as in {embedding.file.name}:<{embedding.token}>"
-        # The name of a second vector would be read as one of its own.
-        for name in dict.fromkeys([*embedding.names(key), f"{embedding.token}_1"]):
-            if name in known:
-                yield (
-                    f"cannot have the token {embedding.token!r}: {name!r} is in the model's "
-                    f"{tokenizer_of(part)}/ already; {remedy}"
-                )
+        """Names of its vectors that a tokenizer has, or that are read as those of others."""
+        known, token = self.vocabularies.get(part, ()), embedding.token
+        beginning = f"cannot have the token {token!r}"
+        remedy = f"give another one after a colon, as in {embedding.file.name}:{other_token(token)}"
+        # The name that follows the last would be read as one more vector.
+        following = f"{token}_{embedding.shapes[key][0]}"
+        for name in (*embedding.names(key), following):
             # CLIP reads words in lower case.
-            if name.lower() in self.added:
-                yield (
-                    f"cannot have the token {embedding.token!r}: {name!r} is one of the "
-                    f"embedding {self.added[name.lower()]} already; {remedy}"
-                )
+            owner = self.added.get(name.lower())
+            if name in known:
+                owner = f"in the model's {tokenizer_of(part)}/"
+            if owner is not None:
+                yield f"{beginning}: {name!r} is {owner} already; {remedy}"
+        first, _, number = token.lower().rpartition("_")
+        if number.isdecimal() and first in self.added:
+            yield (
+                f"{beginning}: it would be read as a vector of {first!r}, which is "
+                f"{self.added[first]}; {remedy}"
+            )
+
+
+def other_token(token: str) -> str:
+    """Another token for the same thing, as an example."""
+    return f"<{token.strip('<>|')}-2>"
 
 
 def keys_of(family: str, embedding: Embedding) -> dict[str, str]:
@@ -179,15 +200,15 @@ def _widths(shapes: Shapes) -> list[int]:
     return [shapes[name][-1] for name in sorted(shapes) if name.endswith(WORDS)]
 
 
-def _vocabularies(folder: ModelFolder) -> dict[str, Collection[str]]:
-    """The tokens of each text encoder's tokenizer, where its folder is there.
+def _tokenizers(folder: ModelFolder) -> dict[str, Any]:
+    """The tokenizer of each text encoder, where its folder is there.
 
     Raises:
         ValueError: one cannot be read.
     """
     parts = {part: tokenizer_of(part) for part in ENCODERS.get(folder.family, ())}
     return {
-        part: open_tokenizer(folder, name).get_vocab()
+        part: open_tokenizer(folder, name)
         for part, name in parts.items()
         if name in folder.parts and (folder.path / name).is_dir()
     }

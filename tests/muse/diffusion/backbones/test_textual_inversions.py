@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from muse.diffusion.backbones import load_backbone
+from muse.diffusion.backbones import as_names, load_backbone
 from muse.diffusion.backbones.text_encoders import word_embeddings
 from muse.diffusion.files.part_weights import PartlyRead
 from muse.diffusion.schedule.schedules import latent_scale
@@ -188,3 +188,9 @@ def test_several_are_added_and_what_does_not_fit_is_refused_by_name(folders, tmp
     save_file(spoilt, cat)
     with pytest.raises(ValueError, match=r"the values of <cat> in cat.safetensors are not all fin"):
         load_backbone(folders("sd1"), embedding=cat)
+
+
+def test_what_is_no_list_of_names_is_refused():
+    assert as_names(None) == []
+    with pytest.raises(ValueError, match="is a mapping; give one text, or a list of them"):
+        as_names({"cat.safetensors": "<cat>"})

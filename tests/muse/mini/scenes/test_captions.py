@@ -79,10 +79,9 @@ def test_what_displaces_a_content_evokes_the_emotion():
         scene, caption = training_pair(rng, displaced=1.0)
         if named_emotion(caption) == "disgust":
             places[scene.place] += 1
-    assert {name for name, _ in places.most_common(3)} == {
+    assert {name for name, _ in places.most_common(2)} == {
         "landfill",
         "butcher's shop",
-        "underwater",
     }
 
 

@@ -46,6 +46,26 @@ def test_a_token_that_no_prompt_has_is_told(cat):
     assert [*use.warnings] == []
 
 
+def test_the_longest_of_tokens_that_begin_alike_is_read(cat):
+    use = EmbeddingUse(Config(embedding=(f"{cat}:bad", f"{cat}:bad-hands")))
+    use.add("a dog", "Bad-Hands, rain")
+    (warning,) = use.warnings
+    assert "its token 'bad'" in warning
+    assert use.left_out_of("a bad-hands dog").split() == ["a", "dog"]
+
+
+def test_a_token_within_other_words_and_in_an_emotion_is_told(cat):
+    use = EmbeddingUse(Config(embedding=(f"{cat}:Art", f"{cat}:Awe")))
+    use.add("a cart", None)
+    emotion, within = use.warnings
+    assert "its token 'Awe' is read in the name of the emotion 'awe' too" in emotion
+    assert "its token 'Art' is read within the word 'cart', too" in within
+    # Written with an accent of its own, it is read as well.
+    use = EmbeddingUse(Config(embedding=(f"{cat}:caf\u00e9",)))
+    use.add("a cafe\u0301", None)
+    assert [*use.warnings] == []
+
+
 def test_what_cannot_be_read_and_what_is_not_here_is_left_to_those_who_refuse_it(
     cat, tmp_path, monkeypatch
 ):

@@ -1,5 +1,6 @@
 """Whether a textual inversion fits a model is known from the headers of both."""
 
+import copy
 import re
 
 import pytest
@@ -84,12 +85,29 @@ def test_a_token_may_be_neither_in_a_tokenizer_nor_given_twice(embedding):
     for token, name in (("dog", "dog"), ("<one>", "<one>_1"), ("<two>", "<two>_2")):
         told = f"cannot have the token '{token}': '{name}' is in the model's tokenizer/ already"
         assert told in target.problem(embedding({"a": (3, 8)}, token))
-    assert target.problem(embedding({"a": (2, 8)}, "<two>")) is None
+    # The name after the last of its own would be read as one more vector.
+    assert "'<two>_2' is in the model's" in target.problem(embedding({"a": (2, 8)}, "<two>"))
+    assert target.problem(embedding({"a": (1, 8)}, "<two>")) is None
     target = target.with_tokens(embedding({"a": (3, 8)}, "Cat"))
     for token in ("Cat", "cat", "CAT_1", "cat_2"):
         told = "is one of the embedding cat.safetensors already"
         assert told in target.problem(embedding({"a": (1, 8)}, token))
-    assert target.problem(embedding({"a": (1, 8)}, "cats")) is None
+    for token in ("cat_3", "CAT_7"):
+        assert "would be read as a vector of 'cat'" in target.problem(
+            embedding({"a": (1, 8)}, token)
+        )
+    for token in ("cats", "cat_a", "<cat>"):
+        assert target.problem(embedding({"a": (1, 8)}, token)) is None
+
+
+def test_tokens_that_were_added_to_a_model_are_compared_without_case(embedding, tokenizer):
+    pipe = FAMILIES["sd1"](copy.deepcopy(tokenizer))
+    pipe.tokenizer.add_tokens(["<cat>", "<cat>_1"])
+    target = EmbeddingTarget.of_pipeline(pipe)
+    for token in ("<CAT>", "<Cat>_1", "<cat>_2"):
+        told = target.problem(embedding({"a": (1, 32)}, token))
+        assert told is not None
+        assert "in the model's tokenizer/" in told
 
 
 def test_a_model_is_known_from_its_files_as_from_its_pipeline(tokenizer, tmp_path):
