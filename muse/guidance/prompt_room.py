@@ -94,8 +94,12 @@ class PromptLengths:
         if not self.count:
             return None
         more = self.count - len(self.first)
-        kind = "negative prompt(s)" if self.negative else "prompt(s)"
-        fact = f"{self.count} {kind} are longer than the text encoder reads; their ends are cut off"
+        kind = "negative prompt" if self.negative else "prompt"
+        rest = "longer than the text encoder reads"
+        fact = f"{self.count} {kind}(s) are {rest}; their ends are cut off"
+        # Several rows may have the same one.
+        if self.noun == "row":
+            fact = f"{self.count} row(s) have a {kind} that is {rest}; its end is cut off"
         if self.shown_by:
             numbers = ", ".join(str(number) for number, _ in self.first)
             numbers += ", ..." if more else ""
@@ -155,8 +159,8 @@ class _Room:
         unread = " ".join(words[bisect_right(ends, read) :])
         shown = unread if len(unread) <= MAX_SHOWN else f"{unread[:MAX_SHOWN]}..."
         return (
-            f"{lost} of its {tokens} tokens are lost (the encoder takes {limit}, of which {read} "
-            f"are left to a prompt): {shown!r}"
+            f"the last {lost} of its {tokens} tokens are lost (the encoder takes {limit}, and "
+            f"{limit - read} of these are not the prompt's): {shown!r}"
         )
 
     def _tokens_of_word(self, word: str) -> int:

@@ -102,7 +102,7 @@ def _warnings(source: Path, run: RunFile) -> Iterator[str]:
     except (yaml.YAMLError, AttributeError):
         license_ = None
     if license_ in (None, "unknown"):
-        yield f"the card names no license; set `license:` at the head of {source / CARD}"
+        yield f"the license in the card is unknown; set `license:` at the head of {source / CARD}"
     rejected = (run.counts or {}).get("rejected", 0)
     if rejected and run.config.get("keep_rejected"):
         yield f"the images of {rejected} rejected sample(s) are uploaded, too, in rejected/"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from muse.images import decode
@@ -12,12 +13,15 @@ COLUMNS = 48
 
 
 def print_picture(encoded: bytes) -> bool:
-    """Print a picture if this is a terminal; returns whether it is one.
+    """Print a picture if this is a terminal that has a size; returns whether it is one.
 
     Raises:
         UnreadableImageError: it cannot be decoded.
     """
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        return False
+    # Those of programs that drive others may have none.
+    if 0 in os.get_terminal_size(sys.stdout.fileno()):
         return False
     from rich.console import Console
 

@@ -281,7 +281,7 @@ def test_a_warning_names_unknown_words_and_those_that_the_embedded_model_knows(
     run = ["run", tmp_path / "manifest.parquet", "--executor", "local", "--output"]
     stderr = drive.command(*run, tmp_path / "out").stderr
     assert "stopped: stopped by the test" in stderr
-    assert "warning: 12 prompt(s) have unknown words" in stderr
+    assert "warning: 12 row(s) have prompts with unknown words" in stderr
     assert "which have no effect: quaggas, zebra, 0, 1, 10, and 9 more. " in stderr
     assert "`muse-batch manifest show` lists them" in stderr
     other = drive.command(*run, tmp_path, "--engine", "null").stderr

@@ -119,7 +119,7 @@ class PromptCheck:
         warnings = [] if self.lengths.warning is None else [self.lengths.warning]
         if self.unknown:
             warnings.append(
-                f"{self.unknown} prompt(s) have unknown words, which have no effect: "
+                f"{self.unknown} row(s) have prompts with unknown words, which have no effect: "
                 f"{_listed_words(self.unknown_words)}. `muse-batch manifest show` lists them, "
                 "and what the embedded model knows; --model names another model"
             )

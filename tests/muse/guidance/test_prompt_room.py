@@ -32,7 +32,7 @@ def test_the_encoder_with_the_least_room_counts(tokenizer):
     lengths.add(3, "dog " * 400, AWE)
     ((number, what),) = lengths.first
     assert number == 3
-    assert f"the encoder takes {shorter.model_max_length}, of which" in what
+    assert f"the encoder takes {shorter.model_max_length}, and" in what
     assert what.endswith(f"{('dog ' * 40)[:MAX_SHOWN]}...'")
     assert [f"{lost} of its 400 tokens" in what for lost in lengths.cut] == [True]
     assert "cut off: prompt 3: " in lengths.warning

@@ -59,7 +59,7 @@ def test_an_interrupted_upload_goes_on_where_it_stopped(make_corpus, hub):
 
 def test_what_its_owner_may_want_to_change_is_named(make_corpus):
     (license_, rejected) = plan_upload(make_corpus(keep_rejected=True), "owner/name").warnings
-    assert "the card names no license" in license_
+    assert "the license in the card is unknown" in license_
     assert "rejected sample(s) are uploaded, too" in rejected
     out = make_corpus("licensed")
     card = out / "README.md"

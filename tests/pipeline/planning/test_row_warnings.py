@@ -16,7 +16,7 @@ def test_prompts_settings_sizes_and_sources_are_warned_of(tmp_path):
     rows.add(row)
     rows.add(replace(row, number=1, image="photo.png", size=None))
     prompts, emotions, size, source = rows.listed()
-    assert prompts.startswith("2 prompt(s) have unknown words")
+    assert prompts.startswith("2 row(s) have prompts with unknown words")
     assert emotions.startswith("emotions: no effect")
     assert "up to 4096 x 4096" in size
     assert source.startswith("1 of the first 1 source image(s)")

@@ -35,15 +35,16 @@ def tokenizer():
 
 def test_a_prompt_is_measured_in_tokens(tokenizer):
     suffix = tokenizer(", evoking", add_special_tokens=False).input_ids
-    room = tokenizer.model_max_length - 2 - 8 - len(suffix)
+    length = tokenizer.model_max_length
+    room = length - 2 - 8 - len(suffix)
     assert _lost("dog " * room) == []
     assert _lost("dog " * (room + 3)) == [
-        f"row 7: 3 of its {room + 3} tokens are lost (the encoder takes "
-        f"{tokenizer.model_max_length}, of which {room} are left to a prompt): 'dog dog dog'"
+        f"row 7: the last 3 of its {room + 3} tokens are lost (the encoder takes "
+        f"{length}, and {length - room} of these are not the prompt's): 'dog dog dog'"
     ]
     # A word of several tokens is lost if any of them is.
     (long,) = _lost("dog " * (room - 1) + "unbelievably quiet")
-    assert long.endswith("left to a prompt): 'unbelievably quiet'")
+    assert long.endswith("not the prompt's): 'unbelievably quiet'")
 
 
 def test_negative_prompts_that_nothing_reads_are_told():
@@ -61,8 +62,8 @@ def test_negative_prompts_that_are_cut_are_told(tokenizer):
     for number, count in enumerate((room, room + 2)):
         check.add(Row(number, "a dog", None, (), None, None, "dog " * count))
     (told,) = check.warnings
-    assert told.startswith("1 negative prompt(s) are longer than the text encoder reads; ")
-    assert f"row 1: 2 of its {room + 2} tokens are lost" in told
+    assert told.startswith("1 row(s) have a negative prompt that is longer than the text encoder ")
+    assert f"row 1: the last 2 of its {room + 2} tokens are lost" in told
 
 
 def test_without_guidance_toward_an_emotion_its_tokens_take_no_room(tokenizer):
@@ -90,7 +91,9 @@ def test_the_t5_of_flux_counts_and_its_clip_needs_room_for_the_tokens(
     assert _lost("dog " * 400, model=str(tmp_path), method=method) == []
     (found,) = _lost("dog " * 540, model=str(tmp_path), method=method)
     lost = 540 - 510 if method.timing == "never" else 540 - 510 + 8 + 2
-    assert found.startswith(f"row 7: {lost} of its 540 tokens are lost (the encoder takes 512")
+    assert found.startswith(
+        f"row 7: the last {lost} of its 540 tokens are lost (the encoder takes 512"
+    )
     if method.timing != "never":
         with pytest.raises(UserError, match=r"shorten method\.prompt_suffix"):
             _lost("a dog", model=str(tmp_path), method=Method(prompt_suffix=" dog" * 80))
@@ -118,7 +121,7 @@ def test_the_measure_is_what_the_model_loses(tokenizer, prompt):
     lost = lost_tokens(tokenizer, prompt, Target.of("awe"), 8, ", evoking")
     assert lost > 0
     (found,) = _lost(prompt)
-    assert found.startswith(f"row 7: {lost} of its ")
+    assert found.startswith(f"row 7: the last {lost} of its ")
 
 
 def test_a_model_of_the_hub_is_checked_where_it_is_on_this_machine(monkeypatch, tmp_path):
@@ -137,7 +140,7 @@ def test_the_most_that_any_emotion_costs_is_what_is_lost(tokenizer):
     check = PromptCheck(Config(method={"prompt_suffix": " {emotion}"}))
     for emotions in (({"awe": 1.0},), ({"fear": 1.0},), ({"awe": 1.0}, {"fear": 1.0})):
         check.add(_row(0, prompt, emotions))
-    lost = [int(what.split()[0]) for _, what in check.lengths.first]
+    lost = [int(what.split()[2]) for _, what in check.lengths.first]
     assert lost[2] == max(lost[:2])
 
 
@@ -146,7 +149,7 @@ def test_rows_are_listed_up_to_a_limit():
     for number in range(13):
         check.add(_row(number, "a dog on a beach " * 40))
     (warning,) = check.warnings
-    assert "13 prompt(s)" in warning
+    assert "13 row(s) have a prompt" in warning
     assert "and 8 more rows" in warning
 
 
@@ -155,7 +158,9 @@ def test_words_that_the_embedded_model_does_not_know_are_named():
     check.add(_row(0, "a dog on a beach"))
     check.add(_row(1, "a zebra on a beach"))
     (warning,) = check.warnings
-    assert warning.startswith("1 prompt(s) have unknown words, which have no effect: zebra. `muse-")
+    assert warning.startswith(
+        "1 row(s) have prompts with unknown words, which have no effect: zebra. `muse-"
+    )
 
 
 def test_words_that_no_picture_depends_on_are_not_called_unknown():
@@ -169,7 +174,10 @@ def test_the_warning_of_unknown_words_is_short_however_many_there_are():
     for number in range(40):
         check.add(_row(number, f"a dgo and a zebra w{number}x v{number}x"))
     (warning,) = check.warnings
-    assert "40 prompt(s) have unknown words, which have no effect: dgo (dog?), zebra, " in warning
+    assert (
+        "40 row(s) have prompts with unknown words, which have no effect: dgo (dog?), zebra, "
+        in warning
+    )
     assert ", and 77 more. " in warning
     assert len(warning) < 250
 
