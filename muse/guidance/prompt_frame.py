@@ -115,6 +115,15 @@ def vectors_of(tokenizer: Any) -> dict[int, tuple[int, ...]]:
     return vectors
 
 
+def inversion_ids(tokenizer: Any) -> tuple[int, ...]:
+    """The ids of textual inversions in the tokenizer of a text encoder: words that were added."""
+    # A language model has words of its own among them.
+    if is_chat(tokenizer):
+        return ()
+    added = tokenizer.added_tokens_decoder.items()
+    return tuple(number for number, token in added if not token.special)
+
+
 @lru_cache(maxsize=16)
 def frame_of(tokenizer: Any) -> PromptFrame:
     """The frame of a tokenizer: start and end markers, or a language model's chat template.

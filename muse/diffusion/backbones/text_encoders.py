@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from muse.diffusion.backbones.codec import frozen
 from muse.emotions import Target
-from muse.guidance.prompt_frame import PromptReader
+from muse.guidance.prompt_frame import PromptReader, inversion_ids
 from muse.guidance.tokens import ids_with_tokens, initial_tokens, padded_ids, spliced
 from muse.guidance.windows import Window, joined_ids, plain_windows, windows_with_tokens
 
@@ -121,11 +121,19 @@ class TextEncoders:
 
     @property
     def scale(self) -> Tensor:
-        """Root mean square of the entries of an encoder's word embeddings, float32 (d,)."""
-        sizes = [
-            table.weight.float().norm(dim=-1).mean() / table.embedding_dim**0.5
-            for table in self.tables
-        ]
+        """Root mean square of the entries of an encoder's word embeddings, float32 (d,).
+
+        Those of textual inversions do not count: a prompt without them is read as if they were not
+        there.
+        """
+        sizes = []
+        for tokenizer, table in zip(self.tokenizers, self.tables, strict=True):
+            norms = table.weight.float().norm(dim=-1)
+            if learned := inversion_ids(tokenizer):
+                is_word = torch.ones(len(norms), dtype=torch.bool, device=norms.device)
+                is_word[list(learned)] = False
+                norms = norms[is_word]
+            sizes.append(norms.mean() / table.embedding_dim**0.5)
         return torch.cat(
             [size.expand(width) for size, width in zip(sizes, self.widths, strict=True)]
         )

@@ -190,6 +190,14 @@ def test_several_are_added_and_what_does_not_fit_is_refused_by_name(folders, tmp
         load_backbone(folders("sd1"), embedding=cat)
 
 
+@pytest.mark.parametrize("family", ["sd1", "sdxl"])
+def test_one_that_no_prompt_names_changes_nothing(folders, tmp_path, family):
+    """However loud it is: emotional tokens are measured by words alone."""
+    file = save_embedding(tmp_path / "loud.safetensors", CONTENTS[family](8), scale=50.0)
+    plain = load_backbone(folders(family)).text.scale
+    assert torch.equal(load_backbone(folders(family), embedding=f"{file}:<loud>").text.scale, plain)
+
+
 def test_what_is_no_list_of_names_is_refused():
     assert as_names(None) == []
     with pytest.raises(ValueError, match="is a mapping; give one text, or a list of them"):
