@@ -111,11 +111,12 @@ def train_clip(
     plain: list[str],
     name: str = "clip",
     seed: int = 21,
+    text_layers: int = 2,
 ) -> nn.Module:
     """Contrastive, half on plain prompts and half on captions; equal texts are all positives."""
     torch.manual_seed(recipe.seed + seed)
     tokenizer = build.build_tokenizer(work / "tokenizer")
-    model = build.build_clip(tokenizer)
+    model = build.build_clip(tokenizer, text_layers)
     training = Training(name, work, {"model": model}, 1e-3, recipe.clip_steps)
     index = stream(recipe.seed, len(pixels), recipe.clip_batch, seed, training.step)
 

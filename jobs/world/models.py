@@ -170,7 +170,7 @@ def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     return CLIPTextModel(_text_config(tokenizer, layers=3))
 
 
-def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
+def build_clip(tokenizer: CLIPTokenizer, text_layers: int = 2) -> CLIPModel:
     vision = {
         "hidden_size": 128,
         "intermediate_size": 384,
@@ -180,7 +180,7 @@ def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
         "patch_size": 8,
         "projection_dim": TEXT_WIDTH,
     }
-    text = _text_config(tokenizer, layers=3).to_dict()
+    text = _text_config(tokenizer, text_layers).to_dict()
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=TEXT_WIDTH))
 
 

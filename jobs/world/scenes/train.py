@@ -87,6 +87,8 @@ CONTENTS: dict[str, tuple[list[str], int]] = {
 }
 """Labels, and their column in the data."""
 CONTENT_SEED = 31
+TEXT_LAYERS = 3
+"""Of the CLIPs, as many as those of the diffusion model's text encoder, which begins as one."""
 CLIPS = {"clip": 21, "content-clip": 22}
 """Seeds of the CLIP that steers and of the one that judges content."""
 
@@ -177,7 +179,8 @@ def make_clip(recipe: Recipe, work: Path, name: str) -> nn.Module:
     plain = []
     for place, subject in scenes.labels[:, :2].astype(int):
         plain.append(content_prompt(places[place], subjects[subject]))
-    return train_clip(recipe, work, _first(scenes.pixels), scenes.captions, plain, name, seed)
+    pixels = _first(scenes.pixels)
+    return train_clip(recipe, work, pixels, scenes.captions, plain, name, seed, TEXT_LAYERS)
 
 
 MAKERS: dict[str, Callable[[Recipe, Path, str], nn.Module]] = {

@@ -49,7 +49,7 @@ def test_a_role_is_served_by_a_folder_a_file_or_the_embedded_model(tmp_path):
     assert (
         local_path("embedding 0", f"{file}:<cat>") == local_path("embedding 0", str(file)) == file
     )
-    assert without_option("embedding 0", "owner/style:0.5") == "owner/style"
+    assert without_option("embedding 0", "owner/style:<cat>") == "owner/style"
     assert without_option("vae", "owner/style:0.5") == "owner/style:0.5"
     with pytest.raises(ValueError, match="it is a single file; give its folder"):
         local_path("guide", str(file))
