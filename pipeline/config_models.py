@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from muse.emotions import MIKELS
 from muse.emotions.taxonomy import clean
 from muse.method import Settings
-from pipeline.config_tables import Names, TaxonomySetting, Texts
+from pipeline.config_tables import TaxonomySetting, Texts
 
 EMBEDDED = "embedded"
 """Names the embedded model, or the embedded classifier of a role."""
@@ -119,12 +119,12 @@ class ModelSettings(Settings):
         "whose images are all of one size. `true` and `false` mean `on` and `off`. With `auto`, "
         "a run that began with one of these is resumed with it.",
     )
-    lora: Names = Field(
+    lora: Texts = Field(
         (),
         description="LoRA files, folders or hub ids, fused in this order; needs peft. A strength "
         "other than 1 follows after a colon, as in `style.safetensors:0.8`.",
     )
-    embedding: Names = Field(
+    embedding: Texts = Field(
         (),
         description="Textual inversions: files, folders or hub ids. The token that stands for one "
         "in prompts follows after a colon, as in `cat.safetensors:<cat>`; without it, the one that "
@@ -157,6 +157,15 @@ class ModelSettings(Settings):
         if tiny_vae == "full":
             raise ValueError('tiny_vae = "full" is now "none"')
         return tiny_vae
+
+    @field_validator("lora", "embedding")
+    @classmethod
+    def _have_names(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not all(names):
+            raise ValueError(
+                f"{info.field_name}: one of the list is empty; give a file, folder or hub id"
+            )
+        return names
 
     @field_validator("compile", mode="before")
     @classmethod

@@ -6,14 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    InstanceOf,
-    PlainSerializer,
-    WithJsonSchema,
-)
+from pydantic import BeforeValidator, Field, InstanceOf, PlainSerializer, WithJsonSchema
 
 from muse.emotions import MIKELS, Taxonomy
 from muse.emotions.taxonomies import load_taxonomy
@@ -39,16 +32,6 @@ def _as_taxonomy(value: Any) -> Any:
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 """A list of texts."""
-
-
-def _all_named(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(map(str.strip, names)):
-        raise ValueError("one of the list is empty; give a file, folder or hub id, or leave it out")
-    return names
-
-
-Names = Annotated[Texts, AfterValidator(_all_named)]
-"""Files, folders or hub ids."""
 
 TaxonomySetting = Annotated[
     InstanceOf[Taxonomy],

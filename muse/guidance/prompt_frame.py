@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, takewhile
 from typing import Any
+from unicodedata import normalize
 
 PLACEHOLDER = "{prompt}"
 
@@ -111,8 +112,15 @@ def vectors_of(tokenizer: Any) -> dict[int, tuple[int, ...]]:
         if names := [*others]:
             # Between names T5 reads a space.
             read = tokenizer(" ".join([name, *names]), add_special_tokens=False).input_ids
-            vectors[number] = tuple(read[read.index(number) :])
+            # One of two that are read alike is never read.
+            if number in read:
+                vectors[number] = tuple(read[read.index(number) :])
     return vectors
+
+
+def as_read(text: str) -> str:
+    """A text as the tokenizers of CLIP compare it with their tokens."""
+    return normalize("NFC", text).lower()
 
 
 def inversion_ids(tokenizer: Any) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,13 +36,16 @@ def as_names(given: str | Path | Sequence[str | Path] | None) -> list[str]:
     """One or several LoRAs or textual inversions as a list of names; None for none.
 
     Raises:
-        ValueError: a mapping, whose values would not be read.
+        ValueError: something else, or an empty name.
     """
-    if isinstance(given, Mapping):
-        raise ValueError(f"{given!r} is a mapping; give one text, or a list of them")
     if given is None:
         return []
-    return [str(given)] if isinstance(given, str | Path) else list(map(str, given))
+    if not isinstance(given, str | Path | Sequence):
+        raise ValueError(f"{given!r} is no name; give one text, or a list of them")
+    names = [str(given)] if isinstance(given, str | Path) else list(map(str, given))
+    if not all(map(str.strip, names)):
+        raise ValueError("a name is empty; give a file, folder or hub id, or leave it out")
+    return names
 
 
 @quiet_loading("diffusers", "transformers")

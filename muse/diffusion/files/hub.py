@@ -195,7 +195,7 @@ def embedding_and_token(text: str) -> tuple[str, str | None]:
             f"the token after the colon is {token!r}; give one word, as prompts are to name it: "
             "FILE:<token>"
         )
-    if re.fullmatch(r"\d*\.\d+", token.strip()):
+    if re.fullmatch(r"[-+]?\d*\.?\d+(e[-+]?\d+)?%?", token.strip()):
         raise ValueError(
             f"{token!r} after the colon is read as its token, for textual inversions have no "
             "strength; leave it out, or give the word that prompts are to name it by"

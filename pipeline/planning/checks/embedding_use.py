@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
-from unicodedata import normalize
 
 from muse.diffusion.files.embeddings.embedding_files import Embedding
 from muse.diffusion.files.embeddings.embedding_fit import keys_of, other_token, tokenizer_of
 from muse.diffusion.files.hub import embedding_and_token
+from muse.guidance.prompt_frame import as_read
 from pipeline.config import Config
 from pipeline.models.roles import local_path
 
@@ -22,7 +22,7 @@ class EmbeddingUse:
 
     def __init__(self, config: Config):
         self._embeddings = {} if config.engine == "null" else _readable(config)
-        self._names = {_as_read(each.token): name for name, each in self._embeddings.items()}
+        self._names = {as_read(each.token): name for name, each in self._embeddings.items()}
         self._pattern = _any_of(self._names)
         self._unnamed = {*self._names}
         # Words of prompts within which a token is read, by the token.
@@ -32,7 +32,7 @@ class EmbeddingUse:
         self._find(config.method.prompt_suffix)
         self._emotions: dict[str, str] = {}
         for emotion in config.taxonomy.labels:
-            for token in self._pattern.findall(_as_read(emotion)):
+            for token in self._pattern.findall(as_read(emotion)):
                 self._emotions.setdefault(token, emotion)
 
     def add_to(self, tokenizer: Any, family: str, name: str) -> None:
@@ -51,7 +51,7 @@ class EmbeddingUse:
 
     def left_out_of(self, prompt: str) -> str:
         """A prompt without the tokens."""
-        return self._pattern.sub(" ", _as_read(prompt)) if self._names else prompt
+        return self._pattern.sub(" ", as_read(prompt)) if self._names else prompt
 
     @property
     def warnings(self) -> Iterator[str]:
@@ -77,18 +77,11 @@ class EmbeddingUse:
 
     def _find(self, text: str) -> None:
         # Most often there are none.
-        for found in self._pattern.finditer(_as_read(text)) if self._names else ():
+        for found in self._pattern.finditer(as_read(text)) if self._names else ():
             token = found[0]
             self._unnamed.discard(token)
-            if token not in self._within and token.isalpha():
-                word = _word_at(found)
-                if word != token:
-                    self._within[token] = word
-
-
-def _as_read(text: str) -> str:
-    """A text as CLIP's tokenizer looks for tokens in it."""
-    return normalize("NFC", text).lower()
+            if token not in self._within and _is_within(found):
+                self._within[token] = _word_at(found)
 
 
 def _any_of(tokens: Iterable[str]) -> re.Pattern[str]:
@@ -97,11 +90,22 @@ def _any_of(tokens: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
 
+def _is_within(found: re.Match[str]) -> bool:
+    """Whether a token in a text goes on before or after, in a script that has spaces."""
+    text, start, end = found.string, found.start(), found.end()
+    joints = ((text[max(0, start - 1) : start], text[start]), (text[end - 1], text[end : end + 1]))
+    return any(_is_of_word(left) and _is_of_word(right) for left, right in joints)
+
+
+def _is_of_word(character: str) -> bool:
+    return character.isdigit() or character.lower() != character.upper()
+
+
 def _word_at(found: re.Match[str]) -> str:
-    """The letters around a token in a text, and itself."""
-    before = re.search(r"[^\W\d_]*$", found.string[: found.start()])
-    after = re.match(r"[^\W\d_]*", found.string[found.end() :])
-    return f"{before[0] if before else ''}{found[0]}{after[0] if after else ''}"
+    """What is around a token in a text up to spaces and commas, and itself."""
+    before = re.findall(r"[\w-]*$", found.string[: found.start()])[0]
+    after = re.findall(r"^[\w-]*", found.string[found.end() :])[0]
+    return f"{before}{found[0]}{after}"
 
 
 def _remedy(token: str) -> str:

@@ -174,6 +174,12 @@ def test_accents_are_read_in_either_form(tokenizer):
         )
 
 
+def test_of_two_names_that_are_read_alike_one_is_read(tokenizer):
+    learned = copy.deepcopy(tokenizer)
+    learned.add_tokens(["<cat>", "<cat>_1", "<CAT>", "<CAT>_1", "<CAT>_2"])
+    assert len(word_ids(learned, "<cat>")) in (2, 3)
+
+
 def test_many_vectors_are_cut_before_the_end_marker(tokenizer):
     learned = copy.deepcopy(tokenizer)
     learned.add_tokens(["<cat>", *(f"<cat>_{number}" for number in range(1, 200))])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from muse.diffusion.files.model_files import ModelFolder
 from muse.diffusion.files.part_weights import Shapes, part_shapes
 from muse.diffusion.files.single_files import family_of_file, tensor_shapes
 from muse.diffusion.files.tokenizer_files import open_tokenizer
+from muse.guidance.prompt_frame import as_read
 
 ENCODERS: Mapping[str, Mapping[str, str]] = {
     "StableDiffusionPipeline": {"text_encoder": ""},
@@ -45,7 +48,7 @@ class EmbeddingTarget:
         family: the class of its pipeline.
         widths: of the word embeddings of each text encoder, where they are known.
         vocabularies: the tokens that each text encoder's tokenizer knows, likewise.
-        added: tokens that are read whole, in lower case, with what has them: those that were added
+        added: tokens that are read whole (see `as_read`), with what has them: those that were added
             to the model's own tokenizers, and those of textual inversions before.
     """
 
@@ -89,7 +92,7 @@ class EmbeddingTarget:
         added = {}
         for part, tokenizer in tokenizers.items():
             for name in tokenizer.added_tokens_encoder:
-                added[name.lower()] = f"in the model's {tokenizer_of(part)}/"
+                added[as_read(name)] = f"in the model's {tokenizer_of(part)}/"
         vocabularies = {part: tokenizer.get_vocab() for part, tokenizer in tokenizers.items()}
         return cls(family, widths, vocabularies, added)
 
@@ -118,7 +121,7 @@ class EmbeddingTarget:
 
     def with_tokens(self, embedding: Embedding) -> EmbeddingTarget:
         """The model after a textual inversion has been added."""
-        tokens = {name.lower() for key in embedding.shapes for name in embedding.names(key)}
+        tokens = {as_read(name) for key in embedding.shapes for name in embedding.names(key)}
         owner = f"one of the embedding {embedding.file.name}"
         return replace(self, added={**self.added, **dict.fromkeys(tokens, owner)})
 
@@ -154,22 +157,27 @@ class EmbeddingTarget:
         following = f"{token}_{embedding.shapes[key][0]}"
         for name in (*embedding.names(key), following):
             # CLIP reads words in lower case.
-            owner = self.added.get(name.lower())
+            owner = self.added.get(as_read(name))
             if name in known:
                 owner = f"in the model's {tokenizer_of(part)}/"
             if owner is not None:
                 yield f"{beginning}: {name!r} is {owner} already; {remedy}"
-        first, _, number = token.lower().rpartition("_")
-        if number.isdecimal() and first in self.added:
+        first, _, number = as_read(token).rpartition("_")
+        if first in self.added and number == str(_next_number(first, self.added)):
             yield (
                 f"{beginning}: it would be read as a vector of {first!r}, which is "
                 f"{self.added[first]}; {remedy}"
             )
 
 
+def _next_number(first: str, names: Collection[str]) -> int:
+    """That of the vector that would follow those of a textual inversion."""
+    return next(number for number in count(1) if f"{first}_{number}" not in names)
+
+
 def other_token(token: str) -> str:
     """Another token for the same thing, as an example."""
-    return f"<{token.strip('<>|')}-2>"
+    return f"<{re.sub('[<>|]', '', token)}-2>"
 
 
 def keys_of(family: str, embedding: Embedding) -> dict[str, str]:

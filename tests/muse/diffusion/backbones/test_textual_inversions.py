@@ -199,6 +199,10 @@ def test_one_that_no_prompt_names_changes_nothing(folders, tmp_path, family):
 
 
 def test_what_is_no_list_of_names_is_refused():
-    assert as_names(None) == []
-    with pytest.raises(ValueError, match="is a mapping; give one text, or a list of them"):
-        as_names({"cat.safetensors": "<cat>"})
+    assert as_names(None) == as_names(()) == []
+    for given in ({"cat.safetensors": "<cat>"}, 5):
+        with pytest.raises(ValueError, match="is no name; give one text, or a list of them"):
+            as_names(given)
+    for given in ("", ["cat.safetensors", " "]):
+        with pytest.raises(ValueError, match="a name is empty"):
+            as_names(given)

@@ -60,6 +60,16 @@ def test_a_token_within_other_words_and_in_an_emotion_is_told(cat):
     emotion, within = use.warnings
     assert "its token 'Awe' is read in the name of the emotion 'awe' too" in emotion
     assert "its token 'Art' is read within the word 'cart', too" in within
+    for token, prompt, word in (
+        ("bad-art", "a bad-artist", "bad-artist"),
+        ("bad", "bad2, dog", "bad2"),
+        ("bad", "bad-hands, bad, dog", ""),
+        ("\u732b", "\u68ee\u306e\u732b", ""),
+    ):
+        use = EmbeddingUse(Config(embedding=(f"{cat}:{token}",)))
+        use.add(prompt)
+        told = "".join(use.warnings)
+        assert (f"is read within the word {word!r}" in told) == bool(word), told
     # Written with an accent of its own, it is read as well.
     use = EmbeddingUse(Config(embedding=(f"{cat}:caf\u00e9",)))
     use.add("a cafe\u0301", None)
