@@ -75,7 +75,7 @@ def fits(need: MemoryNeed, card: int) -> str:
     size = card * GB
     level = choose(need, BATCH, size)
     rows = need.rows(level, size)
-    return f"{rows}, `{level}`" if rows else "no"
+    return f"{rows}, {level}" if rows else "no"
 
 
 def gib(size: int) -> str:
