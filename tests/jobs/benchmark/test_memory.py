@@ -15,7 +15,7 @@ def test_a_card_has_the_rows_that_its_level_leaves():
     need = MemoryNeed(10 * GB, 4 * GB, {"high": 6 * GB, "medium": 2 * GB, "low": 2 * GB})
     assert memory.fits(need, 48) == "5, high"
     assert memory.fits(need, 24) == "5, medium"
-    assert memory.fits(need, 12) == "2, `low`"
+    assert memory.fits(need, 12) == "2, low"
     assert memory.fits(need, 8) == "no"
 
 
