@@ -13,10 +13,10 @@ import numpy as np
 
 from jobs.world.data import Scenes, in_pieces
 from muse.emotions import MIKELS
-from muse.mini.scenes.captions import training_pair
-from muse.mini.scenes.contents import PLACES, SUBJECTS, inherent
-from muse.mini.scenes.render import SIZE, render
-from muse.mini.scenes.scene import Scene, sample_scene
+from muse.mini.world.captions import training_pair
+from muse.mini.world.contents import PLACES, SUBJECTS, inherent
+from muse.mini.world.render import SIZE, render
+from muse.mini.world.scene import Scene, sample_scene
 
 Drawn = tuple[np.ndarray, list[str], list[list[float]]]
 """Pixels uint8 (n, side, side, 3), captions, and rows of labels (see `labels_of`)."""

@@ -25,9 +25,9 @@ from jobs.world.scenes.sheet import Kind, scene_of
 from muse.classifiers import load_image_model, resize
 from muse.classifiers.clip import ClipSimilarity
 from muse.emotions import MIKELS
-from muse.mini.scenes.contents import PLACES, SUBJECTS
-from muse.mini.scenes.render import render
-from muse.mini.scenes.scene import Scene
+from muse.mini.world.contents import PLACES, SUBJECTS
+from muse.mini.world.render import render
+from muse.mini.world.scene import Scene
 
 SEED = 900_015
 """Of contents and noise that no training and no evaluation uses."""

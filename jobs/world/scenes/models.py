@@ -5,7 +5,7 @@ from __future__ import annotations
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 
 from jobs.world.models import TEXT_WIDTH
-from muse.mini.scenes.render import SIZE
+from muse.mini.world.render import SIZE
 
 LATENT_SIDE, LATENT_CHANNELS, TEXT_LENGTH = SIZE // 8, 8, 40
 

@@ -24,8 +24,8 @@ from jobs.world.models import freeze
 from jobs.world.scenes import models as build
 from jobs.world.scenes.sheet import SEED, Kind, lay_out, scene_of
 from muse.emotions import MIKELS
-from muse.mini.scenes.captions import content_prompt, emotion_prompt, factor_prompt
-from muse.mini.scenes.scene import Scene
+from muse.mini.world.captions import content_prompt, emotion_prompt, factor_prompt
+from muse.mini.world.scene import Scene
 
 ARMS = ("plain", "words", "factors")
 BATCH = 16

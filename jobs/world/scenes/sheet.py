@@ -18,10 +18,10 @@ from jobs.world.autoencoder import round_trip
 from jobs.world.models import freeze
 from jobs.world.scenes.models import build_vae
 from muse.emotions import MIKELS
-from muse.mini.scenes.contents import PLACES, SUBJECTS
-from muse.mini.scenes.render import SIZE, render
-from muse.mini.scenes.scene import Scene, sample_scene
-from muse.mini.scenes.styles import STYLES
+from muse.mini.world.contents import PLACES, SUBJECTS
+from muse.mini.world.render import SIZE, render
+from muse.mini.world.scene import Scene, sample_scene
+from muse.mini.world.styles import STYLES
 
 SEED, COLUMNS, GAP, MARGIN = 900_014, 8, 4, 110
 """Seed of scenes that no training uses; scenes a row; pixels between them, and left for names."""

@@ -30,10 +30,10 @@ from jobs.world.scenes.data import Labelled, Pairs, draw_set
 from jobs.world.scenes.export import save_classifiers, save_diffusion
 from jobs.world.tiny_vae import encode_scenes, train_tiny_vae
 from muse.emotions import MIKELS
-from muse.mini.scenes.captions import DISPLACED, content_prompt
-from muse.mini.scenes.contents import PLACES, SUBJECTS
-from muse.mini.scenes.render import SIZE
-from muse.mini.scenes.vocabulary import sentences
+from muse.mini.world.captions import DISPLACED, content_prompt
+from muse.mini.world.contents import PLACES, SUBJECTS
+from muse.mini.world.render import SIZE
+from muse.mini.world.vocabulary import sentences
 
 RECIPE = replace(
     Recipe(),

@@ -9,8 +9,8 @@ import pytest
 from jobs.world import data as pieces
 from jobs.world.scenes.data import TWO_EMOTIONS, Labelled, Pairs, draw_set, labels_of
 from muse.emotions import MIKELS
-from muse.mini.scenes.contents import PLACES, SUBJECTS, inherent
-from muse.mini.scenes.scene import sample_scene
+from muse.mini.world.contents import PLACES, SUBJECTS, inherent
+from muse.mini.world.scene import sample_scene
 
 
 def test_labels_are_place_subject_and_shares_of_emotions():

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from jobs.world.scenes.samples import ARMS, prompt_of
-from muse.mini.scenes.scene import sample_scene
+from muse.mini.world.scene import sample_scene
 
 
 @pytest.mark.parametrize(

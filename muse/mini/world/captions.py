@@ -11,11 +11,11 @@ from dataclasses import replace
 from random import Random
 
 from muse.emotions import MIKELS
-from muse.mini.scenes.contents import PLACES, SUBJECTS, draw_evoking, inherent
-from muse.mini.scenes.drawing import animals
-from muse.mini.scenes.factors import EXPRESSIONS, LIGHTS, POSTURES, PROPS, WEATHERS
-from muse.mini.scenes.scene import Scene, sample_scene
-from muse.mini.scenes.styles import STYLES
+from muse.mini.world.contents import PLACES, SUBJECTS, draw_evoking, inherent
+from muse.mini.world.drawing import animals
+from muse.mini.world.factors import EXPRESSIONS, LIGHTS, POSTURES, PROPS, WEATHERS
+from muse.mini.world.scene import Scene, sample_scene
+from muse.mini.world.styles import STYLES
 
 DISPLACED = 0.35
 """Share of the captions naming an emotion that have a wrong place; independently, subject."""

@@ -6,8 +6,9 @@ from random import Random
 import pytest
 
 from muse.emotions import MIKELS
-from muse.mini.scenes import captions
-from muse.mini.scenes.captions import (
+from muse.mini.vocabulary import unknown_words
+from muse.mini.world import captions
+from muse.mini.world.captions import (
     EMOTION_PHRASES,
     content_prompt,
     emotion_prompt,
@@ -16,9 +17,8 @@ from muse.mini.scenes.captions import (
     training_pair,
     with_article,
 )
-from muse.mini.scenes.contents import PLACES, SUBJECTS
-from muse.mini.scenes.scene import Scene, sample_scene
-from muse.mini.scenes.vocabulary import unknown_words
+from muse.mini.world.contents import PLACES, SUBJECTS
+from muse.mini.world.scene import Scene, sample_scene
 
 
 def named_emotion(caption: str) -> str | None:
@@ -79,11 +79,8 @@ def test_what_displaces_a_content_evokes_the_emotion():
         scene, caption = training_pair(rng, displaced=1.0)
         if named_emotion(caption) == "disgust":
             places[scene.place] += 1
-    assert {name for name, _ in places.most_common(3)} == {
-        "landfill",
-        "butcher's shop",
-        "underwater",
-    }
+    evoking = sum(places[name] for name in ("landfill", "butcher's shop", "underwater", "alley"))
+    assert evoking > 0.85 * places.total()
 
 
 def test_a_scene_has_many_captions_and_every_word_is_known():
@@ -91,4 +88,4 @@ def test_a_scene_has_many_captions_and_every_word_is_known():
     scene = sample_scene(rng, "forest", "cat", ["fear"])
     assert len({free_caption(rng, scene) for _ in range(200)}) > 150
     for _ in range(1000):
-        assert unknown_words(training_pair(rng)[1]) == {}
+        assert unknown_words(training_pair(rng)[1]) == []

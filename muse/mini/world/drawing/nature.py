@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from muse.mini.scenes.drawing.pen import WHITE, Colour, Painter, Pen
+from muse.mini.world.drawing.pen import WHITE, Colour, Painter, Pen
 
 HORIZON = 0.52
 

@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageFilter
 
-from muse.mini.scenes.drawing.pen import Strokes
+from muse.mini.world.drawing.pen import Strokes
 
 
 def _wash(picture: Image.Image, rng: Random) -> Image.Image:

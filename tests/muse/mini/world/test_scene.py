@@ -11,10 +11,10 @@ from random import Random
 import numpy as np
 import pytest
 
-from muse.mini.scenes.factors import LIGHTS, MOODS, NEUTRAL, NEUTRAL_SHARE, POSTURES
-from muse.mini.scenes.render import STANCES, render
-from muse.mini.scenes.scene import Scene, sample_scene
-from muse.mini.scenes.styles import STYLES
+from muse.mini.world.factors import LIGHTS, MOODS, NEUTRAL, NEUTRAL_SHARE, POSTURES
+from muse.mini.world.render import STANCES, render
+from muse.mini.world.scene import Scene, sample_scene
+from muse.mini.world.styles import STYLES
 
 SCENE = Scene(
     place="pond",
@@ -41,7 +41,7 @@ def digest_of_a_scene() -> str:
 def test_a_scene_gives_the_same_pixels_every_time_and_in_every_process():
     """The other process hashes strings with another seed, which changes the order of sets."""
     name = digest_of_a_scene.__name__
-    program = f"from tests.muse.mini.scenes.test_scenes import {name}; print({name}())"
+    program = f"from tests.muse.mini.world.test_scene import {name}; print({name}())"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "1"}
     other = subprocess.run(
         [sys.executable, "-c", program],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from random import Random
 
-from muse.mini.scenes.drawing.pen import INK, Painter, Pen
+from muse.mini.world.drawing.pen import INK, Painter, Pen
 
 
 def _sky_lamps(pen: Pen, rng: Random) -> None:

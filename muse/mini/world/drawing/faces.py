@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from muse.mini.scenes.drawing.pen import INK, WHITE, Colour, Pen, Point
+from muse.mini.world.drawing.pen import INK, WHITE, Colour, Pen, Point
 
 TONGUE: Colour = (232, 92, 110)
 MOUTH: Colour = (92, 24, 34)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from muse.mini.scenes.factors import (
+from muse.mini.world.factors import (
     EXPRESSIONS,
     LIGHTS,
     MOODS,
@@ -16,10 +16,11 @@ from muse.mini.scenes.factors import (
     STRAY_SHARE,
     WEATHERS,
 )
-from muse.mini.scenes.styles import STYLES
+from muse.mini.world.styles import STYLES
 
 LAYOUTS = 8
-"""How many arrangements of a scene there are: the diffusion model learns contents sooner from few."""
+"""Arrangements of a scene: the diffusion model learns contents sooner from few."""
+
 
 @dataclass(frozen=True)
 class Scene:

@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 from PIL import Image
 
-from muse.mini.scenes.drawing import (
+from muse.mini.world.drawing import (
     animals,
     glowing_props,
     nature,
@@ -20,10 +20,10 @@ from muse.mini.scenes.drawing import (
     vehicles,
     weather,
 )
-from muse.mini.scenes.drawing.pen import SUPERSAMPLE, Canvas, Colour, Painter, Pen
-from muse.mini.scenes.factors import LIGHTS, Light
-from muse.mini.scenes.scene import Scene
-from muse.mini.scenes.styles import STYLES
+from muse.mini.world.drawing.pen import SUPERSAMPLE, Canvas, Colour, Painter, Pen
+from muse.mini.world.factors import LIGHTS, Light
+from muse.mini.world.scene import Scene
+from muse.mini.world.styles import STYLES
 
 SIZE = 128
 """Side of a scene in pixels."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from random import Random
 
-from muse.mini.scenes.drawing.pen import BRIGHTS, WHITE, Colour, Painter, Pen
+from muse.mini.world.drawing.pen import BRIGHTS, WHITE, Colour, Painter, Pen
 
 HORIZON = 0.52
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from random import Random
 
-from muse.mini.scenes.drawing.pen import INK, WHITE, Painter, Pen
+from muse.mini.world.drawing.pen import INK, WHITE, Painter, Pen
 
 GLASS = (186, 226, 246)
 STEEL = (150, 154, 166)

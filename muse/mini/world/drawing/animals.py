@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from muse.mini.scenes.drawing.faces import face
-from muse.mini.scenes.drawing.pen import INK, WHITE, Colour, Pen
+from muse.mini.world.drawing.faces import face
+from muse.mini.world.drawing.pen import INK, WHITE, Colour, Pen
 
 
 def _legs(pen: Pen, xs: tuple[float, ...], top: float, width: float, colour: Colour) -> None:

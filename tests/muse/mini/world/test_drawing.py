@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from muse.mini.scenes.contents import PLACES, SUBJECTS
-from muse.mini.scenes.drawing import (
+from muse.mini.world.contents import PLACES, SUBJECTS
+from muse.mini.world.drawing import (
     animals,
     faces,
     glowing_props,
@@ -19,8 +19,8 @@ from muse.mini.scenes.drawing import (
     vehicles,
     weather,
 )
-from muse.mini.scenes.drawing.pen import Canvas, Pen, Strokes
-from muse.mini.scenes.factors import EXPRESSIONS, PROPS, WEATHERS
+from muse.mini.world.drawing.pen import Canvas, Pen, Strokes
+from muse.mini.world.factors import EXPRESSIONS, PROPS, WEATHERS
 
 SIDE = 96
 GREY = (90, 90, 90)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from muse.mini.scenes.drawing.pen import BRIGHTS, WHITE, Painter, Pen
+from muse.mini.world.drawing.pen import BRIGHTS, WHITE, Painter, Pen
 
 
 def _balloons(pen: Pen, rng: Random) -> None:

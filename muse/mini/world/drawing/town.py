@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from muse.mini.scenes.drawing.pen import BRIGHTS, INK, WHITE, Colour, Painter, Pen
+from muse.mini.world.drawing.pen import BRIGHTS, INK, WHITE, Colour, Painter, Pen
 
 HORIZON = 0.52
 SCRAPS: list[Colour] = [
