@@ -19,7 +19,7 @@ from torch import Tensor
 from jobs.evaluation.cases import Case, scenes_of
 from jobs.evaluation.measures.intervals import pair_interval
 from jobs.evaluation.measures.kernel_distance import kernel_interval
-from muse.classifiers import FolderClassifier, load_image_model
+from muse.classifiers import FolderClassifier, load_image_model, resize
 from muse.classifiers.clip import ClipSimilarity, similarity
 from muse.emotions import MIKELS, Target
 from muse.mini.world.contents import leaning
@@ -31,14 +31,13 @@ Values = dict[str, np.ndarray]
 
 
 class Examiners:
-    """The models that measure images: guide, judge, examiner, content classifiers and a CLIP."""
+    """The models that measure images: guide, judge, examiner, content classifiers and their CLIP."""
 
     def __init__(self, weights: Path):
         self.emotion = {role: FolderClassifier.from_pretrained(weights / role) for role in ROLES}
         self.content = {name: load_image_model(weights / name) for name in ("place", "subject")}
-        # A CLIP that no image was steered by, if the weights have one.
-        own = weights / "content-clip"
-        self.clip = ClipSimilarity.from_pretrained(own if own.exists() else weights / "clip")
+        # Not the CLIP by which images are steered.
+        self.clip = ClipSimilarity.from_pretrained(weights / "content-clip")
         self._scenes: dict[tuple[tuple[int, str, Target], ...], Tensor] = {}
 
     @torch.inference_mode()
@@ -48,8 +47,8 @@ class Examiners:
 
     def _inputs(self, name: str, pixels: Tensor) -> Tensor:
         _, side, mean, std = self.content[name]
-        assert pixels.shape[-1] == side
-        return (pixels - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
+        small = resize(pixels, side)
+        return (small - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
 
     @torch.inference_mode()
     def measure(self, pixels: Tensor, cases: Sequence[Case]) -> dict[str, np.ndarray]:

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from jobs.world.scenes.samples import ARMS, prompt_of
+from jobs.world.samples import ARMS, prompt_of
 from muse.mini.world.scene import sample_scene
 
 

@@ -1,4 +1,4 @@
-"""Figures of the exported models of scenes: `python -m jobs.world.scenes.measure --help`.
+"""Figures of the exported models: `python -m jobs.world.measure --help`.
 
 They tell how hard the world is, and calibrate the share of displaced contents: how often the
 emotion in words succeeds, and how often it keeps place and subject.
@@ -20,8 +20,8 @@ from PIL import Image
 from torch import Tensor
 
 from jobs.evaluation.measures.kernel_distance import kernel_distance
-from jobs.world.scenes.samples import ARMS, generate, prompt_of
-from jobs.world.scenes.sheet import Kind, scene_of
+from jobs.world.samples import ARMS, generate, prompt_of
+from jobs.world.sheet import Kind, scene_of
 from muse.classifiers import load_image_model, resize
 from muse.classifiers.clip import ClipSimilarity
 from muse.emotions import MIKELS

@@ -1,4 +1,4 @@
-"""Sheets of generated pictures, also in mid-training: `python -m jobs.world.scenes.samples --help`.
+"""Sheets of generated pictures, also in mid-training: `python -m jobs.world.samples --help`.
 
 A row for each emotion and each of three kinds of prompt: the content alone, the emotion in words,
 and all factors in words.
@@ -17,12 +17,16 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from torch import nn
 
-from jobs.world import models as shared
 from jobs.world.autoencoder import scaling_of
-from jobs.world.diffusion import assemble
-from jobs.world.models import freeze
-from jobs.world.scenes import models as build
-from jobs.world.scenes.sheet import SEED, Kind, lay_out, scene_of
+from jobs.world.export import assemble
+from jobs.world.models import (
+    build_text_encoder,
+    build_tokenizer,
+    build_unet,
+    build_vae,
+    freeze,
+)
+from jobs.world.sheet import SEED, Kind, lay_out, scene_of
 from muse.emotions import MIKELS
 from muse.mini.world.captions import content_prompt, emotion_prompt, factor_prompt
 from muse.mini.world.scene import Scene
@@ -41,12 +45,12 @@ def prompt_of(arm: str, scene: Scene) -> str:
 
 
 def load_unfinished(work: Path) -> StableDiffusionPipeline:
-    """The diffusion model of the checkpoints in a folder of `jobs.world.scenes.train`."""
-    tokenizer = shared.build_tokenizer(work / "tokenizer")
-    parts = {"unet": build.build_unet(), "text_encoder": shared.build_text_encoder(tokenizer)}
+    """The diffusion model of the checkpoints in a folder of `jobs.world.train`."""
+    tokenizer = build_tokenizer(work / "tokenizer")
+    parts = {"unet": build_unet(), "text_encoder": build_text_encoder(tokenizer)}
     average = nn.ModuleDict(parts)
     average.load_state_dict(torch.load(work / "diffusion.pt", weights_only=True)["ema"])
-    vae = build.build_vae()
+    vae = build_vae()
     vae.load_state_dict(torch.load(work / "vae.pt", weights_only=True)["vae"])
     if (work / "decoder.pt").exists():
         decoder = torch.load(work / "decoder.pt", weights_only=True)
@@ -80,7 +84,7 @@ def generate(
 
 def main(
     out: Annotated[Path, typer.Option(help="A PNG file.")],
-    work: Annotated[Path, typer.Option(help="Checkpoints.")] = Path("build/scenes"),
+    work: Annotated[Path, typer.Option(help="Checkpoints.")] = Path("build/mini"),
     columns: int = 6,
     threads: int = 2,
 ) -> None:

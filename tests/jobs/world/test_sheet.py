@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from jobs.world.scenes.models import build_vae
-from jobs.world.scenes.sheet import GAP, MARGIN, NAMES, Kind, lay_out, reconstructions, rows_of
+from jobs.world.models import build_vae
+from jobs.world.sheet import GAP, MARGIN, NAMES, Kind, lay_out, reconstructions, rows_of
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -1,11 +1,11 @@
-"""Figures of the models of scenes: the distance of two sets of pictures."""
+"""Figures of the exported models: the distance of two sets of pictures."""
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from jobs.world.scenes.measure import kernel_distance, to_tensor
+from jobs.world.measure import kernel_distance, to_tensor
 
 
 def features(count: int, shift: float, seed: int) -> torch.Tensor:

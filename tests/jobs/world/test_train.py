@@ -1,19 +1,22 @@
-"""The training of the models of scenes, from nothing to files that load, at a step a stage."""
+"""The training of the embedded model, from nothing to files that load, at a step a stage."""
 
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 import typer
 
-from jobs.world.scenes import measure, samples, train
+from jobs.world import measure, samples, train
+from jobs.world.recipe import Recipe
 from muse.classifiers import load_classifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import load_backbone
 from muse.emotions import MIKELS
 
-SMALL = replace(
-    train.RECIPE,
+SMALL = Recipe(
     scenes=64,
     vae_steps=1,
     decoder_steps=1,
@@ -39,6 +42,13 @@ def test_every_stage_has_what_it_trains():
     assert {stage.value for stage in train.Stage} == {*train.MAKERS, *others}
 
 
+def test_make_train_runs_every_stage_and_exports_last():
+    makefile = Path(__file__).resolve().parents[3] / "Makefile"
+    (stages,) = re.findall(r"^STAGES := (.*)$", makefile.read_text(), re.MULTILINE)
+    assert sorted(stages.split()) == sorted(train.Stage)
+    assert stages.endswith(train.Stage.EXPORT)
+
+
 @pytest.mark.research
 @pytest.mark.timeout(900)
 def test_all_stages_end_with_files_that_load_and_are_measured(tmp_path, monkeypatch):
@@ -51,13 +61,18 @@ def test_all_stages_end_with_files_that_load_and_are_measured(tmp_path, monkeypa
     pixels = torch.rand(2, 3, 128, 128)
     with torch.inference_mode():
         latents = backbone.codec.encode(pixels)
-        assert latents.shape == (2, 16, 16, 16)
+        assert latents.shape == (2, 8, 16, 16)
         assert backbone.codec.decode_draft(latents).shape == pixels.shape
         for name in ("guide", "judge", "examiner"):
-            assert load_classifier(out / name, MIKELS).probs(pixels).p.shape == (2, 8)
+            probs = load_classifier(out / name, MIKELS).probs(pixels)
+            assert probs.p.shape == (2, 8)
+            assert probs.multi_label == (name == "judge")
         for name in ("clip", "content-clip"):
             similarity = ClipSimilarity.from_pretrained(out / name)
             assert similarity.image(pixels).isfinite().all()
+    kept = json.loads((out / "recipe.json").read_text())
+    assert kept["scenes"] == SMALL.scenes
+    assert kept["displaced"] == train.DISPLACED
     figures = measure.measure(out, count=8, guidance=4.0)
     assert figures.keys() == {"scenes", "plain", "words", "factors"}
     for values in figures.values():

@@ -1,4 +1,4 @@
-"""Sheets of scenes to look at before training: `python -m jobs.world.scenes.sheet --help`."""
+"""Sheets of scenes to look at before training: `python -m jobs.world.sheet --help`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ import typer
 from PIL import Image, ImageDraw
 
 from jobs.world.autoencoder import round_trip
-from jobs.world.models import freeze
-from jobs.world.scenes.models import build_vae
+from jobs.world.models import build_vae, freeze
 from muse.emotions import MIKELS
 from muse.mini.world.contents import PLACES, SUBJECTS
 from muse.mini.world.render import SIZE, render
@@ -77,7 +76,7 @@ def lay_out(rows: Mapping[str, Sequence[Image.Image]]) -> Image.Image:
 
 
 def reconstructions(pictures: Sequence[Image.Image], checkpoint: Path) -> list[Image.Image]:
-    """Pictures after the VAE of a checkpoint of `jobs.world.scenes.train`."""
+    """Pictures after the VAE of a checkpoint of `jobs.world.train`."""
     vae = build_vae()
     vae.load_state_dict(torch.load(checkpoint, weights_only=True)["vae"])
     pixels = torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures]))

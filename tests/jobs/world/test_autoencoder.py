@@ -1,4 +1,4 @@
-"""The VAE of scenes: its pieces of pictures and its loss."""
+"""The VAE: its pieces of pictures and its loss."""
 
 from dataclasses import replace
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from jobs.world import autoencoder
+from jobs.world.autoencoder import crop, edges, reconstruction_loss, train_decoder
 from jobs.world.data import Scenes
-from jobs.world.scenes import autoencoder
-from jobs.world.scenes.autoencoder import crop, edges, reconstruction_loss, train_decoder
-from jobs.world.scenes.models import build_tiny_vae, build_unet, build_vae
-from jobs.world.scenes.train import RECIPE
+from jobs.world.models import LATENT_CHANNELS, build_tiny_vae, build_unet, build_vae
+from jobs.world.recipe import Recipe
 
 
 def test_a_crop_is_the_same_window_of_each_picture():
@@ -34,17 +34,17 @@ def test_the_loss_punishes_soft_edges():
     assert reconstruction_loss(soft, sharp) > reconstruction_loss(shifted, sharp)
 
 
-def test_latents_are_an_eighth_of_the_picture_with_16_channels():
+def test_latents_are_an_eighth_of_the_picture_with_the_channels_of_the_unet():
     pixels = torch.zeros(1, 3, 32, 32)
     with torch.inference_mode():
         latents = build_vae().encode(pixels).latent_dist.mean
-        assert latents.shape == (1, 16, 4, 4)
+        assert latents.shape == (1, LATENT_CHANNELS, 4, 4)
         assert build_tiny_vae().decode(latents).sample.shape == pixels.shape
-    assert build_unet().config.in_channels == 16
+    assert build_unet().config.in_channels == LATENT_CHANNELS
 
 
 def test_the_decoder_learns_from_latents_with_noise_and_the_encoder_stays(tmp_path, monkeypatch):
-    recipe = replace(RECIPE, decoder_steps=1, vae_batch=2)
+    recipe = replace(Recipe(), decoder_steps=1, vae_batch=2)
     scenes = Scenes(np.zeros((2, 64, 64, 3), np.uint8), [], np.zeros((2, 2)))
     decoded = []
 
