@@ -29,7 +29,7 @@ from transformers import (
 from muse.mini.vocabulary import sentences
 from muse.mini.world.render import SIZE
 
-LATENT_SIDE, LATENT_CHANNELS = SIZE // 8, 8
+LATENT_SIDE, LATENT_CHANNELS = SIZE // 8, 16
 """The VAE shrinks a picture eight times."""
 TEXT_WIDTH, TEXT_LENGTH = 128, 40
 CLASSIFIER_SIDE = 64

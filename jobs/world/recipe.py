@@ -21,7 +21,7 @@ class Recipe:
 
     seed: int = 20514
     scenes: int = 48_000
-    vae_steps: int = 7_500
+    vae_steps: int = 8_000
     vae_batch: int = 16
     vae_rate: float = 2e-3
     decoder_steps: int = 3_000

@@ -61,7 +61,7 @@ def test_all_stages_end_with_files_that_load_and_are_measured(tmp_path, monkeypa
     pixels = torch.rand(2, 3, 128, 128)
     with torch.inference_mode():
         latents = backbone.codec.encode(pixels)
-        assert latents.shape == (2, 8, 16, 16)
+        assert latents.shape == (2, 16, 16, 16)
         assert backbone.codec.decode_draft(latents).shape == pixels.shape
         for name in ("guide", "judge", "examiner"):
             probs = load_classifier(out / name, MIKELS).probs(pixels)
