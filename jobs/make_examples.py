@@ -16,8 +16,10 @@ import typer
 
 from manifests import EXAMPLES
 from muse.emotions import MIKELS
+from muse.mini.world.captions import content_prompt
 from muse.mini.world.contents import leaning
-from muse.mini.world.scenes import content_prompt, render, sample_scene
+from muse.mini.world.render import render
+from muse.mini.world.scene import sample_scene
 
 GENERATED = [
     ("beach", "dog"),
@@ -46,7 +48,7 @@ def write_demo(folder: Path) -> None:
     for place, subject in EDITED:
         name = f"images/{place.replace(' ', '-')}.png"
         # A source image has the emotion that its content evokes by itself.
-        scene = sample_scene(rng, place, subject, leaning(place, subject))
+        scene = sample_scene(rng, place, subject, [leaning(place, subject)])
         render(scene).save(folder / name, optimize=True)
         edit_id = f"edit-{place.replace(' ', '-')}"
         rows.append(

@@ -31,7 +31,7 @@ Values = dict[str, np.ndarray]
 
 
 class Examiners:
-    """The models that measure images: guide, judge, examiner, content classifiers and their CLIP."""
+    """The models that measure images: guide, judge, examiner, content classifiers and a CLIP."""
 
     def __init__(self, weights: Path):
         self.emotion = {role: FolderClassifier.from_pretrained(weights / role) for role in ROLES}
@@ -56,7 +56,8 @@ class Examiners:
 
         - `success_ROLE`: 1 where the classifier's strongest emotion is the target (by the examiner:
           Emo-A); of a mixture, where its members are among the three strongest.
-        - `confidence_ROLE`: its probability of the target; of a mixture, of the members together.
+        - `confidence_ROLE`: its probability of the target; of a mixture, those of its members
+          together, which may exceed 1 with a multi-label classifier.
         - `gap`: success by the guide minus success by the examiner; above 0 the guide was fooled.
         - `place`, `subject`: 1 where the content classifier finds it; `content`: both.
         - `right`: 1 where both `success_examiner` and `content` are.
