@@ -24,11 +24,11 @@ from muse.mini.world.scene import sample_scene
 GENERATED = [
     ("beach", "dog"),
     ("cemetery", "umbrella"),
-    ("street", "bicycle"),
-    ("forest", "house"),
+    ("street", "car"),
+    ("forest", "castle"),
     ("pond", "duck"),
 ]
-EDITED = [("snowy mountain", "boat"), ("amusement park", "cat"), ("railroad", "horse")]
+EDITED = [("snowy mountain", "christmas tree"), ("amusement park", "cat"), ("railroad", "horse")]
 
 
 def write_demo(folder: Path) -> None:
@@ -44,7 +44,7 @@ def write_demo(folder: Path) -> None:
         }
         for place, subject in GENERATED
     ]
-    rng = Random(4)
+    rng = Random(2)
     for place, subject in EDITED:
         name = f"images/{place.replace(' ', '-')}.png"
         # A source image has the emotion that its content evokes by itself.
