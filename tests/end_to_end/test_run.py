@@ -127,7 +127,7 @@ def test_datasets_reads_it(corpus):
     ]
     assert [item["__key__"] for item in data] == [row["key"] for row in rows]
     for item, row in zip(data, rows, strict=True):
-        assert item["png"].size == (64, 64)
+        assert item["png"].size == (128, 128)
         assert item["txt"] == row["prompt"]
         assert MIKELS.labels[item["cls"]] == row["emotion"]
         assert item["json"]["seed"] == row["seed"]
@@ -144,7 +144,7 @@ def test_webdataset_reads_it(corpus):
         if row["status"] == "accepted"
     ]
     assert [sample["__key__"] for sample in samples] == [row["key"] for row in rows]
-    assert all(sample["png"].size == (64, 64) for sample in samples)
+    assert all(sample["png"].size == (128, 128) for sample in samples)
     assert [sample["json"]["judge_confidence"] for sample in samples] == [
         row["judge_confidence"] for row in rows
     ]

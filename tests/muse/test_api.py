@@ -44,7 +44,7 @@ def _draw(seed=0):
 def test_one_prompt_makes_one_image_with_its_trace(pipe):
     made = pipe("a dog in a forest", "awe", generator=_draw())
     (image,), (trace,) = made.images, made.traces
-    assert image.size == (64, 64)
+    assert image.size == (128, 128)
     assert trace.start_step == 0
     assert trace.updates > 0
     assert made.failures == [None]

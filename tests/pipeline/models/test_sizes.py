@@ -10,12 +10,13 @@ from muse.sizes import ModelSizes, Size
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.models.sizes import model_sizes
+from pipeline.planning.checks.edit_warnings import EMBEDDED_SIZE
 from pipeline.planning.manifest_input import checked_manifest
 from tests.support.local_runs import write_rows
 
 
 def test_they_are_read_from_the_files_of_the_model(tmp_path):
-    assert model_sizes(Config()) == ModelSizes(Size(64, 64), 16)
+    assert model_sizes(Config()) == ModelSizes(EMBEDDED_SIZE, 32)
     (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
     for part, settings in {
         "unet": {"sample_size": [96, 64], "block_out_channels": [1, 1]},

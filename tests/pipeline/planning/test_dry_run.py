@@ -111,8 +111,8 @@ def test_photographs_for_the_embedded_model_are_warned_of(tmp_path):
         return dry_run(path, Config(**settings), None).warnings
 
     (warning,) = warnings((80, 60))
-    assert warning.startswith("1 source image(s) are not of the embedded model's world of 64 pix")
-    assert warnings((64, 64)) == warnings((80, 60), engine="null") == []
+    assert warning.startswith("1 source image(s) are not of the embedded model's world of 128 pi")
+    assert warnings((128, 128)) == warnings((80, 60), engine="null") == []
 
 
 def test_sizes_that_rows_ask_for_are_counted_estimated_and_warned_of(tmp_path):
