@@ -37,7 +37,8 @@ def test_show_counts_emotions_cut_prompts_words_repetitions_and_sizes(manifest):
     assert listed[0] == "dgo (dog?) 1"
     assert len(listed) == 100
     # Each of the others is named all the same, in order.
-    named = " ".join(lines).partition("The others: ")[2].partition(" The embedded model draws")[0].split(", ")
+    others = " ".join(lines).partition("The others: ")[2].partition(" The embedded")[0]
+    named = others.split(", ")
     assert len(named) == 31
     assert named[-1].strip() == "w9x"
     assert any(
