@@ -123,7 +123,7 @@ def test_sizes_that_rows_ask_for_are_counted_estimated_and_warned_of(tmp_path):
         )
 
     usual = planned([None, 64], [None, 32])
-    assert (usual.as_json()["generate_sizes"], usual.warnings) == ({"64x32": 1, "64x64": 1}, [])
+    assert (usual.as_json()["generate_sizes"], usual.warnings) == ({"64x32": 1, "128x128": 1}, [])
     # Eight of nearly the largest size that could be opened again.
     large = planned([None, *[12_800] * 8], [None, *[12_800] * 8])
     assert large.disk.low > 10**9 > usual.disk.high
