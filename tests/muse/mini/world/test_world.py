@@ -41,7 +41,7 @@ def digest_of_a_scene() -> str:
 def test_a_scene_gives_the_same_pixels_every_time_and_in_every_process():
     """The other process hashes strings with another seed, which changes the order of sets."""
     name = digest_of_a_scene.__name__
-    program = f"from tests.muse.mini.world.test_scene import {name}; print({name}())"
+    program = f"from tests.muse.mini.world.test_world import {name}; print({name}())"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "1"}
     other = subprocess.run(
         [sys.executable, "-c", program],
