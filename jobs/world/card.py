@@ -28,7 +28,6 @@ from muse.diffusion.backbones import Backbone, load_backbone
 from muse.emotions import MIKELS
 from muse.method import Method
 from muse.mini import WEIGHTS
-from muse.mini.world.captions import DISPLACED
 from muse.mini.world.contents import PLACES, SUBJECTS
 from muse.mini.world.factors import NEUTRAL_SHARE, STRAY_SHARE
 from muse.mini.world.render import SIZE
@@ -243,13 +242,14 @@ def accuracy_table(accuracy: Mapping[str, Mapping[str, float]]) -> str:
 def write_card(figures: dict[str, Any]) -> None:
     quantiles = np.quantile(figures["pair_spread"], [0.1, 0.25, 0.5, 0.75, 0.9])
     sizes = [[name, f"{size:.1f}"] for name, size in figures["megabytes"].items()]
+    recipe = (WEIGHTS / "recipe.json").read_text().strip()
     text = CARD_TEXT.format(
         **{name: figures[name] for name in ("count", "guidance_scale", "steps", "pair_seeds")},
         **{name: figures[name] for name in ("held_out", "psnr")},
         side=SIZE,
         columns=COLUMNS,
         style_count=len(STYLES),
-        displaced=DISPLACED,
+        displaced=json.loads(recipe)["displaced"],
         place_count=len(PLACES),
         subject_count=len(SUBJECTS),
         places=", ".join(PLACES),
@@ -261,7 +261,7 @@ def write_card(figures: dict[str, Any]) -> None:
         accuracy=accuracy_table(figures["accuracy"]),
         tiny_psnr=figures["tiny_vae_psnr"],
         megabytes=table(["weights", "MB"], sizes),
-        recipe=(WEIGHTS / "recipe.json").read_text().strip(),
+        recipe=recipe,
     )
     CARD.write_text(text)
 
