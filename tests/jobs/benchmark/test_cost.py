@@ -79,7 +79,7 @@ def _arm(name):
         ("muse", "generation", 0.002),
         ("muse", "editing", 0.002),
         ("content", "editing", 0.002),
-        ("latent", "generation", 0.01),
+        ("latent", "generation", 0.02),
         ("sdedit", "editing", 0.01),
         ("direction", "generation", 0.01),
         ("null", "generation", 0.01),
