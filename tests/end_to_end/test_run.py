@@ -95,9 +95,7 @@ def test_every_request_ends_with_a_status_and_a_reason(corpus):
         assert row["status"] in ("accepted", "rejected", "failed")
         assert (row["reason"] is None) == (row["status"] == "accepted")
         if row["status"] != "failed":
-            assert sum(row[f"judge_{label}"] for label in MIKELS.labels) == pytest.approx(
-                1, abs=1e-3
-            )
+            assert all(0 <= row[f"judge_{label}"] <= 1 for label in MIKELS.labels)
             assert (row["judge_confidence"] >= 0.3) == (row["status"] == "accepted")
     (failed,) = [row for row in rows if row["status"] == "failed"]
     assert failed["prompt"] == "a boat"

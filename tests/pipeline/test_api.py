@@ -88,7 +88,7 @@ def test_samples_have_their_pictures_and_are_found_by_key(corpus, tmp_path):
     accepted = [row for row in rows_of(tmp_path / "out") if row["status"] == "accepted"]
     samples = list(corpus)
     assert [sample.key for sample in samples] == [row["key"] for row in accepted]
-    assert all(sample.image.size == (128, 128) for sample in samples)
+    assert all(sample.image.size == (64, 64) for sample in samples)
     one = corpus[samples[-1].key]
     assert one.encoded == samples[-1].encoded
     assert Image.open(io.BytesIO(one.encoded)).format == "PNG"

@@ -67,7 +67,7 @@ def test_images_that_cannot_be_used_are_named_by_row(tmp_path):
     ]
     assert planned.contents.images.as_json() == {
         "local": 2, "remote": 0, "remote_fetched": 0, "unusable": 1, "cut": 0,
-        "relative_to": str(tmp_path), "sizes": {"8x8": 1}, "made_at": {"64x64": 1},
+        "relative_to": str(tmp_path), "sizes": {"8x8": 1}, "made_at": {"128x128": 1},
     }  # fmt: skip
 
 

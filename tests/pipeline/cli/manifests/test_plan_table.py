@@ -70,9 +70,9 @@ def test_generated_images_of_several_sizes_have_a_table(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "images 64 x 32 to 416 x 416 pixels (3 sizes), png" in lines
     place = lines.index("Generated images by size requests")
-    assert lines[place + 1 : place + 4] == ["64 x 32 1", "128 x 128 1", "416 x 416 1"]
+    assert lines[place + 1 : place + 4] == ["64 x 32 1", "64 x 64 1", "416 x 416 1"]
     _, lines = _plan(tmp_path, columns)
-    assert "images 128 x 128 pixels, png" in lines
+    assert "images 64 x 64 pixels, png" in lines
     assert not any(line.startswith("Generated images") for line in lines)
 
 
