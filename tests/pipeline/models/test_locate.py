@@ -208,8 +208,8 @@ def _lose(part, tensor):
             "unet/ takes 16 channels, but the latents have 8, by vae/config.json: the VAE is of",
         ),
         (
-            lambda model: _settings(model / "unet", in_channels=9),
-            "unet/ takes 9 channels, but the latents have 16: it is a model for inpainting",
+            lambda model: _settings(model / "unet", in_channels=33),
+            "unet/ takes 33 channels, but the latents have 16: it is a model for inpainting",
         ),
         (
             lambda model: _settings(model / "tiny_vae", latent_channels=4),
