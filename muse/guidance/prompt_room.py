@@ -94,12 +94,8 @@ class PromptLengths:
         if not self.count:
             return None
         more = self.count - len(self.first)
-        kind = "negative prompt" if self.negative else "prompt"
-        rest = "longer than the text encoder reads"
-        fact = f"{self.count} {kind}(s) are {rest}; their ends are cut off"
-        # Several rows may have the same one.
-        if self.noun == "row":
-            fact = f"{self.count} row(s) have a {kind} that is {rest}; its end is cut off"
+        kind = "negative prompt(s)" if self.negative else "prompt(s)"
+        fact = f"{self.count} {kind} are longer than the text encoder reads; their ends are cut off"
         if self.shown_by:
             numbers = ", ".join(str(number) for number, _ in self.first)
             numbers += ", ..." if more else ""
