@@ -22,7 +22,9 @@ def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> nn.Module:
     with torch.no_grad():
         # Start with almost no noise, or the encoder learns large latents to drown it.
         vae.quant_conv.bias[build.LATENT_CHANNELS :] = -6.0
-    training = Training("vae", work, {"vae": vae}, recipe.vae_rate, recipe.vae_steps)
+    training = Training(
+        "vae", work, {"vae": vae}, recipe.vae_rate, recipe.vae_steps, recipe.bfloat16
+    )
     index = stream(recipe.seed, len(scenes.pixels), recipe.vae_batch, 1, training.step)
 
     def loss_of(step: int) -> torch.Tensor:
@@ -42,7 +44,7 @@ def fine_tune_decoder(recipe: Recipe, work: Path, vae: nn.Module, scenes: Scenes
         "decoder": vae.decoder.requires_grad_(True),
         "post_quant_conv": vae.post_quant_conv.requires_grad_(True),
     }
-    training = Training("decoder", work, parts, 1e-3, recipe.decoder_steps)
+    training = Training("decoder", work, parts, 1e-3, recipe.decoder_steps, recipe.bfloat16)
     index = stream(recipe.seed, len(scenes.pixels), recipe.vae_batch, 3, training.step)
 
     def loss_of(step: int) -> torch.Tensor:
@@ -56,12 +58,19 @@ def fine_tune_decoder(recipe: Recipe, work: Path, vae: nn.Module, scenes: Scenes
     return build.freeze(vae)
 
 
-def encode_latents(work: Path, vae: nn.Module, scenes: Scenes) -> tuple[torch.Tensor, float]:
-    """Mean latents float16 (n, c, h, w) of every scene, and the factor of unit deviation."""
+def encode_latents(
+    work: Path, vae: nn.Module, scenes: Scenes, bfloat16: bool = False
+) -> tuple[torch.Tensor, float]:
+    """Mean latents float16 (n, c, h, w) of every scene, and the factor of unit deviation.
+
+    Args:
+        bfloat16: see `Training`.
+    """
     file = work / "latents.pt"
     if not file.exists():
         parts = []
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        autocast = torch.autocast("cpu", torch.bfloat16, enabled=bfloat16)
+        with torch.inference_mode(), autocast:
             for start in range(0, len(scenes.pixels), 64):
                 index = np.arange(start, min(start + 64, len(scenes.pixels)))
                 posterior = vae.encode(scenes.batch(index) * 2 - 1).latent_dist

@@ -77,7 +77,7 @@ def train_classifier(
     """
     torch.manual_seed(recipe.seed + seed)
     model = build.build_classifier(kind, names).to(memory_format=torch.channels_last)
-    training = Training(name, work, {"model": model.train()}, 2e-3, steps)
+    training = Training(name, work, {"model": model.train()}, 2e-3, steps, recipe.bfloat16)
     index = stream(recipe.seed, len(pixels), recipe.classifier_batch, seed, training.step)
     known = torch.from_numpy(labels)
     if multi_label:
@@ -117,7 +117,7 @@ def train_clip(
     torch.manual_seed(recipe.seed + seed)
     tokenizer = build.build_tokenizer(work / "tokenizer")
     model = build.build_clip(tokenizer, text_layers)
-    training = Training(name, work, {"model": model}, 1e-3, recipe.clip_steps)
+    training = Training(name, work, {"model": model}, 1e-3, recipe.clip_steps, recipe.bfloat16)
     index = stream(recipe.seed, len(pixels), recipe.clip_batch, seed, training.step)
 
     def loss_of(step: int) -> torch.Tensor:

@@ -29,14 +29,17 @@ def velocity_weights(alphas_cumprod: torch.Tensor, max_snr: float) -> torch.Tens
 
 MIDDLE = (slice(6, 15), slice(4, 12))
 """Rows and columns of the latents where a subject is."""
-MIDDLE_WEIGHT = 4.0
-"""Weight of errors there, to 1 elsewhere; without it the model learns places, and subjects late."""
 
 
-def middle_weights(side: int) -> torch.Tensor:
-    """Weights of the errors of latents (side, side), of mean 1."""
+def middle_weights(side: int, middle: float) -> torch.Tensor:
+    """Weights of the errors of latents (side, side), of mean 1.
+
+    Args:
+        middle: the weight in the middle, to 1 elsewhere. With 1 the model learns places, and
+            subjects late.
+    """
     weights = torch.ones(side, side)
-    weights[MIDDLE] = MIDDLE_WEIGHT
+    weights[MIDDLE] = middle
     return weights / weights.mean()
 
 
@@ -89,10 +92,11 @@ def fit_diffusion(
         {"live": live, "ema": average},
         recipe.diffusion_rate,
         recipe.diffusion_steps,
+        recipe.bfloat16,
     )
     index = stream(recipe.seed, len(latents), recipe.diffusion_batch, 2, training.step)
     unet = torch.compile(live["unet"]) if compiled else live["unet"]
-    middle = middle_weights(latents.shape[-1])
+    middle = middle_weights(latents.shape[-1], recipe.middle_weight)
 
     def loss_of(step: int) -> torch.Tensor:
         draw, chosen = generator(recipe.seed, step, 2), next(index)
@@ -102,7 +106,7 @@ def fit_diffusion(
         # where the prompt decides subject and mood.
         spread = (
             (torch.arange(len(clean)) + torch.rand(len(clean), generator=draw)) / len(clean)
-        ) ** 0.8
+        ) ** recipe.timestep_power
         timesteps = (spread * scheduler.config.num_train_timesteps).long()
         dropped = torch.rand(len(clean), 1, generator=draw) < recipe.caption_dropout
         context = live["text_encoder"](torch.where(dropped, empty, ids[chosen]))[0]

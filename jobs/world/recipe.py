@@ -16,7 +16,13 @@ from pipeline.storage.files import temporary_name
 
 @dataclass(frozen=True)
 class Recipe:
-    """All hyperparameters. Steps are optimiser steps."""
+    """All hyperparameters. Steps are optimiser steps.
+
+    Attributes:
+        bfloat16: see `Training`.
+        timestep_power: timesteps are drawn as u ** power for u in [0, 1); below 1, noisy ones more.
+        middle_weight: of the errors of latents where the subject is, to 1 elsewhere.
+    """
 
     seed: int = 20511
     scenes: int = 48_000
@@ -27,6 +33,8 @@ class Recipe:
     diffusion_steps: int = 11_000
     diffusion_batch: int = 32
     diffusion_rate: float = 6e-4
+    timestep_power: float = 0.7
+    middle_weight: float = 1.0
     caption_dropout: float = 0.1
     classifier_scenes: int = 16_000
     classifier_batch: int = 48
@@ -37,6 +45,7 @@ class Recipe:
     tiny_vae_steps: int = 4_000
     tiny_vae_batch: int = 32
     tiny_vae_rate: float = 2e-3
+    bfloat16: bool = False
 
 
 # Role: architecture, seed, steps. Each has its own scenes; no run uses the examiner.

@@ -61,7 +61,12 @@ def train_tiny_vae(
     torch.manual_seed(recipe.seed + STAGE)
     tiny = build_tiny().to(memory_format=torch.channels_last)
     training = Training(
-        "tiny_vae", work, {"tiny": tiny}, recipe.tiny_vae_rate, recipe.tiny_vae_steps
+        "tiny_vae",
+        work,
+        {"tiny": tiny},
+        recipe.tiny_vae_rate,
+        recipe.tiny_vae_steps,
+        recipe.bfloat16,
     )
     index = stream(recipe.seed, len(means), recipe.tiny_vae_batch, STAGE, training.step)
 

@@ -19,7 +19,9 @@ OPTIMIZER, STEP = "optimizer", "step"
 class Training:
     """A training loop with a learning-rate schedule, checkpoints and progress messages.
 
-    Weights are float32, products and convolutions bfloat16 (torch's autocast).
+    Args:
+        bfloat16: compute products and convolutions in it (torch's autocast); weights are float32.
+            Otherwise all is: whether bfloat16 is faster differs between CPUs.
     """
 
     def __init__(
@@ -29,9 +31,10 @@ class Training:
         parts: dict[str, nn.Module],
         rate: float,
         steps: int,
+        bfloat16: bool = False,
     ):
         self.name, self.file, self.parts = name, work / f"{name}.pt", parts
-        self.steps, self.rate = steps, rate
+        self.steps, self.rate, self.bfloat16 = steps, rate, bfloat16
         parameters = [
             p for key, part in parts.items() if not key.startswith("ema") for p in part.parameters()
         ]
@@ -63,7 +66,7 @@ class Training:
             done = self.step / self.steps
             for group in self.optimizer.param_groups:
                 group["lr"] = self.rate * min(1.0, done / 0.02 + 0.01, (1.0 - done) / 0.4 + 0.005)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
                 loss = loss_of(self.step)
             self.optimizer.zero_grad()
             loss.backward()

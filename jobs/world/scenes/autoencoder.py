@@ -59,7 +59,9 @@ def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> AutoencoderKL:
     with torch.no_grad():
         # Start with almost no noise, or the encoder learns large latents to drown it.
         vae.quant_conv.bias[build.LATENT_CHANNELS :] = -6.0
-    training = Training("vae", work, {"vae": vae}, recipe.vae_rate, recipe.vae_steps)
+    training = Training(
+        "vae", work, {"vae": vae}, recipe.vae_rate, recipe.vae_steps, recipe.bfloat16
+    )
     index = stream(recipe.seed, len(scenes.pixels), recipe.vae_batch, STAGE, training.step)
 
     def loss_of(step: int) -> Tensor:
@@ -89,7 +91,7 @@ def train_decoder(recipe: Recipe, work: Path, vae: AutoencoderKL, scenes: Scenes
         "decoder": vae.decoder.requires_grad_(True),
         "post_quant_conv": vae.post_quant_conv.requires_grad_(True),
     }
-    training = Training("decoder", work, parts, 1e-3, recipe.decoder_steps)
+    training = Training("decoder", work, parts, 1e-3, recipe.decoder_steps, recipe.bfloat16)
     index = stream(recipe.seed, len(scenes.pixels), recipe.vae_batch, 3, training.step)
 
     def loss_of(step: int) -> Tensor:

@@ -185,7 +185,7 @@ def embedding_and_token(text: str) -> tuple[str, str | None]:
     The name of a file or folder that is there has no token in it.
 
     Raises:
-        ValueError: the token is empty, or more than one word.
+        ValueError: the token is empty, more than one word, or a number, as of a LoRA's strength.
     """
     name, colon, token = text.rpartition(":")
     if not colon or Path(text).expanduser().exists():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from jobs.world.diffusion import name_as_published, velocity_weights
+from jobs.world.diffusion import middle_weights, name_as_published, velocity_weights
 from jobs.world.models import build_scheduler
 from muse.mini import WEIGHTS
 
@@ -28,3 +28,10 @@ def test_text_encoders_have_the_names_that_every_release_of_transformers_reads(t
     for _ in range(2):
         name_as_published(file)
         assert load_file(file).keys() == {"text_model.embeddings.weight", "text_model.bias"}
+
+
+def test_errors_count_more_in_the_middle_and_as_much_in_all():
+    weights = middle_weights(16, 4.0)
+    assert weights.mean().item() == pytest.approx(1)
+    assert (weights[10, 8] / weights[0, 0]).item() == pytest.approx(4)
+    assert torch.equal(middle_weights(16, 1.0), torch.ones(16, 16))
