@@ -29,7 +29,9 @@ def test_an_address_that_would_become_a_local_folder_is_refused(tmp_path, monkey
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("command", ["plan", "run"])
-def test_a_pipe_as_manifest_or_config_is_refused(tmp_path, command):
+def test_a_pipe_as_manifest_or_config_is_refused(tmp_path, monkeypatch, command):
+    # Where no `out` lies, as one does here after the demo.
+    monkeypatch.chdir(tmp_path)
     os.mkfifo(tmp_path / "pipe")
     manifest = write_rows(tmp_path / "m.parquet", 1)
     for arguments in ([tmp_path / "pipe"], [manifest, "--config", tmp_path / "pipe"]):
