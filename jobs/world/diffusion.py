@@ -93,6 +93,7 @@ def fit_diffusion(
         recipe.diffusion_rate,
         recipe.diffusion_steps,
         recipe.bfloat16,
+        recipe.muon,
     )
     index = stream(recipe.seed, len(latents), recipe.diffusion_batch, 2, training.step)
     unet = torch.compile(live["unet"]) if compiled else live["unet"]

@@ -20,6 +20,7 @@ class Recipe:
 
     Attributes:
         bfloat16: see `Training`.
+        muon: see `Training`; of the diffusion model alone.
         timestep_power: timesteps are drawn as u ** power for u in [0, 1); below 1, noisy ones more.
         middle_weight: of the errors of latents where the subject is, to 1 elsewhere.
     """
@@ -46,6 +47,7 @@ class Recipe:
     tiny_vae_batch: int = 32
     tiny_vae_rate: float = 2e-3
     bfloat16: bool = False
+    muon: bool = False
 
 
 # Role: architecture, seed, steps. Each has its own scenes; no run uses the examiner.

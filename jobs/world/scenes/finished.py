@@ -14,7 +14,7 @@ import typer
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from jobs.world.training_loop import OPTIMIZER, STEP
+from jobs.world.training_loop import OPTIMIZERS, STEP
 from pipeline.storage.files import temporary_name
 
 FINISHED = Path(__file__).parent / "finished"
@@ -28,7 +28,7 @@ def keep(checkpoint: Path, folder: Path = FINISHED) -> Path:
     """
     saved = torch.load(checkpoint, weights_only=True)
     tensors = {}
-    for part in saved.keys() - {OPTIMIZER, STEP}:
+    for part in saved.keys() - {OPTIMIZERS, STEP}:
         for name, tensor in saved[part].items():
             kept = tensor.half() if tensor.is_floating_point() else tensor
             tensors[f"{part}.{name}"] = kept.contiguous()

@@ -44,7 +44,7 @@ RECIPE = replace(
     vae_batch=16,
     vae_rate=2e-3,
     decoder_steps=3_000,
-    diffusion_steps=16_000,
+    diffusion_steps=8_000,
     diffusion_batch=32,
     diffusion_rate=6e-4,
     timestep_power=0.8,
@@ -56,6 +56,7 @@ RECIPE = replace(
     tiny_vae_steps=2_000,
     tiny_vae_batch=16,
     bfloat16=True,
+    muon=True,
 )
 MAX_SNR, WINDOW = 5.0, 2000
 """Bound on the weight of a timestep, and steps over which the diffusion model is averaged."""

@@ -47,7 +47,8 @@ def test_what_a_folder_has_is_left_alone(tmp_path):
 
 
 def test_the_finished_stages_have_all_of_their_steps():
-    steps = {"vae": train.RECIPE.vae_steps, "clip": train.RECIPE.clip_steps}
+    steps = {"vae": train.RECIPE.vae_steps, "diffusion": train.RECIPE.diffusion_steps}
+    steps |= dict.fromkeys(train.CLIPS, train.RECIPE.clip_steps)
     steps |= {name: role.steps for name, role in train.ROLES.items()}
     steps |= dict.fromkeys(train.CONTENTS, train.RECIPE.content_steps)
     files = [*finished.FINISHED.glob("*.safetensors")]
