@@ -11,17 +11,20 @@ import torch
 from torch import nn
 
 from jobs.world.data import epochs
+from jobs.world.matrices import MatrixMuon, is_matrix
 
-OPTIMIZER, STEP = "optimizer", "step"
+OPTIMIZERS, STEP = "optimizers", "step"
 """Keys of a checkpoint, beside those of its parts. A finished one may lack the first."""
 
 
 class Training:
     """A training loop with a learning-rate schedule, checkpoints and progress messages.
 
+    Products and convolutions are computed in bfloat16 (torch's autocast), twice as fast on CPUs
+    that have it; weights are float32.
+
     Args:
-        bfloat16: compute products and convolutions in it (torch's autocast); weights are float32.
-            Otherwise all is: whether bfloat16 is faster differs between CPUs.
+        muon: move matrices and convolutions by Muon, the rest by AdamW; otherwise all by AdamW.
     """
 
     def __init__(
@@ -31,29 +34,35 @@ class Training:
         parts: dict[str, nn.Module],
         rate: float,
         steps: int,
-        bfloat16: bool = False,
+        muon: bool = False,
     ):
         self.name, self.file, self.parts = name, work / f"{name}.pt", parts
-        self.steps, self.rate, self.bfloat16 = steps, rate, bfloat16
-        parameters = [
-            p for key, part in parts.items() if not key.startswith("ema") for p in part.parameters()
-        ]
-        self.optimizer = torch.optim.AdamW(
-            parameters, lr=rate, betas=(0.9, 0.99), weight_decay=0.01
-        )
+        self.steps, self.rate = steps, rate
+        named = []
+        for key, part in parts.items():
+            if not key.startswith("ema"):
+                named += list(part.named_parameters())
+        self.parameters = [parameter for _, parameter in named]
+        matrices = [parameter for name, parameter in named if muon and is_matrix(name, parameter)]
+        moved = {id(parameter) for parameter in matrices}
+        others = [parameter for parameter in self.parameters if id(parameter) not in moved]
+        adam = torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.99), weight_decay=0.01)
+        self.muon = MatrixMuon(matrices, rate) if muon else None
+        self.optimizers = [adam] if self.muon is None else [adam, self.muon.optimizer]
         self.step = 0
         if self.file.exists():
             saved = torch.load(self.file, weights_only=True)
             for key, part in parts.items():
                 part.load_state_dict(saved[key])
-            if OPTIMIZER in saved:
-                self.optimizer.load_state_dict(saved[OPTIMIZER])
+            for optimizer, state in zip(self.optimizers, saved.get(OPTIMIZERS, ()), strict=False):
+                optimizer.load_state_dict(state)
             self.step = saved[STEP]
 
     def save(self) -> None:
         state = {key: part.state_dict() for key, part in self.parts.items()}
         part_file = self.file.with_suffix(".part")
-        torch.save({**state, OPTIMIZER: self.optimizer.state_dict(), STEP: self.step}, part_file)
+        optimizers = [optimizer.state_dict() for optimizer in self.optimizers]
+        torch.save({**state, OPTIMIZERS: optimizers, STEP: self.step}, part_file)
         part_file.replace(self.file)
 
     def run(
@@ -64,16 +73,20 @@ class Training:
         running, began, first = 0.0, time.monotonic(), self.step
         while self.step < self.steps:
             done = self.step / self.steps
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.rate * min(1.0, done / 0.02 + 0.01, (1.0 - done) / 0.4 + 0.005)
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = self.rate * min(
+                        1.0, done / 0.02 + 0.01, (1.0 - done) / 0.4 + 0.005
+                    )
+            with torch.autocast("cpu", torch.bfloat16):
                 loss = loss_of(self.step)
-            self.optimizer.zero_grad()
+            for parameter in self.parameters:
+                parameter.grad = None
             loss.backward()
-            nn.utils.clip_grad_norm_(
-                [p for g in self.optimizer.param_groups for p in g["params"]], 1.0
-            )
-            self.optimizer.step()
+            nn.utils.clip_grad_norm_(self.parameters, 1.0)
+            self.optimizers[0].step()
+            if self.muon is not None:
+                self.muon.step()
             after()
             self.step += 1
             running = loss.item() if self.step == first + 1 else 0.98 * running + 0.02 * loss.item()

@@ -147,7 +147,7 @@ def latent(
     """MUSE's loss, its gradient taken in the latents (see `LatentGradient`).
 
     A gradient in the latents costs the same as one in the tokens with its text encoders, on the
-    embedded model to 1 %.
+    embedded model to 2 %.
 
     Args:
         size: length of a move over the length of the classifier-free correction.

@@ -22,7 +22,6 @@ from muse.diffusion.inversion import ddim_invert
 from muse.diffusion.schedule.sampler import Schedule, ddim
 from muse.diffusion.schedule.schedules import backbone_schedule
 from muse.method import Method
-from muse.mini.world.scenes import emotion_prompt
 from muse.request import Request, Sample, Trace
 from pipeline.errors import UserError
 
@@ -106,7 +105,7 @@ def plain(case: Case) -> str:
 
 def named(case: Case) -> str:
     """The prompt that names the emotion, or both of a mixture."""
-    return emotion_prompt(case.prompt, case.target.words())
+    return f"{case.prompt}, evoking {case.target.words()}"
 
 
 def request(case: Case, prompt: str) -> Request:

@@ -4,7 +4,7 @@
 - `words`: the prompt names the emotion, at several scales of guidance, since "simply increasing"
   them competes with most methods (arXiv 2602.22570). Editing: from the DDIM inversion.
 - `cues`: the prompt is rewritten with the light that the emotion has most often, whatever the
-  content, or with light and sky. Whoever writes so knows what this world's emotions look like.
+  content, or with light and weather, as a guide to writing prompts advises.
 - `direction`: `jobs.evaluation.arms.directions`.
 - `sdedit`: as `words`, at its scale for generations, from the source with noise added (Meng et al.,
   arXiv 2108.01073).
@@ -51,7 +51,7 @@ from jobs.evaluation.progress import Progress, Work
 from muse.diffusion.editing import FROM_NOISE
 from muse.engine.engine import MuseEngine
 from muse.method import Method
-from muse.mini.world.factors import LIGHTS, MOODS, SKIES
+from muse.mini.world.factors import LIGHTS, MOODS, WEATHERS
 from muse.request import Sample
 
 BATCH = 16
@@ -124,14 +124,14 @@ def by_engine(words: Callable[[Case], str], **changes: Any) -> Arm:
     return Arm(make, changes=changes)
 
 
-def cued(case: Case, sky: bool = False) -> str:
-    """The prompt with the most probable light, and sky, of each emotion of the target."""
+def cued(case: Case, weather: bool = False) -> str:
+    """The prompt with the most probable light, and weather, of each emotion of the target."""
     parts = [case.prompt]
     for emotion in case.target.members:
         mood = MOODS[emotion]
-        parts.append(LIGHTS[max(mood.lights, key=mood.lights.__getitem__)].words)
-        if sky:
-            parts.append(SKIES[max(mood.skies, key=mood.skies.__getitem__)])
+        parts.append(LIGHTS[max(mood.lights, key=mood.lights.__getitem__)].words[0])
+        if weather:
+            parts.append(WEATHERS[max(mood.weathers, key=mood.weathers.__getitem__)][0])
     return ", ".join(dict.fromkeys(parts))
 
 
@@ -211,7 +211,7 @@ def families(kept: Kept = NOTHING) -> dict[str, Family]:
     strengths = {f"{s:g}": sdedit(s) for s in STRENGTHS}
     cues = {
         "light": by_engine(cued, **PLAIN),
-        "light and sky": by_engine(partial(cued, sky=True), **PLAIN),
+        "light and weather": by_engine(partial(cued, weather=True), **PLAIN),
     }
     # Neither has a content term.
     plain_loss = {"content_weight": 0.0}

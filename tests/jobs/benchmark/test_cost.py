@@ -48,7 +48,7 @@ def test_nfe_is_the_number_of_rows_that_the_network_evaluated(
         timing_level=1.0,
         timing_latest=0.25,
     )
-    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
     requests = [
         Request("a dog in a forest", Target.of("awe"), 1),
         Request("a cat by a pond", Target.of("fear"), 2, image=image),
@@ -79,7 +79,7 @@ def _arm(name):
         ("muse", "generation", 0.002),
         ("muse", "editing", 0.002),
         ("content", "editing", 0.002),
-        ("latent", "generation", 0.01),
+        ("latent", "generation", 0.02),
         ("sdedit", "editing", 0.01),
         ("direction", "generation", 0.01),
         ("null", "generation", 0.01),

@@ -19,13 +19,14 @@ def _minutes_fly(monkeypatch):
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
 
 
-def _train(work, seed: int, stop_at: int = STEPS) -> dict[str, torch.Tensor]:
+def _train(work, seed: int, stop_at: int = STEPS, muon: bool = False) -> dict[str, torch.Tensor]:
     """Weights of a tiny net with noise and a running mean, trained until `stop_at`."""
     torch.manual_seed(seed)  # fresh weights, which a checkpoint replaces
     net, mean = nn.Linear(3, 2), nn.Linear(3, 2)
     mean.load_state_dict(net.state_dict())
     data = torch.randn(COUNT, 3, generator=torch.Generator().manual_seed(5))
-    loop = training.Training("tiny", work, {"net": net, "ema": mean}, rate=0.05, steps=STEPS)
+    parts = {"net": net, "ema": mean}
+    loop = training.Training("tiny", work, parts, rate=0.05, steps=STEPS, muon=muon)
     batches = training.stream(3, COUNT, BATCH, 1, loop.step)
 
     def loss(step: int) -> torch.Tensor:
@@ -48,15 +49,16 @@ def _train(work, seed: int, stop_at: int = STEPS) -> dict[str, torch.Tensor]:
     }
 
 
-def test_stopped_in_a_step_and_resumed_it_ends_with_the_same_weights(tmp_path):
+@pytest.mark.parametrize("muon", [False, True])
+def test_stopped_in_a_step_and_resumed_it_ends_with_the_same_weights(tmp_path, muon):
     for name in ("whole", "stopped"):
         (tmp_path / name).mkdir()
-    whole = _train(tmp_path / "whole", seed=0)
+    whole = _train(tmp_path / "whole", seed=0, muon=muon)
     with pytest.raises(KeyboardInterrupt):
-        _train(tmp_path / "stopped", seed=0, stop_at=22)
+        _train(tmp_path / "stopped", seed=0, stop_at=22, muon=muon)
     kept = torch.load(tmp_path / "stopped" / "tiny.pt", weights_only=True)["step"]
     assert 0 < kept < 22  # steps were lost, and have to be made again
-    resumed = _train(tmp_path / "stopped", seed=1)
+    resumed = _train(tmp_path / "stopped", seed=1, muon=muon)
     assert resumed.keys() == whole.keys()
     for key, value in whole.items():
         assert torch.equal(resumed[key], value), key
@@ -67,3 +69,10 @@ def test_a_training_that_is_finished_stays_as_it_is(tmp_path):
     whole = _train(tmp_path, seed=0)
     for key, value in _train(tmp_path, seed=1, stop_at=0).items():
         assert torch.equal(value, whole[key])
+
+
+def test_muon_moves_matrices_and_adamw_the_rest(tmp_path):
+    net = nn.Linear(3, 2)
+    loop = training.Training("tiny", tmp_path, {"net": net}, rate=0.05, steps=STEPS, muon=True)
+    moved = [[p.shape for p in o.param_groups[0]["params"]] for o in loop.optimizers]
+    assert moved == [[net.bias.shape], [net.weight.shape]]

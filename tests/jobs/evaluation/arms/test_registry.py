@@ -67,14 +67,14 @@ def test_words_ask_at_multiples_of_the_guidance_scale(cases):
     assert torch.equal(pixels_of(twice), pixels_of(doubled))
 
 
-def test_cues_are_a_light_and_a_sky_whatever_the_content(cases):
+def test_cues_are_a_light_and_a_weather_whatever_the_content(cases):
     (one, other), (mixture,) = cases, draw_mixtures(1, 3)
     light = cued(one).removeprefix(one.prompt)
     assert light.count(",") == 1
     assert one.emotion not in light
     assert cued(_of(other, one.emotion)) == other.prompt + light
-    assert cued(one, sky=True).startswith(cued(one) + ", ")
-    assert cued(mixture, sky=True).count(",") == 4
+    assert cued(one, weather=True).startswith(cued(one) + ", ")
+    assert cued(mixture, weather=True).count(",") == 4
 
 
 def _of(case, emotion):
@@ -117,5 +117,5 @@ def test_every_setting_makes_every_task(task):
             continue
         for setting, arm in family.settings.items():
             (sample,) = arm(load(WEIGHTS), method, cases)
-            assert sample.pixels.shape == (64, 64, 3), (name, setting)
+            assert sample.pixels.shape == (128, 128, 3), (name, setting)
             assert sample.trace.nfe > 0, (name, setting)

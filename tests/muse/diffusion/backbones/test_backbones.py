@@ -20,7 +20,8 @@ from muse.engine.engine import MuseEngine
 from muse.images import to_tensor
 from muse.method import Method
 from muse.mini import WEIGHTS
-from muse.mini.world.scenes import render, sample_scene
+from muse.mini.world.render import render
+from muse.mini.world.scene import sample_scene
 from muse.request import Request
 from muse.sizes import Size
 from tests.support.families import FAMILIES, small_vae
@@ -216,7 +217,7 @@ def test_a_model_may_bring_its_own_tiny_decoder():
     own, full = (
         load_backbone(WEIGHTS / "diffusion", tiny_vae=name).codec for name in ("", NO_TINY_VAE)
     )
-    image = to_tensor(render(sample_scene(Random(0), "beach", "dog", "awe")))
+    image = to_tensor(render(sample_scene(Random(0), "beach", "dog", ["awe"])))
     with torch.no_grad():
         latents = own.encode(image[None])
         assert own.tiny is not None
