@@ -17,9 +17,7 @@ def _convolution() -> nn.Conv2d:
 def test_a_convolution_moves_as_its_matrix_would():
     conv = _convolution()
     matrix = nn.Parameter(as_matrix(conv.weight.detach().clone()))
-    plain = torch.optim.Muon(
-        [matrix], lr=RATE, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
-    )
+    plain = torch.optim.Muon([matrix], lr=RATE, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
     muon = MatrixMuon([conv.weight], RATE)
     for step in range(3):
         gradient = torch.randn(conv.weight.shape, generator=torch.Generator().manual_seed(step))
