@@ -25,7 +25,7 @@ def velocity_weights(alphas_cumprod: torch.Tensor, max_snr: float) -> torch.Tens
     return (max_snr * (1 - alphas_cumprod)).clamp(max=1.0)
 
 
-MIDDLE = (slice(6, 15), slice(4, 12))
+MIDDLE = (slice(3, 8), slice(2, 6))
 """Rows and columns of the latents where a subject is."""
 MIDDLE_WEIGHT = 4.0
 """Weight of errors there, to 1 elsewhere; without it the model learns places, and subjects late."""

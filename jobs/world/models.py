@@ -29,7 +29,7 @@ from transformers import (
 from muse.mini.vocabulary import sentences
 from muse.mini.world.render import SIZE
 
-LATENT_SIDE, LATENT_CHANNELS = SIZE // 8, 16
+LATENT_SIDE, LATENT_CHANNELS = SIZE // 16, 16
 """The VAE shrinks a picture eight times."""
 TEXT_WIDTH, TEXT_LENGTH = 128, 40
 CLASSIFIER_SIDE = 64
@@ -90,22 +90,21 @@ def build_tokenizer(folder: Path) -> CLIPTokenizer:
 
 def build_vae() -> AutoencoderKL:
     """Narrow where the picture is large: the full-resolution layers would cost the most time."""
-    widths = (16, 32, 64, 96)
+    widths = (16, 32, 64, 128, 192)
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * len(widths),
         up_block_types=("UpDecoderBlock2D",) * len(widths),
         block_out_channels=widths,
         layers_per_block=1,
-        norm_num_groups=4,
+        norm_num_groups=8,
         latent_channels=LATENT_CHANNELS,
         sample_size=SIZE,
-        mid_block_add_attention=False,
     )
 
 
 def build_tiny_vae() -> AutoencoderTiny:
     """Most of its blocks are at low resolution, none at full size. Its encoder is never used."""
-    blocks = (3, 2, 1, 0)
+    blocks = (4, 3, 2, 1, 0)
     return AutoencoderTiny(
         latent_channels=LATENT_CHANNELS,
         encoder_block_out_channels=(4,) * len(blocks),
@@ -116,17 +115,14 @@ def build_tiny_vae() -> AutoencoderTiny:
 
 
 def build_unet() -> UNet2DConditionModel:
-    """Wide at full resolution, where lines and faces are; attention from half of it down.
-
-    Attention at full resolution would cost a third of the time.
-    """
+    """Attention everywhere: a latent stands for 16 x 16 pixels, so there are only 64."""
     return UNet2DConditionModel(
         sample_size=LATENT_SIDE,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        block_out_channels=(128, 128, 192),
+        down_block_types=("CrossAttnDownBlock2D",) * 2,
+        up_block_types=("CrossAttnUpBlock2D",) * 2,
+        block_out_channels=(192, 192),
         layers_per_block=1,
         cross_attention_dim=TEXT_WIDTH,
         attention_head_dim=4,
