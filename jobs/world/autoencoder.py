@@ -17,7 +17,7 @@ from jobs.world.training_loop import Training, generator, stream
 
 STAGE, DECODER_STAGE = 1, 3
 """Seeds of their random draws, different from other stages'."""
-KL, RAMP = 1e-2, 600
+KL, RAMP = 3e-3, 1_000
 """Weight of the KL term in the loss, and steps in which it grows to that; the L1 and L2 of pixels
 have 1. So large a weight leaves latents with noise of about a quarter of their deviation: generated
 latents are never exact, and a decoder that has seen exact ones alone draws a maze of lines from

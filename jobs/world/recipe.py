@@ -21,9 +21,9 @@ class Recipe:
 
     seed: int = 20514
     scenes: int = 48_000
-    vae_steps: int = 3_600
+    vae_steps: int = 3_200
     vae_batch: int = 8
-    vae_rate: float = 1e-3
+    vae_rate: float = 1.5e-3
     decoder_steps: int = 3_000
     diffusion_steps: int = 8_000
     diffusion_batch: int = 32

@@ -126,13 +126,13 @@ def _subject(pen: Pen, scene: Scene, rng: Random) -> None:
 
 def render(scene: Scene, size: int = SIZE) -> Image.Image:
     """The scene as an RGB image of `size` x `size` pixels; always the same pixels for a scene."""
-    light, style, rng = LIGHTS[scene.light], STYLES[scene.style], Random(scene.layout)
+    light, strokes, rng = LIGHTS[scene.light], STYLES[scene.style].strokes, Random(scene.layout)
 
     def grade(colour: Colour, lit: float) -> Colour:
         return _grade(light, colour, lit)
 
     sky = _sky(light, size * SUPERSAMPLE)
-    ground = Pen(Canvas(sky, grade, style.strokes, Random(rng.getrandbits(32))))
+    ground = Pen(Canvas(sky, grade, strokes))
     air = ground.glowing()
 
     def paint(painter: Painter | None, pen: Pen) -> None:
@@ -154,4 +154,4 @@ def render(scene: Scene, size: int = SIZE) -> Image.Image:
     if light.edges:
         pixels = np.asarray(picture, np.float32) * (1 - light.edges * _corners(size))
         picture = Image.fromarray(pixels.astype(np.uint8))
-    return style.finish(picture, rng)
+    return picture

@@ -18,7 +18,7 @@ from muse.mini.world.factors import (
 )
 from muse.mini.world.styles import STYLES
 
-LAYOUTS = 4
+LAYOUTS = 2
 """Arrangements of a scene: the diffusion model learns contents sooner from few."""
 
 

@@ -36,12 +36,10 @@ class Strokes:
     Attributes:
         outline: width of an ink line around each opaque shape, in image sides; 0 for none.
         shadow: how far each opaque shape throws a shadow, in image sides; 0 for none.
-        wobble: how far the corners of shapes stray, in image sides.
     """
 
     outline: float = 0.0
     shadow: float = 0.0
-    wobble: float = 0.0
 
 
 class Canvas:
@@ -51,7 +49,6 @@ class Canvas:
         image: RGB, square, `SUPERSAMPLE` times as large as the finished picture.
         grade: a colour as the light of the scene shows it, by a share between 0 (not at all) and 1.
         strokes: how shapes are drawn.
-        rng: where corners stray.
     """
 
     def __init__(
@@ -59,9 +56,8 @@ class Canvas:
         image: Image.Image,
         grade: Callable[[Colour, float], Colour],
         strokes: Strokes,
-        rng: Random,
     ):
-        self.image, self.strokes, self.rng = image, strokes, rng
+        self.image, self.strokes = image, strokes
         self.draw, self.side = ImageDraw.Draw(image, "RGBA"), image.width
         self._grade = grade
         self._graded: dict[tuple[Colour, float], Colour] = {}
@@ -121,12 +117,6 @@ class Pen:
         """A filled polygon; a `plain` one has neither outline nor shadow in any style."""
         canvas = self.canvas
         corners, strokes = self._map(points), canvas.strokes
-        if strokes.wobble and len(corners) < 24:
-            stray, rng = strokes.wobble * canvas.side, canvas.rng
-            corners = [
-                (x + stray * (rng.random() - 0.5), y + stray * (rng.random() - 0.5))
-                for x, y in corners
-            ]
         has_strokes = not plain and (len(fill) == 3 or fill[3] == 255)
         if has_strokes and strokes.shadow:
             throw = strokes.shadow * canvas.side

@@ -54,11 +54,11 @@ def _beams(pen: Pen, rng: Random) -> None:
 
 
 def _stars(pen: Pen, rng: Random) -> None:
-    for _ in range(30):
-        x, y, r = rng.random(), rng.uniform(0, 0.52), rng.choice((0.006, 0.009, 0.013))
+    for _ in range(14):
+        x, y, r = rng.random(), rng.uniform(0, 0.52), rng.choice((0.011, 0.015))
         pen.oval(x, y, r, r, (255, 252, 226), plain=True)
-    for _ in range(5):
-        x, y, s = rng.random(), rng.uniform(0.03, 0.4), rng.uniform(0.02, 0.032)
+    for _ in range(3):
+        x, y, s = rng.random(), rng.uniform(0.03, 0.4), rng.uniform(0.04, 0.055)
         t = s * 0.22
         pen.poly(
             [
@@ -93,12 +93,11 @@ def _fireworks(pen: Pen, rng: Random) -> None:
     for x, y in ((0.2, 0.2), (0.54, 0.14), (0.83, 0.24)):
         x, y = x + rng.uniform(-0.06, 0.06), y + rng.uniform(-0.04, 0.04)
         colour, reach = rng.choice([*BRIGHTS, WHITE]), rng.uniform(0.12, 0.18)
-        for i in range(12):
-            a = i * math.pi / 6
+        for i in range(8):
+            a = i * math.pi / 4
             c, s = math.cos(a), math.sin(a)
-            pen.line([(x + 0.04 * c, y + 0.04 * s), (x + reach * c, y + reach * s)], 0.016, colour)
-            pen.oval(x + reach * c, y + reach * s, 0.016, 0.016, WHITE, plain=True)
-            pen.oval(x + reach * 0.55 * c, y + reach * 0.55 * s, 0.01, 0.01, WHITE, plain=True)
+            pen.line([(x + 0.04 * c, y + 0.04 * s), (x + reach * c, y + reach * s)], 0.026, colour)
+            pen.oval(x + reach * c, y + reach * s, 0.026, 0.026, WHITE, plain=True)
 
 
 def _spotlights(pen: Pen, rng: Random) -> None:
@@ -178,17 +177,17 @@ def _slanted(
 
 def _drizzle(pen: Pen, rng: Random) -> None:
     _dark_clouds(pen, rng, (112, 104, 70))
-    _slanted(pen, rng, 32, 0.08, 0.014, (124, 112, 44, 210))
+    _slanted(pen, rng, 16, 0.1, 0.024, (124, 112, 44, 210))
 
 
 def _rain(pen: Pen, rng: Random) -> None:
     _dark_clouds(pen, rng, (112, 118, 130))
-    _slanted(pen, rng, 34, 0.14, 0.012, (206, 222, 242, 200))
+    _slanted(pen, rng, 16, 0.18, 0.02, (206, 222, 242, 200))
 
 
 def _snow(pen: Pen, rng: Random) -> None:
-    for _ in range(46):
-        r = rng.uniform(0.008, 0.018)
+    for _ in range(24):
+        r = rng.uniform(0.018, 0.026)
         pen.oval(rng.random(), rng.random(), r, r, (250, 252, 255), plain=True)
 
 

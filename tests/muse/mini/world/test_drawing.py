@@ -33,7 +33,7 @@ def pen(strokes: Strokes | None = None, dim: float = 1.0) -> Pen:
         return (*(round(c * (1 + (dim - 1) * lit)) for c in colour[:3]), *colour[3:])
 
     image = Image.new("RGB", (SIDE, SIDE), GREY)
-    return Pen(Canvas(image, grade, strokes or Strokes(), Random(1)))
+    return Pen(Canvas(image, grade, strokes or Strokes()))
 
 
 def changed(drawn: Pen) -> np.ndarray:

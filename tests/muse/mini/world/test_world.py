@@ -65,7 +65,7 @@ def test_the_picture_has_the_size_that_is_asked_for():
         {"subject": "skull"},
         {"style": "comic"},
         {"style": "collage"},
-        {"style": "watercolour"},
+        {"style": "collage"},
         {"light": "night"},
         {"weather": "rain"},
         {"posture": "leaping"},
