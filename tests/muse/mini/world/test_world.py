@@ -65,7 +65,6 @@ def test_the_picture_has_the_size_that_is_asked_for():
         {"subject": "skull"},
         {"style": "comic"},
         {"style": "collage"},
-        {"style": "collage"},
         {"light": "night"},
         {"weather": "rain"},
         {"posture": "leaping"},
