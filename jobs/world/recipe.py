@@ -21,7 +21,7 @@ class Recipe:
 
     seed: int = 20514
     scenes: int = 48_000
-    vae_steps: int = 3_200
+    vae_steps: int = 6_000
     vae_batch: int = 8
     vae_rate: float = 1.5e-3
     decoder_steps: int = 3_000
