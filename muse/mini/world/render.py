@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
@@ -37,25 +38,28 @@ SUBJECT_LIGHT, PROP_LIGHT = 0.45, 0.35
 
 @dataclass(frozen=True)
 class Stance:
-    """How a posture holds a subject: shares of its height, radians forward, factors on its axes."""
+    """How a posture holds a subject: how high, in image sides, and factors on its axes.
+
+    There are few, and none is tilted, so that the VAE sees each subject often in the same shape.
+    """
 
     lift: float = 0.0
-    tilt: float = 0.0
     wide: float = 1.0
     high: float = 1.0
 
 
+LOW = Stance(wide=1.16, high=0.75)
 STANCES: dict[str, Stance] = {
     "upright": Stance(),
-    "hopping": Stance(lift=0.16, tilt=-0.1, high=1.06),
-    "dancing": Stance(lift=0.1, tilt=0.26, wide=0.95, high=1.05),
-    "soaring": Stance(lift=0.42),
-    "resting": Stance(wide=1.14, high=0.78),
-    "leaping": Stance(lift=0.34, tilt=-0.34, high=1.08),
-    "charging": Stance(lift=0.1, tilt=0.26, wide=1.1, high=1.06),
-    "recoiling": Stance(tilt=-0.3, wide=0.85, high=0.95),
-    "cowering": Stance(wide=0.8, high=0.68),
-    "slumped": Stance(tilt=0.14, wide=1.18, high=0.64),
+    "hopping": Stance(lift=0.125),
+    "dancing": Stance(),
+    "soaring": Stance(lift=0.25),
+    "resting": LOW,
+    "leaping": Stance(lift=0.25),
+    "charging": Stance(),
+    "recoiling": LOW,
+    "cowering": LOW,
+    "slumped": LOW,
 }
 
 
@@ -84,23 +88,32 @@ def _corners(size: int) -> np.ndarray:
 
 
 def _marks(pen: Pen, posture: str) -> None:
-    """Lines that show how the subject moves, in its own coordinates before it is tilted."""
-    white: Colour = (250, 250, 250, 200)
+    """Lines that show how the subject moves or feels, in its own coordinates on the ground."""
+    white: Colour = (250, 250, 250)
     if posture in ("hopping", "leaping"):
         for k in (0.0, 0.12):
-            pen.curve([(-0.4, -0.02 + k), (0, 0.06 + k), (0.4, -0.02 + k)], 0.035, white)
+            pen.curve([(-0.4, -0.02 + k), (0, 0.06 + k), (0.4, -0.02 + k)], 0.045, white)
     elif posture == "charging":
         for y in (-0.3, -0.5, -0.7):
-            pen.line([(-1.05, y), (-0.72, y)], 0.04, white)
-    elif posture == "cowering":
-        for side in (-1, 1):
-            zigzag = [(side * (0.74 + 0.05 * (i % 2)), -0.75 + 0.15 * i) for i in range(5)]
-            pen.line(zigzag, 0.035, white)
+            pen.line([(-1.0, y), (-0.66, y)], 0.05, white)
     elif posture == "dancing":
         for side in (-1, 1):
-            pen.curve(
-                [(side * 0.62, -0.9), (side * 0.72, -0.75), (side * 0.66, -0.58)], 0.035, white
-            )
+            x = side * 0.66
+            pen.curve([(x, -0.95), (x + 0.1 * side, -0.78), (x, -0.6)], 0.05, white)
+    elif posture == "cowering":
+        for side in (-1, 1):
+            zigzag = [(side * (0.74 + 0.07 * (i % 2)), -0.7 + 0.17 * i) for i in range(5)]
+            pen.line(zigzag, 0.045, white)
+    elif posture == "recoiling":
+        for x in (-0.12, 0.12):
+            pen.line([(x, -1.1), (x, -0.94)], 0.06, white)
+            pen.oval(x, -0.86, 0.03, 0.03, white, plain=True)
+    elif posture == "resting":
+        for x, y, s in ((0.5, -0.8, 0.1), (0.68, -1.0, 0.13)):
+            pen.line([(x, y - s), (x + s, y - s), (x, y), (x + s, y)], 0.04, white)
+    elif posture == "slumped":
+        knot = [(0.2 * math.cos(1.9 * i), -1.0 + 0.09 * math.sin(2.7 * i)) for i in range(9)]
+        pen.curve(knot, 0.035, (70, 70, 82))
 
 
 def _subject(pen: Pen, scene: Scene, rng: Random) -> None:
@@ -111,13 +124,7 @@ def _subject(pen: Pen, scene: Scene, rng: Random) -> None:
     pen.oval(x, y, spread, 0.026, (10, 8, 20, 80))
     own = replace(pen, x=x, y=y, unit=unit, wide=facing, lit=SUBJECT_LIGHT)
     _marks(replace(own, lit=0.0), scene.posture)
-    own = replace(
-        own,
-        y=y - stance.lift * unit,
-        wide=facing * stance.wide,
-        high=stance.high,
-        tilt=facing * stance.tilt,
-    )
+    own = replace(own, y=y - stance.lift, wide=facing * stance.wide, high=stance.high)
     if scene.subject in animals.PAINTERS:
         animals.PAINTERS[scene.subject](own, rng, scene.expression)
     else:

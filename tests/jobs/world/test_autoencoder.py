@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from jobs.world.autoencoder import edges, reconstruction_loss, train_decoder
+from jobs.world.autoencoder import (
+    SUBJECT_WEIGHT,
+    reconstruction_loss,
+    subject_weights,
+    train_decoder,
+)
 from jobs.world.data import Scenes
 from jobs.world.models import LATENT_CHANNELS, build_tiny_vae, build_unet, build_vae
 from jobs.world.recipe import Recipe
@@ -18,11 +23,23 @@ def test_the_loss_punishes_soft_edges():
     soft = sharp.clone()
     soft[..., 1], soft[..., 2] = 0.25, 0.75
     shifted = sharp + 0.125
-    assert edges(sharp).shape == (1, 24)
-    assert reconstruction_loss(sharp, sharp) == 0
+    even = torch.ones(4, 4)
+    assert reconstruction_loss(sharp, sharp, even) == 0
     # Both are off by 0.125 on average; only one has lost the edge.
     assert (soft - sharp).abs().mean() == pytest.approx(float((shifted - sharp).abs().mean()))
-    assert reconstruction_loss(soft, sharp) > reconstruction_loss(shifted, sharp)
+    losses = [reconstruction_loss(x, sharp, even) for x in (soft, shifted)]
+    assert losses[0] > losses[1]
+
+
+def test_errors_count_more_where_the_subject_is():
+    weights, black = subject_weights(128), torch.zeros(1, 3, 128, 128)
+    assert weights.mean().item() == pytest.approx(1)
+    inside, outside = black.clone(), black.clone()
+    inside[..., 80, 64], outside[..., 10, 64] = 1.0, 1.0
+    ratio = reconstruction_loss(inside, black, weights) / reconstruction_loss(
+        outside, black, weights
+    )
+    assert ratio.item() == pytest.approx(SUBJECT_WEIGHT)
 
 
 def test_latents_are_a_sixteenth_of_the_picture_with_the_channels_of_the_unet():
