@@ -54,8 +54,9 @@ class Training:
             saved = torch.load(self.file, weights_only=True)
             for key, part in parts.items():
                 part.load_state_dict(saved[key])
-            for optimizer, state in zip(self.optimizers, saved.get(OPTIMIZERS, ()), strict=False):
-                optimizer.load_state_dict(state)
+            if OPTIMIZERS in saved:
+                for optimizer, state in zip(self.optimizers, saved[OPTIMIZERS], strict=True):
+                    optimizer.load_state_dict(state)
             self.step = saved[STEP]
 
     def save(self) -> None:
