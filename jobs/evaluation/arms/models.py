@@ -16,6 +16,7 @@ from muse.classifiers import FolderClassifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import Backbone, Conditioning, load_backbone
 from muse.diffusion.denoising import DenoisingState
+from muse.diffusion.devices import AUTO
 from muse.diffusion.editing import first_edit_step
 from muse.diffusion.files.hub import configs_of, family_of
 from muse.diffusion.inversion import ddim_invert
@@ -40,15 +41,18 @@ class Models:
 
 
 @cache
-def load(weights: Path, tiny_vae: str = "") -> Models:
+def load(weights: Path, tiny_vae: str = "", dtype: str = AUTO) -> Models:
     """Models in a folder laid out as the embedded weights; the rest as in `load_backbone`.
+
+    Args:
+        dtype: of the diffusion model; classifiers and CLIP are float32.
 
     Raises:
         UserError: the rivals cannot be run on the diffusion model.
     """
     refuse_other_guidance(weights / "diffusion")
     return Models(
-        load_backbone(weights / "diffusion", tiny_vae=tiny_vae),
+        load_backbone(weights / "diffusion", tiny_vae=tiny_vae, dtype=dtype),
         FolderClassifier.from_pretrained(weights / "guide"),
         FolderClassifier.from_pretrained(weights / "judge"),
         ClipSimilarity.from_pretrained(weights / "clip"),

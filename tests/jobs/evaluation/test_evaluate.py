@@ -210,6 +210,7 @@ def test_a_sweep_has_the_start_of_each_setting(tmp_path):
     [
         (["--arms", "muse,oracel"], "'oracel' is unknown; choose from"),
         (["--suite", "slow"], "choose from quick, full"),
+        (["--dtype", "int8"], "choose from auto, float32, bfloat16, float16"),
         (["--sweep", "where"], "choose from when, how, which"),
         (["--set", "token=2"], "did you mean method.tokens"),
         (["--manifest", "nowhere.parquet"], "cannot be opened"),
