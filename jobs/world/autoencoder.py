@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,28 +15,33 @@ from jobs.world.models import LATENT_CHANNELS, build_vae, freeze
 from jobs.world.recipe import Recipe
 from jobs.world.training_loop import Training, generator, stream
 
-STAGE, DECODER_STAGE = 1, 3
-"""Seeds of their random draws, different from other stages'."""
+STAGE = 1
+"""Seed of its random draws, different from other stages'."""
 KL, RAMP = 3e-3, 1_000
 """Weight of the KL term in the loss, and steps in which it grows to that; the L1 and L2 of pixels
-have 1. So large a weight leaves latents with noise of about a quarter of their deviation: generated
+have 1. So large a weight leaves latents with noise of about an eighth of their deviation: generated
 latents are never exact, and a decoder that has seen exact ones alone draws a maze of lines from
 their errors (Zheng et al., "Diffusion Transformers with Representation Autoencoders", arXiv
 2510.11690)."""
 EDGES = 0.5
 """Weight of edges."""
-
-
 SUBJECT = (slice(44, 120), slice(24, 104))
 """Rows and columns of a picture where the subject is."""
-SUBJECT_WEIGHT = 3.0
-"""Of errors there, to 1 elsewhere: a subject has more shapes than what is around it."""
+SUBJECT_WEIGHT, FACE_WEIGHT = 3.0, 12.0
+"""Of errors there and in faces, to 1 elsewhere: a subject has more shapes than what is around it,
+and what a face shows is a few pixels wide."""
 
 
-def subject_weights(side: int) -> Tensor:
-    """Weights of the errors of pixels (side, side), of mean 1."""
-    weights = torch.ones(side, side)
-    weights[SUBJECT] = SUBJECT_WEIGHT
+def error_weights(side: int, faces: np.ndarray) -> Tensor:
+    """Weights of the errors of pixels (b, side, side), of mean 1 in a batch.
+
+    Args:
+        faces: boxes (b, 4), as `faces.face_box` gives them.
+    """
+    weights = torch.ones(len(faces), side, side)
+    weights[:, *SUBJECT] = SUBJECT_WEIGHT
+    for each, (top, bottom, left, right) in zip(weights, faces, strict=True):
+        each[top:bottom, left:right] = FACE_WEIGHT
     return weights / weights.mean()
 
 
@@ -43,17 +49,23 @@ def reconstruction_loss(decoded: Tensor, pixels: Tensor, weights: Tensor) -> Ten
     """L1 and L2 of pixels (b, c, h, w), and L1 of edges, without which lines become soft.
 
     Args:
-        weights: of each pixel (h, w).
+        weights: of each pixel (b, h, w).
     """
-    error = decoded - pixels
+    error, weights = decoded - pixels, weights[:, None]
     down, across = error.diff(dim=2).abs(), error.diff(dim=3).abs()
-    sharp = (down * weights[1:]).mean() + (across * weights[:, 1:]).mean()
+    sharp = (down * weights[:, :, 1:]).mean() + (across * weights[..., 1:]).mean()
     plain = ((error.abs() + error.square()) * weights).mean()
     return plain + EDGES / 2 * sharp
 
 
-def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> AutoencoderKL:
-    """Train the VAE on whole pictures."""
+def train_vae(
+    recipe: Recipe, work: Path, scenes: Scenes, faces: Callable[[], np.ndarray]
+) -> AutoencoderKL:
+    """Train the VAE on whole pictures.
+
+    Args:
+        faces: gives the boxes (n, 4) of their faces; it is called if there is anything to train.
+    """
     torch.manual_seed(recipe.seed)
     vae = build_vae().to(memory_format=torch.channels_last)
     with torch.no_grad():
@@ -61,10 +73,13 @@ def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> AutoencoderKL:
         vae.quant_conv.bias[LATENT_CHANNELS:] = -6.0
     training = Training("vae", work, {"vae": vae}, recipe.vae_rate, recipe.vae_steps, muon=True)
     index = stream(recipe.seed, len(scenes.pixels), recipe.vae_batch, STAGE, training.step)
-    weights = subject_weights(scenes.pixels.shape[1])
+    if training.step == recipe.vae_steps:
+        return freeze(vae)
+    boxes, side = faces(), scenes.pixels.shape[1]
 
     def loss_of(step: int) -> Tensor:
-        pixels = scenes.batch(next(index)) * 2 - 1
+        chosen = next(index)
+        pixels, weights = scenes.batch(chosen) * 2 - 1, error_weights(side, boxes[chosen])
         posterior = vae.encode(pixels).latent_dist
         latents = posterior.sample(generator(recipe.seed, step, STAGE))
         kl = posterior.kl().mean() / posterior.mean[0].numel()
@@ -72,28 +87,6 @@ def train_vae(recipe: Recipe, work: Path, scenes: Scenes) -> AutoencoderKL:
         return (
             reconstruction_loss(vae.decode(latents).sample.float(), pixels, weights) + weight * kl
         )
-
-    training.run(loss_of)
-    return freeze(vae)
-
-
-def train_decoder(recipe: Recipe, work: Path, vae: AutoencoderKL, scenes: Scenes) -> AutoencoderKL:
-    """Train the decoder alone; the latents do not change, so it may run beside the U-Net."""
-    vae = vae.to(memory_format=torch.channels_last)
-    parts = {
-        "decoder": vae.decoder.requires_grad_(True),
-        "post_quant_conv": vae.post_quant_conv.requires_grad_(True),
-    }
-    training = Training("decoder", work, parts, recipe.vae_rate, recipe.decoder_steps, muon=True)
-    index = stream(recipe.seed, len(scenes.pixels), recipe.vae_batch, DECODER_STAGE, training.step)
-    weights = subject_weights(scenes.pixels.shape[1])
-
-    def loss_of(step: int) -> Tensor:
-        pixels = scenes.batch(next(index)) * 2 - 1
-        with torch.no_grad():
-            posterior = vae.encode(pixels).latent_dist
-            latents = posterior.sample(generator(recipe.seed, step, DECODER_STAGE))
-        return reconstruction_loss(vae.decode(latents).sample.float(), pixels, weights)
 
     training.run(loss_of)
     return freeze(vae)

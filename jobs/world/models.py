@@ -30,7 +30,7 @@ from muse.mini.vocabulary import sentences
 from muse.mini.world.render import SIZE
 
 LATENT_SIDE, LATENT_CHANNELS = SIZE // 16, 16
-"""The VAE shrinks a picture eight times."""
+"""The VAE shrinks a picture sixteen times."""
 TEXT_WIDTH, TEXT_LENGTH = 128, 40
 CLASSIFIER_SIDE = 64
 """Side of the pictures that classifiers see, pixels."""

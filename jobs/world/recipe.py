@@ -21,10 +21,9 @@ class Recipe:
 
     seed: int = 20514
     scenes: int = 48_000
-    vae_steps: int = 6_000
+    vae_steps: int = 9_000
     vae_batch: int = 8
     vae_rate: float = 1.5e-3
-    decoder_steps: int = 3_000
     diffusion_steps: int = 8_000
     diffusion_batch: int = 32
     diffusion_rate: float = 6e-4

@@ -60,10 +60,6 @@ def load_unfinished(work: Path, weights: Weights = Weights.EMA) -> StableDiffusi
     model.load_state_dict(torch.load(work / "diffusion.pt", weights_only=True)[weights.value])
     vae = build_vae()
     vae.load_state_dict(torch.load(work / "vae.pt", weights_only=True)["vae"])
-    if (work / "decoder.pt").exists():
-        decoder = torch.load(work / "decoder.pt", weights_only=True)
-        vae.decoder.load_state_dict(decoder["decoder"])
-        vae.post_quant_conv.load_state_dict(decoder["post_quant_conv"])
     latents = torch.load(work / "latents.pt", weights_only=True)
     return assemble(work, freeze(vae), scaling_of(latents), model)
 

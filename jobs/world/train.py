@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,11 +19,12 @@ import typer
 from diffusers import AutoencoderKL
 from torch import nn
 
-from jobs.world.autoencoder import encode_latents, train_decoder, train_vae
+from jobs.world.autoencoder import encode_latents, train_vae
 from jobs.world.classifiers import train_classifier, train_clip
 from jobs.world.data import Labelled, Pairs, Scenes, draw_set
 from jobs.world.diffusion import train_diffusion
 from jobs.world.export import save_classifiers, save_diffusion
+from jobs.world.faces import draw_faces
 from jobs.world.finished import take
 from jobs.world.models import CLASSIFIER_SIDE, build_text_encoder, build_tokenizer, build_unet
 from jobs.world.recipe import (
@@ -48,7 +50,6 @@ class Stage(StrEnum):
     """What can be trained, one after another or at the same time."""
 
     VAE = "vae"
-    DECODER = "decoder"
     DIFFUSION = "diffusion"
     GUIDE = "guide"
     JUDGE = "judge"
@@ -143,7 +144,6 @@ MAKERS: dict[str, Callable[[Recipe, Path, str], nn.Module]] = {
 def export_all(recipe: Recipe, work: Path, out: Path, scenes: Scenes, vae: AutoencoderKL) -> None:
     """Save every model in `out`, the tiny decoder, which learns from the full one, among them."""
     average, scaling = make_diffusion(recipe, work, scenes, vae, compiled=False)
-    vae = train_decoder(recipe, work, vae, scenes)
     vae.register_to_config(scaling_factor=scaling)
     few = Scenes(scenes.pixels[: recipe.tiny_vae_scenes], [], scenes.labels)
     tiny = train_tiny_vae(recipe, work, vae, encode_scenes(vae, few))
@@ -180,11 +180,11 @@ def main(
     if stage.value in MAKERS:
         MAKERS[stage.value](RECIPE, work, stage.value)
         return
-    scenes = draw_set(work / "pictures", RECIPE.scenes, RECIPE.seed, SIZE, Pairs(displaced))
-    vae = train_vae(RECIPE, work, scenes)
-    if stage is Stage.DECODER:
-        train_decoder(RECIPE, work, vae, scenes)
-    elif stage is Stage.DIFFUSION:
+    pairs, pictures = Pairs(displaced), work / "pictures"
+    scenes = draw_set(pictures, RECIPE.scenes, RECIPE.seed, SIZE, pairs)
+    faces = partial(draw_faces, pictures, RECIPE.scenes, RECIPE.seed, pairs)
+    vae = train_vae(RECIPE, work, scenes, faces)
+    if stage is Stage.DIFFUSION:
         make_diffusion(RECIPE, work, scenes, vae, compiled)
     elif stage is Stage.EXPORT:
         export_all(RECIPE, work, out, scenes, vae)

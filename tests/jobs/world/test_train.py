@@ -10,6 +10,7 @@ import torch
 import typer
 
 from jobs.world import measure, samples, train
+from jobs.world.models import LATENT_CHANNELS, LATENT_SIDE
 from jobs.world.recipe import Recipe
 from muse.classifiers import load_classifier
 from muse.classifiers.clip import ClipSimilarity
@@ -19,7 +20,6 @@ from muse.emotions import MIKELS
 SMALL = Recipe(
     scenes=64,
     vae_steps=1,
-    decoder_steps=1,
     diffusion_steps=1,
     classifier_scenes=96,
     content_steps=1,
@@ -38,7 +38,7 @@ def test_checkpoints_of_another_share_of_displaced_contents_are_refused(tmp_path
 
 
 def test_every_stage_has_what_it_trains():
-    others = {"vae", "decoder", "diffusion", "export"}
+    others = {"vae", "diffusion", "export"}
     assert {stage.value for stage in train.Stage} == {*train.MAKERS, *others}
 
 
@@ -61,7 +61,7 @@ def test_all_stages_end_with_files_that_load_and_are_measured(tmp_path, monkeypa
     pixels = torch.rand(2, 3, 128, 128)
     with torch.inference_mode():
         latents = backbone.codec.encode(pixels)
-        assert latents.shape == (2, 16, 16, 16)
+        assert latents.shape == (2, LATENT_CHANNELS, LATENT_SIDE, LATENT_SIDE)
         assert backbone.codec.decode_draft(latents).shape == pixels.shape
         for name in ("guide", "judge", "examiner"):
             probs = load_classifier(out / name, MIKELS).probs(pixels)
