@@ -39,7 +39,7 @@ class Recipe:
     tiny_vae_rate: float = 2e-3
 
 
-MAX_SNR, WINDOW = 5.0, 2000
+MAX_SNR, WINDOW = 5.0, 500
 """Bound on the weight of a timestep, and steps over which the diffusion model is averaged."""
 
 
