@@ -221,8 +221,13 @@ def main(
     except (UserError, ManifestError) as error:
         raise typer.BadParameter(str(error)) from None
     minutes = round((time.monotonic() - began + kept.earlier_seconds) / 60, 1)
-    about = {"seed": seed, "suite": suite, "method": method.model_dump(), "dtype": dtype}
-    about["labels"] = MIKELS.labels
+    about = {
+        "seed": seed,
+        "suite": suite,
+        "method": method.model_dump(),
+        "dtype": dtype,
+        "labels": MIKELS.labels,
+    }
     report = {**about, **figures, "minutes": minutes}
     if json_file is not None:
         write(report, json_file)

@@ -73,7 +73,7 @@ def train_vae(
         vae.quant_conv.bias[LATENT_CHANNELS:] = -6.0
     training = Training("vae", work, {"vae": vae}, recipe.vae_rate, recipe.vae_steps, muon=True)
     index = stream(recipe.seed, len(scenes.pixels), recipe.vae_batch, STAGE, training.step)
-    if training.step == recipe.vae_steps:
+    if training.step >= recipe.vae_steps:
         return freeze(vae)
     boxes, side = faces(), scenes.pixels.shape[1]
 

@@ -52,7 +52,7 @@ def train_diffusion(
     Args:
         latents: float16 (n, c, h, w), and `scaling`, the factor that gives them unit deviation.
         live: `unet` and `text_encoder`.
-        compiled: compile the U-Net: two minutes at each start, a fifth faster then.
+        compiled: compile the U-Net: two minutes at each start, faster steps then.
 
     Returns:
         An exponential average of the weights over about the last `WINDOW` steps.

@@ -19,7 +19,7 @@ NO_FACE = (0, 0, 0, 0)
 
 
 def face_box(scene: Scene) -> Sequence[int]:
-    """Top, bottom, left and right, in pixels, of what would change with the expression."""
+    """Top, bottom, left and right, in pixels, of what one other expression would change."""
     if scene.subject not in animals.PAINTERS:
         return NO_FACE
     other = "laughing" if scene.expression == "neutral" else "neutral"

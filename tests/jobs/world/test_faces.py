@@ -12,7 +12,7 @@ from muse.mini.world.render import SIZE, render
 from muse.mini.world.scene import sample_scene
 
 
-def test_another_expression_changes_nothing_outside_of_the_box():
+def test_other_expressions_change_nothing_far_from_the_box():
     scene = replace(sample_scene(Random(3), "forest", "cat", ["awe"]), expression="neutral")
     top, bottom, left, right = face_box(scene)
     assert 4 < bottom - top < SIZE // 3
