@@ -1,7 +1,8 @@
-"""Text for a terminal: characters that would control or confuse it are escaped."""
+"""Text as people read it: percentages, and characters that would confuse a terminal."""
 
 from __future__ import annotations
 
+import math
 import unicodedata
 
 ESCAPED = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -23,3 +24,8 @@ def _escaped(character: str) -> str:
     if character in "\n\t" or unicodedata.category(character) not in ESCAPED:
         return character
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def percent(share: float) -> str:
+    """A share, as in 0.625, as whole percent, `63%`: halves are rounded up, as charts do."""
+    return f"{math.floor(100 * share + 0.5)}%"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.classifier.quality import exact_interval
+from pipeline.terminal import percent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -107,7 +108,7 @@ def card(about: Mapping[str, Any], temperature: float) -> str:
     rows = []
     for i, (label, counts) in enumerate(zip(labels, figures["confusion"], strict=True)):
         cells = " | ".join(map(str, counts))
-        rows.append(f"| {label} | {cells} | {counts[i] / max(1, sum(counts)):.0%} |")
+        rows.append(f"| {label} | {cells} | {percent(counts[i] / max(1, sum(counts)))} |")
     how = "the whole model fine-tuned" if settings["fine_tune"] else "a head on its frozen features"
     early = ""
     if settings["early"]:

@@ -16,7 +16,7 @@ from pipeline.output.run.run_file import RunFile, read_run
 from pipeline.storage.files import Location
 from pipeline.storage.lease import driver_of
 from pipeline.storage.log import LogReader
-from pipeline.terminal import printable
+from pipeline.terminal import percent, printable
 from pipeline.watch import text
 from pipeline.watch.summary import RunWatch
 
@@ -75,7 +75,7 @@ def as_text(summary: dict[str, Any]) -> str:
     speed = summary["images_per_worker_second"]
     lines = [
         f"{summary['output']}: {_state(summary)}",
-        f"  requests  {summary['done']} of {summary['requests']} ({share:.0%})",
+        f"  requests  {summary['done']} of {summary['requests']} ({percent(share)})",
         f"  accepted  {summary['accepted']} ({emotions})",
         f"  rejected  {summary['rejected']}",
         f"  failed    {summary['failed']}",

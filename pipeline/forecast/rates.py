@@ -14,6 +14,7 @@ from pipeline.errors import UserError
 from pipeline.output.run.run_file import as_stored, read_run
 from pipeline.storage.files import Location
 from pipeline.storage.log import read_log, reports_among
+from pipeline.terminal import percent
 
 RELEVANT = (
     "engine",
@@ -127,7 +128,7 @@ def _other_tasks(counts: Mapping[str, Any] | None, tasks: Mapping[str, int]) -> 
     measured = (counts or {}).get("tasks", {})
     shares = [_share(measured), _share(tasks)]
     if measured and abs(shares[0] - shares[1]) > 0.1:
-        return [f"{shares[0]:.0%} of its requests were edits, here {shares[1]:.0%} are"]
+        return [f"{percent(shares[0])} of its requests were edits, here {percent(shares[1])} are"]
     return []
 
 

@@ -18,6 +18,7 @@ from pipeline.output.rows import layout_of
 from pipeline.output.run.run_file import RunFile
 from pipeline.output.sample_files import MIXTURE, class_names
 from pipeline.storage.files import Location, write_bytes
+from pipeline.terminal import percent
 
 TITLE = "Emotion-augmented images"
 
@@ -165,7 +166,7 @@ def _counts(counts: Mapping[str, Any]) -> str:
 def _shares(targets: Mapping[str, Mapping[str, int]]) -> Iterable[Sequence[Any]]:
     for name, count in targets.items():
         shown = name if name == OTHER_MIXTURES else escape(name)
-        share = f"{count['accepted'] / count['requests']:.0%}"
+        share = percent(count["accepted"] / count["requests"])
         yield shown, count["requests"], count["accepted"], share
 
 

@@ -10,6 +10,7 @@ from pipeline.generation.verdicts import ACCEPTED, FAILED
 from pipeline.output.run.run_file import RunFile
 from pipeline.output.sample_files import MIXTURE
 from pipeline.report.figures import Figures
+from pipeline.terminal import percent
 
 LOW_SHARE = 0.5
 """Share of accepted requests below which a target is named as weak."""
@@ -99,8 +100,8 @@ def _acceptance(figures: Figures) -> Finding:
         return Finding(f"None of {done} finished requests was accepted.", True)
     mean = figures.confidence_sum / accepted
     return Finding(
-        f"{accepted} of {done} finished requests were accepted ({accepted / done:.0%}); the judge "
-        f"confirms their targets at {mean:.2f} on average."
+        f"{accepted} of {done} finished requests were accepted ({percent(accepted / done)}); the "
+        f"judge confirms their targets at {mean:.2f} on average."
     )
 
 
@@ -110,7 +111,7 @@ def _weak_targets(figures: Figures) -> list[Finding]:
         asked = sum(n for (name, _), n in figures.outcomes.items() if name == target)
         share = figures.outcomes[target, ACCEPTED] / asked
         if share < LOW_SHARE:
-            weak.append((share, f"{_named(target)} ({share:.0%})"))
+            weak.append((share, f"{_named(target)} ({percent(share)})"))
     if not weak:
         return []
     listed = ", ".join(text for _, text in sorted(weak)[:5])
@@ -142,7 +143,7 @@ def _disagreement(figures: Figures) -> list[Finding]:
     return [
         Finding(
             f"Guide and judge name different emotions for {apart} of {total} images "
-            f"({apart / total:.0%}).",
+            f"({percent(apart / total)}).",
             apart / total > DISAGREEMENT,
         )
     ]

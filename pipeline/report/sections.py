@@ -13,6 +13,7 @@ from pipeline.report.figures import COSINE_BINS, Figures
 from pipeline.report.pixels import quartiles
 from pipeline.report.sampling import Samples
 from pipeline.report.tiles import Tile
+from pipeline.terminal import percent
 
 MAX_BARS = 12
 """Bars of a chart of counts; what is beyond is counted in the last one."""
@@ -46,7 +47,7 @@ def outcome_figure(figures: Figures, targets: Sequence[str]) -> Figure:
     lines = []
     for target in targets:
         counts = [figures.outcomes[target, status] for status in STATUSES]
-        lines.append([target, *counts, f"{counts[0] / sum(counts):.0%}"])
+        lines.append([target, *counts, percent(counts[0] / sum(counts))])
     return Figure(
         "Requests by target",
         charts.stacked_bars(rows, targets),
@@ -83,8 +84,8 @@ def _square(
     rows, lines = [], []
     for line in used:
         here = [counts[line, column] for column in used]
-        for column, percent in zip(used, whole_percents(here), strict=True):
-            rows.append({"line": line, "column": column, "percent": percent})
+        for column, whole in zip(used, whole_percents(here), strict=True):
+            rows.append({"line": line, "column": column, "percent": whole})
         lines.append([line, *here])
     alt = f"Shares of images. Lines: {names[0]} emotion; columns: {names[1]} emotion."
     return Figure(title, charts.heatmap(rows, used, names), alt, (names[0], *used), lines)

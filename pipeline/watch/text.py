@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.forecast.forecast import Range, duration
 from pipeline.generation.verdicts import STATUSES
-from pipeline.terminal import printable
+from pipeline.terminal import percent, printable
 from pipeline.watch.summary import Summary
 
 if TYPE_CHECKING:
@@ -117,7 +117,9 @@ def panel(summary: Summary, title: str, tells_why: bool = True) -> RenderableTyp
     from rich.text import Text
 
     share = summary.done / summary.total if summary.total else 1.0
-    head = Text(printable(f"{title}  {summary.done:,} of {summary.total:,} ({share:.0%})"), "bold")
+    head = Text(
+        printable(f"{title}  {summary.done:,} of {summary.total:,} ({percent(share)})"), "bold"
+    )
     # A bar by itself does not end its line.
     whole = Table.grid(expand=True)
     whole.add_row(ProgressBar(total=max(1, summary.total), completed=summary.done))
@@ -156,7 +158,7 @@ def _bars(summary: Summary) -> Any:
     table = Table.grid(padding=(0, 2))
     for name, count in ranked[:MAX_EMOTIONS]:
         bar = ProgressBar(total=max(1, count.decided), completed=count.accepted, width=BAR)
-        text = f"{count.accepted:,} of {count.decided:,} accepted ({count.share:.0%})"
+        text = f"{count.accepted:,} of {count.decided:,} accepted ({percent(count.share)})"
         table.add_row(Text(printable(name)[:24]), bar, Text(text))
     if (more := len(ranked) - MAX_EMOTIONS) > 0:
         table.add_row(Text(f"and {more} more"))

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.terminal import printable
+from pipeline.terminal import percent, printable
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,10 @@ from pipeline.terminal import printable
 )
 def test_what_would_control_a_terminal_is_escaped_and_nothing_else(text, expected):
     assert printable(text) == (text if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(0.625, "63%"), (0.615, "62%"), (0.0, "0%"), (1.0, "100%"), (1 / 3, "33%")]
+)
+def test_halves_of_a_percent_are_rounded_up_as_in_charts(share, shown):
+    assert percent(share) == shown
