@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.config import Config
-from pipeline.forecast.rates import Measurement, corpus_of, measurement
+from pipeline.forecast.rates import Measurement, corpus_of, measurement, trial_cores
 from pipeline.storage.files import Location
 
 FEW_BATCHES = 5
@@ -83,14 +83,24 @@ def forecast_for(measured: Location, config: Config, tasks: Mapping[str, int]) -
     each = (1.0 if found.on_gpu else 0.0) if gpus < 0 else gpus
     workers, price = config.workers or 1, config.gpu_hour_price or None
     expected = forecast(found, sum(tasks.values()), config.batch_size, workers, each, price)
-    is_trial = corpus != measured
-    return replace(expected, assumes=_assumption(found.on_gpu)) if is_trial else expected
+    if corpus == measured:
+        return expected
+    threads = 0 if found.on_gpu else workers * config.threads
+    return replace(expected, assumes=_assumption(threads, trial_cores(measured)))
 
 
-def _assumption(has_gpu: bool) -> str:
-    """Under which circumstances what a trial measured holds for a run."""
-    unit = "GPUs" if has_gpu else "cores"
-    return f"an otherwise idle machine like that of the trial, and no more workers than {unit}"
+def _assumption(threads: int, cores: int) -> str:
+    """Under which circumstances what a trial measured holds for a run.
+
+    Args:
+        threads: of all workers; 0 where they have GPUs.
+        cores: of the machine of the trial; 0 where it is not known.
+    """
+    machine = "an otherwise idle machine like that of the trial"
+    if not threads:
+        return f"{machine}, and no more workers than GPUs"
+    had = f" (the trial's had {cores})" if cores else ""
+    return f"{machine}, and a core for each of the workers' threads, {threads}{had}"
 
 
 def forecast(

@@ -12,7 +12,7 @@ from pipeline.config import Config, as_dict
 from pipeline.config_models import with_current_values
 from pipeline.errors import UserError
 from pipeline.output.run.run_file import as_stored, read_run
-from pipeline.storage.files import Location
+from pipeline.storage.files import Location, read_json
 from pipeline.storage.log import read_log, reports_among
 from pipeline.terminal import percent
 
@@ -41,6 +41,8 @@ RELEVANT = (
 
 TRIAL_FILE, CORPUS = "trial.json", "corpus"
 """Of a trial's folder: its figures, and the output of its run."""
+CORES = "cores"
+"""The figure of a trial that tells how many cores its machine had."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,19 @@ class Measurement:
 def corpus_of(output: Location) -> Location:
     """The output of a run that is given, or the one inside the folder of a trial that is given."""
     return output / CORPUS if (output / TRIAL_FILE).exists() else output
+
+
+def trial_cores(folder: Location) -> int:
+    """How many cores the machine of a trial had; 0 for a trial that an older version made.
+
+    Raises:
+        UserError: the file with its figures is damaged.
+    """
+    figures = read_json(folder / TRIAL_FILE)
+    cores = figures.get(CORES, 0) if isinstance(figures, dict) else None
+    if type(cores) is not int or cores < 0:
+        raise UserError(f"{folder / TRIAL_FILE} is damaged; make the trial again")
+    return cores
 
 
 def measurement(output: Location, config: Config, tasks: Mapping[str, int]) -> Measurement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from pipeline.errors import UserError
 from pipeline.execute import execute
 from pipeline.forecast.batch_size import fitting_settings
 from pipeline.forecast.memory import MemoryUse, Meter
-from pipeline.forecast.rates import CORPUS, TRIAL_FILE
+from pipeline.forecast.rates import CORES, CORPUS, TRIAL_FILE
 from pipeline.index.metadata import METADATA_FILE
 from pipeline.output.records import from_parquet
 from pipeline.planning.checks.unused_settings import EDIT_ONLY
@@ -225,6 +226,7 @@ def _finished(folder: Path, memory: MemoryUse) -> Trial:
         raise UserError(f"{corpus}: its log was damaged meanwhile; make the trial again")
     write_report(corpus, str(folder / MANIFEST))
     figures = {"seconds": seconds, "start_seconds": ready["models"], "memory": memory.as_json()}
+    figures[CORES] = os.cpu_count() or 0
     write_json(folder / TRIAL_FILE, figures)
     placed = [ready.get(key, "") for key in ("memory", "dtype", "compiling")]
     return Trial(rows, seconds, ready["models"], memory, corpus / REPORT_FILE, *placed)

@@ -56,11 +56,27 @@ def test_what_a_trial_was_measured_under_is_assumed_of_the_run(make_corpus, tmp_
     make_corpus("try/corpus", batch_size=8)
     config = Config(engine="null", batch_size=8)
     assert forecast_for(tmp_path / "try" / "corpus", config, {"generate": 9}).assumes == ""
-    (tmp_path / "try" / "trial.json").write_text("{}")
+    machine = "an otherwise idle machine like that of the trial"
+    trial = tmp_path / "try" / "trial.json"
+    trial.write_text("{}")
     expected = forecast_for(tmp_path / "try", config, {"generate": 9})
-    assert expected.as_json()["assumes"] == (
-        "an otherwise idle machine like that of the trial, and no more workers than cores"
+    assert (
+        expected.as_json()["assumes"]
+        == f"{machine}, and a core for each of the workers' threads, 1"
     )
+    trial.write_text('{"cores": 2}')
+    config = config.replace(workers=4, threads=2)
+    assert forecast_for(tmp_path / "try", config, {"generate": 9}).assumes == (
+        f"{machine}, and a core for each of the workers' threads, 8 (the trial's had 2)"
+    )
+
+
+@pytest.mark.parametrize("figures", ["[]", '{"cores": "two"}', '{"cores": -1}', '{"cores": true}'])
+def test_damaged_figures_of_a_trial_are_refused(make_corpus, tmp_path, figures):
+    make_corpus("try/corpus", batch_size=8)
+    (tmp_path / "try" / "trial.json").write_text(figures)
+    with pytest.raises(UserError, match=r"trial\.json is damaged; make the trial again"):
+        forecast_for(tmp_path / "try", Config(engine="null"), {"generate": 9})
 
 
 def test_an_output_without_a_batch_is_refused_with_the_remedy(make_corpus):
