@@ -94,8 +94,13 @@ class PromptLengths:
         if not self.count:
             return None
         more = self.count - len(self.first)
-        kind = "negative prompt(s)" if self.negative else "prompt(s)"
-        fact = f"{self.count} {kind} are longer than the text encoder reads; their ends are cut off"
+        # A prompt that stands in several rows counts in each of them.
+        whose = f"{self.count} {self.noun}(s)"
+        if self.negative:
+            whose = f"the negative prompts of {whose}"
+        elif self.noun != "prompt":
+            whose = f"the prompts of {whose}"
+        fact = f"{whose} are longer than the text encoder reads; their ends are cut off"
         if self.shown_by:
             numbers = ", ".join(str(number) for number, _ in self.first)
             numbers += ", ..." if more else ""

@@ -55,7 +55,7 @@ def test_what_is_cut_is_told_of_those_that_are_read(tokenizer):
     room = tokenizer.model_max_length - 2
     assert _warnings([("dog " * room, False)], readers) == []
     (told,) = _warnings([("a dog", False), ("dog " * (room + 2), False)], readers)
-    assert told.startswith("1 negative prompt(s) are longer than the text encoder reads; ")
+    assert told.startswith("the negative prompts of 1 prompt(s) are longer than the text")
     assert f"prompt 1: the last 2 of its {room + 2} tokens are lost" in told
     assert _warnings([("dog " * 900, False)], readers, long_prompts="chunk") == []
     (told,) = _warnings([("dog " * 900, False)], readers, guidance_scale=1.0)

@@ -138,8 +138,8 @@ def test_plan_shows_what_is_cut_of_prompts_and_a_run_says_so_once_and_in_short(t
     done = drive.command(*run, *steps, "--set", "candidates=1")
     assert done.returncode == 0, done.stderr
     assert _warnings(done) == [
-        f"warning: 2 prompt(s) are {fact} (rows 0, 2). {shown}",
-        f"warning: 1 negative prompt(s) are {fact} (row 2). {shown}",
+        f"warning: the prompts of 2 row(s) are {fact} (rows 0, 2). {shown}",
+        f"warning: the negative prompts of 1 row(s) are {fact} (row 2). {shown}",
     ]
     # What came of it stands among the endings.
     assert "  1 request(s) had a longer prompt than the text encoder reads" in done.stderr

@@ -75,7 +75,7 @@ def test_a_prompt_that_is_cut_is_warned_of_by_row(tmp_path):
     prompts = ["a dog on a beach", "a dog on a beach " * 40]
     planned = dry_run(_manifest(tmp_path, prompt=prompts), Config(), None)
     (warning,) = planned.warnings
-    assert "1 prompt(s) are longer than the text encoder reads" in warning
+    assert "the prompts of 1 row(s) are longer than the text encoder reads" in warning
     assert "row 1: " in warning
     assert dry_run(_manifest(tmp_path, prompt=prompts), Config(engine="null"), None).warnings == []
 

@@ -56,7 +56,7 @@ def test_check_lists_problems_and_ends_with_2_or_says_ok(manifest):
     done = drive.command("manifest", "check", manifest)
     assert done.returncode == 0
     assert done.stdout == f"{manifest}: OK; checked 133 row(s), 2 local image(s)\n"
-    assert "warning: 1 prompt(s) are longer" in done.stderr
+    assert "warning: the prompts of 1 row(s) are longer" in done.stderr
     (manifest.parent / "a.png").unlink()
     done = drive.command("manifest", "check", manifest)
     assert done.returncode == 2

@@ -103,7 +103,9 @@ def test_prompts_are_counted_as_the_loaded_model_reads_them(cat, tmp_path):
     check = PromptCheck(config)
     check.add(_row("easy " * 4, "easy " * 4))
     assert check.lengths.count == 1
-    assert any("1 negative prompt(s) are longer" in warning for warning in check.warnings)
+    assert any(
+        "the negative prompts of 1 row(s) are longer" in warning for warning in check.warnings
+    )
 
 
 def test_the_embedded_model_knows_the_tokens(cat):

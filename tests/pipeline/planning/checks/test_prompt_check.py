@@ -62,7 +62,7 @@ def test_negative_prompts_that_are_cut_are_told(tokenizer):
     for number, count in enumerate((room, room + 2)):
         check.add(Row(number, "a dog", None, (), None, None, "dog " * count))
     (told,) = check.warnings
-    assert told.startswith("1 negative prompt(s) are longer than the text encoder reads; ")
+    assert told.startswith("the negative prompts of 1 row(s) are longer than the text encoder")
     assert f"row 1: the last 2 of its {room + 2} tokens are lost" in told
 
 
@@ -149,7 +149,7 @@ def test_rows_are_listed_up_to_a_limit():
     for number in range(13):
         check.add(_row(number, "a dog on a beach " * 40))
     (warning,) = check.warnings
-    assert "13 prompt(s)" in warning
+    assert "the prompts of 13 row(s)" in warning
     assert "and 8 more rows" in warning
 
 
