@@ -59,11 +59,8 @@ def test_what_a_trial_was_measured_under_is_assumed_of_the_run(make_corpus, tmp_
     machine = "an otherwise idle machine like that of the trial"
     trial = tmp_path / "try" / "trial.json"
     trial.write_text("{}")
-    expected = forecast_for(tmp_path / "try", config, {"generate": 9})
-    assert (
-        expected.as_json()["assumes"]
-        == f"{machine}, and a core for each of the workers' threads, 1"
-    )
+    expected = forecast_for(tmp_path / "try", config, {"generate": 9}).as_json()
+    assert expected["assumes"] == f"{machine}, and a core for each of the workers' threads, 1"
     trial.write_text('{"cores": 2}')
     config = config.replace(workers=4, threads=2)
     assert forecast_for(tmp_path / "try", config, {"generate": 9}).assumes == (
