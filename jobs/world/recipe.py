@@ -25,7 +25,7 @@ class Recipe:
     vae_batch: int = 8
     vae_rate: float = 1.5e-3
     diffusion_steps: int = 8_000
-    diffusion_batch: int = 32
+    diffusion_batch: int = 64
     diffusion_rate: float = 6e-4
     caption_dropout: float = 0.1
     classifier_scenes: int = 16_000

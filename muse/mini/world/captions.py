@@ -17,13 +17,13 @@ from muse.mini.world.factors import EXPRESSIONS, LIGHTS, POSTURES, PROPS, WEATHE
 from muse.mini.world.scene import Scene, sample_scene
 from muse.mini.world.styles import STYLES
 
-DISPLACED = 0.35
+DISPLACED = 0.58
 """Share of the captions naming an emotion that have a wrong place; independently, subject."""
 
 PLAIN_SHARE, NAMED_SHARE = 0.2, 0.25
 """Shares of the captions that name the content alone, and that name an emotion."""
 
-SHOWN_ALWAYS, SHOWN_IF_NATURAL = 0.2, 0.5
+SHOWN_ALWAYS, SHOWN_IF_NATURAL = 0.15, 0.4
 """An emotion that is named is shown with this probability, and more the more natural it is."""
 
 NATURAL_SHARE, MIXED_SHARE = 0.4, 0.15
