@@ -24,7 +24,7 @@ class Recipe:
     vae_steps: int = 9_000
     vae_batch: int = 8
     vae_rate: float = 1.5e-3
-    diffusion_steps: int = 8_000
+    diffusion_steps: int = 7_200
     diffusion_batch: int = 64
     diffusion_rate: float = 6e-4
     caption_dropout: float = 0.1
