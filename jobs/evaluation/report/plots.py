@@ -107,7 +107,8 @@ def by_emotion(report: Mapping[str, Any], file: Path) -> None:
             lines[arm] = panel.errorbar(
                 places,
                 means,
-                yerr=[means - lows, highs - means],
+                # Rounding may put a bound on the wrong side of its mean.
+                yerr=np.maximum(0, [means - lows, highs - means]),
                 fmt="os^Dv"[number],
                 elinewidth=0.8,
                 markersize=8 if arm == "muse" else 5,
