@@ -47,7 +47,7 @@ format: $(READY)
 	$(VENV)/bin/ruff format .
 
 # The embedded model, from nothing; run it again after an interruption.
+STAGES := vae clip diffusion guide judge examiner place subject content-clip export
 train: $(READY)
-	$(VENV)/bin/python -m jobs.world.train
-	$(VENV)/bin/python -m jobs.world.tiny_vae
+	for stage in $(STAGES); do $(VENV)/bin/python -m jobs.world.train $$stage || exit; done
 	$(VENV)/bin/python -m jobs.world.card

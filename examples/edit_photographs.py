@@ -6,7 +6,7 @@ from pipeline import run
 
 photograph = Image.open(EXAMPLES / "images" / "snowy-mountain.png")
 rows = [
-    {"prompt": "a boat on a snowy mountain", "image": photograph, "emotion": name}
+    {"prompt": "a christmas tree on a snowy mountain", "image": photograph, "emotion": name}
     for name in ("contentment", "fear")
 ]
 corpus = run(rows, "out/edits", executor="local", min_source_similarity=0.3)

@@ -16,17 +16,19 @@ import typer
 
 from manifests import EXAMPLES
 from muse.emotions import MIKELS
+from muse.mini.world.captions import content_prompt
 from muse.mini.world.contents import leaning
-from muse.mini.world.scenes import content_prompt, render, sample_scene
+from muse.mini.world.render import render
+from muse.mini.world.scene import sample_scene
 
 GENERATED = [
     ("beach", "dog"),
     ("cemetery", "umbrella"),
-    ("street", "bicycle"),
-    ("forest", "house"),
+    ("street", "car"),
+    ("forest", "castle"),
     ("pond", "duck"),
 ]
-EDITED = [("snowy mountain", "boat"), ("amusement park", "cat"), ("railroad", "horse")]
+EDITED = [("snowy mountain", "christmas tree"), ("amusement park", "cat"), ("railroad", "horse")]
 
 
 def write_demo(folder: Path) -> None:
@@ -42,11 +44,11 @@ def write_demo(folder: Path) -> None:
         }
         for place, subject in GENERATED
     ]
-    rng = Random(4)
+    rng = Random(2)
     for place, subject in EDITED:
         name = f"images/{place.replace(' ', '-')}.png"
         # A source image has the emotion that its content evokes by itself.
-        scene = sample_scene(rng, place, subject, leaning(place, subject))
+        scene = sample_scene(rng, place, subject, [leaning(place, subject)])
         render(scene).save(folder / name, optimize=True)
         edit_id = f"edit-{place.replace(' ', '-')}"
         rows.append(

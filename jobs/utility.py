@@ -248,9 +248,9 @@ def run(
         "words-accepted": read_corpus(words, min_confidence),
         "scenes": draw_scenes(len(muse.cases), seed + 1, natural=False),
     }
-    corpora = {name: corpus for name, corpus in corpora.items() if corpus.cases}
+    corpora = {name: corpus.shrunk() for name, corpus in corpora.items() if corpus.cases}
     tests = {
-        name: draw_scenes(plan.held_out, HELD_OUT, name == "natural")
+        name: draw_scenes(plan.held_out, HELD_OUT, name == "natural").shrunk()
         for name in ("balanced", "natural")
     }
     examiners = Examiners(WEIGHTS)
@@ -273,7 +273,7 @@ def train_all(
     """Train and test every arm on `few` scenes an emotion with every seed, and compare them."""
     right: dict[str, dict[str, list[np.ndarray]]] = {}
     for number in range(plan.seeds):
-        scenes = draw_scenes(few * len(MIKELS), 1000 * seed + number, natural=True)
+        scenes = draw_scenes(few * len(MIKELS), 1000 * seed + number, True).shrunk()
         mixes = {f"muse-{mix}": images for mix, images in halves(corpora["muse"], number).items()}
         for arm, corpus in {"few": None, **corpora, **mixes}.items():
             model = train(scenes, corpus, plan.steps, number)

@@ -61,8 +61,8 @@ def tell_of_method(facts: ModelFacts | None, method: Method) -> None:
 
 
 def tell_of_requests(setup: Setup, requests: Sequence[Request]) -> None:
-    """Warn of prompts that are cut or not read, and of edits that take no step, in the words of
-    `plan`.
+    """Warn of prompts that are cut or not read, of edits that take no step, and of content that is
+    not looked at, in the words of `plan`.
 
     Args:
         setup: what makes them.
@@ -80,7 +80,8 @@ def tell_of_requests(setup: Setup, requests: Sequence[Request]) -> None:
         negatives.add(number, request.negative_prompt, request.image is not None)
     edits = sum(request.image is not None for request in requests)
     of_edits = step_warning(setup.schedule, method, f"{edits} prompt(s)") if edits else None
-    for warning in (lengths.warning, *negatives.warnings, of_edits):
+    of_content = setup.clip.levels.warning(method, "that was loaded")
+    for warning in (lengths.warning, *negatives.warnings, of_edits, of_content):
         if warning is not None:
             warnings.warn(warning, UserWarning, stacklevel=3)
 

@@ -213,24 +213,25 @@ class Method(Settings):
         "members'; 1 is cross-entropy.",
     )
     content_weight: float = Field(
-        0.0,
+        5.0,
         ge=0,
         le=100,
         description="Weight of the loss for content that is lost; with 0 content is not looked at.",
     )
     content_similarity: float = Field(
-        0.75,
+        0.0,
         ge=-1,
         le=1,
         description="Similarity of the one-step image and the plain prompt below which content "
-        "counts as lost, if `content_weight` is above 0.",
+        "counts as lost; 0 for what similarity.json beside the similarity model says, as the "
+        "embedded one's does. Where nothing says so, content is not looked at.",
     )
     content_source_similarity: float = Field(
-        0.75,
+        0.0,
         ge=-1,
         le=1,
         description="When editing, similarity of the one-step image and the source image below "
-        "which content counts as lost, too.",
+        "which content counts as lost, too; 0 as for `content_similarity`.",
     )
     edit_start: Literal["inversion", "noise"] = Field(
         "inversion",

@@ -20,7 +20,7 @@ from muse.diffusion.editing import FROM_NOISE, KeptRegion, first_edit_step
 from muse.diffusion.inversion import ddim_invert
 from muse.diffusion.schedule.sampler import apply_cfg
 from muse.diffusion.schedule.schedules import backbone_schedule
-from muse.guidance.content import content_term
+from muse.guidance.content import ContentTerm
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import MAX_GRADIENT_NORM
 from muse.guidance.timing import may_start, timing_of
@@ -87,6 +87,7 @@ class MuseGuidance:
     ):
         self.backbone, self.guide, self.clip = backbone, guide, clip
         self.method, self.request, self.timing = method, request, timing_of(method)
+        self.content = ContentTerm.of(method, clip)
         text, targets = backbone.text, [request.target]
         self.target = torch.tensor([request.target.weights], device=backbone.device)
         self.similar = torch.tensor([similar_mask(request.target)], device=backbone.device)
@@ -206,7 +207,7 @@ class MuseGuidance:
         """The content term (1,) of the one-step x0 as pixels (1, 3, h, w)."""
         editing = torch.tensor([self.request.image is not None], device=pixels.device)
         features = self.text_features, self.source_features, editing
-        return content_term(self.clip, pixels, *features, self.method)
+        return self.content.of_pixels(self.clip, pixels, *features)
 
     def _reset_tokens(self) -> None:
         self.tokens, self.updates = self.initial_tokens, 0

@@ -118,7 +118,8 @@ def execute(
             checked_manifest(local, config, rows.add_size, on_progress=on_progress)
         of_models = classifier_warnings(_classifier_folders(models))
         of_rows = rows.listed() if warn_of_rows else []
-        of_settings = [*model_warnings(config, models["model"].path), *unused_settings(config)]
+        paths = (models[role].path if role in models else "" for role in ("model", "similarity"))
+        of_settings = [*model_warnings(config, *paths), *unused_settings(config)]
         of_settings += absence_warnings(Path(models["model"].path), config.tiny_vae)
         for warning in (*of_models, *of_rows, *of_settings):
             warn(warning)

@@ -23,7 +23,7 @@ from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.schedule.sampler import apply_cfg
 from muse.diffusion.schedule.schedules import backbone_schedule
 from muse.emotions.probabilities import Probabilities
-from muse.guidance.content import content_term
+from muse.guidance.content import ContentTerm
 from muse.guidance.losses import confident_rows, inherent_mask, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState, evaluate_with_gradient
 from muse.guidance.timing import timing_of
@@ -178,7 +178,8 @@ class LockstepGuidance:
     def _content_loss(self, pixels: Tensor) -> Tensor:
         """The content term (b,) of generations: nothing here edits."""
         text, editing = self.text_features, torch.zeros_like(self.started)
-        return content_term(self.clip, pixels, text, text, editing, self.method)
+        term = ContentTerm.of(self.method, self.clip)
+        return term.of_pixels(self.clip, pixels, text, text, editing)
 
     def _confident(self, probs: Probabilities) -> Tensor:
         """Bool (b,): where the guide is confident of the target."""

@@ -13,8 +13,10 @@ from torch import Tensor
 from manifests.read import check, rows_of
 from muse.emotions import MIKELS, Target
 from muse.images import to_tensor
+from muse.mini.world.captions import content_prompt, factor_prompt
 from muse.mini.world.contents import PLACES, SUBJECTS, leaning
-from muse.mini.world.scenes import SIZE, Scene, content_prompt, factor_prompt, render, sample_scene
+from muse.mini.world.render import SIZE, render
+from muse.mini.world.scene import Scene, sample_scene
 from pipeline.config import Config
 from pipeline.generation.source_images import open_source
 from pipeline.planning.manifest_input import folder_of
@@ -99,10 +101,10 @@ def draw_cases(count: int, seed: int, editing: bool, contents: Contents = CONTEN
     for i in range(count):
         place, subject = _draw_content(rng, contents)
         emotion = MIKELS.labels[i % len(MIKELS)]
-        oracle = factor_prompt(sample_scene(rng, place, subject, emotion))
+        oracle = factor_prompt(sample_scene(rng, place, subject, [emotion]))
         source = None
         if editing:
-            scene = sample_scene(rng, place, subject, leaning(place, subject))
+            scene = sample_scene(rng, place, subject, [leaning(place, subject)])
             source = to_tensor(render(scene))
         cases.append(Case(place, subject, emotion, rng.getrandbits(48), oracle, source))
     return cases
@@ -124,11 +126,7 @@ def scenes_of(cases: Sequence[Case]) -> Tensor:
     """Rendered scenes of the cases' targets, with contents of their own: (b, 3, h, w) in [0, 1]."""
     rng, scenes = Random(cases[0].seed), list[Scene]()
     for case, other in zip(cases, draw_cases(len(cases), cases[0].seed, False), strict=True):
-        content = other.place, other.subject
-        if case.second:
-            scenes.append(mixed_scene(rng, *content, (case.emotion, case.second)))
-        else:
-            scenes.append(sample_scene(rng, *content, case.emotion))
+        scenes.append(sample_scene(rng, other.place, other.subject, case.target.members))
     return torch.stack([to_tensor(render(scene)) for scene in scenes])
 
 
@@ -146,19 +144,11 @@ def draw_mixtures(count: int, seed: int, contents: Contents = CONTENTS) -> list[
     ]
 
 
-def mixed_scene(rng: Random, place: str, subject: str, emotions: Sequence[str]) -> Scene:
-    """A scene of two emotions: light and a prop of one, sky and a prop of the other."""
-    one, other = (sample_scene(rng, place, subject, name) for name in rng.sample(emotions, 2))
-    second = next(prop for prop in other.props if prop != one.props[0])
-    return replace(one, sky=other.sky, props=(one.props[0], second))
-
-
 def mixed_scenes(cases: Sequence[Case], seed: int) -> Tensor:
-    """A `mixed_scene` of each two-emotion case, rendered: (b, 3, h, w) in [0, 1]."""
-    rng = Random(seed)
-    images = []
+    """A scene of each two-emotion case, with factors of both: (b, 3, h, w) in [0, 1]."""
+    rng, images = Random(seed), list[Tensor]()
     for case in cases:
-        scene = mixed_scene(rng, case.place, case.subject, (case.emotion, case.second))
+        scene = sample_scene(rng, case.place, case.subject, case.target.members)
         images.append(to_tensor(render(scene)))
     return torch.stack(images)
 
@@ -174,7 +164,7 @@ def manifest_cases(path: str) -> dict[str, list[Case]]:
     for planned in plan_requests(rows_of(manifest, MIKELS.labels), config):
         place, subject = contents[planned.prompt]
         (emotion,) = planned.emotion
-        oracle = factor_prompt(sample_scene(Random(planned.seed), place, subject, emotion))
+        oracle = factor_prompt(sample_scene(Random(planned.seed), place, subject, [emotion]))
         source = None
         if planned.image is not None:
             source = to_tensor(open_source(planned.image, folder_of(path), SIZE).image)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from jobs.evaluation.arms.models import plain
 from jobs.evaluation.arms.registry import Family, by_engine
 from jobs.evaluation.cases import Case
-from jobs.evaluation.kept import NOTHING, Kept
 from jobs.evaluation.measures.equal_cost import best_at_cost
 from jobs.evaluation.measures.intervals import interval
 from jobs.evaluation.measures.results import (
@@ -25,7 +23,6 @@ from jobs.evaluation.mixtures import evaluate_mixtures
 from jobs.evaluation.plan import Plan, asked_for, chosen_arm, left_out
 from jobs.evaluation.report.tables import EDITS, as_row, header, left_out_line
 from jobs.evaluation.tuning import Bench, tune
-from muse.method import Method
 
 PARTS = (
     *("arms", "differences", "splits", "confusion", "settings", "chosen", "left_out", "trials"),
@@ -43,15 +40,13 @@ Settings = Mapping[str, Mapping[str, Mapping[str, ArmResult]]]
 
 
 def evaluate(
-    weights: Path,
-    method: Method,
+    bench: Bench,
     tasks: Mapping[str, Sequence[Case]],
     arms: Mapping[str, Sequence[str]],
     tuning: Mapping[str, Sequence[Case]] | None = None,
     compared: int = 0,
     curves: int = 0,
     mixtures: int = 0,
-    kept: Kept = NOTHING,
 ) -> dict[str, Any]:
     """Run and measure the given arms on the cases of each task.
 
@@ -63,9 +58,8 @@ def evaluate(
         curves: of how many cases the report has similarity curves.
         mixtures: of how many two-emotion cases `muse`, which is then among the arms, is compared
             with runs for either emotion.
-        kept: what earlier sessions have finished.
     """
-    bench = Bench.of(weights, method, kept)
+    method = bench.method
     results: dict[str, dict[str, ArmResult]] = {}
     settings: dict[str, dict[str, dict[str, ArmResult]]] = {}
     report: dict[str, Any] = {"chosen": {}, "left_out": {}, "trials": {}, "mixtures": {}}
@@ -77,7 +71,7 @@ def evaluate(
         bench.progress.ahead += plans[task].ahead(method)
     print(header(), flush=True)
     for task, cases in tasks.items():
-        found = asked_for(arms[task], kept)
+        found = asked_for(arms[task], bench.kept)
         chosen = {name: family.default for name, family in found.items()}
         if tuning is not None:
             chosen, report["trials"][task] = tune(bench, found, tuning[task])

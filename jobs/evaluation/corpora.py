@@ -21,17 +21,21 @@ from PIL import Image
 from torch import Tensor
 
 from jobs.evaluation.cases import Case
+from jobs.world.models import CLASSIFIER_SIDE
+from muse.classifiers import resize
 from muse.emotions import MIKELS
 from muse.images import to_tensor
+from muse.mini.world.captions import content_prompt, emotion_prompt
 from muse.mini.world.contents import PLACES, SUBJECTS, inherent
-from muse.mini.world.scenes import content_prompt, emotion_prompt, render, sample_scene
+from muse.mini.world.render import render
+from muse.mini.world.scene import sample_scene
 
 CONTENTS = [(place, subject) for place in PLACES for subject in SUBJECTS]
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Pixels float (n, 3, 64, 64) in [0, 1], and the case of each."""
+    """Pixels float (n, 3, h, w) in [0, 1], and the case of each."""
 
     pixels: Tensor
     cases: list[Case]
@@ -43,6 +47,10 @@ class LabelledImages:
     def take(self, index: Sequence[int]) -> LabelledImages:
         return LabelledImages(self.pixels[list(index)], [self.cases[i] for i in index])
 
+    def shrunk(self) -> LabelledImages:
+        """The same at the size that classifiers see."""
+        return LabelledImages(resize(self.pixels, CLASSIFIER_SIDE), self.cases)
+
 
 def draw_scenes(count: int, seed: int, natural: bool) -> LabelledImages:
     """`count` rendered scenes, emotions in turn.
@@ -51,12 +59,13 @@ def draw_scenes(count: int, seed: int, natural: bool) -> LabelledImages:
         natural: whether contents are drawn by how much they evoke the emotion, else uniformly.
     """
     rng, cases, pixels = Random(seed), list[Case](), list[Tensor]()
+    probs = [inherent(*content) for content in CONTENTS]
     for i in range(count):
-        emotion = MIKELS.labels[i % len(MIKELS)]
-        column = MIKELS.index(emotion)
-        probs = [inherent(*content)[column] for content in CONTENTS] if natural else None
-        place, subject = rng.choices(CONTENTS, probs)[0]
-        pixels.append(to_tensor(render(sample_scene(rng, place, subject, emotion))))
+        column = i % len(MIKELS)
+        emotion = MIKELS.labels[column]
+        weights = [row[column] for row in probs] if natural else None
+        place, subject = rng.choices(CONTENTS, weights)[0]
+        pixels.append(to_tensor(render(sample_scene(rng, place, subject, [emotion]))))
         cases.append(Case(place, subject, emotion, seed, ""))
     return LabelledImages(torch.stack(pixels), cases)
 

@@ -51,8 +51,10 @@ from jobs.evaluation.kept import NOTHING, Kept
 from jobs.evaluation.report.tables import as_markdown
 from jobs.evaluation.suites import REPORTING_SEED, SUITES, TASKS, TUNING_SEED, Selection
 from jobs.evaluation.sweeps import COUNT, SWEEPS, sweep
+from jobs.evaluation.tuning import Bench
 from manifests.check import ManifestError
 from manifests.read import content_hash
+from muse.diffusion.devices import AUTO, DTYPES
 from muse.emotions import MIKELS
 from muse.method import Method
 from muse.mini import WEIGHTS
@@ -63,12 +65,17 @@ from pipeline.storage.files import sha256_folder
 
 
 def run(
-    selection: Selection, weights: Path, method: Method, kept: Kept = NOTHING
+    selection: Selection,
+    weights: Path,
+    method: Method,
+    kept: Kept = NOTHING,
+    dtype: str = AUTO,
 ) -> dict[str, Any]:
     """The figures of the report.
 
     Args:
         kept: what earlier sessions have finished.
+        dtype: of the diffusion model, as in `load_backbone`.
 
     Raises:
         UserError: the tuning seed is also that of the figures.
@@ -83,19 +90,20 @@ def run(
         )
     cases = selection.cases()
     for name in selection.sweeps:
-        report["sweep"] |= sweep(weights, SWEEPS[name](method), cases, kept)
+        report["sweep"] |= sweep(weights, SWEEPS[name](method), cases, kept, dtype)
     if not selection.sweeps:
         tuning = selection.tuning()
         whole = selection.arms is None and "generation" in cases
         curves = selection.suite.curves if whole else 0
         arms = {task: selection.arms_of(task) for task in cases}
         limits = selection.compared, curves, selection.mixtures
-        report |= evaluate(weights, method, cases, arms, tuning, *limits, kept)
+        bench = Bench.of(weights, method, kept, dtype)
+        report |= evaluate(bench, cases, arms, tuning, *limits)
     return report
 
 
 def configuration(
-    suite: str, selection: Selection, weights: Path, method: Method
+    suite: str, selection: Selection, weights: Path, method: Method, dtype: str
 ) -> dict[str, Any]:
     """All that figures depend on but arms and tasks, of which a later session may ask for others.
 
@@ -119,6 +127,7 @@ def configuration(
         "count": selection.count,
         "manifest": manifest,
         "method": method.model_dump(),
+        "dtype": dtype,
         "models": {folder.name: sha256_folder(folder) for folder in models},
         "arms": arms,
         "ablations": ABLATIONS,
@@ -180,6 +189,9 @@ def main(
     ] = None,
     weights: Path = WEIGHTS,
     threads: int = 2,
+    dtype: Annotated[
+        str, typer.Option(help="Of the diffusion model's weights: auto, float32 or bfloat16.")
+    ] = AUTO,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter of the method, as in tokens=2.")
     ] = None,
@@ -188,6 +200,7 @@ def main(
     torch.set_num_threads(threads)
     began = time.monotonic()
     (suite,) = names_in("--suite", suite, list(SUITES))
+    (dtype,) = names_in("--dtype", dtype, [AUTO, *DTYPES])
     kept = NOTHING
     if seed is None:
         seed = TUNING_SEED if sweep_ else REPORTING_SEED
@@ -203,12 +216,18 @@ def main(
     try:
         method = load_config(None, [f"method.{setting}" for setting in set_ or []], {}).method
         if work is not None:
-            kept = Kept.of(work, configuration(suite, selection, weights, method))
-        figures = run(selection, weights, method, kept)
+            kept = Kept.of(work, configuration(suite, selection, weights, method, dtype))
+        figures = run(selection, weights, method, kept, dtype)
     except (UserError, ManifestError) as error:
         raise typer.BadParameter(str(error)) from None
     minutes = round((time.monotonic() - began + kept.earlier_seconds) / 60, 1)
-    about = {"seed": seed, "suite": suite, "method": method.model_dump(), "labels": MIKELS.labels}
+    about = {
+        "seed": seed,
+        "suite": suite,
+        "method": method.model_dump(),
+        "dtype": dtype,
+        "labels": MIKELS.labels,
+    }
     report = {**about, **figures, "minutes": minutes}
     if json_file is not None:
         write(report, json_file)

@@ -26,6 +26,7 @@ from jobs.evaluation.measures.results import ArmResult, by_task, subsets
 from jobs.evaluation.progress import Progress, Work
 from jobs.evaluation.report.tables import as_row, header
 from jobs.evaluation.tuning import Bench
+from muse.diffusion.devices import AUTO
 from muse.diffusion.files.hub import NO_TINY_VAE
 from muse.method import Method
 
@@ -42,7 +43,7 @@ HOW: Mapping[str, tuple[Any, ...]] = {
     "stop_confidence": (0.5, 0.85, 0.95),
     "prompt_suffix": (", evoking {emotion}", ""),
     "guidance_end": (0.5, 1.0),
-    "content_weight": (2.0, 5.0, 10.0),
+    "content_weight": (0.0, 2.0, 10.0),
 }
 TINY_VAES: tuple[tuple[str, Any], ...] = (("tiny_vae", NO_TINY_VAE),)
 DEFAULT = "default"
@@ -112,14 +113,19 @@ def sweep(
     settings: Mapping[str, Setting],
     tasks: Mapping[str, Sequence[Case]],
     kept: Kept = NOTHING,
+    dtype: str = AUTO,
 ) -> dict[str, Any]:
-    """Figures of each setting, also `gain` and `start`, the share of steps before guidance."""
+    """Figures of each setting, also `gain` and `start`, the share of steps before guidance.
+
+    Args:
+        dtype: as in `load`.
+    """
     examiners, report = Examiners(weights), dict[str, Any]()
     default: dict[str, ArmResult] = {}
     progress = Progress(planned(settings, tasks))
     print(header(), flush=True)
     for name, setting in settings.items():
-        models, method = load(weights, **setting.backbone), setting.method
+        models, method = load(weights, dtype=dtype, **setting.backbone), setting.method
         bench = Bench(models, examiners, count(models), method, kept, progress)
         for task, cases in tasks.items():
             result = bench.measured(named(setting.arm, name), cases)

@@ -9,33 +9,46 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 import typer
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
 from jobs.evaluation.arms.registry import BATCH, run_arm
-from jobs.evaluation.cases import Case, draw_cases
+from jobs.evaluation.cases import draw_cases, draw_mixtures, mixed_scenes
+from jobs.evaluation.corpora import draw_scenes
 from jobs.evaluation.measures.metrics import ROLES, Examiners
 from jobs.world.autoencoder import round_trip
-from jobs.world.data import draw
+from jobs.world.sheet import lay_out
 from muse.diffusion.backbones import Backbone, load_backbone
 from muse.emotions import MIKELS
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.mini.world.contents import PLACES, SUBJECTS
 from muse.mini.world.factors import NEUTRAL_SHARE, STRAY_SHARE
-from muse.mini.world.scenes import SIZE, render, sample_scene
+from muse.mini.world.render import SIZE
+from muse.mini.world.styles import STYLES
 
 HELD_OUT = 900_001
 """Seed of scenes that no training used."""
 
 CARD = WEIGHTS.parent / "README.md"
+
+WAYS = {
+    "clean": "clean",
+    "blur": "blur",
+    "noise": "noise",
+    "vae": "VAE",
+    "two": "two emotions",
+}
+"""What classifiers are measured on, and its name in the card."""
+
+COLUMNS = 4
+"""Scenes an emotion on the sheet, and as many generated pictures."""
 
 
 def blur(pixels: Tensor) -> Tensor:
@@ -51,34 +64,29 @@ def noise(pixels: Tensor) -> Tensor:
 def classifier_figures(examiners: Examiners, backbone: Backbone, count: int) -> dict[str, Any]:
     """Accuracy of every classifier on held-out scenes, as rendered and degraded.
 
-    Also the PSNR of the VAE, and of the tiny decoder against the full one, in dB.
+    Also on scenes of two emotions, of which both have to be among the three strongest; the PSNR of
+    the VAE, and of the tiny decoder against the full one, in dB.
     """
-    pixels, _, labels = draw(HELD_OUT, count, True)
-    scenes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-    decoded = torch.cat([round_trip(backbone.codec.vae, part) for part in scenes.split(64)])
-    places, subjects = list(PLACES), list(SUBJECTS)
-    cases = [Case(places[p], subjects[s], MIKELS.labels[e], 0, "") for e, p, s in labels]
+    scenes = draw_scenes(count, HELD_OUT, natural=False)
+    pixels, mixtures = scenes.pixels, draw_mixtures(count, HELD_OUT)
+    decoded = torch.cat([round_trip(backbone.codec.vae, part) for part in pixels.split(64)])
     ways: dict[str, Callable[[Tensor], Tensor]] = {
         "clean": lambda x: x,
         "blur": blur,
         "noise": noise,
+        "vae": lambda _: decoded,
     }
-    versions = {name: way(scenes) for name, way in ways.items()} | {"vae": decoded}
-    found = {name: examiners.measure(images, cases) for name, images in versions.items()}
-    accuracy = {
-        role: {way: float(values[f"success_{role}"].mean()) for way, values in found.items()}
-        for role in ROLES
-    } | {
-        name: {way: float(values[name].mean()) for way, values in found.items()}
-        for name in ("place", "subject")
-    }
+    found = {name: examiners.measure(way(pixels), scenes.cases) for name, way in ways.items()}
+    found["two"] = examiners.measure(mixed_scenes(mixtures, HELD_OUT), mixtures)
+    names = {role: f"success_{role}" for role in ROLES} | {"place": "place", "subject": "subject"}
+    accuracy: dict[str, dict[str, float]] = {}
+    for name, metric in names.items():
+        accuracy[name] = {way: float(values[metric].mean()) for way, values in found.items()}
     with torch.inference_mode():
-        latents = [backbone.codec.encode(part) for part in scenes.split(64)]
-        pairs = [
-            (backbone.codec.decode(part), backbone.codec.decode_draft(part)) for part in latents
-        ]
-    full, tiny = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-    return {"accuracy": accuracy, "psnr": psnr(scenes, decoded), "tiny_vae_psnr": psnr(full, tiny)}
+        latents = [backbone.codec.encode(part) for part in pixels.split(64)]
+        full = torch.cat([backbone.codec.decode(part) for part in latents])
+        tiny = torch.cat([backbone.codec.decode_draft(part) for part in latents])
+    return {"accuracy": accuracy, "psnr": psnr(pixels, decoded), "tiny_vae_psnr": psnr(full, tiny)}
 
 
 def psnr(one: Tensor, other: Tensor) -> float:
@@ -117,31 +125,20 @@ def pair_spread(examiners: Examiners, method: Method, seeds: int) -> list[float]
 
 
 def write_sheet(path: Path, method: Method) -> None:
-    """An image with a row per emotion: six rendered scenes, six generated from oracle prompts."""
-    rng, zoom, half = Random(HELD_OUT), 2, 6
-    cases = draw_cases(len(MIKELS) * half, HELD_OUT + 1, editing=False)
-    made, _, _ = run_arm(WEIGHTS, method, "oracle", cases)
-    side, label = SIZE * zoom, 100
-    sheet = Image.new(
-        "RGB", (label + (2 * half) * (side + 4) + 16, len(MIKELS) * (side + 4) + 24), "white"
-    )
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    pen.text((label, 4), "scenes as drawn", "black", font)
-    pen.text(
-        (label + 16 + half * (side + 4), 4), "generated from the factors in words", "black", font
-    )
+    """An image with a row for each emotion: rendered scenes, then pictures of oracle prompts."""
+    count = len(MIKELS) * COLUMNS
+    drawn = draw_scenes(count, HELD_OUT, natural=False).pixels
+    made, _, _ = run_arm(WEIGHTS, method, "oracle", draw_cases(count, HELD_OUT + 1, editing=False))
+    rows: dict[str, list[Image.Image]] = {}
     for row, emotion in enumerate(MIKELS.labels):
-        y = 24 + row * (side + 4)
-        pen.text((4, y + side // 2), emotion, "black", font)
-        for column in range(half):
-            case = cases[column * len(MIKELS) + row]
-            x = label + column * (side + 4)
-            drawn = render(sample_scene(rng, case.place, case.subject, emotion))
-            sheet.paste(drawn.resize((side, side), Image.Resampling.NEAREST), (x, y))
-            pixels = (made[column * len(MIKELS) + row].permute(1, 2, 0) * 255).byte().numpy()
-            tile = Image.fromarray(pixels).resize((side, side), Image.Resampling.NEAREST)
-            sheet.paste(tile, (x + 16 + half * (side + 4), y))
-    sheet.save(path, optimize=True)
+        chosen = [*drawn[row :: len(MIKELS)], *made[row :: len(MIKELS)]]
+        rows[emotion] = [as_picture(pixels) for pixels in chosen]
+    lay_out(rows).save(path, optimize=True)
+
+
+def as_picture(pixels: Tensor) -> Image.Image:
+    """A picture of pixels (3, h, w) in [0, 1]."""
+    return Image.fromarray((pixels.permute(1, 2, 0) * 255).round().byte().numpy())
 
 
 def megabytes(folder: Path) -> float:
@@ -151,29 +148,34 @@ def megabytes(folder: Path) -> float:
 CARD_TEXT = """# The embedded model
 
 A small Stable Diffusion for tests, demos and measurements: {side} px, trained from scratch on
-scenes that `muse/mini/world/scenes.py` renders. It has the folder layout of diffusers and is
-loaded by the same code as Stable Diffusion 1.5. Apache-2.0, as the rest of the project; no
-third-party weights, images or data.
+scenes that `muse/mini/world/render.py` draws. It has the folder layout of diffusers and is loaded
+by the same code as Stable Diffusion 1.5. Apache-2.0, as the rest of the project; no third-party
+weights, images or data.
 
-![scenes and generated images](sheet.png)
+![scenes, and generated pictures](sheet.png)
+
+A row for each emotion: {columns} scenes as they are drawn, and {columns} pictures that were
+generated from the factors in words.
 
 ## The world
 
-{place_count} places and {subject_count} subjects, with the emotion that EmoSet's annotators found
-each content to evoke by itself:
+{place_count} places and {subject_count} subjects in {style_count} drawing styles, with the emotion
+that EmoSet's annotators found each content to evoke by itself:
 
 - places: {places};
 - subjects: {subjects}.
 
-Emotion shows in three kinds of factors: light and palette, sky and weather, props. Each of
-Mikels' eight emotions is a distribution over them, and the distributions overlap. Light, which
-denoising settles first, is the least reliable: {neutral:.0%} of the scenes of any emotion are in
-plain daylight, and {stray:.0%} in the light of any mood.
+Emotion shows in light and weather, in the subject's posture and the expression of its face, and in
+props. Each of Mikels' eight emotions is a distribution over them, and the distributions overlap. No
+factor decides alone: {neutral:.0%} of the scenes of any emotion have it neutral, and {stray:.0%}
+have any of its kind.
 
 **The difficulty was calibrated.** Captions often name factors ("at night, in thick fog, with
 bats"), so the text space can express every mood. They seldom name the emotion, and then the scene
-shows it only sometimes, more often where it suits the content. Therefore naming an emotion in a
-prompt works only partly, as with real models.
+shows it only sometimes, more often where it suits the content. And whoever names an emotion is
+loose about contents: in {displaced:.0%} of those captions the scene has another place, and in as
+many another subject, that evokes the emotion by itself. Therefore naming an emotion in a prompt
+works only partly and at the cost of the content, as with real models.
 
 ## Success of prompts alone ({count} images an arm, guidance {guidance_scale:g}, {steps} steps)
 
@@ -187,9 +189,11 @@ quantiles 10, 25, 50, 75, 90 %: {quantiles}.
 
 ## Accuracy of the classifiers
 
-On {held_out} held-out scenes, as rendered, blurred (half resolution), with noise (0.08) and after
-the VAE. Guide, judge and examiner differ in architecture, seed and training scenes. No run uses
-the **examiner**.
+On {held_out} held-out scenes, as drawn, blurred (half resolution), with noise (0.08) and after
+the VAE; and on as many scenes of two emotions, of which both have to be among the three strongest.
+Guide, judge and examiner differ in architecture, seed and training scenes. The **judge** has a
+sigmoid for each emotion, as a picture may have several; the others have a softmax. No run uses the
+**examiner**. Content is judged by `place`, `subject` and `content-clip`, which steer nothing.
 
 {accuracy}
 
@@ -200,16 +204,16 @@ guide, against the full one: {tiny_psnr:.2f} dB.
 
 ## How to train it again
 
-`make train` (`python -m jobs.world.train`, `jobs.world.tiny_vae`, `jobs.world.card`) on 2 CPU
-cores; it resumes from its checkpoints. Weights depend on the float arithmetic of the hardware:
-expect the same figures, not the same bytes. Recipe:
+`make train`, stage by stage as `jobs/world/README.md` tells; it resumes from its checkpoints.
+Weights depend on the float arithmetic of the hardware: expect the same figures, not the same bytes.
+Recipe:
 
 ```json
 {recipe}
 ```
 
-Limits: {side} px, vector drawings, {place_count} x {subject_count} contents. Words outside its
-vocabulary are ignored.
+Limits: {side} px, drawings, {place_count} x {subject_count} contents; some places, as toyshops and
+what is under water, stay soft. Words outside its vocabulary have no effect, and `plan` names them.
 """
 
 
@@ -231,17 +235,21 @@ def prompt_table(prompts: Mapping[str, Any]) -> str:
 def accuracy_table(accuracy: Mapping[str, Mapping[str, float]]) -> str:
     rows = []
     for name, values in accuracy.items():
-        rows.append([name, *(f"{values[way]:.1%}" for way in ("clean", "blur", "noise", "vae"))])
-    return table(["", "clean", "blur", "noise", "VAE"], rows)
+        rows.append([name, *(f"{values[way]:.1%}" for way in WAYS)])
+    return table(["", *WAYS.values()], rows)
 
 
 def write_card(figures: dict[str, Any]) -> None:
     quantiles = np.quantile(figures["pair_spread"], [0.1, 0.25, 0.5, 0.75, 0.9])
     sizes = [[name, f"{size:.1f}"] for name, size in figures["megabytes"].items()]
+    recipe = (WEIGHTS / "recipe.json").read_text().strip()
     text = CARD_TEXT.format(
         **{name: figures[name] for name in ("count", "guidance_scale", "steps", "pair_seeds")},
         **{name: figures[name] for name in ("held_out", "psnr")},
         side=SIZE,
+        columns=COLUMNS,
+        style_count=len(STYLES),
+        displaced=json.loads(recipe)["displaced"],
         place_count=len(PLACES),
         subject_count=len(SUBJECTS),
         places=", ".join(PLACES),
@@ -253,7 +261,7 @@ def write_card(figures: dict[str, Any]) -> None:
         accuracy=accuracy_table(figures["accuracy"]),
         tiny_psnr=figures["tiny_vae_psnr"],
         megabytes=table(["weights", "MB"], sizes),
-        recipe=(WEIGHTS / "recipe.json").read_text().strip(),
+        recipe=recipe,
     )
     CARD.write_text(text)
 

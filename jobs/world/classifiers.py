@@ -1,4 +1,4 @@
-"""Trains and exports the classifiers and the CLIP of the embedded model."""
+"""Trains the classifiers and the CLIPs of the embedded model."""
 
 from __future__ import annotations
 
@@ -7,21 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import nn
-from transformers import CLIPImageProcessor, CLIPProcessor, ViTImageProcessor
 
 from jobs.world import models as build
-from jobs.world.autoencoder import round_trip
-from jobs.world.data import Scenes
 from jobs.world.recipe import Recipe
 from jobs.world.training_loop import Training, generator, stream
-from muse.classifiers import resize
-from muse.mini.world.contents import PLACES, SUBJECTS
-from muse.mini.world.scenes import content_prompt
 
-MEAN = STD = [0.5, 0.5, 0.5]
 SMOOTHING = 0.05
+"""Of the labels."""
 
 
 def degrade(pixels: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
@@ -40,19 +33,6 @@ def degrade(pixels: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     return F.pad(pixels, (4, 4, 4, 4), mode="replicate")[
         ..., 4 + down : 4 + down + side, 4 + across : 4 + across + side
     ]
-
-
-def classifier_pixels(work: Path, name: str, scenes: Scenes, vae: nn.Module) -> torch.Tensor:
-    """Scenes uint8 (n, 3, s, s) at the classifiers' size; every third went through the VAE."""
-    file = work / f"{name}_pixels.pt"
-    if not file.exists():
-        parts = []
-        for i in range(0, len(scenes.pixels), 60):
-            pixels = scenes.batch(np.arange(i, min(i + 60, len(scenes.pixels))))
-            pixels[::3] = round_trip(vae, pixels[::3])
-            parts.append((resize(pixels, build.CLASSIFIER_SIDE) * 255).round().to(torch.uint8))
-        torch.save(torch.cat(parts), file)
-    return torch.load(file, weights_only=True)
 
 
 def train_classifier(
@@ -77,7 +57,7 @@ def train_classifier(
     """
     torch.manual_seed(recipe.seed + seed)
     model = build.build_classifier(kind, names).to(memory_format=torch.channels_last)
-    training = Training(name, work, {"model": model.train()}, 2e-3, steps, recipe.bfloat16)
+    training = Training(name, work, {"model": model.train()}, 2e-3, steps)
     index = stream(recipe.seed, len(pixels), recipe.classifier_batch, seed, training.step)
     known = torch.from_numpy(labels)
     if multi_label:
@@ -97,27 +77,25 @@ def train_classifier(
     return build.freeze(model)
 
 
-def plain_prompts(scenes: Scenes) -> list[str]:
-    """The plain prompt of each scene."""
-    places, subjects = list(PLACES), list(SUBJECTS)
-    return [content_prompt(places[p], subjects[s]) for _, p, s in scenes.labels]
-
-
 def train_clip(
     recipe: Recipe,
     work: Path,
     pixels: torch.Tensor,
     captions: list[str],
     plain: list[str],
-    name: str = "clip",
-    seed: int = 21,
-    text_layers: int = 2,
+    name: str,
+    seed: int,
 ) -> nn.Module:
-    """Contrastive, half on plain prompts and half on captions; equal texts are all positives."""
+    """Contrastive, half on plain prompts and half on captions; equal texts are all positives.
+
+    Args:
+        pixels: uint8 (n, 3, s, s).
+        captions, plain: n texts each.
+    """
     torch.manual_seed(recipe.seed + seed)
     tokenizer = build.build_tokenizer(work / "tokenizer")
-    model = build.build_clip(tokenizer, text_layers)
-    training = Training(name, work, {"model": model}, 1e-3, recipe.clip_steps, recipe.bfloat16)
+    model = build.build_clip(tokenizer)
+    training = Training(name, work, {"model": model}, 1e-3, recipe.clip_steps)
     index = stream(recipe.seed, len(pixels), recipe.clip_batch, seed, training.step)
 
     def loss_of(step: int) -> torch.Tensor:
@@ -132,27 +110,3 @@ def train_clip(
 
     training.run(loss_of)
     return build.freeze(model)
-
-
-def export_classifier(model: nn.Module, folder: Path) -> None:
-    """Save a classifier with its preprocessing."""
-    model.save_pretrained(folder, safe_serialization=True)
-    side = build.CLASSIFIER_SIDE
-    ViTImageProcessor(
-        size={"height": side, "width": side}, image_mean=MEAN, image_std=STD
-    ).save_pretrained(folder)
-
-
-def export_clip(model: nn.Module, work: Path, folder: Path) -> None:
-    """Save the CLIP with its preprocessing and tokenizer."""
-    model.save_pretrained(folder, safe_serialization=True)
-    side = build.CLASSIFIER_SIDE
-    images = CLIPImageProcessor(
-        size={"shortest_edge": side},
-        crop_size={"height": side, "width": side},
-        image_mean=MEAN,
-        image_std=STD,
-        resample=Image.Resampling.BILINEAR,
-    )
-    tokenizer = build.build_tokenizer(work / "tokenizer")
-    CLIPProcessor(images, tokenizer).save_pretrained(folder)

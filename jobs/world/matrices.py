@@ -14,7 +14,7 @@ def as_matrix(weight: Tensor) -> Tensor:
 def is_matrix(name: str, weight: Tensor) -> bool:
     """Whether a weight is a map between hidden features: not an embedding, nor the first or last
     convolution, whose rows Muon should not give the same size."""
-    edge = "conv_in" in name or "conv_out" in name
+    edge = any(part in name for part in ("conv_in", "conv_out", "quant_conv"))
     embedding = "token_embedding" in name or "position_embedding" in name
     return weight.ndim >= 2 and not edge and not embedding
 

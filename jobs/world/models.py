@@ -27,10 +27,13 @@ from transformers import (
 )
 
 from muse.mini.vocabulary import sentences
-from muse.mini.world.scenes import SIZE
+from muse.mini.world.render import SIZE
 
-LATENT_SIDE, LATENT_CHANNELS, TEXT_WIDTH, TEXT_LENGTH = 16, 6, 128, 32
+LATENT_SIDE, LATENT_CHANNELS = SIZE // 16, 16
+"""The VAE shrinks a picture sixteen times."""
+TEXT_WIDTH, TEXT_LENGTH = 128, 40
 CLASSIFIER_SIDE = 64
+"""Side of the pictures that classifiers see, pixels."""
 
 
 def learn_merges(sentences: Sequence[str]) -> list[tuple[str, str]]:
@@ -61,18 +64,14 @@ def learn_merges(sentences: Sequence[str]) -> list[tuple[str, str]]:
             pieces[word] = joined
 
 
-def build_tokenizer(
-    folder: Path, phrases: Sequence[str] | None = None, length: int = TEXT_LENGTH
-) -> CLIPTokenizer:
+def build_tokenizer(folder: Path) -> CLIPTokenizer:
     """A CLIP tokenizer that merges each word of the world into one token; others become bytes.
 
     Args:
         folder: where it is kept; one that is there is loaded.
-        phrases: hold all words of the world; None for those of `muse.mini.world`.
-        length: most tokens of a caption.
     """
     if not (folder / "tokenizer.json").exists():
-        merges = learn_merges(sentences() if phrases is None else phrases)
+        merges = learn_merges(sentences())
         letters = sorted(pre_tokenizers.ByteLevel.alphabet())
         tokens = [
             *letters,
@@ -83,7 +82,7 @@ def build_tokenizer(
         CLIPTokenizer(
             {token: i for i, token in enumerate(dict.fromkeys(tokens))},
             merges,
-            model_max_length=length,
+            model_max_length=TEXT_LENGTH,
             pad_token="<|endoftext|>",
         ).save_pretrained(folder)
     return CLIPTokenizer.from_pretrained(folder)
@@ -91,40 +90,39 @@ def build_tokenizer(
 
 def build_vae() -> AutoencoderKL:
     """Narrow where the picture is large: the full-resolution layers would cost the most time."""
-    widths = (16, 32, 64)
+    widths = (16, 32, 64, 128, 192)
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * len(widths),
         up_block_types=("UpDecoderBlock2D",) * len(widths),
         block_out_channels=widths,
         layers_per_block=1,
-        norm_num_groups=4,
+        norm_num_groups=8,
         latent_channels=LATENT_CHANNELS,
         sample_size=SIZE,
-        mid_block_add_attention=False,
     )
 
 
 def build_tiny_vae() -> AutoencoderTiny:
     """Most of its blocks are at low resolution, none at full size. Its encoder is never used."""
-    blocks = (3, 2, 0)
+    blocks = (4, 3, 2, 1, 0)
     return AutoencoderTiny(
         latent_channels=LATENT_CHANNELS,
         encoder_block_out_channels=(4,) * len(blocks),
         num_encoder_blocks=(1,) * len(blocks),
-        decoder_block_out_channels=(16,) * len(blocks),
+        decoder_block_out_channels=(24,) * len(blocks),
         num_decoder_blocks=blocks,
     )
 
 
 def build_unet() -> UNet2DConditionModel:
-    """Attention from half resolution down: at full resolution it would cost a third of the time."""
+    """Attention everywhere: a latent stands for 16 x 16 pixels, so there are only 64."""
     return UNet2DConditionModel(
         sample_size=LATENT_SIDE,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        block_out_channels=(64, 128, 192),
+        down_block_types=("CrossAttnDownBlock2D",) * 2,
+        up_block_types=("CrossAttnUpBlock2D",) * 2,
+        block_out_channels=(192, 192),
         layers_per_block=1,
         cross_attention_dim=TEXT_WIDTH,
         attention_head_dim=4,
@@ -170,7 +168,7 @@ def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     return CLIPTextModel(_text_config(tokenizer, layers=3))
 
 
-def build_clip(tokenizer: CLIPTokenizer, text_layers: int = 2) -> CLIPModel:
+def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
     vision = {
         "hidden_size": 128,
         "intermediate_size": 384,
@@ -180,7 +178,7 @@ def build_clip(tokenizer: CLIPTokenizer, text_layers: int = 2) -> CLIPModel:
         "patch_size": 8,
         "projection_dim": TEXT_WIDTH,
     }
-    text = _text_config(tokenizer, text_layers).to_dict()
+    text = _text_config(tokenizer, layers=3).to_dict()
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=TEXT_WIDTH))
 
 

@@ -1,28 +1,24 @@
-"""Train the tiny decoder, which shows predictions to the guide: `python -m jobs.world.tiny_vae`.
+"""Trains the tiny decoder, which shows predictions to the guide.
 
-Its targets are images by the exported full decoder, so it needs only the weights of
-`jobs.world.train`. Takes three minutes on two cores.
+Its targets are images by the full decoder, when that one is trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-import typer
 from diffusers import AutoencoderKL, AutoencoderTiny
 
-from jobs.world import models as build
-from jobs.world.data import Scenes, draw_scenes
-from jobs.world.recipe import Recipe, keep_recipe
+from jobs.world.data import Scenes
+from jobs.world.models import build_tiny_vae, freeze
+from jobs.world.recipe import Recipe
 from jobs.world.training_loop import Training, generator, stream
-from muse.mini import WEIGHTS
 
 STAGE = 14
-"""Seed of its scenes and of its random draws, different from other stages'."""
+"""Seed of its random draws, different from other stages'."""
 
 
 def blend_half(latents: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
@@ -46,11 +42,7 @@ def encode_scenes(vae: AutoencoderKL, scenes: Scenes) -> torch.Tensor:
 
 
 def train_tiny_vae(
-    recipe: Recipe,
-    work: Path,
-    vae: AutoencoderKL,
-    means: torch.Tensor,
-    build_tiny: Callable[[], AutoencoderTiny] = build.build_tiny_vae,
+    recipe: Recipe, work: Path, vae: AutoencoderKL, means: torch.Tensor
 ) -> AutoencoderTiny:
     """Train it to decode scaled latents to the images by `vae`, in L1 and L2.
 
@@ -59,14 +51,9 @@ def train_tiny_vae(
     """
     vae, scaling = vae.to(memory_format=torch.channels_last), vae.config.scaling_factor
     torch.manual_seed(recipe.seed + STAGE)
-    tiny = build_tiny().to(memory_format=torch.channels_last)
+    tiny = build_tiny_vae().to(memory_format=torch.channels_last)
     training = Training(
-        "tiny_vae",
-        work,
-        {"tiny": tiny},
-        recipe.tiny_vae_rate,
-        recipe.tiny_vae_steps,
-        recipe.bfloat16,
+        "tiny_vae", work, {"tiny": tiny}, recipe.tiny_vae_rate, recipe.tiny_vae_steps
     )
     index = stream(recipe.seed, len(means), recipe.tiny_vae_batch, STAGE, training.step)
 
@@ -78,21 +65,4 @@ def train_tiny_vae(
         return F.l1_loss(decoded, goal) + F.mse_loss(decoded, goal)
 
     training.run(loss_of)
-    return build.freeze(tiny)
-
-
-def main(work: Path = Path("build/mini"), out: Path = WEIGHTS, threads: int = 2) -> None:
-    """Train and export the tiny decoder. After an interruption, run it again to resume."""
-    torch.set_num_threads(threads)
-    recipe, model = Recipe(), out / "diffusion"
-    work.mkdir(parents=True, exist_ok=True)
-    keep_recipe(recipe, work)
-    vae = build.freeze(AutoencoderKL.from_pretrained(model / "vae", use_safetensors=True))
-    scenes = draw_scenes(work / "tiny_vae_scenes", recipe.tiny_vae_scenes, STAGE, balanced=True)
-    means = encode_scenes(vae, scenes)
-    tiny = train_tiny_vae(recipe, work, vae, means)
-    tiny.save_pretrained(model / "tiny_vae", safe_serialization=True)
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    return freeze(tiny)

@@ -14,15 +14,16 @@ from jobs.world.data import epochs
 from jobs.world.matrices import MatrixMuon, is_matrix
 
 OPTIMIZERS, STEP = "optimizers", "step"
-"""Keys of a checkpoint, beside those of its parts. A finished one may lack the first."""
+"""Keys of a checkpoint, beside those of its parts."""
 
 
 class Training:
     """A training loop with a learning-rate schedule, checkpoints and progress messages.
 
+    Products and convolutions are computed in bfloat16 (torch's autocast), twice as fast on CPUs
+    that have it; weights are float32.
+
     Args:
-        bfloat16: compute products and convolutions in it (torch's autocast); weights are float32.
-            Otherwise all is: whether bfloat16 is faster differs between CPUs.
         muon: move matrices and convolutions by Muon, the rest by AdamW; otherwise all by AdamW.
     """
 
@@ -33,11 +34,10 @@ class Training:
         parts: dict[str, nn.Module],
         rate: float,
         steps: int,
-        bfloat16: bool = False,
         muon: bool = False,
     ):
         self.name, self.file, self.parts = name, work / f"{name}.pt", parts
-        self.steps, self.rate, self.bfloat16 = steps, rate, bfloat16
+        self.steps, self.rate = steps, rate
         named = []
         for key, part in parts.items():
             if not key.startswith("ema"):
@@ -54,9 +54,8 @@ class Training:
             saved = torch.load(self.file, weights_only=True)
             for key, part in parts.items():
                 part.load_state_dict(saved[key])
-            if OPTIMIZERS in saved:
-                for optimizer, state in zip(self.optimizers, saved[OPTIMIZERS], strict=True):
-                    optimizer.load_state_dict(state)
+            for optimizer, state in zip(self.optimizers, saved[OPTIMIZERS], strict=True):
+                optimizer.load_state_dict(state)
             self.step = saved[STEP]
 
     def save(self) -> None:
@@ -79,7 +78,7 @@ class Training:
                     group["lr"] = self.rate * min(
                         1.0, done / 0.02 + 0.01, (1.0 - done) / 0.4 + 0.005
                     )
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16):
                 loss = loss_of(self.step)
             for parameter in self.parameters:
                 parameter.grad = None

@@ -13,33 +13,40 @@ from muse.classifiers.zero_shot import projected
 from muse.diffusion.backbones.codec import at_least_float32
 from muse.diffusion.files.hub import local_folder
 from muse.diffusion.quiet import quiet_loading
+from muse.guidance.content_levels import UNKNOWN, ContentLevels
 from muse.guidance.prompt_frame import is_plain
 
 
 class ClipSimilarity(nn.Module):
     """Cosine between a prompt and an image under a `CLIPModel` folder."""
 
-    def __init__(self, model: nn.Module, tokenizer, preprocessing: Preprocessing):
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer,
+        preprocessing: Preprocessing,
+        levels: ContentLevels = UNKNOWN,
+    ):
         super().__init__()
         self.model = model.float().eval().requires_grad_(False)
-        self.tokenizer, self.preprocessing = tokenizer, preprocessing
+        self.tokenizer, self.preprocessing, self.levels = tokenizer, preprocessing, levels
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> ClipSimilarity:
         """Load from a folder or a hub id.
 
         Raises:
-            ValueError: there is no such folder, the hub cannot provide it, or its preprocessing is
-                not supported.
+            ValueError: there is no such folder, the hub cannot provide it, or its preprocessing or
+                its `similarity.json` is not supported.
         """
         from transformers import CLIPModel, CLIPTokenizer
 
         folder = local_folder(str(path))
-        preprocessing = Preprocessing.from_pretrained(folder)
+        preprocessing, levels = Preprocessing.from_pretrained(folder), ContentLevels.read(folder)
         with quiet_loading("transformers"):
             model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-        return cls(model, tokenizer, preprocessing)
+        return cls(model, tokenizer, preprocessing, levels)
 
     @torch.no_grad()
     def text(self, prompts: list[str]) -> Tensor:

@@ -60,11 +60,11 @@ def input_problem(folder: Path, side: int, embeds: bool) -> str | None:
 
 
 def _made(kind: Any, config: Any, device: str) -> Any:
-    """A model of a configuration, with no weights or random ones."""
+    """A model of a configuration in float32, as it is loaded, with no weights or random ones."""
     from muse.diffusion.quiet import quiet_loading
 
     with quiet_loading("transformers"), torch.device(device):
-        return kind.from_config(config).eval()
+        return kind.from_config(config, dtype=torch.float32).eval()
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from muse.diffusion.backbones.base import Backbone, latent_shape_of
 from muse.diffusion.editing import first_edit_step
 from muse.diffusion.schedule.sampler import Schedule
 from muse.diffusion.schedule.schedules import backbone_schedule
+from muse.guidance.content import ContentTerm
 from muse.guidance.negative_prompts import unread_reason
 from muse.guidance.timing import Timing, timing_of
 from muse.guidance.windows import NO_WINDOWS
@@ -31,6 +32,7 @@ class Setup:
         guide: the classifier that the loss is computed with.
         clip: image-text similarity, for the timing and the content term.
         method: the parameters.
+        content: the content term.
         timing: the policy for the start of guidance; None for plain sampling.
         schedule: the denoising steps.
     """
@@ -39,6 +41,7 @@ class Setup:
     guide: EmotionClassifier
     clip: ClipSimilarity
     method: Method
+    content: ContentTerm
     timing: Timing | None
     schedule: Schedule
 
@@ -55,7 +58,8 @@ class Setup:
         if method.long_prompts == "chunk" and not backbone.text.reads_windows:
             raise ValueError(NO_WINDOWS)
         schedule = backbone_schedule(backbone, method)
-        return cls(backbone, guide, clip, method, timing_of(method), schedule)
+        content = ContentTerm.of(method, clip)
+        return cls(backbone, guide, clip, method, content, timing_of(method), schedule)
 
     def of_size(self, size: Size | None) -> Setup:
         """The same for images of this size, by which some models' noise levels are shifted."""

@@ -15,7 +15,6 @@ from muse.diffusion.schedule.sampler import to_x0_eps
 from muse.emotions.probabilities import Probabilities
 from muse.engine.row import Phase, Row
 from muse.engine.setup import Setup
-from muse.guidance.content import content_term
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState
 from muse.guidance.timing import may_start
@@ -138,7 +137,8 @@ class BatchState:
                 shares = mask[None, None].to(image)
                 fitted = resize(shares, (height, width))[0] >= 0.5
                 self.kept[row.number] = KeptRegion(image, fitted, self.latents[row.number].clone())
-        if self.setup.method.content_weight:
+        # Without guidance nothing is compared with them.
+        if self.setup.content.weight and self.setup.timing is not None:
             self.source_features[i] = self.setup.clip.image(images)
 
     def _start_from_noise(self, row: Row, noise: Tensor) -> None:
@@ -209,7 +209,7 @@ class BatchState:
     def content_loss(self, i: Tensor, pixels: Tensor) -> Tensor:
         """The content term (r,) of rows `i` (r,) whose one-step x0 are pixels (r, 3, h, w)."""
         features = self.text_features[i], self.source_features[i], self.editing[i]
-        return content_term(self.setup.clip, pixels, *features, self.setup.method)
+        return self.setup.content.of_pixels(self.setup.clip, pixels, *features)
 
     def is_confident(self, row: Row, probabilities: Sequence[float], multi_label: bool) -> bool:
         """Whether the guide's n probabilities leave a row's tokens as they are."""

@@ -5,5 +5,5 @@ from __future__ import annotations
 from pathlib import Path
 
 WEIGHTS = Path(__file__).parent / "weights"
-"""Folder of `diffusion/` (diffusers layout), `clip/` and the classifiers `guide/`, `judge/`,
-`examiner/`, `place/` and `subject/`."""
+"""Folder of `diffusion/` (diffusers layout), `clip/`, which steers, `content-clip/`, which judges
+content, and the classifiers `guide/`, `judge/`, `examiner/`, `place/` and `subject/`."""

@@ -1,30 +1,47 @@
-"""The vocabulary of the embedded model."""
+"""The words that captions are made of, and the nearest of them to a word that is not."""
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from functools import cache
 
-from muse.emotions import MIKELS
+from muse.mini.world.captions import EMOTION_PHRASES
 from muse.mini.world.contents import PLACES, SUBJECTS
-from muse.mini.world.factors import LIGHTS, PROPS, SKIES
-from muse.mini.world.scenes import content_prompt, emotion_prompt
+from muse.mini.world.factors import EXPRESSIONS, LIGHTS, POSTURES, PROPS, WEATHERS
+from muse.mini.world.styles import STYLES
+
+RELATED: dict[str, str] = {
+    "aeroplane": "airplane", "animal": "dog", "ant": "beetle", "apple": "pumpkin",
+    "bar": "discotheque", "bonfire": "flames", "building": "house", "bus": "car",
+    "butterfly": "butterflies", "cave": "canyon", "child": "doll", "donkey": "horse",
+    "fly": "flies", "fox": "dog", "garden": "pasture", "glacier": "mountain", "goose": "duck",
+    "hill": "mountain", "insect": "beetle", "island": "beach", "leopard": "lion",
+    "lizard": "snake", "mountains": "mountain", "ocean": "beach", "owl": "eagle", "pizza": "cake",
+    "plant": "rose", "river": "waterfall", "ship": "boat", "sofa": "bench", "stool": "chair",
+    "storm": "thunderstorm", "sunset": "dusk", "swan": "duck", "swamp": "pond", "table": "chair",
+    "tiger": "lion", "town": "street", "truck": "car", "tulip": "rose", "violin": "guitar",
+    "village": "street", "wasp": "bee", "wolf": "dog", "worm": "caterpillar",
+}  # fmt: skip
+"""Everyday words that captions do not have, and the nearest that they do."""
+
+SHORTEST_ALIKE = 3
+"""Letters of words that may be meant for each other: `on` and `in` are near to too many."""
+
+GLUE = "the a an and with of there is"
 
 
 @cache
 def sentences() -> tuple[str, ...]:
-    """Every fragment that captions are made of."""
-    prompts = [content_prompt(place, subject) for place in PLACES for subject in SUBJECTS]
-    moods = [emotion_prompt("an", emotion) for emotion in MIKELS.labels]
-    return (
-        *prompts,
-        *(light.words for light in LIGHTS.values()),
-        *SKIES.values(),
-        *PROPS.values(),
-        *moods,
-        "with and",
-    )
+    """Every phrase that captions are made of."""
+    contents = [*PLACES.values(), *SUBJECTS.values()]
+    phrases: list[Iterable[str]] = [content.words for content in contents]
+    phrases += [light.words for light in LIGHTS.values()]
+    phrases += [style.words for style in STYLES.values()]
+    for table in (WEATHERS, POSTURES, EXPRESSIONS, PROPS, EMOTION_PHRASES):
+        phrases += table.values()
+    return (*(phrase for group in phrases for phrase in group), GLUE)
 
 
 def words(text: str) -> list[str]:
@@ -33,26 +50,27 @@ def words(text: str) -> list[str]:
 
 
 @cache
-def _known() -> frozenset[str]:
+def known_words() -> frozenset[str]:
     return frozenset(word for sentence in sentences() for word in words(sentence))
 
 
 def unknown_words(prompt: str) -> list[str]:
     """The distinct words of a prompt that the embedded model does not know, in order."""
-    return list(dict.fromkeys(word for word in words(prompt) if word not in _known()))
+    return list(dict.fromkeys(word for word in words(prompt) if word not in known_words()))
 
 
-SHORTEST_ALIKE = 3
-"""Letters of words that may be meant for each other: `on` and `in` are near to too many."""
+def _singulars(word: str) -> list[str]:
+    """What the word may be the plural of."""
+    endings = (("ies", "y"), ("es", ""), ("s", ""))
+    return [word.removesuffix(many) + one for many, one in endings if word.endswith(many)]
 
 
-def nearest_known(word: str) -> str | None:
-    """The known word that is spelled most like an unknown one, with the same first letter; None if
-    none is alike."""
+def _alike(word: str) -> str | None:
+    """The known word with the same first letter that is spelled most like an unknown one."""
     if len(word) < SHORTEST_ALIKE:
         return None
-    alike = (known for known in _known() if known[0] == word[0] and len(known) >= SHORTEST_ALIKE)
-    candidates = sorted(alike)
+    alike = (known for known in known_words() if known[0] == word[0])
+    candidates = sorted(known for known in alike if len(known) >= SHORTEST_ALIKE)
     # Letters in another order are a slip of the fingers, in short words too.
     for known in candidates:
         if sorted(known) == sorted(word):
@@ -61,17 +79,31 @@ def nearest_known(word: str) -> str | None:
     return near[0] if near else None
 
 
+def nearest_known(word: str) -> str | None:
+    """The known word nearest in meaning, else in spelling, or None if none is near."""
+    lower = word.lower()
+    for candidate in (lower, *_singulars(lower)):
+        if candidate in known_words():
+            return candidate
+        if candidate in RELATED:
+            return RELATED[candidate]
+    return _alike(lower)
+
+
 def with_nearest(word: str) -> str:
-    """An unknown word, with the known one that may be meant: `dogg (dog?)`."""
+    """An unknown word, with the known one that may do: `dogg (dog?)`."""
     near = nearest_known(word)
     return word if near is None else f"{word} ({near}?)"
 
 
-def description() -> str:
-    """What the embedded model can draw, in one sentence."""
-    subjects, places = ", ".join(SUBJECTS), ", ".join(words for words, _ in PLACES.values())
-    return (
-        f"The embedded model knows {len(SUBJECTS)} subjects ({subjects}) in {len(PLACES)} places "
-        f"({places}), as in 'a dog on a beach'; "
-        "for anything else give --model a Stable Diffusion folder."
-    )
+def description() -> list[str]:
+    """What the embedded model can draw, in a few paragraphs."""
+    places = ", ".join(content.words[0] for content in PLACES.values())
+    return [
+        f"The embedded model draws one of {len(SUBJECTS)} subjects in one of {len(PLACES)} places, "
+        "as in 'a dog on a beach'; for anything else give --model a Stable Diffusion folder.",
+        f"Subjects: {', '.join(SUBJECTS)}.",
+        f"Places: {places}.",
+        "It also knows words for light, weather, posture, face, things around and style, as in "
+        "'a comic of a dog on a beach, at night, in thick fog, cowering, with bats'.",
+    ]

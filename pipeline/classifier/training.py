@@ -49,8 +49,7 @@ class Fit(Settings):
         ge=0,
         le=1,
         description="Share of the training images shown as an early one-step prediction shows "
-        "them. For guides: with 0.5 they read early predictions better and finished pictures a "
-        "little worse (`jobs.studies.early_guides`).",
+        "them. For guides, which read such predictions.",
     )
     epochs: int = Field(
         0,

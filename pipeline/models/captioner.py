@@ -82,7 +82,7 @@ class Captioner:
             inputs = self._processor(images=pictures, return_tensors="pt")
             with torch.inference_mode():
                 tokens = self._model.generate(
-                    pixel_values=inputs["pixel_values"].to(self._model.device),
+                    pixel_values=inputs["pixel_values"].to(self._model.device, self._model.dtype),
                     do_sample=False,
                     num_beams=1,
                     max_new_tokens=MAX_TOKENS,

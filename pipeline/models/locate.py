@@ -123,7 +123,7 @@ def check_models(config: Config) -> list[str]:
         ]
     warnings: list[str] = []
     models = locate(config, Files(sample_file, download=False), warnings.append)
-    warnings += model_warnings(config, models["model"].path)
+    warnings += model_warnings(config, models["model"].path, models["similarity"].path)
     return [*warnings, *absence_warnings(Path(models["model"].path), config.tiny_vae)]
 
 

@@ -8,6 +8,7 @@ from muse.diffusion.files.hub import configs_of, family_of, part_config
 from muse.diffusion.files.model_files import READ_WINDOWS
 from muse.diffusion.files.part_fit import clip_skip_problem
 from muse.diffusion.model_facts import ModelFacts
+from muse.guidance.content_levels import ContentLevels
 from pipeline.config import Config
 from pipeline.errors import UserError
 
@@ -40,12 +41,23 @@ def check_method(model: Path, config: Config) -> None:
         raise UserError(f"{config.source_of('clip_skip')}: clip_skip {problem}")
 
 
-def model_warnings(config: Config, path: str) -> list[str]:
-    """What the diffusion model of a run is asked for that it was not trained for, or does not read.
+def model_warnings(config: Config, model: str, similarity: str) -> list[str]:
+    """What the models of a run are asked for that they were not trained for, or do not read.
 
     Args:
-        path: of the model on this machine.
+        model: the path of the diffusion model on this machine.
+        similarity: that of the model of image-text similarity.
+
+    Raises:
+        UserError: the levels of the latter cannot be read.
     """
     if config.engine == "null":
         return []
-    return ModelFacts.of(config.model, Path(path), config.lora).warnings(config.method)
+    found = ModelFacts.of(config.model, Path(model), config.lora).warnings(config.method)
+    try:
+        levels = ContentLevels.read(Path(similarity))
+    except ValueError as error:
+        raise UserError(f"{config.source_of('similarity')}: {error}") from None
+    if warning := levels.warning(config.method, config.similarity):
+        found.append(warning)
+    return found

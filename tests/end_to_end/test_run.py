@@ -95,9 +95,7 @@ def test_every_request_ends_with_a_status_and_a_reason(corpus):
         assert row["status"] in ("accepted", "rejected", "failed")
         assert (row["reason"] is None) == (row["status"] == "accepted")
         if row["status"] != "failed":
-            assert sum(row[f"judge_{label}"] for label in MIKELS.labels) == pytest.approx(
-                1, abs=1e-3
-            )
+            assert all(0 <= row[f"judge_{label}"] <= 1 for label in MIKELS.labels)
             assert (row["judge_confidence"] >= 0.3) == (row["status"] == "accepted")
     (failed,) = [row for row in rows if row["status"] == "failed"]
     assert failed["prompt"] == "a boat"
@@ -127,7 +125,7 @@ def test_datasets_reads_it(corpus):
     ]
     assert [item["__key__"] for item in data] == [row["key"] for row in rows]
     for item, row in zip(data, rows, strict=True):
-        assert item["png"].size == (64, 64)
+        assert item["png"].size == (128, 128)
         assert item["txt"] == row["prompt"]
         assert MIKELS.labels[item["cls"]] == row["emotion"]
         assert item["json"]["seed"] == row["seed"]
@@ -144,7 +142,7 @@ def test_webdataset_reads_it(corpus):
         if row["status"] == "accepted"
     ]
     assert [sample["__key__"] for sample in samples] == [row["key"] for row in rows]
-    assert all(sample["png"].size == (64, 64) for sample in samples)
+    assert all(sample["png"].size == (128, 128) for sample in samples)
     assert [sample["json"]["judge_confidence"] for sample in samples] == [
         row["judge_confidence"] for row in rows
     ]

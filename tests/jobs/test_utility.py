@@ -81,7 +81,7 @@ def test_the_report_compares_every_corpus(experiment):
 def test_corpora_are_read_with_their_labels(experiment):
     _, work, _ = experiment
     muse, words = read_corpus(work / "muse"), read_corpus(work / "words")
-    assert muse.pixels.shape == (8, 3, 64, 64)
+    assert muse.pixels.shape == (8, 3, 128, 128)
     assert muse.labels.tolist() == list(range(8))
     # The same contents and seeds in both, so that only the images differ.
     assert [(c.place, c.subject, c.seed) for c in muse.cases] == [

@@ -26,7 +26,7 @@ VARIANTS = {
     "plateau": {"timing": "plateau", "timing_level": 0.0},
     "unconditional threshold": {
         "timing": "unconditional_threshold",
-        "timing_level": -0.01,
+        "timing_level": -0.06,
         "timing_latest": 0.6,
     },
     "never": {"timing": "never"},
@@ -35,9 +35,9 @@ VARIANTS = {
     # The mixture keeps its content from the start, the edit after an update, the others never.
     "content": {
         "content_weight": 5.0,
-        "content_similarity": -0.01,
-        "content_source_similarity": 0.881,
-        "stop_confidence": 0.1,
+        "content_similarity": -0.065,
+        "content_source_similarity": 0.9525,
+        "stop_confidence": 0.09,
     },
     "start after the updates": {"guidance_end": 0.2, "timing_level": 0.4},
 }
@@ -75,6 +75,6 @@ def exact_requests() -> list[Request]:
     return [
         Request("a dog in a forest", Target.of("awe"), 1),
         Request("a cat by a pond", mixture, 2, negative_prompt="at night"),
-        Request("a car in a city", Target.of("anger"), 3, image=image),
+        Request("a cat by a pond", Target.of("anger"), 3, image=image),
         Request("a dog in a forest", Target.of("contentment"), 4),
     ]

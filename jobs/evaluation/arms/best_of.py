@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from jobs.evaluation.arms.models import Make, Models, pixels_of, verdicts
 from jobs.evaluation.cases import Case
 from muse.classifiers.clip import similarity
+from muse.guidance.content import ContentTerm
 from muse.method import Method
 from muse.request import Sample
 from pipeline.planning.plan import derive_seed
@@ -54,8 +55,8 @@ class BestOfN:
 
         Args:
             keep_content: choose among the draws whose similarity to the plain prompt is
-                `method.content_similarity` at least, as a run with that filter does; among all
-                where there is none.
+                that of the content term at least, as a run with such a filter does; among all where
+                there is none.
         """
         keys = [_key(case) for case in cases]
         while missing := [case for case in cases if len(self.kept.get(_key(case), [])) < draws]:
@@ -63,7 +64,7 @@ class BestOfN:
         samples = []
         for key in keys:
             drawn = self.kept[key][:draws]
-            level = method.content_similarity if keep_content else -1.0
+            level = ContentTerm.of(method, models.clip).levels[0] if keep_content else -1.0
             kept = [draw for draw in drawn if draw.similarity >= level]
             best = max(kept or drawn, key=lambda draw: draw.confidence).sample
             nfe = sum(draw.sample.trace.nfe for draw in drawn)

@@ -35,7 +35,7 @@ With 2 it cost about as much as `muse` did with an earlier embedded model. `muse
 by now.
 """
 
-LATENT_SIZE = 0.1
+LATENT_SIZE = 0.2
 """Length of a move of `latent` over the length of the classifier-free correction.
 
 Chosen with an earlier embedded model, and not chosen anew: there, on 16 generation requests of seed
@@ -147,7 +147,7 @@ def latent(
     """MUSE's loss, its gradient taken in the latents (see `LatentGradient`).
 
     A gradient in the latents costs the same as one in the tokens with its text encoders, on the
-    embedded model to 1 %.
+    embedded model to 2 %.
 
     Args:
         size: length of a move over the length of the classifier-free correction.

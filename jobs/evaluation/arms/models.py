@@ -16,13 +16,13 @@ from muse.classifiers import FolderClassifier
 from muse.classifiers.clip import ClipSimilarity
 from muse.diffusion.backbones import Backbone, Conditioning, load_backbone
 from muse.diffusion.denoising import DenoisingState
+from muse.diffusion.devices import AUTO
 from muse.diffusion.editing import first_edit_step
 from muse.diffusion.files.hub import configs_of, family_of
 from muse.diffusion.inversion import ddim_invert
 from muse.diffusion.schedule.sampler import Schedule, ddim
 from muse.diffusion.schedule.schedules import backbone_schedule
 from muse.method import Method
-from muse.mini.world.scenes import emotion_prompt
 from muse.request import Request, Sample, Trace
 from pipeline.errors import UserError
 
@@ -41,15 +41,18 @@ class Models:
 
 
 @cache
-def load(weights: Path, tiny_vae: str = "") -> Models:
+def load(weights: Path, tiny_vae: str = "", dtype: str = AUTO) -> Models:
     """Models in a folder laid out as the embedded weights; the rest as in `load_backbone`.
+
+    Args:
+        dtype: of the diffusion model; classifiers and CLIP are float32.
 
     Raises:
         UserError: the rivals cannot be run on the diffusion model.
     """
     refuse_other_guidance(weights / "diffusion")
     return Models(
-        load_backbone(weights / "diffusion", tiny_vae=tiny_vae),
+        load_backbone(weights / "diffusion", tiny_vae=tiny_vae, dtype=dtype),
         FolderClassifier.from_pretrained(weights / "guide"),
         FolderClassifier.from_pretrained(weights / "judge"),
         ClipSimilarity.from_pretrained(weights / "clip"),
@@ -106,7 +109,7 @@ def plain(case: Case) -> str:
 
 def named(case: Case) -> str:
     """The prompt that names the emotion, or both of a mixture."""
-    return emotion_prompt(case.prompt, case.target.words())
+    return f"{case.prompt}, evoking {case.target.words()}"
 
 
 def request(case: Case, prompt: str) -> Request:

@@ -20,7 +20,7 @@ from jobs.evaluation.cases import Case, sources_of
 from muse.diffusion.backbones import Conditioning
 from muse.diffusion.denoising import DenoisingState, denoise
 from muse.diffusion.schedule.sampler import apply_cfg
-from muse.guidance.content import content_term
+from muse.guidance.content import ContentTerm
 from muse.guidance.losses import confident_rows, inherent_mask, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import TokenState
 from muse.method import Method
@@ -130,7 +130,8 @@ class NullEmbedding:
         """The content term (r,)."""
         editing = torch.full((len(rows),), self.cases[0].source is not None)
         features = self.text_features[rows], self.source_features[rows], editing
-        return content_term(self.models.clip, pixels, *features, self.method)
+        term = ContentTerm.of(self.method, self.models.clip)
+        return term.of_pixels(self.models.clip, pixels, *features)
 
 
 @torch.no_grad()

@@ -153,8 +153,8 @@ def feynman_kac(models: Models, method: Method, cases: Sequence[Case], count: in
     pixels = models.backbone.codec.decode(latents)
     rewards = particles.reward(pixels).view(-1, count)
     best = torch.arange(len(cases)) * count + rewards.argmax(1)
-    # The final choice evaluates the guide once more for each particle.
-    evaluations = 1 + len({*resampled_steps(len(state.schedule))} & {*steps}) * (count > 1)
+    # The final choice looks at finished images, as a judge does, whose cost is left out everywhere.
+    evaluations = len({*resampled_steps(len(state.schedule))} & {*steps}) * (count > 1)
     traces = [Trace(nfe=2 * len(steps) * count, guide_forwards=evaluations * count) for _ in cases]
     return samples_of(pixels[best], traces)
 

@@ -4,7 +4,7 @@
 - `words`: the prompt names the emotion, at several scales of guidance, since "simply increasing"
   them competes with most methods (arXiv 2602.22570). Editing: from the DDIM inversion.
 - `cues`: the prompt is rewritten with the light that the emotion has most often, whatever the
-  content, or with light and sky. Whoever writes so knows what this world's emotions look like.
+  content, or with light and weather, as a guide to writing prompts advises.
 - `direction`: `jobs.evaluation.arms.directions`.
 - `sdedit`: as `words`, at its scale for generations, from the source with noise added (Meng et al.,
   arXiv 2108.01073).
@@ -51,34 +51,36 @@ from jobs.evaluation.progress import Progress, Work
 from muse.diffusion.editing import FROM_NOISE
 from muse.engine.engine import MuseEngine
 from muse.method import Method
-from muse.mini.world.factors import LIGHTS, MOODS, SKIES
+from muse.mini.world.factors import LIGHTS, MOODS, WEATHERS
 from muse.request import Sample
 
 BATCH = 16
 SCALES = (1.0, 1.5, 2.0, 3.0)
 """Factors of the guidance scale under which `words` asks."""
-DIRECTIONS = (4.0, 8.0, 16.0, 28.0)
-"""Strengths; where captions are right about contents the strongest of them is best."""
-STARTS = (0.2, 0.4)
-"""Share of the steps before the direction, tried at a medium strength."""
+DIRECTIONS = (2.0, 4.0, 6.0, 8.0)
+"""Strengths; 4, the guidance scale, is about `words`."""
+LATE = 0.2
+"""Share of the steps before the direction, tried at the greatest strength."""
+ALONE = (2.0, 4.0, 8.0)
+"""Strengths of the direction of the emotion without the content."""
 DRAWS = (1, 2, 4, 8, 16, 32)
 PARTICLES = (2, 4, 8, 16)
 DRAWS_FOR_CONTENT = (8, 32)
 """Numbers of draws that are also chosen by content."""
 NULL_RATES = (0.1, 0.3)
-SIZES = (0.05, LATENT_SIZE, 0.2, 0.4)
+SIZES = (0.05, 0.1, LATENT_SIZE, 0.4)
 STRENGTHS = (0.3, 0.5, 0.7, 0.9)
 
-PLAIN: dict[str, Any] = {"timing": "never"}
+PLAIN: Mapping[str, Any] = {"timing": "never"}
+GUIDE_ALONE: Mapping[str, Any] = {"content_weight": 0.0}
+"""Changes of the method: no guidance at all, and none by content."""
 MUSE: Mapping[str, Mapping[str, Any]] = {
     "as given": {},
-    "content": {"content_weight": 5.0},
-    "content, rate 1, 5 updates": {
-        "content_weight": 5.0,
-        "learning_rate": 1.0,
-        "max_updates_per_step": 5,
-    },
+    "5 updates": {"max_updates_per_step": 5},
     "rate 1, 5 updates": {"learning_rate": 1.0, "max_updates_per_step": 5},
+    "content 10": {"content_weight": 10.0},
+    "content above 0.85": {"content_similarity": 0.85, "content_source_similarity": 0.85},
+    "confidence 0.85": {"stop_confidence": 0.85},
 }
 """Settings of the method, as changes of the given one."""
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
@@ -124,14 +126,14 @@ def by_engine(words: Callable[[Case], str], **changes: Any) -> Arm:
     return Arm(make, changes=changes)
 
 
-def cued(case: Case, sky: bool = False) -> str:
-    """The prompt with the most probable light, and sky, of each emotion of the target."""
+def cued(case: Case, weather: bool = False) -> str:
+    """The prompt with the most probable light, and weather, of each emotion of the target."""
     parts = [case.prompt]
     for emotion in case.target.members:
         mood = MOODS[emotion]
-        parts.append(LIGHTS[max(mood.lights, key=mood.lights.__getitem__)].words)
-        if sky:
-            parts.append(SKIES[max(mood.skies, key=mood.skies.__getitem__)])
+        parts.append(LIGHTS[max(mood.lights, key=mood.lights.__getitem__)].words[0])
+        if weather:
+            parts.append(WEATHERS[max(mood.weathers, key=mood.weathers.__getitem__)][0])
     return ", ".join(dict.fromkeys(parts))
 
 
@@ -167,12 +169,13 @@ def sdedit(strength: float) -> Arm:
 
 
 def _directions() -> dict[str, Arm]:
-    settings, middle = dict[str, Arm](), DIRECTIONS[1]
+    settings = dict[str, Arm]()
     for strength in DIRECTIONS:
         settings[f"{strength:g}"] = Arm(partial(direction, strength=strength))
-    for start in STARTS:
-        make = partial(direction, strength=middle, start=start)
-        settings[f"{middle:g} from {start:g}"] = Arm(make)
+    late = partial(direction, strength=DIRECTIONS[-1], start=LATE)
+    settings[f"{DIRECTIONS[-1]:g} from {LATE:g}"] = Arm(late)
+    for strength in ALONE:
+        settings[f"alone, {strength:g}"] = Arm(partial(direction, strength=strength, alone=True))
     return settings
 
 
@@ -191,14 +194,13 @@ def _draws(kept: Kept) -> dict[str, Arm]:
 def _null() -> dict[str, Arm]:
     settings = {}
     for name, prompt in (("plain", plain), ("named", named)):
-        for rate in NULL_RATES:
-            make = partial(null_embedding, prompt=prompt, learning_rate=rate)
-            settings[f"{name}, rate {rate:g}"] = Arm(make, tokens=False)
         slow, fast = (
             partial(null_embedding, prompt=prompt, learning_rate=rate) for rate in NULL_RATES
         )
-        settings[f"{name}, 10 updates"] = Arm(slow, 1, {"max_updates_per_step": 10}, False)
-        settings[f"{name}, content"] = Arm(fast, 1, MUSE["content"], False)
+        # As Null-TTA has it, by the guide alone; then with the content term of `muse`.
+        settings[f"{name}, slow"] = Arm(slow, 1, GUIDE_ALONE, False)
+        settings[f"{name}, fast"] = Arm(fast, 1, GUIDE_ALONE, False)
+        settings[f"{name}, content"] = Arm(fast, tokens=False)
     return settings
 
 
@@ -211,24 +213,23 @@ def families(kept: Kept = NOTHING) -> dict[str, Family]:
     strengths = {f"{s:g}": sdedit(s) for s in STRENGTHS}
     cues = {
         "light": by_engine(cued, **PLAIN),
-        "light and sky": by_engine(partial(cued, sky=True), **PLAIN),
+        "light and weather": by_engine(partial(cued, weather=True), **PLAIN),
     }
     # Neither has a content term.
-    plain_loss = {"content_weight": 0.0}
     particles = {
-        str(k): Arm(partial(feynman_kac, count=k), k, plain_loss, False) for k in PARTICLES
+        str(k): Arm(partial(feynman_kac, count=k), k, GUIDE_ALONE, False) for k in PARTICLES
     }
-    sizes = {f"{s:g}": Arm(partial(latent, size=s), changes=plain_loss) for s in SIZES}
+    sizes = {f"{s:g}": Arm(partial(latent, size=s), changes=GUIDE_ALONE) for s in SIZES}
     found = {
         "plain": Family.of(by_engine(plain, **PLAIN)),
         "words": Family({f"x{factor:g}": words(factor) for factor in SCALES}, "x1"),
         "cues": Family(cues, "light"),
         "oracle": Family.of(by_engine(lambda case: case.oracle, **PLAIN)),
         "muse": Family({n: by_engine(plain, **change) for n, change in MUSE.items()}, "as given"),
-        "direction": Family(_directions(), f"{DIRECTIONS[-1]:g}"),
-        "best-of-n": Family(_draws(kept), "2"),
+        "direction": Family(_directions(), f"alone, {ALONE[-1]:g}"),
+        "best-of-n": Family(_draws(kept), f"{DRAWS_FOR_CONTENT[0]}, content"),
         "fk": Family(particles, "4"),
-        "null": Family(_null(), "named, rate 0.3"),
+        "null": Family(_null(), "plain, content"),
         "latent": Family(sizes, f"{LATENT_SIZE:g}"),
         "sdedit": Family(strengths, f"{STRENGTHS[-1]:g}", edits_alone=True),
     }

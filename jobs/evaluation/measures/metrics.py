@@ -19,7 +19,7 @@ from torch import Tensor
 from jobs.evaluation.cases import Case, scenes_of
 from jobs.evaluation.measures.intervals import pair_interval
 from jobs.evaluation.measures.kernel_distance import kernel_interval
-from muse.classifiers import FolderClassifier, load_image_model
+from muse.classifiers import FolderClassifier, load_image_model, resize
 from muse.classifiers.clip import ClipSimilarity, similarity
 from muse.emotions import MIKELS, Target
 from muse.mini.world.contents import leaning
@@ -36,9 +36,8 @@ class Examiners:
     def __init__(self, weights: Path):
         self.emotion = {role: FolderClassifier.from_pretrained(weights / role) for role in ROLES}
         self.content = {name: load_image_model(weights / name) for name in ("place", "subject")}
-        # A CLIP that no image was steered by, if the weights have one.
-        own = weights / "content-clip"
-        self.clip = ClipSimilarity.from_pretrained(own if own.exists() else weights / "clip")
+        # Not the CLIP by which images are steered.
+        self.clip = ClipSimilarity.from_pretrained(weights / "content-clip")
         self._scenes: dict[tuple[tuple[int, str, Target], ...], Tensor] = {}
 
     @torch.inference_mode()
@@ -48,8 +47,8 @@ class Examiners:
 
     def _inputs(self, name: str, pixels: Tensor) -> Tensor:
         _, side, mean, std = self.content[name]
-        assert pixels.shape[-1] == side
-        return (pixels - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
+        small = resize(pixels, side)
+        return (small - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
 
     @torch.inference_mode()
     def measure(self, pixels: Tensor, cases: Sequence[Case]) -> dict[str, np.ndarray]:
@@ -57,7 +56,8 @@ class Examiners:
 
         - `success_ROLE`: 1 where the classifier's strongest emotion is the target (by the examiner:
           Emo-A); of a mixture, where its members are among the three strongest.
-        - `confidence_ROLE`: its probability of the target; of a mixture, of the members together.
+        - `confidence_ROLE`: its probability of the target; of a mixture, those of its members
+          together, which may exceed 1 with a multi-label classifier.
         - `gap`: success by the guide minus success by the examiner; above 0 the guide was fooled.
         - `place`, `subject`: 1 where the content classifier finds it; `content`: both.
         - `right`: 1 where both `success_examiner` and `content` are.

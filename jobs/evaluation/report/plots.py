@@ -14,49 +14,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from jobs.evaluation.report.tables import TASKS
+from muse.emotions import MIKELS
 
 TICKS = (40, 80, 160, 320, 640, 1280)
 """Costs that are marked on a logarithmic axis."""
+BY_EMOTION = ("words", "cues", "latent", "muse", "oracle")
+"""Arms that are shown by emotion, where the report has them."""
+RIGHT = "right: emotion and content together"
 
 
-def scatter(report: Mapping[str, Any], across: str, label: str, file: Path) -> None:
-    """Success by the examiner against another metric: a point an arm, a panel a task."""
-    arms = report["arms"]
-    tasks = []
-    for task in TASKS:
-        if any(across in figures.get(task, {}) for figures in arms.values()):
-            tasks.append(task)
-    size = (4.5 * len(tasks) + 1.8, 4.2)
-    figure, panels = plt.subplots(1, len(tasks), figsize=size, squeeze=False, layout="constrained")
-    # Points often coincide, so every arm has its colour and marker.
-    styles = {arm: (f"C{i % 10}", "os^Dv<>pPX"[(i + i // 10) % 10]) for i, arm in enumerate(arms)}
-    points = {}
-    for panel, task in zip(panels[0], tasks, strict=True):
-        for arm, (color, mark) in styles.items():
-            if across not in arms[arm].get(task, {}):
-                continue
-            x, y = arms[arm][task][across], arms[arm][task]["success_examiner"]
-            points[arm] = panel.errorbar(
-                x["mean"],
-                y["mean"],
-                xerr=[[x["mean"] - x["low"]], [x["high"] - x["mean"]]],
-                yerr=[[y["mean"] - y["low"]], [y["high"] - y["mean"]]],
-                fmt=mark,
-                elinewidth=0.6,
-                color=color,
-                markersize=10 if arm == "muse" else 6,
-            )
-        panel.set(title=task, xlabel=label, ylabel="success (examiner)", ylim=(-0.03, 1.03))
-    figure.legend(points.values(), points, loc="outside right upper", fontsize=8)
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+def tasks_in(part: Mapping[str, Any]) -> list[str]:
+    """The tasks that any arm of a part of the report has."""
+    return [task for task in TASKS if any(task in found for found in part.values())]
 
 
 def by_cost(report: Mapping[str, Any], file: Path) -> None:
     """`right` against cost: a line through the settings of an arm, a panel a task."""
     reported = [arm for arm in report["arms"] if not arm.startswith("muse-")]
     arms = {**{arm: {} for arm in reported}, **report["settings"]}
-    tasks = [task for task in TASKS if any(task in found for found in report["arms"].values())]
+    tasks = tasks_in(report["arms"])
     size = (4.5 * len(tasks) + 1.8, 4.4)
     figure, panels = plt.subplots(1, len(tasks), figsize=size, squeeze=False, layout="constrained")
     lines = {}
@@ -69,11 +45,11 @@ def by_cost(report: Mapping[str, Any], file: Path) -> None:
             if not found:
                 continue
             found.sort(key=lambda figures: figures["cost"]["mean"])
-            marker = "os^Dv<>pPX"[(number + number // 10) % 10]
+            # Points often coincide, so every arm has its colour and marker.
             (lines[arm],) = panel.plot(
                 [figures["cost"]["mean"] for figures in found],
                 [figures["right"]["mean"] for figures in found],
-                marker=marker,
+                marker="os^Dv<>pPX"[(number + number // 10) % 10],
                 color=f"C{number % 10}",
                 markersize=9 if arm == "muse" else 5,
                 linewidth=2.5 if arm == "muse" else 1,
@@ -81,7 +57,64 @@ def by_cost(report: Mapping[str, Any], file: Path) -> None:
         panel.set(title=task, xlabel="cost, in U-Net forwards", xscale="log", ylim=(-0.03, 1.03))
         panel.set_xticks(TICKS, [str(tick) for tick in TICKS])
         panel.set_xticks([], minor=True)
-        panel.set(ylabel="right: emotion and content together")
+        panel.set(ylabel=RIGHT)
+    figure.legend(lines.values(), lines, loc="outside right upper", fontsize=8)
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+
+
+def differences(report: Mapping[str, Any], file: Path) -> None:
+    """`muse` minus each arm in `right`, with its interval: a row an arm, a panel a task."""
+    arms = list(report["differences"])
+    tasks = tasks_in(report["differences"])
+    size = (3.2 * len(tasks) + 1.4, 0.32 * len(arms) + 1.2)
+    figure, panels = plt.subplots(
+        1, len(tasks), figsize=size, squeeze=False, sharey=True, layout="constrained"
+    )
+    for panel, task in zip(panels[0], tasks, strict=True):
+        for row, arm in enumerate(arms):
+            if task not in report["differences"][arm]:
+                continue
+            found = report["differences"][arm][task]["right"]
+            low, mean, high = (100 * found[name] for name in ("low", "mean", "high"))
+            color = "C2" if low > 0 else "C3" if high < 0 else "C7"
+            panel.plot([low, high], [row, row], color=color)
+            panel.plot(mean, row, "o", color=color)
+        panel.axvline(0, color="black", linewidth=0.8)
+        panel.set_yticks(range(len(arms)), arms)
+        panel.set(title=task, xlabel="points that `muse` is above")
+    panels[0][0].invert_yaxis()
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+
+
+def by_emotion(report: Mapping[str, Any], file: Path) -> None:
+    """`right` by the emotion that is asked for, with its interval: a panel a task."""
+    part = report["splits"]["right"]["emotion"]
+    arms, tasks = [arm for arm in BY_EMOTION if arm in part], tasks_in(part)
+    size = (6.5 * len(tasks) + 1.2, 3.8)
+    figure, panels = plt.subplots(1, len(tasks), figsize=size, squeeze=False, layout="constrained")
+    lines = {}
+    for panel, task in zip(panels[0], tasks, strict=True):
+        for number, arm in enumerate(arms):
+            found = part[arm].get(task, {})
+            # A small suite may lack an emotion.
+            labels = [label for label in MIKELS.labels if label in found]
+            means = np.array([found[label]["mean"] for label in labels])
+            lows = np.array([found[label]["low"] for label in labels])
+            highs = np.array([found[label]["high"] for label in labels])
+            places = [MIKELS.index(label) + 0.13 * (number - len(arms) / 2) for label in labels]
+            lines[arm] = panel.errorbar(
+                places,
+                means,
+                # Rounding may put a bound on the wrong side of its mean.
+                yerr=np.maximum(0, [means - lows, highs - means]),
+                fmt="os^Dv"[number],
+                elinewidth=0.8,
+                markersize=8 if arm == "muse" else 5,
+            )
+        panel.set_xticks(range(len(MIKELS)), MIKELS.labels, rotation=20)
+        panel.set(title=task, ylim=(-0.03, 1.03), ylabel=RIGHT)
     figure.legend(lines.values(), lines, loc="outside right upper", fontsize=8)
     figure.savefig(file, dpi=110)
     plt.close(figure)
@@ -105,16 +138,16 @@ def curves(report: Mapping[str, Any], file: Path) -> None:
 
 
 def draw_plots(report: Mapping[str, Any], stem: Path) -> None:
-    """Write `STEM-right.png`, `-cost`, `-content`, `-ssim` where there are edits, and `-curves`."""
+    """Write `STEM-right.png`, `-differences`, `-emotions` and `-curves`: those with figures."""
 
     def file(name: str) -> Path:
         return stem.with_name(f"{stem.name}-{name}.png")
 
     if report["arms"]:
         by_cost(report, file("right"))
-        scatter(report, "cost", "cost, in U-Net forwards", file("cost"))
-        scatter(report, "content", "content kept", file("content"))
-    if any("editing" in tasks for tasks in report["arms"].values()):
-        scatter(report, "ssim", "SSIM to the source", file("ssim"))
+    if report["differences"]:
+        differences(report, file("differences"))
+    if tasks_in(report["splits"].get("right", {}).get("emotion", {})):
+        by_emotion(report, file("emotions"))
     if report["curves"]:
         curves(report, file("curves"))

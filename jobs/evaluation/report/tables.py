@@ -68,6 +68,22 @@ def percent(figure: Mapping[str, float]) -> str:
     return f"{figure['mean']:.0%} ({figure['low'] * 100:.0f} to {figure['high'] * 100:.0f})"
 
 
+def right_table(arms: Mapping[str, Any]) -> Iterator[str]:
+    """`right` and cost of every arm: a column a task."""
+    tasks = [task for task in TASKS if any(task in found for found in arms.values())]
+    yield from head("right, at cost", *tasks)
+    for arm, found in arms.items():
+        cells = []
+        for task in tasks:
+            figures = found.get(task)
+            cells.append(at_cost(figures) if figures else "")
+        yield row(arm, *cells)
+
+
+def at_cost(figures: Mapping[str, Any]) -> str:
+    return f"{percent(figures['right'])} at {figures['cost']['mean']:.0f}"
+
+
 def arms_table(arms: Mapping[str, Any]) -> Iterator[str]:
     shares = ("success_judge", "success_guide", "content", "place", "subject")
     yield from head(
@@ -210,7 +226,7 @@ def as_markdown(report: Mapping[str, Any]) -> str:
     """Every table that the report has figures for."""
     tables: list[Iterator[str]] = []
     if report["arms"]:
-        tables.append(arms_table(report["arms"]))
+        tables += [right_table(report["arms"]), arms_table(report["arms"])]
     if report["differences"]:
         tables.append(differences_table(report["differences"]))
     if report["equal_cost"]:

@@ -1,1 +1,1 @@
-"""The renderer of the embedded world: contents, factors of emotion, drawings and captions."""
+"""A world of scenes at 128 x 128 pixels: what it holds, how it is drawn and how it is described."""

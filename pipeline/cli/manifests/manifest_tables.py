@@ -46,7 +46,9 @@ def print_summary(summary: ManifestSummary, config: Config) -> None:
         echo(textwrap.fill(f"{title}: {listed}", WIDTH) + "\n")
         if others := ranked[MAX_WORDS:]:
             echo(textwrap.fill(f"The others: {', '.join(others)}", WIDTH) + "\n")
-        echo(textwrap.fill(description(), WIDTH) + "\n")
+        for paragraph in description():
+            echo(textwrap.fill(paragraph, WIDTH))
+        echo("")
     print_sizes(summary.images, config)
 
 

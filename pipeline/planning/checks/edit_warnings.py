@@ -10,7 +10,7 @@ from pipeline.config import Config
 from pipeline.models.roles import local_path
 from pipeline.planning.checks.image_check import ImageCheck
 
-EMBEDDED_SIZE = Size(64, 64)
+EMBEDDED_SIZE = Size(128, 128)
 """Width and height of what the embedded model draws, pixels."""
 
 FIRST_SOURCES = 16

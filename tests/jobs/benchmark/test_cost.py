@@ -48,7 +48,7 @@ def test_nfe_is_the_number_of_rows_that_the_network_evaluated(
         timing_level=1.0,
         timing_latest=0.25,
     )
-    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
     requests = [
         Request("a dog in a forest", Target.of("awe"), 1),
         Request("a cat by a pond", Target.of("fear"), 2, image=image),
@@ -67,10 +67,6 @@ def test_nfe_is_the_number_of_rows_that_the_network_evaluated(
         assert all((trace.guide_forwards > 0) == (enough == 0.0) for trace in traces)
 
 
-def _arm(name):
-    return arm_of("muse", "content") if name == "content" else arm_of(name)
-
-
 @pytest.mark.parametrize(
     ("arm", "task", "margin"),
     # `latent` has another gradient than `muse`, and `sdedit` needs neither guide nor CLIP.
@@ -78,8 +74,8 @@ def _arm(name):
         ("words", "generation", 0.002),
         ("muse", "generation", 0.002),
         ("muse", "editing", 0.002),
-        ("content", "editing", 0.002),
-        ("latent", "generation", 0.01),
+        ("muse-no-content", "editing", 0.002),
+        ("latent", "generation", 0.02),
         ("sdedit", "editing", 0.01),
         ("direction", "generation", 0.01),
         ("null", "generation", 0.01),
@@ -97,7 +93,7 @@ def test_costs_are_the_operations_that_torch_counts(arm, task, margin, models, c
         return predict(latents.clone(), timesteps, prompts)
 
     monkeypatch.setattr(models.backbone, "predict", cloned)
-    some, made, tried = draw_cases(2, 3, task == "editing")[:1], [], _arm(arm)
+    some, made, tried = draw_cases(2, 3, task == "editing")[:1], [], arm_of(arm)
     counted = gflop(lambda: made.extend(tried(models, method, some))) / costs.forward
     changed, is_editing = method.replace(**tried.changes), task == "editing"
     spent = costs.of_all(made, changed, is_editing, tried.images, tried.tokens)

@@ -53,4 +53,4 @@ def test_each_loop_has_a_pace(models):
 
 def test_the_reference_makes_an_image_for_each_case(models):
     samples = speeds.one_by_one(models, METHOD, draw_cases(2, 3, editing=False))
-    assert pixels_of(samples).shape == (2, 3, 64, 64)
+    assert pixels_of(samples).shape == (2, 3, 128, 128)

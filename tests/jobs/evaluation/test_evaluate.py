@@ -188,7 +188,7 @@ def test_tables_and_plots_are_written_beside_the_report(report):
     table = file.with_suffix(".md").read_text()
     for arm in NAMES:
         assert f"| {arm} |" in table
-    for name in ("right", "cost", "content", "ssim", "curves"):
+    for name in ("right", "differences", "emotions", "curves"):
         assert (file.parent / f"figures-{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -210,6 +210,7 @@ def test_a_sweep_has_the_start_of_each_setting(tmp_path):
     [
         (["--arms", "muse,oracel"], "'oracel' is unknown; choose from"),
         (["--suite", "slow"], "choose from quick, full"),
+        (["--dtype", "int8"], "choose from auto, float32, bfloat16, float16"),
         (["--sweep", "where"], "choose from when, how, which"),
         (["--set", "token=2"], "did you mean method.tokens"),
         (["--manifest", "nowhere.parquet"], "cannot be opened"),

@@ -23,7 +23,7 @@ def test_settings_are_chosen_on_other_contents_than_are_reported():
     assert _contents(tuning) <= TUNING_CONTENTS
 
 
-@pytest.mark.parametrize(("count", "tuned", "compared"), [(9, 9, 9), (None, 48, 128)])
+@pytest.mark.parametrize(("count", "tuned", "compared"), [(9, 9, 9), (None, 48, 64)])
 def test_no_more_cases_are_tuned_or_compared_than_the_suite_has(count, tuned, compared):
     selection = _selection(count=count, tasks=["mixtures"])
     assert len(selection.tuning()["mixtures"]) == tuned

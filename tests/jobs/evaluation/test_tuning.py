@@ -7,7 +7,7 @@ from jobs.evaluation.arms.models import Arm
 from jobs.evaluation.arms.registry import Family
 from jobs.evaluation.cases import draw_cases
 from jobs.evaluation.measures.results import ArmResult
-from jobs.evaluation.tuning import Bench, best_setting, tune
+from jobs.evaluation.tuning import BUDGET, Bench, best_setting, tune
 from muse.method import Method
 from muse.request import Sample, Trace
 
@@ -22,6 +22,11 @@ def _result(right, cost):
 def test_the_best_setting_is_right_most_often_and_then_the_cheapest():
     results = {"a": _result([1, 0], 10), "b": _result([1, 1], 90), "c": _result([1, 1], 80)}
     assert best_setting(results) == "c"
+
+
+def test_a_setting_beyond_the_budget_is_not_chosen():
+    results = {"a": _result([1, 0], BUDGET), "b": _result([1, 1], BUDGET + 1)}
+    assert best_setting(results) == "a"
 
 
 class Examiners:

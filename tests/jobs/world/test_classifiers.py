@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from jobs.world.classifiers import train_classifier
+from jobs.world.classifiers import degrade, train_classifier
 from jobs.world.recipe import Recipe
 
 NAMES = ["dark", "bright"]
@@ -41,3 +41,12 @@ def test_classifiers_learn_from_shares_of_labels(tmp_path, multi_label):
 def test_a_picture_of_two_labels_has_both_only_with_a_sigmoid_for_each(tmp_path):
     shares = np.full((32, 2), 0.5, np.float32)
     assert (logits(trained(tmp_path, shares, True)) > 0.5).all()
+
+
+def test_degraded_pixels_keep_their_range_and_follow_their_seed():
+    pixels = torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    one, again, other = (degrade(pixels, torch.Generator().manual_seed(s)) for s in (2, 2, 3))
+    assert one.shape == pixels.shape
+    assert 0 <= float(one.min()) <= float(one.max()) <= 1
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)

@@ -7,7 +7,7 @@ from muse.mini import WEIGHTS
 
 
 def test_an_ensemble_is_the_geometric_mean_of_its_members(write_spec, tmp_path, pixels):
-    members = [WEIGHTS / "guide", WEIGHTS / "judge"]
+    members = [WEIGHTS / "guide", WEIGHTS / "examiner"]
     both = load_classifier(
         write_spec(tmp_path / "both", kind="ensemble", members=list(map(str, members)))
     )
@@ -20,7 +20,7 @@ def test_an_ensemble_is_the_geometric_mean_of_its_members(write_spec, tmp_path, 
 def test_an_ensemble_with_a_multi_label_member_is_multi_label_by_their_mean_log_odds(
     write_spec, multi_label_copy, tmp_path, pixels
 ):
-    members = [WEIGHTS / "judge", multi_label_copy(tmp_path / "multi_label")]
+    members = [WEIGHTS / "examiner", multi_label_copy(tmp_path / "multi_label")]
     both = load_classifier(
         write_spec(tmp_path / "both", kind="ensemble", members=list(map(str, members)))
     )

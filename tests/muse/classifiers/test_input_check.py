@@ -39,6 +39,15 @@ def test_a_network_of_convolutions_takes_any(vit):
     assert "but 64 x 64" in input_problem(WEIGHTS / "clip", 48, embeds=True)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("role", ["guide", "judge", "examiner", "clip"])
+def test_weights_in_half_precision_are_tried_as_they_are_loaded(role, dtype, tmp_path):
+    config = json.loads((WEIGHTS / role / "config.json").read_text())
+    parts = {key: value | {"dtype": dtype} for key, value in config.items() if "_config" in key}
+    (tmp_path / "config.json").write_text(json.dumps(config | parts | {"dtype": dtype}))
+    assert input_problem(tmp_path, 64, embeds=role == "clip") is None
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [

@@ -154,7 +154,7 @@ def test_a_processor_that_does_more_than_its_settings_say_is_refused(write):
 
 @pytest.mark.parametrize("role", ["guide", "judge", "clip"])
 def test_the_embedded_classifiers_see_every_pixel_as_it_is(role):
-    """Images of the embedded model are neither resized nor cropped for them."""
+    """Half the size of the embedded model's images; of that size none is resized or cropped."""
     pixels = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     preprocessing = Preprocessing.from_pretrained(WEIGHTS / role)
     assert torch.equal(preprocessing.shape(pixels), pixels)

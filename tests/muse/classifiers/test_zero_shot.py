@@ -10,7 +10,9 @@ from transformers import CLIPModel, CLIPTokenizer
 from muse.classifiers import load_classifier
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
-from muse.mini.world.scenes import factor_prompt, render, sample_scene
+from muse.mini.world.captions import factor_prompt
+from muse.mini.world.render import render
+from muse.mini.world.scene import sample_scene
 
 
 def test_with_one_prompt_a_label_it_is_the_softmax_of_clips_own_logits(
@@ -24,7 +26,7 @@ def test_with_one_prompt_a_label_it_is_the_softmax_of_clips_own_logits(
     texts = [texts[0] for texts in prompts.values()]
     ids = CLIPTokenizer.from_pretrained(WEIGHTS / "clip")(texts, padding=True, return_tensors="pt")
     inputs = classifier.preprocessing(pixels)
-    logits = CLIPModel.from_pretrained(WEIGHTS / "clip")(
+    logits = CLIPModel.from_pretrained(WEIGHTS / "clip", dtype=torch.float32)(
         pixel_values=inputs, **ids
     ).logits_per_image
     assert torch.allclose(classifier.probs(pixels).p, logits.softmax(-1), atol=1e-5)
@@ -35,13 +37,13 @@ def test_it_finds_the_emotion_whose_factors_an_image_shows(write_spec, tmp_path)
     """Prompts in the words of the embedded world, for the CLIP that was trained on it."""
     rng = Random(3)
     prompts = {
-        e: [factor_prompt(sample_scene(rng, "beach", "dog", e)) for _ in range(6)]
+        e: [factor_prompt(sample_scene(rng, "beach", "dog", [e])) for _ in range(6)]
         for e in MIKELS.labels
     }
     folder = write_spec(
         tmp_path / "prompts", kind="zero-shot", model=str(WEIGHTS / "clip"), prompts=prompts
     )
-    scenes = [sample_scene(rng, "beach", "dog", MIKELS.labels[i % 8]) for i in range(80)]
+    scenes = [sample_scene(rng, "beach", "dog", [MIKELS.labels[i % 8]]) for i in range(80)]
     stack = torch.stack(
         [torch.from_numpy(np.array(render(s))).permute(2, 0, 1).float() / 255 for s in scenes]
     )

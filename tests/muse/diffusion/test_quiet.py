@@ -24,7 +24,7 @@ def test_loading_the_embedded_models_prints_nothing():
 
 @pytest.mark.faults
 def test_importing_jobs_prints_nothing():
-    code = "import jobs.world.train, jobs.benchmark.benchmark, jobs.studies.early_guides"
+    code = "import jobs.world.train, jobs.benchmark.benchmark"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -33,7 +33,7 @@ def _request(seed=1, emotion="awe", image=None, prompt="a dog in a forest"):
 def test_the_same_batch_gives_the_same_pixels_and_traces(make):
     requests = [
         _request(1),
-        _request(2, image=torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))),
+        _request(2, image=torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))),
     ]
     first, second = make(requests), make(requests)
     for a, b in zip(first, second, strict=True):
@@ -89,7 +89,7 @@ def test_without_guidance_it_is_plain_ddim(make, random_backbone):
 
 def test_a_finished_request_leaves_its_slot_to_the_next(make):
     """Two slots for four requests give what four slots give, with two rows open at most."""
-    source = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    source = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
     requests = [_request(1), _request(2, image=source), _request(3, "fear"), _request(4, "anger")]
     seen = []
     # Small steps: where Adam turns the sign of a tiny gradient into a step, rounding decides it.
@@ -120,12 +120,11 @@ def test_a_step_is_taken_with_the_tokens_of_the_lowest_loss(make):
         guidance_end=0.25,
         learning_rate=0.0,
     )
-    wild = once.replace(max_updates_per_step=2, learning_rate=10.0)
-    pairs = (
-        (make([_request(seed)], once)[0], make([_request(seed)], wild)[0]) for seed in range(10)
-    )
-    a, b = next((a, b) for a, b in pairs if b.trace.loss[0] == min(b.trace.loss))
-    assert len(b.trace.loss) == 2
+    # Up the gradient, which no user can ask for.
+    rising = once.replace(max_updates_per_step=2).model_copy(update={"learning_rate": -0.3})
+    (a,), (b,) = make([_request()], once), make([_request()], rising)
+    first, second = b.trace.loss
+    assert first < second
     assert (a.pixels.int() - b.pixels.int()).abs().max() <= 1
 
 
@@ -204,11 +203,11 @@ def test_a_guide_that_is_no_longer_confident_is_evaluated_with_a_gradient(make):
 
 
 def test_a_row_that_turns_non_finite_fails_alone(make):
-    broken = torch.full((3, 64, 64), float("nan"))
+    broken = torch.full((3, 128, 128), float("nan"))
     first, failed, last = make([_request(1), _request(2, image=broken), _request(3)])
     assert failed.pixels is None
     assert "non-finite" in failed.failure
-    alone = make([_request(1), _request(2, image=torch.zeros(3, 64, 64)), _request(3)])
+    alone = make([_request(1), _request(2, image=torch.zeros(3, 128, 128)), _request(3)])
     for row, sample in ((0, first), (2, last)):
         # Two levels of 255: without the failed row a forward pass is smaller, and float sums
         # round differently.

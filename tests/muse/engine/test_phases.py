@@ -17,7 +17,7 @@ METHOD = Method(steps=4, max_updates_per_step=1, timing="fixed", timing_level=0.
 @pytest.fixture
 def batch(random_backbone, random_guide, random_clip, monkeypatch):
     """A generation and an edit, and the sizes of the passes that were made for them."""
-    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
     requests = [
         Request("a dog", Target.of("awe"), 1),
         Request("a cat", Target.of("fear"), 2, image=image),

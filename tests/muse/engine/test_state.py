@@ -36,7 +36,7 @@ def test_noise_depends_on_the_seed_alone(state_of):
 
 
 def test_an_edit_starts_as_its_encoded_image_with_the_emotion_that_it_evokes(state_of):
-    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
     state = state_of([_request(), _request(image=image)])
     codec = state.setup.backbone.codec
     with torch.no_grad():
@@ -47,13 +47,13 @@ def test_an_edit_starts_as_its_encoded_image_with_the_emotion_that_it_evokes(sta
 
 
 def test_an_edit_of_no_strength_is_done_at_once(state_of):
-    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
     (row,) = state_of([_request(image=image)], Method(steps=4, strength=0.0)).rows
     assert row.phase is Phase.DONE
 
 
 def test_an_edit_from_noise_starts_with_its_picture_under_noise(state_of):
-    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
     method = METHOD.replace(edit_start="noise", strength=0.5)
     state, generated = state_of([_request(7, image=image)], method), state_of([_request(7)])
     schedule, (row,) = state.setup.schedule, state.rows
@@ -66,7 +66,7 @@ def test_an_edit_from_noise_starts_with_its_picture_under_noise(state_of):
 
 
 def test_an_edit_in_one_step_fails_by_inversion_alone(state_of):
-    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
     once = Method(steps=1, strength=1.0, scheduler={"timestep_spacing": "trailing"})
     (failed,) = state_of([_request(image=image)], once).rows
     assert 'method.edit_start = "noise"' in failed.failure
@@ -94,5 +94,5 @@ def test_failed_rows_are_not_decoded(state_of):
     state.rows[0].fail("the latents became nan at step 1 of 4")
     first, second = state.samples()
     assert (first.pixels, first.failure) == (None, "the latents became nan at step 1 of 4")
-    assert second.pixels.shape == (64, 64, 3)
+    assert second.pixels.shape == (128, 128, 3)
     assert second.pixels.dtype == torch.uint8

@@ -4,27 +4,24 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from jobs.evaluation.cases import Case
+from jobs.evaluation.corpora import draw_scenes
 from jobs.evaluation.measures.metrics import ROLES, Examiners
 from jobs.world.autoencoder import round_trip
 from jobs.world.card import HELD_OUT, psnr
-from jobs.world.data import draw
+from muse.classifiers.spec import read_spec
 from muse.diffusion.backbones import load_backbone
-from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
-from muse.mini.world.contents import PLACES, SUBJECTS
 
 
 @pytest.fixture(scope="module")
 def held_out():
     """400 scenes, 50 an emotion, from a seed that no training used; and their reconstructions."""
-    pixels, _, labels = draw(HELD_OUT + 1, 400, True)
-    places, subjects = list(PLACES), list(SUBJECTS)
-    cases = [Case(places[p], subjects[s], MIKELS.labels[e], 0, "") for e, p, s in labels]
-    scenes = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    scenes = draw_scenes(400, HELD_OUT + 1, natural=False)
     vae = load_backbone(WEIGHTS / "diffusion").codec.vae
-    return scenes, round_trip(vae, scenes), cases
+    decoded = [round_trip(vae, part) for part in scenes.pixels.split(64)]
+    return scenes.pixels, torch.cat(decoded), scenes.cases
 
 
 def test_plain_diffusers_loads_and_runs_it():
@@ -35,12 +32,12 @@ def test_plain_diffusers_loads_and_runs_it():
     (image,) = pipe(
         "a dog on a beach", num_inference_steps=4, generator=torch.Generator().manual_seed(0)
     ).images
-    assert image.size == (64, 64)
+    assert image.size == (128, 128)
 
 
 def test_the_weights_are_small_and_never_a_pickle():
     files = [file for file in WEIGHTS.rglob("*") if file.is_file()]
-    assert sum(file.stat().st_size for file in files if file.suffix == ".safetensors") <= 40e6
+    assert sum(file.stat().st_size for file in files if file.suffix == ".safetensors") <= 60e6
     assert {file.suffix for file in files} <= {".safetensors", ".json", ".txt"}
 
 
@@ -49,6 +46,20 @@ def test_guide_judge_and_examiner_are_different_architectures():
         json.loads((WEIGHTS / role / "config.json").read_text())["model_type"] for role in ROLES
     }
     assert len(kinds) == 3
+
+
+def test_the_judge_alone_is_multi_label():
+    """Of the models that read emotions: an image may have several."""
+    kinds = {role: read_spec(WEIGHTS / role).multi_label for role in ROLES}
+    assert kinds == {"guide": False, "judge": True, "examiner": False}
+
+
+def test_the_clip_that_judges_content_is_not_the_one_that_steers():
+    steering, judging = (
+        load_file(WEIGHTS / name / "model.safetensors") for name in ("clip", "content-clip")
+    )
+    trained = "text_projection.weight"
+    assert not torch.equal(steering[trained], judging[trained])
 
 
 @pytest.mark.research
@@ -67,4 +78,4 @@ def test_classifiers_are_as_accurate_as_the_card_says(held_out):
 @pytest.mark.research
 def test_the_vae_reconstructs_a_scene(held_out):
     scenes, again, _ = held_out
-    assert psnr(scenes, again) >= 28.0
+    assert psnr(scenes, again) >= 24.0

@@ -13,7 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from jobs.studies.early_guides import write_scenes
+from jobs.evaluation.corpora import draw_scenes
+from jobs.world.card import as_picture
 from muse.classifiers import Preprocessing, load_classifier
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
@@ -32,7 +33,10 @@ COUNT = 160
 def scenes(tmp_path_factory):
     """20 rendered scenes an emotion, as an image folder."""
     folder = tmp_path_factory.mktemp("data") / "scenes"
-    write_scenes(folder, COUNT, seed=3)
+    scenes = draw_scenes(COUNT, seed=3, natural=False)
+    for number, (pixels, case) in enumerate(zip(scenes.pixels, scenes.cases, strict=True)):
+        (folder / case.emotion).mkdir(parents=True, exist_ok=True)
+        as_picture(pixels).save(folder / case.emotion / f"{number:06d}.png")
     return folder
 
 

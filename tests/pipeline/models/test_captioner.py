@@ -1,5 +1,7 @@
 """Captions by a tiny random BLIP from a folder."""
 
+import shutil
+
 import pytest
 import torch
 from PIL import Image
@@ -48,6 +50,35 @@ def test_every_image_gets_the_same_caption_again(folder, tmp_path):
     assert len(set(captions)) == 1
     assert set(captions[0].split()) <= {"a", "dog", "red", "wall"}
     assert Captioner(str(folder))([data]) == captions[:1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_model_saved_in_half_precision_captions(folder, tmp_path, dtype):
+    """A Swin, which does not cast its pixels by itself."""
+    from transformers import (
+        GPT2Config,
+        SwinConfig,
+        VisionEncoderDecoderConfig,
+        VisionEncoderDecoderModel,
+        ViTImageProcessorPil,
+    )
+
+    half = shutil.copytree(folder, tmp_path / "half")
+    sizes = {"image_size": 32, "patch_size": 4, "embed_dim": 8, "window_size": 4}
+    encoder = SwinConfig(**sizes, depths=[1], num_heads=[2])
+    ids = {"bos_token_id": 5, "eos_token_id": 3, "pad_token_id": 0}
+    sizes = {"n_embd": 16, "n_layer": 1, "n_head": 2, "vocab_size": 10}
+    decoder = GPT2Config(**sizes, **ids, add_cross_attention=True, is_decoder=True)
+    both = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
+    torch.manual_seed(0)
+    model = VisionEncoderDecoderModel(config=both)
+    model.generation_config.update(decoder_start_token_id=5, eos_token_id=3, pad_token_id=0)
+    model.to(dtype).save_pretrained(half)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(half)
+    (half / "processor_config.json").unlink(missing_ok=True)
+    Image.new("RGB", (20, 10), "red").save(tmp_path / "a.png")
+    (caption,) = Captioner(str(half))([str(tmp_path / "a.png")])
+    assert set(caption.split()) <= {"a", "dog", "red", "wall"}
 
 
 def test_folders_without_a_captioning_model_are_refused(folder, tmp_path):

@@ -206,15 +206,15 @@ def _lose(part, tensor):
         ),
         (
             lambda model: _settings(model / "vae", latent_channels=8),
-            "unet/ takes 6 channels, but the latents have 8, by vae/config.json: the VAE is of",
+            "unet/ takes 16 channels, but the latents have 8, by vae/config.json: the VAE is of",
         ),
         (
-            lambda model: _settings(model / "unet", in_channels=9),
-            "unet/ takes 9 channels, but the latents have 6: it is a model for inpainting",
+            lambda model: _settings(model / "unet", in_channels=33),
+            "unet/ takes 33 channels, but the latents have 16: it is a model for inpainting",
         ),
         (
             lambda model: _settings(model / "tiny_vae", latent_channels=4),
-            "tiny_vae/: it decodes latents of 4 channels, but those of the model have 6",
+            "tiny_vae/: it decodes latents of 4 channels, but those of the model have 16",
         ),
         (
             _pointer("unet/diffusion_pytorch_model.safetensors"),
@@ -253,7 +253,7 @@ def test_a_single_file_vae_has_the_channels_of_its_tensors(tmp_path, diffusion):
     assert check_models(Config(model=str(diffusion), vae=str(file))) == []
     weight = np.zeros((8, 4, 3, 3), np.float32)
     save_file({"first_stage_model.decoder.conv_in.weight": weight}, file)
-    with pytest.raises(UserError, match=r"its latent_channels is 4, but .* own VAE is 6"):
+    with pytest.raises(UserError, match=r"its latent_channels is 4, but .* own VAE is 16"):
         check_models(Config(model=str(diffusion), vae=str(file)))
 
 

@@ -23,12 +23,12 @@ def test_edits_that_are_put_back_are_as_large_as_their_photographs():
     small, large = (_estimate(Config(restore_size=on), None, **given) for on in (False, True))
     restored = _estimate(Config(width=640, height=480), None, image="x.png")
     assert (large.low, large.high) == (restored.low, restored.high)
-    assert large.low > 20 * small.low
+    assert large.low > 10 * small.low
 
 
 def test_the_size_of_images_is_that_of_the_row_the_settings_or_the_model():
-    assert _estimate(Config(), None).sizes == {Size(64, 64): 10}
-    assert _estimate(Config(width=96, height=48), None).sizes == {Size(96, 48): 10}
+    assert _estimate(Config(), None).sizes == {Size(128, 128): 10}
+    assert _estimate(Config(width=96, height=64), None).sizes == {Size(96, 64): 10}
     unknown = Config(model="owner/name")
     assert _estimate(unknown, None) is None
     assert _estimate(unknown, None, (64, 32)) is None
@@ -41,8 +41,8 @@ def test_each_image_is_counted_at_its_own_size():
     assert both.high == 2 * small.high + large.high
     assert large.low > 100 * small.high
     numbers = both.as_json()
-    assert numbers["sizes"] == {"64x64": 20, "4096x4096": 10}
-    assert numbers["size"] == {"width": 64, "height": 64}
+    assert numbers["sizes"] == {"128x128": 20, "4096x4096": 10}
+    assert numbers["size"] == {"width": 128, "height": 128}
 
 
 def test_a_corpus_is_no_larger_than_estimated(tmp_path):

@@ -67,7 +67,7 @@ def test_images_that_cannot_be_used_are_named_by_row(tmp_path):
     ]
     assert planned.contents.images.as_json() == {
         "local": 2, "remote": 0, "remote_fetched": 0, "unusable": 1, "cut": 0,
-        "relative_to": str(tmp_path), "sizes": {"8x8": 1}, "made_at": {"64x64": 1},
+        "relative_to": str(tmp_path), "sizes": {"8x8": 1}, "made_at": {"128x128": 1},
     }  # fmt: skip
 
 
@@ -111,8 +111,8 @@ def test_photographs_for_the_embedded_model_are_warned_of(tmp_path):
         return dry_run(path, Config(**settings), None).warnings
 
     (warning,) = warnings((80, 60))
-    assert warning.startswith("1 source image(s) are not of the embedded model's world of 64 pix")
-    assert warnings((64, 64)) == warnings((80, 60), engine="null") == []
+    assert warning.startswith("1 source image(s) are not of the embedded model's world of 128 pi")
+    assert warnings((128, 128)) == warnings((80, 60), engine="null") == []
 
 
 def test_sizes_that_rows_ask_for_are_counted_estimated_and_warned_of(tmp_path):
@@ -123,7 +123,7 @@ def test_sizes_that_rows_ask_for_are_counted_estimated_and_warned_of(tmp_path):
         )
 
     usual = planned([None, 64], [None, 32])
-    assert (usual.as_json()["generate_sizes"], usual.warnings) == ({"64x32": 1, "64x64": 1}, [])
+    assert (usual.as_json()["generate_sizes"], usual.warnings) == ({"64x32": 1, "128x128": 1}, [])
     # Eight of nearly the largest size that could be opened again.
     large = planned([None, *[12_800] * 8], [None, *[12_800] * 8])
     assert large.disk.low > 10**9 > usual.disk.high

@@ -10,6 +10,7 @@ from jobs.evaluation.arms.models import Models
 from jobs.evaluation.cases import draw_cases
 from muse.emotions import MIKELS
 from muse.emotions.probabilities import Probabilities
+from muse.guidance.content_levels import ContentLevels
 from muse.method import Method
 from muse.request import Sample, Trace
 
@@ -38,6 +39,8 @@ class Judge:
 
 class Clip:
     """Finds the content in the first draws alone."""
+
+    levels = ContentLevels(content_similarity=0.75)
 
     def __init__(self):
         self.cosines = iter([0.9, 0.1])

@@ -33,7 +33,7 @@ def test_it_counts_what_it_evaluates_and_ends_early():
     (sample,) = _made(SHORT, cases)
     # Three conditional outputs. Updates end at 70 %, so all three steps have two evaluations.
     assert (sample.trace.guide_gradients, sample.trace.nfe) == (6, 3 + 6 * 2)
-    (sure,) = _made(SHORT.replace(stop_confidence=0.0), cases)
+    (sure,) = _made(SHORT.replace(stop_confidence=0.0, content_weight=0.0), cases)
     assert (sure.trace.guide_gradients, sure.trace.nfe) == (3, 3 + 3 * 2)
     (late,) = _made(SHORT.replace(guidance_end=0.3), cases)
     assert (late.trace.guide_gradients, late.trace.nfe) == (2, 3 + 2 * 2 + 2)

@@ -67,14 +67,14 @@ def test_words_ask_at_multiples_of_the_guidance_scale(cases):
     assert torch.equal(pixels_of(twice), pixels_of(doubled))
 
 
-def test_cues_are_a_light_and_a_sky_whatever_the_content(cases):
+def test_cues_are_a_light_and_a_weather_whatever_the_content(cases):
     (one, other), (mixture,) = cases, draw_mixtures(1, 3)
     light = cued(one).removeprefix(one.prompt)
     assert light.count(",") == 1
     assert one.emotion not in light
     assert cued(_of(other, one.emotion)) == other.prompt + light
-    assert cued(one, sky=True).startswith(cued(one) + ", ")
-    assert cued(mixture, sky=True).count(",") == 4
+    assert cued(one, weather=True).startswith(cued(one) + ", ")
+    assert cued(mixture, weather=True).count(",") == 4
 
 
 def _of(case, emotion):
@@ -83,16 +83,18 @@ def _of(case, emotion):
 
 def test_an_ablation_changes_the_chosen_setting_alone():
     for name, changes in ABLATIONS.items():
-        assert dict(ablation(name, "content").changes) == {**MUSE["content"], **changes}
+        expected = {**MUSE["content 10"], **changes}
+        assert dict(ablation(name, "content 10").changes) == expected
 
 
 def test_an_ablation_of_a_part_that_the_setting_lacks_takes_nothing_away():
-    assert not is_ablated("muse-no-content", SHORT, "as given")
-    assert is_ablated("muse-no-content", SHORT, "content")
-    assert is_ablated("muse-no-content", SHORT.replace(content_weight=1.0), "as given")
+    without = SHORT.replace(content_weight=0.0)
+    assert not is_ablated("muse-no-content", without, "as given")
+    assert is_ablated("muse-no-content", without, "content 10")
+    assert is_ablated("muse-no-content", SHORT, "as given")
     bare = SHORT.replace(inherent_weight=0.0, similar_weight=0.0, balance=1.0)
     assert is_ablated("muse-no-which", SHORT, "as given")
-    assert not is_ablated("muse-no-which", bare, "content")
+    assert not is_ablated("muse-no-which", bare, "content 10")
 
 
 def test_without_when_guidance_starts_at_once_and_without_which_nothing_is_lowered(cases):
@@ -117,5 +119,5 @@ def test_every_setting_makes_every_task(task):
             continue
         for setting, arm in family.settings.items():
             (sample,) = arm(load(WEIGHTS), method, cases)
-            assert sample.pixels.shape == (64, 64, 3), (name, setting)
+            assert sample.pixels.shape == (128, 128, 3), (name, setting)
             assert sample.trace.nfe > 0, (name, setting)

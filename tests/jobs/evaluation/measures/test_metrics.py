@@ -13,7 +13,8 @@ from muse.emotions import MIKELS
 from muse.images import to_tensor
 from muse.mini import WEIGHTS
 from muse.mini.world.contents import leaning
-from muse.mini.world.scenes import render, sample_scene
+from muse.mini.world.render import render
+from muse.mini.world.scene import sample_scene
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def examiners():
 
 
 def _scene(seed, place="beach", subject="dog", emotion="awe"):
-    return to_tensor(render(sample_scene(Random(seed), place, subject, emotion)))
+    return to_tensor(render(sample_scene(Random(seed), place, subject, [emotion])))
 
 
 def _cases(count, **changes):
@@ -88,7 +89,7 @@ def test_the_inherent_emotion_is_left_where_it_is_found_and_not_the_target(exami
     """Rendered scenes of a content that evokes sadness by itself."""
     assert leaning("cemetery", "skull") == "sadness"
     scenes = torch.stack(
-        [_scene(1, "cemetery", "skull", "sadness"), _scene(1, "cemetery", "skull", "amusement")]
+        [_scene(3, "cemetery", "skull", "sadness"), _scene(3, "cemetery", "skull", "amusement")]
     )
     cases = _cases(2, place="cemetery", subject="skull", emotion="amusement")
     found = examiners.measure(scenes, cases)
@@ -123,7 +124,7 @@ def test_scenes_are_closest_to_scenes_of_their_own_targets(examiners):
 
 
 def test_a_scene_has_clearer_content_than_noise(examiners):
-    noise = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    noise = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(0))
     found = examiners.measure(torch.stack([_scene(1), noise]), _cases(2))
     assert found["sem_c"][0] > 0.9
     assert found["right"].tolist() == (found["success_examiner"] * found["content"]).tolist()

@@ -1,30 +1,41 @@
-"""Plots are drawn from a report alone, and only where it has figures."""
+"""The plots of a report."""
 
 from PIL import Image
 
 from jobs.evaluation.report.plots import draw_plots
 
 FIGURE = {"mean": 0.5, "low": 0.4, "high": 0.6}
-GENERATION = dict.fromkeys(("success_examiner", "right", "cost", "content"), FIGURE)
+FIGURES = dict.fromkeys(("success_examiner", "right", "cost", "content"), FIGURE)
 
 
 def test_each_plot_is_a_picture(tmp_path):
-    editing = {**GENERATION, "ssim": FIGURE}
     curve = {"prompt": "a dog", "emotion": "awe", "similarity": [0.1, 0.2, 0.3], "start": 1}
-    both = {"generation": GENERATION, "editing": editing}
-    settings = {"muse": {"as given": both, "content": both}}
-    arms = {"muse": both, "sdedit": {"editing": editing}}
-    report = {"arms": arms, "settings": settings, "curves": [curve]}
+    both = {"generation": FIGURES, "editing": FIGURES}
+    arms = {"muse": both, "sdedit": {"editing": FIGURES}}
+    by_emotion = {arm: {"editing": {"awe": FIGURE, "fear": FIGURE}} for arm in arms}
+    report = {
+        "arms": arms,
+        "settings": {"muse": {"as given": both, "content": both}},
+        "differences": {"sdedit": {"editing": FIGURES}},
+        "splits": {"right": {"emotion": by_emotion}},
+        "curves": [curve],
+    }
     draw_plots(report, tmp_path / "report")
     names = {path.name for path in tmp_path.iterdir()}
-    plots = ("right", "cost", "content", "ssim", "curves")
+    plots = ("right", "differences", "emotions", "curves")
     assert names == {f"report-{name}.png" for name in plots}
     for name in names:
         assert len(Image.open(tmp_path / name).convert("RGB").getcolors(2**24)) > 10
 
 
-def test_without_edits_and_curves_there_are_three(tmp_path):
-    report = {"arms": {"muse": {"generation": GENERATION}}, "settings": {}, "curves": []}
+def test_of_one_arm_there_is_nothing_to_compare(tmp_path):
+    arms = {"muse": {"generation": FIGURES}}
+    report = {"arms": arms, "settings": {}, "differences": {}, "splits": {}, "curves": []}
     draw_plots(report, tmp_path / "report")
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {f"report-{name}.png" for name in ("right", "cost", "content")}
+    assert [path.name for path in tmp_path.iterdir()] == ["report-right.png"]
+
+
+def test_a_sweep_has_no_plots(tmp_path):
+    report = {"arms": {}, "settings": {}, "differences": {}, "splits": {}, "curves": []}
+    draw_plots(report, tmp_path / "report")
+    assert not list(tmp_path.iterdir())

@@ -45,3 +45,13 @@ def test_the_best_rival_is_shown_with_the_difference_in_points():
     assert "at equal cost (up to 1.2 x)" in lines[0]
     assert lines[2].startswith("| hard | direction, 8 | 0 | 50% (41 to 60) |")
     assert "+50.0 (+41.0 to +60.0)" in lines[2]
+
+
+def test_an_arm_has_a_cell_for_each_task_that_any_arm_made():
+    figures = {"right": FIGURE, "cost": {"mean": 61.6}}
+    lines = [*tables.right_table({"muse": {"generation": figures}, "sdedit": {"editing": figures}})]
+    assert lines[0] == "| right, at cost | generation | editing |"
+    assert lines[2:] == [
+        "| muse | 50% (41 to 60) at 62 |  |",
+        "| sdedit |  | 50% (41 to 60) at 62 |",
+    ]

@@ -20,7 +20,8 @@ from muse.engine.engine import MuseEngine
 from muse.images import to_tensor
 from muse.method import Method
 from muse.mini import WEIGHTS
-from muse.mini.world.scenes import render, sample_scene
+from muse.mini.world.render import render
+from muse.mini.world.scene import sample_scene
 from muse.request import Request
 from muse.sizes import Size
 from tests.support.families import FAMILIES, small_vae
@@ -216,13 +217,17 @@ def test_a_model_may_bring_its_own_tiny_decoder():
     own, full = (
         load_backbone(WEIGHTS / "diffusion", tiny_vae=name).codec for name in ("", NO_TINY_VAE)
     )
-    image = to_tensor(render(sample_scene(Random(0), "beach", "dog", "awe")))
+    image = to_tensor(render(sample_scene(Random(0), "beach", "dog", ["awe"])))
     with torch.no_grad():
         latents = own.encode(image[None])
         assert own.tiny is not None
         assert torch.equal(full.decode_draft(latents), full.decode(latents))
-        alike = psnr(own.decode_draft(latents), own.decode(latents))
-    assert 23 < alike < 60
+        decoded = own.decode(latents)
+        alike, weaker, stronger = (
+            psnr(own.decode_draft(latents * scale), decoded) for scale in (1.0, 0.8, 1.25)
+        )
+    assert 18 < alike < 60
+    assert alike > max(weaker, stronger), "it takes latents of another scale"
 
 
 def test_another_vae_is_taken(folders, tmp_path):
@@ -310,9 +315,9 @@ def test_the_gradient_of_tokens_is_that_of_finite_differences(family, tokenizer)
     leaf = tokens.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(value(leaf), leaf)
     with torch.no_grad():
-        step = 0.05
+        step = 0.005
         ahead, behind = (value(tokens + sign * step * direction) for sign in (1, -1))
     expected = float((ahead - behind) / (2 * step))
-    assert float((gradient * direction).sum()) == pytest.approx(expected, rel=2e-2)
+    assert float((gradient * direction).sum()) == pytest.approx(expected, rel=2e-3)
     for part in gradient.split(backbone.text.widths, dim=-1):
         assert float(part.abs().max()) > 0

@@ -37,10 +37,14 @@ def test_show_counts_emotions_cut_prompts_words_repetitions_and_sizes(manifest):
     assert listed[0] == "dgo (dog?) 1"
     assert len(listed) == 100
     # Each of the others is named all the same, in order.
-    named = " ".join(lines).partition("The others: ")[2].partition(" The embedded")[0].split(", ")
+    others = " ".join(lines).partition("The others: ")[2].partition(" The embedded")[0]
+    named = others.split(", ")
     assert len(named) == 31
     assert named[-1].strip() == "w9x"
-    assert any(line.startswith("The embedded model knows 16 subjects (") for line in lines)
+    assert any(
+        line.startswith("The embedded model draws one of 32 subjects in one of 24 ")
+        for line in lines
+    )
     place = lines.index("Prompts")
     assert lines[place + 1] == "row 0 a dog"
     assert lines[place + 2].startswith("row 2 a dgo a dgo")

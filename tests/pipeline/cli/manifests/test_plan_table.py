@@ -65,12 +65,12 @@ def test_many_mixtures_are_summed_up(tmp_path):
 
 def test_generated_images_of_several_sizes_have_a_table(tmp_path):
     columns = {"prompt": ["a dog"] * 3, "emotion": ["awe"] * 3}
-    sides = {"width": [64, 400, None], "height": [32, 400, None]}
+    sides = {"width": [64, 416, None], "height": [32, 416, None]}
     done, lines = _plan(tmp_path, columns | sides)
     assert done.returncode == 0, done.stderr
-    assert "images 64 x 32 to 400 x 400 pixels (3 sizes), png" in lines
+    assert "images 64 x 32 to 416 x 416 pixels (3 sizes), png" in lines
     place = lines.index("Generated images by size requests")
-    assert lines[place + 1 : place + 4] == ["64 x 32 1", "64 x 64 1", "400 x 400 1"]
+    assert lines[place + 1 : place + 4] == ["64 x 32 1", "64 x 64 1", "416 x 416 1"]
     _, lines = _plan(tmp_path, columns)
     assert "images 64 x 64 pixels, png" in lines
     assert not any(line.startswith("Generated images") for line in lines)
@@ -83,8 +83,8 @@ def test_edits_of_another_aspect_than_the_models_are_not_said_to_be_square(tmp_p
     done = drive.command("plan", tmp_path / "m.parquet")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
-    assert "80 x 48 1" in lines[lines.index("Edits by size (embedded model) rows") :]
-    assert "images 64 x 64 pixels; edits as listed below, png" in lines
+    assert "160 x 96 1" in lines[lines.index("Edits by size (embedded model) rows") :]
+    assert "images 128 x 128 pixels; edits as listed below, png" in lines
 
 
 def test_machines_get_all_numbers(tmp_path):

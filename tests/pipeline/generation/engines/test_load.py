@@ -27,7 +27,7 @@ def test_the_embedded_models_load_by_role():
     config = Config()
     loaded = load_engine(locate(config), config, on_gpu=False)
     assert isinstance(loaded, ScoringMuseEngine)
-    assert (loaded.sizes.own, loaded.device) == (Size(64, 64), "cpu")
+    assert (loaded.sizes.own, loaded.device) == (Size(128, 128), "cpu")
     assert loaded.compiling == "off: nothing is compiled on a device of the kind cpu"
     assert loaded.guide is not loaded.judge
     assert loaded.refining.setup.method != loaded.engine.setup.method
@@ -47,12 +47,12 @@ def test_a_model_that_cannot_be_compiled_by_itself_is_loaded_without(monkeypatch
     config = Config()
     loaded = load_engine(locate(config), config, on_gpu=False)
     assert loaded.compiling == "off: torch could not compile this model here (OSError)"
-    loaded.try_memory(1, Size(64, 64))
+    loaded.try_memory(1, Size(128, 128))
     asked_for = config.replace(compile="on")
     loaded = load_engine(locate(asked_for), asked_for, on_gpu=False)
     assert loaded.compiling == "on: the run is long"
     with pytest.raises(OSError, match="no compiler"):
-        loaded.try_memory(1, Size(64, 64))
+        loaded.try_memory(1, Size(128, 128))
 
 
 @pytest.mark.parametrize("role", ["diffusion model", "guide", "similarity model"])

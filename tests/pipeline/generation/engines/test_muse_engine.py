@@ -35,8 +35,8 @@ def _request(number, prompt, source=None, strategy="reseed", candidate=0, negati
 
 @pytest.fixture(scope="module")
 def outputs(engine):
-    photograph = Image.radial_gradient("L").convert("RGB").resize((64, 64))
-    source = FittedImage(photograph, 300, 200, (50, 0, 250, 200), (0, 0, 64, 64))
+    photograph = Image.radial_gradient("L").convert("RGB").resize((128, 128))
+    source = FittedImage(photograph, 300, 200, (50, 0, 250, 200), (0, 0, 128, 128))
     requests = [_request(0, LONG), _request(1, "a boat by a pond", source)]
     return requests, engine.draw(requests)
 

@@ -44,7 +44,7 @@ def _source_warnings(folder, images, **settings):
 
 
 def test_of_the_first_sources_those_of_another_world_are_warned_of(tmp_path):
-    Image.new("RGB", (64, 64)).save(tmp_path / "own.png")
+    Image.new("RGB", (128, 128)).save(tmp_path / "own.png")
     Image.new("RGB", (80, 60)).save(tmp_path / "photo.png")
     (warning,) = _source_warnings(tmp_path, [None, "own.png", "photo.png"])
     assert warning.startswith("1 of the first 2 source image(s) are not of the embedded model's")

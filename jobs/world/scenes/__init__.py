@@ -1,1 +1,0 @@
-"""Training of the models of the world of scenes."""

@@ -1,0 +1,79 @@
+"""From which similarity on an image has its content. This module imports no torch.
+
+Cosines of one CLIP mean nothing to another, so a level belongs to the model of image-text
+similarity: it is in `similarity.json` beside it, unless the method names one.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from muse.method import Method
+
+LEVELS_FILE = "similarity.json"
+"""Beside the model; its keys are the attributes of `ContentLevels`."""
+
+
+@dataclass(frozen=True)
+class ContentLevels:
+    """Cosines in [-1, 1] below which an image has lost its content; None where they are unknown.
+
+    Attributes:
+        content_similarity: to the prompt.
+        content_source_similarity: of an edit to its source image.
+    """
+
+    content_similarity: float | None = None
+    content_source_similarity: float | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> ContentLevels:
+        """Those in the file of a model's folder; unknown where there is no such file.
+
+        Raises:
+            ValueError: the file has other keys, or values that are no cosines.
+        """
+        file = folder / LEVELS_FILE
+        if not file.exists():
+            return UNKNOWN
+        try:
+            levels = cls(**json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            levels = None
+        if levels is None or not all(map(_is_cosine, vars(levels).values())):
+            keys = " and ".join(vars(UNKNOWN))
+            raise ValueError(f"{file} may have the keys {keys} alone, each from -1 to 1")
+        return levels
+
+    def of(self, method: Method) -> ContentLevels:
+        """The levels of the method, and these where it names none."""
+        return ContentLevels(
+            method.content_similarity or self.content_similarity,
+            method.content_source_similarity or self.content_source_similarity,
+        )
+
+    def warning(self, method: Method, model: str) -> str | None:
+        """That content is not looked at though the method wants it, because no level is known.
+
+        Args:
+            model: the name of the similarity model, of which these are.
+        """
+        is_wanted = method.content_weight > 0 and method.timing != "never"
+        if not is_wanted or self.of(method) != UNKNOWN:
+            return None
+        return (
+            f"method.content_weight: no effect, as no level is known for the similarity model "
+            f"{model}, so an image may lose its content; give method.content_similarity "
+            "(docs/method.md tells how to choose it), or a weight of 0"
+        )
+
+
+UNKNOWN = ContentLevels()
+
+
+def _is_cosine(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (is_number and -1 <= value <= 1)
