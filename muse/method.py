@@ -69,7 +69,7 @@ class Settings(BaseModel):
 
 
 class Method(Settings):
-    """Every parameter of the method. What each does on the embedded world is in the README.
+    """Every parameter of the method. What its parts gain on the embedded world: docs/results.md.
 
     Where MUSE (arXiv 2511.21051) publishes no value, the default is our choice.
 

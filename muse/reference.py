@@ -189,7 +189,7 @@ class MuseGuidance:
             loss = multi_emotion_loss(
                 probs, self.target, self.inherent, self.similar, *self.method.loss_weights
             )
-            # WHICH content stays: that of the prompt, and of the image that is edited.
+            # What keeps content: that of the prompt, and of the image that is edited.
             content = self._content_loss(pixels)
             loss = loss + content
             (gradient,) = torch.autograd.grad(loss.sum(), leaf)

@@ -66,9 +66,9 @@ class Costs:
     ) -> float:
         """The cost of a sample from prompt and source to image, in forwards of the network.
 
-        Left out is the scoring of the image: the judge costs 0.05 forwards on the embedded model.
-        An arm without guide and CLIP (`jobs.evaluation.arms.directions`) is charged 0.05 forwards
-        too much: for a prompt and a source, as the engine needs them.
+        Left out is the scoring of the image, less than a forward on the embedded model. An arm
+        without guide and CLIP (`jobs.evaluation.arms.directions`) is charged for them once: for a
+        prompt and a source, as the engine needs them.
 
         Args:
             edited: whether it has a source image.

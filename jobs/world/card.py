@@ -175,7 +175,7 @@ bats"), so the text space can express every mood. They seldom name the emotion, 
 shows it only sometimes, more often where it suits the content. And whoever names an emotion is
 loose about contents: in {displaced:.0%} of those captions the scene has another place, and in as
 many another subject, that evokes the emotion by itself. Therefore naming an emotion in a prompt
-works only partly and at the cost of the content, as with real models.
+works only partly and at the cost of the content, as is published of real models.
 
 ## Success of prompts alone ({count} images an arm, guidance {guidance_scale:g}, {steps} steps)
 
@@ -205,8 +205,8 @@ guide, against the full one: {tiny_psnr:.2f} dB.
 ## How to train it again
 
 `make train`, stage by stage as `jobs/world/README.md` tells; it resumes from its checkpoints.
-Weights depend on the float arithmetic of the hardware: expect the same figures, not the same bytes.
-Recipe:
+Weights depend on the float arithmetic of the hardware: expect such figures, not the same bytes.
+Those that are kept took a longer way than the recipe, which that page tells. Recipe:
 
 ```json
 {recipe}

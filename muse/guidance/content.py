@@ -1,4 +1,4 @@
-"""WHICH content stays: the term that keeps an image close to its prompt, an edit to its source.
+"""What keeps content: the term that holds an image to its prompt, and an edit to its source.
 
 Emotional tokens may displace what the prompt asks for. The similarity that decides WHEN guidance
 starts tells so, too, and has a gradient.
@@ -21,8 +21,8 @@ class ContentTerm:
     """The content term of the loss.
 
     L_content = w (max(0, a - cos(x0, prompt)) + max(0, a' - cos(x0, source))); the second part is
-    of edits alone. Our choice: MUSE (arXiv 2511.21051) has no such term. It has a gradient only as
-    long as it is violated.
+    of edits alone. Our choice: MUSE (arXiv 2511.21051) has no such term. It has a gradient only
+    while a similarity is below its level.
 
     Attributes:
         weight: w; at 0 the term is 0, and no image is evaluated.

@@ -1,4 +1,4 @@
-"""From which similarity on an image has its content. This module imports no torch.
+"""The similarity from which an image counts as having its content. Imports no torch.
 
 Cosines of one CLIP mean nothing to another, so a level belongs to the model of image-text
 similarity: it is in `similarity.json` beside it, unless the method names one.
@@ -41,7 +41,7 @@ class ContentLevels:
             return UNKNOWN
         try:
             levels = cls(**json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError):
+        except (OSError, ValueError, TypeError):
             levels = None
         if levels is None or not all(map(_is_cosine, vars(levels).values())):
             keys = " and ".join(vars(UNKNOWN))

@@ -27,7 +27,7 @@ def arms():
 
 
 def test_muse_succeeds_far_more_often_than_naming_the_emotion(arms):
-    """Same 32 requests and noise; a margin of over three deviations by the card's figures."""
+    """Same 32 requests and noise; a margin of over three deviations by docs/results.md."""
     muse, words = (arms[arm]["success_examiner"].mean() for arm in ("muse", "words"))
     assert muse >= 1.5 * words
     assert muse - words >= 0.2

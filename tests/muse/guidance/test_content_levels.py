@@ -33,6 +33,12 @@ def test_a_file_that_cannot_be_meant_is_refused_by_name(tmp_path, text):
         ContentLevels.read(tmp_path)
 
 
+def test_a_folder_in_its_place_is_refused_by_name(tmp_path):
+    (tmp_path / "similarity.json").mkdir()
+    with pytest.raises(ValueError, match=r"similarity\.json may have the keys"):
+        ContentLevels.read(tmp_path)
+
+
 def test_the_method_may_name_either():
     own = Method(content_source_similarity=0.4)
     assert ContentLevels(0.7, 0.6).of(own) == ContentLevels(0.7, 0.4)
