@@ -136,7 +136,7 @@ def _keys_by_webdataset(s3) -> list[str]:
         "pil"
     )
     samples = list(data)
-    assert all(sample["png"].size == (128, 128) for sample in samples)
+    assert all(sample["png"].size == (64, 64) for sample in samples)
     return [sample["__key__"] for sample in samples]
 
 

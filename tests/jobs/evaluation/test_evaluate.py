@@ -156,7 +156,9 @@ def test_an_ablation_by_itself_has_the_setting_that_is_best_for_muse(tmp_path):
 @pytest.mark.research
 def test_an_ablation_of_what_is_not_there_is_left_out_and_said_so(tmp_path):
     file = tmp_path / "figures.json"
-    done = _cli("--arms", "muse-no-content", "--count", 1, "--json", file)
+    done = _cli(
+        "--arms", "muse-no-content", "--count", 1, "--set", "content_weight=0", "--json", file
+    )
     assert done.exit_code == 0, done.output
     line = "`muse-no-content` is left out of generation: the setting of `muse` has nothing"
     assert line in done.output

@@ -17,8 +17,8 @@ from muse.mini import WEIGHTS
 @pytest.mark.research
 def test_the_report_has_every_run_with_intervals_and_differences():
     bench = Bench.of(WEIGHTS, Method(steps=3, max_updates_per_step=1))
-    cases, arm = draw_mixtures(2, 5), arm_of("muse", "content")
-    arms = arm, ablation("muse-no-which", "content")
+    cases, arm = draw_mixtures(2, 5), arm_of("muse", "content 10")
+    arms = arm, ablation("muse-no-which", "content 10")
     made = [bench.measured(one, cases) for one in arms]
     report = evaluate_mixtures(bench, arm, *made)
     assert {*report} == {"mixture", "single", "no-which", "gain", "which", "rendered"}
