@@ -62,9 +62,9 @@ class BestOfN:
         while missing := [case for case in cases if len(self.kept.get(_key(case), [])) < draws]:
             self._draw(models, method, missing)
         samples = []
+        level = ContentTerm.of(method, models.clip).levels[0] if keep_content else -1.0
         for key in keys:
             drawn = self.kept[key][:draws]
-            level = ContentTerm.of(method, models.clip).levels[0] if keep_content else -1.0
             kept = [draw for draw in drawn if draw.similarity >= level]
             best = max(kept or drawn, key=lambda draw: draw.confidence).sample
             nfe = sum(draw.sample.trace.nfe for draw in drawn)

@@ -35,10 +35,7 @@ With 2 it costs about a third more than `muse` when generating, and a sixth more
 """
 
 LATENT_SIZE = 0.2
-"""Length of a move of `latent` over the length of the classifier-free correction.
-
-On 32 hard generation requests of seed 7, 84 % were right at 0.2 and 78 % at 0.4.
-"""
+"""Length of a move of `latent` over the length of the classifier-free correction."""
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import torch
 
 from muse.guidance.content import ContentTerm
-from muse.guidance.content_levels import ContentLevels
+from muse.guidance.content_levels import UNKNOWN, ContentLevels
 from muse.method import Method
 
 TERM = ContentTerm(2.0, (0.8, 0.6))
@@ -40,7 +40,7 @@ def test_only_rows_that_lose_content_have_a_gradient():
 class _Similarity:
     """Unit vectors by the mean of the pixels; tells how many images it was given."""
 
-    def __init__(self, levels=ContentLevels()):  # noqa: B008
+    def __init__(self, levels=UNKNOWN):
         self.images, self.levels = 0, levels
 
     def image(self, pixels):
