@@ -50,4 +50,5 @@ format: $(READY)
 STAGES := vae clip diffusion guide judge examiner place subject content-clip export
 train: $(READY)
 	for stage in $(STAGES); do $(VENV)/bin/python -m jobs.world.train $$stage || exit; done
+	$(VENV)/bin/python -m jobs.world.tokens
 	$(VENV)/bin/python -m jobs.world.card

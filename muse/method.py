@@ -161,6 +161,11 @@ class Method(Settings):
         description="Maximum updates of the tokens in one denoising step, for each emotion of the "
         "target.",
     )
+    updates: Literal["auto", "always"] = Field(
+        "auto",
+        description="Which tokens are updated for each image: `always` all; `auto` none that were "
+        "fitted for the only emotion of the target and sufficed alone (`muse-batch tokens fit`).",
+    )
     guidance_end: float = Field(
         0.7, ge=0, le=1, description="Share of the steps after which tokens are not updated."
     )

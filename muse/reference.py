@@ -21,6 +21,7 @@ from muse.diffusion.inversion import ddim_invert
 from muse.diffusion.schedule.sampler import apply_cfg
 from muse.diffusion.schedule.schedules import backbone_schedule
 from muse.guidance.content import ContentTerm
+from muse.guidance.fitted_tokens import keeps_fitted
 from muse.guidance.losses import inherent_mask, is_confident, multi_emotion_loss, similar_mask
 from muse.guidance.optimizer import MAX_GRADIENT_NORM
 from muse.guidance.timing import may_start, timing_of
@@ -115,7 +116,9 @@ class MuseGuidance:
             self.prompts = text.open([request.prompt], targets, count, suffix, windows)
         self.initial_tokens = method.initial_scale * text.start(targets, method.tokens)
         self.best_tokens = self.initial_tokens
-        self.started, self.curve = False, list[float]()
+        # Tokens that were fitted, and sufficed, are used as they are, from the first step on.
+        self.stays_fitted = self.timing is not None and keeps_fitted(text, method, request.target)
+        self.started, self.curve = self.stays_fitted, list[float]()
         self.kept: KeptRegion | None = None
         self._reset_tokens()
 
@@ -126,7 +129,8 @@ class MuseGuidance:
         """The network's output for this step, after classifier-free guidance."""
         if not self.started and self.timing is not None:
             self.started = self._starts(state)
-        if self.started and state.step < self.method.guidance_end * len(state.schedule):
+        may_update = state.step < self.method.guidance_end * len(state.schedule)
+        if self.started and not self.stays_fitted and may_update:
             self._optimize(state)
         context = self.plain
         if self.started:

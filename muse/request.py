@@ -76,8 +76,11 @@ class Sample:
         pixels: uint8 (h, w, 3) RGB; None if the request failed.
         trace: how it was made.
         failure: the reason if the request failed, else None.
+        tokens: float32 (k, d), the emotional tokens of its last guided step, where the guide was
+            confident of them and the content was kept; else None.
     """
 
     pixels: Tensor | None
     trace: Trace
     failure: str | None = None
+    tokens: Tensor | None = None

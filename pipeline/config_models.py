@@ -28,7 +28,7 @@ STILL_TAKEN: Mapping[str, Mapping[bool, str]] = {"compile": {True: "on", False: 
 """By setting: former values that are still taken, and what they are called now."""
 
 
-LATER = ("embedding",)
+LATER = ("embedding", "fitted_tokens")
 """Settings that earlier runs did not have, and that change nothing while they are empty."""
 
 
@@ -129,6 +129,12 @@ class ModelSettings(Settings):
         description="Textual inversions: files, folders or hub ids. The token that stands for one "
         "in prompts follows after a colon, as in `cat.safetensors:<cat>`; without it, the one that "
         "the file names.",
+    )
+    fitted_tokens: str = Field(
+        "",
+        description="Emotional tokens to start from, which `muse-batch tokens fit` has made for "
+        "this model: a file; `none` for the words of the emotions; empty for "
+        "`fitted_tokens.safetensors` in the model's folder, if there is one.",
     )
     taxonomy: TaxonomySetting = Field(
         MIKELS,

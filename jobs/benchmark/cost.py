@@ -106,9 +106,12 @@ class Costs:
 
 
 def steps_without_guide(trace: Trace, method: Method) -> int:
-    """Steps with emotional tokens but without the guide: those after `guidance_end`."""
+    """Steps with emotional tokens but without the guide: those after `guidance_end`, or all where
+    fitted tokens were used as they are."""
     if trace.start_step is None:
         return 0
+    if trace.guide_gradients + trace.guide_forwards == 0:
+        return method.steps - trace.start_step
     end = math.ceil(method.guidance_end * method.steps) if method.max_updates_per_step else 0
     return max(0, method.steps - max(end, trace.start_step))
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobs.evaluation.arms.models import plain
-from jobs.evaluation.arms.registry import Family, by_engine
+from jobs.evaluation.arms.registry import WHOLE, Family, by_engine
 from jobs.evaluation.cases import Case
 from jobs.evaluation.measures.equal_cost import best_at_cost
 from jobs.evaluation.measures.intervals import interval
@@ -56,7 +56,7 @@ def evaluate(
             the settings that are the default.
         compared: of how many cases every setting of every arm is made, for curves by cost.
         curves: of how many cases the report has similarity curves.
-        mixtures: of how many two-emotion cases `muse`, which is then among the arms, is compared
+        mixtures: of how many two-emotion cases `WHOLE`, which is then among the arms, is compared
             with runs for either emotion.
     """
     method = bench.method
@@ -94,13 +94,13 @@ def evaluate(
             reported = {name: results[name][task].first(compared) for name in named}
             settings[task] = compare_settings(bench, named, chosen, reported, cases[:compared])
         if task == "mixtures" and mixtures:
-            arm = chosen_arm("muse", found, chosen)
+            arm = chosen_arm(WHOLE, found, chosen)
             made = {name: of[task].first(mixtures) for name, of in results.items() if task in of}
-            both = made["muse"], made.get("muse-no-which")
+            both = made[WHOLE], made.get("muse-no-which")
             report["mixtures"] = evaluate_mixtures(bench, arm, *both)
     drawn: list[dict[str, Any]] = []
     if curves:
-        drawn = similarity_curves(bench, results["muse"]["generation"], curves)
+        drawn = similarity_curves(bench, results[WHOLE]["generation"], curves)
     return {"curves": drawn, **report, **report_of(results, settings, report["chosen"])}
 
 
@@ -197,7 +197,7 @@ def sdedit_at_equal_success(settings: Mapping[str, Any], success: float) -> dict
 
 
 def similarity_curves(bench: Bench, result: ArmResult, count: int) -> list[dict[str, Any]]:
-    """Similarity at every step of the first cases without guidance, and where `muse` started it."""
+    """Similarity at every step of the first cases without guidance; where `WHOLE` started it."""
     cases, timing = result.cases[:count], "threshold"
     if bench.method.timing == "unconditional_threshold":
         timing = bench.method.timing

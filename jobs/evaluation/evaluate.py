@@ -16,21 +16,22 @@ figure is {mean, low, high, n} with its 95 % interval:
 - `splits.METRIC.ATTRIBUTE.ARM.TASK.VALUE`: `success_examiner` and `right` by `emotion` and
   `polarity` of the target, and by `inherent`: where the content by itself evokes the target
   (`same`), another emotion of its polarity (`polarity`) or the other polarity (`opposite`).
-- `chosen.TASK.ARM`: the setting that `arms` has; that of `muse` also where only its ablations are
-  among them. `trials.TASK.ARM.SETTING`: `right` and `cost` on the tuning seed, by which it was
-  chosen. `left_out.TASK`: the ablations of a part that this setting does not have.
+- `chosen.TASK.ARM`: the setting that `arms` has; that of `muse-from-words` also where only its
+  ablations are among them. `trials.TASK.ARM.SETTING`: `right` and `cost` on the tuning seed, by
+  which it was chosen. `left_out.TASK`: the ablations of a part that this setting does not have.
 - `settings.ARM.SETTING.TASK.METRIC`: every setting, on the first of the requests.
 - `equal_cost.TASK`: on those the best rival at up to 1.2 x the cost of `muse`
   (`jobs.evaluation.measures.equal_cost`).
 - `confusion.ARM.TASK`: counts [target][the examiner's strongest], in the order of `labels`.
 - `sdedit_at_equal_success`: the figures of `sdedit` at the strength with the success of `muse`,
   interpolated; null where no strength has it.
-- `mixtures.RUN.FIGURE`: two-emotion targets, by `muse` in its chosen setting. RUN is `mixture`,
-  `single` (the mean of runs for either emotion), `no-which` (cross-entropy alone), `gain` and
-  `which`, the first minus either, and `rendered`, scenes with half of the factors of each. FIGURE
-  is `ROLE_mass`, a classifier's probability of the pair, `ROLE_top3`, 1 where both are in its top
-  three, and `content`.
-- `curves`: similarity at every step without guidance, and the step at which `muse` started it.
+- `mixtures.RUN.FIGURE`: two-emotion targets, by `muse-from-words` in its chosen setting. RUN is
+  `mixture`, `single` (the mean of runs for either emotion), `no-which` (cross-entropy alone),
+  `gain` and `which`, the first minus either, and `rendered`, scenes with half of the factors of
+  each. FIGURE is `ROLE_mass`, a classifier's probability of the pair, `ROLE_top3`, 1 where both are
+  in its top three, and `content`.
+- `curves`: similarity at every step without guidance, and the step at which `muse-from-words`
+  started it.
 - `sweep.SETTING.TASK.METRIC`: with `--sweep`; see `jobs.evaluation.sweeps`.
 """
 

@@ -7,30 +7,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.evaluation.arms.models import Arm
-from jobs.evaluation.arms.registry import ABLATIONS, Family, ablation, families, is_ablated
+from jobs.evaluation.arms.registry import ABLATIONS, WHOLE, Family, ablation, families, is_ablated
 from jobs.evaluation.kept import NOTHING, Kept
 from jobs.evaluation.progress import Work
 from muse.method import Method
 
 
 def asked_for(names: Sequence[str], kept: Kept = NOTHING) -> dict[str, Family]:
-    """The arms of these names; for an ablation also `muse`, whose setting it has."""
+    """The arms of these names; for an ablation also `WHOLE`, whose setting it has."""
     wanted = {*names}
     if wanted & {*ABLATIONS}:
-        wanted.add("muse")
+        wanted.add(WHOLE)
     return {name: family for name, family in families(kept).items() if name in wanted}
 
 
 def left_out(names: Sequence[str], method: Method, chosen: Mapping[str, str]) -> list[str]:
-    """The ablations that would be `muse` in its chosen setting under another name."""
+    """The ablations that would be `WHOLE` in its chosen setting under another name."""
     ablations = [name for name in names if name in ABLATIONS]
-    return [name for name in ablations if not is_ablated(name, method, chosen["muse"])]
+    return [name for name in ablations if not is_ablated(name, method, chosen[WHOLE])]
 
 
 def chosen_arm(name: str, found: Mapping[str, Family], chosen: Mapping[str, str]) -> Arm:
-    """An arm in its chosen setting; an ablation in that of `muse`."""
+    """An arm in its chosen setting; an ablation in that of `WHOLE`."""
     if name in ABLATIONS:
-        return ablation(name, chosen["muse"])
+        return ablation(name, chosen[WHOLE])
     return found[name].settings[chosen[name]]
 
 
@@ -43,7 +43,7 @@ class Plan:
         tuned: cases on which the setting of each arm is chosen; 0 for the default ones.
         reported: cases of each arm.
         compared: of how many of these every setting is made.
-        mixed: two-emotion cases for each of whose emotions `muse` is also run.
+        mixed: two-emotion cases for each of whose emotions `WHOLE` is also run.
     """
 
     task: str
@@ -75,5 +75,5 @@ class Plan:
             if name not in missing:
                 ahead[Work.of(chosen_arm(name, found, chosen), self.task)] += self.reported
         if self.mixed:
-            ahead[Work.of(chosen_arm("muse", found, chosen), "generation")] += 2 * self.mixed
+            ahead[Work.of(chosen_arm(WHOLE, found, chosen), "generation")] += 2 * self.mixed
         return ahead

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jobs.evaluation.arms.registry import ABLATIONS
+from jobs.evaluation.arms.registry import ABLATIONS, WHOLE
 from jobs.evaluation.cases import (
     CONTENTS,
     REPORTED_CONTENTS,
@@ -18,7 +18,7 @@ from jobs.evaluation.cases import (
 )
 from jobs.evaluation.sweeps import COUNT
 
-PROMPTS = ("plain", "words", "cues", "oracle", "muse")
+PROMPTS = ("plain", "words", "cues", "oracle", "muse", WHOLE)
 RIVALS = ("direction", "best-of-n", "fk", "null", "latent")
 ONE_TARGET = ("plain", "oracle")
 """Arms that say nothing of a mixture."""

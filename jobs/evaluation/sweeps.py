@@ -1,4 +1,4 @@
-"""Settings of the method compared: its timing and its parameters.
+"""Settings of the method compared, without fitted tokens: its timing and its parameters.
 
 The sweeps `how` and `which` change one parameter of the method at a time. Their `gain` is the
 examiner's success minus that of the given method (`default`), paired by request: all settings make
@@ -17,7 +17,7 @@ import numpy as np
 
 from jobs.benchmark.cost import count
 from jobs.evaluation.arms.models import Arm, load
-from jobs.evaluation.arms.registry import PLAIN, arm_of
+from jobs.evaluation.arms.registry import PLAIN, WHOLE, arm_of
 from jobs.evaluation.cases import Case
 from jobs.evaluation.kept import NOTHING, Kept
 from jobs.evaluation.measures.intervals import interval
@@ -72,7 +72,7 @@ def when_settings(method: Method) -> dict[str, Setting]:
     for name, level in levels.items():
         settings[name] = method.replace(timing=name, timing_level=level)
     settings["never"] = method.replace(**PLAIN)
-    return {name: Setting(arm_of("muse"), changed) for name, changed in settings.items()}
+    return {name: Setting(arm_of(WHOLE), changed) for name, changed in settings.items()}
 
 
 def how_settings(method: Method) -> dict[str, Setting]:
@@ -81,9 +81,9 @@ def how_settings(method: Method) -> dict[str, Setting]:
     for key, values in HOW.items():
         for value in values:
             settings[f"{key}={value!r}"] = method.replace(**{key: value})
-    found = {name: Setting(arm_of("muse"), changed) for name, changed in settings.items()}
+    found = {name: Setting(arm_of(WHOLE), changed) for name, changed in settings.items()}
     for key, value in TINY_VAES:
-        found[f"{key}={value!r}"] = Setting(arm_of("muse"), method, {key: value})
+        found[f"{key}={value!r}"] = Setting(arm_of(WHOLE), method, {key: value})
     return found
 
 
@@ -98,7 +98,7 @@ def which_settings(method: Method) -> dict[str, Setting]:
         "4 x WHICH": (4 * inherent, 4 * similar),
     }.items():
         settings[name] = method.replace(inherent_weight=weights[0], similar_weight=weights[1])
-    return {name: Setting(arm_of("muse"), changed) for name, changed in settings.items()}
+    return {name: Setting(arm_of(WHOLE), changed) for name, changed in settings.items()}
 
 
 SWEEPS = {

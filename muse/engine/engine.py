@@ -92,9 +92,10 @@ class MuseEngine:
             torch.OutOfMemoryError: they do not fit.
         """
         setup = self.setup.of_size(size)
-        # In a batch, seldom are all rows guided at the same time.
+        # In a batch, seldom are all rows guided at the same time, and some need no updates.
         if may_start(setup.method):
-            setup = replace(setup, timing=Fixed())
+            method = setup.method.replace(updates="always")
+            setup = replace(setup, timing=Fixed(), method=method)
         taxonomy = setup.guide.taxonomy
         request = Request("", Target.of(taxonomy.labels[0], taxonomy), seed=0, size=size)
         state = BatchState(setup, [request] * min(count, self.slots or count))

@@ -38,6 +38,7 @@ class Row:
         guidance_scale: of classifier-free guidance.
         step: the denoising step at which it stands.
         first_step: the step at which denoising begins; for an edit by inversion, where that ends.
+        stays_fitted: whether its tokens are used as they were fitted, from the first step on.
         started: whether guidance has started.
         inherent: index of the emotion that the content evokes by itself; -1 until `started`.
         is_confident: whether the guide was, at its last evaluation, with the content kept.
@@ -55,6 +56,7 @@ class Row:
     step: int
     first_step: int = 0
     trace: Trace = field(default_factory=Trace)
+    stays_fitted: bool = False
     started: bool = False
     inherent: int = -1
     is_confident: bool = False

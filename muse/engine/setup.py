@@ -14,7 +14,9 @@ from muse.diffusion.backbones.base import Backbone, latent_shape_of
 from muse.diffusion.editing import first_edit_step
 from muse.diffusion.schedule.sampler import Schedule
 from muse.diffusion.schedule.schedules import backbone_schedule
+from muse.emotions import Target
 from muse.guidance.content import ContentTerm
+from muse.guidance.fitted_tokens import keeps_fitted
 from muse.guidance.negative_prompts import unread_reason
 from muse.guidance.timing import Timing, timing_of
 from muse.guidance.windows import NO_WINDOWS
@@ -103,6 +105,10 @@ class Setup:
         method = self.method
         scales = [method.edit_guidance_scale if e else method.guidance_scale for e in editing]
         return torch.tensor(scales, device=self.backbone.device)
+
+    def keeps_fitted(self, target: Target) -> bool:
+        """Whether the tokens that were fitted for a target are used as they are."""
+        return self.timing is not None and keeps_fitted(self.backbone.text, self.method, target)
 
     def may_update(self, step: int) -> bool:
         """Whether tokens are still updated at this step."""

@@ -99,12 +99,14 @@ class BatchState:
     def _row(self, number: int, request: Request) -> Row:
         has_negative = request.negative_prompt is not None
         scale = self.setup.cfg_scale(request.image is not None, has_negative)
-        if request.image is None:
-            return Row(number, request, scale, Phase.STEP, 0)
-        first = self.setup.first_edit_step()
-        if self.setup.method.edit_start == FROM_NOISE:
-            return Row(number, request, scale, Phase.STEP, first, first)
-        return Row(number, request, scale, Phase.INVERT, len(self.setup.schedule) - 1, first)
+        first = 0 if request.image is None else self.setup.first_edit_step()
+        row = Row(number, request, scale, Phase.STEP, first, first)
+        if request.image is not None and self.setup.method.edit_start != FROM_NOISE:
+            row.phase, row.step = Phase.INVERT, len(self.setup.schedule) - 1
+        # Nothing is to be found out about tokens that stay as they are.
+        if self.setup.keeps_fitted(request.target):
+            row.stays_fitted, row.started, row.trace.start_step = True, True, first
+        return row
 
     def start(self, rows: Sequence[Row]) -> None:
         """Starting latents: noise for a generation, the encoded image for an edit.
@@ -192,7 +194,8 @@ class BatchState:
             return Phase.DONE
         if setup.timing is not None and not row.started:
             return Phase.TIMING
-        if not row.started or setup.method.max_updates_per_step == 0 or not setup.may_update(step):
+        may_update = setup.method.max_updates_per_step > 0 and setup.may_update(step)
+        if not row.started or row.stays_fitted or not may_update:
             return Phase.STEP
         return Phase.CHECK if row.is_confident else Phase.OPTIMIZE
 
@@ -256,4 +259,8 @@ class BatchState:
                         "the decoded image is non-finite; "
                         "a VAE in float16 may need bfloat16 or float32"
                     )
-        return [Sample(pictures.get(row.number), row.trace, row.failure) for row in self.rows]
+        samples = []
+        for row in self.rows:
+            tokens = self.best_tokens[row.number].cpu() if row.is_confident else None
+            samples.append(Sample(pictures.get(row.number), row.trace, row.failure, tokens))
+        return samples

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from pipeline.cli import classifiers, runs, settings, trial
+from pipeline.cli import classifiers, runs, settings, tokens, trial
 from pipeline.cli.corpora import corpora, looking
 from pipeline.cli.manifests import example, manifests
 from pipeline.watch.log_output import LEVELS, set_up
@@ -80,8 +80,13 @@ classifier = typer.Typer(cls=Group, no_args_is_help=True, help="Fit your own gui
 classifier.command(cls=Command)(classifiers.fit)
 app.add_typer(classifier, name="classifier")
 
+of_tokens = typer.Typer(cls=Group, no_args_is_help=True, help="Fit emotional tokens to a model.")
+of_tokens.command(cls=Command)(tokens.fit)
+app.add_typer(of_tokens, name="tokens")
+
 
 @classifier.callback()
+@of_tokens.callback()
 def _keep_the_name_of_its_only_command() -> None:
     pass
 

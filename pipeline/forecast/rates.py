@@ -26,6 +26,7 @@ RELEVANT = (
     "tiny_vae",
     "vae_tiling",
     "compile",
+    "fitted_tokens",
     "method",
     "candidates",
     "retry_strategy",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from muse.classifiers.load import check_preprocessing
 from muse.classifiers.spec import ClassifierSpec, read_spec
+from muse.diffusion.files.fitted_tokens_file import place_of
 from muse.diffusion.files.hub import NO_PEFT
 from muse.diffusion.files.model_problems import family_problem
 from muse.diffusion.files.tiny_decoders import SLOWER, absence_warnings, candidates
@@ -179,6 +180,12 @@ def _parts(config: Config, files: Files, model: Path, on_warning: OnWarning) -> 
         except ValueError as error:
             key = role.split()[0]
             raise UserError(f"{config.source_of(key)}: {key} {name!r}: {error}") from None
+    if not config.fitted_tokens and (own := place_of("", model)):
+        # They belong to the model's folder, and are hashed with it.
+        try:
+            _refuse(fit.problems("fitted_tokens", str(own), own))
+        except ValueError as error:
+            raise UserError(f'{error}; or set fitted_tokens = "none"') from None
     if not config.tiny_vae and (tiny := _found_tiny_vae(files, model, on_warning)):
         models["tiny_vae"] = tiny
     return models

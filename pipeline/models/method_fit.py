@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from muse.diffusion.files.fitted_tokens_file import TokensFile, place_of
 from muse.diffusion.files.hub import configs_of, family_of, part_config
 from muse.diffusion.files.model_files import READ_WINDOWS
 from muse.diffusion.files.part_fit import clip_skip_problem
@@ -60,4 +61,16 @@ def model_warnings(config: Config, model: str, similarity: str) -> list[str]:
         raise UserError(f"{config.source_of('similarity')}: {error}") from None
     if warning := levels.warning(config.method, config.similarity):
         found.append(warning)
+    file = place_of(config.fitted_tokens, model)
+    if file is not None and (warning := _unfitted(file, config)):
+        found.append(warning)
     return found
+
+
+def _unfitted(file: Path, config: Config) -> str | None:
+    """Emotions of the run without tokens in the file of fitted ones; None if all have some."""
+    known = TokensFile.read(file).vectors
+    lacking = [name for name in config.taxonomy.labels if name not in known]
+    if not lacking:
+        return None
+    return f"{file} has no tokens for {', '.join(lacking)}: requests for them start from the word"

@@ -8,11 +8,18 @@ from pathlib import Path
 from muse.diffusion.files.chosen_file import unread_beside
 from muse.diffusion.files.embeddings.embedding_files import Embedding
 from muse.diffusion.files.embeddings.embedding_fit import EmbeddingTarget
-from muse.diffusion.files.hub import configs_beside, embedding_and_token, part_config, vae_config
+from muse.diffusion.files.fitted_tokens_file import TokensFile
+from muse.diffusion.files.hub import (
+    configs_beside,
+    embedding_and_token,
+    family_of,
+    part_config,
+    vae_config,
+)
 from muse.diffusion.files.loras.lora_files import lora_problems, lora_warnings
 from muse.diffusion.files.loras.lora_target import LoraTarget
 from muse.diffusion.files.model_problems import model_problems
-from muse.diffusion.files.part_fit import tiny_vae_problem, vae_problem
+from muse.diffusion.files.part_fit import tiny_vae_problem, token_width, vae_problem
 from muse.diffusion.files.part_weights import shapes_in
 from muse.diffusion.files.tensor_fit import part_problems, tensor_problems
 from muse.diffusion.quiet import quiet_loading
@@ -55,8 +62,8 @@ class PartFit:
         self._embedding_target: EmbeddingTarget | None = None
 
     def problems(self, role: str, name: str, path: Path) -> Iterator[str]:
-        """Why something is no LoRA or textual inversion or does not fit, or is no VAE or tiny
-        decoder of the model.
+        """Why something is no LoRA, textual inversion or file of fitted tokens or does not fit, or
+        is no VAE or tiny decoder of the model.
 
         Args:
             role: that the setting gives it.
@@ -74,6 +81,12 @@ class PartFit:
                 self._on_warning(warning)
         elif is_embedding(role):
             yield from self._embedding_problems(name, path)
+        elif role == "fitted_tokens":
+            width = token_width(family_of(self._model), part_config(self._model))
+            # Such files are small. Where the settings name no width, the worker compares it.
+            tokens = TokensFile.read(path)
+            if width is not None and (problem := tokens.width_problem(width)):
+                yield problem
         else:
             yield from _vae_problems(role, path, self._model, self._on_warning)
 

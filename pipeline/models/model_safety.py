@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from muse.classifiers.spec import SPEC_FILE, read_spec
+from muse.diffusion.files.fitted_tokens_file import FITTED_TOKENS
 from muse.diffusion.files.hub import configs_beside
 from muse.diffusion.files.model_files import (
     PICKLED,
@@ -85,7 +86,7 @@ def read_files(folder: Path, in_parts: bool) -> list[Path]:
     return [
         path
         for path in files
-        if (path == index if in_parts else path.parent == folder)
+        if (path in (index, folder / FITTED_TOKENS) if in_parts else path.parent == folder)
         or (path.parent in part_of and not model.is_unread(part_of[path.parent], path.name))
     ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import muse.mini
 from muse.diffusion.files.chosen_file import chosen_file
 from muse.diffusion.files.embeddings import embedding_files
+from muse.diffusion.files.fitted_tokens_file import NO_FITTED_TOKENS, REMEDY
 from muse.diffusion.files.hub import (
     NO_TINY_VAE,
     SINGLE_FILE,
@@ -27,7 +28,7 @@ ROLES = {"model": "diffusion", "guide": "guide", "judge": "judge", "similarity":
 
 CLASSIFIERS = ("guide", "judge")
 
-SINGLE_FILES = ("model", "vae", "lora")
+SINGLE_FILES = ("model", "vae", "lora", "fitted_tokens")
 """Roles that a single `.safetensors` file may serve."""
 
 FILTER_MODELS = "filter_models."
@@ -87,6 +88,8 @@ def local_path(role: str, name: str, download: bool = True) -> Path:
         if role.split()[0] not in SINGLE_FILES:
             raise ValueError("it is a single file; give its folder")
         return file
+    if role == "fitted_tokens":
+        raise ValueError(f"there is no such file; {REMEDY}")
     return local_model(name, download) if role == "model" else local_folder(name, download=download)
 
 
@@ -113,9 +116,10 @@ def names_of(config: Config) -> dict[str, str]:
 
 def part_names(config: Config) -> dict[str, str]:
     """Those of the models that replace or change a part of `model`: VAE, tiny decoder, LoRAs,
-    textual inversions."""
+    textual inversions, fitted tokens."""
     tiny_vae = "" if config.tiny_vae == NO_TINY_VAE else config.tiny_vae
-    names = {"vae": config.vae, "tiny_vae": tiny_vae}
+    fitted = "" if config.fitted_tokens == NO_FITTED_TOKENS else config.fitted_tokens
+    names = {"vae": config.vae, "tiny_vae": tiny_vae, "fitted_tokens": fitted}
     names |= {f"lora {number}": name for number, name in enumerate(config.lora)}
     names |= {f"embedding {number}": name for number, name in enumerate(config.embedding)}
     return {role: name for role, name in names.items() if name}

@@ -60,8 +60,9 @@ def is_refinement(request: PlannedRequest) -> bool:
 
 def refined_method(method: Method) -> Method:
     """The method with twice the updates a step, over a fifth more of the steps, and half the doubt
-    of the guide."""
+    of the guide; fitted tokens, which did not suffice, are updated, too."""
     return method.replace(
+        updates="always",
         max_updates_per_step=min(100, 2 * method.max_updates_per_step),
         guidance_end=min(1.0, method.guidance_end + 0.2),
         stop_confidence=(1 + method.stop_confidence) / 2,

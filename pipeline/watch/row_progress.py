@@ -25,11 +25,19 @@ class RowProgress:
 
     Args:
         what: is done, as `checking prompts`.
+        of: what it is done with.
+        every: how many of these are done between two looks at the clock.
         clock: seconds.
     """
 
-    def __init__(self, what: str, clock: Callable[[], float] = time.monotonic):
-        self.what, self.clock = what, clock
+    def __init__(
+        self,
+        what: str,
+        clock: Callable[[], float] = time.monotonic,
+        of: str = "rows",
+        every: int = EVERY_ROWS,
+    ):
+        self.what, self.clock, self.of, self.every = what, clock, of, every
         self.console = Console(stderr=True)
         self.bar: Progress | None = None
         self.task = TaskID(0)
@@ -46,11 +54,12 @@ class RowProgress:
         if done == total:
             self._clear()
             return
-        if done % EVERY_ROWS or self.clock() < self.next_at:
+        if done % self.every or self.clock() < self.next_at:
             return
         if not self.console.is_terminal:
             self.next_at = self.clock() + LINE_SECONDS
-            logger.info("muse-batch: %s: %s of %s rows", self.what, f"{done:,}", f"{total:,}")
+            counts = f"{done:,} of {total:,} {self.of}"
+            logger.info("muse-batch: %s: %s", self.what, counts)
             return
         if self.bar is None:
             self.bar = _bar(self.console)

@@ -8,6 +8,7 @@ import torch
 from muse.emotions import Target
 from muse.emotions.probabilities import Probabilities
 from muse.engine.engine import MuseEngine
+from muse.guidance.fitted_tokens import FittedTokens
 from muse.reference import muse
 from muse.request import Request
 from muse.sizes import Size
@@ -74,6 +75,27 @@ def test_the_engine_equals_the_reference_at_a_size_that_is_not_square(models):
     samples = _hold_to_the_reference(models, METHOD, 2, requests)
     assert {tuple(sample.pixels.shape) for sample in samples} == {(16, 48, 3)}
     assert any(sample.trace.updates for sample in samples)
+
+
+@pytest.mark.parametrize("updates", ["auto", "always"])
+def test_the_engine_equals_the_reference_from_fitted_tokens(models, updates):
+    text, requests = models[0].text, exact_requests()
+    names = {name for request in requests for name in request.target.members}
+    words = {name: text.start([Target.of(name)], 2)[0] for name in sorted(names)}
+    generator = torch.Generator().manual_seed(0)
+    vectors = {k: v + 0.1 * torch.randn(v.shape, generator=generator) for k, v in words.items()}
+    alone = requests[0].target.members[0]
+    text.fitted = FittedTokens(vectors, {alone: 1.0})
+    try:
+        samples = _hold_to_the_reference(models, METHOD.replace(updates=updates))
+    finally:
+        text.fitted = None
+    for request, sample in zip(requests, samples, strict=True):
+        if updates == "auto" and request.target.members == (alone,):
+            assert sample.trace.start_step is not None
+            assert not sample.trace.similarity, "WHEN has nothing to decide"
+            assert sample.trace.guide_gradients == sample.trace.guide_forwards == 0
+    assert any(sample.trace.guide_gradients for sample in samples)
 
 
 def test_a_batch_of_several_sizes_is_refused(models):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -110,6 +111,17 @@ def plain(case: Case) -> str:
 def named(case: Case) -> str:
     """The prompt that names the emotion, or both of a mixture."""
     return f"{case.prompt}, evoking {case.target.words()}"
+
+
+@contextmanager
+def from_words(models: Models) -> Iterator[None]:
+    """While open, emotional tokens start from words, as if none had been fitted to the model."""
+    text = models.backbone.text
+    fitted, text.fitted = text.fitted, None
+    try:
+        yield
+    finally:
+        text.fitted = fitted
 
 
 def request(case: Case, prompt: str) -> Request:

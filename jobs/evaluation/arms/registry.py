@@ -14,8 +14,9 @@
 - `null`: `jobs.evaluation.arms.null_embedding`.
 - `latent`: `jobs.evaluation.arms.latent_gradient`.
 - `oracle`: the prompt has the target's visual factors: what the text space can express at all.
-- `muse`: the method. `muse-no-content` is without its content term, `muse-no-when` guides from the
-  first step, `muse-no-which` by cross-entropy alone.
+- `muse`: the method, from the fitted tokens of the model. `muse-from-words`: without them, each
+  image from the words of its emotion; `muse-no-content` is that without its content term,
+  `muse-no-when` guides from the first step, `muse-no-which` by cross-entropy alone.
 
 Most arms have several settings: a rival at another strength, or with a larger budget. Which is
 best is found on cases of their own (`jobs.evaluation.tuning`).
@@ -24,6 +25,7 @@ best is found on cases of their own (`jobs.evaluation.tuning`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +39,7 @@ from jobs.evaluation.arms.latent_gradient import LATENT_SIZE, latent
 from jobs.evaluation.arms.models import (
     Arm,
     Models,
+    from_words,
     load,
     named,
     pixels_of,
@@ -74,7 +77,13 @@ STRENGTHS = (0.3, 0.5, 0.7, 0.9)
 PLAIN: Mapping[str, Any] = {"timing": "never"}
 GUIDE_ALONE: Mapping[str, Any] = {"content_weight": 0.0}
 """Changes of the method: no guidance at all, and none by content."""
-MUSE: Mapping[str, Mapping[str, Any]] = {
+FITTED: Mapping[str, Mapping[str, Any]] = {
+    "as given": {},
+    "updated": {"updates": "always"},
+    "1 update": {"updates": "always", "max_updates_per_step": 1},
+}
+"""Settings of the method with fitted tokens, as changes of the given one."""
+FROM_WORDS: Mapping[str, Mapping[str, Any]] = {
     "as given": {},
     "5 updates": {"max_updates_per_step": 5},
     "rate 1, 5 updates": {"learning_rate": 1.0, "max_updates_per_step": 5},
@@ -82,13 +91,15 @@ MUSE: Mapping[str, Mapping[str, Any]] = {
     "content above 0.85": {"content_similarity": 0.85, "content_source_similarity": 0.85},
     "confidence 0.85": {"stop_confidence": 0.85},
 }
-"""Settings of the method, as changes of the given one."""
+"""Those of the method without fitted tokens."""
+WHOLE = "muse-from-words"
+"""The arm whose parts are left out."""
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "muse-no-content": {"content_weight": 0.0},
     "muse-no-when": {"timing": "fixed", "timing_level": 0.0},
     "muse-no-which": {"inherent_weight": 0.0, "similar_weight": 0.0, "balance": 1.0},
 }
-"""Changes of the setting of `muse` that is reported. Where they change nothing (`is_ablated`), the
+"""Changes of the setting of `WHOLE` that is reported. Where they change nothing (`is_ablated`), the
 ablation is left out."""
 
 
@@ -116,12 +127,18 @@ class Family:
         return replace(self, settings=arms)
 
 
-def by_engine(words: Callable[[Case], str], **changes: Any) -> Arm:
-    """The engine on the cases with these prompts, and with these changes of the method."""
+def by_engine(words: Callable[[Case], str], fitted: bool = True, /, **changes: Any) -> Arm:
+    """The engine on the cases with these prompts, and with these changes of the method.
+
+    Args:
+        fitted: whether tokens start as they were fitted to the model; else from words.
+    """
 
     def make(models: Models, method: Method, cases: Sequence[Case]) -> list[Sample]:
         engine = MuseEngine(models.backbone, models.guide, models.clip, method)
-        return engine.run([request(case, words(case)) for case in cases])
+        requests = [request(case, words(case)) for case in cases]
+        with nullcontext() if fitted else from_words(models):
+            return engine.run(requests)
 
     return Arm(make, changes=changes)
 
@@ -225,7 +242,8 @@ def families(kept: Kept = NOTHING) -> dict[str, Family]:
         "words": Family({f"x{factor:g}": words(factor) for factor in SCALES}, "x1"),
         "cues": Family(cues, "light"),
         "oracle": Family.of(by_engine(lambda case: case.oracle, **PLAIN)),
-        "muse": Family({n: by_engine(plain, **change) for n, change in MUSE.items()}, "as given"),
+        "muse": Family({n: by_engine(plain, **c) for n, c in FITTED.items()}, "as given"),
+        WHOLE: Family({n: by_engine(plain, False, **c) for n, c in FROM_WORDS.items()}, "as given"),
         "direction": Family(_directions(), f"alone, {ALONE[-1]:g}"),
         "best-of-n": Family(_draws(kept), f"{DRAWS_FOR_CONTENT[0]}, content"),
         "fk": Family(particles, "4"),
@@ -237,8 +255,8 @@ def families(kept: Kept = NOTHING) -> dict[str, Family]:
 
 
 def ablation(name: str, setting: str) -> Arm:
-    """The arm `muse` in one of its settings, without one of its parts."""
-    arm = by_engine(plain, **{**MUSE[setting], **ABLATIONS[name]})
+    """The arm `WHOLE` in one of its settings, without one of its parts."""
+    arm = by_engine(plain, False, **{**FROM_WORDS[setting], **ABLATIONS[name]})
     return replace(arm, name=f"{name} {setting}")
 
 
@@ -246,9 +264,9 @@ def is_ablated(name: str, method: Method, setting: str) -> bool:
     """Whether an ablation takes anything away: a part that a setting lacks cannot be left out.
 
     Args:
-        method: the given one, of which the setting of `muse` changes some parameters.
+        method: the given one, of which the setting of `WHOLE` changes some parameters.
     """
-    whole = method.replace(**MUSE[setting])
+    whole = method.replace(**FROM_WORDS[setting])
     return whole.replace(**ABLATIONS[name]).model_dump() != whole.model_dump()
 
 
@@ -260,11 +278,11 @@ def arm_of(name: str, setting: str = "") -> Arm:
     """An arm in one of its settings, by default in that of its family.
 
     Args:
-        setting: of an ablation, the one of `muse`.
+        setting: of an ablation, the one of `WHOLE`.
     """
     found = families()
     if name in ABLATIONS:
-        return ablation(name, setting or found["muse"].default)
+        return ablation(name, setting or found[WHOLE].default)
     return found[name].settings[setting or found[name].default]
 
 

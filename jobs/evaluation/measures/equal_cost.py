@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.evaluation.arms.registry import WHOLE
 from jobs.evaluation.measures.intervals import interval
 from jobs.evaluation.measures.results import ArmResult, subsets
 
 TOLERANCE = 1.2
 """A rival may cost a fifth more than `muse`: whole draws and whole forwards seldom fit a budget."""
-NO_RIVALS = ("muse", "plain", "cues", "oracle")
+NO_RIVALS = ("muse", WHOLE, "plain", "cues", "oracle")
 """`cues` and `oracle` are told what the world's emotions look like, which no other arm is."""
 
 

@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from jobs.evaluation.arms.registry import ABLATIONS
 from jobs.evaluation.report.tables import TASKS
 from muse.emotions import MIKELS
 
@@ -30,7 +31,7 @@ def tasks_in(part: Mapping[str, Any]) -> list[str]:
 
 def by_cost(report: Mapping[str, Any], file: Path) -> None:
     """`right` against cost: a line through the settings of an arm, a panel a task."""
-    reported = [arm for arm in report["arms"] if not arm.startswith("muse-")]
+    reported = [arm for arm in report["arms"] if arm not in ABLATIONS]
     arms = {**{arm: {} for arm in reported}, **report["settings"]}
     tasks = tasks_in(report["arms"])
     size = (4.5 * len(tasks) + 1.8, 4.4)
@@ -121,7 +122,7 @@ def by_emotion(report: Mapping[str, Any], file: Path) -> None:
 
 
 def curves(report: Mapping[str, Any], file: Path) -> None:
-    """Image-text similarity along the plain denoising path; a dot where `muse` started guidance."""
+    """Image-text similarity along the plain denoising path; a dot where guidance started."""
     figure, panel = plt.subplots(figsize=(9, 4.2), layout="constrained")
     shades = np.linspace(0, 0.95, max(1, len(report["curves"])))
     panel.set_prop_cycle(color=plt.get_cmap("viridis")(shades))

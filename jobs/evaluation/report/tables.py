@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from jobs.evaluation.arms.registry import WHOLE
 from jobs.evaluation.measures.equal_cost import TOLERANCE
 from muse.emotions import MIKELS
 
@@ -133,7 +134,9 @@ def equal_cost_table(found: Mapping[str, Any]) -> Iterator[str]:
 
 def left_out_line(task: str, arm: str) -> str:
     """Why an ablation has no row."""
-    return f"`{arm}` is left out of {task}: the setting of `muse` has nothing that it takes away."
+    return (
+        f"`{arm}` is left out of {task}: the setting of `{WHOLE}` has nothing that it takes away."
+    )
 
 
 def mean_of(figures: Mapping[str, Any], name: str, digits: int) -> str:

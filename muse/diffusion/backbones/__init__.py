@@ -19,7 +19,9 @@ from muse.diffusion.backbones.textual_inversions import add_embeddings
 from muse.diffusion.backbones.z_image import ZImage
 from muse.diffusion.compiling import OFF, is_compiled
 from muse.diffusion.devices import AUTO, dtype_of
+from muse.diffusion.files.fitted_tokens_file import TokensFile, place_of
 from muse.diffusion.quiet import quiet_loading
+from muse.guidance.fitted_tokens import FittedTokens
 
 __all__ = ["Backbone", "Codec", "Conditioning", "Prompts", "TextEncoders", "load_backbone"]
 
@@ -60,6 +62,7 @@ def load_backbone(
     clip_skip: int = 0,
     vae_tiling: bool = False,
     embedding: str | Path | Sequence[str | Path] = (),
+    fitted_tokens: str = "",
 ) -> Backbone:
     """Load a diffusion model from safetensors; code in its folder is never run.
 
@@ -82,10 +85,12 @@ def load_backbone(
         embedding: a textual inversion's file, folder or hub id, or several. The token that stands
             for it in prompts follows after a colon, as in `cat.safetensors:<cat>`; by default the
             one that the file names.
+        fitted_tokens: the file of emotional tokens to start with; `none` to start from the words of
+            the emotions. By default the one in the folder of the model, if it has one.
 
     Raises:
-        ValueError: not a complete model of a known family, only pickled weights, a LoRA or a
-            textual inversion that does not fit or cannot be loaded, or an unknown dtype,
+        ValueError: not a complete model of a known family, only pickled weights, a LoRA, a textual
+            inversion or fitted tokens that do not fit or cannot be loaded, or an unknown dtype,
             `clip_skip` or `compile`.
     """
     compiled = is_compiled(compile)
@@ -104,6 +109,11 @@ def load_backbone(
     layers = min(model.config.num_hidden_layers for model in backbone.text.models)
     if clip_skip >= layers:
         raise ValueError(f"clip_skip is {clip_skip}, but a text encoder has {layers} layers")
+    if (file := place_of(fitted_tokens, path)) is not None:
+        tokens = TokensFile.read(file)
+        if problem := tokens.width_problem(sum(backbone.text.widths)):
+            raise ValueError(f"{file}: {problem}")
+        backbone.text.fitted = FittedTokens.of(tokens)
     if vae_tiling:
         backbone.codec.vae.enable_tiling()
     if compiled:

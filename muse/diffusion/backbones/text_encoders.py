@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from muse.diffusion.backbones.codec import frozen
 from muse.emotions import Target
+from muse.guidance.fitted_tokens import FittedTokens
 from muse.guidance.prompt_frame import PromptReader, inversion_ids
 from muse.guidance.tokens import ids_with_tokens, initial_tokens, padded_ids, spliced
 from muse.guidance.windows import Window, joined_ids, plain_windows, windows_with_tokens
@@ -78,6 +79,7 @@ class TextEncoders:
 
     Attributes:
         readers: of each encoder, how much of a prompt it reads.
+        fitted: tokens to start with, where there are some.
         off_device: names of those `without_tokens` that are on the host while no prompt is read.
     """
 
@@ -95,6 +97,7 @@ class TextEncoders:
         self.tables = [word_embeddings(model) for model in self.models]
         self.widths = [table.embedding_dim for table in self.tables]
         self.device = device
+        self.fitted: FittedTokens | None = None
         self.off_device: tuple[str, ...] = ()
 
     def without_tokens(self) -> tuple[str, ...]:
@@ -206,11 +209,13 @@ class TextEncoders:
         return prompts.windows * self.tokenizers[0].model_max_length
 
     def start(self, targets: list[Target], count: int) -> Tensor:
-        """Initial emotional tokens, float32 (b, k, d); see `initial_tokens`."""
+        """Initial emotional tokens, float32 (b, k, d): fitted ones (see `FittedTokens.start`), or
+        words (see `initial_tokens`)."""
         pairs = zip(self.tokenizers, self.tables, strict=True)
-        return torch.cat(
+        words = torch.cat(
             [initial_tokens(tokenizer, table, targets, count) for tokenizer, table in pairs], dim=-1
         )
+        return words if self.fitted is None else self.fitted.start(targets, words)
 
     def encode(self, prompts: Prompts, tokens: Tensor | None = None) -> list[Any]:
         """The output of every encoder, with all its hidden states."""

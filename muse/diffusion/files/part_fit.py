@@ -41,6 +41,13 @@ CLIPS = {
 }
 """By family: the text encoders of which `clip_skip` leaves out layers; no others have any."""
 
+TOKEN_ENCODERS = {
+    **CLIPS,
+    "FluxPipeline": ("text_encoder", "text_encoder_2"),
+    "ZImagePipeline": ("text_encoder",),
+}
+"""By family: the text encoders that take emotional tokens."""
+
 LATENTS: Config = {
     "latent_channels": 4,
     "scaling_factor": 0.18215,
@@ -136,6 +143,24 @@ def clip_skip_problem(family: str, config: Callable[[str], Config], clip_skip: i
         if layers is not None and clip_skip >= layers:
             return f"is {clip_skip}, but {part}/ has {layers} layers; give at most {layers - 1}"
     return None
+
+
+def token_width(family: str, config: Callable[[str], Config]) -> int | None:
+    """The width of an emotional token: that of the word embeddings of all encoders that take some.
+
+    Args:
+        config: the settings of a part by its name.
+
+    Returns:
+        None where the settings do not say it, as those of a single file.
+    """
+    widths = []
+    for part in TOKEN_ENCODERS.get(family, ()):
+        settings = text_config(config(part))
+        widths.append(settings.get("hidden_size") or settings.get("d_model"))
+    if not widths or not all(isinstance(width, int) for width in widths):
+        return None
+    return sum(width for width in widths if width is not None)
 
 
 def vae_problem(vae: Config, own: Config) -> str | None:

@@ -80,6 +80,7 @@ def _load_muse(
             config.clip_skip,
             config.vae_tiling,
             [_embedding(models[f"embedding {number}"]) for number in range(len(config.embedding))],
+            models["fitted_tokens"].path if "fitted_tokens" in models else config.fitted_tokens,
         )
     classifiers = []
     for role in CLASSIFIERS:

@@ -86,7 +86,7 @@ class ScoringMuseEngine:
         from muse.guidance.windows import windows_of
 
         setup = self.engine.setup
-        read = setup.as_read(_request(request))
+        read = setup.as_read(as_request(request))
         windows = windows_of(setup.method, setup.backbone.text.tokenizers, [read])
         # What begins without guidance and never gets any is made of the prompt alone.
         target = None if trace.start_step is None else request.target
@@ -117,7 +117,7 @@ class ScoringMuseEngine:
             refines = engine is self.refining
             chosen = [i for i, r in enumerate(requests) if is_refinement(r.planned) == refines]
             if chosen:
-                made = engine.run([_request(requests[i]) for i in chosen])
+                made = engine.run([as_request(requests[i]) for i in chosen])
                 samples |= zip(chosen, made, strict=True)
         return [samples[i] for i in range(len(requests))]
 
@@ -187,7 +187,8 @@ def _output(sample: Sample, scored: ScoredImage | None) -> EngineOutput:
     )
 
 
-def _request(given: EngineInput) -> Request:
+def as_request(given: EngineInput) -> Request:
+    """What the engine of the method makes of an input."""
     from muse.request import Request
 
     planned = given.planned

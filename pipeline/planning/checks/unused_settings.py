@@ -22,6 +22,7 @@ MODEL_SETTINGS = (
     "compile",
     "lora",
     "embedding",
+    "fitted_tokens",
     "label_map",
     "method",
 )

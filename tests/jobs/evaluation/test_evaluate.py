@@ -16,7 +16,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from jobs.evaluation import evaluate, kept
-from jobs.evaluation.arms.registry import MUSE, NAMES
+from jobs.evaluation.arms.registry import FROM_WORDS, NAMES
 from muse.emotions import MIKELS
 
 METRICS = {
@@ -148,8 +148,8 @@ def test_an_ablation_by_itself_has_the_setting_that_is_best_for_muse(tmp_path):
     assert done.exit_code == 0, done.output
     figures = json.loads(file.read_text())
     assert set(figures["arms"]) == {"muse-no-when"}
-    assert set(figures["trials"]["generation"]["muse"]) == set(MUSE)
-    assert figures["chosen"]["generation"]["muse"] in MUSE
+    assert set(figures["trials"]["generation"]["muse"]) == set(FROM_WORDS)
+    assert figures["chosen"]["generation"]["muse"] in FROM_WORDS
     assert figures["settings"] == {}
 
 

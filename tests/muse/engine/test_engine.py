@@ -10,6 +10,7 @@ from muse.diffusion.schedule.sampler import to_x0_eps
 from muse.diffusion.schedule.schedules import make_schedule
 from muse.emotions import Target
 from muse.engine.engine import MuseEngine
+from muse.guidance.fitted_tokens import FittedTokens
 from muse.method import Method
 from muse.request import Request
 
@@ -268,3 +269,30 @@ def test_what_was_tried_leaves_no_trace_in_a_batch(random_backbone, random_guide
     (after,) = engine.run([_request()])
     assert torch.equal(before.pixels, after.pixels)
     assert before.trace == after.trace
+
+
+def test_a_sample_has_the_tokens_that_satisfied_the_guide(make):
+    (satisfied,) = make([_request()], QUICK.replace(stop_confidence=0.0))
+    (unsatisfied,) = make([_request()], QUICK.replace(stop_confidence=1.0))
+    (plain,) = make([_request()], QUICK.replace(timing="never"))
+    assert satisfied.tokens.shape[0] == QUICK.tokens
+    assert unsatisfied.tokens is None
+    assert plain.tokens is None
+
+
+def test_tokens_as_they_were_fitted_cost_what_plain_sampling_costs(make, random_backbone):
+    text = random_backbone.text
+    words = text.start([Target.of("awe")], QUICK.tokens)[0]
+    text.fitted = FittedTokens({"awe": words}, {"awe": 1.0})
+    try:
+        (kept,) = make([_request()])
+        (other,) = make([_request(2, "fear")])
+        updated = make([_request()], QUICK.replace(updates="always"))[0]
+    finally:
+        text.fitted = None
+    assert kept.trace.nfe == 2 * QUICK.steps
+    assert kept.trace.updates == kept.trace.guide_gradients == 0
+    assert other.trace.updates > 0
+    assert updated.trace.updates > 0
+    unguided = make([_request()], QUICK.replace(max_updates_per_step=0))[0]
+    assert torch.equal(kept.pixels, unguided.pixels), "the same words, never updated"

@@ -6,10 +6,15 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import CLIPTextConfig
 
+from muse.diffusion.backbones import load_backbone
+from muse.diffusion.files.fitted_tokens_file import FITTED_TOKENS
+from muse.emotions import MIKELS
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.models.locate import check_models, locate
+from pipeline.storage.files import sha256_file
 from tests.support.embeddings import save_embedding
 from tests.support.families import FAMILIES, small_tiny_vae, small_vae
 
@@ -101,7 +106,7 @@ def test_what_of_an_embedding_does_not_fit_is_told_by_plan(model, tmp_path):
         ((str(toy),), "it does not name its token"),
         ((f"{toy}:",), "the token after the colon is ''; give one word"),
         ((f"{toy}:a cat",), "the token after the colon is 'a cat'; give one word"),
-        ((str(tmp_path / "no.safetensors:<t>"),), "there is no such file"),
+        ((str(tmp_path / "no.safetensors:<t>"),), r"there is no such file"),
         ((str(model),), "it is a whole model"),
         ((str(model / "unet" / WEIGHTS),), r"it is no textual inversion: it has \d+ tensors"),
     ):
@@ -131,3 +136,38 @@ def test_a_family_without_embeddings_and_a_folder_with_several_are_told(model, t
         UserError, match="a ZImagePipeline takes no textual inversions, in diffuser"
     ):
         check_models(config.replace(model=str(tmp_path / "z")))
+
+
+def test_fitted_tokens_are_those_of_a_model_of_this_width(model, tmp_path):
+    file = tmp_path / "tokens.safetensors"
+    config = Config(model=str(model), tiny_vae="none", fitted_tokens=str(file))
+    with pytest.raises(UserError, match=r"settings: fitted_tokens .*: there is no such file"):
+        check_models(config)
+    width = CLIPTextConfig.from_pretrained(model / "text_encoder").hidden_size
+    save_file({"awe": torch.ones(2, width + 1)}, file)
+    with pytest.raises(UserError, match=r"fitted_tokens .*read \d+: it was fitted to another"):
+        check_models(config)
+    save_file({"awe": torch.ones(2, width)}, file)
+    (warning,) = check_models(config)
+    assert "has no tokens for amusement, contentment, " in warning
+    assert ", awe," not in warning
+    located = locate(config)["fitted_tokens"]
+    assert (located.path, located.sha256) == (str(file), sha256_file(file))
+
+
+def test_fitted_tokens_in_a_models_folder_are_read_and_hashed_with_it(model):
+    config = Config(model=str(model), tiny_vae="none")
+    before = locate(config)["model"].sha256
+    own, width = model / FITTED_TOKENS, 7
+    save_file({"awe": torch.ones(2, width)}, own)
+    with pytest.raises(UserError, match=r"fitted to another .*; or set fitted_tokens = \"none\""):
+        check_models(config)
+    assert check_models(config.replace(fitted_tokens="none")) == []
+    width = CLIPTextConfig.from_pretrained(model / "text_encoder").hidden_size
+    save_file({name: torch.ones(2, width) for name in MIKELS.labels}, own)
+    assert check_models(config) == []
+    found = locate(config)
+    assert found["model"].sha256 != before
+    assert "fitted_tokens" not in found
+    assert load_backbone(model, tiny_vae="none").text.fitted.vectors.keys() == {*MIKELS.labels}
+    assert load_backbone(model, tiny_vae="none", fitted_tokens="none").text.fitted is None

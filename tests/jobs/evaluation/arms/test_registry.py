@@ -8,7 +8,7 @@ import torch
 from jobs.evaluation.arms.models import load, pixels_of
 from jobs.evaluation.arms.registry import (
     ABLATIONS,
-    MUSE,
+    FROM_WORDS,
     NAMES,
     ablation,
     arm_of,
@@ -83,7 +83,7 @@ def _of(case, emotion):
 
 def test_an_ablation_changes_the_chosen_setting_alone():
     for name, changes in ABLATIONS.items():
-        expected = {**MUSE["content 10"], **changes}
+        expected = {**FROM_WORDS["content 10"], **changes}
         assert dict(ablation(name, "content 10").changes) == expected
 
 

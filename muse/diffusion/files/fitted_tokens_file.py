@@ -1,0 +1,106 @@
+"""The file of emotional tokens that were fitted to a diffusion model. This imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from muse.emotions.taxonomy import clean
+
+FITTED_TOKENS = "fitted_tokens.safetensors"
+"""Its name beside the model that the tokens were fitted to."""
+
+NO_FITTED_TOKENS = "none"
+"""Instead of the name of a file: every request starts from the words of its emotions."""
+
+REMEDY = "make it with `muse-batch tokens fit`"
+
+ALONE = "alone"
+"""The key of its metadata for `TokensFile.alone`, as JSON."""
+
+
+def place_of(name: str, model: str | Path) -> Path | None:
+    """The file that is meant by the setting `fitted_tokens`; None for the words.
+
+    Args:
+        name: a path; `none`; or empty for the file beside a model that is a folder, if it has one.
+        model: the diffusion model's folder, file or hub id.
+    """
+    if name:
+        return None if name == NO_FITTED_TOKENS else Path(name).expanduser()
+    own = Path(model).expanduser() / FITTED_TOKENS
+    return own if own.is_file() else None
+
+
+@dataclass(frozen=True)
+class TokensFile:
+    """What such a file holds.
+
+    Attributes:
+        vectors: float32 (k, d) by the name of an emotion, of one d.
+        alone: likewise, the share in [0, 1] of images by these tokens without any update that were
+            accepted when they were fitted; without an emotion of which none was made.
+    """
+
+    vectors: Mapping[str, np.ndarray]
+    alone: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, file: Path) -> TokensFile:
+        """
+        Raises:
+            ValueError: it has no tokens, or something else.
+        """
+        try:
+            with safetensors.safe_open(file, "np") as opened:
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+                alone = json.loads((opened.metadata() or {}).get(ALONE, "{}"))
+        # numpy lacks some types of numbers that a file may have.
+        except (OSError, TypeError, ValueError, KeyError, safetensors.SafetensorError) as error:
+            raise ValueError(f"{file} cannot be read ({error}); {REMEDY}") from None
+        if problem := _problem(tensors, alone):
+            raise ValueError(f"{file} {problem}; {REMEDY}")
+        vectors = {clean(name): tensor.astype(np.float32) for name, tensor in tensors.items()}
+        return cls(vectors, {clean(name): float(share) for name, share in alone.items()})
+
+    def as_bytes(self) -> bytes:
+        """The file, as `read` reads it."""
+        tensors = {name: np.ascontiguousarray(array) for name, array in self.vectors.items()}
+        return safetensors.numpy.save(tensors, {ALONE: json.dumps(dict(self.alone))})
+
+    def width_problem(self, width: int) -> str | None:
+        """Why a model cannot use the vectors; None if it can.
+
+        Args:
+            width: of the word embeddings of all its text encoders that take emotional tokens,
+                together.
+        """
+        given = next(iter(self.vectors.values())).shape[1]
+        if given == width:
+            return None
+        return (
+            f"its tokens have {given} numbers each, but the text encoders of this model read "
+            f"{width}: it was fitted to another model; {REMEDY} for this one"
+        )
+
+
+def _problem(tensors: Mapping[str, np.ndarray], alone: Any) -> str | None:
+    """Why the content of a file is none of `TokensFile`."""
+    for name, tensor in tensors.items():
+        if tensor.ndim != 2 or 0 in tensor.shape or not np.issubdtype(tensor.dtype, np.floating):
+            return f"has no vectors (k, d) of numbers for {name!r}"
+        if not np.isfinite(tensor).all():
+            return f"has vectors for {name!r} that are not all finite"
+    if len({tensor.shape[1] for tensor in tensors.values()}) != 1:
+        return "has no tokens, or tokens of several widths"
+    shares = alone.values() if isinstance(alone, dict) else [None]
+    if not all(isinstance(share, int | float) and 0 <= share <= 1 for share in shares):
+        return f"has no shares by emotion under {ALONE!r}"
+    return None

@@ -1,0 +1,1 @@
+"""Fitting emotional tokens to a diffusion model."""
