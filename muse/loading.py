@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from muse.diffusion.editing import step_warning
+from muse.diffusion.files.fitted_tokens_file import unread_warning
 from muse.diffusion.model_facts import ModelFacts
 from muse.engine.setup import Setup
 from muse.guidance.negative_prompts import NegativePrompts
@@ -81,7 +82,9 @@ def tell_of_requests(setup: Setup, requests: Sequence[Request]) -> None:
     edits = sum(request.image is not None for request in requests)
     of_edits = step_warning(setup.schedule, method, f"{edits} prompt(s)") if edits else None
     of_content = setup.clip.levels.warning(method, "that was loaded")
-    for warning in (lengths.warning, *negatives.warnings, of_edits, of_content):
+    fitted = backbone.text.fitted
+    of_tokens = None if fitted is None else unread_warning(fitted.alone, method)
+    for warning in (lengths.warning, *negatives.warnings, of_edits, of_content, of_tokens):
         if warning is not None:
             warnings.warn(warning, UserWarning, stacklevel=3)
 

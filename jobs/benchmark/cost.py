@@ -89,7 +89,7 @@ class Costs:
         if method.content_weight and timing is not None:
             seen = trace.guide_gradients + trace.guide_forwards + edited
             guided += seen * self.clip_image + trace.guide_gradients * self.clip_image_back
-        steps = plain * self.forward + steps_without_guide(trace, method) * self.text
+        steps = plain * self.forward + encoded_without_guide(trace, method) * self.text
         start = 2 * self.text + self.clip_text + edited * (self.encode + self.guide)
         return (steps + timed + guided + images * (start + self.decode)) / self.forward
 
@@ -105,13 +105,14 @@ class Costs:
         return [self.of(sample.trace, method, edited, images, tokens) for sample in samples]
 
 
-def steps_without_guide(trace: Trace, method: Method) -> int:
-    """Steps with emotional tokens but without the guide: those after `guidance_end`, or all where
-    fitted tokens were used as they are."""
+def encoded_without_guide(trace: Trace, method: Method) -> int:
+    """How often prompts with emotional tokens are encoded without an evaluation by the guide: in
+    each step after `guidance_end`; once where fitted tokens stay as they are, which need no timing.
+    """
     if trace.start_step is None:
         return 0
-    if trace.guide_gradients + trace.guide_forwards == 0:
-        return method.steps - trace.start_step
+    if not trace.similarity:
+        return 1
     end = math.ceil(method.guidance_end * method.steps) if method.max_updates_per_step else 0
     return max(0, method.steps - max(end, trace.start_step))
 

@@ -117,6 +117,7 @@ def predict(
     # Prompts with tokens: unless the last optimisation has left the output already.
     missing = [row for row in stepping if not row.has_conditional]
     guided = [] if policy is None else checking + missing
+    guided.sort(key=lambda row: row.stays_fitted)
     # Negative prompts: for classifier-free guidance, and for a timing that uses them.
     denoising = [row for row in timing + checking + stepping if not row.has_unconditional]
     timed = timing if policy is not None and policy.unconditional else []
@@ -125,12 +126,12 @@ def predict(
     if not rows:
         return
 
-    i_guided, i_negative = numbers_of(guided), numbers_of(negative)
+    i_negative = numbers_of(negative)
     parts = [state.plain.rows(numbers_of(plain)), state.negative.rows(i_negative)]
     if guided:
         i_checking = numbers_of(checking)
         state.best_tokens[i_checking] = state.tokens.tokens[i_checking]
-        parts.insert(1, state.conditioning(i_guided, state.best_tokens[i_guided]))
+        parts.insert(1, state.with_tokens(guided))
     output = state.setup.backbone.predict(
         state.latents[numbers_of(rows)],
         _timesteps(state, rows, len(inverting)),

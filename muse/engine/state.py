@@ -43,6 +43,7 @@ class BatchState:
         rows: one for each request, in their order.
         target, similar, inherent: (b, n), the masks of the loss.
         plain, negative: conditioning of the prompts without tokens, and of the negative prompts.
+        fitted: of the prompts with the tokens of their start, once a row stays with them.
         scales: (b,), of guidance, where the network is given them.
         prompts: the prompts with places for the emotional tokens, if there can be any.
         text_features, source_features: (b, d), of the prompts and of the images that are edited,
@@ -90,6 +91,7 @@ class BatchState:
         shape = latent_shape_of(backbone, requests[0].size if requests else None)
         self.latents = torch.zeros(len(requests), *shape, device=device)
         self.prev_x0 = torch.full_like(self.latents, float("nan"))
+        self.fitted: Conditioning | None = None
         self.conditional = torch.zeros_like(self.latents)
         self.unconditional = torch.zeros_like(self.latents)
         self.kept: dict[int, KeptRegion] = {}
@@ -203,6 +205,24 @@ class BatchState:
         """Conditioning of rows `i` (r,) with these emotional tokens (r, k, d)."""
         scales = None if self.scales is None else self.scales[i]
         return self.setup.backbone.embed(self.prompts.rows(i), tokens).guided(scales)
+
+    def with_tokens(self, rows: Sequence[Row]) -> Conditioning:
+        """Conditioning of rows with their tokens; those that stay fitted, encoded once, come last.
+
+        Args:
+            rows: in this order.
+        """
+        updated = [row for row in rows if not row.stays_fitted]
+        parts = []
+        if updated:
+            i = numbers_of(updated)
+            parts.append(self.conditioning(i, self.best_tokens[i]))
+        if len(updated) < len(rows):
+            if self.fitted is None:
+                everything = torch.arange(len(self.rows))
+                self.fitted = self.conditioning(everything, self.initial_tokens)
+            parts.append(self.fitted.rows(numbers_of(rows[len(updated) :])))
+        return Conditioning.cat(parts)
 
     def loss(self, i: Tensor, probs: Probabilities) -> Tensor:
         """The multi-emotion loss (r,) of rows `i` (r,) under the guide's probabilities (r, n)."""

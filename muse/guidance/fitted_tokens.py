@@ -10,21 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from muse.diffusion.files.fitted_tokens_file import TokensFile
+from muse.diffusion.files.fitted_tokens_file import SUFFICIENT, TokensFile
 from muse.emotions import Target
 from muse.guidance.tokens import shares
 from muse.method import Method
-
-if TYPE_CHECKING:
-    from muse.diffusion.backbones.text_encoders import TextEncoders
-
-SUFFICIENT = 0.9
-"""The share of accepted images from which tokens are used as they were fitted."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +77,10 @@ class FittedTokens:
         return started
 
 
-def keeps_fitted(text: TextEncoders, method: Method, target: Target) -> bool:
-    """Whether the tokens of a target are used as they were fitted, without updates."""
-    fitted = text.fitted
+def keeps_fitted(fitted: FittedTokens | None, method: Method, target: Target) -> bool:
+    """Whether the tokens of a target are used as they were fitted, without updates.
+
+    Args:
+        fitted: those of the model; None if there are none.
+    """
     return fitted is not None and method.updates == "auto" and fitted.suffices(target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from muse.diffusion.files.fitted_tokens_file import TokensFile, place_of
+from muse.diffusion.files.fitted_tokens_file import TokensFile, place_of, unread_warning
 from muse.diffusion.files.hub import configs_of, family_of, part_config
 from muse.diffusion.files.model_files import READ_WINDOWS
 from muse.diffusion.files.part_fit import clip_skip_problem
@@ -62,15 +62,16 @@ def model_warnings(config: Config, model: str, similarity: str) -> list[str]:
     if warning := levels.warning(config.method, config.similarity):
         found.append(warning)
     file = place_of(config.fitted_tokens, model)
-    if file is not None and (warning := _unfitted(file, config)):
-        found.append(warning)
+    if file is not None:
+        tokens = TokensFile.read(file)
+        of_tokens = (_unfitted(file, tokens, config), unread_warning(tokens.alone, config.method))
+        found += [warning for warning in of_tokens if warning is not None]
     return found
 
 
-def _unfitted(file: Path, config: Config) -> str | None:
+def _unfitted(file: Path, tokens: TokensFile, config: Config) -> str | None:
     """Emotions of the run without tokens in the file of fitted ones; None if all have some."""
-    known = TokensFile.read(file).vectors
-    lacking = [name for name in config.taxonomy.labels if name not in known]
+    lacking = [name for name in config.taxonomy.labels if name not in tokens.vectors]
     if not lacking:
         return None
     return f"{file} has no tokens for {', '.join(lacking)}: requests for them start from the word"

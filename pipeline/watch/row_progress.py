@@ -26,7 +26,7 @@ class RowProgress:
     Args:
         what: is done, as `checking prompts`.
         of: what it is done with.
-        every: how many of these are done between two looks at the clock.
+        every: how many of these are done between two looks at the clock; `EVERY_ROWS` by default.
         clock: seconds.
     """
 
@@ -35,9 +35,10 @@ class RowProgress:
         what: str,
         clock: Callable[[], float] = time.monotonic,
         of: str = "rows",
-        every: int = EVERY_ROWS,
+        every: int | None = None,
     ):
-        self.what, self.clock, self.of, self.every = what, clock, of, every
+        self.what, self.clock, self.of = what, clock, of
+        self.every = EVERY_ROWS if every is None else every
         self.console = Console(stderr=True)
         self.bar: Progress | None = None
         self.task = TaskID(0)

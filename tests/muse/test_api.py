@@ -126,11 +126,14 @@ def test_a_guide_with_other_labels_takes_a_label_map(tmp_path):
 
 
 def test_the_embedded_world_is_the_default():
-    """Seed 3 at a few steps: the guide's confidence in the target must rise along the way."""
-    method = Method(steps=8)
-    (trace,) = MusePipeline.from_pretrained(method=method)(
-        "a dog on a beach", "fear", generator=_draw(3)
-    ).traces
+    """Seed 3 at a few steps: the judge finds the target by its fitted tokens alone, and the guide's
+    confidence rises where tokens are optimised from the word."""
+    pipe = MusePipeline.from_pretrained(method=Method(steps=8), judge="embedded")
+    output = pipe("a dog on a beach", "fear", generator=_draw(3))
+    assert output.traces[0].updates == output.traces[0].guide_forwards == 0
+    assert output.judged[0]["fear"] > 0.5
+    from_words = MusePipeline.from_pretrained(method=Method(steps=8), fitted_tokens="none")
+    (trace,) = from_words("a dog on a beach", "fear", generator=_draw(3)).traces
     assert trace.confidence[-1] > trace.confidence[0]
     assert trace.confidence[-1] > 0.5
 

@@ -13,12 +13,23 @@ import safetensors
 import safetensors.numpy
 
 from muse.emotions.taxonomy import clean
+from muse.method import Method
 
 FITTED_TOKENS = "fitted_tokens.safetensors"
 """Its name beside the model that the tokens were fitted to."""
 
 NO_FITTED_TOKENS = "none"
 """Instead of the name of a file: every request starts from the words of its emotions."""
+
+SUFFICIENT = 0.9
+"""The share of accepted images from which tokens are used as they were fitted."""
+
+UPDATING = (
+    *("warm_start", "max_updates_per_step", "guidance_end", "learning_rate", "stop_confidence"),
+    *("timing_level", "timing_latest", "inherent_weight", "similar_weight"),
+    *("content_weight", "content_similarity", "content_source_similarity"),
+)
+"""Parameters of the method that tokens which are not updated do not read."""
 
 REMEDY = "make it with `muse-batch tokens fit`"
 
@@ -104,3 +115,20 @@ def _problem(tensors: Mapping[str, np.ndarray], alone: Any) -> str | None:
     if not all(isinstance(share, int | float) and 0 <= share <= 1 for share in shares):
         return f"has no shares by emotion under {ALONE!r}"
     return None
+
+
+def unread_warning(alone: Mapping[str, float], method: Method) -> str | None:
+    """What of the given parameters images by tokens that are not updated do not read; None if none.
+
+    Args:
+        alone: see `TokensFile.alone`.
+    """
+    names = [name for name, share in alone.items() if share >= SUFFICIENT]
+    given = [name for name in UPDATING if name in method.model_fields_set]
+    if not names or not given or method.updates == "always" or method.timing == "never":
+        return None
+    settings = ", ".join(f"method.{name}" for name in given)
+    return (
+        f"{settings}: no effect on images of {', '.join(names)} alone, whose fitted tokens are "
+        'used as they are; set method.updates = "always" to update them'
+    )

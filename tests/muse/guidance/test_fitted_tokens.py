@@ -42,16 +42,11 @@ def test_an_emotion_without_any_starts_from_its_word():
     assert torch.equal(mixed[0], torch.cat([AWE, WORDS[0, :2]]))
 
 
-class _Text:
-    fitted = FittedTokens({"awe": AWE, "fear": FEAR}, {"awe": 0.9, "fear": 0.89})
-
-
 def test_what_sufficed_alone_is_kept_as_it_was_fitted():
-    auto, text = Method(), _Text()
-    assert keeps_fitted(text, auto, Target.of("awe"))
-    assert not keeps_fitted(text, auto, Target.of("fear")), "it sufficed too seldom"
-    assert not keeps_fitted(text, auto, Target.of("anger")), "none were fitted"
-    assert not keeps_fitted(text, auto, Target.of({"awe": 0.9, "fear": 0.1})), "a mixture"
-    assert not keeps_fitted(text, Method(updates="always"), Target.of("awe"))
-    text.fitted = None
-    assert not keeps_fitted(text, auto, Target.of("awe"))
+    auto, fitted = Method(), FittedTokens(FITTED.vectors, {"awe": 0.9, "fear": 0.89})
+    assert keeps_fitted(fitted, auto, Target.of("awe"))
+    assert not keeps_fitted(fitted, auto, Target.of("fear")), "it sufficed too seldom"
+    assert not keeps_fitted(fitted, auto, Target.of("anger")), "none were fitted"
+    assert not keeps_fitted(fitted, auto, Target.of({"awe": 0.9, "fear": 0.1})), "a mixture"
+    assert not keeps_fitted(fitted, Method(updates="always"), Target.of("awe"))
+    assert not keeps_fitted(None, auto, Target.of("awe"))

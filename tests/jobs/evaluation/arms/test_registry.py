@@ -10,6 +10,7 @@ from jobs.evaluation.arms.registry import (
     ABLATIONS,
     FROM_WORDS,
     NAMES,
+    WHOLE,
     ablation,
     arm_of,
     cued,
@@ -103,7 +104,7 @@ def test_without_when_guidance_starts_at_once_and_without_which_nothing_is_lower
     assert [sample.trace.start_step for sample in started] == [0, 0]
     bare = SHORT.replace(inherent_weight=0.0, similar_weight=0.0, balance=1.0)
     dropped, same = (
-        run_arm(WEIGHTS, m, arm, cases) for m, arm in ((SHORT, "muse-no-which"), (bare, "muse"))
+        run_arm(WEIGHTS, m, arm, cases) for m, arm in ((SHORT, "muse-no-which"), (bare, WHOLE))
     )
     assert torch.equal(dropped[0], same[0])
 

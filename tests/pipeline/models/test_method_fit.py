@@ -1,0 +1,43 @@
+"""What is told of a method before a run: here of fitted tokens; the rest is in `test_locate`."""
+
+import numpy as np
+
+from muse.diffusion.files.fitted_tokens_file import TokensFile
+from muse.emotions import MIKELS
+from muse.method import Method
+from muse.mini import WEIGHTS
+from pipeline.config import Config
+from pipeline.models.method_fit import model_warnings
+
+MODELS = str(WEIGHTS / "diffusion"), str(WEIGHTS / "clip")
+
+
+def _warnings(tmp_path, method, **alone):
+    file = tmp_path / "t.safetensors"
+    vectors = {name: np.ones((2, 96), np.float32) for name in MIKELS.labels}
+    file.write_bytes(TokensFile(vectors, alone).as_bytes())
+    return model_warnings(Config(method=method, fitted_tokens=str(file)), *MODELS)
+
+
+def test_parameters_of_updates_that_are_not_made_are_named(tmp_path):
+    method = Method(learning_rate=0.3, steps=30, timing_level=0.4)
+    (warning,) = _warnings(tmp_path, method, awe=0.95, fear=0.9, anger=0.8)
+    assert warning.startswith(
+        "method.learning_rate, method.timing_level: no effect on images of awe, fear alone"
+    )
+    assert 'method.updates = "always"' in warning
+
+
+def test_where_tokens_are_updated_or_none_is_used_nothing_is_told(tmp_path):
+    assert _warnings(tmp_path, Method(learning_rate=0.3), anger=0.8) == []
+    assert _warnings(tmp_path, Method(learning_rate=0.3, updates="always"), awe=1.0) == []
+    assert _warnings(tmp_path, Method(stop_confidence=0.3, timing="never"), awe=1.0) == []
+    assert _warnings(tmp_path, Method(steps=30), awe=1.0) == []
+
+
+def test_emotions_without_tokens_are_named(tmp_path):
+    file = tmp_path / "t.safetensors"
+    file.write_bytes(TokensFile({"awe": np.ones((2, 96), np.float32)}).as_bytes())
+    (warning,) = model_warnings(Config(fitted_tokens=str(file)), *MODELS)
+    assert "has no tokens for amusement, contentment" in warning
+    assert model_warnings(Config(fitted_tokens="none"), *MODELS) == []
