@@ -1,7 +1,9 @@
 """The cost of one accepted image for most requests of a balanced plan.
 
 Arms draw in rounds: every request without an accepted image is drawn again with its next seed, up
-to a number of candidates. `rejection` draws with the emotion in the prompt, `muse` with the method.
+to a number of candidates. An image is accepted by the judge, and if place and subject are found in
+it. `rejection` draws with the emotion in the prompt, `direction` with it as a direction in noise
+space, `muse` with the method.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class Candidate:
     Attributes:
         case: index of the request.
         cost: in forwards of the network.
-        accepted: by the judge.
+        accepted: by the judge, with its content.
         confirmed: whether the examiner's strongest emotion is the target.
     """
 
@@ -65,9 +67,10 @@ def _draw(bench: Bench, arm: str, cases: Sequence[tuple[int, Case]]) -> list[Can
         with torch.inference_mode(False):
             samples = arm_of(arm)(bench.models, bench.method, batch)
         pixels = pixels_of(samples)
-        targets = torch.tensor([case.target.weights for case in batch]).argmax(-1)
-        accepted = verdicts(bench.models, batch, pixels) >= MIN_CONFIDENCE
-        confirmed = bench.examiners.emotion["examiner"].logits(pixels).argmax(-1) == targets
+        figures = bench.examiners.measure(pixels, batch)
+        accepted = verdicts(bench.models, batch, pixels).numpy() >= MIN_CONFIDENCE
+        accepted &= figures["content"] == 1
+        confirmed = figures["success_examiner"]
         for row, (number, sample) in enumerate(zip(numbers, samples, strict=True)):
             cost = bench.costs.of(sample.trace, bench.method)
             candidates.append(Candidate(number, cost, bool(accepted[row]), bool(confirmed[row])))

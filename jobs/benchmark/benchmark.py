@@ -1,12 +1,13 @@
 """Cost and speed, compared with what else a user could do: `python -m jobs.benchmark`.
 
 The arms are (a) the emotion in the prompt, (b) rejection sampling of (a), (c) the reference loop
-(`muse.reference`), one image at a time, (d) the engine with its exact savings, and (e) also with
-the approximation that is the default of a run, the tiny decoder for the guide. `plans` has (b) and
-(e); their first candidates are (a) and (e). `arms` has (a) `words` and (e) `engine`, and on some
-of their requests (c) `reference`, (d) `exact_same` and (e) `engine_same`, with the classifiers'
-figures of their images (`jobs.benchmark.speeds`). An image is accepted at the judge's confidence
-that is the default of a run.
+(`muse.reference`), one image at a time from the words of its emotion, (d) the engine with its exact
+savings on the same, and (e) the engine as a run has it by default, with fitted tokens, and with the
+tiny decoder for the guide where there is one. `plans` has (b), rejection sampling of a direction in
+noise space, and (e). `arms` has (a) `words` and (e) `engine`, and on some of their requests (c)
+`reference`, (d) `exact_same` and (e) `engine_same`, with the classifiers' figures of their images
+(`jobs.benchmark.speeds`). An image is accepted at the judge's confidence that is the default of a
+run; in the plans, its content has to be found, too.
 
 All figures are ratios within one run on one machine. `ratios`, null where not measured:
 
@@ -14,7 +15,8 @@ All figures are ratios within one run on one machine. `ratios`, null where not m
   of the requests of a balanced plan have an accepted image, in network forwards
   (`jobs.benchmark.acceptance_cost`). If the method does not reach 90 %, up to the share that it
   reached; if rejection does not, its total cost, so that the ratio is a lower bound.
-- `acceptance_cost_vs_rejection_worst`: the same of the emotion with the lowest ratio; null if the
+- `acceptance_cost_vs_direction`, `..._hard`: the same over rejection sampling of a direction.
+- `acceptance_cost_vs_rejection_worst`: that over rejection of the emotion with the lowest ratio; null if the
   method has no accepted image of some emotion. `emotions.ARM.EMOTION` has the cost of each.
 - `seconds_vs_reference`: seconds for each accepted image of the reference loop over the engine's,
   on the same requests; `..._exact`: over those of (d).
@@ -90,6 +92,8 @@ RATIOS = (
     "acceptance_cost_vs_rejection",
     "acceptance_cost_vs_rejection_hard",
     "acceptance_cost_vs_rejection_worst",
+    "acceptance_cost_vs_direction",
+    "acceptance_cost_vs_direction_hard",
     "seconds_vs_reference",
     "seconds_vs_reference_exact",
     "batch_vs_single",
@@ -112,6 +116,7 @@ def measure_plans(
     cases = draw_cases(suite.requests, seed, editing=False)
     candidates = {
         "rejection": draw_until_accepted(bench, "words", cases, suite.rejection),
+        "direction": draw_until_accepted(bench, "direction", cases, suite.rejection),
         "muse": draw_until_accepted(bench, "muse", cases, suite.candidates),
     }
     hard = {i for i, case in enumerate(cases) if case.hard}
@@ -128,11 +133,13 @@ def acceptance_ratios(
     """The ratios of acceptance costs, by the results of `measure_plans`."""
     gains = [gain(emotions["rejection"][name], muse) for name, muse in emotions["muse"].items()]
     known = [value for value in gains if value is not None]
-    name = "acceptance_cost_vs_rejection"
-    return {
-        name: gain(plans["rejection"], plans["muse"]),
-        f"{name}_hard": gain(plans["rejection_hard"], plans["muse_hard"]),
-        f"{name}_worst": min(known) if len(known) == len(gains) else None,
+    ratios: dict[str, float | None] = {}
+    for rival in ("rejection", "direction"):
+        for part in ("", "_hard"):
+            ratio = gain(plans[f"{rival}{part}"], plans[f"muse{part}"])
+            ratios[f"acceptance_cost_vs_{rival}{part}"] = ratio
+    return ratios | {
+        "acceptance_cost_vs_rejection_worst": min(known) if len(known) == len(gains) else None,
     }
 
 

@@ -12,8 +12,17 @@ from torch import Tensor
 from jobs.benchmark.acceptance_cost import MIN_CONFIDENCE
 from jobs.benchmark.cost import Costs, count
 from jobs.benchmark.lockstep import lockstep
-from jobs.evaluation.arms.models import Make, Models, finished, pixels_of, plain, request, verdicts
-from jobs.evaluation.arms.registry import arm_of
+from jobs.evaluation.arms.models import (
+    Make,
+    Models,
+    finished,
+    from_words,
+    pixels_of,
+    plain,
+    request,
+    verdicts,
+)
+from jobs.evaluation.arms.registry import WHOLE, arm_of
 from jobs.evaluation.cases import Case
 from jobs.evaluation.measures.metrics import ROLES, Examiners
 from muse.engine.engine import MuseEngine
@@ -54,7 +63,7 @@ def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
 def by_slots(
     models: Models, costs: Costs, method: Method, cases: Sequence[Case], rate: float
 ) -> list[dict[str, float]]:
-    """The engine on the same cases with one slot, two, four, ... all.
+    """The engine on the same cases, from words, with one slot, two, four, ... all.
 
     Returns:
         For each: `slots`, `seconds_per_image`, and `fraction_of_matmul`, its operations a second
@@ -63,10 +72,12 @@ def by_slots(
     requests, lines = [request(case, plain(case)) for case in cases], list[dict[str, float]]()
     parts = (models.backbone, models.guide, models.clip, method)
     count = len(requests)
-    MuseEngine(*parts).run(requests[:1])  # the first run pays for allocations
+    with from_words(models):
+        MuseEngine(*parts).run(requests[:1])  # the first run pays for allocations
     for slots in sorted({*(2**n for n in range(count.bit_length())), count}):
         began = time.perf_counter()
-        samples = MuseEngine(*parts, slots).run(requests)
+        with from_words(models):
+            samples = MuseEngine(*parts, slots).run(requests)
         taken = time.perf_counter() - began
         gflops = sum(costs.of_all(samples, method)) * costs.forward / taken
         share = gflops / (1000 * rate)
@@ -76,7 +87,7 @@ def by_slots(
 
 
 def paces(models: Models, method: Method, cases: Sequence[Case]) -> dict[str, float]:
-    """Seconds an image, with a quarter of the cases at a time.
+    """Seconds an image from words, with a quarter of the cases at a time.
 
     `refilled` (a finished request leaves its slot to the next one), `batches` (the same engine
     batch after batch) and `lockstep` (batch after batch by the plain loop).
@@ -86,7 +97,8 @@ def paces(models: Models, method: Method, cases: Sequence[Case]) -> dict[str, fl
     parts = (models.backbone, models.guide, models.clip, method)
 
     def by_engine(batch: Sequence[Any], slots: int = 0) -> None:
-        MuseEngine(*parts, slots).run(batch)
+        with from_words(models):
+            MuseEngine(*parts, slots).run(batch)
 
     def in_batches(make: Callable[[Sequence[Any]], Any]) -> None:
         for start in range(0, images, slots):
@@ -94,7 +106,8 @@ def paces(models: Models, method: Method, cases: Sequence[Case]) -> dict[str, fl
 
     @torch.no_grad()
     def by_lockstep(batch: Sequence[Any]) -> None:
-        models.backbone.codec.decode(lockstep(*parts, batch))
+        with from_words(models):
+            models.backbone.codec.decode(lockstep(*parts, batch))
 
     by_engine(requests[:1])  # the first run pays for allocations
     return {
@@ -106,12 +119,13 @@ def paces(models: Models, method: Method, cases: Sequence[Case]) -> dict[str, fl
 
 @torch.no_grad()
 def one_by_one(models: Models, method: Method, cases: Sequence[Case]) -> list[Sample]:
-    """Samples of the reference loop, without traces."""
+    """Samples of the reference loop, which starts from words as the paper has it, without traces."""
     parts = (models.backbone, models.guide, models.clip, method)
     samples = []
-    for case in cases:
-        latents = reference(*parts, request(case, plain(case)))
-        samples += finished(models, latents, [Trace()])
+    with from_words(models):
+        for case in cases:
+            latents = reference(*parts, request(case, plain(case)))
+            samples += finished(models, latents, [Trace()])
     return samples
 
 
@@ -126,7 +140,8 @@ def timed_arms(
     """Arms that are timed, with figures of their images.
 
     The emotion in the prompt and the engine on all cases; on the first `slow` ones also the
-    reference loop, the engine (`engine_same`), and the engine with `exact` models (`exact_same`).
+    reference loop, the engine (`engine_same`), and the engine as the reference loop: from words,
+    with `exact` models (`exact_same`).
 
     Returns:
         By arm: `requests`, `seconds_per_image`; `accepted`, the share by the judge;
@@ -142,7 +157,7 @@ def timed_arms(
         "words": (arm_of("words"), models, cases),
         "engine": (arm_of("muse"), models, cases),
         "reference": (one_by_one, exact, few),
-        "exact_same": (arm_of("muse"), exact, few),
+        "exact_same": (arm_of(WHOLE), exact, few),
         "engine_same": (arm_of("muse"), models, few),
     }
     found: dict[str, dict[str, Any]] = {}
