@@ -16,8 +16,9 @@ All figures are ratios within one run on one machine. `ratios`, null where not m
   (`jobs.benchmark.acceptance_cost`). If the method does not reach 90 %, up to the share that it
   reached; if rejection does not, its total cost, so that the ratio is a lower bound.
 - `acceptance_cost_vs_direction`, `..._hard`: the same over rejection sampling of a direction.
-- `acceptance_cost_vs_rejection_worst`: that over rejection of the emotion with the lowest ratio; null if the
-  method has no accepted image of some emotion. `emotions.ARM.EMOTION` has the cost of each.
+- `acceptance_cost_vs_rejection_worst`: that over rejection of the emotion with the lowest ratio;
+  null if the method has no accepted image of some emotion. `emotions.ARM.EMOTION` has the cost of
+  each.
 - `seconds_vs_reference`: seconds for each accepted image of the reference loop over the engine's,
   on the same requests; `..._exact`: over those of (d).
 - `batch_vs_single`: the engine with one slot over the engine with all, in seconds; `slots` has the

@@ -119,7 +119,7 @@ def paces(models: Models, method: Method, cases: Sequence[Case]) -> dict[str, fl
 
 @torch.no_grad()
 def one_by_one(models: Models, method: Method, cases: Sequence[Case]) -> list[Sample]:
-    """Samples of the reference loop, which starts from words as the paper has it, without traces."""
+    """Samples of the reference loop, from words as in the paper, without traces."""
     parts = (models.backbone, models.guide, models.clip, method)
     samples = []
     with from_words(models):

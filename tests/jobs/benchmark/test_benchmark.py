@@ -95,9 +95,11 @@ def test_the_worst_emotion_decides_and_one_without_images_leaves_no_ratio():
         "muse": {"awe": plan(10.0, 1.0), "fear": plan(20.0, 1.0)},
     }
     plans = dict.fromkeys(("rejection", "rejection_hard"), plan(30.0, 1.0))
+    plans |= dict.fromkeys(("direction", "direction_hard"), plan(60.0, 1.0))
     plans |= dict.fromkeys(("muse", "muse_hard"), plan(15.0, 1.0))
     ratios = benchmark.acceptance_ratios(plans, emotions)
     assert ratios["acceptance_cost_vs_rejection"] == 2.0
+    assert ratios["acceptance_cost_vs_direction_hard"] == 4.0
     assert ratios["acceptance_cost_vs_rejection_worst"] == 2.0
     emotions["muse"]["fear"] = plan(20.0, 0.0)
     ratios = benchmark.acceptance_ratios(plans, emotions)
