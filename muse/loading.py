@@ -84,7 +84,18 @@ def tell_of_requests(setup: Setup, requests: Sequence[Request]) -> None:
     of_content = setup.clip.levels.warning(method, "that was loaded")
     fitted = backbone.text.fitted
     of_tokens = None if fitted is None else unread_warning(fitted.alone, method)
-    for warning in (lengths.warning, *negatives.warnings, of_edits, of_content, of_tokens):
+    unfitted = None
+    names = {name for request in requests for name in request.target.members}
+    if fitted is not None and method.timing != "never" and (lacking := names - {*fitted.vectors}):
+        unfitted = f"fitted_tokens has none for {', '.join(sorted(lacking))}: the word is used"
+    for warning in (
+        lengths.warning,
+        *negatives.warnings,
+        of_edits,
+        of_content,
+        of_tokens,
+        unfitted,
+    ):
         if warning is not None:
             warnings.warn(warning, UserWarning, stacklevel=3)
 

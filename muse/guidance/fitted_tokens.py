@@ -46,10 +46,13 @@ class FittedTokens:
             grouped.setdefault(emotion, []).append(tokens)
         return cls({name: torch.stack(rows).mean(0) for name, rows in grouped.items()})
 
-    def suffices(self, target: Target) -> bool:
-        """Whether the tokens need no update for a target: those of a mixture always do."""
-        members = target.members
-        return len(members) == 1 and self.alone.get(members[0], 0.0) >= SUFFICIENT
+    def suffices(self, target: Target, count: int) -> bool:
+        """Whether the tokens need no update for a target: those of a mixture always do, and those
+        that were fitted together with a number other than `count`."""
+        if len(target.members) != 1 or self.alone.get(target.members[0], 0.0) < SUFFICIENT:
+            return False
+        vectors = self.vectors.get(target.members[0])
+        return vectors is not None and len(vectors) == count
 
     def start(self, targets: Sequence[Target], words: Tensor) -> Tensor:
         """Tokens to start with (b, k, d): the fitted ones, and words where an emotion has none.
@@ -83,4 +86,7 @@ def keeps_fitted(fitted: FittedTokens | None, method: Method, target: Target) ->
     Args:
         fitted: those of the model; None if there are none.
     """
-    return fitted is not None and method.updates == "auto" and fitted.suffices(target)
+    # Shrunken, they are other tokens than those that sufficed.
+    if fitted is None or method.updates != "auto" or method.initial_scale != 1:
+        return False
+    return fitted.suffices(target, method.tokens)

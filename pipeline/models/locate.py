@@ -185,7 +185,8 @@ def _parts(config: Config, files: Files, model: Path, on_warning: OnWarning) -> 
         try:
             _refuse(fit.problems("fitted_tokens", str(own), own))
         except ValueError as error:
-            raise UserError(f'{error}; or set fitted_tokens = "none"') from None
+            whose = "" if str(own) in str(error) else f"{own}: "
+            raise UserError(f'{whose}{error}; or set fitted_tokens = "none"') from None
     if not config.tiny_vae and (tiny := _found_tiny_vae(files, model, on_warning)):
         models["tiny_vae"] = tiny
     return models

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from muse.diffusion.files.fitted_tokens_file import TokensFile, place_of, unread_warning
+from muse.diffusion.files.fitted_tokens_file import REMEDY, TokensFile, place_of, unread_warning
 from muse.diffusion.files.hub import configs_of, family_of, part_config
 from muse.diffusion.files.model_files import READ_WINDOWS
 from muse.diffusion.files.part_fit import clip_skip_problem
@@ -61,17 +62,34 @@ def model_warnings(config: Config, model: str, similarity: str) -> list[str]:
         raise UserError(f"{config.source_of('similarity')}: {error}") from None
     if warning := levels.warning(config.method, config.similarity):
         found.append(warning)
-    file = place_of(config.fitted_tokens, model)
-    if file is not None:
-        tokens = TokensFile.read(file)
-        of_tokens = (_unfitted(file, tokens, config), unread_warning(tokens.alone, config.method))
-        found += [warning for warning in of_tokens if warning is not None]
-    return found
+    return [*found, *_token_warnings(config, model)]
 
 
-def _unfitted(file: Path, tokens: TokensFile, config: Config) -> str | None:
-    """Emotions of the run without tokens in the file of fitted ones; None if all have some."""
+def _token_warnings(config: Config, model: str) -> Iterator[str]:
+    """What of fitted tokens, or of the method beside them, has no effect.
+
+    Raises:
+        UserError: they are of other emotions.
+    """
+    method, file = config.method, place_of(config.fitted_tokens, model)
+    if method.timing == "never":
+        if config.fitted_tokens:
+            yield "fitted_tokens: no effect with method.timing = never, which uses no tokens"
+        return
+    if file is None:
+        if "updates" in method.model_fields_set:
+            yield "method.updates: no effect without fitted tokens: all tokens are updated"
+        return
+    tokens = TokensFile.read(file)
     lacking = [name for name in config.taxonomy.labels if name not in tokens.vectors]
-    if not lacking:
-        return None
-    return f"{file} has no tokens for {', '.join(lacking)}: requests for them start from the word"
+    if len(lacking) == len(config.taxonomy.labels):
+        raise UserError(
+            f"{config.source_of('fitted_tokens')}: fitted_tokens: {file} has tokens for "
+            f"{', '.join(tokens.vectors)}, none of which is an emotion of {config.taxonomy.name}; "
+            f'{REMEDY}, or set fitted_tokens = "none"'
+        )
+    if lacking:
+        names = ", ".join(lacking)
+        yield f"{file} has no tokens for {names}: requests for them start from the word"
+    if warning := unread_warning(tokens.alone, method):
+        yield warning

@@ -89,8 +89,16 @@ def local_path(role: str, name: str, download: bool = True) -> Path:
             raise ValueError("it is a single file; give its folder")
         return file
     if role == "fitted_tokens":
-        raise ValueError(f"there is no such file; {REMEDY}")
+        raise ValueError(f"{_why_no_file(file)}; {REMEDY}")
     return local_model(name, download) if role == "model" else local_folder(name, download=download)
+
+
+def _why_no_file(file: Path) -> str:
+    if file.is_dir():
+        return f"it is a folder; give the file in it that ends in {SINGLE_FILE}"
+    if file.exists():
+        return f"its name does not end in {SINGLE_FILE}"
+    return "there is no such file on this machine"
 
 
 def read_from(role: str, path: Path) -> Path:

@@ -73,7 +73,7 @@ def refuse_place(output: Location) -> None:
             f"--output {output} exists and is not a muse-batch run: it has no {RUN_FILE}; "
             "give a new or empty folder, or restore that file from a copy"
         )
-    if isinstance(output, Path) and (cause := _why_not_writable(output)):
+    if isinstance(output, Path) and (cause := why_not_writable(output)):
         raise UserError(f"{output} cannot be written ({cause}); give a place that can be")
 
 
@@ -88,7 +88,7 @@ def holds_something_else(output: Location) -> bool:
     return any(others)
 
 
-def _why_not_writable(folder: Path) -> str | None:
+def why_not_writable(folder: Path) -> str | None:
     """Why a folder cannot be written or made, by the nearest one above that exists; None if it
     can be, as far as is known before."""
     path = folder.absolute()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,11 +25,12 @@ from pipeline.planning.manifest_input import (
 from pipeline.planning.plan import PlannedRequest, next_candidate, plan_requests
 from pipeline.planning.row_warnings import RowWarnings
 from pipeline.storage.files import write_bytes
-from pipeline.storage.targets import refuse_target
+from pipeline.storage.targets import refuse_target, why_not_writable
+from pipeline.watch.log_output import logger
 
 SUFFIX = ".safetensors"
-MAX_SEARCHED = 100_000
-"""Requests of the plan that are searched for enough of each emotion."""
+MIN_TRIED = 8
+"""Images by fitted tokens alone that tell whether these suffice."""
 
 Warn = Callable[[str], None]
 
@@ -78,15 +78,17 @@ def fit_tokens(
             image satisfied the guide.
     """
     _refuse_file(file)
-    # What was fitted before would be found again; and the whole manifest may be searched.
-    config = config.replace(fitted_tokens=NO_FITTED_TOKENS, limit=0)
     _refuse_settings(config)
+    if unread := [name for name in ("fitted_tokens", "limit") if name in config.model_fields_set]:
+        warn(
+            f"{', '.join(unread)}: no effect: tokens are fitted from words, on all of the manifest"
+        )
+    config = config.replace(fitted_tokens=NO_FITTED_TOKENS, limit=0)
     with fetched_manifest(manifest_path, config, warn) as local:
         found = RowWarnings(config, folder_of(manifest_path))
         manifest = checked_manifest(local, config, found.add, on_progress=on_rows)
         planned = plan_requests(rows_of(manifest, config.taxonomy.labels), config)
-        searched = itertools.islice(planned, MAX_SEARCHED)
-        chosen = chosen_requests(searched, count + (count + 1) // 2, config.seed)
+        chosen = chosen_requests(planned, count + (count + 1) // 2, config.seed)
         of_rows = found.listed()
     if not chosen:
         raise UserError(f"{manifest_path} has no row of a single emotion; give one with such rows")
@@ -95,14 +97,31 @@ def fit_tokens(
     for warning in (*of_rows, *model_warnings(config, *paths)):
         warn(warning)
     tokens, result = _fitted(models, config, chosen, count, on_images)
-    if lacking := [name for name in config.taxonomy.labels if name not in tokens.vectors]:
-        warn(
-            f"no tokens were fitted for {', '.join(lacking)}: the manifest has no row of them, or "
-            "no image satisfied the guide; requests for them start from the word"
-        )
+    for warning in _told_of(tokens, chosen, config, count):
+        warn(warning)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(file, tokens.as_bytes())
     return result
+
+
+def _told_of(
+    tokens: TokensFile, chosen: Mapping[str, object], config: Config, count: int
+) -> Iterator[str]:
+    """What is missing in fitted tokens."""
+    absent = [name for name in config.taxonomy.labels if name not in chosen]
+    if absent:
+        yield f"the manifest has no row of {', '.join(absent)} alone, so no tokens for them"
+    if failed := [name for name in chosen if name not in tokens.vectors]:
+        yield (
+            f"no image of {', '.join(failed)} satisfied the guide: requests for them start from "
+            "the word; a larger --count or other prompts may help"
+        )
+    if not tokens.alone:
+        yield (
+            f"{(count + 1) // 2} images by the fitted tokens of an emotion are too few to tell "
+            f"whether these suffice, so they will be updated for each image; give --count "
+            f"{2 * MIN_TRIED} or more"
+        )
 
 
 def chosen_requests(
@@ -134,9 +153,12 @@ def _refuse_file(file: Path) -> None:
         raise UserError(f"--output {file}: give a file that ends in {SUFFIX}")
     if file.exists() or file.is_symlink():
         raise UserError(f"--output {file} exists already; give a new file, or remove it")
-    if file.parent.exists() and not file.parent.is_dir():
-        raise UserError(f"--output {file}: {file.parent} is no folder")
-    refuse_target(file)
+    for place in (file, *file.parents):
+        refuse_target(place)
+        if place != file and place.exists() and not place.is_dir():
+            raise UserError(f"--output {file}: {place} is no folder")
+    if cause := why_not_writable(file.parent):
+        raise UserError(f"--output {file} cannot be written ({cause}); give a place that can be")
 
 
 def _refuse_settings(config: Config) -> None:
@@ -191,6 +213,7 @@ def _fit(
     """
     import torch
 
+    from muse.engine.engine import MuseEngine
     from muse.guidance.fitted_tokens import FittedTokens
     from pipeline.generation.engines.load import load_engine
     from pipeline.generation.engines.muse_engine import ScoringMuseEngine, as_request
@@ -198,6 +221,7 @@ def _fit(
     loaded = load_engine(models, config, torch.cuda.is_available())
     assert isinstance(loaded, ScoringMuseEngine), "the null engine is refused"
     made, wanted = 0, sum(map(len, chosen.values()))
+    logger.info("muse-batch: fitting tokens on %s images at most", f"{wanted:,}")
 
     # Each image from the word, with tokens of its own.
     fitting = [request for requests in chosen.values() for request in requests[:count]]
@@ -212,14 +236,18 @@ def _fit(
     if not found:
         raise UserError(
             f"in none of {len(fitting)} images the guide was confident of the emotion with the "
-            "content kept; try more updates (method.max_updates_per_step)"
+            "content kept; give a larger --count or other prompts, or more updates "
+            "(method.max_updates_per_step)"
         )
     mean = FittedTokens.mean_of(found)
 
     # Others by the mean, which is not updated if it is said to suffice.
     trying = [request for name in mean.vectors for request in chosen[name][count:]]
-    text = loaded.engine.setup.backbone.text
-    text.fitted = FittedTokens(mean.vectors, dict.fromkeys(mean.vectors, 1.0))
+    setup = loaded.engine.setup
+    setup.backbone.text.fitted = FittedTokens(mean.vectors, dict.fromkeys(mean.vectors, 1.0))
+    method = config.method.replace(updates="auto", initial_scale=1.0)
+    alone_engine = MuseEngine(setup.backbone, setup.guide, setup.clip, method, config.slots)
+    loaded = replace(loaded, engine=alone_engine)
     accepted = Counter[str]()
     for batch in _batches(trying, config):
         for each, output in zip(batch, loaded.draw(batch), strict=True):
@@ -229,7 +257,8 @@ def _fit(
     on_images(wanted, wanted)
 
     tried = Counter(map(emotion_of, trying))
-    alone = {name: accepted[name] / tried[name] for name in mean.vectors}
+    enough = [name for name in mean.vectors if tried[name] >= MIN_TRIED]
+    alone = {name: accepted[name] / tried[name] for name in enough}
     vectors = {name: tensor.numpy() for name, tensor in mean.vectors.items()}
     used = Counter(name for name, _ in found)
     return TokensFile(vectors, alone), FitResult(Counter(map(emotion_of, fitting)), used, alone)

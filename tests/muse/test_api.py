@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -136,6 +138,19 @@ def test_the_embedded_world_is_the_default():
     (trace,) = from_words("a dog on a beach", "fear", generator=_draw(3)).traces
     assert trace.confidence[-1] > trace.confidence[0]
     assert trace.confidence[-1] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (5, "fitted_tokens is 5; give the path of a file, 'none' or ''"),
+        ("nowhere.safetensors", "nowhere.safetensors cannot be read"),
+        (".", "cannot be read"),
+    ],
+)
+def test_fitted_tokens_that_are_none_are_refused(given, why):
+    with pytest.raises(ValueError, match=re.escape(why)):
+        MusePipeline.from_pretrained(fitted_tokens=given)
 
 
 def test_several_images_of_a_prompt_differ_and_follow_each_other(pipe):

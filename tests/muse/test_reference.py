@@ -81,7 +81,7 @@ def test_the_engine_equals_the_reference_at_a_size_that_is_not_square(models):
 def test_the_engine_equals_the_reference_from_fitted_tokens(models, updates):
     text, requests = models[0].text, exact_requests()
     names = {name for request in requests for name in request.target.members}
-    words = {name: text.start([Target.of(name)], 2)[0] for name in sorted(names)}
+    words = {name: text.start([Target.of(name)], METHOD.tokens)[0] for name in sorted(names)}
     generator = torch.Generator().manual_seed(0)
     vectors = {k: v + 0.1 * torch.randn(v.shape, generator=generator) for k, v in words.items()}
     alone = requests[0].target.members[0]

@@ -20,6 +20,7 @@ from muse.diffusion.backbones.z_image import ZImage
 from muse.diffusion.compiling import OFF, is_compiled
 from muse.diffusion.devices import AUTO, dtype_of
 from muse.diffusion.files.fitted_tokens_file import TokensFile, place_of
+from muse.diffusion.files.hub import local_model
 from muse.diffusion.quiet import quiet_loading
 from muse.guidance.fitted_tokens import FittedTokens
 
@@ -62,7 +63,7 @@ def load_backbone(
     clip_skip: int = 0,
     vae_tiling: bool = False,
     embedding: str | Path | Sequence[str | Path] = (),
-    fitted_tokens: str = "",
+    fitted_tokens: str | Path = "",
 ) -> Backbone:
     """Load a diffusion model from safetensors; code in its folder is never run.
 
@@ -109,14 +110,31 @@ def load_backbone(
     layers = min(model.config.num_hidden_layers for model in backbone.text.models)
     if clip_skip >= layers:
         raise ValueError(f"clip_skip is {clip_skip}, but a text encoder has {layers} layers")
-    if (file := place_of(fitted_tokens, path)) is not None:
-        tokens = TokensFile.read(file)
-        if problem := tokens.width_problem(sum(backbone.text.widths)):
-            raise ValueError(f"{file}: {problem}")
-        backbone.text.fitted = FittedTokens.of(tokens)
+    backbone.text.fitted = _fitted(fitted_tokens, path, sum(backbone.text.widths))
     if vae_tiling:
         backbone.codec.vae.enable_tiling()
     if compiled:
         compile_blocks(backbone.network)
         return cast(Backbone, StaticRows(backbone))
     return backbone
+
+
+def _fitted(name: str | Path, model: str | Path, width: int) -> FittedTokens | None:
+    """The tokens that were fitted to a model, as `load_backbone` is given their name.
+
+    Args:
+        width: of the word embeddings of all encoders that take emotional tokens.
+
+    Raises:
+        ValueError: they cannot be read, or do not fit.
+    """
+    if not isinstance(name, str | Path):
+        raise ValueError(f"fitted_tokens is {name!r}; give the path of a file, 'none' or ''")
+    is_here = Path(model).expanduser().exists()
+    file = place_of(name, model if is_here else local_model(str(model), download=False))
+    if file is None:
+        return None
+    tokens = TokensFile.read(file)
+    if problem := tokens.width_problem(width):
+        raise ValueError(f"fitted_tokens {file}: {problem}")
+    return FittedTokens.of(tokens)

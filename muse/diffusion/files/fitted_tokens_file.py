@@ -37,7 +37,7 @@ ALONE = "alone"
 """The key of its metadata for `TokensFile.alone`, as JSON."""
 
 
-def place_of(name: str, model: str | Path) -> Path | None:
+def place_of(name: str | Path, model: str | Path) -> Path | None:
     """The file that is meant by the setting `fitted_tokens`; None for the words.
 
     Args:
@@ -45,7 +45,7 @@ def place_of(name: str, model: str | Path) -> Path | None:
         model: the diffusion model's folder, file or hub id.
     """
     if name:
-        return None if name == NO_FITTED_TOKENS else Path(name).expanduser()
+        return None if str(name) == NO_FITTED_TOKENS else Path(name).expanduser()
     own = Path(model).expanduser() / FITTED_TOKENS
     return own if own.is_file() else None
 
@@ -57,7 +57,7 @@ class TokensFile:
     Attributes:
         vectors: float32 (k, d) by the name of an emotion, of one d.
         alone: likewise, the share in [0, 1] of images by these tokens without any update that were
-            accepted when they were fitted; without an emotion of which none was made.
+            accepted when they were fitted; without an emotion of which too few were made.
     """
 
     vectors: Mapping[str, np.ndarray]
@@ -71,14 +71,20 @@ class TokensFile:
         """
         try:
             with safetensors.safe_open(file, "np") as opened:
-                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+                names = list(opened.keys())
+                tensors = {name: opened.get_tensor(name) for name in names}
                 alone = json.loads((opened.metadata() or {}).get(ALONE, "{}"))
         # numpy lacks some types of numbers that a file may have.
-        except (OSError, TypeError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        except (OSError, TypeError, ValueError, KeyError, RecursionError) as error:
+            raise ValueError(f"{file} cannot be read ({error}); {REMEDY}") from None
+        except safetensors.SafetensorError as error:
             raise ValueError(f"{file} cannot be read ({error}); {REMEDY}") from None
         if problem := _problem(tensors, alone):
             raise ValueError(f"{file} {problem}; {REMEDY}")
-        vectors = {clean(name): tensor.astype(np.float32) for name, tensor in tensors.items()}
+        with np.errstate(over="ignore"):
+            vectors = {clean(name): array.astype(np.float32) for name, array in tensors.items()}
+        if not all(np.isfinite(array).all() for array in vectors.values()):
+            raise ValueError(f"{file} has vectors that are not all finite; {REMEDY}")
         return cls(vectors, {clean(name): float(share) for name, share in alone.items()})
 
     def as_bytes(self) -> bytes:
@@ -107,13 +113,13 @@ def _problem(tensors: Mapping[str, np.ndarray], alone: Any) -> str | None:
     for name, tensor in tensors.items():
         if tensor.ndim != 2 or 0 in tensor.shape or not np.issubdtype(tensor.dtype, np.floating):
             return f"has no vectors (k, d) of numbers for {name!r}"
-        if not np.isfinite(tensor).all():
-            return f"has vectors for {name!r} that are not all finite"
     if len({tensor.shape[1] for tensor in tensors.values()}) != 1:
         return "has no tokens, or tokens of several widths"
     shares = alone.values() if isinstance(alone, dict) else [None]
     if not all(isinstance(share, int | float) and 0 <= share <= 1 for share in shares):
         return f"has no shares by emotion under {ALONE!r}"
+    if len({clean(name) for name in tensors}) < len(tensors) or not {*alone} <= {*tensors}:
+        return "has an emotion twice, or shares of emotions without tokens"
     return None
 
 
@@ -125,7 +131,8 @@ def unread_warning(alone: Mapping[str, float], method: Method) -> str | None:
     """
     names = [name for name, share in alone.items() if share >= SUFFICIENT]
     given = [name for name in UPDATING if name in method.model_fields_set]
-    if not names or not given or method.updates == "always" or method.timing == "never":
+    is_updated = method.updates == "always" or method.initial_scale != 1
+    if not names or not given or is_updated or method.timing == "never":
         return None
     settings = ", ".join(f"method.{name}" for name in given)
     return (

@@ -43,10 +43,12 @@ def test_an_emotion_without_any_starts_from_its_word():
 
 
 def test_what_sufficed_alone_is_kept_as_it_was_fitted():
-    auto, fitted = Method(), FittedTokens(FITTED.vectors, {"awe": 0.9, "fear": 0.89})
-    assert keeps_fitted(fitted, auto, Target.of("awe"))
-    assert not keeps_fitted(fitted, auto, Target.of("fear")), "it sufficed too seldom"
-    assert not keeps_fitted(fitted, auto, Target.of("anger")), "none were fitted"
-    assert not keeps_fitted(fitted, auto, Target.of({"awe": 0.9, "fear": 0.1})), "a mixture"
-    assert not keeps_fitted(fitted, Method(updates="always"), Target.of("awe"))
-    assert not keeps_fitted(None, auto, Target.of("awe"))
+    method, shares = Method(tokens=2), {"awe": 0.9, "fear": 0.89, "anger": 1.0}
+    fitted = FittedTokens(FITTED.vectors, shares)
+    assert keeps_fitted(fitted, method, Target.of("awe"))
+    assert not keeps_fitted(fitted, method, Target.of("fear")), "it sufficed too seldom"
+    assert not keeps_fitted(fitted, method, Target.of("anger")), "none were fitted"
+    assert not keeps_fitted(fitted, method, Target.of({"awe": 0.9, "fear": 0.1})), "a mixture"
+    for change in ({"updates": "always"}, {"initial_scale": 0.5}, {"tokens": 3}):
+        assert not keeps_fitted(fitted, method.replace(**change), Target.of("awe"))
+    assert not keeps_fitted(None, method, Target.of("awe"))

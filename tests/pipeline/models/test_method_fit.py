@@ -1,12 +1,14 @@
 """What is told of a method before a run: here of fitted tokens; the rest is in `test_locate`."""
 
 import numpy as np
+import pytest
 
 from muse.diffusion.files.fitted_tokens_file import TokensFile
 from muse.emotions import MIKELS
 from muse.method import Method
 from muse.mini import WEIGHTS
 from pipeline.config import Config
+from pipeline.errors import UserError
 from pipeline.models.method_fit import model_warnings
 
 MODELS = str(WEIGHTS / "diffusion"), str(WEIGHTS / "clip")
@@ -31,7 +33,6 @@ def test_parameters_of_updates_that_are_not_made_are_named(tmp_path):
 def test_where_tokens_are_updated_or_none_is_used_nothing_is_told(tmp_path):
     assert _warnings(tmp_path, Method(learning_rate=0.3), anger=0.8) == []
     assert _warnings(tmp_path, Method(learning_rate=0.3, updates="always"), awe=1.0) == []
-    assert _warnings(tmp_path, Method(stop_confidence=0.3, timing="never"), awe=1.0) == []
     assert _warnings(tmp_path, Method(steps=30), awe=1.0) == []
 
 
@@ -41,3 +42,18 @@ def test_emotions_without_tokens_are_named(tmp_path):
     (warning,) = model_warnings(Config(fitted_tokens=str(file)), *MODELS)
     assert "has no tokens for amusement, contentment" in warning
     assert model_warnings(Config(fitted_tokens="none"), *MODELS) == []
+
+
+def test_what_has_no_effect_beside_fitted_tokens_is_told(tmp_path):
+    (never,) = _warnings(tmp_path, Method(timing="never"), awe=1.0)
+    assert "fitted_tokens: no effect with method.timing = never" in never
+    method = Method(updates="always")
+    (without,) = model_warnings(Config(method=method, fitted_tokens="none"), *MODELS)
+    assert "method.updates: no effect without fitted tokens" in without
+
+
+def test_tokens_of_other_emotions_are_refused(tmp_path):
+    file = tmp_path / "t.safetensors"
+    file.write_bytes(TokensFile({"joy": np.ones((2, 96), np.float32)}).as_bytes())
+    with pytest.raises(UserError, match="has tokens for joy, none of which is an emotion of"):
+        model_warnings(Config(fitted_tokens=str(file)), *MODELS)

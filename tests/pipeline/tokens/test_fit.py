@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from muse.diffusion.files.fitted_tokens_file import TokensFile
 from pipeline.cli import app
+from pipeline.generation.engines.muse_engine import ScoringMuseEngine
 from pipeline.planning.plan import PlannedRequest, derive_seed
+from pipeline.tokens import fit
 from pipeline.tokens.fit import chosen_requests
 
 QUICK = ("--set", "method.steps=6", "--set", "method.content_weight=0")
@@ -62,10 +64,12 @@ def test_what_it_writes_is_the_start_of_a_run(manifest, tmp_path, monkeypatch):
     done = _call("tokens", "fit", manifest, "-o", file, "--count", 2, *QUICK)
     assert done.exit_code == 0, done.output
     tokens = TokensFile.read(file)
-    assert tokens.vectors.keys() == tokens.alone.keys()
     assert {*tokens.vectors} <= {"awe", "fear"}
-    assert "no tokens were fitted for" in done.output
-    assert "amusement" in done.output
+    assert tokens.alone == {}, "of too few images"
+    told = " ".join(done.output.split())
+    assert "the manifest has no row of amusement, contentment" in told
+    assert "are too few to tell whether these suffice" in told
+    assert "give --count 16 or more" in told
     following = shlex.split(done.output.splitlines()[-1].removeprefix("Next: muse-batch "))
     assert following[0] == "run"
     assert f"fitted_tokens={file}" in following
@@ -82,13 +86,17 @@ def test_what_it_writes_is_the_start_of_a_run(manifest, tmp_path, monkeypatch):
         (["-o", "tokens.npz"], "give a file that ends in .safetensors"),
         (["-o", "t.safetensors", "--set", "engine=null"], "the null engine has no tokens"),
         (["-o", "t.safetensors", "--set", "method.timing=never"], "tokens are never updated"),
-        (["-o", "m.parquet/t.safetensors"], "is no folder"),
+        (["-o", "m.parquet/t.safetensors"], "m.parquet is no folder"),
+        (["-o", "m.parquet/new/t.safetensors"], "m.parquet is no folder"),
+        (["-o", "gone/t.safetensors"], "is a link to nowhere, which does not exist"),
+        (["-o", "s3://bucket/t.safetensors"], "tokens are written on this machine"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused_before_a_model_is_loaded(
     manifest, monkeypatch, given, why
 ):
     monkeypatch.chdir(manifest.parent)
+    manifest.with_name("gone").symlink_to("nowhere")
     refused = _call("tokens", "fit", manifest, *given)
     assert refused.exit_code == 2
     assert why in " ".join(refused.output.split())
@@ -101,3 +109,27 @@ def test_a_manifest_of_mixtures_alone_is_refused(tmp_path):
     refused = _call("tokens", "fit", path, "-o", tmp_path / "t.safetensors")
     assert refused.exit_code == 2
     assert "no row of a single emotion" in refused.output
+
+
+def test_how_far_the_tokens_suffice_is_tried_without_updates(manifest, tmp_path, monkeypatch):
+    """Also where the method updates all tokens; and the next command has the new file alone."""
+    made = []
+    draw = ScoringMuseEngine.draw
+
+    def watched(engine, requests):
+        outputs = draw(engine, requests)
+        made.extend(outputs)
+        return outputs
+
+    monkeypatch.setattr(ScoringMuseEngine, "draw", watched)
+    monkeypatch.setattr(fit, "MIN_TRIED", 1)
+    file = tmp_path / "t.safetensors"
+    given = ("--set", "method.updates=always", "--set", "fitted_tokens=old.safetensors")
+    done = _call("tokens", "fit", manifest, "-o", file, "--count", 1, *QUICK, *given)
+    assert done.exit_code == 0, done.output
+    assert {output.trace.updates for output in made} == {0}
+    tokens = TokensFile.read(file)
+    assert tokens.alone.keys() == tokens.vectors.keys()
+    assert "fitted_tokens: no effect: tokens are fitted from words" in done.output
+    assert "old.safetensors" not in done.output.splitlines()[-1]
+    assert f"Written to {file}" in done.output

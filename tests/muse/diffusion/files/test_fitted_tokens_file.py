@@ -49,6 +49,10 @@ def test_the_place_is_the_given_one_or_the_models_own(tmp_path):
         ({"awe": AWE}, {"alone": "[1]"}, "no shares by emotion"),
         ({"awe": AWE}, {"alone": '{"awe": 2}'}, "no shares by emotion"),
         ({"awe": AWE}, {"alone": "{"}, "cannot be read"),
+        ({"awe": AWE}, {"alone": "[" * 100_000}, "cannot be read"),
+        ({"awe": AWE}, {"alone": '{"fear": 1}'}, "shares of emotions without tokens"),
+        ({"awe": AWE, "Awe ": AWE}, {}, "an emotion twice"),
+        ({"awe": np.full((2, 3), 1e300)}, {}, "not all finite"),
     ],
 )
 def test_what_is_none_is_refused(tmp_path, tensors, metadata, why):
