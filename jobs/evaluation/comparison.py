@@ -202,7 +202,7 @@ def similarity_curves(bench: Bench, result: ArmResult, count: int) -> list[dict[
     if bench.method.timing == "unconditional_threshold":
         timing = bench.method.timing
     # A level that is never reached, so that the policy watches every step and never starts.
-    unguided = by_engine(plain, timing=timing, timing_level=1.0, timing_latest=1.0)
+    unguided = by_engine(plain, False, timing=timing, timing_level=1.0, timing_latest=1.0)
     _, samples, _ = bench.made(replace(unguided, name="unguided"), cases)
     curves = []
     for case, sample, guided in zip(cases, samples, result.samples[:count], strict=True):

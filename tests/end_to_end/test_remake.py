@@ -74,7 +74,12 @@ def _request(sample, taxonomy, folder):
 
 def _engine(config, refines=False):
     return MuseEngine(
-        load_backbone(WEIGHTS / "diffusion", dtype=config.dtype, tiny_vae=config.tiny_vae),
+        load_backbone(
+            WEIGHTS / "diffusion",
+            dtype=config.dtype,
+            tiny_vae=config.tiny_vae,
+            fitted_tokens=config.fitted_tokens,
+        ),
         load_classifier(WEIGHTS / "guide", config.taxonomy),
         ClipSimilarity.from_pretrained(WEIGHTS / "clip"),
         refined_method(config.method) if refines else config.method,
@@ -108,8 +113,8 @@ def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
 def test_samples_that_were_refined_refiltered_and_merged_are_made_again(tmp_path, one_thread):
     """Computed alone at first, since rounding depends on what is computed together."""
     manifest, rejected, other = _manifest(tmp_path), tmp_path / "rejected", tmp_path / "other"
-    # Without the content term the judge prefers some of the refined tries.
-    without = ["--set", "method.content_weight=0"]
+    # From words and without the content term, the judge prefers some of the refined tries.
+    without = ["--set", "method.content_weight=0", "--set", "fitted_tokens=none"]
     alone = ["--executor", "local", "--batch-size", 1, *QUICK, *without]
     retried = ["--candidates", 2, "--retry-strategy", "auto", "--set", "keep_rejected=true"]
     _made("run", manifest, "-o", rejected, *alone, *retried, "--min-confidence", 1)

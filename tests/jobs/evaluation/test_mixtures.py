@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jobs.evaluation.arms.registry import ablation, arm_of, in_batches
+from jobs.evaluation.arms.registry import WHOLE, ablation, arm_of, in_batches
 from jobs.evaluation.cases import draw_mixtures
 from jobs.evaluation.measures.results import pair_figures
 from jobs.evaluation.mixtures import evaluate_mixtures
@@ -17,7 +17,7 @@ from muse.mini import WEIGHTS
 @pytest.mark.research
 def test_the_report_has_every_run_with_intervals_and_differences():
     bench = Bench.of(WEIGHTS, Method(steps=3, max_updates_per_step=1))
-    cases, arm = draw_mixtures(2, 5), arm_of("muse", "content 10")
+    cases, arm = draw_mixtures(2, 5), arm_of(WHOLE, "content 10")
     arms = arm, ablation("muse-no-which", "content 10")
     made = [bench.measured(one, cases) for one in arms]
     report = evaluate_mixtures(bench, arm, *made)
