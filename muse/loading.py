@@ -10,9 +10,9 @@ from typing import TypeVar
 import torch
 
 from muse.diffusion.editing import step_warning
-from muse.diffusion.files.fitted_tokens_file import unread_warning
 from muse.diffusion.model_facts import ModelFacts
 from muse.engine.setup import Setup
+from muse.guidance.fitted_tokens_file import unread_warning
 from muse.guidance.negative_prompts import NegativePrompts
 from muse.guidance.prompt_room import PromptLengths
 from muse.method import Method
@@ -83,7 +83,7 @@ def tell_of_requests(setup: Setup, requests: Sequence[Request]) -> None:
     of_edits = step_warning(setup.schedule, method, f"{edits} prompt(s)") if edits else None
     of_content = setup.clip.levels.warning(method, "that was loaded")
     fitted = backbone.text.fitted
-    of_tokens = None if fitted is None else unread_warning(fitted.alone, method)
+    of_tokens = None if fitted is None else unread_warning(fitted.vectors, fitted.alone, method)
     unfitted = None
     names = {name for request in requests for name in request.target.members}
     if fitted is not None and method.timing != "never" and (lacking := names - {*fitted.vectors}):

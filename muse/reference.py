@@ -117,9 +117,7 @@ class MuseGuidance:
         self.initial_tokens = method.initial_scale * text.start(targets, method.tokens)
         self.best_tokens = self.initial_tokens
         # Tokens that were fitted, and sufficed, are used as they are, from the first step on.
-        self.stays_fitted = self.timing is not None and keeps_fitted(
-            text.fitted, method, request.target
-        )
+        self.stays_fitted = keeps_fitted(text.fitted, method, request.target)
         self.started, self.curve = self.stays_fitted, list[float]()
         self.kept: KeptRegion | None = None
         self._reset_tokens()

@@ -16,8 +16,8 @@ import typer
 from jobs.evaluation.cases import TUNING_CONTENTS, draw_cases
 from jobs.evaluation.suites import TUNING_SEED
 from manifests.rows import table_of
-from muse.diffusion.files.fitted_tokens_file import FITTED_TOKENS
 from muse.emotions import MIKELS
+from muse.guidance.fitted_tokens_file import FITTED_TOKENS
 from muse.mini import WEIGHTS
 from pipeline.config import Config
 from pipeline.tokens.fit import fit_tokens

@@ -108,9 +108,7 @@ class Setup:
 
     def keeps_fitted(self, target: Target) -> bool:
         """Whether the tokens that were fitted for a target are used as they are."""
-        return self.timing is not None and keeps_fitted(
-            self.backbone.text.fitted, self.method, target
-        )
+        return keeps_fitted(self.backbone.text.fitted, self.method, target)
 
     def may_update(self, step: int) -> bool:
         """Whether tokens are still updated at this step."""

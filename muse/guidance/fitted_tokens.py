@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from muse.diffusion.files.fitted_tokens_file import SUFFICIENT, TokensFile
 from muse.emotions import Target
+from muse.guidance.fitted_tokens_file import TokensFile, kept_emotions
 from muse.guidance.tokens import shares
 from muse.method import Method
 
@@ -46,14 +46,6 @@ class FittedTokens:
             grouped.setdefault(emotion, []).append(tokens)
         return cls({name: torch.stack(rows).mean(0) for name, rows in grouped.items()})
 
-    def suffices(self, target: Target, count: int) -> bool:
-        """Whether the tokens need no update for a target: those of a mixture always do, and those
-        that were fitted together with a number other than `count`."""
-        if len(target.members) != 1 or self.alone.get(target.members[0], 0.0) < SUFFICIENT:
-            return False
-        vectors = self.vectors.get(target.members[0])
-        return vectors is not None and len(vectors) == count
-
     def start(self, targets: Sequence[Target], words: Tensor) -> Tensor:
         """Tokens to start with (b, k, d): the fitted ones, and words where an emotion has none.
 
@@ -81,12 +73,11 @@ class FittedTokens:
 
 
 def keeps_fitted(fitted: FittedTokens | None, method: Method, target: Target) -> bool:
-    """Whether the tokens of a target are used as they were fitted, without updates.
+    """Whether the tokens of a target are used as they were fitted; those of a mixture never are.
 
     Args:
         fitted: those of the model; None if there are none.
     """
-    # Shrunken, they are other tokens than those that sufficed.
-    if fitted is None or method.updates != "auto" or method.initial_scale != 1:
+    if fitted is None or len(target.members) != 1:
         return False
-    return fitted.suffices(target, method.tokens)
+    return target.members[0] in kept_emotions(fitted.vectors, fitted.alone, method)

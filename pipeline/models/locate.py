@@ -10,11 +10,11 @@ from pathlib import Path
 
 from muse.classifiers.load import check_preprocessing
 from muse.classifiers.spec import ClassifierSpec, read_spec
-from muse.diffusion.files.fitted_tokens_file import place_of
 from muse.diffusion.files.hub import NO_PEFT
 from muse.diffusion.files.model_problems import family_problem
 from muse.diffusion.files.tiny_decoders import SLOWER, absence_warnings, candidates
 from muse.emotions.labels import clean
+from muse.guidance.fitted_tokens_file import place_of
 from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED, SAME_JUDGE
 from pipeline.errors import UserError

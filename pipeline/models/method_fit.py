@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from muse.diffusion.files.fitted_tokens_file import REMEDY, TokensFile, place_of, unread_warning
 from muse.diffusion.files.hub import configs_of, family_of, part_config
 from muse.diffusion.files.model_files import READ_WINDOWS
 from muse.diffusion.files.part_fit import clip_skip_problem
 from muse.diffusion.model_facts import ModelFacts
 from muse.guidance.content_levels import ContentLevels
+from muse.guidance.fitted_tokens_file import REMEDY, TokensFile, place_of, unread_warning
 from pipeline.config import Config
 from pipeline.errors import UserError
 
@@ -73,7 +73,7 @@ def _token_warnings(config: Config, model: str) -> Iterator[str]:
     """
     method, file = config.method, place_of(config.fitted_tokens, model)
     if method.timing == "never":
-        if config.fitted_tokens:
+        if config.fitted_tokens and file is not None:
             yield "fitted_tokens: no effect with method.timing = never, which uses no tokens"
         return
     if file is None:
@@ -91,5 +91,5 @@ def _token_warnings(config: Config, model: str) -> Iterator[str]:
     if lacking:
         names = ", ".join(lacking)
         yield f"{file} has no tokens for {names}: requests for them start from the word"
-    if warning := unread_warning(tokens.alone, method):
+    if warning := unread_warning(tokens.vectors, tokens.alone, method):
         yield warning

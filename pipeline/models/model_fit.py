@@ -8,7 +8,6 @@ from pathlib import Path
 from muse.diffusion.files.chosen_file import unread_beside
 from muse.diffusion.files.embeddings.embedding_files import Embedding
 from muse.diffusion.files.embeddings.embedding_fit import EmbeddingTarget
-from muse.diffusion.files.fitted_tokens_file import TokensFile
 from muse.diffusion.files.hub import (
     configs_beside,
     embedding_and_token,
@@ -23,6 +22,7 @@ from muse.diffusion.files.part_fit import tiny_vae_problem, token_width, vae_pro
 from muse.diffusion.files.part_weights import shapes_in
 from muse.diffusion.files.tensor_fit import part_problems, tensor_problems
 from muse.diffusion.quiet import quiet_loading
+from muse.guidance.fitted_tokens_file import TokensFile
 from pipeline.models.roles import is_embedding, is_lora
 
 OnWarning = Callable[[str], None]

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from muse.classifiers.spec import SPEC_FILE, read_spec
-from muse.diffusion.files.fitted_tokens_file import FITTED_TOKENS
 from muse.diffusion.files.hub import configs_beside
 from muse.diffusion.files.model_files import (
     PICKLED,
@@ -21,6 +20,7 @@ from muse.diffusion.files.model_files import (
     is_loaded,
     lfs_problem,
 )
+from muse.guidance.fitted_tokens_file import FITTED_TOKENS
 from pipeline.storage.files import files_below
 
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion", None)

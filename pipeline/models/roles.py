@@ -8,7 +8,6 @@ from pathlib import Path
 import muse.mini
 from muse.diffusion.files.chosen_file import chosen_file
 from muse.diffusion.files.embeddings import embedding_files
-from muse.diffusion.files.fitted_tokens_file import NO_FITTED_TOKENS, REMEDY
 from muse.diffusion.files.hub import (
     NO_TINY_VAE,
     SINGLE_FILE,
@@ -20,6 +19,7 @@ from muse.diffusion.files.hub import (
     lora_and_strength,
 )
 from muse.diffusion.files.loras import lora_files
+from muse.guidance.fitted_tokens_file import NO_FITTED_TOKENS, REMEDY
 from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED
 

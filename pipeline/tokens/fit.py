@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manifests.read import rows_of
-from muse.diffusion.files.fitted_tokens_file import NO_FITTED_TOKENS, TokensFile
 from muse.emotions import Target
+from muse.guidance.fitted_tokens_file import NO_FITTED_TOKENS, TokensFile
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.generation.engines.engine import EngineInput, EngineOutput
@@ -96,7 +96,15 @@ def fit_tokens(
     paths = (models[role].path for role in ("model", "similarity"))
     for warning in (*of_rows, *model_warnings(config, *paths)):
         warn(warning)
-    tokens, result = _fitted(models, config, chosen, count, on_images)
+    import torch
+
+    try:
+        tokens, result = _fit(models, config, chosen, count, on_images)
+    except torch.OutOfMemoryError:
+        raise UserError(
+            f"{config.source_of('batch_size')}: {config.batch_size} images together do not fit "
+            "into the memory of the GPU; give a smaller --batch-size"
+        ) from None
     for warning in _told_of(tokens, chosen, config, count):
         warn(warning)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -174,29 +182,6 @@ def _refuse_settings(config: Config) -> None:
             f"{config.source_of('method')}: with these settings tokens are never updated; leave "
             "out method.timing, method.max_updates_per_step and method.guidance_end"
         )
-
-
-def _fitted(
-    models: Mapping[str, Model],
-    config: Config,
-    chosen: Mapping[str, Sequence[PlannedRequest]],
-    count: int,
-    on_images: OnProgress,
-) -> tuple[TokensFile, FitResult]:
-    """`_fit`, with a shortage of memory in words.
-
-    Raises:
-        UserError: a batch does not fit, or as `_fit`.
-    """
-    import torch
-
-    try:
-        return _fit(models, config, chosen, count, on_images)
-    except torch.OutOfMemoryError:
-        raise UserError(
-            f"{config.source_of('batch_size')}: {config.batch_size} images together do not fit "
-            "into the memory of the GPU; give a smaller --batch-size"
-        ) from None
 
 
 def _fit(

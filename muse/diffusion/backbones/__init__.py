@@ -19,10 +19,10 @@ from muse.diffusion.backbones.textual_inversions import add_embeddings
 from muse.diffusion.backbones.z_image import ZImage
 from muse.diffusion.compiling import OFF, is_compiled
 from muse.diffusion.devices import AUTO, dtype_of
-from muse.diffusion.files.fitted_tokens_file import TokensFile, place_of
 from muse.diffusion.files.hub import local_model
 from muse.diffusion.quiet import quiet_loading
 from muse.guidance.fitted_tokens import FittedTokens
+from muse.guidance.fitted_tokens_file import TokensFile, place_of
 
 __all__ = ["Backbone", "Codec", "Conditioning", "Prompts", "TextEncoders", "load_backbone"]
 

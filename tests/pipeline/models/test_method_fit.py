@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from muse.diffusion.files.fitted_tokens_file import TokensFile
 from muse.emotions import MIKELS
+from muse.guidance.fitted_tokens_file import TokensFile
 from muse.method import Method
 from muse.mini import WEIGHTS
 from pipeline.config import Config
@@ -16,7 +16,7 @@ MODELS = str(WEIGHTS / "diffusion"), str(WEIGHTS / "clip")
 
 def _warnings(tmp_path, method, **alone):
     file = tmp_path / "t.safetensors"
-    vectors = {name: np.ones((2, 96), np.float32) for name in MIKELS.labels}
+    vectors = {name: np.ones((8, 96), np.float32) for name in MIKELS.labels}
     file.write_bytes(TokensFile(vectors, alone).as_bytes())
     return model_warnings(Config(method=method, fitted_tokens=str(file)), *MODELS)
 
@@ -33,6 +33,7 @@ def test_parameters_of_updates_that_are_not_made_are_named(tmp_path):
 def test_where_tokens_are_updated_or_none_is_used_nothing_is_told(tmp_path):
     assert _warnings(tmp_path, Method(learning_rate=0.3), anger=0.8) == []
     assert _warnings(tmp_path, Method(learning_rate=0.3, updates="always"), awe=1.0) == []
+    assert _warnings(tmp_path, Method(learning_rate=0.3, tokens=4), awe=1.0) == []
     assert _warnings(tmp_path, Method(steps=30), awe=1.0) == []
 
 
@@ -47,6 +48,8 @@ def test_emotions_without_tokens_are_named(tmp_path):
 def test_what_has_no_effect_beside_fitted_tokens_is_told(tmp_path):
     (never,) = _warnings(tmp_path, Method(timing="never"), awe=1.0)
     assert "fitted_tokens: no effect with method.timing = never" in never
+    from_words = Config(method=Method(timing="never"), fitted_tokens="none")
+    assert model_warnings(from_words, *MODELS) == []
     method = Method(updates="always")
     (without,) = model_warnings(Config(method=method, fitted_tokens="none"), *MODELS)
     assert "method.updates: no effect without fitted tokens" in without

@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig
 
 from muse.diffusion.backbones import load_backbone
-from muse.diffusion.files.fitted_tokens_file import FITTED_TOKENS
 from muse.emotions import MIKELS
+from muse.guidance.fitted_tokens_file import FITTED_TOKENS
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.models.locate import check_models, locate

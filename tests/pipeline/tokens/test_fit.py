@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from muse.diffusion.files.fitted_tokens_file import TokensFile
+from muse.guidance.fitted_tokens_file import TokensFile
 from pipeline.cli import app
 from pipeline.generation.engines.muse_engine import ScoringMuseEngine
 from pipeline.planning.plan import PlannedRequest, derive_seed

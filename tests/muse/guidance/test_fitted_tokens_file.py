@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from muse.diffusion.files.fitted_tokens_file import FITTED_TOKENS, TokensFile, place_of
+from muse.guidance.fitted_tokens_file import FITTED_TOKENS, TokensFile, place_of
 
 AWE = np.ones((2, 3), np.float32)
 TOKENS = TokensFile({"awe": AWE, "fear": 2 * AWE[:, ::-1]}, {"awe": 0.75})

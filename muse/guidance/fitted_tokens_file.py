@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,16 +123,33 @@ def _problem(tensors: Mapping[str, np.ndarray], alone: Any) -> str | None:
     return None
 
 
-def unread_warning(alone: Mapping[str, float], method: Method) -> str | None:
+def kept_emotions(
+    vectors: Mapping[str, Sized], alone: Mapping[str, float], method: Method
+) -> list[str]:
+    """The emotions whose tokens are used as they were fitted, in images of them alone.
+
+    Their number and their size are those with which they sufficed.
+
+    Args:
+        vectors, alone: see `TokensFile`.
+    """
+    if method.timing == "never" or method.updates != "auto" or method.initial_scale != 1:
+        return []
+    sufficient = [name for name, share in alone.items() if share >= SUFFICIENT]
+    return [name for name in sufficient if len(vectors.get(name, ())) == method.tokens]
+
+
+def unread_warning(
+    vectors: Mapping[str, Sized], alone: Mapping[str, float], method: Method
+) -> str | None:
     """What of the given parameters images by tokens that are not updated do not read; None if none.
 
     Args:
-        alone: see `TokensFile.alone`.
+        vectors, alone: see `TokensFile`.
     """
-    names = [name for name, share in alone.items() if share >= SUFFICIENT]
+    names = kept_emotions(vectors, alone, method)
     given = [name for name in UPDATING if name in method.model_fields_set]
-    is_updated = method.updates == "always" or method.initial_scale != 1
-    if not names or not given or is_updated or method.timing == "never":
+    if not names or not given:
         return None
     settings = ", ".join(f"method.{name}" for name in given)
     return (
