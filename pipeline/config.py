@@ -6,19 +6,20 @@ How they are read, checked and printed, and their former names: `pipeline.settin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from muse.guidance.content_levels import LEVELS_FILE, UNKNOWN
 from muse.method import Method
 from muse.sizes import MAX_SIDE, Resize, Size
-from pipeline.config_models import LATER, ModelSettings
+from pipeline.config_models import LATER, ModelSettings, acceptance_levels
 from pipeline.config_sources import Sources
 from pipeline.config_tables import Faults, Images
 
-AUTO: Final = "auto"
-"""The `retry_strategy` that is chosen for each emotion."""
+ANY_SIMILARITY = -1.0
+"""The level that every image reaches."""
 
 
 class Config(ModelSettings):
@@ -33,16 +34,20 @@ class Config(ModelSettings):
         0.5, ge=0, le=1, description="The judge's confidence at which a sample is accepted."
     )
     min_similarity: float = Field(
-        -1.0,
+        0.0,
+        validate_default=True,
         ge=-1,
         le=1,
-        description="Similarity of image and prompt at which a sample is accepted.",
+        description="Similarity of image and prompt at which a sample is accepted; -1 accepts any. "
+        f"0: the level in `{LEVELS_FILE}` in the folder of `content_judge`, any if there is none.",
     )
     min_source_similarity: float = Field(
-        -1.0,
+        0.0,
+        validate_default=True,
         ge=-1,
         le=1,
-        description="Similarity of an edit and its source image at which a sample is accepted.",
+        description="Similarity of an edit and its source image at which a sample is accepted, "
+        "likewise.",
     )
     near_duplicates: int = Field(
         -1,
@@ -65,12 +70,8 @@ class Config(ModelSettings):
         1,
         ge=1,
         le=1024,
-        description="Maximum tries of a request; the first accepted one ends them.",
-    )
-    retry_strategy: Literal["reseed", "auto"] = Field(
-        "reseed",
-        description="`reseed`: later tries take another seed; `auto`: for each emotion the "
-        "strategy that cost less on the first requests of the plan.",
+        description="Maximum tries of a request, each from another seed; the first accepted one "
+        "ends them.",
     )
     quota: int = Field(
         0,
@@ -247,6 +248,19 @@ class Config(ModelSettings):
         if "width" in info.data and bool(height) != bool(info.data["width"]):
             raise ValueError("width and height go together; give both, or neither")
         return height
+
+    @field_validator("min_similarity", "min_source_similarity")
+    @classmethod
+    def _is_level(cls, least: float, info: ValidationInfo) -> float:
+        """The level itself, so that `run.json` tells by which one images were accepted."""
+        # What is wrong itself is reported.
+        if least or not info.data.keys() >= {"engine", "content_judge", "similarity"}:
+            return least
+        content_judge = info.data["content_judge"] or info.data["similarity"]
+        has_model = info.data["engine"] != "null"
+        levels = acceptance_levels(content_judge) if has_model else UNKNOWN
+        known = getattr(levels, str(info.field_name))
+        return ANY_SIMILARITY if known is None else known
 
     @field_validator("max_cost")
     @classmethod

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+import muse.mini
 from muse.emotions import MIKELS
 from muse.emotions.taxonomy import clean
+from muse.guidance.content_levels import ContentLevels
 from muse.method import Settings
 from pipeline.config_tables import TaxonomySetting, Texts
 
@@ -28,8 +31,12 @@ STILL_TAKEN: Mapping[str, Mapping[bool, str]] = {"compile": {True: "on", False: 
 """By setting: former values that are still taken, and what they are called now."""
 
 
-LATER = ("embedding", "fitted_tokens")
+LATER = ("content_judge", "embedding", "fitted_tokens")
 """Settings that earlier runs did not have, and that change nothing while they are empty."""
+
+
+NO_LONGER: Mapping[str, Any] = {"retry_strategy": "reseed"}
+"""Settings that earlier runs had, and what all runs do now."""
 
 
 def current_value(name: str, value: Any) -> Any:
@@ -39,8 +46,24 @@ def current_value(name: str, value: Any) -> Any:
 
 
 def with_current_values(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of an older run with their values as they are called now."""
-    return {name: current_value(name, value) for name, value in config.items()}
+    """The settings of an older run with their values as they are called now.
+
+    One that is gone stays where it asks for what is gone.
+    """
+    current = {name: current_value(name, value) for name, value in config.items()}
+    return {name: value for name, value in current.items() if NO_LONGER.get(name) != value}
+
+
+def acceptance_levels(content_judge: str) -> ContentLevels:
+    """The levels in the folder of a CLIP that judges content; unknown for a hub id.
+
+    Raises:
+        ValueError: they cannot be read.
+    """
+    embedded = muse.mini.WEIGHTS / muse.mini.CONTENT_JUDGE
+    return ContentLevels.read(
+        embedded if content_judge == EMBEDDED else Path(content_judge).expanduser()
+    )
 
 
 def draws_embedded(model: str, engine: str) -> bool:
@@ -75,8 +98,14 @@ class ModelSettings(Settings):
     )
     similarity: str = Field(
         EMBEDDED,
-        description="CLIP model for the similarity of image and text: `embedded`, a folder or a "
-        "hub id.",
+        description="CLIP model that keeps the content while an image is optimised, and says when "
+        "guidance begins: `embedded`, a folder or a hub id.",
+    )
+    content_judge: str = Field(
+        "",
+        description="CLIP model that judges whether an image shows its prompt, and an edit its "
+        "source image: a folder or a hub id; empty for that of `similarity`, or with its embedded "
+        "one for another embedded one.",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
@@ -151,6 +180,12 @@ class ModelSettings(Settings):
         validate_default=True,
         description="Emotions of a row that names none; empty or `all` for all of the taxonomy.",
     )
+
+    @property
+    def own_content_judge(self) -> str | None:
+        """The name of the CLIP that judges content; None where the one that steers does so."""
+        name = self.content_judge or self.similarity
+        return name if name == EMBEDDED or name != self.similarity else None
 
     @property
     def draws_embedded(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from jobs.evaluation.arms.models import plain
 from jobs.evaluation.arms.registry import WHOLE, Family, by_engine
 from jobs.evaluation.cases import Case
+from jobs.evaluation.measures.content_filter import filters_by_task
 from jobs.evaluation.measures.equal_cost import best_at_cost
 from jobs.evaluation.measures.intervals import interval
 from jobs.evaluation.measures.results import (
@@ -26,7 +27,7 @@ from jobs.evaluation.tuning import Bench, tune
 
 PARTS = (
     *("arms", "differences", "splits", "confusion", "settings", "chosen", "left_out", "trials"),
-    *("equal_cost", "mixtures"),
+    *("equal_cost", "filters", "mixtures"),
 )
 """Keys of the report with figures by arm or task."""
 ATTRIBUTES = ("emotion", "polarity", "inherent")
@@ -101,6 +102,7 @@ def evaluate(
     drawn: list[dict[str, Any]] = []
     if curves:
         drawn = similarity_curves(bench, results[WHOLE]["generation"], curves)
+    report["filters"] = filters_by_task(results, bench.examiners.clip.levels)
     return {"curves": drawn, **report, **report_of(results, settings, report["chosen"])}
 
 

@@ -22,6 +22,8 @@ figure is {mean, low, high, n} with its 95 % interval:
 - `settings.ARM.SETTING.TASK.METRIC`: every setting, on the first of the requests.
 - `equal_cost.TASK`: on those the best rival at up to 1.2 x the cost of `muse`
   (`jobs.evaluation.measures.equal_cost`).
+- `filters.TASK.LEVEL`: how well a level of the content judge tells images that have their content
+  from others, over all arms (`jobs.evaluation.measures.content_filter`).
 - `confusion.ARM.TASK`: counts [target][the examiner's strongest], in the order of `labels`.
 - `sdedit_at_equal_success`: the figures of `sdedit` at the strength with the success of `muse`,
   interpolated; null where no strength has it.

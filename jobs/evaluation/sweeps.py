@@ -33,6 +33,8 @@ from muse.method import Method
 COUNT = 48
 """Cases of each task."""
 STARTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+THRESHOLDS = (0.75, 0.8, 0.85)
+"""Levels that the embedded CLIP gives a prediction in the course of its steps."""
 PLATEAU, UNCONDITIONAL = 0.02, 0.4
 HOW: Mapping[str, tuple[Any, ...]] = {
     "warm_start": (False,),
@@ -69,6 +71,8 @@ def when_settings(method: Method) -> dict[str, Setting]:
     settings = {}
     for share in STARTS:
         settings[f"fixed {share:g}"] = method.replace(timing="fixed", timing_level=share)
+    for level in THRESHOLDS:
+        settings[f"threshold {level:g}"] = method.replace(timing="threshold", timing_level=level)
     for name, level in levels.items():
         settings[name] = method.replace(timing=name, timing_level=level)
     settings["never"] = method.replace(**PLAIN)

@@ -7,7 +7,7 @@ similarity: it is in `similarity.json` beside it, unless the method names one.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,16 @@ class ContentLevels:
     """Cosines in [-1, 1] below which an image has lost its content; None where they are unknown.
 
     Attributes:
-        content_similarity: to the prompt.
-        content_source_similarity: of an edit to its source image.
+        content_similarity: to the prompt, while an image is optimised.
+        content_source_similarity: of an edit to its source image, likewise.
+        min_similarity: to the prompt, of a finished image that may be accepted.
+        min_source_similarity: of an edit to its source image, likewise.
     """
 
     content_similarity: float | None = None
     content_source_similarity: float | None = None
+    min_similarity: float | None = None
+    min_source_similarity: float | None = None
 
     @classmethod
     def read(cls, folder: Path) -> ContentLevels:
@@ -44,16 +48,20 @@ class ContentLevels:
         except (OSError, ValueError, TypeError):
             levels = None
         if levels is None or not all(map(_is_cosine, vars(levels).values())):
-            keys = " and ".join(vars(UNKNOWN))
+            keys = ", ".join(vars(UNKNOWN))
             raise ValueError(f"{file} may have the keys {keys} alone, each from -1 to 1")
         return levels
 
     def of(self, method: Method) -> ContentLevels:
-        """The levels of the method, and these where it names none."""
-        return ContentLevels(
-            method.content_similarity or self.content_similarity,
-            method.content_source_similarity or self.content_source_similarity,
-        )
+        """With the levels of the method where it names any."""
+        own = {"content_similarity", "content_source_similarity"}
+        named = {name: value for name in own if (value := getattr(method, name))}
+        return replace(self, **named)
+
+    @property
+    def steers(self) -> bool:
+        """Whether a level is known that optimisation can hold to."""
+        return (self.content_similarity, self.content_source_similarity) != (None, None)
 
     def warning(self, method: Method, model: str) -> str | None:
         """That content is not looked at though the method wants it, because no level is known.
@@ -62,7 +70,7 @@ class ContentLevels:
             model: the name of the similarity model, of which these are.
         """
         is_wanted = method.content_weight > 0 and method.timing != "never"
-        if not is_wanted or self.of(method) != UNKNOWN:
+        if not is_wanted or self.of(method).steers:
             return None
         return (
             f"method.content_weight: no effect, as no level is known for the similarity model "

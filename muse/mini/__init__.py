@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+CONTENT_JUDGE = "content-clip"
+"""Folder of the CLIP that judges content."""
+
 WEIGHTS = Path(__file__).parent / "weights"
-"""Folder of `diffusion/` (diffusers layout), `clip/`, which steers, `content-clip/`, which judges
-content, and the classifiers `guide/`, `judge/`, `examiner/`, `place/` and `subject/`."""
+"""Folder of `diffusion/` (diffusers layout), `clip/`, which steers, `CONTENT_JUDGE`, and the
+classifiers `guide/`, `judge/`, `examiner/`, `place/` and `subject/`."""

@@ -66,9 +66,6 @@ MinConfidence = Annotated[
     Optional[float], typer.Option(help="The judge's confidence to accept a sample, in [0, 1].")
 ]
 Candidates = Annotated[Optional[int], typer.Option(help="Maximum tries of a request.")]
-RetryStrategy = Annotated[
-    Optional[str], typer.Option(help="Later tries: reseed (another seed) or auto (the cheaper).")
-]
 Quota = Annotated[Optional[int], typer.Option(help="Maximum accepted samples of each emotion.")]
 ExecutorName = Annotated[
     Optional[str], typer.Option(help="ray, or local: one worker in this process, to debug.")
@@ -92,7 +89,6 @@ OPTIONS: dict[str, Any] = {
     "allow_columns": AllowColumns,
     "min_confidence": MinConfidence,
     "candidates": Candidates,
-    "retry_strategy": RetryStrategy,
     "quota": Quota,
     "executor": ExecutorName,
     "workers": Workers,

@@ -29,7 +29,6 @@ RELEVANT = (
     "fitted_tokens",
     "method",
     "candidates",
-    "retry_strategy",
     "batch_size",
     "width",
     "height",

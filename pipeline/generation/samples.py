@@ -31,8 +31,7 @@ from pipeline.generation.source_images import (
 from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED, decide
 from pipeline.output.records import Record
 from pipeline.output.rows import RowLayout
-from pipeline.planning.plan import Batch, PlannedRequest
-from pipeline.planning.retry_strategy import attempt_kind, next_attempt
+from pipeline.planning.plan import Batch, PlannedRequest, next_candidate
 
 MAX_SOURCE_READERS = 4
 """Source images that a worker reads and decodes at a time; the largest allowed take much memory."""
@@ -70,7 +69,7 @@ class BatchMaker:
         """One result for each request, in their order.
 
         A source image that cannot be read fails alone. Rejected requests form the next, smaller
-        batch, with the next attempt of their retry strategy, while candidates are left.
+        batch, with their next seed, while candidates are left.
         """
         first_seeds = {planned.key: planned.seed for planned in batch.requests}
         attempts: dict[str, Attempt] = {}
@@ -165,7 +164,7 @@ class BatchMaker:
         return replace(request, mask=mask, mask_sha256=digest, original_mask=original)
 
     def _next_attempt(self, request: EngineInput, first_seed: int) -> EngineInput:
-        following = next_attempt(request.planned, first_seed, self.config.seed)
+        following = next_candidate(request.planned, first_seed, self.config.seed)
         return replace(request, planned=following)
 
     def _finish(
@@ -178,12 +177,9 @@ class BatchMaker:
             micro_batch_size: requests that were drawn together.
         """
         nfe = output.trace.nfe if output.trace else 0
-        strategy = attempt_kind(request.planned.strategy, request.planned.candidate)
         record = replace(
             blank_record(request.planned, number, self.config.taxonomy),
-            strategy=strategy,
             attempts=1,
-            trace_strategies=(strategy,),
             source_sha256=request.source_sha256,
             mask_sha256=request.mask_sha256,
         )
@@ -224,7 +220,7 @@ def better(kept: Attempt, new: Attempt) -> Attempt:
     """The better of two attempts, by verdict, then by the judge; with the cost of both."""
     total = {
         name: getattr(kept.record, name) + getattr(new.record, name)
-        for name in ("attempts", "total_nfe", "trace_strategies", "trace_nfe")
+        for name in ("attempts", "total_nfe", "trace_nfe")
     }
     best = max(kept, new, key=_rank)
     return replace(best, record=replace(best.record, **total))

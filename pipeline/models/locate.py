@@ -25,10 +25,10 @@ from pipeline.models.model_fit import OnWarning, PartFit, model_problems_of
 from pipeline.models.model_safety import classifier_problems, problems_of
 from pipeline.models.roles import (
     CLASSIFIERS,
-    ROLES,
     filter_role,
     is_classifier,
     local_path,
+    main_names,
     part_names,
     read_from,
 )
@@ -92,7 +92,9 @@ def locate(
     files = dataclasses.replace(files, sha256=cache(files.sha256))
     if config.engine == "null":
         return {"model": Model("null", "", "")} | _filter_models(config, files)
-    models = {role: _main_model(role, config, files, on_warning) for role in ROLES}
+    models = {}
+    for role, name in main_names(config).items():
+        models[role] = _main_model(role, name, config, files, on_warning)
     model = Path(models["model"].path)
     check_method(model, config)
     models |= _parts(config, files, model, on_warning)
@@ -145,9 +147,8 @@ def is_same_judge(models: Mapping[str, Model]) -> bool:
     return not guide.isdisjoint(judge)
 
 
-def _main_model(role: str, config: Config, files: Files, on_warning: OnWarning) -> Model:
+def _main_model(role: str, name: str, config: Config, files: Files, on_warning: OnWarning) -> Model:
     """The model of one of `ROLES`."""
-    name = getattr(config, role)
     spec: ClassifierSpec | None = None
     try:
         path = _safe_path(role, name, files)

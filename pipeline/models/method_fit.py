@@ -11,7 +11,7 @@ from muse.diffusion.files.part_fit import clip_skip_problem
 from muse.diffusion.model_facts import ModelFacts
 from muse.guidance.content_levels import ContentLevels
 from muse.guidance.fitted_tokens_file import REMEDY, TokensFile, place_of, unread_warning
-from pipeline.config import Config
+from pipeline.config import ANY_SIMILARITY, Config
 from pipeline.errors import UserError
 
 
@@ -62,7 +62,26 @@ def model_warnings(config: Config, model: str, similarity: str) -> list[str]:
         raise UserError(f"{config.source_of('similarity')}: {error}") from None
     if warning := levels.warning(config.method, config.similarity):
         found.append(warning)
+    found += _content_warnings(config, levels)
     return [*found, *_token_warnings(config, model)]
+
+
+def _content_warnings(config: Config, levels: ContentLevels) -> Iterator[str]:
+    """That content is judged by the very model that it was optimised against.
+
+    Args:
+        levels: of that model.
+    """
+    method = config.method
+    is_steered = method.content_weight > 0 and method.timing != "never" and levels.of(method).steers
+    if config.own_content_judge is not None or not is_steered:
+        return
+    for name in ("min_similarity", "min_source_similarity"):
+        if getattr(config, name) > ANY_SIMILARITY:
+            yield (
+                f"{name}: images are judged by the CLIP that they were optimised against, so it "
+                "confirms most; give another as content_judge"
+            )
 
 
 def _token_warnings(config: Config, model: str) -> Iterator[str]:

@@ -23,7 +23,13 @@ from muse.guidance.fitted_tokens_file import NO_FITTED_TOKENS, REMEDY
 from pipeline.config import Config, folder_and_label
 from pipeline.config_models import EMBEDDED
 
-ROLES = {"model": "diffusion", "guide": "guide", "judge": "judge", "similarity": "clip"}
+ROLES = {
+    "model": "diffusion",
+    "guide": "guide",
+    "judge": "judge",
+    "similarity": "clip",
+    "content_judge": muse.mini.CONTENT_JUDGE,
+}
 """Setting: folder of the embedded weights that serves it by default."""
 
 CLASSIFIERS = ("guide", "judge")
@@ -117,9 +123,16 @@ def read_from(role: str, path: Path) -> Path:
 
 def names_of(config: Config) -> dict[str, str]:
     """Every model as the settings name it, by its role."""
-    names = {role: str(getattr(config, role)) for role in ROLES} | part_names(config)
+    names = main_names(config) | part_names(config)
     filters = config.filter_models.items()
     return names | {filter_role(name): folder_and_label(value)[0] for name, value in filters}
+
+
+def main_names(config: Config) -> dict[str, str]:
+    """Those of `ROLES`; of `content_judge` only where it is not the model of `similarity`."""
+    names = {role: getattr(config, role) for role in ROLES}
+    names["content_judge"] = config.own_content_judge
+    return {role: name for role, name in names.items() if name is not None}
 
 
 def part_names(config: Config) -> dict[str, str]:

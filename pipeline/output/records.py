@@ -88,7 +88,7 @@ class Record:
         "guide_", NUMBER, "The guide's probability of that emotion, in [0, 1].", None
     )
     similarity: float | None = _column(
-        NUMBER, "Cosine of image and prompt by CLIP, in [-1, 1].", None
+        NUMBER, "Cosine of image and prompt by the content judge, in [-1, 1].", None
     )
     scores: Mapping[str, float] | None = _group(
         "score_", NUMBER, "The score of that filter of the run.", None
@@ -121,7 +121,7 @@ class Record:
     source_crop_right: float | None = _column(NUMBER, "Its right edge, pixels.", None)
     source_crop_bottom: float | None = _column(NUMBER, "Its lower edge, pixels.", None)
     source_similarity: float | None = _column(
-        NUMBER, "Cosine of an edit and its source image by CLIP, in [-1, 1].", None
+        NUMBER, "Cosine of an edit and its source image by the content judge, in [-1, 1].", None
     )
     source_ssim: float | None = _column(
         NUMBER, "Structural similarity of an edit and its source image, in [-1, 1].", None
@@ -144,11 +144,6 @@ class Record:
     )
     seed: int | None = _column(INTEGER, "Seed of the starting noise.", None)
     candidate: int | None = _column(INTEGER, "Which attempt this is, from 0.", None)
-    strategy: str | None = _column(
-        TEXT,
-        "What this attempt was: `first`, `refine` (the same noise, more updates) or `reseed`.",
-        None,
-    )
     attempts: int = _column(INTEGER, "Attempts that were made in all.", 0)
     nfe: int | None = _column(
         INTEGER, "Network evaluations of this attempt; a backward pass counts as one.", None
@@ -165,7 +160,6 @@ class Record:
     )
     micro_batch_size: int | None = _column(INTEGER, "Requests that were computed together.", None)
     phash: str | None = _column(TEXT, "Perceptual hash of the image: 64 bits in hex.", None)
-    trace_strategies: Sequence[str] = _trace("The strategy of each attempt.")
     trace_nfe: Sequence[int] = _trace("Network evaluations of each attempt.")
     trace_similarity: Sequence[float] = _trace("Similarity at each step until guidance began.")
     trace_loss: Sequence[float] = _trace("The loss at each evaluation of the guide.")

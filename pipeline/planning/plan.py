@@ -36,7 +36,6 @@ class PlannedRequest:
         seed: of the starting noise.
         candidate: 0 for the first try.
         extra: further manifest columns.
-        strategy: how a rejected request is tried again (see `pipeline.planning.retry_strategy`).
         mask: of an edit, where the image may change; as `image`, None for everywhere.
         image_sha256, mask_sha256: of the source image and of the mask as the run first read them,
             as hex; None if it has not yet.
@@ -54,7 +53,6 @@ class PlannedRequest:
     seed: int
     candidate: int
     extra: Mapping[str, Any]
-    strategy: str = "reseed"
     image_sha256: str | None = None
     size: Size | None = None
     mask: str | bytes | None = None

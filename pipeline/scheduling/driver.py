@@ -35,7 +35,6 @@ from pipeline.planning.manifest_input import PlannedKeys, batches_of, has_images
 from pipeline.planning.plan import Batch, planned_requests
 from pipeline.scheduling.executors.executor import Executor
 from pipeline.scheduling.pool import Pool
-from pipeline.scheduling.strategy_choice import StrategyChoice
 from pipeline.storage.lease import Lease
 from pipeline.storage.log import Log, entries
 from pipeline.watch.budget import Budget
@@ -145,17 +144,14 @@ class Driver:
         Raises:
             DamagedBatchError: a batch has to be made again.
         """
-        run, config = read_run(self.job.output), self.job.config
         self.spent: str | None = None
-        self.name = run.fingerprint[:16]
-        self.strategies = StrategyChoice(self.job.output, run, config, self.requests, self.files)
-        self.strategies.choose_if_possible()
+        self.name = read_run(self.job.output).fingerprint[:16]
         missing = self.batches - self.first - len(self.made_before)
         if missing:
             self._run_workers(missing)
         else:
             # Only the last shards are to be packed: no models are loaded for that.
-            packer = packer_for(self.job.output, config, self.job.schema)
+            packer = packer_for(self.job.output, self.job.config, self.job.schema)
             self._sequence(lambda task: self._on_packed(packer.pack(task)))
 
     def _run_workers(self, missing: int) -> None:
@@ -205,8 +201,8 @@ class Driver:
         self.display.note(entry)
         self.budget.note(entry)
 
-    def _missing_batches(self) -> Iterator[Batch | None]:
-        """The batches for the workers; None while the next one's strategies are not chosen yet."""
+    def _missing_batches(self) -> Iterator[Batch]:
+        """The batches for the workers."""
         for batch in batches_of(self.manifest, self.job.config, self.first):
             if batch.number in self.made_before:
                 continue
@@ -214,8 +210,6 @@ class Driver:
             if (spent := self.budget.spent()) is not None:
                 self.spent = spent
                 return
-            while not self.strategies.can_assign(batch):
-                yield None
             requests = map(self.sources.with_hash, batch.requests)
             batch = replace(batch, requests=tuple(requests))
             # No worker is needed for a batch whose cells are all full.
@@ -224,7 +218,7 @@ class Driver:
                 rows = [result.record for result in results]
                 self._on_result(batches.report_of(file, rows, self.cells))
             else:
-                yield self.strategies.assign(batch)
+                yield batch
 
     def _quota_rejections(self, batch: Batch) -> list[Result]:
         """The results of a batch ahead if every cell of it is full; else nothing."""
@@ -256,13 +250,10 @@ class Driver:
         if report.piece:
             self.pieces[report.piece] += 1
         self.files[report.batch], self.summaries[report.batch] = report.file, report.requests
-        self.strategies.choose_if_possible()
         self._sequence(self.pool.add_pack)
 
     def _sequence(self, pack: Callable[[PackTask], None]) -> None:
         """Sequence all batches that are next in order; `pack` is called with each closed shard."""
-        if not self.strategies.is_made:
-            return
         while (number := self.sequencer.next.batch) in self.summaries:
             specs = self.sequencer.take(self.summaries.pop(number))
             is_last = self.sequencer.next.batch == self.batches

@@ -20,7 +20,7 @@ from pipeline.planning.plan import Batch
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.executors.executor import Event, Executor, Outcome
 from pipeline.scheduling.stop_rules import StopRules
-from pipeline.scheduling.task_queue import NoMoreBatches, TaskQueue
+from pipeline.scheduling.task_queue import TaskQueue
 from pipeline.scheduling.worker_handle import WorkerHandle, WorkerState
 
 LONG_START_SECONDS = 300.0
@@ -64,14 +64,13 @@ class Pool:
 
     def run(
         self,
-        batches: Iterator[Batch | None],
+        batches: Iterator[Batch],
         on_result: Callable[[Report | Packed], None],
         on_tick: Callable[[], None],
     ) -> None:
         """Work off all batches.
 
         Args:
-            batches: None stands for a batch that cannot be planned before those in work are done.
             on_result: is called for each batch whose results are durable, and each packed shard.
             on_tick: is called about once a second, and may raise to end the run.
 
@@ -87,7 +86,7 @@ class Pool:
             on_tick()
             self.handle(events, on_result)
 
-    def assign_idle(self, batches: Iterator[Batch | None]) -> None:
+    def assign_idle(self, batches: Iterator[Batch]) -> None:
         """Give every idle worker a task, as far as there are any."""
         for worker in [*self.workers.values()]:
             if worker.state is WorkerState.IDLE:
@@ -109,18 +108,17 @@ class Pool:
         """Have a shard packed, before any further batch is made: batch files wait for it."""
         self.queue.add_pack(task)
 
-    def assign(self, worker: WorkerHandle, batches: Iterator[Batch | None]) -> None:
+    def assign(self, worker: WorkerHandle, batches: Iterator[Batch]) -> None:
         """Give an idle worker a task.
 
-        If there are no more, it is let go, but for the last one, which may have to pack. If the
-        next batch is not known yet, it stays idle.
+        If there are no more, it is let go, but for the last one, which may have to pack.
         """
         task = self.queue.next_task(batches, self.rules.prefers_other_batches())
-        if isinstance(task, NoMoreBatches):
+        if task is None:
             if len(self.workers) > 1:
                 del self.workers[worker.number]
                 self.executor.release(worker.number)
-        elif task is not None:
+        else:
             worker.task = task
             self.executor.submit(worker.number, task)
             self._set_state(worker, WorkerState.BUSY, self._time_limit(task))

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from typing import Final
 
 from pipeline.output.packing import PackTask
 from pipeline.planning.plan import Batch
 from pipeline.scheduling.bisection import MAX_DEATHS, Attempts, Task
-
-
-class NoMoreBatches:
-    """The end of the batches."""
-
-
-END: Final = NoMoreBatches()
 
 
 class TaskQueue:
@@ -36,26 +28,25 @@ class TaskQueue:
         return bool(self.requeued or self.packs)
 
     def next_task(
-        self, batches: Iterator[Batch | None], prefers_other_batches: bool
-    ) -> Task | PackTask | NoMoreBatches | None:
-        """What is to be done next; None if that is not known yet.
+        self, batches: Iterator[Batch], prefers_other_batches: bool
+    ) -> Task | PackTask | None:
+        """What is to be done next; None if there is nothing left.
 
         Args:
-            batches: of the plan, from which new tasks are made; None for one that is not known yet.
+            batches: of the plan, from which new tasks are made.
             prefers_other_batches: whether new batches come before those that are tried again.
         """
         # Packing comes first: the batch files take up space until it is done.
         if self.packs:
             return self.packs.popleft()
-        fresh: Batch | NoMoreBatches | None = None
         if not self.requeued or prefers_other_batches:
-            fresh = next(batches, END)
-        if isinstance(fresh, Batch):
-            return Task(fresh)
+            fresh = next(batches, None)
+            if fresh is not None:
+                return Task(fresh)
         if self.requeued:
             return self.requeued.popleft()
         # The batches that were skipped on the way may have filled a shard.
-        return self.packs.popleft() if self.packs else fresh
+        return self.packs.popleft() if self.packs else None
 
     def add_pack(self, task: PackTask) -> None:
         """Have a shard packed after those that wait already."""

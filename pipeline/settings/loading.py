@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from muse.method import Settings
 from pipeline.config import HIDDEN, Config
+from pipeline.config_models import NO_LONGER
 from pipeline.config_sources import Sources
 from pipeline.config_tables import Faults
 from pipeline.errors import UserError
@@ -111,11 +112,14 @@ def revised(
 ) -> Config:
     """Settings as `run.json` stores them, with some of them changed.
 
+    Those that are gone are left out: what is made of a finished corpus does not depend on them.
+
     Raises:
         UserError: as `load`.
     """
+    known = {name: value for name, value in stored.items() if name not in NO_LONGER}
     given = SourcedValues()
-    given.add(copy.deepcopy(dict(stored)), "run.json")
+    given.add(copy.deepcopy(known), "run.json")
     return _build(Config, given, assignments, flags, hidden=())
 
 

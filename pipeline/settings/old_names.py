@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+RESEEDED = "every further try takes another seed"
+
 RENAMED: dict[str, str | None] = {
     "preview": "tiny_vae",
     "preview_side": None,
     "nodes": "label_selector",
-    "effort": "retry_strategy",
+    "effort": None,
+    "retry_strategy": None,
     "patience": "store_timeout_s",
     "request_seconds": "request_timeout_s",
     "start_seconds": "worker_start_timeout_s",
@@ -27,6 +30,8 @@ RENAMED: dict[str, str | None] = {
 """Old dotted names to new ones; None for settings that were removed (see `REMOVED`)."""
 
 REMOVED = {
+    "effort": RESEEDED,
+    "retry_strategy": RESEEDED,
     "preview_side": "what the guide reads is always decoded at its full size",
     "method.augment": "the guide always sees the image as it is",
     "method.token_space": "tokens are always words before the text encoder",
@@ -36,8 +41,6 @@ REMOVED = {
 
 OLD_VALUES: dict[tuple[str, Any], str] = {
     ("tiny_vae", "full"): "none",
-    ("retry_strategy", "seeds"): "reseed",
-    ("retry_strategy", "ladder"): "auto",
     ("method.timing", "settled"): "unconditional_threshold",
 }
 """New names of settings, with former values of them, to what those are called now."""

@@ -19,13 +19,18 @@ from muse.images import decode, to_tensor
 from muse.mini import WEIGHTS
 from muse.request import Request
 from muse.sizes import Size
-from pipeline.planning.retry_strategy import REFINE, refined_method
 from pipeline.settings import revised
 from pipeline.storage.files import sha256_folder
 from tests.support import drive
 
 QUICK = ["--set", "method.steps=5", "--set", "method.max_updates_per_step=2", "--min-confidence", 0]
-ROLES = {"model": "diffusion", "guide": "guide", "judge": "judge", "similarity": "clip"}
+ROLES = {
+    "model": "diffusion",
+    "guide": "guide",
+    "judge": "judge",
+    "similarity": "clip",
+    "content_judge": "content-clip",
+}
 
 
 @pytest.fixture
@@ -72,7 +77,7 @@ def _request(sample, taxonomy, folder):
     )
 
 
-def _engine(config, refines=False):
+def _engine(config):
     return MuseEngine(
         load_backbone(
             WEIGHTS / "diffusion",
@@ -82,7 +87,7 @@ def _engine(config, refines=False):
         ),
         load_classifier(WEIGHTS / "guide", config.taxonomy),
         ClipSimilarity.from_pretrained(WEIGHTS / "clip"),
-        refined_method(config.method) if refines else config.method,
+        config.method,
         config.slots,
     )
 
@@ -91,8 +96,7 @@ def _check_each_alone(samples, parts, folder):
     """Each sample is made again by itself, from its own metadata and the settings of the run."""
     config = revised(parts["config"], [], {})
     for sample, stored in samples:
-        engine = _engine(config, sample["strategy"] == REFINE)
-        (made,) = engine.run([_request(sample, config.taxonomy, folder)])
+        (made,) = _engine(config).run([_request(sample, config.taxonomy, folder)])
         assert made.pixels.numpy().tobytes() == stored
 
 
@@ -110,13 +114,13 @@ def test_a_batch_is_made_again_from_its_metadata(tmp_path, one_thread):
 
 
 @pytest.mark.research
-def test_samples_that_were_refined_refiltered_and_merged_are_made_again(tmp_path, one_thread):
+def test_samples_that_were_retried_refiltered_and_merged_are_made_again(tmp_path, one_thread):
     """Computed alone at first, since rounding depends on what is computed together."""
     manifest, rejected, other = _manifest(tmp_path), tmp_path / "rejected", tmp_path / "other"
-    # From words and without the content term, the judge prefers some of the refined tries.
+    # From words and without the content term, the judge prefers some of the further tries.
     without = ["--set", "method.content_weight=0", "--set", "fitted_tokens=none"]
     alone = ["--executor", "local", "--batch-size", 1, *QUICK, *without]
-    retried = ["--candidates", 2, "--retry-strategy", "auto", "--set", "keep_rejected=true"]
+    retried = ["--candidates", 2, "--set", "keep_rejected=true"]
     _made("run", manifest, "-o", rejected, *alone, *retried, "--min-confidence", 1)
     _made("refilter", rejected, "-o", tmp_path / "kept", "--min-confidence", 0)
     _made("run", manifest, "-o", other, *alone, "--set", "method.steps=4", "--seed", 7)
@@ -124,7 +128,7 @@ def test_samples_that_were_refined_refiltered_and_merged_are_made_again(tmp_path
 
     run = json.loads((tmp_path / "kept" / "run.json").read_text())
     kept, both = list(_samples(tmp_path / "kept")), list(_samples(tmp_path / "both"))
-    assert REFINE in [sample["strategy"] for sample, _ in kept]
+    assert 1 in [sample["candidate"] for sample, _ in kept]
     _check_each_alone(kept, run["parts"], tmp_path)
     # A merged corpus says what made which of its samples.
     merged = json.loads((tmp_path / "both" / "run.json").read_text())["parts"]["merged"]

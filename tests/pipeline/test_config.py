@@ -6,7 +6,9 @@ from manifests import check
 from muse import sizes
 from muse.emotions import MIKELS
 from muse.emotions.taxonomies import EMOTION6
+from muse.guidance.content_levels import LEVELS_FILE
 from pipeline.config import Config, as_dict, fingerprint_settings
+from pipeline.config_models import with_current_values
 from pipeline.errors import UserError
 from pipeline.settings import load_config, revised
 
@@ -149,3 +151,41 @@ def test_faults_come_from_the_environment_alone_and_leave_no_trace_unless_given(
 def test_files_without_a_name_are_refused(key):
     with pytest.raises(ValueError, match=f"{key}: one of the list is empty; give a file"):
         Config(**{key: ("a.safetensors", " ")})
+
+
+def _clip(folder, text):
+    folder.mkdir()
+    (folder / LEVELS_FILE).write_text(text)
+    return str(folder)
+
+
+def test_content_is_accepted_at_the_level_of_its_judge_unless_another_is_given(tmp_path):
+    own = _clip(tmp_path / "clip", '{"min_similarity": 0.25}')
+    for settings, levels in (
+        ({}, (0.6, 0.55)),
+        ({"min_similarity": 0.3}, (0.3, 0.55)),
+        ({"min_similarity": -1.0, "min_source_similarity": -0.5}, (-1.0, -0.5)),
+        ({"similarity": own}, (0.25, -1.0)),
+        ({"content_judge": own}, (0.25, -1.0)),
+        ({"similarity": own, "content_judge": "embedded"}, (0.6, 0.55)),
+        ({"similarity": "owner/clip"}, (-1.0, -1.0)),
+        ({"engine": "null"}, (-1.0, -1.0)),
+    ):
+        config = Config(**settings)
+        assert (config.min_similarity, config.min_source_similarity) == levels
+        stored = as_dict(config)
+        assert (stored["min_similarity"], stored["min_source_similarity"]) == levels
+
+
+def test_levels_that_cannot_be_read_are_named_with_their_file(tmp_path):
+    own = _clip(tmp_path / "clip", '{"min_similarity": 25}')
+    with pytest.raises(UserError, match=r"clip/similarity\.json may have the keys"):
+        _load(f"similarity={own}")
+
+
+def test_settings_that_are_gone_do_not_keep_an_older_corpus_from_being_used():
+    stored = as_dict(Config())
+    assert with_current_values(stored | {"retry_strategy": "reseed"}) == stored
+    assert with_current_values(stored | {"retry_strategy": "auto"}) != stored
+    for strategy in ("reseed", "auto"):
+        assert as_dict(revised(stored | {"retry_strategy": strategy}, [], {})) == stored

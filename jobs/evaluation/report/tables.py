@@ -132,6 +132,16 @@ def equal_cost_table(found: Mapping[str, Any]) -> Iterator[str]:
         yield row(task, rival, f"{entry['cost']['mean']:.0f}", *cells)
 
 
+def filters_table(filters: Mapping[str, Any]) -> Iterator[str]:
+    """What the levels of the content judge reject."""
+    names = ("with content, accepted", "without, rejected", "reached by 95 % of the former")
+    yield from head("task", "filter", *names)
+    for task, levels in filters.items():
+        for name, found in levels.items():
+            cells = percent(found["kept"]), percent(found["rejected"])
+            yield row(task, f"{name} {found['level']}", *cells, f"{found['reached_by_95']:.2f}")
+
+
 def left_out_line(task: str, arm: str) -> str:
     """Why an ablation has no row."""
     return (
@@ -236,6 +246,8 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         tables.append(equal_cost_table(report["equal_cost"]))
     if report["settings"]:
         tables.append(settings_table(report["settings"], report["chosen"]))
+    if any(report["filters"].values()):
+        tables.append(filters_table(report["filters"]))
     if any("editing" in tasks for tasks in report["arms"].values()):
         tables.append(edits_table(report))
     for task in ("generation", "editing"):

@@ -17,7 +17,6 @@ from pipeline.generation.engines.null_engine import NullEngine
 from pipeline.models.locate import Model
 from pipeline.models.node import on_this_node
 from pipeline.models.roles import CLASSIFIERS
-from pipeline.planning.retry_strategy import refined_method
 
 SHORT = Workload()
 """The work of a run of which nothing is known."""
@@ -89,21 +88,23 @@ def _load_muse(
             classifier = load_classifier(models[role].path, config.taxonomy, labels)
             classifiers.append(classifier.to(device))
     guide, judge = classifiers
-    with _named(models["similarity"], "similarity model"):
-        clip = ClipSimilarity.from_pretrained(models["similarity"].path).to(device)
-    rows, beside = config.slots or config.batch_size, sum(map(bytes_of, (guide, judge, clip)))
+    clips = {}
+    for role, text in (("similarity", "similarity model"), ("content_judge", "content judge")):
+        if role in models:
+            with _named(models[role], text):
+                clips[role] = ClipSimilarity.from_pretrained(models[role].path).to(device)
+    clip = clips["similarity"]
+    beside = sum(map(bytes_of, (guide, judge, *clips.values())))
+    rows = config.slots or config.batch_size
     total = device_bytes(device, config.gpus_per_worker)
     room = Room(config.memory, rows, total, beside, guide, config.size)
     level = fit(backbone, torch.device(device), room)
-    engine, refining = (
-        MuseEngine(backbone, guide, clip, method, config.slots)
-        for method in (config.method, refined_method(config.method))
-    )
+    engine = MuseEngine(backbone, guide, clip, config.method, config.slots)
     if compiling.is_on and config.compile == AUTO:
         # What nobody asked for must not fail a run.
         attempt = partial(engine.try_memory, 1, config.size)
         compiling = checked(compiling, backbone.network, attempt)
-    parts = (engine, refining, guide, judge, clip)
+    parts = (engine, guide, judge, clips.get("content_judge", clip))
     return ScoringMuseEngine(*parts, device, backbone.sizes, level, str(compiling))
 
 

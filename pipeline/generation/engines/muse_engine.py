@@ -10,7 +10,6 @@ from muse.images import to_tensor
 from muse.masks import mask_tensor
 from muse.sizes import ModelSizes, Size
 from pipeline.generation.engines.engine import EngineInput, EngineOutput, PromptReading, Scores
-from pipeline.planning.retry_strategy import is_refinement
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,8 +38,7 @@ class ScoringMuseEngine:
 
     Attributes:
         engine: makes the images.
-        refining: makes those of the retry strategy that refines, with more updates.
-        guide, judge, clip: score what was made.
+        guide, judge, content_judge: score what was made.
         device: of all of them.
         sizes: of the images that it makes.
         memory: the level of `muse.diffusion.memory` under which the model works.
@@ -48,10 +46,9 @@ class ScoringMuseEngine:
     """
 
     engine: MuseEngine
-    refining: MuseEngine
     guide: EmotionClassifier
     judge: EmotionClassifier
-    clip: ClipSimilarity
+    content_judge: ClipSimilarity
     device: str
     sizes: ModelSizes
     memory: str = "high"
@@ -64,8 +61,8 @@ class ScoringMuseEngine:
         return str(weight.dtype).removeprefix("torch.")
 
     def draw(self, requests: Sequence[EngineInput]) -> list[EngineOutput]:
-        """Make all requests as one batch, those that are refined as another, and score them."""
-        samples = self._make(requests)
+        """Make all requests as one batch, and score them."""
+        samples = self.engine.run([as_request(request) for request in requests])
         made = [i for i, sample in enumerate(samples) if sample.pixels is not None]
         scored = self._score([samples[i] for i in made], [requests[i] for i in made])
         scores = dict(zip(made, scored, strict=True))
@@ -78,7 +75,7 @@ class ScoringMuseEngine:
         return outputs
 
     def try_memory(self, count: int, size: Size) -> None:
-        """See `MuseEngine.try_memory`; refinements take the same memory, for longer."""
+        """See `MuseEngine.try_memory`."""
         self.engine.try_memory(count, size)
 
     def _reading(self, request: EngineInput, trace: Trace) -> PromptReading:
@@ -111,16 +108,6 @@ class ScoringMuseEngine:
                 lost = max(lost, lost_tokens(reader.tokenizer, prompt, appended, count, suffix))
         return lost
 
-    def _make(self, requests: Sequence[EngineInput]) -> list[Sample]:
-        samples: dict[int, Sample] = {}
-        for engine in (self.engine, self.refining):
-            refines = engine is self.refining
-            chosen = [i for i, r in enumerate(requests) if is_refinement(r.planned) == refines]
-            if chosen:
-                made = engine.run([as_request(requests[i]) for i in chosen])
-                samples |= zip(chosen, made, strict=True)
-        return [samples[i] for i in range(len(requests))]
-
     def _score(
         self, samples: Sequence[Sample], requests: Sequence[EngineInput]
     ) -> list[ScoredImage]:
@@ -137,8 +124,8 @@ class ScoringMuseEngine:
             targets = [request.target for request in requests]
             judge = _scores(self.judge.probs(pixels), targets)
             guide = _scores(self.guide.probs(pixels), targets)
-            texts = self.clip.text([request.planned.prompt for request in requests])
-            embeddings = self.clip.image(pixels)
+            texts = self.content_judge.text([request.planned.prompt for request in requests])
+            embeddings = self.content_judge.image(pixels)
             similarities = similarity(embeddings, texts).tolist()
             to_sources = self._source_similarities(embeddings, requests)
         scores = zip(judge, guide, similarities, to_sources, strict=True)
@@ -156,7 +143,7 @@ class ScoringMuseEngine:
         cosines: list[float | None] = [None] * len(requests)
         if sources:
             pixels = torch.stack([to_tensor(image) for image in sources.values()])
-            source_embeddings = self.clip.image(pixels.to(self.device))
+            source_embeddings = self.content_judge.image(pixels.to(self.device))
             edited = embeddings[list(sources)]
             for i, cosine in zip(sources, similarity(edited, source_embeddings), strict=True):
                 cosines[i] = float(cosine)

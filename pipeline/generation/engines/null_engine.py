@@ -16,7 +16,6 @@ from PIL import Image
 from muse.sizes import ModelSizes, Size
 from pipeline.config_tables import Faults
 from pipeline.generation.engines.engine import EngineInput, EngineOutput, Scores
-from pipeline.planning.retry_strategy import is_refinement
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -73,14 +72,11 @@ class NullEngine:
 
 
 def _generator(request: EngineInput) -> Generator:
-    """Seeded by the seed, the key (a row's own seed serves all its emotions) and the strategy."""
+    """Seeded by the seed and the key: a row's own seed serves all its emotions."""
     import numpy as np
 
     planned = request.planned
-    seeds = [planned.seed, int(planned.key)]
-    if is_refinement(planned):
-        seeds.append(1)
-    return np.random.default_rng(seeds)
+    return np.random.default_rng([planned.seed, int(planned.key)])
 
 
 def _cells(rng: Generator, size: Size) -> Image.Image:

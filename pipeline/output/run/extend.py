@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from pipeline.config import AUTO
 from pipeline.corpora.corpus import read_results
 from pipeline.corpora.retry import finish_reopening, shard_with_start_of
 from pipeline.output import batches
@@ -65,9 +64,6 @@ def _first_changed(
     """
     if not markers:
         return None
-    # Retry strategies are chosen before any shard is committed.
-    if run.config["retry_strategy"] == AUTO and run.retry_strategy is None:
-        return 0
     # What is in the last batches that change together, if a shard has any of it.
     changed = (run.requests // (batch_size * together) * together, 0)
     for marker in markers:

@@ -42,8 +42,6 @@ class RunFile:
         requests: requests of the plan.
         complete: whether the corpus is finished.
         counts: how the requests ended, of a complete corpus.
-        retry_strategy: the strategy of each emotion and the counts it was chosen by, once it is
-            (see `pipeline.planning.retry_strategy`).
         adopted: differences in spite of which the run was continued.
         files: SHA-256 of the files of a complete corpus that belong to no shard, by name.
         last_marker: digest of its last marker; empty without shards.
@@ -59,7 +57,6 @@ class RunFile:
     requests: int
     complete: bool = False
     counts: Mapping[str, Any] | None = None
-    retry_strategy: Mapping[str, Any] | None = None
     adopted: tuple[str, ...] = ()
     files: Mapping[str, str] | None = None
     last_marker: str | None = None
@@ -108,7 +105,7 @@ _TYPES: dict[str, type] = {
     "complete": bool,
 }
 _OF_COMPLETE: dict[str, type] = {"counts": dict, "files": dict, "last_marker": str}
-_OPTIONAL: dict[str, type] = {"retry_strategy": dict, "adopted": list, "reopened_from": int}
+_OPTIONAL: dict[str, type] = {"adopted": list, "reopened_from": int}
 
 
 def write_run(output: Location, run: RunFile) -> None:
@@ -213,7 +210,6 @@ def _parse(fields: Any) -> RunFile:
     values = {name: fields[name] for name in required}
     return RunFile(
         **values,
-        retry_strategy=fields.get("retry_strategy"),
         adopted=tuple(fields.get("adopted", ())),
         reopened_from=fields.get("reopened_from"),
     )

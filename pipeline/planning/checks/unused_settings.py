@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from manifests.schema import Row
-from pipeline.config import AUTO, Config
+from pipeline.config import Config
 from pipeline.planning.checks.edit_warnings import step_warnings
 
 MODEL_SETTINGS = (
@@ -13,6 +13,7 @@ MODEL_SETTINGS = (
     "guide",
     "judge",
     "similarity",
+    "content_judge",
     "dtype",
     "memory",
     "vae",
@@ -86,8 +87,6 @@ def unused_settings(config: Config) -> Iterator[str]:
         yield f"{names}: no effect with engine = null, which has no model"
     if config.executor == "local" and (names := _listed(given, RAY_SETTINGS)):
         yield f"{names}: no effect with executor = local, which is one worker in this process"
-    if config.retry_strategy == AUTO and config.candidates == 1:
-        yield "retry_strategy: no effect with candidates = 1; give more, as in --candidates 4"
     if "quota_by" in given and not config.quota:
         yield "quota_by: no effect without a quota; give one, as in --quota 500"
 

@@ -5,14 +5,17 @@ import pytest
 from muse.classifiers.clip import ClipSimilarity
 from muse.guidance.content_levels import UNKNOWN, ContentLevels
 from muse.method import Method
-from muse.mini import WEIGHTS
+from muse.mini import CONTENT_JUDGE, WEIGHTS
 
 
 def test_levels_are_read_from_beside_the_model(tmp_path):
     assert ClipSimilarity.from_pretrained(WEIGHTS / "clip").levels == ContentLevels(0.75, 0.75)
     assert ContentLevels.read(tmp_path) == UNKNOWN
     (tmp_path / "similarity.json").write_text('{"content_similarity": 0.25}')
-    assert ContentLevels.read(tmp_path) == ContentLevels(0.25, None)
+    assert ContentLevels.read(tmp_path) == ContentLevels(0.25)
+    judging = ContentLevels.read(WEIGHTS / CONTENT_JUDGE)
+    assert (judging.min_similarity, judging.min_source_similarity) == (0.6, 0.55)
+    assert not judging.steers
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,7 @@ def test_the_method_may_name_either():
     own = Method(content_source_similarity=0.4)
     assert ContentLevels(0.7, 0.6).of(own) == ContentLevels(0.7, 0.4)
     assert UNKNOWN.of(own) == ContentLevels(None, 0.4)
+    assert ContentLevels(0.7, None, 0.3).of(own) == ContentLevels(0.7, 0.4, 0.3)
 
 
 def test_it_is_told_that_content_is_not_looked_at_though_it_is_wanted():

@@ -21,6 +21,9 @@ from pipeline.planning.plan import Batch, PlannedRequest, derive_seed
 from pipeline.scheduling.executors.local_executor import LocalExecutor
 from tests.support.corpora import ROWS, contents_of, rows_of
 
+ALL = {"min_confidence": 0.0, "min_similarity": -1.0, "min_source_similarity": -1.0}
+"""Thresholds that every image reaches."""
+
 
 def test_a_rejected_request_is_tried_again_with_the_next_seeds_and_the_best_is_kept(make_corpus):
     """P(all rejected) is 0.7^1 with one candidate and 0.7^6 = 12 % with six; 30 requests."""
@@ -71,7 +74,7 @@ LAYOUT = layout_of(record_schema(MIKELS.labels, (), pa.schema([])))
 def _make_one_of_each(tmp_path, **settings):
     """A generation and an edit of a photograph of 300 x 200 pixels, by the null engine."""
     Image.radial_gradient("L").convert("RGB").resize((300, 200)).save(tmp_path / "photograph.png")
-    config = Config(min_confidence=0.0, **settings)
+    config = Config(**ALL | settings)
     planned = [
         PlannedRequest(
             f"{n:09d}", n, None, "a dog", "", {"awe": 1.0}, image, n, 0, {}, size=config.size
@@ -100,9 +103,7 @@ def _make_masked(tmp_path, mask, size=(64, 64), **settings):
     planned = PlannedRequest(
         "000000000", 0, None, "a dog", "", {"awe": 1.0}, "photograph.png", 1, 0, {}, mask=mask
     )
-    maker = BatchMaker(
-        NullEngine(Faults()), {}, Config(min_confidence=0.0, **settings), LAYOUT, str(tmp_path)
-    )
+    maker = BatchMaker(NullEngine(Faults()), {}, Config(**ALL | settings), LAYOUT, str(tmp_path))
     (result,) = maker.make(Batch(0, (planned,)))
     return photograph, result
 
@@ -237,7 +238,7 @@ def test_images_of_one_size_are_made_together_and_results_keep_their_order():
         PlannedRequest(f"{n:09d}", n, None, "a dog", "", {"awe": 1.0}, None, n, 0, {}, size=size)
         for n, size in enumerate(sizes)
     ]
-    maker = BatchMaker(engine, {}, Config(min_confidence=0.0), LAYOUT, "")
+    maker = BatchMaker(engine, {}, Config(**ALL), LAYOUT, "")
     records = [result.record for result in maker.make(Batch(0, tuple(planned)))]
     assert engine.drawn == [[wide, wide], [own, own]]
     assert [record["row"] for record in records] == [0, 1, 2, 3, 4]

@@ -1,5 +1,7 @@
 """What is told of a method before a run: here of fitted tokens; the rest is in `test_locate`."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,20 @@ def test_tokens_of_other_emotions_are_refused(tmp_path):
     file.write_bytes(TokensFile({"joy": np.ones((2, 96), np.float32)}).as_bytes())
     with pytest.raises(UserError, match="has tokens for joy, none of which is an emotion of"):
         model_warnings(Config(fitted_tokens=str(file)), *MODELS)
+
+
+def test_it_is_told_where_content_is_judged_by_what_steers_it(tmp_path):
+    own = str(shutil.copytree(WEIGHTS / "clip", tmp_path / "clip"))
+    settings = {"similarity": own, "min_similarity": 0.3, "fitted_tokens": "none"}
+    models = MODELS[0], own
+    (warning,) = model_warnings(Config(**settings), *models)
+    assert "min_similarity: images are judged by the CLIP that they were optimised against" in (
+        warning
+    )
+    for quiet in (
+        {"content_judge": "embedded"},
+        {"min_similarity": -1.0},
+        {"method": Method(content_weight=0.0)},
+        {"method": Method(timing="never")},
+    ):
+        assert model_warnings(Config(**settings | quiet), *models) == []

@@ -28,6 +28,7 @@ def test_every_model_that_the_settings_name_has_a_role():
         "guide": "embedded",
         "judge": "embedded",
         "similarity": "embedded",
+        "content_judge": "embedded",
         "lora 0": "a.safetensors:0.5",
         "lora 1": "owner/b",
         "embedding 0": "c.safetensors:<cat>",
@@ -41,8 +42,26 @@ def test_every_model_that_the_settings_name_has_a_role():
     }
 
 
+@pytest.mark.parametrize(
+    ("similarity", "given", "judge"),
+    [
+        ("embedded", "", "embedded"),
+        ("owner/clip", "", None),
+        ("owner/clip", "owner/clip", None),
+        ("owner/clip", "owner/other", "owner/other"),
+        ("owner/clip", "embedded", "embedded"),
+    ],
+)
+def test_content_is_judged_by_the_clip_that_steers_unless_there_is_another(
+    similarity, given, judge
+):
+    config = Config(similarity=similarity, content_judge=given)
+    assert names_of(config).get("content_judge") == judge
+
+
 def test_a_role_is_served_by_a_folder_a_file_or_the_embedded_model(tmp_path):
     assert local_path("similarity", "embedded") == WEIGHTS / "clip"
+    assert local_path("content_judge", "embedded") == WEIGHTS / "content-clip"
     file = tmp_path / "x.safetensors"
     file.touch()
     assert local_path("lora 1", f"{file}:0.5") == local_path("model", str(file)) == file

@@ -1,4 +1,4 @@
-"""What the driver makes and when it publishes: quotas, pieces, retry strategies."""
+"""What the driver makes and when it publishes: quotas, pieces."""
 
 import contextlib
 import time
@@ -8,14 +8,12 @@ import pytest
 from pipeline.config_tables import Faults
 from pipeline.corpora.status import as_text, status
 from pipeline.errors import RunStopped
-from pipeline.output.run.run_file import read_run
-from pipeline.planning.retry_strategy import EXPLORED_REQUESTS
 from pipeline.scheduling.driver import Driver
 from pipeline.scheduling.executors.local_executor import LocalExecutor
 from pipeline.storage import lease
 from pipeline.storage.files import write_json
 from pipeline.storage.log import entries, reports
-from tests.support.local_runs import published, run_locally, stop_at, write_rows
+from tests.support.local_runs import run_locally, stop_at, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -89,28 +87,3 @@ def test_no_more_workers_are_started_than_batches_are_missing(manifest, tmp_path
     run_locally(manifest, tmp_path / "out", LocalExecutor(workers=9))
     placed = [entry for entry in entries(tmp_path / "out") if entry.get("event") == "placed"]
     assert len(placed) == 1 + 2
-
-
-AUTO = {"candidates": 3, "min_confidence": 0.7, "retry_strategy": "auto"}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """A manifest of which the last requests use the chosen strategy, and its run."""
-    folder = tmp_path_factory.mktemp("auto")
-    manifest = write_rows(folder / "m.parquet", EXPLORED_REQUESTS + 24)
-    run_locally(manifest, folder / "out", **AUTO)
-    return manifest, folder / "out"
-
-
-@pytest.mark.parametrize("stop", [None, 3, 15, 16])
-def test_retry_strategies_are_chosen_once_and_no_byte_depends_on_when(undisturbed, tmp_path, stop):
-    manifest, output = undisturbed
-    expected = read_run(output).retry_strategy
-    assert expected["by_emotion"]["awe"] in ("reseed", "refine")
-    with contextlib.suppress(RunStopped):
-        executor = LocalExecutor(3, seed=1, before_task=stop_at(stop))
-        run_locally(manifest, tmp_path / "out", executor, **AUTO)
-    run_locally(manifest, tmp_path / "out", LocalExecutor(5, seed=2), **AUTO)
-    assert read_run(tmp_path / "out").retry_strategy == expected
-    assert published(tmp_path / "out") == published(output)

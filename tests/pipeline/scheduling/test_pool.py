@@ -68,7 +68,7 @@ class Recorder:
 class Bench:
     """A pool of the recorder's workers, with a clock of its own."""
 
-    def __init__(self, workers: int = 1, batches: Iterable[Batch | None] = (), **settings):
+    def __init__(self, workers: int = 1, batches: Iterable[Batch] = (), **settings):
         self.now, self.log, self.reports = 0.0, [], []
         self.executor, self.batches = Recorder(), iter(batches)
         config = Config(engine="null", **settings)
@@ -167,16 +167,6 @@ def test_what_packing_raises_stops_the_run():
     bench.start(0)
     with pytest.raises(RunStopped, match="shard 3 could not be packed: no space"):
         bench.event(0, outcome=Outcome.RAISED, cause="no space")
-
-
-def test_while_the_next_batch_is_not_known_a_worker_stays_idle():
-    bench = Bench(2, [batch(0), None, None, batch(1)])
-    bench.start(0)
-    bench.start(1)
-    assert bench.states() == {0: WorkerState.BUSY, 1: WorkerState.IDLE}
-    assert not bench.pool.is_finished()
-    bench.event(0, Report(0, {}))
-    assert bench.last_call() == ("submit", 1, 1, 2)
 
 
 def test_a_death_replaces_the_worker_and_its_task_comes_first():

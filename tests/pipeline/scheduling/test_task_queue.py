@@ -8,7 +8,7 @@ from pipeline.output.packing import PackTask
 from pipeline.output.sequencer import ShardSpec
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.scheduling.bisection import Task
-from pipeline.scheduling.task_queue import END, TaskQueue
+from pipeline.scheduling.task_queue import TaskQueue
 
 
 def batch(number: int) -> Batch:
@@ -22,9 +22,9 @@ def pack(shard: int) -> PackTask:
 
 
 def all_tasks(queue: TaskQueue, batches, prefers_other_batches: bool = False) -> list:
-    """The tasks until none is known, or none is left."""
+    """The tasks until none is left."""
     found, rest = [], iter(batches)
-    while (task := queue.next_task(rest, prefers_other_batches)) not in (END, None):
+    while (task := queue.next_task(rest, prefers_other_batches)) is not None:
         found.append(task)
     return found
 
@@ -47,19 +47,12 @@ def test_new_batches_come_first_while_those_that_are_repeated_kill():
     assert all_tasks(queue, [batch(1)], True) == [Task(batch(1)), Task(batch(0))]
 
 
-def test_a_batch_that_is_not_known_yet_is_not_the_end():
-    queue = TaskQueue()
-    batches = iter([None])
-    assert queue.next_task(batches, False) is None
-    assert queue.next_task(batches, False) is END
-
-
 def test_a_shard_that_is_filled_by_skipped_batches_is_packed():
     queue = TaskQueue()
 
     def skipping():
         queue.add_pack(pack(0))
-        yield None
+        yield from ()
 
     assert queue.next_task(skipping(), False) == pack(0)
 

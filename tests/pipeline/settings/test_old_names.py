@@ -32,7 +32,7 @@ def test_old_names_in_a_file_are_refused_all_at_once(tmp_path):
     text = str(caught.value)
     assert text.count(f"--config {file}: ") == 4
     for new in (
-        'retry_strategy = "auto"',
+        "effort was removed: every further try takes another seed",
         "label_selector",
         "images.allow_private",
         "null was removed",

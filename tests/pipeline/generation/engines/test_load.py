@@ -1,5 +1,7 @@
 """A worker loads the engine that the settings name, with the models of each role."""
 
+import shutil
+
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
@@ -7,6 +9,7 @@ from safetensors.torch import load_file
 
 from muse.diffusion.compiling import Compiling
 from muse.diffusion.files.hub import embedding_and_token, lora_and_strength
+from muse.mini import WEIGHTS
 from muse.sizes import Size
 from pipeline.config import Config
 from pipeline.generation.engines import load
@@ -30,7 +33,7 @@ def test_the_embedded_models_load_by_role():
     assert (loaded.sizes.own, loaded.device) == (Size(128, 128), "cpu")
     assert loaded.compiling == "off: nothing is compiled on a device of the kind cpu"
     assert loaded.guide is not loaded.judge
-    assert loaded.refining.setup.method != loaded.engine.setup.method
+    assert loaded.content_judge is not loaded.engine.setup.clip
 
 
 def test_a_model_that_cannot_be_compiled_by_itself_is_loaded_without(monkeypatch):
@@ -53,6 +56,16 @@ def test_a_model_that_cannot_be_compiled_by_itself_is_loaded_without(monkeypatch
     assert loaded.compiling == "on: the run is long"
     with pytest.raises(OSError, match="no compiler"):
         loaded.try_memory(1, Size(128, 128))
+
+
+def test_the_clip_that_steers_judges_where_no_other_is_given(tmp_path):
+    own = str(shutil.copytree(WEIGHTS / "clip", tmp_path / "clip"))
+    config = Config(similarity=own)
+    loaded = load_engine(locate(config), config, on_gpu=False)
+    assert loaded.content_judge is loaded.engine.setup.clip
+    config = Config(similarity=own, content_judge="embedded")
+    loaded = load_engine(locate(config), config, on_gpu=False)
+    assert loaded.content_judge is not loaded.engine.setup.clip
 
 
 @pytest.mark.parametrize("role", ["diffusion model", "guide", "similarity model"])

@@ -25,10 +25,10 @@ def engine():
     return load_engine(locate(config), config, on_gpu=False)
 
 
-def _request(number, prompt, source=None, strategy="reseed", candidate=0, negative=""):
+def _request(number, prompt, source=None, candidate=0, negative=""):
     emotion = {"awe": 1.0}
     planned = PlannedRequest(
-        f"{number:09d}", 0, None, prompt, negative, emotion, None, 7, candidate, {}, strategy
+        f"{number:09d}", 0, None, prompt, negative, emotion, None, 7, candidate, {}
     )
     return EngineInput(planned, Target.of(emotion), source)
 
@@ -45,7 +45,7 @@ def test_an_edit_is_compared_with_its_source_image_and_a_generation_with_none(en
     (_, request), (generated, edited) = outputs
     assert generated.source_similarity is None
     pixels = torch.stack([to_tensor(image) for image in (edited.image, request.image)])
-    made, source = engine.clip.image(pixels)
+    made, source = engine.content_judge.image(pixels)
     expected = float(similarity(made[None], source[None])[0])
     assert edited.source_similarity == pytest.approx(expected, abs=1e-5)
     assert -1 <= expected < 0.9999
@@ -92,12 +92,3 @@ def test_scores_are_those_of_the_stored_pixels(engine, outputs):
             (probabilities,) = engine.judge.probs(to_tensor(output.image)[None]).p.tolist()
         assert output.judge.probabilities == pytest.approx(probabilities, abs=1e-5)
         assert output.trace.nfe > 0
-
-
-def test_a_refinement_starts_from_the_same_noise_and_spends_more(engine):
-    first = _request(0, "a dog in a forest", strategy="refine")
-    refined = _request(0, "a dog in a forest", strategy="refine", candidate=1)
-    one, other = (engine.draw([request])[0] for request in (first, refined))
-    both = engine.draw([first, refined])
-    assert other.trace.updates >= one.trace.updates
-    assert [image.image.tobytes() for image in both] == [one.image.tobytes(), other.image.tobytes()]

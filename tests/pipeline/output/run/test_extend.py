@@ -15,7 +15,7 @@ SETTINGS = {
     "plain": {},
     "quota": {"quota": 9},
     "near-duplicates": {"near_duplicates": 24, "min_confidence": 0.2},
-    "auto": {"retry_strategy": "auto", "candidates": 3, "min_confidence": 0.7, "batch_size": 16},
+    "candidates": {"candidates": 3, "min_confidence": 0.7, "batch_size": 16},
 }
 
 
@@ -78,7 +78,7 @@ def test_only_a_batch_that_the_limit_had_cut_short_is_made_again(manifest, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("name", "stop"), [("plain", 8), ("quota", 8), ("near-duplicates", 8), ("auto", 2)]
+    ("name", "stop"), [("plain", 8), ("quota", 8), ("near-duplicates", 8), ("candidates", 2)]
 )
 def test_a_pilot_that_was_stopped_is_extended_too(manifest, whole, tmp_path, name, stop):
     """Both the pilot and the run that extends it are stopped."""

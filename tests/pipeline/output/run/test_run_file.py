@@ -22,7 +22,7 @@ def test_it_comes_back_as_it_was_written(tmp_path):
         small_run(),
         small_run().finished(COUNTS, {"metadata.parquet": "0"}, "1"),
         small_run().finished(COUNTS, {}, "").reopened(),
-        replace(small_run(), retry_strategy={"awe": "deep"}, adopted=("versions.python: 1 -> 2",)),
+        replace(small_run(), adopted=("versions.python: 1 -> 2",)),
     ]
     for run in runs:
         write_run(tmp_path, run)

@@ -70,7 +70,6 @@ def test_masks_do_not_go_with_a_lossy_format(image_format, told):
     [
         ({"engine": "null", "guide": "x", "judge": "y"}, "guide, judge: no effect with engine"),
         ({"executor": "local", "workers": 2, "address": "z"}, "workers, address: no effect with"),
-        ({"retry_strategy": "auto"}, "retry_strategy: no effect with candidates = 1"),
         ({"quota_by": "place"}, "quota_by: no effect without a quota"),
     ],
 )
@@ -86,7 +85,7 @@ def test_what_another_setting_rules_out_is_named(settings, start):
         {"engine": "null", "workers": 2},
         {"guide": "x", "executor": "local"},
         {"executor": "local", "gpus_per_worker": 0},
-        {"retry_strategy": "auto", "candidates": 2, "quota_by": "place", "quota": 3},
+        {"candidates": 2, "quota_by": "place", "quota": 3},
     ],
 )
 def test_what_has_an_effect_is_not(settings):
