@@ -185,18 +185,25 @@ class Method(Settings):
         True,
         description="Carry tokens from step to step; otherwise each step begins with the words.",
     )
-    timing: Literal["fixed", "threshold", "unconditional_threshold", "plateau", "never"] = Field(
-        "threshold",
-        description="How the step at which guidance starts is chosen (`muse.guidance.timing`).",
+    timing: Literal["auto", "threshold", "fixed", "never"] = Field(
+        "auto",
+        description="When guidance starts. `threshold`: when the one-step image is as similar to "
+        "the plain prompt as `timing_level`. `fixed`: after the share `timing_level` of the steps. "
+        "`auto`: at the first step where the content term keeps the content, else as `threshold`. "
+        "`never`: no guidance, plain sampling.",
     )
     timing_level: float = Field(
-        0.3,
+        0.0,
         ge=-1,
         le=1,
-        description="Level that `timing` compares with; its meaning depends on it.",
+        description="What `timing` says; as a similarity, 0 is what similarity.json beside the "
+        "similarity model says, or 0.3.",
     )
     timing_latest: float = Field(
-        0.3, ge=0, le=1, description="Share of the steps after which guidance starts at the latest."
+        0.3,
+        ge=0,
+        le=1,
+        description="Share of the steps after which a threshold starts guidance at the latest.",
     )
     inherent_weight: float = Field(
         0.5,

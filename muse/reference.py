@@ -87,7 +87,7 @@ class MuseGuidance:
         request: Request,
     ):
         self.backbone, self.guide, self.clip = backbone, guide, clip
-        self.method, self.request, self.timing = method, request, timing_of(method)
+        self.method, self.request, self.timing = method, request, timing_of(method, clip.levels)
         self.content = ContentTerm.of(method, clip)
         text, targets = backbone.text, [request.target]
         self.target = torch.tensor([request.target.weights], device=backbone.device)
@@ -104,8 +104,7 @@ class MuseGuidance:
             self.embedded_scale = torch.tensor([given], device=backbone.device)
             has_negative = request.negative_prompt is not None
             self.scale = max(1.0, method.true_cfg_scale) if has_negative else 1.0
-        uses_negative = self.scale != 1 or (self.timing is not None and self.timing.unconditional)
-        negative = request.negative_prompt if uses_negative else None
+        negative = request.negative_prompt if self.scale != 1 else None
         read = replace(request, negative_prompt=negative)
         windows = windows_of(method, text.tokenizers, [read])
         self.prompts = text.plain([request.prompt], windows)
@@ -155,11 +154,8 @@ class MuseGuidance:
         """WHEN guidance starts; the content's own emotion is read off at that step."""
         assert self.timing is not None
         output = self.backbone.predict(state.latents, state.timesteps, self.plain)
-        pixels = timed = self._pixels(state, output)
-        if self.timing.unconditional:
-            output = self.backbone.predict(state.latents, state.timesteps, self.negative)
-            timed = self._pixels(state, output)
-        self.curve.append(float(similarity(self.clip.image(timed), self.text_features)))
+        pixels = self._pixels(state, output)
+        self.curve.append(float(similarity(self.clip.image(pixels), self.text_features)))
         starts = self.timing.starts(self.curve, state.progress)
         if starts and self.request.image is None:
             self.inherent = inherent_mask(self.guide.probs(pixels).p, self.target)

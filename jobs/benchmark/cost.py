@@ -17,7 +17,6 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from jobs.evaluation.arms.models import Models
 from muse.diffusion.backbones import Conditioning
 from muse.emotions import MIKELS, Target
-from muse.guidance.timing import timing_of
 from muse.method import Method
 from muse.request import Sample, Trace
 
@@ -76,17 +75,14 @@ class Costs:
             tokens: whether each evaluation by the guide has tokens of its own to encode.
         """
         checks, plain = len(trace.similarity), trace.nfe - 2 * trace.guide_gradients
-        timing = timing_of(method)
-        # An unconditional policy decodes a second prediction beside the one for the guide.
-        drafts = 2 if timing is not None and timing.unconditional else 1
-        timed = checks * (drafts * self.draft + self.guide + self.clip_image)
+        timed = checks * (self.draft + self.guide + self.clip_image)
         guided = trace.guide_gradients * self.guide_gradient
         guided += trace.guide_forwards * (self.draft + self.guide)
         if tokens:
             guided += trace.guide_gradients * (self.text + self.text_back)
             guided += trace.guide_forwards * self.text
         # The content term compares what the guide sees, and before it the source image.
-        if method.content_weight and timing is not None:
+        if method.content_weight and method.timing != "never":
             seen = trace.guide_gradients + trace.guide_forwards + edited
             guided += seen * self.clip_image + trace.guide_gradients * self.clip_image_back
         steps = plain * self.forward + encoded_without_guide(trace, method) * self.text

@@ -79,7 +79,7 @@ class LockstepGuidance:
         requests: Sequence[Request],
     ):
         self.backbone, self.guide, self.clip = backbone, guide, clip
-        self.method, self.timing = method, timing_of(method)
+        self.method, self.timing = method, timing_of(method, clip.levels)
         device, text = backbone.device, backbone.text
         prompts = [request.prompt for request in requests]
         self.targets = [request.target for request in requests]
@@ -127,11 +127,8 @@ class LockstepGuidance:
         assert self.timing is not None
         codec = self.backbone.codec
         output = self.backbone.predict(state.latents, state.timesteps, self.plain)
-        pixels = timed = codec.decode_draft(state.x0(output))
-        if self.timing.unconditional:
-            base = self.backbone.predict(state.latents, state.timesteps, self.negative)
-            timed = codec.decode_draft(state.x0(base))
-        similarities = similarity(self.clip.image(timed), self.text_features).tolist()
+        pixels = codec.decode_draft(state.x0(output))
+        similarities = similarity(self.clip.image(pixels), self.text_features).tolist()
         inherent = inherent_mask(self.guide.probs(pixels).p, self.weights)
         for k in (~self.started).nonzero().flatten().tolist():
             self.curves[k].append(similarities[k])

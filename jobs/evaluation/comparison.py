@@ -200,11 +200,9 @@ def sdedit_at_equal_success(settings: Mapping[str, Any], success: float) -> dict
 
 def similarity_curves(bench: Bench, result: ArmResult, count: int) -> list[dict[str, Any]]:
     """Similarity at every step of the first cases without guidance; where `WHOLE` started it."""
-    cases, timing = result.cases[:count], "threshold"
-    if bench.method.timing == "unconditional_threshold":
-        timing = bench.method.timing
+    cases = result.cases[:count]
     # A level that is never reached, so that the policy watches every step and never starts.
-    unguided = by_engine(plain, False, timing=timing, timing_level=1.0, timing_latest=1.0)
+    unguided = by_engine(plain, False, timing="threshold", timing_level=1.0, timing_latest=1.0)
     _, samples, _ = bench.made(replace(unguided, name="unguided"), cases)
     curves = []
     for case, sample, guided in zip(cases, samples, result.samples[:count], strict=True):

@@ -1,8 +1,7 @@
 """Settings of the method compared, without fitted tokens: its timing and its parameters.
 
-The sweeps `how` and `which` change one parameter of the method at a time. Their `gain` is the
-examiner's success minus that of the given method (`default`), paired by request: all settings make
-the same requests from the same noise.
+Each changes one part of the method at a time. `gain` is `right` minus that of the given method
+(`default`), paired by request: all settings make the same requests from the same noise.
 """
 
 from __future__ import annotations
@@ -35,7 +34,6 @@ COUNT = 48
 STARTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 THRESHOLDS = (0.75, 0.8, 0.85)
 """Levels that the embedded CLIP gives a prediction in the course of its steps."""
-PLATEAU, UNCONDITIONAL = 0.02, 0.4
 HOW: Mapping[str, tuple[Any, ...]] = {
     "warm_start": (False,),
     "tokens": (1, 2, 4),
@@ -61,20 +59,12 @@ class Setting:
 
 
 def when_settings(method: Method) -> dict[str, Setting]:
-    """Fixed starts, and the policies; that of the method at its own level."""
-    levels = {
-        "threshold": Method().timing_level,
-        "unconditional_threshold": UNCONDITIONAL,
-        "plateau": PLATEAU,
-    }
-    levels |= {method.timing: method.timing_level}
-    settings = {}
+    """Fixed starts, thresholds, and the policy of the method."""
+    settings = {DEFAULT: method}
     for share in STARTS:
         settings[f"fixed {share:g}"] = method.replace(timing="fixed", timing_level=share)
     for level in THRESHOLDS:
         settings[f"threshold {level:g}"] = method.replace(timing="threshold", timing_level=level)
-    for name, level in levels.items():
-        settings[name] = method.replace(timing=name, timing_level=level)
     settings["never"] = method.replace(**PLAIN)
     return {name: Setting(arm_of(WHOLE), changed) for name, changed in settings.items()}
 
@@ -141,7 +131,7 @@ def sweep(
             if task in default and name != DEFAULT:
                 base = subsets(default[task])
                 for subset, values in subsets(result).items():
-                    gain = values["success_examiner"] - base[subset]["success_examiner"]
+                    gain = values["right"] - base[subset]["right"]
                     figures[subset]["gain"] = interval(gain)
             report[name] = report.get(name, {}) | figures
             for subset, row in figures.items():

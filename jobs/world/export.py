@@ -15,11 +15,15 @@ from transformers import CLIPImageProcessor, CLIPProcessor, ViTImageProcessor
 
 from jobs.world.models import CLASSIFIER_SIDE, build_scheduler, build_tokenizer
 from muse.guidance.content_levels import LEVELS_FILE, ContentLevels
+from muse.mini import CONTENT_JUDGE
 
 MEAN = STD = [0.5, 0.5, 0.5]
 """Of the pixels that classifiers see."""
-LEVELS = ContentLevels(content_similarity=0.75, content_source_similarity=0.75)
-"""Of the CLIP that steers."""
+LEVELS = {
+    "clip": ContentLevels(0.75, 0.75, timing_level=0.85),
+    CONTENT_JUDGE: ContentLevels(min_similarity=0.6, min_source_similarity=0.55),
+}
+"""Of the CLIP that steers, and of the one that judges content, as figures of seed 7 have them."""
 
 
 def assemble(
@@ -93,12 +97,11 @@ def _save_clip(model: nn.Module, work: Path, folder: Path) -> None:
 
 
 def save_classifiers(work: Path, out: Path, models: Mapping[str, nn.Module]) -> None:
-    """Save classifiers and CLIPs, by name, in folders of `out`; levels for the CLIP that steers."""
+    """Save classifiers and CLIPs, by name, in folders of `out`; CLIPs with their levels."""
     for name, model in models.items():
         if name.endswith("clip"):
             _save_clip(model, work, out / name)
-            if name == "clip":
-                levels = json.dumps(vars(LEVELS))
-                (out / name / LEVELS_FILE).write_text(levels + "\n")
+            levels = {key: level for key, level in vars(LEVELS[name]).items() if level is not None}
+            (out / name / LEVELS_FILE).write_text(json.dumps(levels) + "\n")
         else:
             _save_classifier(model, out / name)

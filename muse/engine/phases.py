@@ -118,10 +118,9 @@ def predict(
     missing = [row for row in stepping if not row.has_conditional]
     guided = [] if policy is None else checking + missing
     guided.sort(key=lambda row: row.stays_fitted)
-    # Negative prompts: for classifier-free guidance, and for a timing that uses them.
+    # Negative prompts: for classifier-free guidance.
     denoising = [row for row in timing + checking + stepping if not row.has_unconditional]
-    timed = timing if policy is not None and policy.unconditional else []
-    negative = [row for row in denoising if row.guidance_scale != 1.0 or row in timed]
+    negative = [row for row in denoising if row.guidance_scale != 1.0]
     rows = [*plain, *guided, *negative]
     if not rows:
         return
@@ -176,8 +175,7 @@ def decide_start(state: BatchState, rows: Sequence[Row]) -> None:
     policy = setup.timing
     assert policy is not None, "without a timing no row is in this phase"
     pixels = state.pixels(rows, state.conditional)
-    timed = state.pixels(rows, state.unconditional) if policy.unconditional else pixels
-    similarities = similarity(setup.clip.image(timed), state.text_features[i]).cpu().tolist()
+    similarities = similarity(setup.clip.image(pixels), state.text_features[i]).cpu().tolist()
     inherent = inherent_mask(setup.guide.probs(pixels).p, state.target[i])
     for k, row in enumerate(rows):
         row.phase = Phase.STEP

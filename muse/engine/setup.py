@@ -61,7 +61,8 @@ class Setup:
             raise ValueError(NO_WINDOWS)
         schedule = backbone_schedule(backbone, method)
         content = ContentTerm.of(method, clip)
-        return cls(backbone, guide, clip, method, content, timing_of(method), schedule)
+        timing = timing_of(method, clip.levels)
+        return cls(backbone, guide, clip, method, content, timing, schedule)
 
     def of_size(self, size: Size | None) -> Setup:
         """The same for images of this size, by which some models' noise levels are shifted."""

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from muse.classifiers.clip import ClipSimilarity, similarity
-from muse.guidance.content_levels import UNKNOWN
 from muse.method import Method
 
 
@@ -39,7 +38,7 @@ class ContentTerm:
         Where neither names a level the term is off.
         """
         levels = clip.levels.of(method)
-        weight = 0.0 if levels == UNKNOWN else method.content_weight
+        weight = method.content_weight if levels.steers else 0.0
         prompt, source = levels.content_similarity, levels.content_source_similarity
         # No cosine is below -1.
         return cls(weight, (-1.0 if prompt is None else prompt, -1.0 if source is None else source))

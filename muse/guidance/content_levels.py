@@ -1,4 +1,4 @@
-"""The similarity from which an image counts as having its content. Imports no torch.
+"""The similarity from which an image counts as having its content. This module imports no torch.
 
 Cosines of one CLIP mean nothing to another, so a level belongs to the model of image-text
 similarity: it is in `similarity.json` beside it, unless the method names one.
@@ -19,19 +19,22 @@ LEVELS_FILE = "similarity.json"
 
 @dataclass(frozen=True)
 class ContentLevels:
-    """Cosines in [-1, 1] below which an image has lost its content; None where they are unknown.
+    """What cosines in [-1, 1] of a CLIP tell of an image's content; None where it is unknown.
 
     Attributes:
-        content_similarity: to the prompt, while an image is optimised.
+        content_similarity: to the prompt, from which an image has its content while it is
+            optimised.
         content_source_similarity: of an edit to its source image, likewise.
-        min_similarity: to the prompt, of a finished image that may be accepted.
+        min_similarity: to the prompt, from which a finished image may be accepted.
         min_source_similarity: of an edit to its source image, likewise.
+        timing_level: to the prompt, from which guidance may start.
     """
 
     content_similarity: float | None = None
     content_source_similarity: float | None = None
     min_similarity: float | None = None
     min_source_similarity: float | None = None
+    timing_level: float | None = None
 
     @classmethod
     def read(cls, folder: Path) -> ContentLevels:
@@ -54,9 +57,12 @@ class ContentLevels:
 
     def of(self, method: Method) -> ContentLevels:
         """With the levels of the method where it names any."""
-        own = {"content_similarity", "content_source_similarity"}
-        named = {name: value for name in own if (value := getattr(method, name))}
-        return replace(self, **named)
+        return replace(
+            self,
+            content_similarity=method.content_similarity or self.content_similarity,
+            content_source_similarity=method.content_source_similarity
+            or self.content_source_similarity,
+        )
 
     @property
     def steers(self) -> bool:

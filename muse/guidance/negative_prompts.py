@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from muse.emotions import Taxonomy
 from muse.guidance.prompt_frame import PromptReader
 from muse.guidance.prompt_room import PromptLengths
-from muse.guidance.timing import timing_of
 from muse.method import Method
 
 
@@ -23,10 +22,6 @@ def unread_reason(
         embeds_guidance: whether the network is given the scale of guidance as a number.
         from_zero: whether the model's family counts that scale from 0.
     """
-    policy = timing_of(method)
-    # This timing looks at what they give, whatever the guidance is.
-    if policy is not None and policy.unconditional:
-        return None
     if embeds_guidance:
         if method.true_cfg_scale > 1:
             return None

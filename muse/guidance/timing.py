@@ -1,29 +1,26 @@
 """WHEN: the denoising step at which guidance starts, for each sample by image-text similarity.
 
 Too early there is no picture yet, and the emotion displaces the content; too late light and palette
-are fixed.
+are fixed. Where a term of the loss keeps the content (`muse.guidance.content`), nothing is too
+early.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
+from muse.guidance.content_levels import UNKNOWN, ContentLevels
 from muse.method import Method
+
+LEVEL = 0.3
+"""Of a threshold where neither the method nor the CLIP names one; an image and its caption have
+about that under published CLIPs."""
 
 
 class Timing(Protocol):
-    """A policy for the start of guidance.
-
-    Attributes:
-        unconditional: whether the similarity is that of the unconditional one-step x0 (under the
-            negative prompt, which classifier-free guidance needs anyway) instead of the one under
-            the plain prompt.
-    """
-
-    @property
-    def unconditional(self) -> bool: ...
+    """A policy for the start of guidance."""
 
     def starts(self, curve: Sequence[float], progress: float) -> bool:
         """Whether guidance starts at this step.
@@ -41,7 +38,6 @@ class Fixed:
     """Start once the share `at` of the steps is done, in [0, 1]; 0 is the first step."""
 
     at: float = 0.0
-    unconditional: ClassVar[bool] = False
 
     def starts(self, curve: Sequence[float], progress: float) -> bool:
         return progress >= self.at
@@ -51,48 +47,31 @@ class Fixed:
 class Threshold:
     """Start when the similarity has reached `level`, at the latest after the share `latest`.
 
-    s_t >= level (MUSE, arXiv 2511.21051; its level is not published). Under the prompt the
-    prediction resembles it from early on, whatever the latents hold. With `unconditional`, our
-    choice, the policy asks whether the latents hold the content already, so that words which would
-    displace it come too late to do so.
+    s_t >= level (MUSE, arXiv 2511.21051; its level is not published).
     """
 
     level: float
-    latest: float = 0.5
-    unconditional: bool = False
+    latest: float = 0.3
 
     def starts(self, curve: Sequence[float], progress: float) -> bool:
         return curve[-1] >= self.level or progress >= self.latest
 
 
-@dataclass(frozen=True)
-class Plateau:
-    """Start when the similarity rose by less than `rise`, at the latest after the share `latest`.
+def timing_of(method: Method, levels: ContentLevels = UNKNOWN) -> Timing | None:
+    """The policy that `method.timing` names; None for `never`, which is plain sampling.
 
-    s_t - s_{t-1} < rise: our choice beside the threshold; MUSE's own rule (arXiv 2511.21051) is not
-    published.
+    Args:
+        levels: of the CLIP that steers.
     """
-
-    rise: float = 0.02
-    latest: float = 0.5
-    unconditional: ClassVar[bool] = False
-
-    def starts(self, curve: Sequence[float], progress: float) -> bool:
-        flat = len(curve) > 1 and curve[-1] - curve[-2] < self.rise
-        return flat or progress >= self.latest
-
-
-def timing_of(method: Method) -> Timing | None:
-    """The policy that `method.timing` names; None for `never`, which is plain sampling."""
-    level, latest = method.timing_level, method.timing_latest
-    policies: dict[str, Timing | None] = {
-        "fixed": Fixed(level),
-        "threshold": Threshold(level, latest),
-        "unconditional_threshold": Threshold(level, latest, unconditional=True),
-        "plateau": Plateau(level, latest),
-        "never": None,
-    }
-    return policies[method.timing]
+    if method.timing == "never":
+        return None
+    if method.timing == "fixed":
+        return Fixed(method.timing_level)
+    # What keeps the content makes waiting for it needless.
+    is_kept = method.content_weight > 0 and levels.of(method).content_similarity is not None
+    if method.timing == "auto" and is_kept:
+        return Fixed()
+    return Threshold(method.timing_level or levels.timing_level or LEVEL, method.timing_latest)
 
 
 def may_start(method: Method) -> bool:

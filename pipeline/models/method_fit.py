@@ -11,6 +11,7 @@ from muse.diffusion.files.part_fit import clip_skip_problem
 from muse.diffusion.model_facts import ModelFacts
 from muse.guidance.content_levels import ContentLevels
 from muse.guidance.fitted_tokens_file import REMEDY, TokensFile, place_of, unread_warning
+from muse.guidance.timing import Threshold, timing_of
 from pipeline.config import ANY_SIMILARITY, Config
 from pipeline.errors import UserError
 
@@ -63,6 +64,7 @@ def model_warnings(config: Config, model: str, similarity: str) -> list[str]:
     if warning := levels.warning(config.method, config.similarity):
         found.append(warning)
     found += _content_warnings(config, levels)
+    found += _timing_warnings(config, levels)
     return [*found, *_token_warnings(config, model)]
 
 
@@ -82,6 +84,24 @@ def _content_warnings(config: Config, levels: ContentLevels) -> Iterator[str]:
                 f"{name}: images are judged by the CLIP that they were optimised against, so it "
                 "confirms most; give another as content_judge"
             )
+
+
+def _timing_warnings(config: Config, levels: ContentLevels) -> Iterator[str]:
+    """That a parameter of the start of guidance is not read by its policy.
+
+    Args:
+        levels: of the CLIP that steers.
+    """
+    method = config.method
+    policy = timing_of(method, levels)
+    if method.timing == "never" or isinstance(policy, Threshold):
+        return
+    unread = {"timing_latest"} if method.timing == "fixed" else {"timing_level", "timing_latest"}
+    for name in sorted(unread & method.model_fields_set):
+        yield (
+            f"method.{name}: no effect, as guidance starts at a fixed step (method.timing = "
+            f'"{method.timing}"); set method.timing = "threshold" to wait for a similarity'
+        )
 
 
 def _token_warnings(config: Config, model: str) -> Iterator[str]:

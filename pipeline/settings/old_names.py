@@ -41,7 +41,9 @@ REMOVED = {
 
 OLD_VALUES: dict[tuple[str, Any], str] = {
     ("tiny_vae", "full"): "none",
-    ("method.timing", "settled"): "unconditional_threshold",
+    ("method.timing", "settled"): "auto",
+    ("method.timing", "unconditional_threshold"): "auto",
+    ("method.timing", "plateau"): "auto",
 }
 """New names of settings, with former values of them, to what those are called now."""
 

@@ -38,7 +38,7 @@ def test_flags_and_set_beat_the_file_which_beats_defaults(tmp_path):
         ("batch_size=0", "batch_size is 0; give a whole number from 1 to 1024"),
         ("batch_size=true", "batch_size is True; give a whole number from 1 to 1024"),
         ("method.strength=2.0", "method.strength is 2.0; give a number from 0 to 1"),
-        ("method.timing=soon", "method.timing is 'soon'; give one of fixed, threshold"),
+        ("method.timing=soon", "method.timing is 'soon'; give one of auto, threshold"),
         ("emotions=['joy']", "unknown emotion 'joy'"),
         ("emotions='awe'", "emotions is 'awe'; give a list of texts"),
         ("lora=[1]", "lora.0 is 1; give text"),

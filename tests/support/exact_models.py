@@ -23,12 +23,7 @@ VARIANTS = {
     # The guide's confidences are near 1/8: some rows stop after an update or two, others go on.
     "early stop": {"stop_confidence": 0.145},
     "dpm++": {"sampler": "dpm++"},
-    "plateau": {"timing": "plateau", "timing_level": 0.0},
-    "unconditional threshold": {
-        "timing": "unconditional_threshold",
-        "timing_level": -0.06,
-        "timing_latest": 0.6,
-    },
+    "threshold": {"timing": "threshold", "timing_level": -0.06, "timing_latest": 0.6},
     "never": {"timing": "never"},
     "tokens from halfway": {"initial_scale": 0.5},
     "no updates": {"max_updates_per_step": 0},
@@ -39,6 +34,7 @@ VARIANTS = {
         "content_source_similarity": 0.9525,
         "stop_confidence": 0.09,
     },
+    "as soon as content is kept": {"timing": "auto", "content_similarity": -0.065},
     "start after the updates": {"guidance_end": 0.2, "timing_level": 0.4},
 }
 """Changes of `METHOD` under which everything must agree."""

@@ -236,7 +236,7 @@ def test_an_image_that_decodes_to_nan_fails_alone(make, random_backbone, monkeyp
 
 def test_a_batch_takes_as_much_memory_as_is_tried(random_backbone, random_guide, random_clip):
     """Also where guidance starts later."""
-    method = Method(steps=2, max_updates_per_step=1, timing_level=1.0)
+    method = Method(steps=2, max_updates_per_step=1, timing="threshold", timing_level=1.0)
     engine = MuseEngine(random_backbone, random_guide, random_clip, method)
     with LiveBytes() as tried:
         engine.try_memory(2)

@@ -9,7 +9,8 @@ from muse.mini import CONTENT_JUDGE, WEIGHTS
 
 
 def test_levels_are_read_from_beside_the_model(tmp_path):
-    assert ClipSimilarity.from_pretrained(WEIGHTS / "clip").levels == ContentLevels(0.75, 0.75)
+    steering = ContentLevels(0.75, 0.75, timing_level=0.85)
+    assert ClipSimilarity.from_pretrained(WEIGHTS / "clip").levels == steering
     assert ContentLevels.read(tmp_path) == UNKNOWN
     (tmp_path / "similarity.json").write_text('{"content_similarity": 0.25}')
     assert ContentLevels.read(tmp_path) == ContentLevels(0.25)

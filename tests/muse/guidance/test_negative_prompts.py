@@ -24,10 +24,9 @@ def tokenizer():
         ("from one", {"guidance_scale": 1.0}, "method.guidance_scale = 1 is no guidance; set more"),
         ("from zero", {"guidance_scale": 1.0}, None),
         ("from zero", {"guidance_scale": 0.0}, "method.guidance_scale = 0 is no guidance; set"),
-        ("from one", {"guidance_scale": 1.0, "timing": "unconditional_threshold"}, None),
     ],
 )
-def test_they_are_read_with_guidance_or_by_the_timing(kind, method, reason):
+def test_they_are_read_with_guidance(kind, method, reason):
     kinds = {"given": (True, False), "from one": (False, False), "from zero": (False, True)}
     found = unread_reason(Method(**method), *kinds[kind], editing=False)
     assert found == reason if reason is None else found.startswith(reason)

@@ -1,6 +1,7 @@
 import pytest
 
-from muse.guidance.timing import Fixed, Plateau, Threshold, may_start, timing_of
+from muse.guidance.content_levels import UNKNOWN, ContentLevels
+from muse.guidance.timing import Fixed, Threshold, may_start, timing_of
 from muse.method import Method
 
 
@@ -16,24 +17,34 @@ def test_a_threshold_waits_for_the_content():
     assert policy.starts([0.1, 0.2], 0.6)
 
 
-def test_a_plateau_waits_for_the_rise_to_end():
-    policy = Plateau(rise=0.05, latest=0.9)
-    assert not policy.starts([0.1], 0.0)
-    assert not policy.starts([0.1, 0.3], 0.1)
-    assert policy.starts([0.1, 0.3, 0.32], 0.2)
+KNOWN = ContentLevels(content_similarity=0.7, timing_level=0.85)
 
 
-def test_policies_by_name():
-    def named(policy):
-        return timing_of(Method(timing=policy, timing_level=0.2, timing_latest=0.5))
+@pytest.mark.parametrize(
+    ("method", "levels", "policy"),
+    [
+        ({"timing": "fixed", "timing_level": 0.2}, KNOWN, Fixed(0.2)),
+        ({"timing": "fixed"}, KNOWN, Fixed(0.0)),
+        ({"timing": "threshold", "timing_level": 0.2}, KNOWN, Threshold(0.2, 0.5)),
+        ({"timing": "threshold"}, KNOWN, Threshold(0.85, 0.5)),
+        ({"timing": "threshold"}, UNKNOWN, Threshold(0.3, 0.5)),
+        ({"timing": "never"}, KNOWN, None),
+        # What keeps the content is a level, and a weight above 0.
+        ({}, KNOWN, Fixed(0.0)),
+        ({"timing_level": 0.2}, KNOWN, Fixed(0.0)),
+        ({"content_weight": 0.0}, KNOWN, Threshold(0.85, 0.5)),
+        ({}, UNKNOWN, Threshold(0.3, 0.5)),
+        ({"content_similarity": 0.6}, UNKNOWN, Fixed(0.0)),
+        ({}, ContentLevels(content_source_similarity=0.7), Threshold(0.3, 0.5)),
+    ],
+)
+def test_the_policy_follows_from_the_method_and_the_levels_of_the_clip(method, levels, policy):
+    assert timing_of(Method(timing_latest=0.5, **method), levels) == policy
 
-    assert named("fixed") == Fixed(0.2)
-    assert named("threshold") == Threshold(0.2, 0.5)
-    assert named("unconditional_threshold") == Threshold(0.2, 0.5, unconditional=True)
-    assert named("plateau") == Plateau(0.2, 0.5)
-    assert named("never") is None
-    with pytest.raises(ValueError, match="timing is 'soon'; it should be 'fixed'"):
-        named("soon")
+
+def test_other_policies_are_refused():
+    with pytest.raises(ValueError, match="timing is 'soon'; it should be 'auto'"):
+        Method(timing="soon")
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,10 @@ def _warnings(tmp_path, method, **alone):
 
 
 def test_parameters_of_updates_that_are_not_made_are_named(tmp_path):
-    method = Method(learning_rate=0.3, steps=30, timing_level=0.4)
+    method = Method(learning_rate=0.3, steps=30, warm_start=False)
     (warning,) = _warnings(tmp_path, method, awe=0.95, fear=0.9, anger=0.8)
     assert warning.startswith(
-        "method.learning_rate, method.timing_level: no effect on images of awe, fear alone"
+        "method.warm_start, method.learning_rate: no effect on images of awe, fear alone"
     )
     assert 'method.updates = "always"' in warning
 
@@ -79,3 +79,19 @@ def test_it_is_told_where_content_is_judged_by_what_steers_it(tmp_path):
         {"method": Method(timing="never")},
     ):
         assert model_warnings(Config(**settings | quiet), *models) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "unread"),
+    [
+        ({"timing_level": 0.8, "timing_latest": 0.2}, ["timing_latest", "timing_level"]),
+        ({"timing": "fixed", "timing_level": 0.2, "timing_latest": 0.5}, ["timing_latest"]),
+        ({"timing": "threshold", "timing_level": 0.8, "timing_latest": 0.2}, []),
+        ({"content_weight": 0.0, "timing_level": 0.8}, []),
+        ({"timing": "never", "timing_level": 0.8}, []),
+    ],
+)
+def test_what_the_start_of_guidance_does_not_read_is_named(method, unread):
+    config = Config(method=Method(**method), fitted_tokens="none")
+    warnings = model_warnings(config, *MODELS)
+    assert [warning.split(":")[0] for warning in warnings] == [f"method.{n}" for n in unread]

@@ -99,7 +99,7 @@ def test_an_ablation_of_a_part_that_the_setting_lacks_takes_nothing_away():
 
 
 def test_without_when_guidance_starts_at_once_and_without_which_nothing_is_lowered(cases):
-    late = SHORT.replace(timing_level=1.0, timing_latest=0.5)
+    late = SHORT.replace(timing="threshold", timing_level=1.0, timing_latest=0.5)
     started = run_arm(WEIGHTS, late, "muse-no-when", cases)[1]
     assert [sample.trace.start_step for sample in started] == [0, 0]
     bare = SHORT.replace(inherent_weight=0.0, similar_weight=0.0, balance=1.0)

@@ -154,7 +154,7 @@ def test_they_stand_beside_emotional_tokens_in_windows_and_in_edits(
     tokenizer = backbone.text.tokenizers[0]
     vectors = tokenizer.convert_tokens_to_ids(["Cat-Toy", "Cat-Toy_1", "Cat-Toy_2"])
     assert word_ids(tokenizer, "Cat-Toy") == word_ids(tokenizer, "cat-toy") == vectors
-    method = Method(steps=2, timing_latest=0.0, long_prompts="chunk", max_updates_per_step=1)
+    method = Method(steps=2, timing="fixed", long_prompts="chunk", max_updates_per_step=1)
     engine = MuseEngine(backbone, random_guide, random_clip, method)
     long = "a dog in the rain " * 10 + "cat-toy"
     image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
