@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -75,8 +74,16 @@ def _alike(word: str) -> str | None:
     for known in candidates:
         if sorted(known) == sorted(word):
             return known
-    near = difflib.get_close_matches(word, candidates, n=1, cutoff=0.75)
-    return near[0] if near else None
+    # Of longer words that share their first letter, many are other words: station, stallion.
+    return next((known for known in candidates if _is_slip(word, known)), None)
+
+
+def _is_slip(word: str, known: str) -> bool:
+    """Whether one letter is too many, missing or another one."""
+    short, long = sorted((word, known), key=len)
+    if len(short) == len(long):
+        return sum(a != b for a, b in zip(short, long, strict=True)) == 1
+    return any(long[:place] + long[place + 1 :] == short for place in range(len(long)))
 
 
 def nearest_known(word: str) -> str | None:

@@ -56,28 +56,37 @@ GpusPerWorker = Annotated[
 ]
 Emotions = Annotated[
     Optional[str],
-    typer.Option(help="Of rows that name none: awe,fear or all; all of them by default."),
+    typer.Option(help="Emotions of rows that name none, as awe,fear or all; all by default."),
 ]
 AllowColumns = Annotated[
     bool,
     typer.Option("--allow-columns", help="Accept columns whose names resemble one of ours."),
 ]
 MinConfidence = Annotated[
-    Optional[float], typer.Option(help="The judge's confidence to accept a sample, in [0, 1].")
+    Optional[float],
+    typer.Option(help="The judge's confidence to accept a sample, in [0, 1]; 0.5 by default."),
 ]
-Candidates = Annotated[Optional[int], typer.Option(help="Maximum tries of a request.")]
-Quota = Annotated[Optional[int], typer.Option(help="Maximum accepted samples of each emotion.")]
+Candidates = Annotated[
+    Optional[int], typer.Option(help="Maximum tries of a request; 1 by default.")
+]
+Quota = Annotated[
+    Optional[int], typer.Option(help="Maximum accepted samples of each emotion; any by default.")
+]
 ExecutorName = Annotated[
     Optional[str], typer.Option(help="ray, or local: one worker in this process, to debug.")
 ]
-Price = Annotated[Optional[float], typer.Option("--price", help="Of a GPU for an hour.")]
+Price = Annotated[Optional[float], typer.Option("--price", help="Price of a GPU for an hour.")]
 Address = Annotated[
     Optional[str], typer.Option(help="Address of a Ray cluster; this machine by default.")
 ]
-Limit = Annotated[Optional[int], typer.Option(help="Only this many first requests.")]
-Seed = Annotated[Optional[int], typer.Option(help="Seed of the run.")]
-BatchSize = Annotated[Optional[int], typer.Option(help="Requests in a batch.")]
-ShardSize = Annotated[Optional[int], typer.Option(help="Accepted samples in a shard.")]
+Limit = Annotated[
+    Optional[int], typer.Option(help="Only this many first requests; all by default.")
+]
+Seed = Annotated[Optional[int], typer.Option(help="Seed of the run; 0 by default.")]
+BatchSize = Annotated[Optional[int], typer.Option(help="Requests in a batch; 8 by default.")]
+ShardSize = Annotated[
+    Optional[int], typer.Option(help="Accepted samples in a shard; 1,000 by default.")
+]
 
 
 OPTIONS: dict[str, Any] = {

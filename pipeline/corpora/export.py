@@ -184,10 +184,11 @@ def _library(name: str) -> Any:
 
 
 def _write_imagefolder(content: Content, folder: Path) -> None:
-    """`CLASS/KEY.png`, as torchvision reads it, and `metadata.parquet`, which `datasets` adds."""
+    """`CLASS/KEY.png`, as torchvision reads it, and `metadata.parquet`, which `datasets` adds.
+
+    Classes without an image have no folder: torchvision refuses empty ones.
+    """
     names = folder_names(content.classes)
-    for name in names:
-        (folder / name).mkdir()
     # `datasets` finds the image of a row by `file_name`, relative to the metadata.
     fields = [pa.field("file_name", pa.string()), *list(content.schema)[1:]]
     with pq.ParquetWriter(folder / "metadata.parquet", pa.schema(fields)) as writer:
@@ -195,7 +196,9 @@ def _write_imagefolder(content: Content, folder: Path) -> None:
             for row in rows:
                 picture = row.pop("image")
                 row["file_name"] = f"{names[row['label']]}/{picture['path']}"
-                (folder / row["file_name"]).write_bytes(picture["bytes"])
+                file = folder / row["file_name"]
+                file.parent.mkdir(exist_ok=True)
+                file.write_bytes(picture["bytes"])
             writer.write_table(pa.Table.from_pylist(rows, schema=writer.schema))
 
 

@@ -128,6 +128,8 @@ def forecast(
         f"{measured.requests} requests in {len(measured.seconds)} batch(es) of {measured.source}"
     )
     caveats = list(measured.caveats)
+    if price is not None and not gpus_per_worker:
+        caveats.append("no worker has a GPU, so the price of a GPU-hour (--price) has no effect")
     if len(measured.seconds) < FEW_BATCHES:
         caveats.append(f"fewer than {FEW_BATCHES} batches were measured: the range is a guess")
     return Forecast(seconds, gpu_hours, cost, workers, basis, tuple(caveats))

@@ -228,8 +228,8 @@ def _files(run: RunFile, counts: Mapping[str, Any]) -> str:
 
 
 def _readers(run: RunFile, has_samples: bool) -> str:
-    parts = ["## Reading it\n"]
+    parts = ["## Reading it\n\nIn the folder of this file:\n"]
     for library in READERS if has_samples else READERS_OF_METADATA:
-        code = snippet(library, "PATH", run.config["image_format"])
+        code = snippet(library, ".", run.config["image_format"])
         parts.append(f"With {library}:\n\n```python\n{code}\n```\n")
     return "\n".join(parts)

@@ -19,6 +19,7 @@ SILENCE_SECONDS = 600.0
 """Without an entry for so long a run is said to be silent."""
 
 NOT_KNOWN = "not known yet"
+LAST_BATCHES = "the last batches"
 
 
 def statuses(summary: Summary) -> str:
@@ -57,7 +58,10 @@ def speed(summary: Summary) -> str:
 def time_left(summary: Summary) -> str:
     """The time that is left, with its range."""
     left = summary.seconds_left
-    return NOT_KNOWN if left is None else ranged(left)
+    if left is None:
+        return NOT_KNOWN
+    # All that is left is in work, and takes longer than usual.
+    return LAST_BATCHES if left.middle < 1 else ranged(left)
 
 
 def ranged(seconds: Range) -> str:

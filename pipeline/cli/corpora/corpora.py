@@ -35,6 +35,7 @@ def refilter(
             location(source), location(output), set_ or [], given, warn, by_hand
         )
     print_endings(output, counts)
+    echo(next_command("report", output))
     # Only a local folder is published.
     if not is_url(output):
         echo(next_command("publish", output, "OWNER/NAME", "--dry-run"))
@@ -51,6 +52,7 @@ def merge(
 
         counts = merge_corpora([location(source) for source in sources], location(output))
     print_endings(output, counts)
+    echo(next_command("report", output))
 
 
 def retry(

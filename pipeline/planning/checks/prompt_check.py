@@ -23,8 +23,8 @@ from pipeline.errors import UserError
 from pipeline.models.roles import local_path
 from pipeline.planning.checks.embedding_use import EmbeddingUse
 
-MAX_WORDS_SHOWN = 5
-"""Words that a warning lists."""
+MAX_WORDS_SHOWN = MAX_ROWS_SHOWN = 5
+"""Words that a warning lists, and rows that have some."""
 
 FUNCTION_WORDS = frozenset(
     " ".join(
@@ -74,6 +74,7 @@ class PromptCheck:
                 warnings are to name it instead.
         """
         self.unknown = 0
+        self._unknown_rows: list[int] = []
         self.unknown_words: Counter[str] = Counter()
         self._default = [{name: 1.0} for name in config.emotions]
         self._config = config
@@ -106,6 +107,8 @@ class PromptCheck:
         known = self._embeddings.left_out_of
         if self._unknown_words and (words := self._unknown_words(known(row.prompt))):
             self.unknown += 1
+            if len(self._unknown_rows) < MAX_ROWS_SHOWN:
+                self._unknown_rows.append(row.number)
             if len(self.unknown_words) < MAX_WORDS:
                 self.unknown_words.update(words)
         try:
@@ -118,8 +121,11 @@ class PromptCheck:
         """What is wrong with the prompts, with the first rows of each kind."""
         warnings = [] if self.lengths.warning is None else [self.lengths.warning]
         if self.unknown:
+            rows = ", ".join(map(str, self._unknown_rows))
+            more = ", ..." if self.unknown > len(self._unknown_rows) else ""
             warnings.append(
-                f"{self.unknown} row(s) have prompts with unknown words, which have no effect: "
+                f"{self.unknown} row(s) have prompts with unknown words, which have no effect "
+                f"(rows {rows}{more}): "
                 f"{_listed_words(self.unknown_words)}. `muse-batch manifest show` lists them, "
                 "and what the embedded model knows; --model names another model"
             )

@@ -1,12 +1,14 @@
 """Options that are settings: what a command gets of them, and their words."""
 
 import shlex
+from typing import get_args
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from pipeline.cli import options
+from pipeline.config import Config
 from pipeline.errors import UserError
 
 
@@ -70,3 +72,13 @@ def test_mistakes_name_the_option(call):
     given = call("here --price=-1")[1]
     with pytest.raises(UserError, match="--price: gpu_hour_price is -1"):
         given.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [("min_confidence", 0.5), ("candidates", 1), ("batch_size", 8), ("shard_size", 1000)],
+)
+def test_the_help_of_an_option_names_the_default_of_its_setting(name, default):
+    assert getattr(Config(), name) == default
+    (option,) = get_args(options.OPTIONS[name])[1:]
+    assert f"{default:,} by default" in option.help

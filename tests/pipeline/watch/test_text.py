@@ -46,6 +46,8 @@ def test_a_line_has_counts_speed_time_and_cost():
     )
     early = _summary(images_per_second=None, seconds_left=None, emotions={}, gpu_hours=0.0)
     assert text.line(early).endswith("5 failed | speed not known yet | time left not known yet")
+    late = _summary(seconds_left=Range(0.0, 0.0, 0.0), gpu_hours=0.0)
+    assert text.line(late).endswith("time left the last batches")
 
 
 @pytest.mark.parametrize(
