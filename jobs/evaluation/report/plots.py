@@ -21,7 +21,43 @@ TICKS = (40, 80, 160, 320, 640, 1280)
 """Costs that are marked on a logarithmic axis."""
 BY_EMOTION = ("words", "cues", "latent", "muse", "oracle")
 """Arms that are shown by emotion, where the report has them."""
-RIGHT = "right: emotion and content together"
+RIGHT = "share that is right: emotion and content"
+TITLES = {
+    "generation": "generating",
+    "hard": "generating, hard",
+    "editing": "editing",
+    "hard_edits": "editing, hard",
+    "mixtures": "mixtures of two",
+}
+"""Tasks as a reader knows them."""
+NAMES = {
+    "plain": "the content alone",
+    "words": "the emotion named",
+    "cues": "its light in words",
+    "oracle": "its whole scene in words",
+    "muse": "muse",
+    "muse-from-words": "muse, each image from its word",
+    "muse-no-content": "... without the content term",
+    "muse-no-when": "... from the first step on",
+    "muse-no-which": "... by cross-entropy alone",
+    "direction": "direction in noise space",
+    "best-of-n": "best of several draws",
+    "fk": "Feynman-Kac particles",
+    "null": "empty prompt optimised",
+    "latent": "latents optimised",
+    "sdedit": "noise added (SDEdit)",
+}
+"""Arms as a reader knows them."""
+COLORS = plt.get_cmap("tab20")([*range(0, 20, 2), *range(1, 20, 2)])
+MARKERS = "os^Dv<>pPXhd*H8"
+"""Of the arms, in the order of `NAMES`; points often coincide, so every arm has its own."""
+
+
+def style(arm: str) -> dict[str, Any]:
+    """The colour, marker and size of an arm, the same in every plot."""
+    number, is_muse = [*NAMES].index(arm), arm == "muse"
+    size = {"markersize": 10 if is_muse else 6, "linewidth": 2.5 if is_muse else 1}
+    return {"color": COLORS[number], "marker": MARKERS[number], **size}
 
 
 def tasks_in(part: Mapping[str, Any]) -> list[str]:
@@ -38,7 +74,7 @@ def by_cost(report: Mapping[str, Any], file: Path) -> None:
     figure, panels = plt.subplots(1, len(tasks), figsize=size, squeeze=False, layout="constrained")
     lines = {}
     for panel, task in zip(panels[0], tasks, strict=True):
-        for number, (arm, settings) in enumerate(arms.items()):
+        for arm, settings in arms.items():
             found = [figures[task] for figures in settings.values() if task in figures]
             # Without settings that were compared, the figure that is reported.
             if not found and task in report["arms"].get(arm, {}):
@@ -46,16 +82,13 @@ def by_cost(report: Mapping[str, Any], file: Path) -> None:
             if not found:
                 continue
             found.sort(key=lambda figures: figures["cost"]["mean"])
-            # Points often coincide, so every arm has its colour and marker.
-            (lines[arm],) = panel.plot(
+            (lines[NAMES[arm]],) = panel.plot(
                 [figures["cost"]["mean"] for figures in found],
                 [figures["right"]["mean"] for figures in found],
-                marker="os^Dv<>pPX"[(number + number // 10) % 10],
-                color=f"C{number % 10}",
-                markersize=9 if arm == "muse" else 5,
-                linewidth=2.5 if arm == "muse" else 1,
+                **style(arm),
             )
-        panel.set(title=task, xlabel="cost, in U-Net forwards", xscale="log", ylim=(-0.03, 1.03))
+        panel.set(title=TITLES[task], xlabel="cost, in forwards of the U-Net", xscale="log")
+        panel.set(ylim=(-0.05, 1.06))
         panel.set_xticks(TICKS, [str(tick) for tick in TICKS])
         panel.set_xticks([], minor=True)
         panel.set(ylabel=RIGHT)
@@ -82,8 +115,8 @@ def differences(report: Mapping[str, Any], file: Path) -> None:
             panel.plot([low, high], [row, row], color=color)
             panel.plot(mean, row, "o", color=color)
         panel.axvline(0, color="black", linewidth=0.8)
-        panel.set_yticks(range(len(arms)), arms)
-        panel.set(title=task, xlabel="points that `muse` is above")
+        panel.set_yticks(range(len(arms)), [NAMES[arm] for arm in arms])
+        panel.set(title=TITLES[task], xlabel="points that muse is above")
     panels[0][0].invert_yaxis()
     figure.savefig(file, dpi=110)
     plt.close(figure)
@@ -105,17 +138,16 @@ def by_emotion(report: Mapping[str, Any], file: Path) -> None:
             lows = np.array([found[label]["low"] for label in labels])
             highs = np.array([found[label]["high"] for label in labels])
             places = [MIKELS.index(label) + 0.13 * (number - len(arms) / 2) for label in labels]
-            lines[arm] = panel.errorbar(
+            lines[NAMES[arm]] = panel.errorbar(
                 places,
                 means,
                 # Rounding may put a bound on the wrong side of its mean.
                 yerr=np.maximum(0, [means - lows, highs - means]),
-                fmt="os^Dv"[number],
                 elinewidth=0.8,
-                markersize=8 if arm == "muse" else 5,
+                **style(arm) | {"linewidth": 0},
             )
         panel.set_xticks(range(len(MIKELS)), MIKELS.labels, rotation=20)
-        panel.set(title=task, ylim=(-0.03, 1.03), ylabel=RIGHT)
+        panel.set(title=TITLES[task], ylim=(-0.05, 1.06), ylabel=RIGHT)
     figure.legend(lines.values(), lines, loc="outside right upper", fontsize=8)
     figure.savefig(file, dpi=110)
     plt.close(figure)

@@ -2,7 +2,8 @@
 
 from PIL import Image
 
-from jobs.evaluation.report.plots import draw_plots
+from jobs.evaluation.arms import registry
+from jobs.evaluation.report.plots import NAMES, draw_plots, style
 
 FIGURE = {"mean": 0.5, "low": 0.4, "high": 0.6}
 FIGURES = dict.fromkeys(("success_examiner", "right", "cost", "content"), FIGURE)
@@ -39,3 +40,9 @@ def test_a_sweep_has_no_plots(tmp_path):
     report = {"arms": {}, "settings": {}, "differences": {}, "splits": {}, "curves": []}
     draw_plots(report, tmp_path / "report")
     assert not list(tmp_path.iterdir())
+
+
+def test_every_arm_has_a_name_and_a_look_of_its_own():
+    assert set(NAMES) == set(registry.NAMES)
+    looks = [(tuple(style(arm)["color"]), style(arm)["marker"]) for arm in NAMES]
+    assert len({color for color, _ in looks}) == len({marker for _, marker in looks}) == len(NAMES)
