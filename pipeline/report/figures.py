@@ -20,6 +20,10 @@ COSINE_BINS = np.linspace(-1, 1, 81)
 
 SCORES = ("similarity", "source_similarity", "source_ssim")
 
+AS_FITTED, UPDATED, UNCHANGED = "as fitted", "updated", "unchanged"
+"""What became of an image's tokens. Those that are unchanged might have been updated: the guide
+was confident from the start, or guidance never began."""
+
 COLUMNS = (
     "key",
     "status",
@@ -37,6 +41,8 @@ COLUMNS = (
     "attempts",
     "total_nfe",
     "start_step",
+    "inherent",
+    "updates",
     "prompt_truncated",
     "trace_similarity",
     "phash",
@@ -60,6 +66,8 @@ class Figures:
         unknown_words: the words of a prompt that the model does not know; None where it may know
             any.
         partly_known: requests whose prompts have such words.
+        tokens: images by what became of their tokens: `AS_FITTED`, `UPDATED` or `UNCHANGED`.
+        updates: of all their tokens.
         nfe: network evaluations in all.
         accepted_nfe: those of accepted samples alone.
         confidence_sum: of the judge over accepted samples.
@@ -75,6 +83,8 @@ class Figures:
     start_steps: Counter[int] = field(default_factory=Counter)
     unknown_words: Callable[[str], list[str]] | None = None
     partly_known: int = 0
+    tokens: Counter[str] = field(default_factory=Counter)
+    updates: int = 0
     nfe: int = 0
     accepted_nfe: int = 0
     confidence_sum: float = 0.0
@@ -106,10 +116,21 @@ class Figures:
         made = table.filter(pc.greater(table["attempts"], 0))
         self.attempts.update(made["attempts"].to_pylist())
         self.start_steps.update(step for step in made["start_step"].to_pylist() if step is not None)
+        self._add_tokens(table.filter(table["updates"].is_valid()))
         accepted = table.filter(pc.equal(table["status"], ACCEPTED))
         self.nfe += pc.sum(table["total_nfe"]).as_py() or 0
         self.accepted_nfe += pc.sum(accepted["total_nfe"]).as_py() or 0
         self.confidence_sum += pc.sum(accepted["judge_confidence"]).as_py() or 0.0
+
+    def _add_tokens(self, table: pa.Table) -> None:
+        """Count images of an engine with a model by what became of their tokens."""
+        updated = pc.greater(table["updates"], 0)
+        # Guidance by tokens that stay as they were fitted begins without a look at the content,
+        # which would have found an inherent emotion.
+        unseen = pc.and_(table["start_step"].is_valid(), table["inherent"].is_null())
+        names = pc.if_else(updated, UPDATED, pc.if_else(unseen, AS_FITTED, UNCHANGED))
+        self.tokens.update(names.to_pylist())
+        self.updates += pc.sum(table["updates"]).as_py() or 0
 
     def _add_scores(self, table: pa.Table, status: str) -> None:
         for name in SCORES:

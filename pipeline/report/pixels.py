@@ -10,7 +10,10 @@ from PIL import Image
 SIDE = 128
 """Pixels to which a picture is reduced before it is measured."""
 
-EMOSET_NOTE = "EmoSet (Yang et al., ICCV 2023) labels photographs with these two measures as well."
+EMOSET_NOTE = (
+    "EmoSet (Yang et al., ICCV 2023) labels photographs with these two measures as well. Its own "
+    "values are not shown here: the data set is given out on request alone."
+)
 
 
 def brightness(image: Image.Image) -> float:

@@ -103,8 +103,8 @@ class Samples:
         beyond = row["guide_confidence"] - row["judge_confidence"]
         if has_image and beyond >= MIN_BEYOND:
             self.disagreeing.offer(-beyond, position, position)
-        if row["trace_similarity"]:
-            curve = json.loads(row["trace_similarity"])
+        # Where tokens stay as they were fitted, similarity is not measured on the way.
+        if curve := json.loads(row["trace_similarity"] or "[]"):
             self.curves.offer(rank, position, (curve, row["start_step"]))
 
     def _offer_accepted(self, row: Mapping[str, Any], position: int, rank: float) -> None:

@@ -156,7 +156,7 @@ def count_figure(counts: Counter[int], title: str, axis: str) -> Figure | None:
 
 
 def curve_figure(samples: Samples) -> Figure | None:
-    """Similarity until guidance began; None where all curves are single points."""
+    """Similarity until guidance began; None where no curve has more than a point."""
     rows, starts, lengths = [], [], Counter[int]()
     for number, (curve, start) in enumerate(samples.curves.by_position()):
         lengths[len(curve)] += 1

@@ -52,5 +52,7 @@ def _text(value: Any) -> str:
         return "not known to that version"
     if isinstance(value, Mapping) and {"name", "labels"} <= value.keys():
         value = value["name"]
+    if value == "":
+        return "empty"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"{text[:MAX_VALUE]}…" if len(text) > MAX_VALUE else text

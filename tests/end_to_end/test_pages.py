@@ -1,5 +1,6 @@
 """The report and the local page in a real browser: seen, clicked, typed, printed, attacked."""
 
+import re
 import threading
 from pathlib import Path
 
@@ -129,6 +130,21 @@ def test_the_report_prints_whole(browser, corpus, tmp_path):
     for title in ("At a glance", "Edits beside their sources", "Mixtures", "Settings"):
         assert title in text
     assert "min_confidence" in text
+    # No name of a setting is cut.
+    assert "method.content_source_similarity" in text
+
+
+def test_no_printed_heading_is_left_behind_by_what_it_heads(browser, corpus, tmp_path):
+    with chromium.Watched(browser) as watched:
+        watched.page.goto((corpus / "report.html").as_uri())
+        headings = watched.page.locator("section > h2, section > h3").all_inner_texts()
+        # Pages of several heights end at several places.
+        for height in (180, 210, 240, 270, 297):
+            file = tmp_path / f"{height}.pdf"
+            watched.page.pdf(path=file, width="210mm", height=f"{height}mm")
+            pages = [page.strip().splitlines() for page in chromium.text_of_pdf(file)]
+            assert [lines[-1] for lines in pages if lines[-1].strip() in headings] == []
+            assert [lines[0] for lines in pages if re.match(r"\d+ shown;", lines[0])] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from pipeline.generation.verdicts import FAILED, REJECTED
@@ -34,6 +35,26 @@ def test_counts_are_those_of_the_metadata(counted):
     rejected = figures.endings.as_dict()["rejected"]["reasons"]
     assert sum(group["requests"] for group in rejected) == statuses["rejected"]
     assert figures.nfe == sum(row["total_nfe"] for row in rows)
+
+
+def test_images_are_counted_by_what_became_of_their_tokens(make_corpus):
+    ((_, table),) = finished_rows(make_corpus(shard_size=1000)).tables(COLUMNS)
+    cases = [
+        (0, 1, None),  # as they were fitted
+        (5, 1, "awe"),  # updated
+        (0, 1, "awe"),  # the guide was confident at once
+        (0, None, None),  # guidance never began
+        (None, None, None),  # failed, or made without a model
+    ]
+    columns = zip(*cases, strict=True)
+    for name, values in zip(("updates", "start_step", "inherent"), columns, strict=True):
+        column = pa.array(list(values) * (table.num_rows // len(cases)), table[name].type)
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    figures = Figures()
+    figures.add(table)
+    of_each = table.num_rows // len(cases)
+    assert figures.tokens == {"as fitted": of_each, "updated": of_each, "unchanged": 2 * of_each}
+    assert figures.updates == 5 * of_each
 
 
 def test_requests_whose_prompts_the_model_knows_in_part_are_counted_and_told(make_corpus):

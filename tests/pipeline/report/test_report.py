@@ -186,6 +186,16 @@ def test_settings_have_no_backticks(make_corpus):
     assert "<code>embedded</code>" in settings
 
 
+def test_a_setting_without_a_value_is_said_to_be_empty(make_corpus):
+    settings = write_report(make_corpus()).read_text().split('id="settings"')[1]
+    assert '<code>vae</code></th><td dir="auto">empty</td><td>same</td>' in settings
+
+
+def test_images_by_their_tokens_are_told_of_a_model_alone(make_corpus):
+    out = make_corpus()
+    assert "emotional tokens" not in Tags(write_report(out).read_text()).text
+
+
 def test_gpu_hours_have_their_cost(make_corpus):
     out = make_corpus(gpu_hour_price=2.0)
     first = Tags(write_report(out).read_text()).text

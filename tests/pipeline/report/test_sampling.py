@@ -2,6 +2,8 @@
 
 import random
 
+import pyarrow as pa
+
 from pipeline.report.figures import COLUMNS
 from pipeline.report.sampling import MAX_PER_TARGET, Chosen, Samples, rank_of
 from pipeline.view.rows import finished_rows
@@ -46,3 +48,14 @@ def test_rejected_samples_are_shown_where_their_images_were_kept(make_corpus):
         samples.add(part, table)
     rejected = [i for i, row in enumerate(rows_of(out)) if row["status"] == "rejected"]
     assert samples.rejected.by_position() == rejected
+
+
+def test_curves_are_of_samples_whose_similarity_was_measured(make_corpus):
+    """Tokens that stay as they were fitted leave an empty list, which must not take a place."""
+    ((part, table),) = finished_rows(make_corpus(shard_size=1000)).tables(COLUMNS)
+    traces = ["[]", "[0.1, 0.3]", None] * (table.num_rows // 3)
+    position = table.schema.get_field_index("trace_similarity")
+    samples = Samples(("awe",))
+    samples.add(part, table.set_column(position, "trace_similarity", pa.array(traces)))
+    scored = sum(value is not None for value in table["judge_confidence"].to_pylist()[1::3])
+    assert [curve for curve, _ in samples.curves.by_position()] == [[0.1, 0.3]] * scored
