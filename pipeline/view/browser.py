@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.corpora.flags import FLAGS, Flags, is_key, read_flags, write_flags
 from pipeline.errors import UserError
@@ -18,10 +21,10 @@ from pipeline.output.rows import json_value, target_name
 from pipeline.storage.files import Location
 from pipeline.view.columns import OPERATORS, Columns, Query, QueryError
 from pipeline.view.pictures import Pictures
-from pipeline.view.rows import FinishedRows, Part, finished_rows
+from pipeline.view.rows import FinishedRows, Part, RowGroup, finished_rows
 from pipeline.view.sample import traces
 from pipeline.view.sources import SourceFinder
-from pipeline.view.thumbnails import source_thumbnail, thumbnail_of
+from pipeline.view.thumbnails import Thumbnails, source_thumbnail, thumbnail_of
 
 MAX_ITEMS = 1000
 """Items that one request may ask for."""
@@ -83,16 +86,19 @@ class Browser:
         with self.lock:
             self.rows: FinishedRows = rows
             self.columns = Columns(rows)
+            self.group: RowGroup | None = None
             self.flags: Flags = flags
             self.pictures = Pictures(self.output)
+            self.tar_locks: dict[str | None, threading.Lock] = {}
             self.sources = SourceFinder(rows.run, self.output, self.manifest)
             self.answers: OrderedDict[int, Answer] = OrderedDict()
-            self.thumbnails: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+            self.thumbnails = Thumbnails(MAX_THUMBNAILS)
             self.version += 1
 
     def summary(self) -> dict[str, Any]:
         """What the page says of the corpus as a whole."""
         run = self.rows.run
+        places = str(self.output), "--flags", str(self.flags_path)
         return {
             "output": str(self.output),
             "complete": run.complete,
@@ -104,6 +110,7 @@ class Browser:
             "operators": OPERATORS,
             "flags": self._flag_counts(),
             "flags_path": str(self.flags_path),
+            "command": shlex.join(["muse-batch", "refilter", *places, "--output", "picked"]),
         }
 
     def query(self, values: Any) -> dict[str, Any]:
@@ -191,7 +198,7 @@ class Browser:
         if not row["shard"]:
             return "its image was not kept"
         try:
-            with self.lock:
+            with self._lock_of(row["shard"]):
                 member = self.pictures.members(row["shard"])[row["file"]]
         except (UserError, KeyError, OSError) as error:
             return f"{row['shard']}: damaged ({error})"
@@ -215,8 +222,14 @@ class Browser:
         part = self.rows.part_at(position)
         # Of these columns alone: a whole row is read with thousands of others.
         row = {name: self.columns.column(name)[position].as_py() for name in PLACE_COLUMNS}
-        with self.lock:
+        with self._lock_of(row["shard"]):
             return self.pictures.encoded(part, row)
+
+    def _lock_of(self, tar: str | None) -> threading.Lock:
+        """Held while a tar is looked at: the first time it is read whole, which takes long if it is
+        large, and the rest of the page has to answer meanwhile."""
+        with self.lock:
+            return self.tar_locks.setdefault(tar, threading.Lock())
 
     def thumbnail(self, position: int, side: int) -> bytes | None:
         """The same, small, as WebP.
@@ -226,16 +239,13 @@ class Browser:
         """
         with self.lock:
             if known := self.thumbnails.get((position, side)):
-                self.thumbnails.move_to_end((position, side))
                 return known
         encoded = self.picture(position)
         if encoded is None:
             return None
         small = thumbnail_of(encoded, side)
         with self.lock:
-            self.thumbnails[position, side] = small
-            while sum(map(len, self.thumbnails.values())) > MAX_THUMBNAILS:
-                self.thumbnails.popitem(last=False)
+            self.thumbnails.keep((position, side), small)
         return small
 
     def source(self, position: int, side: int) -> bytes | None:
@@ -275,18 +285,14 @@ class Browser:
 
     def _flagged(self, positions: np.ndarray[Any, Any], flag: str) -> np.ndarray[Any, Any]:
         """Those of the positions whose samples have that flag; any, or none, as it may ask."""
-        keys = self.columns.column("key").to_pylist()
-        by_key = self.flags.by_key
-        if flag == "none":
-            kept = [p for p in positions if keys[p] not in by_key]
-        elif flag == "any":
-            kept = [p for p in positions if keys[p] in by_key]
-        else:
-            kept = [p for p in positions if by_key.get(keys[p]) == flag]
-        return np.array(kept, dtype=np.int64)
+        keys = [key for key, had in self.flags.by_key.items() if flag in ("any", "none", had)]
+        column = self.columns.column("key")
+        has = pc.is_in(column, pa.array(keys, column.type)).to_numpy()[positions]
+        return positions[has != (flag == "none")]
 
     def _row(self, position: int) -> tuple[Part, dict[str, Any]]:
-        found = self.rows.take([position])
-        if position not in found:
-            raise IndexError(position)
-        return found[position]
+        """A row with all its columns. Those around it are kept: they are looked at next."""
+        with self.lock:
+            if self.group is None or position not in self.group:
+                self.group = self.rows.group_at(position)
+            return self.group.part, self.group.row(position)

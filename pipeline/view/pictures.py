@@ -51,7 +51,9 @@ class Member:
 
 
 class Pictures:
-    """Reads the pictures of an output, each by itself."""
+    """Reads the pictures of an output, each by itself. Threads may use it for different tars at the
+    same time.
+    """
 
     def __init__(self, output: Location):
         self.output = output
@@ -96,13 +98,12 @@ class Pictures:
         if not _TAR.fullmatch(tar):
             raise UserError(f"{self.output}: {tar!r} is not the name of a shard; see verify")
         self._compare(tar)
-        if tar in self.indexes:
-            self.indexes.move_to_end(tar)
-            return self.indexes[tar]
-        self.indexes[tar] = self._read_members(tar)
+        # Taken out and put at the end: another thread may drop the oldest ones meanwhile.
+        members = self.indexes.pop(tar, None) or self._read_members(tar)
+        self.indexes[tar] = members
         if len(self.indexes) > MAX_INDEXES:
             self.indexes.popitem(last=False)
-        return self.indexes[tar]
+        return members
 
     def _compare(self, tar: str) -> None:
         """Compare a tar with its committed digest, unless it is as it was the last time.

@@ -53,6 +53,28 @@ class _Group:
 
 
 @dataclass(frozen=True)
+class RowGroup:
+    """Rows that are read together, with all their columns.
+
+    Attributes:
+        first: the position of its first row.
+        table: the rows that count.
+    """
+
+    part: Part
+    first: int
+    table: pa.Table
+
+    def __contains__(self, position: int) -> bool:
+        return self.first <= position < self.first + self.table.num_rows
+
+    def row(self, position: int) -> dict[str, Any]:
+        """The row at a position that is in here."""
+        row: dict[str, Any] = self.table.slice(position - self.first, 1).to_pylist()[0]
+        return row
+
+
+@dataclass(frozen=True)
 class FinishedRows:
     """The finished requests of a run, in the order of the plan.
 
@@ -108,12 +130,26 @@ class FinishedRows:
             here = wanted[bisect_left(wanted, first) : bisect_left(wanted, first + rows)]
             if not here:
                 continue
-            with _opened(part.path) as file:
-                table = file.read_row_group(group.number, self.schema.names, use_threads=False)
+            read = self._read(part, group, first)
             for position in here:
-                row = table.slice(position - first + group.skipped, 1).to_pylist()[0]
-                found[position] = part, row
+                found[position] = part, read.row(position)
         return found
+
+    def group_at(self, position: int) -> RowGroup:
+        """The row group with the row at that position.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        for part, group, first, rows in self._groups():
+            if first <= position < first + rows:
+                return self._read(part, group, first)
+        raise IndexError(position)
+
+    def _read(self, part: Part, group: _Group, first: int) -> RowGroup:
+        with _opened(part.path) as file:
+            table = file.read_row_group(group.number, self.schema.names, use_threads=False)
+        return RowGroup(part, first, table.slice(group.skipped))
 
     def _groups(self) -> Iterator[tuple[Part, _Group, int, int]]:
         """Every row group with a row that counts: its part, the position of that row, and how many

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import OrderedDict
 
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
@@ -15,6 +16,32 @@ QUALITY = 82
 
 LINES = 300
 """Widths of a line of an outline in the longer edge of a picture."""
+
+
+class Thumbnails:
+    """Thumbnails in memory by position and side: those that were wanted last.
+
+    Args:
+        most: bytes that all of them may have.
+    """
+
+    def __init__(self, most: int):
+        self.most, self.size = most, 0
+        self.kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+
+    def get(self, key: tuple[int, int]) -> bytes | None:
+        """The one that is kept; None if there is none."""
+        if key in self.kept:
+            self.kept.move_to_end(key)
+        return self.kept.get(key)
+
+    def keep(self, key: tuple[int, int], webp: bytes) -> None:
+        """Keep one, and drop those that were not wanted for the longest."""
+        self.size += len(webp) - len(self.kept.pop(key, b""))
+        self.kept[key] = webp
+        while self.size > self.most:
+            _, oldest = self.kept.popitem(last=False)
+            self.size -= len(oldest)
 
 
 def thumbnail(image: Image.Image, side: int) -> bytes:

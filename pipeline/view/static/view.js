@@ -389,7 +389,7 @@ function showCorpus() {
   $("name").textContent = corpus.output;
   document.title = `${corpus.output}: muse-batch view`;
   $("flags-path").textContent = corpus.flags_path;
-  $("command").textContent = `muse-batch refilter ${corpus.output} --flags ${corpus.flags_path} --output NEW`;
+  $("command").textContent = corpus.command;
 }
 
 async function start() {
