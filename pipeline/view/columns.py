@@ -105,22 +105,22 @@ class Columns:
         Raises:
             QueryError: an unknown column, or a condition that does not fit its column.
         """
-        chosen = pa.array(np.arange(self.rows.count))
+        chosen = np.arange(self.rows.count)
         for condition in query.conditions:
-            mask = self._mask(condition)
-            chosen = pc.take(chosen, pc.indices_nonzero(pc.take(mask, chosen)))
+            chosen = chosen[self._mask(condition).to_numpy()[chosen]]
         if not query.sort:
-            return chosen.to_numpy()
+            return chosen
         if _kind(self.column(query.sort).type) == OTHER:
             raise QueryError(f"rows cannot be sorted by {query.sort}")
-        values = pc.take(self.column(query.sort), chosen)
+        places = _as_indices(chosen)
+        values = pc.take(self.column(query.sort), places)
         order = "descending" if query.descending else "ascending"
-        table = pa.table({"value": values, "position": chosen})
+        table = pa.table({"value": values, "position": places})
         indices = pc.sort_indices(
             table,
             sort_keys=[("value", order), ("position", "ascending")],
         )
-        return pc.take(chosen, indices).to_numpy()
+        return chosen[indices.to_numpy()]
 
     def _mask(self, condition: Condition) -> pa.ChunkedArray:
         column = self.column(condition.column)
@@ -137,8 +137,16 @@ class Columns:
 
     def items(self, positions: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:
         """Some columns of some rows."""
-        indices = pa.array(positions, pa.int64())
+        indices = _as_indices(np.array(positions, dtype=np.int64))
         return pa.table({name: pc.take(self.column(name), indices) for name in columns}).to_pylist()
+
+
+def _as_indices(positions: np.ndarray[Any, Any]) -> pa.Array:
+    """Positions as Arrow takes them. `pa.array` would import pandas first, if that is installed,
+    and the page's first rows would come a second later."""
+    return pa.Array.from_buffers(
+        pa.int64(), len(positions), [None, pa.py_buffer(np.ascontiguousarray(positions))]
+    )
 
 
 def _compared(column: pa.ChunkedArray, condition: Condition, kind: str) -> pa.ChunkedArray:

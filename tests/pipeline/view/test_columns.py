@@ -1,5 +1,8 @@
 """Which rows match a query, against plain Python."""
 
+import subprocess
+import sys
+
 import pytest
 
 from pipeline.view.columns import Columns, Condition, Query, QueryError
@@ -75,3 +78,17 @@ def test_empty_values_come_last_in_either_order(corpus):
 def test_what_cannot_be_asked_is_refused(corpus, asked):
     with pytest.raises(QueryError):
         corpus[0].matching(Query.of(asked))
+
+
+def test_the_first_rows_come_without_pandas(make_corpus):
+    """Arrow imports it where it is installed, which takes a second."""
+    code = (
+        "import sys; from pathlib import Path; from pipeline.view.browser import Browser\n"
+        "browser = Browser(Path(sys.argv[1]), Path(sys.argv[1]) / 'flags.parquet')\n"
+        "assert browser.items(browser.query({})['id'], 0, 200)\n"
+        "assert 'pandas' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, make_corpus()], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
