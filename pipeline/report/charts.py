@@ -233,6 +233,8 @@ def _svg(chart: Any) -> str:
             gridOpacity=0.12,
             titleFontWeight="normal",
             labelLimit=110,
+            # A last label that is moved inward would run into the one before it.
+            labelFlush=False,
             titlePadding=14,
         )
         .configure_legend(labelColor=INK, titleColor=INK)

@@ -42,15 +42,15 @@ def findings(run: RunFile, figures: Figures, duplicates: int, hashed: int) -> li
         share = duplicates / hashed
         found.append(
             Finding(
-                f"{duplicates} of {hashed} accepted samples that were compared look almost like "
-                "another one.",
+                f"{duplicates:,} of {hashed:,} accepted samples that were compared look almost "
+                "like another one.",
                 share > 0.05,
             )
         )
     if figures.partly_known:
         found.append(
             Finding(
-                f"In {_requests(figures.partly_known)} of {figures.count()} the prompt has words "
+                f"In {_requests(figures.partly_known)} of {figures.count():,} the prompt has words "
                 "that the embedded model does not know. They had no effect: their images may show "
                 "something else.",
                 True,
@@ -97,11 +97,11 @@ def _trust(run: RunFile) -> list[Finding]:
 def _acceptance(figures: Figures) -> Finding:
     accepted, done = figures.count(ACCEPTED), figures.count()
     if not accepted:
-        return Finding(f"None of {done} finished requests was accepted.", True)
+        return Finding(f"None of {done:,} finished requests was accepted.", True)
     mean = figures.confidence_sum / accepted
     return Finding(
-        f"{accepted} of {done} finished requests were accepted ({percent(accepted / done)}); the "
-        f"judge confirms their targets at {mean:.2f} on average."
+        f"{accepted:,} of {done:,} finished requests were accepted ({percent(accepted / done)}); "
+        f"the judge confirms their targets at {mean:.2f} on average."
     )
 
 
@@ -129,8 +129,8 @@ def _confusion(figures: Figures) -> list[Finding]:
     asked = sum(n for (name, _), n in figures.judged.items() if name == target)
     return [
         Finding(
-            f"The most frequent confusion: of {asked} scored images for {target}, the judge found "
-            f"{judged} strongest in {count}{also}."
+            f"The most frequent confusion: of {asked:,} scored images for {target}, the judge "
+            f"found {judged} strongest in {count:,}{also}."
         )
     ]
 
@@ -142,7 +142,7 @@ def _disagreement(figures: Figures) -> list[Finding]:
     apart = sum(n for (guide, judge), n in figures.opinions.items() if guide != judge)
     return [
         Finding(
-            f"Guide and judge name different emotions for {apart} of {total} images "
+            f"Guide and judge name different emotions for {apart:,} of {total:,} images "
             f"({percent(apart / total)}).",
             apart / total > DISAGREEMENT,
         )
@@ -164,7 +164,7 @@ def _edits(figures: Figures) -> list[Finding]:
 
 
 def _requests(count: int) -> str:
-    return "1 request" if count == 1 else f"{count} requests"
+    return "1 request" if count == 1 else f"{count:,} requests"
 
 
 def _named(target: str) -> str:

@@ -1,5 +1,6 @@
 """Counts of a report against the metadata of a corpus."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -124,6 +125,23 @@ def test_few_numbers_have_a_bar_each_and_many_share_the_last_one():
     many = count_figure(Counter(dict.fromkeys(range(100), 1)), "Starts", "step")
     assert len(many.lines) == MAX_BARS
     assert many.lines[-1] == (f"{MAX_BARS - 1}+", 100 - MAX_BARS + 1)
+
+
+def test_the_last_label_of_an_axis_stands_at_its_tick():
+    rows = [{"target": "awe", "low": 0.0, "middle": 80.0, "high": 160.0}]
+    svg = charts.ranges(rows, ["awe"], "M3")
+    last = re.search(
+        r'<text text-anchor="(\w+)" transform="translate\(([\d.]+),[\d.]+\)"[^>]*>160<', svg
+    )
+    assert last.groups() == ("middle", str(charts.WIDTH))
+
+
+def test_large_counts_of_findings_have_separators(make_corpus):
+    run = finished_rows(make_corpus()).run
+    figures = Figures(outcomes=Counter({("awe", "accepted"): 70077, ("awe", "failed"): 29923}))
+    texts = " ".join(finding.text for finding in findings(run, figures, 0, 0))
+    assert "70,077 of 100,000 finished requests" in texts
+    assert "29,923 requests failed" in texts
 
 
 def test_counts_have_ticks_at_whole_numbers():
