@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.config_models import draws_embedded
 from pipeline.generation.verdicts import ACCEPTED, FAILED
 from pipeline.output.run.run_file import RunFile
 from pipeline.output.sample_files import MIXTURE
@@ -37,7 +38,7 @@ def findings(run: RunFile, figures: Figures, duplicates: int, hashed: int) -> li
         duplicates: accepted samples with a near-duplicate among the `hashed` that were compared.
     """
     found = [*_trust(run), _acceptance(figures), *_weak_targets(figures)]
-    found += [*_confusion(figures), *_disagreement(figures), *_edits(figures)]
+    found += [*_confusion(figures), *_disagreement(figures), *_edits(run, figures)]
     if duplicates:
         share = duplicates / hashed
         found.append(
@@ -149,11 +150,11 @@ def _disagreement(figures: Figures) -> list[Finding]:
     ]
 
 
-def _edits(figures: Figures) -> list[Finding]:
+def _edits(run: RunFile, figures: Figures) -> list[Finding]:
     median, least = figures.median("source_similarity"), figures.least("source_similarity")
     if median is None or least is None:
         return []
-    return [
+    found = [
         Finding(
             f"Half of the accepted edits resemble their source image at {median:.2f} or more, the "
             f"least alike at about {least:.2f} (cosine by CLIP); min_source_similarity sets a "
@@ -161,6 +162,10 @@ def _edits(figures: Figures) -> list[Finding]:
             median < UNLIKE,
         )
     ]
+    if draws_embedded(run.config["model"], run.config["engine"]):
+        text = "The embedded model redraws photographs as scenes of its own world of drawings."
+        found.append(Finding(text, median < UNLIKE))
+    return found
 
 
 def _requests(count: int) -> str:

@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.generation.verdicts import FAILED, REJECTED
+from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED
 from pipeline.report import charts
 from pipeline.report.figures import COLUMNS, Figures
 from pipeline.report.findings import findings
@@ -149,3 +150,15 @@ def test_counts_have_ticks_at_whole_numbers():
     assert ">2<" in svg
     assert ">0.5<" not in svg
     assert ">1.0<" not in svg
+
+
+@pytest.mark.parametrize("engine", ["muse", "null"])
+def test_edits_by_the_embedded_model_are_said_to_be_redrawn(counted, make_corpus, engine):
+    figures, _ = counted
+    kept = figures.histograms["similarity", ACCEPTED]
+    figures.histograms["source_similarity", ACCEPTED] = kept
+    run = finished_rows(make_corpus(candidates=2)).run
+    run = replace(run, config={**run.config, "engine": engine})
+    texts = " ".join(finding.text for finding in findings(run, figures, 0, 0))
+    assert ("redraws photographs" in texts) == (engine == "muse")
+    assert "accepted edits resemble their source" in texts
