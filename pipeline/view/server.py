@@ -99,6 +99,9 @@ async def _serve(browser: Browser, port: int, on_start: Callable[[str], None]) -
         site = web.TCPSite(runner, HOST, port)
         await site.start()
         on_start(f"http://{HOST}:{runner.addresses[0][1]}/{token}/")
+        # With its first value Arrow imports pandas, where that is installed: a second that would
+        # otherwise be the first filter's.
+        await asyncio.to_thread(pa.scalar, "")
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -171,3 +173,20 @@ def test_a_damaged_picture_is_an_answer(ask):
     ((status, _, body),) = ask(("GET", f"/{TOKEN}/thumbnail/{position}"))
     assert status == 500
     assert b"00000000.tar is damaged: its content is not what was committed" in body
+
+
+def test_pandas_is_imported_before_the_first_filter_needs_it(ask):
+    code = (
+        "import sys, threading, time; from pathlib import Path\n"
+        "from pipeline.view.browser import Browser; from pipeline.view.server import serve\n"
+        "browser = Browser(Path(sys.argv[1]), Path(sys.argv[1]) / 'flags.parquet')\n"
+        "early = []\n"
+        "note = lambda _: early.append('pandas' in sys.modules)\n"
+        "threading.Thread(target=serve, args=(browser, 0, note), daemon=True).start()\n"
+        "end = time.monotonic() + 60\n"
+        "while 'pandas' not in sys.modules and time.monotonic() < end: time.sleep(0.05)\n"
+        "print(early, 'pandas' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, ask.out]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout == "[False] True\n", done.stderr
