@@ -199,6 +199,13 @@ class ModelSettings(Settings):
             raise ValueError('tiny_vae = "full" is now "none"')
         return tiny_vae
 
+    @field_validator("model", "guide", "judge", "similarity")
+    @classmethod
+    def _has_name(cls, name: str, info: ValidationInfo) -> str:
+        if not name.strip():
+            raise ValueError(f"{info.field_name} is empty; give a folder, a hub id or {EMBEDDED}")
+        return name
+
     @field_validator("lora", "embedding")
     @classmethod
     def _have_names(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:

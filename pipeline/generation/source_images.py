@@ -21,7 +21,7 @@ from muse.sizes import ModelSizes, Resize, Size
 from pipeline.config_tables import Images
 from pipeline.errors import ImageError, RunStopped
 from pipeline.generation.fetch import fetch
-from pipeline.storage.addresses import public
+from pipeline.storage.addresses import normalized, public
 from pipeline.storage.attempts import STORE_TIMEOUT_S
 from pipeline.storage.remote import ATOMIC_PROTOCOLS, Remote
 
@@ -209,7 +209,7 @@ def _read(source: str, base: str, limits: Images, store_timeout_s: float) -> byt
         if scheme in ("http", "https"):
             return fetch(url, limits)
         if scheme in ATOMIC_PROTOCOLS:
-            return Remote(url, store_timeout_s).read_bytes(limits.max_bytes + 1)
+            return Remote(normalized(url), store_timeout_s).read_bytes(limits.max_bytes + 1)
         import fsspec
 
         with fsspec.open(url, "rb") as handle:

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config import Config
+from pipeline.errors import UserError
 from pipeline.forecast.forecast import Forecast
 from pipeline.models.locate import check_models
+from pipeline.output.records import from_parquet
 from pipeline.planning.checks.edit_warnings import EMBEDDED_SIZE, photograph_warning
 from pipeline.planning.checks.unused_settings import unused_settings
 from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
@@ -27,7 +29,7 @@ from pipeline.planning.manifest_input import (
 from pipeline.planning.manifest_summary import ManifestSummary, listed, summarize
 from pipeline.planning.plan import Batch, PlannedRequest
 from pipeline.planning.request_sizes import ranked
-from pipeline.storage.files import Location, first_write, write_bytes
+from pipeline.storage.files import Location, first_write, read_file, write_bytes
 from pipeline.storage.targets import refuse_target
 
 SCHEMA = pa.schema(
@@ -98,6 +100,25 @@ class DryRun:
         return numbers
 
 
+def _refuse_file(output: Location) -> None:
+    """Refuse to write requests where anything is but requests of an earlier plan.
+
+    Raises:
+        UserError: with the remedy.
+    """
+    refuse_target(output)
+    if not output.name.endswith(".parquet"):
+        raise UserError(f"{output}: requests are written as parquet; give a name in .parquet")
+    if not output.exists():
+        return
+    try:
+        is_plan = from_parquet(read_file(output)).schema.equals(SCHEMA)
+    except (OSError, ValueError, pa.ArrowException):
+        is_plan = False
+    if not is_plan:
+        raise UserError(f"{output} exists and has no requests of a plan; give another --output")
+
+
 def dry_run(
     manifest_path: str,
     config: Config,
@@ -112,11 +133,12 @@ def dry_run(
 
     Raises:
         ManifestError: the manifest cannot be used; with all its problems.
-        UserError: a model cannot be used, or it is ambiguous what to make of the source.
+        UserError: a model cannot be used, it is ambiguous what to make of the source, or `output`
+            is a file of another kind.
     """
     notes: list[str] = []
     if output is not None:
-        refuse_target(output)
+        _refuse_file(output)
     with fetched_manifest(manifest_path, config, notes.append) as local:
         contents = summarize(local, folder_of(manifest_path), config, on_progress)
         notes += [] if config.engine == "null" else check_models(config)

@@ -37,6 +37,9 @@ ACCESS_ERRORS = (
 )
 """Beginnings of the names of the errors by which the clouds' libraries refuse access."""
 
+MISTAKES = ("ParamValidation", "InvalidURL", "InvalidBucketName")
+"""Beginnings of the names of the errors by which they refuse an address that cannot exist."""
+
 T = TypeVar("T")
 
 
@@ -51,6 +54,7 @@ def attempt(call: Callable[[], T], where: str, store_timeout_s: float = STORE_TI
 
     Raises:
         FileNotFoundError, ValueError and the like: a retry would not help.
+        UserError: the address cannot exist.
         RunStopped: access refused (raised at once), or the timeout is over.
     """
     began, pause = time.monotonic(), FIRST_PAUSE
@@ -66,6 +70,10 @@ def attempt(call: Callable[[], T], where: str, store_timeout_s: float = STORE_TI
                 raise RunStopped(
                     f"{where}: access refused ({cause}); give valid credentials in the environment "
                     "or by the cloud's own chain"
+                ) from None
+            if type(error).__name__.startswith(MISTAKES):
+                raise UserError(
+                    f"{where}: no such address can exist ({cause}); correct it"
                 ) from None
             wait = min(pause, LONGEST_PAUSE) * random.uniform(0.5, 1.5)
             elapsed = time.monotonic() - began

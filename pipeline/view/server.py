@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from importlib import resources
@@ -93,6 +94,8 @@ def serve(browser: Browser, port: int, on_start: Callable[[str], None]) -> None:
 
 async def _serve(browser: Browser, port: int, on_start: Callable[[str], None]) -> None:
     token = secrets.token_urlsafe(24)
+    # What is no HTTP is answered with 400; aiohttp would print a traceback for it, too.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     runner = web.AppRunner(application(browser, token), access_log=None)
     await runner.setup()
     try:
@@ -171,7 +174,10 @@ async def _body(request: web.Request) -> Any:
         QueryError: it is no JSON.
     """
     try:
-        return json.loads(await request.read())
+        asked = json.loads(await request.read())
+        # Half of a surrogate pair is no text, though JSON may write it.
+        json.dumps(asked, ensure_ascii=False).encode()
+        return asked
     except (ValueError, RecursionError) as error:
         raise QueryError(f"the request is no JSON: {error}") from None
 

@@ -24,6 +24,7 @@ from pipeline.storage.files import sha256_folder
 from tests.support import drive
 
 QUICK = ["--set", "method.steps=5", "--set", "method.max_updates_per_step=2", "--min-confidence", 0]
+QUICK += ["--set", "min_similarity=-1", "--set", "min_source_similarity=-1"]
 ROLES = {
     "model": "diffusion",
     "guide": "guide",

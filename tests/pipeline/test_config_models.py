@@ -13,6 +13,8 @@ from pipeline.config_models import EMBEDDED, ModelSettings, with_current_values
         ({"tiny_vae": "full"}, 'tiny_vae = "full" is now "none"'),
         ({"label_map": {"giude": {}}}, "it has the tables guide and judge"),
         ({"emotions": ["joyful"]}, "unknown emotion 'joyful'"),
+        ({"model": ""}, "model is empty; give a folder, a hub id or embedded"),
+        ({"judge": " "}, "judge is empty; give a folder, a hub id or embedded"),
         ({"compile": "yes"}, "Input should be 'auto', 'on' or 'off'"),
         ({"compile": 1}, "Input should be 'auto', 'on' or 'off'"),
     ],

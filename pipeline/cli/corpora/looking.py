@@ -63,7 +63,9 @@ def view(
         Optional[str],
         typer.Option(help="Where the manifest is now; source images are read from there."),
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of this machine; any free one by default.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of this machine; any free one by default.")
+    ] = 0,
 ) -> None:
     """Browse OUTPUT in a local page: filter, sort, open and flag samples. Ctrl-C ends it."""
     with reported_errors():

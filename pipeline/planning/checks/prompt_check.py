@@ -124,9 +124,9 @@ class PromptCheck:
             rows = ", ".join(map(str, self._unknown_rows))
             more = ", ..." if self.unknown > len(self._unknown_rows) else ""
             warnings.append(
-                f"{self.unknown} row(s) have prompts with unknown words, which have no effect "
-                f"(rows {rows}{more}): "
-                f"{_listed_words(self.unknown_words)}. `muse-batch manifest show` lists them, "
+                f"{self.unknown} row(s) have prompts with unknown words, which have no effect: "
+                f"{_listed_words(self.unknown_words)} (rows {rows}{more}). "
+                "`muse-batch manifest show` lists them, "
                 "and what the embedded model knows; --model names another model"
             )
         negatives = () if self._negatives is None else self._negatives.warnings

@@ -255,7 +255,7 @@ def test_another_taxonomy_runs_through_to_the_contact_sheet_and_a_copied_guide_i
         "--min-confidence",
         "0",
     ]
-    command += ["--executor", "local"]  # fmt: skip
+    command += ["--executor", "local", "--set", "min_similarity=-1"]  # fmt: skip
     refused = drive.command(*command)
     assert refused.returncode == 2
     assert "have the same weights" in refused.stderr
@@ -283,7 +283,7 @@ def test_another_taxonomy_runs_through_to_the_contact_sheet_and_a_copied_guide_i
     with tarfile.open(tmp_path / "out" / "shards" / "00000000.tar") as archive:
         numbers = [archive.extractfile(m).read() for m in archive if m.name.endswith(".cls")]
     assert numbers == [str(i).encode() for i in range(7)]
-    unmapped = drive.command(*command[:-8], "--set", "taxonomy=emotion6")
+    unmapped = drive.command(*command[:-10], "--set", "taxonomy=emotion6")
     assert unmapped.returncode == 2
     other = drive.command(
         "run",

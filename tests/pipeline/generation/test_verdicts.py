@@ -37,7 +37,7 @@ def _decide(emotion, probabilities, multi_label=False, settings=None, **scores):
         similarity=0.5,
     )
     row = LAYOUT.row(replace(record, **scores))
-    return decide(row, LAYOUT, Config(**(settings or {})))
+    return decide(row, LAYOUT, Config(**{"min_similarity": -1.0} | (settings or {})))
 
 
 def test_the_threshold_is_inclusive():

@@ -15,7 +15,7 @@ from pipeline.config import Config
 from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
 from pipeline.planning.dry_run import dry_run
-from tests.support.local_runs import run_locally
+from tests.support.local_runs import run_locally, write_rows
 
 
 @pytest.mark.parametrize("limit", [0, 1, 9, 20, 1000])
@@ -131,3 +131,18 @@ def test_sizes_that_rows_ask_for_are_counted_estimated_and_warned_of(tmp_path):
     assert "up to 12800 x 12800" in warning
     with pytest.raises(ManifestError, match="is 40000 beside 40000; no image of more than 178,956"):
         planned([40_000], [40_000])
+
+
+def test_requests_are_written_to_a_new_file_or_over_those_of_an_earlier_plan(tmp_path):
+    manifest = write_rows(tmp_path / "m.parquet", 2)
+    before = manifest.read_bytes()
+    for output, message in (
+        (manifest, "exists and has no requests of a plan"),
+        (tmp_path / "x.csv", "give a name in .parquet"),
+    ):
+        with pytest.raises(UserError, match=message):
+            dry_run(str(manifest), Config(engine="null"), output)
+    assert manifest.read_bytes() == before
+    for seed in (1, 2):
+        dry_run(str(manifest), Config(engine="null", seed=seed), tmp_path / "plan.parquet")
+    assert pq.read_table(tmp_path / "plan.parquet").num_rows == 2

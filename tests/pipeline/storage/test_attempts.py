@@ -2,13 +2,17 @@
 
 import pytest
 
-from pipeline.errors import RunStopped
+from pipeline.errors import RunStopped, UserError
 from pipeline.storage import attempts
 from pipeline.storage.attempts import attempt
 
 
 class ExpiredToken(Exception):
     """As a cloud's library names it."""
+
+
+class ParamValidationError(Exception):
+    """As botocore names it."""
 
 
 class Clock:
@@ -74,4 +78,11 @@ def test_refused_access_stops_the_run_at_once_with_the_remedy(clock, error):
         RunStopped, match=r"s3://b/k: access refused \(.*\); give valid credentials"
     ):
         attempt(failing(1, error), "s3://b/k", 1000)
+    assert clock.pauses == []
+
+
+def test_an_address_that_cannot_exist_is_refused_at_once(clock):
+    call = failing(9, ParamValidationError("Invalid bucket name"))
+    with pytest.raises(UserError, match=r"s3://B!/x: no such address can exist \(ParamValidation"):
+        attempt(call, "s3://B!/x")
     assert clock.pauses == []

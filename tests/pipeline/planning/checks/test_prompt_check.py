@@ -159,7 +159,7 @@ def test_words_that_the_embedded_model_does_not_know_are_named():
     check.add(_row(1, "a zebra on a beach"))
     (warning,) = check.warnings
     assert warning.startswith(
-        "1 row(s) have prompts with unknown words, which have no effect (rows 1): zebra. `muse-"
+        "1 row(s) have prompts with unknown words, which have no effect: zebra (rows 1). `muse-"
     )
 
 
@@ -175,10 +175,10 @@ def test_the_warning_of_unknown_words_is_short_however_many_there_are():
         check.add(_row(number, f"a dgo and a zebra w{number}x v{number}x"))
     (warning,) = check.warnings
     assert (
-        "have prompts with unknown words, which have no effect (rows 0, 1, 2, 3, 4, ...): "
-        "dgo (dog?), zebra, " in warning
+        "40 row(s) have prompts with unknown words, which have no effect: dgo (dog?), zebra, "
+        in warning
     )
-    assert ", and 77 more. " in warning
+    assert ", and 77 more (rows 0, 1, 2, 3, 4, ...). " in warning
     assert len(warning) < 280
 
 
