@@ -21,7 +21,7 @@ MEAN = STD = [0.5, 0.5, 0.5]
 """Of the pixels that classifiers see."""
 LEVELS = {
     "clip": ContentLevels(0.75, 0.75, timing_level=0.85),
-    CONTENT_JUDGE: ContentLevels(min_similarity=0.6, min_source_similarity=0.55),
+    CONTENT_JUDGE: ContentLevels(min_similarity=0.5, min_source_similarity=0.5),
 }
 """Of the CLIP that steers, and of the one that judges content, as figures of seed 7 have them."""
 

@@ -162,12 +162,12 @@ def _clip(folder, text):
 def test_content_is_accepted_at_the_level_of_its_judge_unless_another_is_given(tmp_path):
     own = _clip(tmp_path / "clip", '{"min_similarity": 0.25}')
     for settings, levels in (
-        ({}, (0.6, 0.55)),
-        ({"min_similarity": 0.3}, (0.3, 0.55)),
+        ({}, (0.5, 0.5)),
+        ({"min_similarity": 0.3}, (0.3, 0.5)),
         ({"min_similarity": -1.0, "min_source_similarity": -0.5}, (-1.0, -0.5)),
         ({"similarity": own}, (0.25, -1.0)),
         ({"content_judge": own}, (0.25, -1.0)),
-        ({"similarity": own, "content_judge": "embedded"}, (0.6, 0.55)),
+        ({"similarity": own, "content_judge": "embedded"}, (0.5, 0.5)),
         ({"similarity": "owner/clip"}, (-1.0, -1.0)),
         ({"engine": "null"}, (-1.0, -1.0)),
     ):

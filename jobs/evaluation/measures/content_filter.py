@@ -1,7 +1,8 @@
 """How well the levels of the content judge tell images that have their content from others.
 
-The level that belongs to a CLIP is the one that 19 in 20 images reach that have their content, by
-every arm together: a filter may cost no more than that.
+The level that belongs to a CLIP is the one that 49 in 50 images reach that have their content, by
+every arm together: a filter may cost no more than that. At 19 in 20 it rejects about a quarter more
+of the others, but a tenth of the right edits by `muse`, and more of some emotions.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from muse.guidance.content_levels import ContentLevels
 
 METRICS = {"min_similarity": "clip_t", "min_source_similarity": "clip_i"}
 """The metric that each level is a limit of."""
-MISSED = 0.05
+MISSED = 0.02
 """Share of the images with their content that a level may reject."""
 
 
@@ -30,8 +31,8 @@ def filter_figures(results: Sequence[ArmResult], levels: ContentLevels) -> dict[
 
     Returns:
         By the name of the level: `level`; `kept`, the share of the images with their content that
-        reach it; `rejected`, the share of the others that do not; and `reached_by_95`, the level
-        that 95 % of the former reach. A level that is unknown, or has no image of either kind, is
+        reach it; `rejected`, the share of the others that do not; and `reached_by_98`, the level
+        that 98 % of the former reach. A level that is unknown, or has no image of either kind, is
         left out.
     """
     has_content = np.concatenate([result.values["content"] for result in results]) == 1
@@ -47,7 +48,7 @@ def filter_figures(results: Sequence[ArmResult], levels: ContentLevels) -> dict[
                 "level": level,
                 "kept": interval((with_content >= level).astype(float)),
                 "rejected": interval((without < level).astype(float)),
-                "reached_by_95": round(float(np.quantile(with_content, MISSED)), 4),
+                "reached_by_98": round(float(np.quantile(with_content, MISSED)), 4),
             }
     return found
 

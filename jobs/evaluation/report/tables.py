@@ -134,12 +134,12 @@ def equal_cost_table(found: Mapping[str, Any]) -> Iterator[str]:
 
 def filters_table(filters: Mapping[str, Any]) -> Iterator[str]:
     """What the levels of the content judge reject."""
-    names = ("with content, accepted", "without, rejected", "reached by 95 % of the former")
+    names = ("with content, accepted", "without, rejected", "reached by 98 % of the former")
     yield from head("task", "filter", *names)
     for task, levels in filters.items():
         for name, found in levels.items():
             cells = percent(found["kept"]), percent(found["rejected"])
-            yield row(task, f"{name} {found['level']}", *cells, f"{found['reached_by_95']:.2f}")
+            yield row(task, f"{name} {found['level']}", *cells, f"{found['reached_by_98']:.2f}")
 
 
 def left_out_line(task: str, arm: str) -> str:

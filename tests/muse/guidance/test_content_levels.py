@@ -15,7 +15,7 @@ def test_levels_are_read_from_beside_the_model(tmp_path):
     (tmp_path / "similarity.json").write_text('{"content_similarity": 0.25}')
     assert ContentLevels.read(tmp_path) == ContentLevels(0.25)
     judging = ContentLevels.read(WEIGHTS / CONTENT_JUDGE)
-    assert (judging.min_similarity, judging.min_source_similarity) == (0.6, 0.55)
+    assert (judging.min_similarity, judging.min_source_similarity) == (0.5, 0.5)
     assert not judging.steers
 
 
