@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from muse.classifiers.contrastive import SIMILARITY, check_contrastive, open_tokenizer
+from muse.classifiers.folder import open_model
 from muse.classifiers.preprocessing import Preprocessing
 from muse.classifiers.zero_shot import projected
 from muse.diffusion.backbones.codec import at_least_float32
 from muse.diffusion.files.hub import local_folder
-from muse.diffusion.quiet import quiet_loading
 from muse.guidance.content_levels import UNKNOWN, ContentLevels
 from muse.guidance.prompt_frame import is_plain
 
@@ -36,17 +37,16 @@ class ClipSimilarity(nn.Module):
         """Load from a folder or a hub id.
 
         Raises:
-            ValueError: there is no such folder, the hub cannot provide it, or its preprocessing or
-                its `similarity.json` is not supported.
+            ValueError: there is no such folder, the hub cannot provide it, it is no whole CLIP, or
+                its preprocessing or its `similarity.json` is not supported.
         """
         from transformers import CLIPModel, CLIPTokenizer
 
         folder = local_folder(str(path))
+        check_contrastive(folder, SIMILARITY)
         preprocessing, levels = Preprocessing.from_pretrained(folder), ContentLevels.read(folder)
-        with quiet_loading("transformers"):
-            model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-        return cls(model, tokenizer, preprocessing, levels)
+        model = open_model(CLIPModel, folder)
+        return cls(model, open_tokenizer(CLIPTokenizer, folder), preprocessing, levels)
 
     @torch.no_grad()
     def text(self, prompts: list[str]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from muse.classifiers.base import ImageClassifier
 from muse.classifiers.preprocessing import Preprocessing
 from muse.classifiers.spec import ClassifierSpec, read_spec, safe_config
+from muse.diffusion.files.part_weights import shapes_in
+from muse.diffusion.files.tensor_fit import fit_of_transformers
 from muse.diffusion.quiet import quiet_loading
 from muse.emotions import MIKELS, Taxonomy
 
@@ -73,13 +75,49 @@ def open_model(kind: Any, folder: Path) -> nn.Module:
             )
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         raise ValueError(f"{folder} cannot be loaded: {error}") from None
-    if missing := sorted(loading["missing_keys"]):
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise ValueError(
-            f"{folder} has no trained weights for {', '.join(missing[:3])}{more}: it is a bare "
-            f"{model.config.model_type} backbone; `muse-batch classifier fit` trains a head"
-        )
+    if missing := loading["missing_keys"]:
+        raise ValueError(_untrained(kind, folder, missing, model.config.model_type))
     return model.float().eval().requires_grad_(False)
+
+
+def check_weights(kind: Any, folder: Path) -> None:
+    """Whether `open_model` would find every weight, by the headers of the files alone.
+
+    Args:
+        kind: `AutoModel` or `AutoModelForImageClassification`.
+
+    Raises:
+        ValueError: the files lack weights, or have some of other shapes than config.json says.
+    """
+    import torch
+    from transformers import AutoConfig
+
+    # Quantised weights have other names.
+    if safe_config(folder).get("quantization_config") is not None:
+        return
+    shapes = shapes_in(folder, "transformers")
+    try:
+        with quiet_loading("transformers"), torch.device("meta"):
+            config = AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+            made = type(kind.from_config(config))
+        fit = fit_of_transformers(made, folder, shapes)
+    except Exception:  # what cannot be made without content is left to loading
+        return
+    if fit.missing:
+        raise ValueError(_untrained(kind, folder, fit.missing, config.model_type))
+    for problem in fit.problems(str(folder), made):
+        raise ValueError(problem)
+
+
+def _untrained(kind: Any, folder: Path, missing: Collection[str], model_type: str) -> str:
+    """That a model lacks weights, which would be random, with the remedy."""
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    remedy = "it is no whole model; copy it again, with all its files"
+    if "ImageClassification" in kind.__name__:
+        remedy = f"it is a bare {model_type} backbone; `muse-batch classifier fit` trains a head"
+    return f"{folder} has no trained weights for {', '.join(sorted(missing)[:3])}{more}: {remedy}"
 
 
 def open_image_model(folder: Path) -> tuple[nn.Module, Preprocessing]:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from muse.classifiers.base import ImageClassifier
+from muse.classifiers.contrastive import SIMILARITY, check_contrastive
 from muse.classifiers.ensemble import EnsembleClassifier
-from muse.classifiers.folder import FolderClassifier
+from muse.classifiers.folder import FolderClassifier, check_weights
 from muse.classifiers.head import HeadClassifier
 from muse.classifiers.preprocessing import Preprocessing
-from muse.classifiers.spec import ClassifierSpec, read_spec
+from muse.classifiers.spec import CONTRASTIVE, ClassifierSpec, read_spec
 from muse.classifiers.zero_shot import ZeroShotClassifier
 from muse.diffusion.files.hub import local_folder
 from muse.emotions import MIKELS, Taxonomy
@@ -21,6 +22,9 @@ KINDS: dict[str, Any] = {
     "zero-shot": ZeroShotClassifier,
     "head": HeadClassifier,
 }
+
+TYPES = {"similarity": SIMILARITY, "zero-shot": CONTRASTIVE}
+"""What the config.json of models that read texts may name as model_type, by their use."""
 
 
 def load_classifier(
@@ -37,25 +41,31 @@ def load_classifier(
     return _open(read_spec(local_folder(str(path_or_id))), taxonomy, label_map or {})
 
 
-def check_preprocessing(folder: Path, spec: ClassifierSpec | None) -> None:
-    """Whether images reach a model as its folder says; loads no weights.
+def check_folder(folder: Path, spec: ClassifierSpec | None) -> None:
+    """Whether a model can be loaded, and images reach it as its folder says; loads no weights.
 
     Args:
         spec: of a classifier; None for a CLIP that measures similarity.
 
     Raises:
-        ValueError: the image processor of the CLIP, or of a classifier in it, is not supported, or
-            makes images that the model does not take.
+        ValueError: the CLIP, or a classifier in the folder, lacks weights or a vocabulary, or its
+            image processor is not supported, or makes images that the model does not take.
     """
+    from transformers import AutoModel, AutoModelForImageClassification
+
     from muse.classifiers.input_check import input_problem
 
-    models = [(folder, True)]
+    models = [(folder, "similarity")]
     if spec is not None:
-        models = [(leaf.weights, leaf.kind != "model") for leaf in spec.leaves()]
-    for place, embeds in models:
+        models = [(leaf.weights, leaf.kind) for leaf in spec.leaves()]
+    for place, role in models:
+        if role in TYPES:
+            check_contrastive(place, TYPES[role])
         side = Preprocessing.from_pretrained(place).side
+        embeds = role != "model"
         if problem := input_problem(place, side, embeds):
             raise ValueError(f"{place}: {problem}")
+        check_weights(AutoModel if embeds else AutoModelForImageClassification, place)
 
 
 def _open(

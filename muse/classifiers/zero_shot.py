@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muse.classifiers.base import ImageClassifier
+from muse.classifiers.contrastive import check_contrastive, open_tokenizer
 from muse.classifiers.folder import open_model
 from muse.classifiers.preprocessing import Preprocessing
-from muse.classifiers.spec import ClassifierSpec
+from muse.classifiers.spec import CONTRASTIVE, ClassifierSpec
 from muse.emotions import Taxonomy
 
 PROMPT = "a picture evoking {}"
@@ -52,14 +53,13 @@ class ZeroShotClassifier(ImageClassifier):
         from transformers import AutoModel, AutoTokenizer
 
         spec.check(taxonomy, label_map)
+        check_contrastive(spec.weights, CONTRASTIVE)
         labels = spec.labels or taxonomy.labels
         prompts = spec.settings.get("prompts") or {
             label: [PROMPT.format(label)] for label in labels
         }
         model = open_model(AutoModel, spec.weights)
-        tokenizer = AutoTokenizer.from_pretrained(
-            spec.weights, local_files_only=True, trust_remote_code=False
-        )
+        tokenizer = open_tokenizer(AutoTokenizer, spec.weights)
         # SigLIP was trained on texts padded to the full length and is worse on others.
         padding = "max_length" if model.config.model_type.startswith("siglip") else True
         length = model.config.text_config.max_position_embeddings

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from muse.classifiers.load import check_preprocessing
+from muse.classifiers.load import check_folder
 from muse.classifiers.spec import ClassifierSpec, read_spec
 from muse.diffusion.files.hub import NO_PEFT
 from muse.diffusion.files.model_problems import family_problem
@@ -160,7 +160,7 @@ def _main_model(role: str, name: str, config: Config, files: Files, on_warning: 
             spec.check(config.taxonomy, config.label_map.get(role))
         # The embedded ones are known to be right, and to look at others takes transformers.
         if name != EMBEDDED and role != "model":
-            check_preprocessing(path, spec)
+            check_folder(path, spec)
     except ValueError as error:
         hint = (
             f"; the label_map is the table [label_map.{role}]" if "label_map" in str(error) else ""
@@ -231,7 +231,7 @@ def _filter_models(config: Config, files: Files) -> dict[str, Model]:
             labels = spec.own_taxonomy().labels
             if clean(label) not in labels:
                 raise ValueError(f"it has no label {label!r}; choose {', '.join(labels)}")
-            check_preprocessing(path, spec)
+            check_folder(path, spec)
         except ValueError as error:
             raise UserError(f"{config.source_of(role)}: {role} {folder!r}: {error}") from None
         models[role] = Model(folder, str(path), hash_model(path, role, files.sha256))

@@ -101,7 +101,7 @@ def part_problems(
         part: the folder of its settings.
         shapes: of the tensors in its files.
     """
-    compare = _fit_of_transformers if _is_of_transformers(kind) else _fit_of_diffusers
+    compare = fit_of_transformers if _is_of_transformers(kind) else _fit_of_diffusers
     try:
         fit = compare(kind, part, shapes)
     except Exception as error:  # both libraries raise many classes here
@@ -183,9 +183,13 @@ def _fit_of_diffusers(kind: Any, part: Path, shapes: Shapes) -> TensorFit:
     return TensorFit(needed(kind, {*expected} - {*names}), misfits, surplus, len(expected))
 
 
-def _fit_of_transformers(kind: Any, part: Path, shapes: Shapes) -> TensorFit:
-    """transformers itself knows older names, tied tensors and those that a class may lack: it is
-    given tensors without content.
+def fit_of_transformers(kind: Any, part: Path, shapes: Shapes) -> TensorFit:
+    """How tensors differ from those of a class of transformers, which itself knows older names,
+    tied tensors and those that a class may lack: it is given tensors without content.
+
+    Args:
+        part: the folder of its settings.
+        shapes: of the tensors in its files.
     """
     import torch
     from transformers.utils import logging

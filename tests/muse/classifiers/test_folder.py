@@ -6,8 +6,10 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageClassification
 
 from muse.classifiers import FolderClassifier, load_classifier
+from muse.classifiers.folder import check_weights
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
 
@@ -55,3 +57,19 @@ def test_labels_are_matched_by_name_not_by_position():
     shuffled = tuple(reversed(MIKELS.labels))
     reordered = FolderClassifier(guide.model, guide.preprocessing, shuffled, MIKELS)
     assert torch.equal(reordered.logits(pixels), guide.logits(pixels).flip(-1))
+
+
+def test_weights_that_are_missing_or_of_other_shapes_are_found_by_their_headers(tmp_path):
+    folder = shutil.copytree(WEIGHTS / "guide", tmp_path / "guide")
+    check_weights(AutoModelForImageClassification, folder)
+    weights = load_file(folder / "model.safetensors")
+    cut = weights | {"classifier.1.bias": weights["classifier.1.bias"][:5].clone()}
+    save_file(cut, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=r"guide has 1 of .*classifier.1.bias is 5 instead of 8"):
+        check_weights(AutoModelForImageClassification, folder)
+    del weights["classifier.1.bias"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(
+        ValueError, match=r"no trained weights for classifier.1.bias: .*`muse-batch"
+    ):
+        check_weights(AutoModelForImageClassification, folder)

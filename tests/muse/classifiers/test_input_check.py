@@ -7,7 +7,7 @@ import pytest
 from transformers import SwinConfig, ViTConfig, ViTForImageClassification, ViTImageProcessor
 
 from muse.classifiers.input_check import input_problem
-from muse.classifiers.load import check_preprocessing
+from muse.classifiers.load import check_folder
 from muse.classifiers.spec import read_spec
 from muse.mini import WEIGHTS
 
@@ -83,7 +83,7 @@ def test_settings_that_no_picture_fits_are_told(vit, tmp_path, settings, told):
 
 def test_both_files_of_a_folder_are_compared(vit, tmp_path):
     folder = shutil.copytree(vit, tmp_path / "vit")
-    check_preprocessing(folder, read_spec(folder))
+    check_folder(folder, read_spec(folder))
     ViTImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
     with pytest.raises(ValueError, match=f"{folder}: its image processor makes images of 64 x 64"):
-        check_preprocessing(folder, read_spec(folder))
+        check_folder(folder, read_spec(folder))
