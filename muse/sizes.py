@@ -71,26 +71,31 @@ class ModelSizes:
     def of(cls, network: Mapping[str, Any], vae: Mapping[str, Any]) -> ModelSizes | None:
         """From the configurations of a U-Net or a diffusion transformer, and of a VAE.
 
-        None if they do not say how large the model's images are.
+        None if they do not say how large the model's images are, or have other values than numbers.
         """
         if any(key in network for key in USUAL_SIZE):
             network = {**network, "sample_size": USUAL_CELLS, "patch_size": 2}
         cells, blocks = _cells(network), vae.get("block_out_channels")
-        if cells is None or not isinstance(blocks, Sequence):
+        levels = network.get("block_out_channels", (1,))
+        patch, positions = network.get("patch_size"), network.get("pos_embed_max_size")
+        axes = network.get("axes_lens", (1,))
+        # What is of the wrong type is told where the model is located.
+        are_lists = all(map(is_counts, (blocks, levels, axes)))
+        are_numbers = all(value is None or is_count(value) for value in (patch, positions))
+        if cells is None or not (are_lists and are_numbers):
             return None
         # Each block of the VAE but the last halves the image.
         factor = 2 ** (len(blocks) - 1)
         height, width = (count * factor for count in cells)
         longest = None
-        if patch := network.get("patch_size"):
+        if patch:
             multiple = factor * patch
-            positions = network.get("pos_embed_max_size")
             # Z-Image has places for so many rows and columns of patches.
-            positions = positions or min(network.get("axes_lens", [0])[1:], default=0)
+            positions = positions or min(axes[1:], default=0)
             longest = positions * multiple if positions else None
         else:
             # A U-Net halves the latents in each of its blocks but the last.
-            multiple = factor * 2 ** (len(network.get("block_out_channels", (0,))) - 1)
+            multiple = factor * 2 ** (len(levels) - 1)
         return cls(Size(width, height), multiple, longest)
 
     def problem(self, pixels: int, beside: int = 1, longest: int = MAX_SIDE) -> str | None:
@@ -194,6 +199,16 @@ def sides(cells: Any) -> tuple[int, int] | None:
     height, width = both
     are_sides = all(type(side) is int and side > 0 for side in (height, width))
     return (height, width) if are_sides else None
+
+
+def is_count(value: Any) -> bool:
+    """Whether a setting is a whole number above 0."""
+    return type(value) is int and value > 0
+
+
+def is_counts(value: Any) -> bool:
+    """Whether a setting is a list of such numbers, one at least."""
+    return isinstance(value, list | tuple) and len(value) > 0 and all(map(is_count, value))
 
 
 def by_size(sizes: Sequence[Size | None]) -> list[list[int]]:

@@ -28,6 +28,7 @@ from muse.diffusion.files.part_fit import (
     tiny_vae_problem,
     width_problems,
 )
+from muse.diffusion.files.part_values import value_problem
 from muse.diffusion.files.part_weights import part_shapes
 from muse.diffusion.files.single_files import family_of_file
 from muse.diffusion.files.text_encoder_files import missing_weights, text_problems
@@ -163,6 +164,11 @@ def folder_problems(folder: ModelFolder, has_weights: bool = True) -> Iterator[s
     # What is said of parts of other classes would be guessed.
     if of_class := list(class_problems(folder)):
         yield from of_class
+        return
+    found = {name: value_problem(folder.config(name)) for name in (network, "vae")}
+    # What is not a number cannot be compared.
+    if wrong := [f"{name}/: {problem}" for name, problem in found.items() if problem]:
+        yield from wrong
         return
     yield from own_problems(folder.family, folder.config("scheduler"))
     yield from _size_problems(folder.config(network), folder.config("vae"), network)

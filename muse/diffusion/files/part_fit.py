@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from muse.diffusion.files.part_values import value_problem
+
 Config = Mapping[str, Any]
 """What the `config.json` of a part says; empty if it is not known."""
 
@@ -140,7 +142,7 @@ def clip_skip_problem(family: str, config: Callable[[str], Config], clip_skip: i
         )
     for part in CLIPS[family]:
         layers = text_config(config(part)).get("num_hidden_layers")
-        if layers is not None and clip_skip >= layers:
+        if isinstance(layers, int) and clip_skip >= layers:
             return f"is {clip_skip}, but {part}/ has {layers} layers; give at most {layers - 1}"
     return None
 
@@ -173,7 +175,7 @@ def vae_problem(vae: Config, own: Config) -> str | None:
     if kind != "AutoencoderKL":
         remedy = "set tiny_vae to it" if kind == TINY else "give one of that class"
         return f"its class is {kind}, not AutoencoderKL; {remedy}"
-    if problem := latents_problem(vae):
+    if problem := value_problem(vae) or latents_problem(vae):
         return problem
     for key, usual in LATENTS.items():
         values = [config.get(key) or usual for config in (vae, own)]
@@ -249,6 +251,8 @@ def tiny_vae_problem(tiny: Config, vae: Config) -> str | None:
     remedy = 'give one of the TAESD family that was made for this model, or set tiny_vae = "none"'
     if kind != TINY:
         return f"its class is {kind}, which is no tiny decoder ({TINY}); {remedy}"
+    if problem := value_problem(tiny):
+        return f'{problem}, or set tiny_vae = "none"'
     channels = [config.get("latent_channels", 4) for config in (tiny, vae)]
     if channels[0] != channels[1]:
         return (
