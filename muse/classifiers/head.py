@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from muse.classifiers.base import ImageClassifier
 from muse.classifiers.folder import open_model
 from muse.classifiers.preprocessing import Preprocessing
-from muse.classifiers.spec import CONTRASTIVE, SPEC_FILE, ClassifierSpec
+from muse.classifiers.spec import CONTRASTIVE, ClassifierSpec
+from muse.classifiers.spec_values import ACTIVATIONS
 from muse.classifiers.zero_shot import projected
 from muse.emotions import Taxonomy
 
-ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
+CLASSES = dict(zip(ACTIVATIONS, (nn.ReLU, nn.GELU, nn.Tanh), strict=True))
 
 
 class HeadClassifier(ImageClassifier):
@@ -39,12 +40,7 @@ class HeadClassifier(ImageClassifier):
         spec.check(taxonomy, label_map)
         file = spec.folder / spec.settings["head"]
         activation = spec.settings.get("activation", "relu")
-        if activation not in ACTIVATIONS:
-            raise ValueError(
-                f"{spec.folder / SPEC_FILE}: activation is {activation!r}; "
-                f"choose {', '.join(ACTIVATIONS)}"
-            )
-        head = read_head(file, ACTIVATIONS[activation])
+        head = read_head(file, CLASSES[activation])
         backbone = open_model(AutoModel, spec.weights)
         preprocessing = Preprocessing.from_pretrained(spec.weights)
         both = nn.ModuleDict({"backbone": backbone, "head": head})

@@ -9,6 +9,7 @@
   `{"kind": "head", "backbone": FOLDER, "head": FILE, "labels": [LABEL, ..]}` and
   `{"kind": "ensemble", "members": [FOLDER or {"folder": FOLDER, "label_map": {..}}, ..]}`.
   Folders in it are relative to the file; `model` and `backbone` default to the folder itself.
+  Other keys are refused; `about` takes notes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from muse.classifiers.spec_values import check_keys, check_member, check_values, labels_of
 from muse.emotions import Taxonomy
 from muse.emotions.labels import assignment, clean
 
@@ -160,12 +162,10 @@ def read_spec(folder: Path, ancestors: tuple[Path, ...] = ()) -> ClassifierSpec:
     if folder in ancestors:
         raise ValueError(f"{folder} is an ensemble that is a member of itself")
     settings = read_json(folder / SPEC_FILE) if (folder / SPEC_FILE).is_file() else {}
-    multi_label, kind = settings.get("multi_label", False), settings.get("kind")
-    if not isinstance(multi_label, bool):
-        raise ValueError(
-            f"{folder / SPEC_FILE}: multi_label is {multi_label!r}; give true or false"
-        )
+    check_values(folder / SPEC_FILE, settings)
+    kind = settings.get("kind")
     if kind == "ensemble":
+        check_keys(folder / SPEC_FILE, settings, kind)
         members = tuple(_members(folder, settings, (*ancestors, folder)))
         return ClassifierSpec(kind, folder, folder, (), settings, members)
     if kind == "head":
@@ -187,17 +187,8 @@ def read_spec(folder: Path, ancestors: tuple[Path, ...] = ()) -> ClassifierSpec:
 def _model_spec(
     folder: Path, weights: Path, settings: Mapping[str, Any], config: Mapping[str, Any]
 ) -> ClassifierSpec:
-    names = config.get("id2label") or {}
-    if not (isinstance(names, dict) and all(str(key).isdecimal() for key in names)):
-        raise ValueError(
-            f"the id2label in {weights / 'config.json'} is no table of labels by the numbers of "
-            'outputs, as {"0": "awe", "1": "fear"}; correct it'
-        )
-    labels = tuple(str(names[key]) for key in sorted(names, key=int))
-    if not labels:
-        raise ValueError(
-            f"{weights / 'config.json'} names no labels (id2label); is it a classifier?"
-        )
+    check_keys(folder / SPEC_FILE, settings, "model")
+    labels = labels_of(weights / "config.json", config)
     return ClassifierSpec("model", folder, weights.resolve(), labels, settings)
 
 
@@ -208,20 +199,17 @@ def _zero_shot_spec(
         raise ValueError(
             f"{weights} is no CLIP or SigLIP; only those classify without training (zero-shot)"
         )
-    prompts = settings.get("prompts", {})
-    valid = isinstance(prompts, Mapping) and all(
-        isinstance(texts, list) and texts for texts in prompts.values()
-    )
-    if not valid:
-        raise ValueError(f"{folder / SPEC_FILE}: prompts must give each label a list of prompts")
-    return ClassifierSpec("zero-shot", folder, weights.resolve(), tuple(prompts), settings)
+    check_keys(folder / SPEC_FILE, settings, "zero-shot")
+    prompts = tuple(settings.get("prompts", ()))
+    return ClassifierSpec("zero-shot", folder, weights.resolve(), prompts, settings)
 
 
 def _head_spec(folder: Path, settings: Mapping[str, Any]) -> ClassifierSpec:
+    check_keys(folder / SPEC_FILE, settings, "head")
     weights = folder / settings.get("backbone", ".")
     safe_config(weights)
     labels, head = settings.get("labels"), settings.get("head", "")
-    if not isinstance(labels, list) or not labels:
+    if labels is None:
         raise ValueError(
             f"{folder / SPEC_FILE}: labels must name the head's outputs, in their order"
         )
@@ -229,7 +217,7 @@ def _head_spec(folder: Path, settings: Mapping[str, Any]) -> ClassifierSpec:
         raise ValueError(
             f"{folder / SPEC_FILE}: head is {head!r}; give a .safetensors file beside it"
         )
-    return ClassifierSpec("head", folder, weights.resolve(), tuple(map(str, labels)), settings)
+    return ClassifierSpec("head", folder, weights.resolve(), tuple(labels), settings)
 
 
 def _members(
@@ -239,11 +227,5 @@ def _members(
     if not isinstance(members, list) or len(members) < 2:
         raise ValueError(f"{folder / SPEC_FILE}: members must list two folders or more")
     for member in members:
-        entry: Any = {"folder": member} if isinstance(member, str) else member
-        valid = isinstance(entry, Mapping) and isinstance(entry.get("folder"), str)
-        if not valid or not isinstance(entry.get("label_map", {}), Mapping):
-            raise ValueError(
-                f"{folder / SPEC_FILE}: a member is a folder, or {{folder, label_map}}; "
-                f"got {member!r}"
-            )
+        entry = check_member(folder / SPEC_FILE, member)
         yield read_spec(folder / entry["folder"], ancestors), entry.get("label_map", {})

@@ -19,7 +19,7 @@ NULLABLE = ("out_channels", "patch_size", "pos_embed_max_size")
 
 
 def value_problem(config: Mapping[str, Any]) -> str | None:
-    """The first of these settings that is no number or list, with the remedy; None if all are right.
+    """The first of these settings that is no number or list, with the remedy; None if none is.
 
     Args:
         config: what the config.json of a network, a VAE or a tiny decoder says.
