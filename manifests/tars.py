@@ -21,7 +21,7 @@ webdataset 1.0 does."""
 
 
 class DamagedTarError(Exception):
-    """An archive that is damaged or cut off; says which, and why."""
+    """An archive that is damaged, cut off, or out of order; says which, and why."""
 
 
 def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -34,9 +34,11 @@ def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[
         ignored: members that belong to no sample are counted here.
 
     Raises:
-        DamagedTarError: the archive is damaged or cut off.
+        DamagedTarError: the archive is damaged or cut off, or the members of a sample stand apart.
     """
     key, parts = "", dict[str, bytes]()
+    # Hashes, so that memory does not grow with the lengths of the names.
+    seen: set[int] = set()
     # Opening a pipe could wait for ever.
     if not file.is_file():
         raise DamagedTarError(f"{file}: is not a regular file")
@@ -57,6 +59,9 @@ def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[
                     if parts:
                         yield key, parts
                     key, parts = match[1], {}
+                    if hash(key) in seen:
+                        raise DamagedTarError(_apart(file, key, member.name))
+                    seen.add(hash(key))
                 if (suffix := match[2].lower()) in parts:
                     raise tarfile.ReadError(f"the sample {key} has two members .{suffix}")
                 parts[suffix] = handle.read()
@@ -69,6 +74,14 @@ def read_samples(file: Path, ignored: Counter[str]) -> Iterator[tuple[str, dict[
         ) from None
     if parts:
         yield key, parts
+
+
+def _apart(file: Path, key: str, name: str) -> str:
+    """What is wrong with an archive in which a sample comes back after another one."""
+    return (
+        f"{file}: the member {name} stands apart from the others of its sample {key}; write the "
+        f"files of a sample one after the other, as `tar --sort=name -cf {file.name} FOLDER` does"
+    )
 
 
 def _check_end(archive: tarfile.TarFile) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -128,7 +129,8 @@ def _table_files(data: Path) -> list[Path]:
 
 
 def _from_tar(file: Path, classes: Sequence[str], findings: Findings) -> Iterator[LabelledImage]:
-    for key, parts in _samples(file, findings):
+    samples = _samples(file, findings)
+    for key, parts in samples:
         images = [parts[suffix] for suffix in IMAGES if suffix in parts]
         if not images:
             suffixes = ", ".join(f".{suffix}" for suffix in sorted(parts))
@@ -137,7 +139,12 @@ def _from_tar(file: Path, classes: Sequence[str], findings: Findings) -> Iterato
         if len(images) > 1:
             findings.ignored["further image(s) of a sample"] += len(images) - 1
         name = f"{file}: {key}"
-        label = _label_of(name, key, parts)
+        try:
+            label = _label_of(name, key, parts)
+        except UserError:
+            # Its label may stand further back; then the archive is refused for its order.
+            collections.deque(samples, maxlen=0)
+            raise
         if label is None:
             findings.ignored["sample(s) of a mixture of emotions"] += 1
         elif not str(label).strip():

@@ -112,3 +112,11 @@ def test_a_pipe_is_refused_instead_of_waiting_for_its_other_end(tmp_path):
     os.mkfifo(tmp_path / "x.tar")
     with pytest.raises(DamagedTarError, match="is not a regular file"):
         _read(tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize("last", ["0.json", "0.jpg"])
+def test_a_sample_that_comes_back_after_another_is_refused_with_the_remedy(tmp_path, last):
+    path = _write(tmp_path / "x.tar", ["0.jpg", "1.jpg", last])
+    match = rf"x\.tar: the member {last} stands apart .* sample 0; .*tar --sort=name -cf x\.tar"
+    with pytest.raises(DamagedTarError, match=match):
+        _read(path)

@@ -184,6 +184,13 @@ def test_a_table_that_is_damaged_further_on_is_refused_by_name(tmp_path):
 
 
 @pytest.mark.timeout(20)
+def test_labels_that_lie_apart_from_their_images_are_refused_as_such(tmp_path):
+    members = {"0.png": _image(), "1.png": _image(), "0.json": b'{"label": "awe"}'}
+    _tar(tmp_path / "x.tar", members)
+    with pytest.raises(UserError, match=r"the member 0\.json stands apart .*tar --sort=name"):
+        _read(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["x.tar", "x.parquet"])
 def test_pipes_are_refused_instead_of_waiting_for_their_other_end(tmp_path, name):
     os.mkfifo(tmp_path / name)
