@@ -32,6 +32,7 @@ def table_of(rows: Any) -> pa.Table:
     if isinstance(rows, pa.Table):
         table = rows
     elif hasattr(rows, "to_arrow"):  # polars
+        _refuse_objects(rows)
         table = rows.to_arrow()
     elif hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas
         names = _names(rows.columns)
@@ -72,6 +73,19 @@ def _refuse_repeated(names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f"column {twice[0]}: is there twice; names must be unique")
+
+
+def _refuse_objects(frame: Any) -> None:
+    """
+    Raises:
+        ValueError: a column of a polars DataFrame holds Python objects.
+    """
+    for name, kind in getattr(frame, "schema", {}).items():
+        if str(kind) == "Object":
+            raise ValueError(
+                f"column {name}: holds Python objects, of which polars gives the addresses alone; "
+                "make it text, numbers or bytes, or give the rows as frame.to_dicts()"
+            )
 
 
 def _table(columns: Mapping[str, Sequence[Any]], frame: Any = None) -> pa.Table:

@@ -3,6 +3,7 @@
 import io
 
 import pandas
+import polars
 import pyarrow as pa
 import pytest
 from PIL import Image
@@ -65,3 +66,11 @@ def test_columns_that_no_manifest_can_have_are_refused_by_name():
     twice = pa.table([["a"], ["b"]], names=["image", "image"])
     with pytest.raises(ValueError, match="column image: is there twice"):
         table_of(twice)
+
+
+def test_python_objects_in_polars_are_refused_by_column():
+    frame = polars.DataFrame({"prompt": ["a"], "x": [object()], "image": [Image.new("L", (2, 2))]})
+    with pytest.raises(ValueError, match=r"column x: holds Python objects.*frame\.to_dicts\(\)"):
+        table_of(frame)
+    # The remedy of the message.
+    assert table_of(frame.drop("x").to_dicts())["image"].type == pa.binary()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
@@ -13,13 +14,11 @@ import pyarrow as pa
 from manifests.builder.item import BadRow, Skipped, refuse
 from manifests.builder.sources.text import lines_of
 
-FIELDS = (
-    (re.compile(r""), pa.null()),
-    (re.compile(r"-?(0|[1-9]\d{0,17})"), pa.int64()),
-    (re.compile(r"[-+]?(?!0\d)(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"), pa.float64()),
-    (re.compile(r".*", re.DOTALL), pa.string()),
-)
-"""The type of a column, by what all of its fields match."""
+INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+NUMBER = re.compile(r"-?(?!0[0-9])([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+
+MAX_DIGITS = 19
+"""Of a 64-bit integer."""
 
 OTHER_DELIMITERS = {
     ";": "save it with commas",
@@ -72,18 +71,51 @@ def _csv_header(path: str) -> list[str]:
 def csv_schema(path: str) -> pa.Schema:
     """The columns: of whole numbers, of numbers, or of text, by all of their values.
 
-    Numbers with leading zeros are text: they are codes.
+    A column is text where a number of it would not be the one that is written: numbers with leading
+    zeros or a plus are codes, and floats hold 53 bits of an integer.
     """
     names = _csv_header(path)
-    # A column begins as empty, and becomes what holds the next of its fields, too.
-    kinds = dict.fromkeys(names, 0)
+    # The types that hold every field so far, the narrowest first.
+    kinds = {name: [*FIELDS] for name in names}
     for _, values in csv_rows(path, Skipped()):
         if isinstance(values, BadRow):
             continue
         for name, value in values.items():
-            while value is not None and not FIELDS[kinds[name]][0].fullmatch(value):
-                kinds[name] += 1
-    return pa.schema([(name, FIELDS[kinds[name]][1]) for name in names])
+            if value is not None:
+                kinds[name] = [kind for kind in kinds[name] if FIELDS[kind](value)]
+    return pa.schema([(name, kinds[name][0]) for name in names])
+
+
+def _is_integer(field: str) -> bool:
+    if not INTEGER.fullmatch(field) or len(field) > MAX_DIGITS + 1:
+        return False
+    return -(2**63) <= int(field) < 2**63
+
+
+def _is_float(field: str) -> bool:
+    """Whether a field is a number that a float prints back, up to zeros at its end."""
+    if not NUMBER.fullmatch(field):
+        return False
+    if INTEGER.fullmatch(field):
+        return len(field) <= MAX_DIGITS and abs(int(field)) <= 2**53
+    number = float(field)
+    try:
+        written = Decimal(field)
+    except InvalidOperation:  # an exponent beyond all bounds
+        return False
+    # Its shortest form, or as many digits of it as are written, as `numpy.savetxt` does.
+    digits = Context(prec=max(1, len(written.as_tuple().digits)))
+    return written in (Decimal(repr(number)), digits.create_decimal(number))
+
+
+FIELDS: dict[pa.DataType, Callable[[str], bool]] = {
+    pa.null(): lambda field: False,
+    pa.int64(): _is_integer,
+    pa.float64(): _is_float,
+    pa.string(): lambda field: True,
+}
+"""The types of a column, the narrowest first, with which of its fields each holds; all hold an
+empty one."""
 
 
 def csv_value(value: str | None, kind: pa.DataType) -> Any:
