@@ -248,4 +248,12 @@ class ModelSettings(Settings):
             if len(emotions) > 1:
                 raise ValueError("all is every emotion; give it alone, or only the others")
             return tuple(taxonomy.labels)
-        return tuple(taxonomy.labels[taxonomy.index(name)] for name in emotions) or taxonomy.labels
+        if not all(emotions):
+            raise ValueError(
+                "emotions: a name is empty; name emotions, as in awe,fear, or give all"
+            )
+        labels = tuple(taxonomy.labels[taxonomy.index(name)] for name in emotions)
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"emotions: names {label!r} twice; name it once")
+        return labels or taxonomy.labels

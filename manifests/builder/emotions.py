@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from manifests import schema
+from manifests.builder.sources.json_table import parsed_object
 from manifests.check import parse_row, shown
 
 ALL = "all"
@@ -72,7 +73,7 @@ def split_text(text: str) -> list[Any]:
     """Comma-separated parts as a manifest holds them: a name, or a map of names to weights.
 
     Raises:
-        ValueError: a mixture without weights.
+        ValueError: a mixture without weights, or with an emotion twice.
     """
     return [_part(part.strip()) for part in text.split(",") if part.strip()]
 
@@ -91,7 +92,9 @@ def _part(text: str) -> str | dict[str, float]:
             raise ValueError(
                 f"{shown(text)} is no mixture; give each emotion its weight, as in awe:0.6+fear:0.4"
             )
-        weights[name.strip()] = weights.get(name.strip(), 0.0) + weight
+        if name.strip() in weights:
+            raise ValueError(f"{shown(text)} names {name.strip()!r} twice; name it once")
+        weights[name.strip()] = weight
     return weights
 
 
@@ -120,6 +123,9 @@ def _is_pairs(value: Any) -> bool:
 
 
 def _from_json(text: str) -> Any:
+    # An object keeps the last of several equal keys; which is meant is not known.
+    if text.lstrip().startswith("{"):
+        return parsed_object(text)
     try:
         return json.loads(text)
     except ValueError as error:

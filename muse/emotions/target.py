@@ -27,15 +27,20 @@ class Target:
         """A target from the name of an emotion, or from a map of names to weights.
 
         Raises:
-            ValueError: if a name is unknown, a weight is negative or not finite, or the weights do
-                not sum to 1 (within 1e-3).
+            ValueError: if a name is unknown or there twice, a weight is negative or not finite, or
+                the weights do not sum to 1 (within 1e-3).
         """
         members = {emotion: 1.0} if isinstance(emotion, str) else dict(emotion)
         weights = [0.0] * len(taxonomy)
+        seen: set[int] = set()
         for name, weight in members.items():
             if not (isinstance(weight, (int, float)) and math.isfinite(weight) and weight >= 0):
                 raise ValueError(f"the weight of {name!r} is {weight!r}; give a number from 0 to 1")
-            weights[taxonomy.index(name)] += float(weight)
+            index = taxonomy.index(name)
+            if index in seen:
+                raise ValueError(f"names {taxonomy.labels[index]!r} twice; name it once")
+            seen.add(index)
+            weights[index] = float(weight)
         total = sum(weights)
         if abs(total - 1.0) > 1e-3:
             raise ValueError(f"the weights sum to {total:g}; they must sum to 1")

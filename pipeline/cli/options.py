@@ -207,5 +207,8 @@ def takes_settings(*names: str) -> Callable[[Callable[..., None]], Callable[...,
 
 
 def _listed(emotions: str | None) -> list[str] | None:
-    names = [part for part in (emotions or "").split(",") if part.strip()]
-    return names or None
+    """The names of `--emotions`. A text without any, such as an empty variable of a shell, is one
+    empty name, which the settings refuse."""
+    if emotions is None:
+        return None
+    return [part for part in emotions.split(",") if part.strip()] or [""]

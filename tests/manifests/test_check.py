@@ -86,6 +86,7 @@ def test_duplicate_ids_name_both_rows(write):
     [
         ([("awe", 0.5), ("fear", 0.4)], "sum to 0.9"),
         ([("awe", 1.5), ("fear", -0.5)], "the weight of 'fear' is -0.5"),
+        ([("awe", 0.6), ("AWE", 0.4)], "names 'awe' twice"),
         ([("joy", 1.0)], "unknown emotion 'joy'"),
     ],
 )

@@ -15,6 +15,8 @@ from pipeline.config_models import EMBEDDED, ModelSettings, with_current_values
         ({"emotions": ["joyful"]}, "unknown emotion 'joyful'"),
         ({"model": ""}, "model is empty; give a folder, a hub id or embedded"),
         ({"judge": " "}, "judge is empty; give a folder, a hub id or embedded"),
+        ({"emotions": ["awe", "AWE "]}, "names 'awe' twice; name it once"),
+        ({"emotions": [" "]}, "one is empty; name them, as in awe,fear, or give all"),
         ({"compile": "yes"}, "Input should be 'auto', 'on' or 'off'"),
         ({"compile": 1}, "Input should be 'auto', 'on' or 'off'"),
     ],

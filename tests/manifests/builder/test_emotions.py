@@ -33,6 +33,8 @@ def test_names_mixtures_and_all(text, targets):
         ("awe:x+fear:0.3", "give each emotion its weight"),
         ("awe:nan+fear:0.3", "give a number from 0 to 1"),
         ("awe,awe", "names 'awe' twice"),
+        ("awe:0.5+awe:0.5", "names 'awe' twice"),
+        ("awe:0.5+AWE:0.5", "names 'awe' twice"),
         ("all,fear", "all,fear: all is every emotion; give it alone"),
         ("awe:0.6+fear:0.4,fear:0.4+awe:0.6", "twice"),
     ],
@@ -63,6 +65,12 @@ def test_the_emotion_of_a_row_has_every_form_that_sources_have(value, targets):
 @pytest.mark.parametrize("value", [5, [], {}, [1], True, '{"awe": "x"}', "{", [{"awe": 1.0}]])
 def test_what_is_no_emotion_is_refused(value):
     with pytest.raises(ValueError, match=r"give|must|JSON|sum"):
+        row_targets(value, MIKELS.labels)
+
+
+@pytest.mark.parametrize("value", ['{"awe": 0.5, "awe": 0.5}', [("awe", 0.6), ("awe", 0.4)]])
+def test_a_mixture_that_has_an_emotion_twice_is_refused(value):
+    with pytest.raises(ValueError, match="'awe' twice"):
         row_targets(value, MIKELS.labels)
 
 

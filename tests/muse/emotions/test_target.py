@@ -28,3 +28,8 @@ def test_where_each_emotion_is_probable_by_itself_a_mixture_is_confirmed_by_its_
 def test_bad_weights_are_refused(weights):
     with pytest.raises(ValueError, match="weight"):
         Target.of(weights)
+
+
+def test_an_emotion_that_is_there_twice_is_refused():
+    with pytest.raises(ValueError, match="names 'awe' twice"):
+        Target.of({"awe": 0.5, "AWE": 0.5})

@@ -34,7 +34,7 @@ def call():
 
 
 @pytest.mark.parametrize(
-    ("text", "emotions"), [(" awe, fear ,", [" awe", " fear "]), ("", None), (",", None)]
+    ("text", "emotions"), [(" awe, fear ,", [" awe", " fear "]), ("", [""]), (",", [""])]
 )
 def test_emotions_are_comma_separated(call, text, emotions):
     assert call(f"here --emotions '{text}'")[1].flags["emotions"] == emotions
@@ -66,6 +66,16 @@ def test_settings_become_words_that_give_the_same(call):
         *("--price", "2.0"),
         *("--set", "seed=3"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("emotions", "problem"),
+    [("''", "one is empty"), (",", "a name is empty"), ("awe,AWE", "names 'awe' twice")],
+)
+def test_emotions_that_are_empty_or_repeated_are_refused(call, emotions, problem):
+    given = call(f"here --emotions {emotions}")[1]
+    with pytest.raises(UserError, match=f"--emotions: .*{problem}"):
+        given.load()
 
 
 def test_mistakes_name_the_option(call):
