@@ -82,7 +82,7 @@ class ModelSizes:
         # What is of the wrong type is told where the model is located.
         are_lists = all(map(is_counts, (blocks, levels, axes)))
         are_numbers = all(value is None or is_count(value) for value in (patch, positions))
-        if cells is None or not (are_lists and are_numbers):
+        if cells is None or blocks is None or not (are_lists and are_numbers):
             return None
         # Each block of the VAE but the last halves the image.
         factor = 2 ** (len(blocks) - 1)
