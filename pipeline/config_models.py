@@ -249,9 +249,7 @@ class ModelSettings(Settings):
                 raise ValueError("all is every emotion; give it alone, or only the others")
             return tuple(taxonomy.labels)
         if not all(emotions):
-            raise ValueError(
-                "emotions: a name is empty; name emotions, as in awe,fear, or give all"
-            )
+            raise ValueError("emotions: one is empty; name them, as in awe,fear, or give all")
         labels = tuple(taxonomy.labels[taxonomy.index(name)] for name in emotions)
         for label in labels:
             if labels.count(label) > 1:

@@ -63,9 +63,10 @@ def build(
     survey = Survey(sources, recipe, captioner is not None, image_problem)
     counts = _chosen(survey, recipe)
     columns = manifest_schema(sources, survey, SOURCE_ID)
-    folder = base or str(Path(output).resolve().parent)
+    parent = os.path.dirname(os.path.realpath(output))
+    folder = base or parent
     work = _Writing(folder, recipe, survey, captioner, columns)
-    Path(output).resolve().parent.mkdir(parents=True, exist_ok=True)
+    Path(parent).mkdir(parents=True, exist_ok=True)
     with ManifestWriter(output, columns) as writer:
         chosen = iter(counts)
         for source in sources:

@@ -95,7 +95,9 @@ def run_trial(
         ManifestError, UserError: a mistake of the user, found before a model is loaded.
     """
     folder = _replaceable(output)
-    if not is_url(manifest_path) and Path(manifest_path).resolve().is_relative_to(folder.resolve()):
+    # `realpath` bears loops of links; the manifest is refused where it is opened.
+    place = Path(os.path.realpath(manifest_path))
+    if not is_url(manifest_path) and place.is_relative_to(os.path.realpath(folder)):
         raise UserError(f"{manifest_path} lies in {folder}, which is replaced; move it away")
     with fetched_manifest(manifest_path, config, warn) as local:
         found = RowWarnings(config, folder_of(manifest_path))

@@ -23,7 +23,7 @@ def is_direct(path: str) -> bool:
 
 def folder_of_source(path: str) -> str:
     """The folder that paths of images of a source refer to: the one that it is in."""
-    return str(Path(path).resolve().parent)
+    return os.path.dirname(os.path.realpath(path))
 
 
 @contextmanager

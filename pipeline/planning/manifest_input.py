@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import posixpath
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from manifests.check import MAX_PROBLEMS, ManifestError, Problem
 from manifests.file import opened
@@ -110,8 +110,9 @@ def has_sizes(manifest: Manifest) -> bool:
 
 
 def folder_of(path: str) -> str:
-    """The folder that relative image paths of a manifest refer to."""
-    return posixpath.dirname(path) if "://" in path else str(Path(path).resolve().parent)
+    """The folder that relative image paths of a manifest refer to; for a loop of links, which is
+    refused where it is opened, the one that it is in."""
+    return posixpath.dirname(path if "://" in path else os.path.realpath(path))
 
 
 def batches_of(manifest: Manifest, config: Config, first: int = 0) -> Iterator[Batch]:

@@ -50,7 +50,7 @@ def refuse_target(target: Location) -> None:
             "remove the link"
         )
     # `absolute`, too: a path may lead into a corpus by a link of the same name.
-    for path in (target.absolute(), target.resolve()):
+    for path in (target.absolute(), Path(os.path.realpath(target))):
         for folder in path.parents:
             if is_run_folder(folder):
                 raise UserError(

@@ -125,6 +125,13 @@ def test_a_manifest_inside_the_folder_is_not_removed(manifest, tmp_path):
     assert inside.exists()
 
 
+def test_a_loop_of_links_as_a_manifest_is_refused(tmp_path):
+    loop = tmp_path / "loop.parquet"
+    loop.symlink_to(loop)
+    with pytest.raises(ManifestError, match="Too many levels of symbolic links"):
+        _try(loop, tmp_path / "trial")
+
+
 def test_a_link_is_not_followed(manifest, tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "trial.json").write_text("{}")

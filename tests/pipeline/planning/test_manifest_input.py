@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from manifests.check import ManifestError
 from manifests.read import check
 from muse.emotions import MIKELS
 from pipeline.config import Config
@@ -101,3 +102,11 @@ def test_of_keys_that_are_read_those_of_one_window_are_held(tmp_path, monkeypatc
 def test_relative_image_paths_refer_to_the_folder_of_the_manifest(tmp_path):
     assert folder_of(str(tmp_path / "m.parquet")) == str(tmp_path)
     assert folder_of("s3://bucket/folder/m.parquet") == "s3://bucket/folder"
+
+
+def test_a_loop_of_links_is_left_to_the_message_of_its_opening(tmp_path):
+    loop = tmp_path / "m.parquet"
+    loop.symlink_to(loop)
+    assert folder_of(str(loop)) == str(tmp_path)
+    with pytest.raises(ManifestError, match="Too many levels of symbolic links"):
+        check(str(loop), MIKELS.labels, 8)

@@ -51,6 +51,11 @@ def test_a_link_that_leads_nowhere_is_refused_by_name(tmp_path):
         refuse_target(tmp_path / "link")
     (tmp_path / "nowhere").mkdir()
     refuse_target(tmp_path / "link")
+    # A loop leads nowhere, either; what is below it is refused where it is written.
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError, match="loop is a link to loop"):
+        refuse_target(tmp_path / "loop")
+    refuse_target(tmp_path / "loop" / "file")
 
 
 @pytest.fixture
