@@ -253,5 +253,5 @@ class ModelSettings(Settings):
         labels = tuple(taxonomy.labels[taxonomy.index(name)] for name in emotions)
         for label in labels:
             if labels.count(label) > 1:
-                raise ValueError(f"emotions: names {label!r} twice; name it once")
+                raise ValueError(f"names {label!r} twice; name it once")
         return labels or taxonomy.labels
