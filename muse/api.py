@@ -33,7 +33,7 @@ from muse.emotions import MIKELS, Taxonomy
 from muse.engine.engine import MuseEngine
 from muse.engine.phases import OnStep
 from muse.engine.row import Row
-from muse.loading import loaded, tell_of_method, tell_of_requests, usable_device
+from muse.loading import loaded, tell_of_judge, tell_of_method, tell_of_requests, usable_device
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.output import MuseOutput, output_of
@@ -49,7 +49,7 @@ class MusePipeline:
         method: every parameter that a call does not name; the defaults if it is None.
         slots: images on their way at a time, which bounds the memory; 0 for all of a call.
         judge: a classifier that takes no part in the making, and scores the images; of the guide's
-            taxonomy.
+            taxonomy. One with the guide's weights is warned of: it confirms anything.
 
     Raises:
         ValueError: if the judge has other emotions than the guide.
@@ -69,6 +69,7 @@ class MusePipeline:
                 f"the judge has the emotions of {judge.taxonomy.name}, the guide those of "
                 f"{guide.taxonomy.name}; both need the same"
             )
+        tell_of_judge(guide, judge)
         self.backbone, self.guide, self.clip, self.judge = backbone, guide, clip, judge
         self.method, self.slots = method or Method(), slots
         self._progress: dict[str, Any] = {}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 
+from muse.classifiers.base import EmotionClassifier, ImageClassifier
+from muse.classifiers.ensemble import EnsembleClassifier
 from muse.diffusion.editing import step_warning
 from muse.diffusion.model_facts import ModelFacts
 from muse.engine.setup import Setup
@@ -59,6 +62,42 @@ def tell_of_method(facts: ModelFacts | None, method: Method) -> None:
     for warning in facts.warnings(method):
         # Of whoever has called the pipeline.
         warnings.warn(warning, UserWarning, stacklevel=3)
+
+
+def tell_of_judge(guide: EmotionClassifier, judge: EmotionClassifier | None) -> None:
+    """Warn of a judge that has the weights of the guide, wherever either was loaded from."""
+    if judge is None or not _share_weights(guide, judge):
+        return
+    warnings.warn(
+        "guide and judge have the same weights: a judge that was optimised against confirms "
+        "anything, and its confidences prove nothing; give another classifier as judge",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def _share_weights(one: EmotionClassifier, other: EmotionClassifier) -> bool:
+    """Whether any single classifier, or member of an ensemble, is in both."""
+    if one is other:
+        return True
+    pairs = product(_single(one), _single(other))
+    return any(_have_same_tensors(mine, theirs) for mine, theirs in pairs)
+
+
+def _single(classifier: EmotionClassifier) -> Iterator[torch.nn.Module]:
+    """The models of the single classifiers in one, without their temperatures and labels."""
+    if isinstance(classifier, EnsembleClassifier):
+        for member in classifier.members:
+            yield from _single(cast(EmotionClassifier, member))
+    elif isinstance(classifier, ImageClassifier):
+        yield classifier.model
+
+
+def _have_same_tensors(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    mine, theirs = one.state_dict(), other.state_dict()
+    if not mine or mine.keys() != theirs.keys():
+        return False
+    return all(torch.equal(mine[name], theirs[name].to(mine[name].device)) for name in mine)
 
 
 def tell_of_requests(setup: Setup, requests: Sequence[Request]) -> None:

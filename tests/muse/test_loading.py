@@ -1,10 +1,17 @@
 """Devices that can be used, and models that cannot be loaded."""
 
+import json
+import shutil
+import warnings
+
 import pytest
 import torch
 
-from muse.loading import loaded, tell_of_method, usable_device
+from muse import MusePipeline
+from muse.classifiers import load_classifier
+from muse.loading import loaded, tell_of_judge, tell_of_method, usable_device
 from muse.method import Method
+from muse.mini import WEIGHTS
 
 
 def test_a_device_is_found_by_itself_and_by_name():
@@ -35,3 +42,36 @@ def test_a_model_that_cannot_be_loaded_is_named():
     with pytest.raises(ValueError, match=r"judge '/nowhere': there is no such folder"):
         loaded("judge", "/nowhere", load)
     assert loaded("judge", "here", str.upper) == "HERE"
+
+
+SAME = "guide and judge have the same weights: .* its confidences prove nothing; give another"
+
+
+def test_a_judge_with_the_weights_of_the_guide_is_warned_of_under_any_path(tmp_path):
+    copied = shutil.copytree(WEIGHTS / "guide", tmp_path / "copy")
+    (copied / "classifier.json").write_text('{"temperature": 2.0}')
+    linked = tmp_path / "link"
+    linked.symlink_to(WEIGHTS / "guide")
+    both = tmp_path / "both"
+    both.mkdir()
+    spec = {"kind": "ensemble", "members": [str(copied), str(WEIGHTS / "judge")]}
+    (both / "classifier.json").write_text(json.dumps(spec))
+    guide = load_classifier(WEIGHTS / "guide")
+    with pytest.warns(UserWarning, match=SAME):
+        tell_of_judge(guide, guide)
+    for folder in (WEIGHTS / "guide", copied, linked, both):
+        with pytest.warns(UserWarning, match=SAME):
+            tell_of_judge(guide, load_classifier(folder))
+
+
+def test_another_judge_is_not_warned_of():
+    guide = load_classifier(WEIGHTS / "guide")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tell_of_judge(guide, load_classifier(WEIGHTS / "judge"))
+        tell_of_judge(guide, None)
+
+
+def test_a_pipeline_warns_of_its_judge():
+    with pytest.warns(UserWarning, match=SAME):
+        MusePipeline.from_pretrained(judge=WEIGHTS / "guide")
