@@ -75,7 +75,7 @@ class ModelSizes:
         """
         if any(key in network for key in USUAL_SIZE):
             network = {**network, "sample_size": USUAL_CELLS, "patch_size": 2}
-        cells, blocks = _cells(network), vae.get("block_out_channels")
+        cells, blocks = _cells(network), vae.get("block_out_channels", ())
         levels = network.get("block_out_channels", (1,))
         patch, positions = network.get("patch_size"), network.get("pos_embed_max_size")
         axes = network.get("axes_lens", (1,))
