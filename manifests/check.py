@@ -280,24 +280,22 @@ def _mixture(
     parts: Iterable[tuple[str, float]], labels: Sequence[str], report: REPORT
 ) -> Iterator[Mapping[str, float]]:
     weights: dict[str, float] = {}
-    seen: set[str] = set()
     valid = True
     for name, weight in parts:
         label = _label(name, labels, report)
         if label is None:
             valid = False
-        elif label in seen:
+        elif label in weights:
             report(schema.EMOTION, f"names {label!r} twice; name it once")
             valid = False
         elif weight is None or not math.isfinite(weight) or weight < 0:
             message = f"the weight of {shown(name)} is {weight}; give a number from 0 to 1"
             report(schema.EMOTION, message)
             valid = False
-        elif weight > 0:
+        else:
             weights[label] = float(weight)
-        seen |= {label} if label is not None else set()
     total = sum(weights.values())
     if valid and abs(total - 1.0) > 1e-3:
         report(schema.EMOTION, f"the weights sum to {total:g}; they must sum to 1")
     elif valid:
-        yield {name: weight / total for name, weight in weights.items()}
+        yield {name: weight / total for name, weight in weights.items() if weight > 0}

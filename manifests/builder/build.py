@@ -79,8 +79,8 @@ def build(
         if not writer.rows:
             message = "nothing to make"
             names = ", ".join(source.path for source in sources)
-            skipped = [*survey.skipped.lines(), *survey.left_out.lines()]
-            raise refuse(names, "\n  ".join([message, *skipped]))
+            reasons = [*_reasons(survey, recipe), *work.skipped.lines()]
+            raise refuse(names, "\n  ".join([message, *reasons]))
     work.built.rows, work.built.items = writer.rows, survey.items
     for source in sources:
         work.built.notes += source.notes
@@ -123,6 +123,25 @@ def _chosen(survey: Survey, recipe: Recipe) -> Counts:
         seed = recipe.seed or 0
         return choose_evenly(survey.entries, recipe.replicates, recipe.limit, recipe.balanced, seed)
     return choose_all(survey.entries, recipe.replicates, recipe.limit)
+
+
+def _reasons(survey: Survey, recipe: Recipe) -> Iterator[str]:
+    """Lines on why nothing was left to write."""
+    yield from survey.skipped.lines()
+    yield from survey.left_out.lines()
+    for source in survey.empty:
+        yield f"{source.path} holds no item: it has no row, line or sample"
+        yield from source.notes
+    weights = dict.fromkeys(range(len(survey.targets)), 0.0)
+    for entry in survey.entries:
+        for target in entry.targets:
+            weights[target] += entry.weight
+    # Without a column of weights, each item has one above 0.
+    unweighted = [survey.targets[number] for number, weight in weights.items() if not weight]
+    if unweighted:
+        of = ", ".join(name_of(target) for target in unweighted if target)
+        items = f"every item of {of}" if len(unweighted) < len(weights) else "every item"
+        yield f"--weights-column {recipe.weights_column}: {items} has the weight 0"
 
 
 class _Writing:

@@ -34,6 +34,11 @@ def parse_mapping(assignments: Iterable[str]) -> dict[str, str]:
             )
         if ours in mapping:
             raise ValueError(f"--map {assignment}: {ours} is mapped twice; map it once")
+        if theirs and (others := [other for other in mapping if mapping[other] == theirs]):
+            raise ValueError(
+                f"--map {assignment}: {theirs} is mapped to {others[0]} already; map it once, or "
+                "copy the column"
+            )
         mapping[ours] = theirs
     return mapping
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from manifests import schema
 from manifests.check import MAX_PROBLEMS, ManifestError, Problem
 
 MAX_PLACES_SHOWN = 5
-"""Places that a line on skipped items lists."""
+"""Places that a line on skipped items lists, where all have the same reason."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +91,25 @@ class Skipped:
     """What was no row, by reason."""
 
     places: dict[str, list[str]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, reason: str, place: str) -> None:
-        self.counts[reason] = self.counts.get(reason, 0) + 1
+    def add(self, reason: str, place: str, in_full: bool = False) -> None:
+        """
+        Args:
+            in_full: keep the place also if there are many: it has a reason of its own.
+        """
+        self.counts[reason] += 1
         first = self.places.setdefault(reason, [])
-        if len(first) < MAX_PLACES_SHOWN:
+        if in_full or len(first) < MAX_PLACES_SHOWN:
             first.append(place)
 
     def lines(self, verb: str = "skipped") -> Iterator[str]:
-        """One line a reason, with the first places."""
+        """One line a reason, with the first places; or, where all are kept and there are many, with
+        each on a line of its own below it."""
         for reason, places in self.places.items():
+            if len(places) > MAX_PLACES_SHOWN:
+                yield "\n  ".join([f"{verb} {self.counts[reason]}: {reason}", *places])
+                continue
             more = self.counts[reason] - len(places)
             listed = ", ".join(places) + (f", and {more} more" if more else "")
             yield f"{verb} {self.counts[reason]}: {reason} ({listed})"

@@ -41,6 +41,7 @@ class Survey:
         left_out: items that are not used, and why.
         repeated: items that are used though they repeat an earlier one.
         twice: items that are used though an earlier source has their image, too.
+        empty: sources that hold nothing at all.
         used: those of `--emotions`, `--prompt` and `--captioner` that any item needed.
 
     Raises:
@@ -60,6 +61,7 @@ class Survey:
         self.columns: set[str] = {schema.PROMPT}
         self.skipped, self.left_out, self.repeated = Skipped(), Skipped(), Skipped()
         self.twice = Skipped()
+        self.empty: list[Source] = []
         self.used: set[str] = set()
         self._numbers: dict[Target, int] = {}
         self._ids: dict[str, str] = {}
@@ -104,9 +106,12 @@ class Survey:
             message = f"--weights-column {column}: no such column; its further columns are {names}"
             raise refuse(source.path, message)
         problems = Problems(source.path)
+        before = len(self.entries) + self.skipped.counts.total()
         for item in source.items(self.skipped):
             self.entries.append(self._entry(source, item, problems))
         problems.raise_if_any([*source.notes, SKIP_BAD])
+        if len(self.entries) + self.skipped.counts.total() == before:
+            self.empty.append(source)
 
     def _entry(self, source: Source, item: Item, problems: Problems) -> Entry:
         """What an item may be made for; nothing if it is skipped or has problems."""
@@ -147,7 +152,7 @@ class Survey:
             self.left_out.add(why, where)
             return True
         if why := self._image_problem(source, item.values):
-            self.left_out.add(UNUSABLE, f"{where}: {why}")
+            self.left_out.add(UNUSABLE, f"{where}: {why}", in_full=True)
             return True
         return False
 
@@ -176,7 +181,8 @@ class Survey:
         """Refuse an item, or skip it if that is wanted."""
         if self.recipe.skip_bad:
             column, message = found[0]
-            self.left_out.add(BAD, f"{where}: {f'column {column!r} ' if column else ''}{message}")
+            where = f"{where}: {f'column {column!r} ' if column else ''}{message}"
+            self.left_out.add(BAD, where, in_full=True)
             return
         for column, message in found:
             problems.add(item.place, column, message)

@@ -295,6 +295,39 @@ def test_what_makes_nothing_is_refused_with_the_reasons(tmp_path, make):
     assert [path.name for path in tmp_path.iterdir()] == ["p.txt"]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "options", "reason"),
+    [
+        ("t.csv", b"prompt,w\n", {}, "t.csv holds no item: it has no row, line or sample"),
+        ("t.tar", bytes(10240), {}, "t.tar holds no item: it has no row, line or sample"),
+        ("t.txt", b"", {}, "t.txt holds no item: it has no row, line or sample"),
+        (
+            *("t.csv", b"prompt,w\na dog,0\na cat,0\n"),
+            *({"weights_column": "w"}, "--weights-column w: every item has the weight 0"),
+        ),
+        (
+            *("t.csv", b"prompt,emotion,w\na dog,awe,0\na cat,fear,1\n"),
+            *({"weights_column": "w", "balanced": True}, "every item of awe has the weight 0"),
+        ),
+    ],
+)
+def test_sources_of_nothing_say_why(tmp_path, make, name, content, options, reason):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ManifestError, match=f"{name}: nothing to make\n.*{reason}"):
+        make(name, **options)
+
+
+def test_items_with_reasons_of_their_own_are_all_named(tmp_path, make):
+    (tmp_path / "t.csv").write_text("prompt,emotion\na dog,awe\n" + "a cat,sadd\n" * 9)
+    _, built = make("t.csv", skip_bad=True)
+    (line,) = [note for note in built.notes if "item with a problem" in note]
+    first, *others = line.split("\n")
+    assert first == "skipped 9: item with a problem"
+    assert [other.partition(":")[0] for other in others] == [
+        f"  t.csv line {number}" for number in range(3, 12)
+    ]
+
+
 def test_columns_of_two_sources_that_do_not_go_together_are_named(tmp_path, make):
     (tmp_path / "a.jsonl").write_text('{"prompt": "x", "n": 1}')
     (tmp_path / "b.jsonl").write_text('{"prompt": "x", "n": ["1"]}')

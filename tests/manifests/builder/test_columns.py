@@ -24,6 +24,7 @@ def test_a_mapping_is_ours_to_theirs():
         (["prompt"], "write OURS=THEIRS"),
         (["caption=prompt"], "no source gives a column 'caption'; choose prompt, image"),
         (["prompt=a", "prompt=b"], "mapped twice"),
+        (["prompt=a", "id=", "seed=", "mask=a"], "mask=a: a is mapped to prompt already"),
     ],
 )
 def test_no_mapping_is_refused(assignments, problem):
