@@ -77,6 +77,8 @@ def test_every_photograph_keeps_its_aspect(tokenizer, tmp_path, family, sizes, r
         model=str(tmp_path / "model"),
         method=METHOD,
         min_confidence=0.0,
+        min_similarity=-1.0,
+        min_source_similarity=-1.0,
         batch_size=6,
         restore_size=restore_size,
     )

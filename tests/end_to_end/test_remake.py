@@ -121,7 +121,7 @@ def test_samples_that_were_retried_refiltered_and_merged_are_made_again(tmp_path
     # From words and without the content term, the judge prefers some of the further tries.
     without = ["--set", "method.content_weight=0", "--set", "fitted_tokens=none"]
     alone = ["--executor", "local", "--batch-size", 1, *QUICK, *without]
-    retried = ["--candidates", 2, "--set", "keep_rejected=true"]
+    retried = ["--candidates", 4, "--set", "keep_rejected=true"]
     _made("run", manifest, "-o", rejected, *alone, *retried, "--min-confidence", 1)
     _made("refilter", rejected, "-o", tmp_path / "kept", "--min-confidence", 0)
     _made("run", manifest, "-o", other, *alone, "--set", "method.steps=4", "--seed", 7)
@@ -129,7 +129,7 @@ def test_samples_that_were_retried_refiltered_and_merged_are_made_again(tmp_path
 
     run = json.loads((tmp_path / "kept" / "run.json").read_text())
     kept, both = list(_samples(tmp_path / "kept")), list(_samples(tmp_path / "both"))
-    assert 1 in [sample["candidate"] for sample, _ in kept]
+    assert any(sample["candidate"] for sample, _ in kept)
     _check_each_alone(kept, run["parts"], tmp_path)
     # A merged corpus says what made which of its samples.
     merged = json.loads((tmp_path / "both" / "run.json").read_text())["parts"]["merged"]

@@ -203,7 +203,7 @@ def test_a_sweep_has_the_start_of_each_setting(tmp_path):
     swept = json.loads(file.read_text())["sweep"]
     assert swept["fixed 0"]["generation"]["start"]["mean"] == 0
     assert swept["fixed 0.5"]["generation"]["start"]["mean"] == 0.5
-    assert {"threshold", "plateau", "never"} <= set(swept)
+    assert {"default", "threshold 0.8", "never"} <= set(swept)
     assert "start" not in swept["never"]["generation"]
 
 

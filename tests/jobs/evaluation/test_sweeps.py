@@ -51,9 +51,7 @@ def test_a_gain_is_paired_with_the_default(cases):
     one, other, full = (report[name]["generation"] for name in names)
     assert full["cost"]["mean"] > one["cost"]["mean"], "the full decoder costs more"
     assert "gain" not in one
-    assert (
-        other["gain"]["mean"] == other["success_examiner"]["mean"] - one["success_examiner"]["mean"]
-    )
+    assert other["gain"]["mean"] == other["right"]["mean"] - one["right"]["mean"]
     assert other["gain"]["n"] == 2
     hard = sum(case.hard for case in cases)
     assert 0 < hard < 2, "one case is hard"
