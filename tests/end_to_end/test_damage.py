@@ -1,7 +1,6 @@
 """What a run does about damaged files, changed settings, failing models and too little memory."""
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 
@@ -45,19 +44,18 @@ def test_out_of_memory_is_met_with_smaller_pieces_and_a_warning(undisturbed, man
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_model_that_cannot_be_loaded_stops_the_run_with_the_cause(manifest, tmp_path, workers):
-    """Its files are whole but contradict each other: only a worker finds out."""
+    """Its files are whole and fit, but diffusers does not read one: only a worker finds out."""
     model = tmp_path / "model"
-    shutil.copytree("muse/mini/weights/guide", model)
-    config = json.loads((model / "config.json").read_text())
-    config["embedding_size"] += 8
-    (model / "config.json").write_text(json.dumps(config))
+    shutil.copytree("muse/mini/weights/diffusion", model)
+    scheduler = model / "scheduler" / "scheduler_config.json"
+    scheduler.write_bytes(b"\xef\xbb\xbf" + scheduler.read_bytes())
     done = drive.run(
-        manifest, tmp_path / "out", "--engine", "muse", "--guide", model, "--workers", workers
+        manifest, tmp_path / "out", "--engine", "muse", "--model", model, "--workers", workers
     )
     assert done.returncode == 1
     assert "no worker could be started: " in done.stderr
-    assert "size mismatch" in done.stderr or "mismatched" in done.stderr
-    assert f"the guide {model} cannot be loaded: " in done.stderr
+    assert "not a valid JSON file" in done.stderr
+    assert f"the diffusion model {model} cannot be loaded: " in done.stderr
     assert "The same command resumes the run" not in done.stderr
 
 
