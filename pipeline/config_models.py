@@ -51,7 +51,9 @@ def with_current_values(config: Mapping[str, Any]) -> dict[str, Any]:
     One that is gone stays where it asks for what is gone.
     """
     current = {name: current_value(name, value) for name, value in config.items()}
-    return {name: value for name, value in current.items() if NO_LONGER.get(name) != value}
+    return {
+        name: value for name, value in current.items() if (name, value) not in NO_LONGER.items()
+    }
 
 
 def acceptance_levels(content_judge: str) -> ContentLevels:
@@ -249,7 +251,7 @@ class ModelSettings(Settings):
                 raise ValueError("all is every emotion; give it alone, or only the others")
             return tuple(taxonomy.labels)
         if not all(emotions):
-            raise ValueError("emotions: one is empty; name them, as in awe,fear, or give all")
+            raise ValueError("one is empty; name them, as in awe,fear, or give all")
         labels = tuple(taxonomy.labels[taxonomy.index(name)] for name in emotions)
         for label in labels:
             if labels.count(label) > 1:

@@ -187,5 +187,6 @@ def test_settings_that_are_gone_do_not_keep_an_older_corpus_from_being_used():
     stored = as_dict(Config())
     assert with_current_values(stored | {"retry_strategy": "reseed"}) == stored
     assert with_current_values(stored | {"retry_strategy": "auto"}) != stored
+    assert with_current_values({"another": None}) == {"another": None}
     for strategy in ("reseed", "auto"):
         assert as_dict(revised(stored | {"retry_strategy": strategy}, [], {})) == stored

@@ -1,8 +1,7 @@
 """How well the levels of the content judge tell images that have their content from others.
 
 The level that belongs to a CLIP is the one that 49 in 50 images reach that have their content, by
-every arm together: a filter may cost no more than that. At 19 in 20 it rejects about a quarter more
-of the others, but a tenth of the right edits by `muse`, and more of some emotions.
+every arm together: a filter may cost no more than that.
 """
 
 from __future__ import annotations
