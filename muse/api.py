@@ -33,7 +33,14 @@ from muse.emotions import MIKELS, Taxonomy
 from muse.engine.engine import MuseEngine
 from muse.engine.phases import OnStep
 from muse.engine.row import Row
-from muse.loading import loaded, tell_of_judge, tell_of_method, tell_of_requests, usable_device
+from muse.loading import (
+    check_arguments,
+    loaded,
+    tell_of_judge,
+    tell_of_method,
+    tell_of_requests,
+    usable_device,
+)
 from muse.method import Method
 from muse.mini import WEIGHTS
 from muse.output import MuseOutput, output_of
@@ -87,7 +94,7 @@ class MusePipeline:
         slots: int = 0,
         taxonomy: Taxonomy = MIKELS,
         label_map: Mapping[str, str] | None = None,
-        dtype: str = AUTO,
+        dtype: str | torch.dtype = AUTO,
         memory: str = AUTO,
         **backbone: Any,
     ) -> MusePipeline:
@@ -110,9 +117,12 @@ class MusePipeline:
                 `embedding` and `compile`.
 
         Raises:
+            TypeError: if there is no such argument; the message says where a parameter of the
+                method goes.
             ValueError: if the model is of no known family, a classifier has other labels,
                 weights are pickled, or an argument is none of its values.
         """
+        check_arguments(cls.from_pretrained, backbone)
         place = str(usable_device(device))
 
         def classifier(path: str | Path) -> EmotionClassifier:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from inspect import signature
 from itertools import product
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 
 from muse.classifiers.base import EmotionClassifier, ImageClassifier
 from muse.classifiers.ensemble import EnsembleClassifier
+from muse.diffusion.backbones import load_backbone
 from muse.diffusion.editing import step_warning
 from muse.diffusion.model_facts import ModelFacts
 from muse.engine.setup import Setup
@@ -22,6 +25,31 @@ from muse.method import Method
 from muse.request import Request
 
 T = TypeVar("T")
+
+
+def check_arguments(function: Callable[..., Any], backbone: Mapping[str, Any]) -> None:
+    """Refuse further arguments of `from_pretrained` that `load_backbone` does not take.
+
+    Args:
+        function: `from_pretrained`, for the arguments that it has itself.
+
+    Raises:
+        TypeError: with the first of them, and where it belongs.
+    """
+    further = [name for name in signature(load_backbone).parameters if name != "path"]
+    known = dict.fromkeys([*signature(function).parameters, *further])
+    del known["backbone"]
+    for name in backbone:
+        if name in further:
+            continue
+        if name in Method.model_fields:
+            raise TypeError(
+                f"from_pretrained() has no argument {name!r}; it is a parameter of the method: "
+                f"give method=Method({name}=...)"
+            )
+        near = get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+        raise TypeError(f"from_pretrained() has no argument {name!r}; {hint}")
 
 
 def usable_device(device: str | torch.device | None) -> torch.device:

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -35,6 +36,9 @@ from pipeline.view.sources import SourceFinder
 if TYPE_CHECKING:
     import pandas
     from PIL.Image import Image
+
+KEYWORDS = "settings"
+"""Where settings come from that are arguments, as messages name it."""
 
 ORIGIN = {b"muse_batch": b"rows given in memory"}
 """Metadata of the files of such rows."""
@@ -63,12 +67,21 @@ def run(
         UserError, ManifestError: a mistake in what was given.
         RunStopped: the run cannot go on; the same call resumes it.
     """
-    chosen = load_config(Path(config) if config else None, [], settings)
+    chosen = load_config(Path(config) if config else None, [], _plain(settings), KEYWORDS)
     where = location(_address(output), chosen.store_timeout_s)
     named = isinstance(manifest, str | Path)
     path = normalized(str(manifest)) if named else _written(table_of(manifest), where)
     execute(path, where, chosen, _warn, adopt)
     return Corpus(output)
+
+
+def _plain(value: Any) -> Any:
+    """Settings in Python's own types: scalars of numpy and paths are what they stand for."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, Path) else value
 
 
 def _address(output: Any) -> str:
@@ -266,7 +279,7 @@ class Corpus:
         if flags:
             by_hand = location(f"{str(output).rstrip('/')}.flags.parquet")
             write_flags(by_hand, Flags(self._rows.run.fingerprint, flags))
-        refilter(self.location, where, [], settings, _warn, by_hand)
+        refilter(self.location, where, [], _plain(settings), _warn, by_hand, KEYWORDS)
         return Corpus(output)
 
     def _repr_html_(self) -> str:

@@ -13,15 +13,17 @@ AUTO = "auto"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def dtype_of(name: str, device: str | torch.device) -> torch.dtype:
-    """The dtype of a diffusion model's weights: one of `DTYPES`, or what fits the device.
+def dtype_of(name: str | torch.dtype, device: str | torch.device) -> torch.dtype:
+    """The dtype of a diffusion model's weights: one of `DTYPES`, by its name or as torch has it, or
+    what fits the device.
 
     `auto` is bfloat16 on a GPU that computes in it, else float32. It is never float16, in which
     small gradients of the tokens vanish.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: none of these.
     """
+    name = str(name).removeprefix("torch.")
     if name == AUTO:
         return torch.bfloat16 if _has_bfloat16(torch.device(device)) else torch.float32
     if name not in DTYPES:
@@ -29,7 +31,7 @@ def dtype_of(name: str, device: str | torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
-def dtype_name(name: str, device: str | torch.device) -> str:
+def dtype_name(name: str | torch.dtype, device: str | torch.device) -> str:
     """As `dtype_of`, by its name."""
     return str(dtype_of(name, device)).removeprefix("torch.")
 

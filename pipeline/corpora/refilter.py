@@ -129,6 +129,7 @@ def refilter(
     flags: Mapping[str, Any],
     warn: Callable[[str], None],
     by_hand: Location | None = None,
+    settings_from: str | None = None,
 ) -> Mapping[str, Any]:
     """The corpus that other thresholds make of `source`, in `output`; returns its counts.
 
@@ -139,13 +140,14 @@ def refilter(
         assignments, flags: the settings that change (see `pipeline.settings`).
         warn: called with a sentence about samples that could not be decided.
         by_hand: a file of flags (see `pipeline.corpora.flags`), which go before the thresholds.
+        settings_from: where `flags` came from, if not from the options of a command.
 
     Raises:
         UserError: not a complete corpus, or one that is being written; a setting that would need
             new images, or an output that holds another one.
     """
     with reading(source):
-        return _refilter(source, output, assignments, flags, warn, by_hand)
+        return _refilter(source, output, assignments, flags, warn, by_hand, settings_from)
 
 
 def _refilter(
@@ -155,9 +157,10 @@ def _refilter(
     flags: Mapping[str, Any],
     warn: Callable[[str], None],
     by_hand: Location | None,
+    settings_from: str | None,
 ) -> Mapping[str, Any]:
     run = finished_run(source)
-    config = revised(run.config, assignments, flags)
+    config = revised(run.config, assignments, flags, settings_from)
     schema = schema_of(source, run)
     _check_settings(source, run, config, schema)
     parts = {**run.parts, "config": fingerprint_settings(config), "refiltered": run.fingerprint}

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.forecast.forecast import Forecast
+from pipeline.generation.scores import providers
 from pipeline.models.locate import check_models
 from pipeline.output.records import from_parquet
 from pipeline.planning.checks.edit_warnings import EMBEDDED_SIZE, photograph_warning
@@ -22,6 +23,7 @@ from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
 from pipeline.planning.manifest_input import (
     OnProgress,
     batches_of,
+    check_quota_column,
     fetched_manifest,
     folder_of,
     no_progress,
@@ -133,14 +135,16 @@ def dry_run(
 
     Raises:
         ManifestError: the manifest cannot be used; with all its problems.
-        UserError: a model cannot be used, it is ambiguous what to make of the source, or `output`
-            is a file of another kind.
+        UserError: a model cannot be used, no package offers a filter, the quota's column is not
+            there, it is ambiguous what to make of the source, or `output` is a file of another kind.
     """
     notes: list[str] = []
     if output is not None:
         _refuse_file(output)
     with fetched_manifest(manifest_path, config, notes.append) as local:
         contents = summarize(local, folder_of(manifest_path), config, on_progress)
+        check_quota_column(contents.manifest, config)
+        providers(config)
         notes += [] if config.engine == "null" else check_models(config)
         if output is not None:
             with first_write(output):

@@ -81,19 +81,32 @@ class SourcedValues:
         return f""". A shell takes quotes away; put others around all: --set '{key}=["a", "b"]'"""
 
 
-def load_config(file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> Config:
-    """The run's settings. `flags` that are None were not given.
+def load_config(
+    file: Path | None,
+    assignments: Sequence[str],
+    flags: Mapping[str, Any],
+    source: str | None = None,
+) -> Config:
+    """The run's settings.
+
+    Args:
+        flags: settings by name; those that are None were not given.
+        source: where they came from, if not from the options of a command.
 
     Raises:
         UserError: see `load`.
     """
-    config = load(Config, file, assignments, flags)
+    config = load(Config, file, assignments, flags, source)
     faults = os.environ.get(FAULTS_VARIABLE)
     return config if faults is None else config.replace(faults=_faults(faults))
 
 
 def load(
-    schema: type[S], file: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]
+    schema: type[S],
+    file: Path | None,
+    assignments: Sequence[str],
+    flags: Mapping[str, Any],
+    source: str | None = None,
 ) -> S:
     """Settings from a TOML file, then assignments, then flags; the later ones win.
 
@@ -104,11 +117,14 @@ def load(
     given = SourcedValues()
     if file is not None:
         given.add(_read(file), f"--config {file}")
-    return _build(schema, given, assignments, flags)
+    return _build(schema, given, assignments, flags, source)
 
 
 def revised(
-    stored: Mapping[str, Any], assignments: Sequence[str], flags: Mapping[str, Any]
+    stored: Mapping[str, Any],
+    assignments: Sequence[str],
+    flags: Mapping[str, Any],
+    source: str | None = None,
 ) -> Config:
     """Settings as `run.json` stores them, with some of them changed.
 
@@ -120,7 +136,7 @@ def revised(
     known = {name: value for name, value in stored.items() if name not in NO_LONGER}
     given = SourcedValues()
     given.add(copy.deepcopy(known), "run.json")
-    return _build(Config, given, assignments, flags, hidden=())
+    return _build(Config, given, assignments, flags, source, hidden=())
 
 
 def _build(
@@ -128,6 +144,7 @@ def _build(
     given: SourcedValues,
     assignments: Sequence[str],
     flags: Mapping[str, Any],
+    source: str | None,
     hidden: Sequence[str] = HIDDEN,
 ) -> S:
     for assignment in assignments:
@@ -138,7 +155,7 @@ def _build(
         if given.sources.get(name) == "--set" and given.values[name] != value:
             flag, assigned = as_written(value), as_written(given.values[name])
             raise UserError(f"{flag_of(name)} {flag} and --set {name}={assigned}: give one of them")
-        given.add({name: value}, flag_of(name))
+        given.add({name: value}, source or flag_of(name))
     # Hidden fields would be accepted by the schema; to users they are unknown.
     values = {key: value for key, value in given.values.items() if key not in hidden}
     errors = [unknown(schema, key, given.values[key]) for key in given.values.keys() - values]
@@ -187,7 +204,7 @@ def _read(file: Path) -> dict[str, Any]:
             raise OSError("it is not a regular file")
         if file.stat().st_size > MAX_BYTES:
             raise OSError(f"it has more than {MAX_BYTES:,} bytes")
-        return tomllib.loads(file.read_text())
+        return tomllib.loads(file.read_text("utf-8-sig"))
     except RecursionError:
         raise UserError(f"--config {file}: nested too deeply") from None
     except (OSError, UnicodeDecodeError) as error:

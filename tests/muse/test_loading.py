@@ -35,6 +35,20 @@ def test_a_device_that_is_not_here_is_refused():
         usable_device("cuda:99")
 
 
+@pytest.mark.parametrize(
+    ("argument", "hint"),
+    [
+        ("steps", r"a parameter of the method: give method=Method\(steps=\.\.\.\)"),
+        ("torch_dtype", "did you mean 'dtype'"),
+        ("loras", "did you mean 'lora'"),
+        ("safety_checker", "it has model, guide, clip, judge, .*, tiny_vae"),
+    ],
+)
+def test_an_argument_that_does_not_exist_is_refused_with_what_was_meant(argument, hint):
+    with pytest.raises(TypeError, match=f"no argument '{argument}'; .*{hint}"):
+        MusePipeline.from_pretrained(**{argument: 3})
+
+
 def test_a_model_that_cannot_be_loaded_is_named():
     def load(_):
         raise ValueError("there is no such folder")

@@ -2,7 +2,9 @@
 
 import io
 import math
+from pathlib import Path
 
+import numpy as np
 import pandas
 import polars
 import pyarrow as pa
@@ -45,6 +47,19 @@ def test_settings_are_those_of_the_command_and_mistakes_name_them(tmp_path):
         run(ROWS, tmp_path / "out", batchsize=4)
     with pytest.raises(ManifestError, match="unknown emotion"):
         run([{"prompt": "a dog", "emotion": "joyous"}], tmp_path / "new", **SETTINGS)
+
+
+def test_a_mistake_names_an_argument_and_no_option(corpus, tmp_path):
+    with pytest.raises(UserError, match=r"^settings: unknown key step; did you mean method\.steps"):
+        run(ROWS, tmp_path / "new", step=3, **SETTINGS)
+    with pytest.raises(UserError, match=r"^settings: min_confidence is 2; give a number from 0"):
+        corpus.refilter(tmp_path / "picked", min_confidence=2)
+
+
+def test_scalars_of_numpy_are_numbers_and_paths_texts(tmp_path):
+    settings = {"limit": np.int64(2), "method": {"learning_rate": np.float64(0.5)}}
+    made = run(ROWS, tmp_path / "out", model=Path("mine"), **settings, **SETTINGS)
+    assert len(made) == 2
 
 
 def test_other_rows_are_refused_and_those_of_the_corpus_stay(corpus, tmp_path):

@@ -8,6 +8,7 @@ from muse.diffusion.devices import dtype_of, vae_dtype
 
 def test_the_cpu_computes_in_float32():
     assert dtype_of("auto", "cpu") == torch.float32
+    assert dtype_of(torch.bfloat16, "cpu") == torch.bfloat16
 
 
 @pytest.mark.parametrize(("has_bfloat16", "expected"), [(True, "bfloat16"), (False, "float32")])

@@ -48,6 +48,18 @@ def _manifest(tmp_path, **columns) -> str:
     return str(tmp_path / "m.parquet")
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"quota": 2, "quota_by": "style"}, "quota_by = 'style': the manifest has no such column"),
+        ({"filters": {"sharpness": 0.5}}, "filters.sharpness: no installed package offers it"),
+    ],
+)
+def test_what_a_run_refuses_a_plan_refuses(settings, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        dry_run(_manifest(tmp_path, seed=[1]), Config(engine="null", **settings), None)
+
+
 def test_a_model_that_cannot_be_loaded_is_reported(tmp_path):
     (tmp_path / "model" / "transformer").mkdir(parents=True)
     shutil.copy("muse/mini/weights/guide/model.safetensors", tmp_path / "model" / "transformer")

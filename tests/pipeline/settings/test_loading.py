@@ -59,6 +59,11 @@ def test_assignments(assignment, message):
     assert len(str(caught.value)) < 1000
 
 
+def test_a_config_file_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "run.toml").write_text("seed = 3", "utf-8-sig")
+    assert load_config(tmp_path / "run.toml", [], {}).seed == 3
+
+
 def test_files_that_are_no_config(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     os.mkfifo(tmp_path / "pipe.toml")
