@@ -29,7 +29,8 @@ All figures are ratios within one run on one machine. `ratios`, null where not m
 - `pipeline_overhead`: `muse-batch run` with one worker in steady state over a plain loop of the
   engine on the same requests in the same batches, both with the scoring of the images
   (`jobs.benchmark.command_timing`); `..._unscored`: over the engine's share of that loop, so that
-  scoring, encoding and writing count as overhead.
+  scoring, encoding and writing count as overhead; `..._of_parts`: what waiting, verdicts, encoding
+  and writing take, by the clock of each, which does not vary with the machine's speed.
 - `help_seconds`, `status_seconds`, `first_image_seconds`: of the command; `command.startup` has the
   parts of the last.
 - `fraction_of_matmul`: operations a second of the engine over those of a large matrix product, as
@@ -102,6 +103,7 @@ RATIOS = (
     "refill_vs_batches",
     "pipeline_overhead",
     "pipeline_overhead_unscored",
+    "pipeline_overhead_of_parts",
     "help_seconds",
     "status_seconds",
     "first_image_seconds",
@@ -176,6 +178,7 @@ def measure(suite: str, seed: int, settings: list[str]) -> dict[str, Any]:
         "refill_vs_batches": pace["batches"] / pace["refilled"],
         "pipeline_overhead": command["overhead"],
         "pipeline_overhead_unscored": command["overhead_over_engine"],
+        "pipeline_overhead_of_parts": command["overhead_of_parts"],
         "fraction_of_matmul": slots[-1]["fraction_of_matmul"],
     }
     for name in ("help_seconds", "status_seconds", "first_image_seconds"):

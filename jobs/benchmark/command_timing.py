@@ -18,7 +18,9 @@ Steady state, from the end of the first batch to the end of the last, with one w
   not counted.
 
 `overhead` is `steady` over engine and scoring, `overhead_over_engine` is `steady` over the engine
-alone. `accepted` counts the images of the run, and `same_images` says whether the loop made the
+alone. Both compare two processes, so they vary with the machine by some percent.
+`overhead_of_parts` does not: it is what the worker waited, `records` and `writing`, over engine and
+scoring. `accepted` counts the images of the run, and `same_images` says whether the loop made the
 same images, byte for byte.
 """
 
@@ -169,6 +171,7 @@ def measure(settings: Sequence[str], images: int, batch: int) -> dict[str, Any]:
     torch.set_num_threads(threads)
     others = {name: parts.get(name, 0.0) for name in ("scoring", "records", "writing")}
     engine = sum(parts.values()) - sum(others.values())
+    waited = command["steady"] - command["worker"]
     return {
         "help_seconds": quickest([*MUSE_BATCH, "--help"]),
         "status_seconds": command["status_seconds"],
@@ -183,6 +186,8 @@ def measure(settings: Sequence[str], images: int, batch: int) -> dict[str, Any]:
         "parts": parts,
         "overhead": command["steady"] / (engine + others["scoring"]) - 1,
         "overhead_over_engine": command["steady"] / engine - 1,
+        "overhead_of_parts": (waited + others["records"] + others["writing"])
+        / (engine + others["scoring"]),
         "accepted": len(command["images"]),
         "same_images": command["images"] == hashes,
     }

@@ -136,7 +136,8 @@ def dry_run(
     Raises:
         ManifestError: the manifest cannot be used; with all its problems.
         UserError: a model cannot be used, no package offers a filter, the quota's column is not
-            there, it is ambiguous what to make of the source, or `output` is a file of another kind.
+            there, it is ambiguous what to make of the source, or `output` is a file of another
+            kind.
     """
     notes: list[str] = []
     if output is not None:

@@ -31,13 +31,18 @@ Values = dict[str, np.ndarray]
 
 
 class Examiners:
-    """The models that measure images: guide, judge, examiner, content classifiers and a CLIP."""
+    """The models that measure images: guide, judge, examiner, content classifiers and two CLIPs.
+
+    Attributes:
+        clip: the content judge, which takes no part in the making.
+        steering_clip: the one by which images are steered.
+    """
 
     def __init__(self, weights: Path):
         self.emotion = {role: FolderClassifier.from_pretrained(weights / role) for role in ROLES}
         self.content = {name: load_image_model(weights / name) for name in ("place", "subject")}
-        # Not the CLIP by which images are steered.
         self.clip = ClipSimilarity.from_pretrained(weights / "content-clip")
+        self.steering_clip = ClipSimilarity.from_pretrained(weights / "clip")
         self._scenes: dict[tuple[tuple[int, str, Target], ...], Tensor] = {}
 
     @torch.inference_mode()
@@ -68,6 +73,9 @@ class Examiners:
         - `moved`: 1 where `success_examiner` is and `inherent_left` is not; differs from success
           only with a multi-label examiner.
         - `clip_t`: cosine of the image and the plain prompt.
+        - `clip_gap`: 1 where the CLIP that steers finds the content, at the level of the loss,
+          minus 1 where the content judge accepts it; above 0 the former was fooled. Absent where
+          either level is unknown.
         """
         found: dict[str, np.ndarray] = {}
         for role in ROLES:
@@ -92,8 +100,13 @@ class Examiners:
         found["content"] = found["place"] * found["subject"]
         found["sem_c"] = np.maximum(*clearest)
         found["right"] = found["success_examiner"] * found["content"]
-        texts = self.clip.text([case.prompt for case in cases])
-        found["clip_t"] = similarity(self.clip.image(pixels), texts).double().numpy()
+        prompts = [case.prompt for case in cases]
+        found["clip_t"] = _similarity(self.clip, pixels, prompts)
+        steered, accepted = self.steering_clip.levels.content_similarity, self.clip.levels
+        if steered is not None and accepted.min_similarity is not None:
+            by_steering = _similarity(self.steering_clip, pixels, prompts) >= steered
+            is_accepted = found["clip_t"] >= accepted.min_similarity
+            found["clip_gap"] = by_steering.astype(float) - is_accepted.astype(float)
         return found
 
     @torch.inference_mode()
@@ -170,6 +183,11 @@ class Examiners:
         return pair_interval(
             (1 - vectors @ vectors.T).numpy(), emotions[:, None] == emotions[None, :]
         )
+
+
+def _similarity(clip: ClipSimilarity, pixels: Tensor, prompts: Sequence[str]) -> np.ndarray:
+    """Cosines (b,) of images and their prompts."""
+    return similarity(clip.image(pixels), clip.text(prompts)).double().numpy()
 
 
 def members_of(cases: Sequence[Case]) -> np.ndarray:

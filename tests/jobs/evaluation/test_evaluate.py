@@ -25,6 +25,7 @@ METRICS = {
         "success_judge",
         "success_guide",
         "gap",
+        "clip_gap",
         "clip_t",
         "content",
         "place",
