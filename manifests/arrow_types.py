@@ -86,6 +86,15 @@ def type_problem(name: str, kind: pa.DataType, classes: Sequence[str] = ()) -> s
     return f"its type is {kind}{hint}; make it {wanted}"
 
 
+def empty_object(of: pa.Schema) -> str | None:
+    """The first column of objects without a field, which parquet cannot hold; None without one."""
+    for column in of:
+        if kinds.is_struct(column.type) and column.type.num_fields == 0:
+            name: str = column.name
+            return name
+    return None
+
+
 def class_names(of: pa.Schema, column: str) -> list[str]:
     """The names of a column of `ClassLabel`, or of lists of them, that `datasets` keeps in a
     schema; else empty."""

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from manifests import schema
-from manifests.arrow_types import NO_TYPE
+from manifests.arrow_types import NO_TYPE, empty_object
 
 MIXTURE = pa.map_(pa.string(), pa.float64())
 
@@ -50,6 +50,8 @@ def table_of(rows: Any) -> pa.Table:
     _refuse_repeated(table.column_names)
     if table.num_rows == 0:
         raise ValueError("the manifest has no rows; give at least one")
+    if empty := empty_object(table.schema):
+        raise ValueError(f"column {empty}: its objects are empty; leave the column out")
     return _with_absolute_paths(table)
 
 

@@ -39,6 +39,7 @@ from muse.loading import (
     tell_of_judge,
     tell_of_method,
     tell_of_requests,
+    tell_of_words,
     usable_device,
 )
 from muse.method import Method
@@ -76,11 +77,14 @@ class MusePipeline:
                 f"the judge has the emotions of {judge.taxonomy.name}, the guide those of "
                 f"{guide.taxonomy.name}; both need the same"
             )
+        if not isinstance(method, Method | None):
+            raise TypeError(f"method is a {type(method).__name__}; give Method(steps=30) or None")
         tell_of_judge(guide, judge)
         self.backbone, self.guide, self.clip, self.judge = backbone, guide, clip, judge
         self.method, self.slots = method or Method(), slots
         self._progress: dict[str, Any] = {}
         self._facts: ModelFacts | None = None
+        self._is_embedded = False
 
     @classmethod
     def from_pretrained(
@@ -145,6 +149,7 @@ class MusePipeline:
         fit(diffusion, torch.device(place), room)
         pipe = cls(diffusion, models[0], models[1], method, slots, models[2])
         pipe._facts = ModelFacts.named(model, as_names(backbone.get("lora", ())))
+        pipe._is_embedded = Path(model) == WEIGHTS / "diffusion"
         return pipe
 
     @property
@@ -257,7 +262,9 @@ class MusePipeline:
         tell_of_method(self._facts, method)
         engine = MuseEngine(self.backbone, self.guide, self.clip, method, self.slots)
         tell_of_requests(engine.setup, requests[::num_images_per_prompt])
-        steps = _denoising_steps(engine, requests)
+        if self._is_embedded:
+            tell_of_words([request.prompt for request in requests[::num_images_per_prompt]])
+        steps = engine.setup.denoising_steps(requests)
         counted = f" of {len(requests)} images" if len(requests) > 1 else ""
         with tqdm(total=steps, desc=f"denoising steps{counted}", **self._progress) as bar:
             samples = self._run(engine, requests, callback_on_step_end, bar)
@@ -302,10 +309,3 @@ class MusePipeline:
             return latents_of(callback(self, row.step, timestep, arguments), latents)
 
         return on_step
-
-
-def _denoising_steps(engine: MuseEngine, requests: Sequence[Request]) -> int:
-    """Denoising steps of all requests; an edit has only those after its inversion."""
-    steps = len(engine.schedule)
-    edits = sum(request.image is not None for request in requests)
-    return len(requests) * steps - edits * engine.setup.first_edit_step()

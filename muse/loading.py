@@ -22,6 +22,7 @@ from muse.guidance.fitted_tokens_file import unread_warning
 from muse.guidance.negative_prompts import NegativePrompts
 from muse.guidance.prompt_room import PromptLengths
 from muse.method import Method
+from muse.mini.vocabulary import unknown_words, with_nearest
 from muse.request import Request
 
 T = TypeVar("T")
@@ -165,6 +166,18 @@ def tell_of_requests(setup: Setup, requests: Sequence[Request]) -> None:
     ):
         if warning is not None:
             warnings.warn(warning, UserWarning, stacklevel=3)
+
+
+def tell_of_words(prompts: Sequence[str]) -> None:
+    """Warn of words that the embedded model does not know."""
+    found = dict.fromkeys(word for prompt in prompts for word in unknown_words(prompt))
+    if found:
+        listed = ", ".join(map(with_nearest, found))
+        warnings.warn(
+            f"the embedded model does not know these words, which have no effect: {listed}",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def loaded(role: str, name: str | Path, load: Callable[[str | Path], T]) -> T:

@@ -14,20 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from manifests.rows import table_of
-from pipeline.corpora.flags import Flags, write_flags
 from pipeline.corpora.refilter import refilter
 from pipeline.errors import UserError
 from pipeline.execute import execute
 from pipeline.generation.verdicts import ACCEPTED, STATUSES
-from pipeline.output.records import from_parquet
-from pipeline.output.run.run_file import RUN_FILE
+from pipeline.in_memory import written_flags, written_rows
 from pipeline.settings import load_config
 from pipeline.storage.addresses import normalized
-from pipeline.storage.files import Location, location, write_bytes
-from pipeline.storage.regular import read_file
+from pipeline.storage.files import location
 from pipeline.view.notebook import Cell, Grid
 from pipeline.view.pictures import Pictures
 from pipeline.view.rows import FinishedRows, finished_rows
@@ -39,9 +34,6 @@ if TYPE_CHECKING:
 
 KEYWORDS = "settings"
 """Where settings come from that are arguments, as messages name it."""
-
-ORIGIN = {b"muse_batch": b"rows given in memory"}
-"""Metadata of the files of such rows."""
 
 
 def run(
@@ -67,10 +59,12 @@ def run(
         UserError, ManifestError: a mistake in what was given.
         RunStopped: the run cannot go on; the same call resumes it.
     """
+    if not isinstance(config, str | Path | None):
+        raise UserError(f"config is {config!r}; give the path of a TOML file")
     chosen = load_config(Path(config) if config else None, [], _plain(settings), KEYWORDS)
     where = location(_address(output), chosen.store_timeout_s)
     named = isinstance(manifest, str | Path)
-    path = normalized(str(manifest)) if named else _written(table_of(manifest), where)
+    path = normalized(str(manifest)) if named else written_rows(manifest, where)
     execute(path, where, chosen, _warn, adopt)
     return Corpus(output)
 
@@ -96,54 +90,6 @@ def _address(output: Any) -> str:
 
 def _warn(text: str) -> None:
     warnings.warn(text, stacklevel=3)
-
-
-def _written(table: pa.Table, output: Location) -> str:
-    """The path of the rows as a file beside the output, which a later call resumes with.
-
-    Raises:
-        UserError: the output was begun with other rows, or a file of another origin is there.
-    """
-    data = _encoded(table)
-    path = location(f"{str(output).rstrip('/')}.manifest.parquet")
-    if path.exists():
-        before = _rows_in(read_file(path))
-        if before is not None and _have_same_rows(before, data):
-            # The run goes on with the file that it began with, whatever wrote it.
-            return str(path)
-        if (output / RUN_FILE).exists():
-            raise UserError(
-                f"{output} was begun with other rows, which {path} holds; give another output"
-            )
-        if before is None or not ORIGIN.items() <= (before.schema.metadata or {}).items():
-            raise UserError(f"{path} exists, and no earlier call wrote it; give another output")
-    write_bytes(path, data)
-    return str(path)
-
-
-def _encoded(table: pa.Table) -> bytes:
-    """A table as a parquet file."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(ORIGIN), sink)
-    return sink.getvalue().to_pybytes()
-
-
-def _rows_in(data: bytes) -> pa.Table | None:
-    """The table in a file; None if it is no parquet file."""
-    try:
-        return from_parquet(data)
-    except (pa.ArrowException, OSError):
-        return None
-
-
-def _have_same_rows(before: pa.Table, data: bytes) -> bool:
-    """Whether a table is that of a parquet file.
-
-    Both are written again alike, because files differ by the version of pyarrow that wrote them,
-    and tables that are equal differ in their own eyes where they have NaN.
-    """
-    first, second = before.combine_chunks(), from_parquet(data).combine_chunks()
-    return _encoded(first) == _encoded(second)
 
 
 @dataclass(frozen=True)
@@ -256,6 +202,8 @@ class Corpus:
     ) -> Grid:
         """The first samples, edits beside their sources, as a grid that a notebook displays."""
         sources = SourceFinder(self._rows.run, self._rows.output)
+        if not isinstance(count, int) or count < 0:
+            raise UserError(f"count is {count!r}; give a whole number from 0")
         cells = []
         for sample in islice(self.samples(status, emotion), count):
             cells.append(Cell(sample.metadata, sample.image, sources.source(sample.metadata).image))
@@ -274,11 +222,8 @@ class Corpus:
         Raises:
             UserError: the corpus is not complete, or a setting would need new images.
         """
-        by_hand = None
         where = location(_address(output))
-        if flags:
-            by_hand = location(f"{str(output).rstrip('/')}.flags.parquet")
-            write_flags(by_hand, Flags(self._rows.run.fingerprint, flags))
+        by_hand = None if flags is None else written_flags(flags, where, self._rows.run)
         refilter(self.location, where, [], _plain(settings), _warn, by_hand, KEYWORDS)
         return Corpus(output)
 

@@ -248,12 +248,14 @@ class ModelSettings(Settings):
             return emotions
         if ALL in map(clean, emotions) and ALL not in taxonomy.labels:
             if len(emotions) > 1:
-                raise ValueError("all is every emotion; give it alone, or only the others")
+                raise ValueError(
+                    "emotions: all is every emotion; give it alone, or only the others"
+                )
             return tuple(taxonomy.labels)
         if not all(emotions):
-            raise ValueError("one is empty; name them, as in awe,fear, or give all")
+            raise ValueError("emotions: one is empty; name them, as in awe,fear, or give all")
         labels = tuple(taxonomy.labels[taxonomy.index(name)] for name in emotions)
         for label in labels:
             if labels.count(label) > 1:
-                raise ValueError(f"names {label!r} twice; name it once")
+                raise ValueError(f"emotions names {label!r} twice; name it once")
         return labels or taxonomy.labels

@@ -31,6 +31,7 @@ from pipeline.output.run.run_file import (
     read_run,
     write_run,
 )
+from pipeline.planning.checks.placement import check_placement
 from pipeline.planning.checks.unused_settings import unused_settings
 from pipeline.planning.manifest_input import (
     OnProgress,
@@ -93,6 +94,7 @@ def execute(
         KeyboardInterrupt: interrupted; what was finished is saved.
     """
     refuse_place(output)
+    check_placement(config)
     config = settings_to_resume(output, config)
     with fetched_manifest(manifest_path, config, warn) as local:
         # Check the manifest. One that was checked when this run began is not parsed again.

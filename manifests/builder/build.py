@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from manifests import schema
+from manifests.arrow_types import empty_object
 from manifests.builder.choice import Counts, choose_all, choose_evenly
 from manifests.builder.emotions import Target, name_of
 from manifests.builder.item import Item, Skipped, Source, image_of, location, refuse
@@ -63,6 +64,9 @@ def build(
     survey = Survey(sources, recipe, captioner is not None, image_problem)
     counts = _chosen(survey, recipe)
     columns = manifest_schema(sources, survey, SOURCE_ID)
+    if empty := empty_object(columns):
+        message = f"column {empty}: its objects are empty; leave it out of the source, or name it "
+        raise refuse(sources[0].path, f"{message}by --map")
     parent = os.path.dirname(os.path.realpath(output))
     folder = base or parent
     work = _Writing(folder, recipe, survey, captioner, columns)

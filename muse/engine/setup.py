@@ -75,6 +75,11 @@ class Setup:
         """The step at which an edit starts (see `muse.diffusion.editing.first_edit_step`)."""
         return first_edit_step(self.schedule, self.method)
 
+    def denoising_steps(self, requests: Sequence[Request]) -> int:
+        """Steps of all requests together; an edit has only those after its inversion."""
+        edits = sum(request.image is not None for request in requests)
+        return len(requests) * len(self.schedule) - edits * self.first_edit_step()
+
     def cfg_scale(self, editing: bool, has_negative: bool) -> float:
         """The scale between two evaluations of the network; 1 if there is only one.
 

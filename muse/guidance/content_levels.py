@@ -48,7 +48,7 @@ class ContentLevels:
             return UNKNOWN
         try:
             levels = cls(**json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             levels = None
         if levels is None or not all(map(_is_cosine, vars(levels).values())):
             keys = ", ".join(vars(UNKNOWN))

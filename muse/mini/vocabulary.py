@@ -28,6 +28,23 @@ RELATED: dict[str, str] = {
 SHORTEST_ALIKE = 3
 """Letters of words that may be meant for each other: `on` and `in` are near to too many."""
 
+FUNCTION_WORDS = frozenset(
+    " ".join(
+        (
+            "a an the this that these those some any each every no not both all another other",
+            "i me my we us our you your he him his she her it its they them their s t re ve ll d m",
+            "who whom whose which what when where while why how as if than then so",
+            "and or but nor yet though because",
+            "of in on at to from by for with without into onto upon over under above below between",
+            "among through across along around round behind beside near off out up down about",
+            "against during before after toward towards within inside outside next",
+            "is are was were be been being am has have had having do does did will would can could",
+            "may might shall should must very too also just only there here",
+        )
+    ).split()
+)
+"""English words that a picture hardly depends on; none of them is called unknown."""
+
 GLUE = "the a an and with of there is"
 
 
@@ -54,8 +71,10 @@ def known_words() -> frozenset[str]:
 
 
 def unknown_words(prompt: str) -> list[str]:
-    """The distinct words of a prompt that the embedded model does not know, in order."""
-    return list(dict.fromkeys(word for word in words(prompt) if word not in known_words()))
+    """The distinct words of a prompt that the embedded model does not know, in order, without
+    `FUNCTION_WORDS`."""
+    known = known_words() | FUNCTION_WORDS
+    return list(dict.fromkeys(word for word in words(prompt) if word not in known))
 
 
 def _singulars(word: str) -> list[str]:

@@ -73,6 +73,11 @@ def fit(
             train, calibrate, held = split(images.emotions, settings.held_out, settings.seed)
         except ValueError as error:
             raise UserError(f"{data}: an emotion has {error}; each needs three at least") from None
+        if not len(train):
+            raise UserError(
+                f"held_out = {settings.held_out:g} of {len(images.emotions)} images leaves none to "
+                "train on; give a smaller share, or more images"
+            )
         on_progress(
             f"{len(train)} images to train on, {len(calibrate)} to calibrate on, "
             f"{len(held)} to examine on"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
@@ -67,28 +67,13 @@ def _numbers(rows: str | None) -> list[int] | None:
 def print_trial(trial: Trial, settings: Config) -> None:
     """A line for each image, then what they took, and what follows for a run with the settings."""
     from pipeline.cli.tables import print_facts, print_rows
-    from pipeline.forecast.forecast import duration
+    from pipeline.forecast.trial import facts_of
 
     columns = ("task", "status", "for the target", "judge sees", "guide sees")
     print_rows("Images", columns, [_line(row) for row in trial.rows])
-    memory, gib = trial.memory, 1 << 30
-    facts = {f"seconds an image, {task}": f"{s:.2f}" for task, s in trial.seconds.items()}
-    facts["loading the models"] = duration(trial.start_seconds)
-    facts["peak memory"] = (
-        f"{memory.peak / gib:.2f} of {memory.total / gib:.1f} GiB ({memory.device}), "
-        f"{memory.models / gib:.2f} of it by the models"
-    )
-    if trial.level:
-        facts["memory setting"] = f"{trial.level}, with weights in {trial.dtype}"
-        facts["compiling"] = trial.compiling
-    facts["batch size that fits"] = f"{memory.fits:,} images, computed from this peak"
-    if trial.fitting:
-        ((name, value),) = trial.fitting.items()
-        before = getattr(settings, name)
-        facts[f"{name} of the run"] = f"{value} instead of {before}, as in the next command"
-    else:
-        facts["batch_size of the run"] = f"{settings.batch_size}, as it was"
-    print_facts("Measured", facts)
+    if rejected := dict(_rejections(trial.rows)):
+        print_facts("Rejected", rejected)
+    print_facts("Measured", facts_of(trial, settings))
 
 
 def _line(row: Mapping[str, Any]) -> Sequence[str]:
@@ -98,3 +83,12 @@ def _line(row: Mapping[str, Any]) -> Sequence[str]:
         return (*asked, "", row["reason"] or "", "")
     seen = (row["judge_emotion"] or "", row["guide_emotion"] or "")
     return (*asked, f"{row['judge_confidence']:.2f}", *seen)
+
+
+def _rejections(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Why images were rejected, by what was asked for."""
+    from pipeline.generation.verdicts import REJECTED
+
+    for row in rows:
+        if row["status"] == REJECTED:
+            yield f"{row['emotion'] or row['mixture']}, {row['task']}", row["reason"]

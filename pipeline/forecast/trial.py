@@ -17,6 +17,7 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.execute import execute
 from pipeline.forecast.batch_size import fitting_settings
+from pipeline.forecast.forecast import duration
 from pipeline.forecast.memory import MemoryUse, Meter
 from pipeline.forecast.rates import CORES, CORPUS, TRIAL_FILE
 from pipeline.index.metadata import METADATA_FILE
@@ -39,8 +40,14 @@ from pipeline.storage.regular import read_file
 from pipeline.storage.remote import Remote, is_url
 from pipeline.storage.targets import refuse_target
 
+BOTH = "both"
+"""In the place of a task: a batch had requests of both."""
+
 MANIFEST = "manifest.parquet"
 """The requests of a trial, in its folder."""
+
+OF_TASKS = {BOTH: "in a batch of both tasks"}
+"""How `seconds` are named, where not by the task."""
 
 MAX_SEARCHED = 100_000
 """Requests of the plan that are searched for one of each emotion."""
@@ -131,8 +138,33 @@ def run_trial(
     execute(str(path), folder / CORPUS, of_trial, warn, executor=executor, warn_of_rows=False)
     # No more are made together than there are slots.
     memory = meter.use(min(of_trial.batch_size, config.slots or of_trial.batch_size))
-    trial = _finished(folder, memory)
-    return replace(trial, fitting=fitting_settings(config, memory, requests))
+    trial = replace(_finished(folder, memory), fitting=fitting_settings(config, memory, requests))
+    write_report(folder / CORPUS, str(path), measured=facts_of(trial, config))
+    return trial
+
+
+def facts_of(trial: Trial, config: Config) -> dict[str, str]:
+    """What a trial took, and what follows for a run with the settings, in words."""
+    memory, gib = trial.memory, 1 << 30
+    facts = {}
+    for task, seconds in trial.seconds.items():
+        facts[f"seconds an image, {OF_TASKS.get(task, task)}"] = f"{seconds:.2f}"
+    facts["loading the models"] = duration(trial.start_seconds)
+    facts["peak memory"] = (
+        f"{memory.peak / gib:.2f} of {memory.total / gib:.1f} GiB ({memory.device}), "
+        f"{memory.models / gib:.2f} of it by the models"
+    )
+    if trial.level:
+        facts["memory setting"] = f"{trial.level}, with weights in {trial.dtype}"
+        facts["compiling"] = trial.compiling
+    facts["batch size that fits"] = f"{memory.fits:,} images, computed from this peak"
+    if trial.fitting:
+        ((name, value),) = trial.fitting.items()
+        before = getattr(config, name)
+        facts[f"{name} of the run"] = f"{value} instead of {before}, as in the next command"
+    else:
+        facts["batch_size of the run"] = f"{config.batch_size}, as it was"
+    return facts
 
 
 def _settings_of_trial(config: Config, chosen: Sequence[PlannedRequest]) -> Config:
@@ -226,7 +258,6 @@ def _finished(folder: Path, memory: MemoryUse) -> Trial:
     ready = next((entry for entry in entries if entry.get("event") == "ready"), None)
     if ready is None or not seconds:
         raise UserError(f"{corpus}: its log was damaged meanwhile; make the trial again")
-    write_report(corpus, str(folder / MANIFEST))
     figures = {"seconds": seconds, "start_seconds": ready["models"], "memory": memory.as_json()}
     figures[CORES] = os.cpu_count() or 0
     write_json(folder / TRIAL_FILE, figures)
@@ -244,7 +275,7 @@ def _seconds_by_task(
         if not made:
             continue
         tasks = {row["task"] for row in made}
-        total = totals.setdefault(tasks.pop() if len(tasks) == 1 else "both", [0.0, 0])
+        total = totals.setdefault(tasks.pop() if len(tasks) == 1 else BOTH, [0.0, 0])
         total[0] += entry["seconds"]
         total[1] += len(made)
     for task, (seconds, requests) in totals.items():

@@ -18,6 +18,12 @@ from pipeline.output.rows import RowLayout, target_name
 ACCEPTED, REJECTED, FAILED = "accepted", "rejected", "failed"
 STATUSES = (ACCEPTED, REJECTED, FAILED)
 
+UNLIKE = {
+    "similarity": "unlike its prompt",
+    "source_similarity": "unlike its source image",
+}
+"""What it means that one of these scores is too low."""
+
 BY_HAND = "rejected by hand"
 """Why a sample is rejected that a person flagged."""
 
@@ -55,7 +61,9 @@ def decide(row: Mapping[str, Any], layout: RowLayout, config: Config) -> Verdict
     for name, score, setting, threshold in scores:
         # Images that were not edited have no similarity to a source.
         if score is not None and score < threshold:
-            return Verdict(REJECTED, f"{name} {_below(score, threshold)} < {setting} {threshold:g}")
+            measured = f"{name} {_below(score, threshold)} < {setting} {threshold:g}"
+            unlike = UNLIKE.get(name)
+            return Verdict(REJECTED, f"{unlike}: {measured}" if unlike else measured)
     return Verdict(ACCEPTED)
 
 

@@ -4,6 +4,7 @@ cut."""
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -24,8 +25,14 @@ OTHER_REASONS = "other reasons"
 VARIABLE = re.compile(r"'[^']*'|\d+")
 """Parts of a reason that differ between requests: quoted names, and numbers."""
 
-BEFORE_NUMBERS = {"judge": " at ", "quota:": " has its ", "not": ":"}
+BEFORE_NUMBERS = {"judge": " at ", "quota:": " has its ", "not": ":", "unlike": ":"}
 """By the first word of a rejection, what comes after its target and before its numbers."""
+
+CAUSES = {
+    "judge": "the judge does not confirm the target",
+    "quota:": "the quota was full",
+}
+"""By the first word of a rejection, what all of that kind have in common."""
 
 COLUMNS = ["key", "status", "reason", "row", "prompt_truncated"]
 
@@ -90,6 +97,14 @@ class ReasonCounts:
             listed = [asdict(group) for group in ordered[:MAX_REASONS]]
             counts[status] = {"reasons": listed, "requests_of_other_reasons": more}
         return counts | {"cut_prompts": asdict(self._cut) | {"most_tokens": self._most_tokens}}
+
+    def causes(self) -> Counter[str]:
+        """Rejected requests by what rejected them, whatever their target."""
+        found = Counter[str]()
+        for kind, group in self._groups[REJECTED].items():
+            check = kind.partition(" ")[0]
+            found[CAUSES.get(check, kind)] += group.requests
+        return found
 
     def _add_reason(self, record: Mapping[str, Any]) -> None:
         status, reason = record["status"], record["reason"] or ""

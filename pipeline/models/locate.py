@@ -29,6 +29,7 @@ from pipeline.models.roles import (
     is_classifier,
     local_path,
     main_names,
+    option_of,
     part_names,
     read_from,
 )
@@ -165,7 +166,7 @@ def _main_model(role: str, name: str, config: Config, files: Files, on_warning: 
         hint = (
             f"; the label_map is the table [label_map.{role}]" if "label_map" in str(error) else ""
         )
-        raise UserError(f"--{role} {name!r}: {error}{hint}") from None
+        raise UserError(f"{option_of(role)} {name!r}: {error}{hint}") from None
     weights = [hash_weights(leaf, files.sha256) for leaf in spec.leaves()] if spec else []
     return Model(name, str(path), hash_model(path, role, files.sha256), tuple(weights))
 

@@ -34,11 +34,19 @@ ROLES = {
 
 CLASSIFIERS = ("guide", "judge")
 
+WITH_OPTION = ("model", *CLASSIFIERS)
+"""Roles that an option of the commands names; others are settings."""
+
 SINGLE_FILES = ("model", "vae", "lora", "fitted_tokens")
 """Roles that a single `.safetensors` file may serve."""
 
 FILTER_MODELS = "filter_models."
 """Before a filter's name in the role of its model: the setting that names it."""
+
+
+def option_of(role: str) -> str:
+    """How a command gives the model of a role, as messages begin."""
+    return f"--{role}" if role in WITH_OPTION else role
 
 
 def filter_role(name: str) -> str:

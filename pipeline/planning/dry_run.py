@@ -18,6 +18,7 @@ from pipeline.generation.scores import providers
 from pipeline.models.locate import check_models
 from pipeline.output.records import from_parquet
 from pipeline.planning.checks.edit_warnings import EMBEDDED_SIZE, photograph_warning
+from pipeline.planning.checks.placement import check_placement
 from pipeline.planning.checks.unused_settings import unused_settings
 from pipeline.planning.disk_estimate import DiskEstimate, disk_estimate
 from pipeline.planning.manifest_input import (
@@ -142,6 +143,7 @@ def dry_run(
     notes: list[str] = []
     if output is not None:
         _refuse_file(output)
+    check_placement(config)
     with fetched_manifest(manifest_path, config, notes.append) as local:
         contents = summarize(local, folder_of(manifest_path), config, on_progress)
         check_quota_column(contents.manifest, config)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.index.reasons import reason_lines
@@ -40,6 +41,8 @@ MAX_DUPLICATES = 8
 
 MAX_NOTES = 20
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
 SIZES_ALONE = (
     "The shards are in an object store: their pictures were read without all of their bytes, and "
     "the shards were checked by size alone. `muse-batch verify` reads them whole."
@@ -47,7 +50,10 @@ SIZES_ALONE = (
 
 
 def write_report(
-    output: Location, manifest: str | None = None, warn: Callable[[str], None] = lambda _: None
+    output: Location,
+    manifest: str | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+    measured: Mapping[str, str] = NOTHING,
 ) -> Location:
     """Make the report of a run and write it into the run's folder; returns where.
 
@@ -55,11 +61,12 @@ def write_report(
         manifest: where the manifest is now, if it is not where it was; source images are read
             from there.
         warn: is called with what could not be read, which the report says, too.
+        measured: what a trial took, by name: its page is headed as that of a trial.
 
     Raises:
         UserError: not the output of a run, damaged, or nothing is finished yet.
     """
-    html = report_html(finished_rows(output), manifest, warn)
+    html = report_html(finished_rows(output), manifest, warn, measured)
     path = output / REPORT_FILE
     write_bytes(path, html.encode())
     return path
@@ -78,7 +85,10 @@ def write_last_report(output: Location, manifest: str, warn: Callable[[str], Non
 
 
 def report_html(
-    rows: FinishedRows, manifest: str | None = None, warn: Callable[[str], None] = lambda _: None
+    rows: FinishedRows,
+    manifest: str | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+    measured: Mapping[str, str] = NOTHING,
 ) -> str:
     """The report of what is finished; arguments as of `write_report`."""
     config = rows.run.config
@@ -111,7 +121,7 @@ def report_html(
             output=str(rows.output),
             run=rows.run,
             figures=figures,
-            findings=findings(rows.run, figures, count, len(hashed)),
+            findings=findings(rows.run, figures, count, len(hashed), is_trial=bool(measured)),
             cost=cost_of(rows.output, rows.run),
             settings=setting_rows(rows.run),
             generated=generated,
@@ -121,7 +131,7 @@ def report_html(
             rejected=[tiles[position] for position in samples.rejected.by_position()],
             keeps_rejected=rows.run.config["keep_rejected"],
             disagreeing=[tiles[position] for position in samples.disagreeing.by_rank()],
-            unlike=[tiles[position] for position in samples.unlike.by_rank()],
+            unlike=_beyond(edited, [tiles[position] for position in samples.unlike.by_rank()]),
             duplicates=[(tiles[one], tiles[other], bits) for one, other, bits in twins],
             duplicate_count=count,
             hashed=len(hashed),
@@ -137,8 +147,15 @@ def report_html(
             reasons=list(reason_lines(figures.endings.as_dict())),
             emoset_note=EMOSET_NOTE,
             notes=notes,
+            measured=measured,
         )
     )
+
+
+def _beyond(shown: Mapping[str, Sequence[Tile]], tiles: Sequence[Tile]) -> Sequence[Tile]:
+    """Tiles, unless all of them are shown already."""
+    known = {tile.key for of_target in shown.values() for tile in of_target}
+    return [] if known.issuperset(tile.key for tile in tiles) else tiles
 
 
 def _by_target(

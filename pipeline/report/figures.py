@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +16,15 @@ from pipeline.generation.verdicts import ACCEPTED, REJECTED
 from pipeline.index.reasons import ReasonCounts
 from pipeline.output.sample_files import MIXTURE
 
-COSINE_BINS = np.linspace(-1, 1, 81)
-"""Edges of the bins of cosines and of structural similarity, 0.025 wide."""
+FINE = 50
+"""Bins that are counted for each one that is drawn."""
+
+FINE_BINS = np.linspace(-1, 1, 80 * FINE + 1)
+"""Edges of the bins in which cosines and structural similarity are counted: 0.0005 wide, so that
+a median is known to two decimals."""
+
+COSINE_BINS = FINE_BINS[::FINE]
+"""Edges of the bins of a chart, 0.025 wide."""
 
 SCORES = ("similarity", "source_similarity", "source_ssim")
 
@@ -61,7 +69,8 @@ class Figures:
         judged: scored requests by target and the judge's strongest emotion; no mixtures.
         opinions: scored requests by the guide's and the judge's strongest emotion.
         endings: why requests were rejected or failed, and whose prompts were cut.
-        histograms: of each score, by status: how many requests are in each of `COSINE_BINS`.
+        fine: of each score, by status: how many requests are in each of `FINE_BINS`.
+        lowest: of each score, by status.
         attempts, start_steps: requests by these numbers.
         unknown_words: the words of a prompt that the model does not know; None where it may know
             any.
@@ -78,7 +87,8 @@ class Figures:
     judged: Counter[tuple[str, str]] = field(default_factory=Counter)
     opinions: Counter[tuple[str, str]] = field(default_factory=Counter)
     endings: ReasonCounts = field(default_factory=ReasonCounts)
-    histograms: dict[tuple[str, str], np.ndarray[Any, Any]] = field(default_factory=dict)
+    fine: dict[tuple[str, str], np.ndarray[Any, Any]] = field(default_factory=dict)
+    lowest: dict[tuple[str, str], float] = field(default_factory=dict)
     attempts: Counter[int] = field(default_factory=Counter)
     start_steps: Counter[int] = field(default_factory=Counter)
     unknown_words: Callable[[str], list[str]] | None = None
@@ -135,27 +145,30 @@ class Figures:
     def _add_scores(self, table: pa.Table, status: str) -> None:
         for name in SCORES:
             values = table[name].drop_null().to_numpy()
-            counts, _ = np.histogram(np.clip(values, -1, 1), COSINE_BINS)
-            self.histograms[name, status] = self.histograms.get((name, status), 0) + counts
+            if not len(values):
+                continue
+            counts, _ = np.histogram(np.clip(values, -1, 1), FINE_BINS)
+            self.fine[name, status] = self.fine.get((name, status), 0) + counts
+            lowest = self.lowest.get((name, status), math.inf)
+            self.lowest[name, status] = min(lowest, float(values.min()))
 
-    def median(self, name: str, status: str = ACCEPTED) -> float | None:
-        """The median of a score as its histogram shows it; None if there are no values."""
-        counts = self.histograms.get((name, status))
-        if counts is None or not counts.sum():
-            return None
-        return _middle_of(int(np.searchsorted(np.cumsum(counts), counts.sum() / 2)))
+    def scored(self, name: str, status: str = ACCEPTED) -> int:
+        """How many requests have a score."""
+        return int(self.fine[name, status].sum()) if (name, status) in self.fine else 0
 
-    def least(self, name: str, status: str = ACCEPTED) -> float | None:
-        """The least value of a score as its histogram shows it; None if there are no values."""
-        counts = self.histograms.get((name, status))
-        if counts is None or not counts.sum():
-            return None
-        return _middle_of(int(np.flatnonzero(counts)[0]))
+    def histogram(self, name: str, status: str) -> np.ndarray[Any, Any]:
+        """How many of them are in each of `COSINE_BINS`."""
+        return self.fine[name, status].reshape(-1, FINE).sum(1)
 
+    def median(self, name: str, status: str = ACCEPTED) -> float:
+        """The median of a score, to within 0.0005; of an even number the lower of the middle two.
 
-def _middle_of(number: int) -> float:
-    """The middle of a bin of cosines."""
-    return float((COSINE_BINS[number] + COSINE_BINS[number + 1]) / 2)
+        Raises:
+            KeyError: there are no values.
+        """
+        counts = self.fine[name, status]
+        number = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
+        return float((FINE_BINS[number] + FINE_BINS[number + 1]) / 2)
 
 
 def _counted(table: pa.Table, columns: list[str]) -> Mapping[Any, int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.config_models import draws_embedded
-from pipeline.generation.verdicts import ACCEPTED, FAILED
+from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED
 from pipeline.output.run.run_file import RunFile
 from pipeline.output.sample_files import MIXTURE
 from pipeline.report.figures import Figures
@@ -18,6 +18,11 @@ LOW_SHARE = 0.5
 
 DISAGREEMENT = 0.2
 """Share of images on which guide and judge name different emotions that is worth a warning."""
+
+SOURCE_SIMILARITY = ("source_similarity", ACCEPTED)
+
+MAX_CAUSES = 3
+"""Causes of rejections that are named."""
 
 UNLIKE = 0.6
 """Median similarity to the source below which edits may show something else."""
@@ -31,13 +36,18 @@ class Finding:
     warning: bool = False
 
 
-def findings(run: RunFile, figures: Figures, duplicates: int, hashed: int) -> list[Finding]:
+def findings(
+    run: RunFile, figures: Figures, duplicates: int, hashed: int, is_trial: bool = False
+) -> list[Finding]:
     """The sentences in their order.
 
     Args:
         duplicates: accepted samples with a near-duplicate among the `hashed` that were compared.
     """
-    found = [*_trust(run), _acceptance(figures), *_weak_targets(figures)]
+    if is_trial:
+        few = "These are too few images for statistics: look at the pictures and the measurements."
+        return [Finding(few), _acceptance(figures), *_rejections(figures)]
+    found = [*_trust(run), _acceptance(figures), *_rejections(figures), *_weak_targets(figures)]
     found += [*_confusion(figures), *_disagreement(figures), *_edits(run, figures)]
     if duplicates:
         share = duplicates / hashed
@@ -106,13 +116,24 @@ def _acceptance(figures: Figures) -> Finding:
     )
 
 
+def _rejections(figures: Figures) -> list[Finding]:
+    """Why requests were rejected, the most frequent causes first."""
+    rejected = figures.count(REJECTED)
+    if not rejected:
+        return []
+    causes = figures.endings.causes().most_common(MAX_CAUSES)
+    listed = "; ".join(f"{count:,}: {cause}" for cause, count in causes)
+    return [Finding(f"Of {_requests(rejected)} rejected, {listed}.")]
+
+
 def _weak_targets(figures: Figures) -> list[Finding]:
     weak = []
     for target in dict.fromkeys(target for target, _ in figures.outcomes):
         asked = sum(n for (name, _), n in figures.outcomes.items() if name == target)
         share = figures.outcomes[target, ACCEPTED] / asked
         if share < LOW_SHARE:
-            weak.append((share, f"{_named(target)} ({percent(share)})"))
+            accepted = figures.outcomes[target, ACCEPTED]
+            weak.append((share, f"{_named(target)} ({accepted:,} of {asked:,})"))
     if not weak:
         return []
     listed = ", ".join(text for _, text in sorted(weak)[:5])
@@ -151,17 +172,18 @@ def _disagreement(figures: Figures) -> list[Finding]:
 
 
 def _edits(run: RunFile, figures: Figures) -> list[Finding]:
-    median, least = figures.median("source_similarity"), figures.least("source_similarity")
-    if median is None or least is None:
+    count = figures.scored("source_similarity")
+    if not count:
         return []
-    found = [
-        Finding(
-            f"Half of the accepted edits resemble their source image at {median:.2f} or more, the "
-            f"least alike at about {least:.2f} (cosine by CLIP); min_source_similarity sets a "
-            "lower bound.",
-            median < UNLIKE,
+    median, lowest = figures.median("source_similarity"), figures.lowest[SOURCE_SIMILARITY]
+    if count == 1:
+        text = f"The accepted edit resembles its source image at {lowest:.2f} (cosine by CLIP)"
+    else:
+        text = (
+            f"Half of the {count:,} accepted edits resemble their source image at {median:.2f} or "
+            f"more, the least alike at {lowest:.2f} (cosine by CLIP)"
         )
-    ]
+    found = [Finding(f"{text}; min_source_similarity sets a lower bound.", median < UNLIKE)]
     if draws_embedded(run.config["model"], run.config["engine"]):
         text = "The embedded model redraws photographs as scenes of its own world of drawings."
         found.append(Finding(text, median < UNLIKE))

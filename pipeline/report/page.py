@@ -14,7 +14,7 @@ from pipeline.output.run.run_file import RunFile
 from pipeline.report.cost import Cost
 from pipeline.report.figures import Figures
 from pipeline.report.findings import Finding
-from pipeline.report.sections import Figure
+from pipeline.report.sections import Figure, cosine
 from pipeline.report.settings_table import SettingRow
 from pipeline.report.tiles import Tile
 
@@ -36,6 +36,7 @@ class Page:
         outcome, confusion, opinion, curve, scores, attempts, starts, pixels: charts.
         reasons: a line for each reason why requests failed or were rejected.
         notes: what could not be read or shown.
+        measured: what a trial took, by name; empty for a run.
     """
 
     made_at: str
@@ -69,6 +70,7 @@ class Page:
     reasons: Sequence[str]
     emoset_note: str
     notes: Sequence[str]
+    measured: Mapping[str, str]
 
 
 def render(page: Page) -> str:
@@ -82,7 +84,7 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=_number, code=_with_code)
+    environment.filters.update(number=_number, code=_with_code, cosine=cosine)
     fields: dict[str, Any] = vars(page)
     return environment.get_template("report.html.jinja").render(**fields)
 

@@ -84,43 +84,28 @@ def _square(
     rows, lines = [], []
     for line in used:
         here = [counts[line, column] for column in used]
-        for column, whole in zip(used, whole_percents(here), strict=True):
-            rows.append({"line": line, "column": column, "percent": whole})
+        for column, count in zip(used, here, strict=True):
+            share = round(100 * count / max(1, sum(here)))
+            rows.append({"line": line, "column": column, "percent": share})
         lines.append([line, *here])
     alt = f"Shares of images. Lines: {names[0]} emotion; columns: {names[1]} emotion."
     return Figure(title, charts.heatmap(rows, used, names), alt, (names[0], *used), lines)
 
 
-def whole_percents(counts: Sequence[int]) -> list[int]:
-    """The shares of counts in whole percents that sum to 100, or to 0 if there is nothing to share.
-
-    By the largest remainders: each share is rounded down, and what then lacks goes to those that
-    lost most by it, of equals to the larger, so that 7 of 8 are 88% in every line.
-    """
-    total = sum(counts)
-    if total == 0:
-        return [0] * len(counts)
-    percents = [100 * count // total for count in counts]
-    by_loss = sorted(range(len(counts)), key=lambda i: (-(100 * counts[i] % total), -counts[i]))
-    for position in by_loss[: 100 - sum(percents)]:
-        percents[position] += 1
-    return percents
-
-
 def score_figures(figures: Figures) -> list[Figure]:
     """How the scores are distributed that the run has."""
     titles = {
-        "similarity": "Similarity to the prompt (cosine by CLIP)",
-        "source_similarity": "Similarity to the source image (cosine by CLIP)",
-        "source_ssim": "Structural similarity to the source image (SSIM)",
+        "similarity": ("Similarity to the prompt", "cosine by CLIP"),
+        "source_similarity": ("Similarity to the source image", "cosine by CLIP"),
+        "source_ssim": ("Structural similarity to the source image", "SSIM"),
     }
     found = []
-    for name, title in titles.items():
+    for name, (title, axis) in titles.items():
         rows, lines = [], []
         for status in (ACCEPTED, REJECTED):
-            counts = figures.histograms.get((name, status))
-            if counts is None or not counts.sum():
+            if not figures.scored(name, status):
                 continue
+            counts = figures.histogram(name, status)
             for number in counts.nonzero()[0]:
                 low, high = COSINE_BINS[number], COSINE_BINS[number + 1]
                 rows.append(
@@ -131,13 +116,19 @@ def score_figures(figures: Figures) -> list[Figure]:
                         "count": int(counts[number]),
                     }
                 )
-            middle = figures.median(name, status)
-            lines.append([status, int(counts.sum()), f"{middle:.2f}"])
+            middle, lowest = figures.median(name, status), figures.lowest[name, status]
+            lines.append([status, figures.scored(name, status), cosine(middle), cosine(lowest)])
         if rows:
             alt = "A histogram of accepted (blue) and rejected (orange) images."
-            svg = charts.histogram(rows, name.replace("_", " "))
-            found.append(Figure(title, svg, alt, ("status", "images", "median"), lines))
+            svg = charts.histogram(rows, axis)
+            head = ("status", "images", "median", "lowest")
+            found.append(Figure(title, svg, alt, head, lines))
     return found
+
+
+def cosine(value: float) -> str:
+    """With two decimals, and never as -0.00."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def count_figure(counts: Counter[int], title: str, axis: str) -> Figure | None:
@@ -188,8 +179,8 @@ def pixel_figures(tiles: Iterable[Tile], targets: Sequence[str]) -> list[Figure]
     tiles = [tile for tile in tiles if tile.status == ACCEPTED and tile.picture]
     found = []
     for name, title, axis in (
-        ("brightness", "Brightness", "mean luma, 0 to 1"),
-        ("colourfulness", "Colourfulness", "Hasler and Süsstrunk's M3"),
+        ("brightness", "Brightness", "from 0 (black) to 1 (white)"),
+        ("colourfulness", "Colourfulness", "from 0 (grey) to about 110"),
     ):
         rows: list[dict[str, Any]] = []
         lines: list[list[Any]] = []

@@ -47,6 +47,7 @@ class Tile:
     judge_confidence: float
     guide_emotion: str
     guide_confidence: float
+    similarity: float | None
     source_similarity: float | None
     source_ssim: float | None
     picture: str
@@ -124,6 +125,7 @@ def _tile(row: Mapping[str, Any], image: Image.Image | None, source: _SourcePict
         judge_confidence=row["judge_confidence"] or 0.0,
         guide_emotion=row["guide_emotion"] or "",
         guide_confidence=row["guide_confidence"] or 0.0,
+        similarity=row["similarity"],
         source_similarity=row["source_similarity"],
         source_ssim=row["source_ssim"],
         picture=data_url(thumbnail(image, SIDE)) if image else "",

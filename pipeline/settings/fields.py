@@ -49,26 +49,34 @@ def choices(field: FieldInfo) -> tuple[Any, ...]:
     return get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
 
 
-def limits(field: FieldInfo) -> str:
-    """The limits of a number, both included, as in `from 0 to 1`; empty without any."""
+def limits(field: FieldInfo, whole: bool = False) -> str:
+    """The limits of a number, both included, as in `from 0 to 1`; empty without any.
+
+    Args:
+        whole: name an upper limit that only keeps numbers within 64 bits, too.
+    """
     low, high = None, None
     for limit in field.metadata:
         low = getattr(limit, "ge", low)
         high = getattr(limit, "le", high)
     if low is None:
         return ""
-    open_ended = high is None or high >= OPEN_ENDED
+    open_ended = high is None or (high >= OPEN_ENDED and not whole)
     return f"from {_number(low)}" if open_ended else f"from {_number(low)} to {_number(high)}"
 
 
-def kind(field: FieldInfo) -> str:
-    """The values that a field takes, in words: `a whole number from 1 to 1024`."""
+def kind(field: FieldInfo, whole: bool = False) -> str:
+    """The values that a field takes, in words: `a whole number from 1 to 1024`.
+
+    Args:
+        whole: as of `limits`.
+    """
     if names := choices(field):
         return f"one of {', '.join(names)}"
     if is_table(field):
         return "a table"
     origin = get_origin(field.annotation) or field.annotation
-    return f"{KINDS[origin]} {limits(field)}".strip()
+    return f"{KINDS[origin]} {limits(field, whole)}".strip()
 
 
 def _number(value: Any) -> str:

@@ -22,6 +22,7 @@ from pipeline.config_sources import Sources
 from pipeline.config_tables import Faults
 from pipeline.errors import UserError
 from pipeline.settings.problems import describe, unknown
+from pipeline.storage.addresses import is_utf8
 
 S = TypeVar("S", bound=Settings)
 
@@ -59,6 +60,8 @@ class SourcedValues:
         Raises:
             UserError: no such form.
         """
+        if not is_utf8(assignment):
+            raise UserError(f"--set {assignment!r}: is not UTF-8; write it in that encoding")
         key, mark, text = assignment.partition("=")
         if not mark or not key.strip():
             raise UserError(f"--set {assignment!r}: write key=value, as in --set method.steps=30")
@@ -152,6 +155,8 @@ def _build(
     for name, value in flags.items():
         if value is None:
             continue
+        if isinstance(value, str) and not is_utf8(value):
+            raise UserError(f"{source or flag_of(name)} {value!r}: is not UTF-8; rename it")
         if given.sources.get(name) == "--set" and given.values[name] != value:
             flag, assigned = as_written(value), as_written(given.values[name])
             raise UserError(f"{flag_of(name)} {flag} and --set {name}={assigned}: give one of them")
@@ -183,7 +188,8 @@ def _parsed(text: str) -> Any:
     """The value of an assignment: TOML, or text without quotes."""
     try:
         parsed = tomllib.loads(f"v = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    # A number of thousands of digits is a ValueError of another kind.
+    except (ValueError, RecursionError):
         return text.strip()
     return parsed["v"] if len(parsed) == 1 else text.strip()
 
@@ -210,5 +216,5 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise UserError(f"--config {file}: cannot be read ({why})") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise UserError(f"--config {file}: not valid TOML: {error}") from None

@@ -42,7 +42,9 @@ def describe(schema: type[Settings], error: ErrorDetails) -> tuple[str, str]:
         return unknown(schema, key, value)
     if error["type"] == "value_error":
         return key, str(error["ctx"]["error"])
-    expected = kind(known[key]) if key in known else INNER_KINDS.get(error["type"], "another value")
+    expected = INNER_KINDS.get(error["type"], "another value")
+    if key in known:
+        expected = kind(known[key], whole=error["type"] == "less_than_equal")
     if key in known and is_table(known[key]):
         return key, f"{key} is {_shown(value)}; it is a table of its own: [{key}]"
     return key, f"{key} is {_shown(value)}; give {expected}"
@@ -55,6 +57,9 @@ def unknown(schema: type[Settings], key: str, value: Any) -> tuple[str, str]:
         return key, old
     shown = key[:MAX_SHOWN] if key.strip() and key.isprintable() else repr(key[:MAX_SHOWN])
     near = nearest(key, isinstance(value, Mapping), known)
+    if near == key:
+        table, _, name = key.rpartition(".")
+        return key, f"unknown key {shown}, as one word; {name} stands in the table {table}"
     if near:
         return key, f"unknown key {shown}; did you mean {near}?"
     return key, f"unknown key {shown}; `muse-batch config` prints all settings"

@@ -44,6 +44,8 @@ def normalized(text: str) -> str:
         raise UserError("an empty path was given; name a file, a folder or a URL")
     if "\0" in text:
         raise UserError(f"{text!r}: a path has no character U+0000; remove it")
+    if not is_utf8(text):
+        raise UserError(f"{text!r}: its name is not UTF-8, as all that is stored; rename it")
     if _COLON.fullmatch(text.strip()):
         text = text.strip()
     if chained := _CHAINED.fullmatch(text):
@@ -84,6 +86,15 @@ def normalized(text: str) -> str:
         name = path.partition("/")[0]
         raise UserError(f"{text}: no user has the home {name}; for a folder write ./{path}")
     return path
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text can be stored; what a shell passes in another encoding cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _path_of(url: str) -> str:

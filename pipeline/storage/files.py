@@ -157,9 +157,9 @@ def temporaries(folder: Location) -> Iterator[Path]:
     On an object store they leave nothing.
     """
     if not isinstance(folder, Remote):
-        found = filter(is_temporary, folder.rglob(".*.muse-part"))
-        # A folder of that name is an interrupted export.
-        yield from (path for path in found if not path.is_dir())
+        for place, names in _walk(folder):
+            # A folder of such a name is an interrupted export.
+            yield from filter(is_temporary, (place / name for name in names))
 
 
 def sync_folder(folder: Path) -> None:
@@ -197,7 +197,7 @@ def sizes_below(folder: Location) -> dict[str, int]:
     if isinstance(folder, Remote):
         return folder.sizes_below()
     sizes: dict[str, int] = {}
-    for place, _, names in os.walk(folder):
+    for place, names in _walk(folder):
         for name in names:
             path = Path(place, name)
             # Another process may remove one meanwhile.
@@ -258,12 +258,21 @@ def hash_of(handle: IO[bytes]) -> str:
 def files_below(folder: Path) -> list[Path]:
     """The files in a folder and in those below it, sorted; links to folders are followed."""
     found = []
-    for place, folders, names in os.walk(folder, followlinks=True):
-        # A link to a folder that it lies in leads round in circles.
-        around = {Path(place).resolve(), *Path(place).resolve().parents}
-        folders[:] = [name for name in folders if (Path(place) / name).resolve() not in around]
-        found += [Path(place) / name for name in names if (Path(place) / name).is_file()]
+    for place, names in _walk(folder):
+        found += [place / name for name in names if (place / name).is_file()]
     return sorted(found)
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """A folder and those below it, with the names of their files; links to folders are followed, as
+    to another disk."""
+    for place, folders, names in os.walk(folder, followlinks=True):
+        # A link to a folder that it lies in, or was reached from, leads round in circles.
+        here = Path(place)
+        around = {here.resolve(), *here.resolve().parents}
+        around |= {parent.resolve() for parent in here.parents if parent.is_relative_to(folder)}
+        folders[:] = [name for name in folders if (here / name).resolve() not in around]
+        yield here, names
 
 
 def sha256_folder(

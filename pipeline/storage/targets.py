@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.storage.addresses import is_utf8
 from pipeline.storage.files import Location, is_temporary
 from pipeline.storage.regular import read_file
 from pipeline.storage.remote import Remote
@@ -44,6 +45,8 @@ def refuse_target(target: Location) -> None:
     """
     if isinstance(target, Remote):
         return
+    if not is_utf8(str(target)):
+        raise UserError(f"{str(target)!r}: is not UTF-8; give another name")
     if target.is_symlink() and not target.exists():
         raise UserError(
             f"{target} is a link to {target.readlink()}, which does not exist; make that, or "

@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.corpora.flags import FLAGS, Flags, is_key, read_flags, write_flags
+from pipeline.corpora.flags import FLAGS, Flags, alone, is_key, read_flags, write_flags
 from pipeline.errors import UserError
 from pipeline.generation.verdicts import ACCEPTED, REJECTED
 from pipeline.output.rows import json_value, target_name
 from pipeline.storage.files import Location
-from pipeline.view.columns import OPERATORS, Columns, Query, QueryError
+from pipeline.view.columns import OPERATORS, Columns, Query, QueryError, as_shown
 from pipeline.view.pictures import Pictures
 from pipeline.view.rows import FinishedRows, Part, RowGroup, finished_rows
 from pipeline.view.sample import traces
@@ -178,7 +178,7 @@ class Browser:
         for group in ("target", "judge", "guide"):
             named[group] = json_value(layout.members(row, group))
             grouped |= set(layout.groups.get(group, {}).values())
-        plain = {name: json_value(row[name]) for name in row if name not in grouped}
+        plain = {name: as_shown(row[name]) for name in row if name not in grouped}
         return {
             "position": position,
             "row": {name: value for name, value in plain.items() if name not in traces()},
@@ -272,7 +272,7 @@ class Browser:
         for key in keys:
             if not is_key(key, self.rows.run.requests):
                 raise QueryError(f"{str(key)[:40]!r} is no key of this corpus")
-        with self.lock:
+        with self.lock, alone(self.flags_path):
             # Another page may have saved flags meanwhile: only this change is made to them.
             saved = read_flags(self.flags_path, self.rows.run)
             self.flags = saved.changed(list(keys), flag)

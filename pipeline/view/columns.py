@@ -13,10 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pat
 
+from pipeline.output.rows import json_value
 from pipeline.view.rows import FinishedRows
 
 MAX_COLUMNS = 24
 """Columns that are kept in memory."""
+
+MAX_EXACT = 2**53 - 1
+"""The largest whole number that JavaScript holds exactly."""
 
 NUMBER, TEXT, OTHER = "number", "text", "other"
 
@@ -94,7 +98,10 @@ class Columns:
             if name in self.kept:
                 self.kept.move_to_end(name)
             else:
-                self.kept[name] = self.rows.column(name)
+                column = self.rows.column(name)
+                # Arrow neither sorts nor compares numbers of half precision.
+                half = pat.is_float16(column.type)
+                self.kept[name] = column.cast(pa.float32()) if half else column
                 if len(self.kept) > MAX_COLUMNS:
                     self.kept.popitem(last=False)
             return self.kept[name]
@@ -163,9 +170,21 @@ def _compared(column: pa.ChunkedArray, condition: Condition, kind: str) -> pa.Ch
         number = float(condition.value)
     except ValueError:
         raise QueryError(f"{condition.column}: {condition.value!r} is not a number") from None
-    values = column.cast(pa.float64(), safe=False)
     compare = {"at least": pc.greater_equal, "at most": pc.less_equal, "is": pc.equal}
+    # A whole number, such as a seed, is compared with whole ones: as floats they would be rounded.
+    whole = _whole(condition.value, column.type) if pat.is_integer(column.type) else None
+    if whole is not None:
+        return compare[condition.operator](column, whole)
+    values = column.cast(pa.float64(), safe=False)
     return compare[condition.operator](values, number)
+
+
+def _whole(text: str, arrow_type: pa.DataType) -> pa.Scalar | None:
+    """The whole number that a text is; None if it is none, or the type cannot hold it."""
+    try:
+        return pa.scalar(int(text), arrow_type)
+    except (ValueError, OverflowError, pa.ArrowInvalid):
+        return None
 
 
 def _kind(arrow_type: pa.DataType) -> str:
@@ -174,3 +193,11 @@ def _kind(arrow_type: pa.DataType) -> str:
     if pat.is_string(arrow_type) or pat.is_large_string(arrow_type):
         return TEXT
     return OTHER
+
+
+def as_shown(value: Any) -> Any:
+    """A value as a browser shows it: as JSON, and a whole number that JavaScript would round, such
+    as a seed, as text."""
+    shown = json_value(value)
+    is_large = isinstance(shown, int) and abs(shown) > MAX_EXACT
+    return str(shown) if is_large else shown

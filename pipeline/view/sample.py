@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.output.records import FIELDS, KIND, TRACE
-from pipeline.output.rows import RowLayout, json_value
+from pipeline.output.rows import RowLayout, json_value, target_name
 from pipeline.planning.plan import KEY_DIGITS
 from pipeline.storage.files import Location
 from pipeline.view.pictures import Member, Pictures
@@ -19,6 +19,9 @@ MAX_SHOWN_KEY = 2 * KEY_DIGITS
 
 MAX_VALUE = 400
 """Characters of a value that are printed."""
+
+TARGETED = ("judge_confidence", "guide_confidence")
+"""Columns beside the name of the strongest emotion, of which they do not speak."""
 
 GROUPS = ("target", "judge", "guide")
 """Groups of columns with a number for each emotion, which are printed in one line each."""
@@ -56,6 +59,9 @@ def find_sample(output: Location, key: str) -> Sample:
         UserError: not the output of a run, damaged, or no finished request has that key.
     """
     rows = finished_rows(output)
+    # A short number is the key without its zeros.
+    if _is_number(key):
+        key = key.zfill(KEY_DIGITS)
     position = rows.position_of(key)
     if position is None:
         raise UserError(_unknown(rows, key))
@@ -83,7 +89,8 @@ def as_text(sample: Sample) -> str:
     lines: list[tuple[str, str]] = []
     for name, value in sample.row.items():
         if name not in groups and value is not None and value != "":
-            lines.append((name, _shortened(str(value))))
+            of = f" (of the target, {target_name(sample.row)})" if name in TARGETED else ""
+            lines.append((name, _shortened(f"{value}{of}")))
     for name in GROUPS:
         if numbers := _probabilities(sample.layout.members(sample.row, name)):
             lines.append((name, numbers))
@@ -108,14 +115,15 @@ def _shortened(text: str) -> str:
     return f"{line[:MAX_VALUE]}... ({len(text):,} characters; --json shows all)"
 
 
+def _is_number(key: str) -> bool:
+    return key.isascii() and key.isdigit() and len(key) <= KEY_DIGITS
+
+
 def _unknown(rows: FinishedRows, key: str) -> str:
     """The message for a key that no finished request has."""
     shown = key if len(key) <= MAX_SHOWN_KEY else f"{key[:MAX_SHOWN_KEY]}..."
-    if key.isdigit() and int(key) < rows.run.requests:
-        padded = f"{int(key):0{KEY_DIGITS}d}"
-        if padded == key:
-            return f"{rows.output}: request {key} is planned, but not finished yet"
-        return f"{rows.output} has no key {shown}; keys have {KEY_DIGITS} digits: {padded}"
+    if _is_number(key) and int(key) < rows.run.requests:
+        return f"{rows.output}: request {key} is planned, but not finished yet"
     return (
         f"{rows.output} has no key {shown}; its keys are {0:0{KEY_DIGITS}d} to "
         f"{rows.run.requests - 1:0{KEY_DIGITS}d}"

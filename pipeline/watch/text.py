@@ -12,8 +12,8 @@ from pipeline.watch.summary import Summary
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-BAR, MAX_EMOTIONS = 24, 16
-"""Characters of a bar; emotions that have one, the most requested first."""
+BAR, MAX_NAME, MAX_EMOTIONS = 24, 24, 16
+"""Characters of a bar and of a name; emotions that have a bar, those that are requested most."""
 
 SILENCE_SECONDS = 600.0
 """Without an entry for so long a run is said to be silent."""
@@ -130,10 +130,12 @@ def panel(summary: Summary, title: str, tells_why: bool = True) -> RenderableTyp
     facts = Table.grid(padding=(0, 2))
     for name, fact in _facts(summary, tells_why):
         facts.add_row(Text(name, "dim"), Text(printable(fact)))
+    # A short terminal shows the beginning: problems stand before the many lines of emotions.
     parts: list[Any] = [head, whole, facts]
-    if summary.emotions:
-        parts.append(_bars(summary))
     parts += [Text(printable(f"! {_first_line(text)}"), "yellow") for text in summary.problems]
+    if summary.emotions:
+        parts.append(Text("accepted, by emotion", "dim"))
+        parts.append(_bars(summary))
     return Group(*parts)
 
 
@@ -158,12 +160,18 @@ def _bars(summary: Summary) -> Any:
     from rich.table import Table
     from rich.text import Text
 
+    # The most requested are shown, always in the same order, so that no line jumps.
     ranked = sorted(summary.emotions.items(), key=lambda item: (-item[1].decided, item[0]))
-    table = Table.grid(padding=(0, 2))
-    for name, count in ranked[:MAX_EMOTIONS]:
-        bar = ProgressBar(total=max(1, count.decided), completed=count.accepted, width=BAR)
-        text = f"{count.accepted:,} of {count.decided:,} accepted ({percent(count.share)})"
-        table.add_row(Text(printable(name)[:24]), bar, Text(text))
+    shown = sorted(ranked[:MAX_EMOTIONS])
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(max_width=MAX_NAME, no_wrap=True)
+    # Where a terminal is narrow, it is the bar that becomes shorter.
+    table.add_column(max_width=BAR)
+    table.add_column(no_wrap=True)
+    for name, count in shown:
+        bar = ProgressBar(total=max(1, count.decided), completed=count.accepted)
+        text = f"{count.accepted:,} of {count.decided:,} ({percent(count.share)})"
+        table.add_row(Text(printable(name)), bar, Text(text))
     if (more := len(ranked) - MAX_EMOTIONS) > 0:
         table.add_row(Text(f"and {more} more"))
     return table

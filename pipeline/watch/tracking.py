@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from pipeline.errors import UserError
+from pipeline.planning.checks.placement import LIBRARIES, require_library
 from pipeline.storage.files import Location
 from pipeline.storage.remote import Remote
 from pipeline.watch.summary import Summary
@@ -39,7 +40,7 @@ class TensorBoard:
     def __init__(self, output: Location):
         if isinstance(output, Remote):
             raise UserError(f'tracking = "tensorboard": {output} is no local folder')
-        writer = _library("tensorboardX", "tensorboard").SummaryWriter
+        writer = _library("tensorboard").SummaryWriter
         self.writer = writer(logdir=str(output / "_state" / "tensorboard"))
 
     def add(self, summary: Summary) -> None:
@@ -54,7 +55,7 @@ class WeightsAndBiases:
     """A run of the project `muse-batch`; the same one after a resume. WANDB_* variables apply."""
 
     def __init__(self, output: Location, name: str):
-        wandb = _library("wandb", "wandb")
+        wandb = _library("wandb")
         directory = None if isinstance(output, Remote) else str(output / "_state")
         self.run = wandb.init(project="muse-batch", id=name, resume="allow", dir=directory)
 
@@ -93,12 +94,8 @@ def figures(summary: Summary) -> Iterator[tuple[str, float]]:
     yield "gpu_hours", summary.gpu_hours
 
 
-def _library(module: str, extra: str) -> Any:
+def _library(tracking: str) -> Any:
     from importlib import import_module
 
-    try:
-        return import_module(module)
-    except ImportError:
-        raise UserError(
-            f'tracking: the library {module} is not installed; pip install "muse-batch[{extra}]"'
-        ) from None
+    require_library(LIBRARIES[tracking], tracking)
+    return import_module(LIBRARIES[tracking])

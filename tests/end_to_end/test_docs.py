@@ -105,9 +105,12 @@ def _named(block):
         yield " ".join(words.split()[: 2 if words.startswith("manifest") else 1])
 
 
-def test_the_readme_says_what_the_embedded_model_knows():
-    known = f"knows {len(SUBJECTS)} subjects in {len(PLACES)} places, as in `a dog on a beach`"
+def test_readme_and_quick_start_say_what_the_embedded_model_knows():
+    known = f"knows [{len(SUBJECTS)} subjects, in the singular, in {len(PLACES)} places]"
     assert known in (ROOT / "README.md").read_text()
+    quick_start = " ".join((ROOT / "docs" / "index.md").read_text().split())
+    places = ", ".join(content.words[0] for content in PLACES.values())
+    assert f"**Subjects**: {', '.join(SUBJECTS)}. - **Places**: {places}." in quick_start
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 
 from muse import MusePipeline
 from muse.classifiers import load_classifier
-from muse.loading import loaded, tell_of_judge, tell_of_method, usable_device
+from muse.loading import loaded, tell_of_judge, tell_of_method, tell_of_words, usable_device
 from muse.method import Method
 from muse.mini import WEIGHTS
 
@@ -89,3 +89,14 @@ def test_another_judge_is_not_warned_of():
 def test_a_pipeline_warns_of_its_judge():
     with pytest.warns(UserWarning, match=SAME):
         MusePipeline.from_pretrained(judge=WEIGHTS / "guide")
+
+
+def test_words_that_the_embedded_model_does_not_know_are_told(recwarn):
+    tell_of_words(["a dog on the beach", "a lighthouse with dogs"])
+    (warning,) = recwarn
+    assert str(warning.message).endswith("have no effect: lighthouse, dogs (dog?)")
+
+
+def test_a_method_is_a_method():
+    with pytest.raises(TypeError, match=r"method is a dict; give Method\(steps=30\)"):
+        MusePipeline.from_pretrained(method={"steps": 3})

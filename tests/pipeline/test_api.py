@@ -14,6 +14,7 @@ from PIL import Image
 
 from manifests.check import ManifestError
 from pipeline import Corpus, run
+from pipeline.corpora.flags import Flags, read_flags, write_flags
 from pipeline.errors import UserError
 from tests.support.corpora import rows_of
 
@@ -75,7 +76,7 @@ def test_a_file_of_another_origin_is_not_overwritten_and_rows_can_be_corrected(t
     with pytest.raises(UserError, match="no earlier call wrote it"):
         run(ROWS, tmp_path / "data", **SETTINGS)
     assert mine.read_text() == "mine"
-    with pytest.raises(ValueError, match="no rows"):
+    with pytest.raises(UserError, match="no rows"):
         run([], tmp_path / "new", **SETTINGS)
     assert [path.name for path in tmp_path.iterdir()] == [mine.name]
     with pytest.raises(ManifestError):
@@ -121,6 +122,33 @@ def test_flags_and_thresholds_make_another_corpus(corpus, tmp_path):
     assert [sample.key for sample in picked] == others
     sure = corpus.refilter(tmp_path / "sure", min_confidence=0.9)
     assert all(sample.metadata["judge_confidence"] >= 0.9 for sample in sure)
+
+
+def test_flags_of_other_shapes_are_refused_and_no_file_of_flags_is_replaced(corpus, tmp_path):
+    for flags in ([1], "reject", {5: "reject"}, {"5": "reject"}, {"000000000001": "maybe"}):
+        with pytest.raises(UserError, match="flags"):
+            corpus.refilter(tmp_path / "picked", flags=flags)
+    assert not (tmp_path / "picked.flags.parquet").exists()
+    by_hand = Flags(corpus._rows.run.fingerprint, {"000000000002": "reject"})
+    write_flags(tmp_path / "picked.flags.parquet", by_hand)
+    with pytest.raises(UserError, match="holds other flags; give another output"):
+        corpus.refilter(tmp_path / "picked", flags={"000000000001": "reject"})
+    assert read_flags(tmp_path / "picked.flags.parquet", corpus._rows.run) == by_hand
+    corpus.refilter(tmp_path / "picked", flags=dict(by_hand.by_key))
+
+
+@pytest.mark.parametrize("rows", [None, [], ["a dog"], [{"prompt": "a", "x": {}}]])
+def test_what_are_no_rows_is_refused(rows, tmp_path):
+    with pytest.raises(UserError):
+        run(rows, tmp_path / "out", **SETTINGS)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_odd_arguments_are_refused(corpus, tmp_path):
+    with pytest.raises(UserError, match="count is -1"):
+        corpus.show(-1)
+    with pytest.raises(UserError, match="config is 5"):
+        run(ROWS, tmp_path / "new", config=5, **SETTINGS)
 
 
 def test_what_is_no_corpus_is_refused(tmp_path):

@@ -12,6 +12,8 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from jobs.evaluation.arms.registry import ABLATIONS
 from jobs.evaluation.report.tables import TASKS
@@ -21,7 +23,10 @@ TICKS = (40, 80, 160, 320, 640, 1280)
 """Costs that are marked on a logarithmic axis."""
 BY_EMOTION = ("words", "cues", "latent", "muse", "oracle")
 """Arms that are shown by emotion, where the report has them."""
-RIGHT = "share that is right: emotion and content"
+RIGHT = "share that is right"
+WIDTH, DPI = 8.5, 120
+"""Inches of a plot, and pixels of an inch: on a page of 700 pixels its text is as large as the
+page's."""
 TITLES = {
     "generation": "generating",
     "hard": "generating, hard",
@@ -32,20 +37,20 @@ TITLES = {
 """Tasks as a reader knows them."""
 NAMES = {
     "plain": "the content alone",
-    "words": "the emotion named",
-    "cues": "its light in words",
-    "oracle": "its whole scene in words",
+    "words": "the emotion named in the prompt",
+    "cues": "the light that shows it, in words",
+    "oracle": "a whole scene that shows it, in words",
     "muse": "muse",
     "muse-from-words": "muse, each image from its word",
     "muse-no-content": "... without the content term",
     "muse-no-when": "... from the first step on",
     "muse-no-which": "... by cross-entropy alone",
-    "direction": "direction in noise space",
-    "best-of-n": "best of several draws",
-    "fk": "Feynman-Kac particles",
-    "null": "empty prompt optimised",
-    "latent": "latents optimised",
-    "sdedit": "noise added (SDEdit)",
+    "direction": "a direction in noise space",
+    "best-of-n": "the best of several draws",
+    "fk": "Feynman-Kac steering",
+    "null": "the empty prompt optimised",
+    "latent": "the latents optimised",
+    "sdedit": "noise added, denoised (SDEdit)",
 }
 """Arms as a reader knows them."""
 COLORS = plt.get_cmap("tab20")([*range(0, 20, 2), *range(1, 20, 2)])
@@ -65,15 +70,36 @@ def tasks_in(part: Mapping[str, Any]) -> list[str]:
     return [task for task in TASKS if any(task in found for found in part.values())]
 
 
+def _panels(
+    count: int, columns: int, height: float, legend: float = 0.0, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels, row by row.
+
+    Args:
+        height, legend: inches of a row of panels, and below all of them.
+    """
+    rows = -(-count // columns)
+    figure, panels = plt.subplots(
+        rows,
+        columns,
+        figsize=(WIDTH, height * rows + legend),
+        squeeze=False,
+        sharey=sharey,
+        layout="constrained",
+    )
+    for panel in panels.flat[count:]:
+        panel.set_visible(False)
+    return figure, [*panels.flat[:count]]
+
+
 def by_cost(report: Mapping[str, Any], file: Path) -> None:
     """`right` against cost: a line through the settings of an arm, a panel a task."""
     reported = [arm for arm in report["arms"] if arm not in ABLATIONS]
     arms = {**{arm: {} for arm in reported}, **report["settings"]}
     tasks = tasks_in(report["arms"])
-    size = (4.5 * len(tasks) + 1.8, 4.4)
-    figure, panels = plt.subplots(1, len(tasks), figsize=size, squeeze=False, layout="constrained")
+    figure, panels = _panels(len(tasks), columns=2, height=3.4, legend=1.3)
     lines = {}
-    for panel, task in zip(panels[0], tasks, strict=True):
+    for panel, task in zip(panels, tasks, strict=True):
         for arm, settings in arms.items():
             found = [figures[task] for figures in settings.values() if task in figures]
             # Without settings that were compared, the figure that is reported.
@@ -92,8 +118,8 @@ def by_cost(report: Mapping[str, Any], file: Path) -> None:
         panel.set_xticks(TICKS, [str(tick) for tick in TICKS])
         panel.set_xticks([], minor=True)
         panel.set(ylabel=RIGHT)
-    figure.legend(lines.values(), lines, loc="outside right upper", fontsize=8)
-    figure.savefig(file, dpi=110)
+    figure.legend(lines.values(), lines, loc="outside lower center", ncols=3, fontsize=8.5)
+    figure.savefig(file, dpi=DPI)
     plt.close(figure)
 
 
@@ -101,11 +127,9 @@ def differences(report: Mapping[str, Any], file: Path) -> None:
     """`muse` minus each arm in `right`, with its interval: a row an arm, a panel a task."""
     arms = list(report["differences"])
     tasks = tasks_in(report["differences"])
-    size = (3.2 * len(tasks) + 1.4, 0.32 * len(arms) + 1.2)
-    figure, panels = plt.subplots(
-        1, len(tasks), figsize=size, squeeze=False, sharey=True, layout="constrained"
-    )
-    for panel, task in zip(panels[0], tasks, strict=True):
+    height = 0.26 * len(arms) + 0.8
+    figure, panels = _panels(len(tasks), columns=2, height=height, sharey=True)
+    for panel, task in zip(panels, tasks, strict=True):
         for row, arm in enumerate(arms):
             if task not in report["differences"][arm]:
                 continue
@@ -117,8 +141,8 @@ def differences(report: Mapping[str, Any], file: Path) -> None:
         panel.axvline(0, color="black", linewidth=0.8)
         panel.set_yticks(range(len(arms)), [NAMES[arm] for arm in arms])
         panel.set(title=TITLES[task], xlabel="points that muse is above")
-    panels[0][0].invert_yaxis()
-    figure.savefig(file, dpi=110)
+    panels[0].invert_yaxis()
+    figure.savefig(file, dpi=DPI)
     plt.close(figure)
 
 
@@ -126,10 +150,9 @@ def by_emotion(report: Mapping[str, Any], file: Path) -> None:
     """`right` by the emotion that is asked for, with its interval: a panel a task."""
     part = report["splits"]["right"]["emotion"]
     arms, tasks = [arm for arm in BY_EMOTION if arm in part], tasks_in(part)
-    size = (6.5 * len(tasks) + 1.2, 3.8)
-    figure, panels = plt.subplots(1, len(tasks), figsize=size, squeeze=False, layout="constrained")
+    figure, panels = _panels(len(tasks), columns=1, height=3.0, legend=0.6)
     lines = {}
-    for panel, task in zip(panels[0], tasks, strict=True):
+    for panel, task in zip(panels, tasks, strict=True):
         for number, arm in enumerate(arms):
             found = part[arm].get(task, {})
             # A small suite may lack an emotion.
@@ -146,10 +169,10 @@ def by_emotion(report: Mapping[str, Any], file: Path) -> None:
                 elinewidth=0.8,
                 **style(arm) | {"linewidth": 0},
             )
-        panel.set_xticks(range(len(MIKELS)), MIKELS.labels, rotation=20)
+        panel.set_xticks(range(len(MIKELS)), MIKELS.labels)
         panel.set(title=TITLES[task], ylim=(-0.05, 1.06), ylabel=RIGHT)
-    figure.legend(lines.values(), lines, loc="outside right upper", fontsize=8)
-    figure.savefig(file, dpi=110)
+    figure.legend(lines.values(), lines, loc="outside lower center", ncols=3, fontsize=8.5)
+    figure.savefig(file, dpi=DPI)
     plt.close(figure)
 
 

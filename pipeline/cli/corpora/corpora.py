@@ -30,7 +30,7 @@ def refilter(
         given = {"min_confidence": min_confidence}
         if min_confidence is None and flags is None and not set_:
             warn("no threshold and no flags are given, so the new corpus has the same samples")
-        by_hand = location(flags) if flags else None
+        by_hand = location(flags) if flags is not None else None
         counts = refilter_corpus(
             location(source), location(output), set_ or [], given, warn, by_hand
         )

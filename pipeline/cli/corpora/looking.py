@@ -75,7 +75,7 @@ def view(
         from pipeline.view.server import serve
 
         where = location(output)
-        path = location(flags) if flags else where / FLAGS_FILE
+        path = location(flags) if flags is not None else where / FLAGS_FILE
         browser = Browser(where, path, _existing(manifest))
         # Ctrl-C is how this command ends.
         with suppress(KeyboardInterrupt):

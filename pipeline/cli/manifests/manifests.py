@@ -88,6 +88,8 @@ def build(
         from pipeline.planning.checks.image_check import ImageCheck
         from pipeline.storage.targets import refuse_target
 
+        if prompt is not None and not prompt.strip():
+            raise UserError("--prompt is empty; give the prompt, or leave it out")
         refuse_output(output, force)
         refuse_target(Path(output).expanduser())
         try:

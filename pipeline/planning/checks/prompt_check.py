@@ -26,35 +26,14 @@ from pipeline.planning.checks.embedding_use import EmbeddingUse
 MAX_WORDS_SHOWN = MAX_ROWS_SHOWN = 5
 """Words that a warning lists, and rows that have some."""
 
-FUNCTION_WORDS = frozenset(
-    " ".join(
-        (
-            "a an the this that these those some any each every no not both all another other",
-            "i me my we us our you your he him his she her it its they them their s t re ve ll d m",
-            "who whom whose which what when where while why how as if than then so",
-            "and or but nor yet though because",
-            "of in on at to from by for with without into onto upon over under above below between",
-            "among through across along around round behind beside near off out up down about",
-            "against during before after toward towards within inside outside next",
-            "is are was were be been being am has have had having do does did will would can could",
-            "may might shall should must very too also just only there here",
-        )
-    ).split()
-)
-"""English words that a picture hardly depends on; none of them is called unknown."""
-
 
 def unknown_words_by(model: str, engine: str) -> Callable[[str], list[str]] | None:
-    """The words of a prompt that a model does not know, without `FUNCTION_WORDS`; None where a
-    model may know any."""
+    """The words of a prompt that a model does not know; None where a model may know any."""
     if not draws_embedded(model, engine):
         return None
     from muse.mini.vocabulary import unknown_words
 
-    def that_matter(prompt: str) -> list[str]:
-        return [word for word in unknown_words(prompt) if word not in FUNCTION_WORDS]
-
-    return that_matter
+    return unknown_words
 
 
 class PromptCheck:

@@ -21,6 +21,7 @@ from pipeline.errors import RunStopped, UserError
 from pipeline.generation.worker import BatchWorker, Job, Placement, Ready
 from pipeline.output.batches import Report
 from pipeline.output.packing import Packed, PackTask
+from pipeline.planning.checks.placement import labels_of
 from pipeline.scheduling.bisection import Task
 from pipeline.scheduling.deferred_signals import deferred_signals
 from pipeline.scheduling.executors.authentication import REMEDY, token_problem
@@ -267,22 +268,6 @@ def _check_reachable(address: str) -> None:
         raise UserError(
             f"--address {address!r}: cannot connect ({why}); is the head node up?"
         ) from None
-
-
-def labels_of(label_selector: str) -> dict[str, str]:
-    """The setting `label_selector`, KEY=VALUE,KEY=VALUE, as Ray's label selector.
-
-    Raises:
-        UserError: a part that is not of that form.
-    """
-    pairs = [part.strip().partition("=") for part in label_selector.split(",") if part.strip()]
-    for key, equals, value in pairs:
-        if not (key and equals and value):
-            raise UserError(
-                f"label_selector = {label_selector!r}: write KEY=VALUE, as in "
-                "ray.io/accelerator-type=A100"
-            )
-    return {key: value for key, _, value in pairs}
 
 
 def worker_options(config: Config) -> tuple[int, WorkerOptions]:

@@ -3,7 +3,7 @@
 
 const PAGE = 200;
 let maxHeight = 15e6; // pixels; browsers draw no element much higher than that
-const CAPTION = 3.2 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+const CAPTION = 4.2 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 const $ = (id) => document.getElementById(id);
 
 const state = {
@@ -62,6 +62,7 @@ async function ask() {
     state.items.clear(); state.pages.clear(); clearTiles();
     $("grid").scrollTop = 0;
     report(null); layout(); say();
+    $("none").hidden = state.total > 0;
   } catch (error) { if (asked === state.asked) report(error); }
 }
 
@@ -150,7 +151,7 @@ function makeTile(place) {
   tile.setAttribute("aria-posinset", place + 1);
   tile.setAttribute("aria-setsize", state.total);
   tile.style.width = `${state.tile}px`;
-  tile.append(element("div", { className: "frame" }), element("div", { className: "line" }), element("div", { className: "lines soft" }));
+  tile.append(element("div", { className: "frame" }), element("div", { className: "line" }), element("div", { className: "line soft" }), element("div", { className: "lines soft" }));
   tile.addEventListener("click", () => { select(place); open(place); });
   fill(place, tile);
   return tile;
@@ -162,7 +163,7 @@ function fill(place, tile = state.tiles.get(place)) {
   tile.setAttribute("aria-label", item ? label(item) : "loading");
   tile.setAttribute("aria-selected", String(place === state.current));
   if (!item) return;
-  const [frame, line, prompt] = tile.children;
+  const [frame, target, score, prompt] = tile.children;
   frame.replaceChildren();
   if (!item.pictured) frame.append(item.status === "failed" ? "failed" : "not kept");
   else {
@@ -173,12 +174,13 @@ function fill(place, tile = state.tiles.get(place)) {
     frame.append(image);
   }
   if (item.flag) frame.append(element("span", { className: `mark ${item.flag}` }, item.flag));
-  const score = item.confidence === null ? "" : ` ${item.confidence.toFixed(2)}`;
-  const status = item.status === "accepted" ? "" : `, ${item.status}`;
-  line.replaceChildren(element("bdi", {}, item.target), `${score}${status}`);
+  if (item.status === "rejected" && item.pictured) frame.append(element("span", { className: "status" }, "rejected"));
+  tile.classList.toggle("rejected", item.status === "rejected");
+  target.replaceChildren(element("bdi", {}, item.target));
+  score.textContent = item.confidence === null ? "" : `judge ${item.confidence.toFixed(2)}`;
   prompt.dir = "auto";
   prompt.textContent = item.prompt;
-  tile.title = item.prompt.slice(0, 300);
+  tile.title = `${item.target}: ${item.prompt.slice(0, 300)}`;
 }
 
 function side() { return state.tile * devicePixelRatio > 180 ? 320 : 160; }
@@ -280,6 +282,9 @@ async function open(place) {
     const sample = await api(`api/sample/${item.position}`);
     state.sample = sample;
     showSample(sample);
+    // Not `disabled`, which would take the focus away from the one that was just used.
+    $("previous").setAttribute("aria-disabled", String(place === 0));
+    $("next").setAttribute("aria-disabled", String(place === state.total - 1));
     if (!$("sample").open) $("sample").showModal();
   } catch (error) { report(error); }
 }
@@ -306,17 +311,19 @@ function showSample(sample) {
   const columns = element("div", { className: "columns" });
   for (const name of ["judge", "guide"]) columns.append(scores(name, sample.groups[name]));
   // On wide screens the scores stand beside the pictures.
-  body.replaceChildren(element("div", { className: sample.source ? "top edit" : "top" }, pictures, columns));
+  const why = row.reason ? [element("p", { dir: "auto", className: "prompt why" }, `${row.status}: ${row.reason}`)] : [];
+  body.replaceChildren(...why, element("div", { className: sample.source ? "top edit" : "top" }, pictures, columns));
   body.append(element("h3", {}, "Prompt"), element("p", { className: "prompt", dir: "auto", tabIndex: 0, role: "region", "aria-label": "Prompt" }, row.prompt));
-  if (row.reason) body.append(element("h3", {}, "Reason"), element("p", { dir: "auto", className: "prompt" }, row.reason));
   body.append(traces(sample.traces), element("h3", {}, "Metadata"), metadata(sample));
   body.parentElement.scrollTop = 0;
 }
 
 function pictureFigure(sample) {
   if (!sample.pictured) return element("figure", {}, element("p", { className: "soft" }, `There is no picture: ${sample.place}.`));
+  const { similarity } = sample.row;
+  const likeness = typeof similarity === "number" ? `like its prompt: ${similarity.toFixed(2)}; ` : "";
   const image = element("img", { alt: `${sample.target}: ${sample.row.prompt.slice(0, 200)}` });
-  const figure = element("figure", {}, image, element("figcaption", {}, sample.place));
+  const figure = element("figure", {}, image, element("figcaption", {}, `${likeness}${sample.place}`));
   image.addEventListener("error", () => image.replaceWith(element("p", { className: "soft" }, "There is no picture.")));
   image.src = `picture/${sample.position}?v=${state.version}`;
   return figure;
@@ -342,6 +349,9 @@ function scores(name, values) {
     section.append(element("div", { className: "score" }, element("bdi", { className: "name" }, emotion), meter, element("span", {}, value.toFixed(2))));
   }
   if (!known.length) section.append(element("p", { className: "soft" }, "no scores"));
+  // A multi-label classifier judges each emotion by itself.
+  const sum = known.reduce((total, [, value]) => total + value, 0);
+  if (known.length && Math.abs(sum - 1) > 0.02) section.append(element("p", { className: "soft" }, "Each emotion by itself: they need not sum to 1."));
   return section;
 }
 
@@ -363,12 +373,16 @@ function traces(all) {
   return box;
 }
 
+// Columns beside the name of the strongest emotion, of which they do not speak.
+const TARGETED = new Set(["judge_confidence", "guide_confidence"]);
+
 function metadata(sample) {
   const body = element("tbody");
   for (const [name, value] of Object.entries(sample.row)) {
     if (value === null || value === "" || name === "prompt" || name === "reason") continue;
     const text = typeof value === "object" ? JSON.stringify(value) : String(value);
-    body.append(element("tr", {}, element("th", { scope: "row", dir: "auto" }, name), element("td", { dir: "auto" }, text)));
+    const of = TARGETED.has(name) ? ` (of the target, ${sample.target})` : "";
+    body.append(element("tr", {}, element("th", { scope: "row", dir: "auto" }, name), element("td", { dir: "auto" }, text + of)));
   }
   return element("table", {}, body);
 }

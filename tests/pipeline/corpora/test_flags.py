@@ -96,3 +96,25 @@ def test_who_is_accepted_by_hand_without_an_image_is_named(make_corpus, tmp_path
     write_flags(tmp_path / "f.parquet", Flags(read_run(out).fingerprint, {rejected: ACCEPT}))
     done = drive.command("refilter", out, "--flags", tmp_path / "f.parquet", "-o", tmp_path / "new")
     assert "1 sample(s) are to be accepted" in done.stderr
+
+
+def test_further_columns_of_a_file_of_flags_are_kept(make_corpus, tmp_path):
+    run, path = read_run(make_corpus()), tmp_path / "flags.parquet"
+    keys = ["000000000001", "000000000003"]
+    notes = {"key": keys, "flag": [REJECT, ACCEPT], "note": ["two heads", "fine"]}
+    pq.write_table(pa.table(notes), path)
+    flags = read_flags(path, run).changed(["000000000002"], REJECT).changed([keys[1]], None)
+    write_flags(path, flags)
+    rows = pq.read_table(path).to_pylist()
+    assert rows == [
+        {"key": keys[0], "flag": REJECT, "note": "two heads"},
+        {"key": "000000000002", "flag": REJECT, "note": None},
+    ]
+
+
+def test_a_file_with_values_out_of_range_holds_no_flags(make_corpus, tmp_path):
+    run, path = read_run(make_corpus()), tmp_path / "flags.parquet"
+    far = pa.array([2**62], pa.timestamp("us"))
+    pq.write_table(pa.table({"key": far, "flag": [REJECT]}), path)
+    with pytest.raises(UserError, match="holds no flags"):
+        read_flags(path, run)

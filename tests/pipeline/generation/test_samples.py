@@ -154,7 +154,7 @@ def test_an_edit_that_does_not_resemble_its_source_image_is_rejected(tmp_path):
     generated, edited = _make_one_of_each(tmp_path, min_source_similarity=1.0)
     assert generated.record["status"] == "accepted"
     assert edited.record["status"] == "rejected"
-    assert edited.record["reason"].startswith("source_similarity 0.")
+    assert edited.record["reason"].startswith("unlike its source image: source_similarity 0.")
     assert edited.image is None
 
 

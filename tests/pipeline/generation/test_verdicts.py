@@ -84,7 +84,9 @@ def test_filters_decide_after_the_judge_and_those_without_a_score_reject_nothing
     low = _decide({"awe": 1.0}, sure, settings=settings, scores={"safety": 0.2})
     assert low.reason == "safety 0.20 < filters.safety 0.5"
     source = _decide({"awe": 1.0}, sure, settings=settings, source_similarity=0.6)
-    assert source.reason == "source_similarity 0.60 < min_source_similarity 0.7"
+    assert source.reason == (
+        "unlike its source image: source_similarity 0.60 < min_source_similarity 0.7"
+    )
     assert _decide({"awe": 1.0}, sure, settings=settings).status == "accepted"
 
 
@@ -95,7 +97,9 @@ def test_image_text_similarity_has_a_threshold_and_a_reason(make_corpus):
             row["judge_confidence"] >= 0.2 and row["similarity"] >= 0.6
         )
         if row["judge_confidence"] >= 0.2 and row["status"] == "rejected":
-            assert re.fullmatch(r"similarity 0\.\d+ < min_similarity 0\.6", row["reason"])
+            assert re.fullmatch(
+                r"unlike its prompt: similarity 0\.\d+ < min_similarity 0\.6", row["reason"]
+            )
 
 
 def test_of_the_same_pictures_one_is_accepted_and_any_restart_refuses_the_same(make_corpus):

@@ -46,7 +46,7 @@ def test_rejections_are_grouped_by_the_check_that_rejects_and_the_target():
     counted = _counted(
         ("rejected", "judge confirms awe at 0.31 < min_confidence 0.5; it finds fear", 0),
         ("accepted", None, 0),
-        ("rejected", "similarity 0.01 < min_similarity 0.2", 0),
+        ("rejected", "unlike its prompt: similarity 0.01 < min_similarity 0.2", 0),
         ("rejected", "judge confirms fear at 0.11 < min_confidence 0.5; it finds awe", 0),
         ("failed", "no", None),
         ("rejected", "judge confirms awe at 0.2 < min_confidence 0.5; it finds anger", 0),
@@ -56,7 +56,7 @@ def test_rejections_are_grouped_by_the_check_that_rejects_and_the_target():
         "1 failed: no (row 4)",
         "2 rejected, for example: judge confirms awe at 0.31 < min_confidence 0.5; it finds fear "
         "(rows 0, 5)",
-        "1 rejected: similarity 0.01 < min_similarity 0.2 (row 2)",
+        "1 rejected: unlike its prompt: similarity 0.01 < min_similarity 0.2 (row 2)",
         "1 rejected: judge confirms fear at 0.11 < min_confidence 0.5; it finds awe (row 3)",
         "1 rejected: quota: emotion fear has its 5 accepted before (row 6)",
     ]

@@ -15,6 +15,7 @@ from pipeline.config import Config
 from pipeline.corpora.verify import verify
 from pipeline.errors import UserError
 from pipeline.planning.dry_run import dry_run
+from pipeline.settings import load_config
 from tests.support.local_runs import run_locally, write_rows
 
 
@@ -158,3 +159,9 @@ def test_requests_are_written_to_a_new_file_or_over_those_of_an_earlier_plan(tmp
     for seed in (1, 2):
         dry_run(str(manifest), Config(engine="null", seed=seed), tmp_path / "plan.parquet")
     assert pq.read_table(tmp_path / "plan.parquet").num_rows == 2
+
+
+@pytest.mark.parametrize("setting", [{"address": "zz"}, {"label_selector": "a"}])
+def test_a_plan_refuses_a_place_of_another_form(setting, tmp_path):
+    with pytest.raises(UserError, match=r"write (HOST:PORT|KEY=VALUE)"):
+        dry_run(_manifest(tmp_path, seed=[1]), load_config(None, [], setting), None)

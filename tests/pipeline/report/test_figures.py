@@ -12,7 +12,7 @@ from pipeline.generation.verdicts import ACCEPTED, FAILED, REJECTED
 from pipeline.report import charts
 from pipeline.report.figures import COLUMNS, Figures
 from pipeline.report.findings import findings
-from pipeline.report.sections import MAX_BARS, count_figure, whole_percents
+from pipeline.report.sections import MAX_BARS, confusion_figure, cosine, count_figure
 from pipeline.view.rows import finished_rows
 from tests.support.corpora import rows_of
 
@@ -100,24 +100,34 @@ def test_a_median_lies_in_the_bin_of_the_median(counted):
     figures, rows = counted
     accepted = [row["similarity"] for row in rows if row["status"] == "accepted"]
     assert figures.median("similarity") == pytest.approx(np.median(accepted), abs=0.05)
-    assert figures.least("similarity") == pytest.approx(min(accepted), abs=0.0126)
-    assert figures.median("source_similarity") is figures.least("source_similarity") is None
+    assert figures.lowest["similarity", "accepted"] == min(accepted)
+    assert figures.scored("similarity") == len(accepted)
+    assert figures.scored("source_similarity") == 0
 
 
-@pytest.mark.parametrize(
-    ("counts", "percents"),
-    [
-        ([1, 1, 1], [34, 33, 33]),
-        ([2, 1, 0], [67, 33, 0]),
-        ([1] * 8, [13, 13, 13, 13, 12, 12, 12, 12]),
-        ([999, 1], [100, 0]),
-        ([7, 1], [88, 12]),
-        ([1, 7], [12, 88]),
-        ([0, 0], [0, 0]),
-    ],
-)
-def test_whole_percents_sum_to_a_hundred(counts, percents):
-    assert whole_percents(counts) == percents
+def test_each_cell_of_a_square_has_its_own_rounding():
+    figures = Figures(judged=Counter({("awe", "awe"): 5, ("awe", "fear"): 2}))
+    svg = confusion_figure(figures, ["awe", "fear"]).svg
+    assert ">71%<" in svg
+    assert ">29%<" in svg
+
+
+def test_a_score_near_nothing_has_no_sign():
+    assert (cosine(-0.001), cosine(-0.25), cosine(0.531)) == ("0.00", "-0.25", "0.53")
+
+
+def test_why_requests_were_rejected_is_said_first(make_corpus):
+    rows = finished_rows(make_corpus(candidates=2))
+    figures = Figures()
+    for _, table in rows.tables(COLUMNS):
+        figures.add(table)
+    texts = [finding.text for finding in findings(rows.run, figures, 0, 0)]
+    rejected = figures.count("rejected")
+    assert f"Of {rejected} requests rejected, " in texts[2]
+    assert ": the judge does not confirm the target" in texts[2]
+    of_trial = [finding.text for finding in findings(rows.run, figures, 0, 0, is_trial=True)]
+    assert of_trial[0].startswith("These are too few images for statistics")
+    assert of_trial[2] == texts[2]
 
 
 def test_few_numbers_have_a_bar_each_and_many_share_the_last_one():
@@ -155,8 +165,8 @@ def test_counts_have_ticks_at_whole_numbers():
 @pytest.mark.parametrize("engine", ["muse", "null"])
 def test_edits_by_the_embedded_model_are_said_to_be_redrawn(counted, make_corpus, engine):
     figures, _ = counted
-    kept = figures.histograms["similarity", ACCEPTED]
-    figures.histograms["source_similarity", ACCEPTED] = kept
+    figures.fine["source_similarity", ACCEPTED] = figures.fine["similarity", ACCEPTED]
+    figures.lowest["source_similarity", ACCEPTED] = figures.lowest["similarity", ACCEPTED]
     run = finished_rows(make_corpus(candidates=2)).run
     run = replace(run, config={**run.config, "engine": engine})
     texts = " ".join(finding.text for finding in findings(run, figures, 0, 0))

@@ -85,3 +85,18 @@ def test_files_behind_links_to_folders_are_found_each_place_once(tmp_path):
     before = storage.sha256_folder(model)
     storage.write_bytes(tmp_path / "elsewhere" / "f", b"other")
     assert storage.sha256_folder(model) != before
+
+
+def test_a_folder_of_a_run_may_be_a_link_to_another_disk(tmp_path):
+    disk, out = tmp_path / "disk", tmp_path / "out"
+    left_over = ".b.tar." + 32 * "0" + ".muse-part"
+    disk.mkdir()
+    out.mkdir()
+    (disk / "a.tar").write_bytes(b"12")
+    (disk / left_over).write_bytes(b"")
+    (out / "shards").symlink_to(disk)
+    (disk / "around").symlink_to(out)
+    left = [*storage.temporaries(out)]
+    sizes = storage.sizes_below(out)
+    assert sizes["shards/a.tar"] == 2
+    assert [path.name for path in left] == [left_over]

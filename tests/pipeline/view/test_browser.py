@@ -88,3 +88,22 @@ def test_all_else_is_answered_while_a_tar_is_read_whole(make_corpus, monkeypatch
     reading.join(60)
     asking.join(60)
     assert answered
+
+
+def test_two_pages_lose_no_flag_of_each_other(make_corpus, tmp_path):
+    out, path = make_corpus(), tmp_path / "flags.parquet"
+    keys = [row["key"] for row in rows_of(out)][:8]
+    pages = [Browser(out, path), Browser(out, path)]
+
+    def flag(page, mine):
+        for key in mine:
+            page.flag([key], "reject")
+
+    threads = [
+        threading.Thread(target=flag, args=(page, keys[half::2])) for half, page in enumerate(pages)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(Browser(out, path).flags.by_key) == sorted(keys)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.view.columns import Columns, Condition, Query, QueryError
+from pipeline.view.columns import Columns, Condition, Query, QueryError, as_shown
 from pipeline.view.rows import finished_rows
 from tests.support.corpora import rows_of
 
@@ -92,3 +92,17 @@ def test_the_first_rows_come_without_pandas(make_corpus):
         [sys.executable, "-c", code, make_corpus()], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_whole_numbers_are_compared_and_shown_exactly(make_corpus):
+    assert as_shown(2**63 - 2) == "9223372036854775806"
+    assert (as_shown(7), as_shown(-(2**53)), as_shown(0.5)) == (7, "-9007199254740992", 0.5)
+    columns = Columns(finished_rows(make_corpus()))
+    seeds = columns.column("seed").to_pylist()
+    found = columns.matching(Query((Condition("seed", "is", str(seeds[3])),)))
+    assert seeds[3] > 2**53
+    assert [seeds[position] for position in found] == [seeds[3]]
+    beside = Query((Condition("seed", "is", str(seeds[3] + 1)),))
+    assert not len(columns.matching(beside))
+    # What the column's type cannot hold is compared as any number.
+    assert len(columns.matching(Query((Condition("seed", "at most", str(2**70)),)))) == len(seeds)

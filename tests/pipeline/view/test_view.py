@@ -124,11 +124,16 @@ def test_a_sample_is_found_with_the_place_of_its_files(make_corpus):
     assert f"bytes from byte {member.offset:,} of the tar" in as_text(sample)
 
 
+def test_a_key_may_be_given_without_its_zeros(make_corpus):
+    assert find_sample(make_corpus(), "7").row["key"] == "000000000007"
+
+
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("7", "keys have 12 digits: 000000000007"),
-        ("000000000999", "its keys are 000000000000 to 000000000029"),
+        ("²", "has no key ²"),
+        ("9" * 5000, "has no key 999"),
+        ("999", "its keys are 000000000000 to 000000000029"),
         ("x" * 500, "has no key xxx"),
     ],
 )

@@ -98,7 +98,7 @@ def test_a_panel_fits_the_terminal(width):
     for part in (
         "45 rejected, 5 failed",
         "250 of 1,000 (25%)",
-        "150 of 180 accepted (83%)",
+        "150 of 180 (83%)",
         "slowest node:7",
         "1.50 GPU",
     ):

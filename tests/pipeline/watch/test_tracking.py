@@ -65,7 +65,7 @@ def test_wandb_gets_one_run_that_is_resumed(tmp_path, monkeypatch):
         calls.append(options)
         return run
 
-    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init))
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, __spec__="known"))
     tracker = tracker_for("wandb", tmp_path, "0123")
     tracker.add(_summary(3))
     tracker.close()

@@ -292,12 +292,6 @@ def test_workers_go_to_the_nodes_with_the_labels(cluster, tmp_path):
         cluster.remove_node(wanted)
 
 
-@pytest.mark.parametrize("selector", ["A100", "=A100", "type=", "a=b,c"])
-def test_labels_have_a_form(selector):
-    with pytest.raises(UserError, match="write KEY=VALUE"):
-        ray_executor.labels_of(selector)
-
-
 def test_a_ray_that_does_not_start_stops_the_run_with_its_reason(monkeypatch):
     """As on a machine so busy that Ray's services are not up in 30 seconds."""
 
