@@ -129,9 +129,10 @@ def test_the_report_prints_whole(browser, corpus, tmp_path):
     assert len(pages) >= 3
     for title in ("At a glance", "Edits beside their sources", "Mixtures", "Settings"):
         assert title in text
+    # Of the settings those that were changed, and no others.
+    assert "On paper only those are listed" in text
     assert "min_confidence" in text
-    # No name of a setting is cut.
-    assert "method.content_source_similarity" in text
+    assert "method.content_source_similarity" not in text
 
 
 def test_no_printed_heading_is_left_behind_by_what_it_heads(browser, corpus, tmp_path):

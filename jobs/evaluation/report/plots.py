@@ -118,7 +118,7 @@ def by_cost(report: Mapping[str, Any], file: Path) -> None:
         panel.set_xticks(TICKS, [str(tick) for tick in TICKS])
         panel.set_xticks([], minor=True)
         panel.set(ylabel=RIGHT)
-    figure.legend(lines.values(), lines, loc="outside lower center", ncols=3, fontsize=8.5)
+    figure.legend([*lines.values()], [*lines], loc="outside lower center", ncols=3, fontsize=8.5)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)
 
@@ -151,7 +151,7 @@ def by_emotion(report: Mapping[str, Any], file: Path) -> None:
     part = report["splits"]["right"]["emotion"]
     arms, tasks = [arm for arm in BY_EMOTION if arm in part], tasks_in(part)
     figure, panels = _panels(len(tasks), columns=1, height=3.0, legend=0.6)
-    lines = {}
+    lines: dict[str, Any] = {}
     for panel, task in zip(panels, tasks, strict=True):
         for number, arm in enumerate(arms):
             found = part[arm].get(task, {})
@@ -171,7 +171,7 @@ def by_emotion(report: Mapping[str, Any], file: Path) -> None:
             )
         panel.set_xticks(range(len(MIKELS)), MIKELS.labels)
         panel.set(title=TITLES[task], ylim=(-0.05, 1.06), ylabel=RIGHT)
-    figure.legend(lines.values(), lines, loc="outside lower center", ncols=3, fontsize=8.5)
+    figure.legend([*lines.values()], [*lines], loc="outside lower center", ncols=3, fontsize=8.5)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)
 
