@@ -65,8 +65,8 @@ def build(
     counts = _chosen(survey, recipe)
     columns = manifest_schema(sources, survey, SOURCE_ID)
     if empty := empty_object(columns):
-        message = f"column {empty}: its objects are empty; leave it out of the source, or name it "
-        raise refuse(sources[0].path, f"{message}by --map")
+        names = ", ".join(source.path for source in sources)
+        raise refuse(names, f"column {empty}: its objects are empty; leave the column out")
     parent = os.path.dirname(os.path.realpath(output))
     folder = base or parent
     work = _Writing(folder, recipe, survey, captioner, columns)

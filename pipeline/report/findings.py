@@ -46,7 +46,7 @@ def findings(
     """
     if is_trial:
         few = "These are too few images for statistics: look at the pictures and the measurements."
-        return [Finding(few), _acceptance(figures), *_rejections(figures)]
+        return [Finding(few), *_trust(run), _acceptance(figures), *_rejections(figures)]
     found = [*_trust(run), _acceptance(figures), *_rejections(figures), *_weak_targets(figures)]
     found += [*_confusion(figures), *_disagreement(figures), *_edits(run, figures)]
     if duplicates:

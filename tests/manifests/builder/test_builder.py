@@ -396,3 +396,9 @@ def test_more_rows_than_anybody_needs_are_refused_at_once(tmp_path, make):
 def test_lines_may_end_in_any_way(tmp_path, make):
     (tmp_path / "p.txt").write_bytes(b"\xef\xbb\xbfa dog\ra cat\r\na cow\n")
     assert [row["prompt"] for row in make("p.txt")[0]] == ["a dog", "a cat", "a cow"]
+
+
+def test_objects_without_a_field_are_refused_by_column(tmp_path, make):
+    (tmp_path / "e.jsonl").write_text('{"prompt": "a dog", "x": {}}\n')
+    with pytest.raises(ManifestError, match="column x: its objects are empty; leave the column"):
+        make("e.jsonl", emotions="awe")
