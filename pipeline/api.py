@@ -73,6 +73,8 @@ def _plain(value: Any) -> Any:
     """Settings in Python's own types: scalars of numpy and paths are what they stand for."""
     if isinstance(value, Mapping):
         return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
     if isinstance(value, np.generic):
         return value.item()
     return str(value) if isinstance(value, Path) else value

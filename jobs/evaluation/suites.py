@@ -55,7 +55,7 @@ def _suite(counts: Mapping[str, int], tuning: int, compared: int, curves: int) -
 
 
 SUITES = {
-    # Under 10 minutes on 2 cores.
+    # About 10 minutes on 2 cores.
     "quick": _suite({"generation": 16, "editing": 16, "mixtures": 4}, 0, 0, curves=8),
     # Half a day on 2 cores, more than half of it for the settings that are not chosen.
     "full": _suite({"generation": 512, "editing": 512, "mixtures": 128}, 48, 64, curves=16),

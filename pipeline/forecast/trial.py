@@ -161,7 +161,7 @@ def facts_of(trial: Trial, config: Config) -> dict[str, str]:
     if trial.fitting:
         ((name, value),) = trial.fitting.items()
         before = getattr(config, name)
-        facts[f"{name} of the run"] = f"{value} instead of {before}, as in the next command"
+        facts[f"{name} of the run"] = f"{value} instead of {before}, so that its batches fit"
     else:
         facts["batch_size of the run"] = f"{config.batch_size}, as it was"
     return facts

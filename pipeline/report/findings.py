@@ -122,8 +122,10 @@ def _rejections(figures: Figures) -> list[Finding]:
     if not rejected:
         return []
     causes = figures.endings.causes().most_common(MAX_CAUSES)
-    listed = "; ".join(f"{count:,}: {cause}" for cause, count in causes)
-    return [Finding(f"Of {_requests(rejected)} rejected, {listed}.")]
+    named = [f"{count:,}: {cause}" for cause, count in causes]
+    if others := rejected - sum(count for _, count in causes):
+        named.append(f"{others:,}: other reasons")
+    return [Finding(f"Of {_requests(rejected)} rejected, {'; '.join(named)}.")]
 
 
 def _weak_targets(figures: Figures) -> list[Finding]:

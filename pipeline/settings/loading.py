@@ -9,7 +9,7 @@ import copy
 import json
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,8 +60,6 @@ class SourcedValues:
         Raises:
             UserError: no such form.
         """
-        if not is_utf8(assignment):
-            raise UserError(f"--set {assignment!r}: is not UTF-8; write it in that encoding")
         key, mark, text = assignment.partition("=")
         if not mark or not key.strip():
             raise UserError(f"--set {assignment!r}: write key=value, as in --set method.steps=30")
@@ -155,8 +153,6 @@ def _build(
     for name, value in flags.items():
         if value is None:
             continue
-        if isinstance(value, str) and not is_utf8(value):
-            raise UserError(f"{source or flag_of(name)} {value!r}: is not UTF-8; rename it")
         if given.sources.get(name) == "--set" and given.values[name] != value:
             flag, assigned = as_written(value), as_written(given.values[name])
             raise UserError(f"{flag_of(name)} {flag} and --set {name}={assigned}: give one of them")
@@ -164,6 +160,8 @@ def _build(
     # Hidden fields would be accepted by the schema; to users they are unknown.
     values = {key: value for key, value in given.values.items() if key not in hidden}
     errors = [unknown(schema, key, given.values[key]) for key in given.values.keys() - values]
+    for key, text in _not_utf8(values):
+        errors.append((key, f"{key} is {text!r}, which is not UTF-8; write or name it in that"))
     try:
         settings = schema.model_validate(values)
     except ValidationError as error:
@@ -172,6 +170,18 @@ def _build(
         lines = [f"{given.sources.of(key)}: {text}{given.quoting(key)}" for key, text in errors]
         raise UserError("\n".join(dict.fromkeys(lines)))
     return settings.from_sources(given.sources) if isinstance(settings, Config) else settings
+
+
+def _not_utf8(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """The texts within settings that cannot be stored, each with its dotted key."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _not_utf8(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _not_utf8(inner, key)
+    elif isinstance(value, str) and not is_utf8(value):
+        yield key, value
 
 
 def flag_of(name: str) -> str:

@@ -196,8 +196,15 @@ def _kind(arrow_type: pa.DataType) -> str:
 
 
 def as_shown(value: Any) -> Any:
-    """A value as a browser shows it: as JSON, and a whole number that JavaScript would round, such
-    as a seed, as text."""
-    shown = json_value(value)
-    is_large = isinstance(shown, int) and abs(shown) > MAX_EXACT
-    return str(shown) if is_large else shown
+    """A value as a browser shows it: as JSON, and whole numbers that JavaScript would round, such
+    as seeds, as text."""
+    return _exact(json_value(value))
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _exact(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_exact(inner) for inner in value]
+    is_large = isinstance(value, int) and abs(value) > MAX_EXACT
+    return str(value) if is_large else value

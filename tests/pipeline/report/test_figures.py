@@ -116,7 +116,7 @@ def test_a_score_near_nothing_has_no_sign():
     assert (cosine(-0.001), cosine(-0.25), cosine(0.531)) == ("0.00", "-0.25", "0.53")
 
 
-def test_why_requests_were_rejected_is_said_first(make_corpus):
+def test_why_requests_were_rejected_is_said_first(make_corpus, monkeypatch):
     rows = finished_rows(make_corpus(candidates=2))
     figures = Figures()
     for _, table in rows.tables(COLUMNS):
@@ -128,6 +128,10 @@ def test_why_requests_were_rejected_is_said_first(make_corpus):
     of_trial = [finding.text for finding in findings(rows.run, figures, 0, 0, is_trial=True)]
     assert of_trial[0].startswith("These are too few images for statistics")
     assert of_trial[1:] == texts[:3]
+    # What is not named is counted.
+    monkeypatch.setattr("pipeline.report.findings.MAX_CAUSES", 0)
+    few = [finding.text for finding in findings(rows.run, figures, 0, 0)]
+    assert few[2] == f"Of {rejected} requests rejected, {rejected}: other reasons."
 
 
 def test_few_numbers_have_a_bar_each_and_many_share_the_last_one():

@@ -97,6 +97,7 @@ def test_the_first_rows_come_without_pandas(make_corpus):
 def test_whole_numbers_are_compared_and_shown_exactly(make_corpus):
     assert as_shown(2**63 - 2) == "9223372036854775806"
     assert (as_shown(7), as_shown(-(2**53)), as_shown(0.5)) == (7, "-9007199254740992", 0.5)
+    assert as_shown([{"a": 2**60}, 1]) == [{"a": str(2**60)}, 1]
     columns = Columns(finished_rows(make_corpus()))
     seeds = columns.column("seed").to_pylist()
     found = columns.matching(Query((Condition("seed", "is", str(seeds[3])),)))

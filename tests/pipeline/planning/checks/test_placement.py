@@ -41,7 +41,9 @@ def test_a_library_that_is_absent_is_named_with_its_extra():
 def test_a_name_that_is_not_utf8_is_refused():
     with pytest.raises(UserError, match="is not UTF-8"):
         location("o\udcff")
-    with pytest.raises(UserError, match=r"--set .* is not UTF-8"):
+    with pytest.raises(UserError, match=r"^--set: method.prompt_suffix is .* is not UTF-8"):
         load_config(None, ["method.prompt_suffix=\udcff"], {})
-    with pytest.raises(UserError, match=r"--model .* is not UTF-8"):
+    with pytest.raises(UserError, match=r"^--lora: lora is .* is not UTF-8"):
+        load_config(None, [], {"lora": ["a", "m\udcff"]})
+    with pytest.raises(UserError, match=r"^--model: model is .* is not UTF-8"):
         load_config(None, [], {"model": "m\udcff"})
