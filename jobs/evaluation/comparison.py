@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from jobs.evaluation.arms.models import plain
@@ -45,7 +46,7 @@ def evaluate(
     tasks: Mapping[str, Sequence[Case]],
     arms: Mapping[str, Sequence[str]],
     tuning: Mapping[str, Sequence[Case]] | None = None,
-    compared: int = 0,
+    compared: Mapping[str, int] = MappingProxyType({}),
     curves: int = 0,
     mixtures: int = 0,
 ) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def evaluate(
         arms: their names, by task.
         tuning: other cases of each task, on which the best setting of each arm is found; None for
             the settings that are the default.
-        compared: of how many cases every setting of every arm is made, for curves by cost.
+        compared: of how many cases every setting of every arm is made, for curves by cost, by task.
         curves: of how many cases the report has similarity curves.
         mixtures: of how many two-emotion cases `WHOLE`, which is then among the arms, is compared
             with runs for either emotion.
@@ -68,7 +69,8 @@ def evaluate(
     for task, cases in tasks.items():
         tuned = 0 if tuning is None else len(tuning[task])
         mixed = mixtures if task == "mixtures" else 0
-        plans[task] = Plan(task, arms[task], tuned, len(cases), min(compared, len(cases)), mixed)
+        every = min(compared.get(task, 0), len(cases))
+        plans[task] = Plan(task, arms[task], tuned, len(cases), every, mixed)
         bench.progress.ahead += plans[task].ahead(method)
     print(header(), flush=True)
     for task, cases in tasks.items():
@@ -90,10 +92,11 @@ def evaluate(
             results.setdefault(name, {})[task] = bench.measured(arm, cases)
             for part, figures in by_task(results[name][task]).items():
                 print(as_row(name, part, figures), flush=True)
-        if compared:
+        if plans[task].compared:
+            first = cases[: plans[task].compared]
             named = {name: family for name, family in found.items() if name in arms[task]}
-            reported = {name: results[name][task].first(compared) for name in named}
-            settings[task] = compare_settings(bench, named, chosen, reported, cases[:compared])
+            reported = {name: results[name][task].first(len(first)) for name in named}
+            settings[task] = compare_settings(bench, named, chosen, reported, first)
         if task == "mixtures" and mixtures:
             arm = chosen_arm(WHOLE, found, chosen)
             made = {name: of[task].first(mixtures) for name, of in results.items() if task in of}

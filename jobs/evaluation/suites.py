@@ -32,21 +32,27 @@ class Suite:
     """How much is evaluated.
 
     Attributes:
-        counts: cases of each task.
+        counts: cases, by task.
         arms: their names, by task.
-        tuning: cases of each task on which settings are chosen; 0 for the default ones.
-        compared: cases of each task that every setting makes.
+        tuning: cases on which settings are chosen, by task; empty for the default ones.
+        compared: cases that every setting makes, by task.
         curves: cases with a similarity curve.
     """
 
     counts: Mapping[str, int]
     arms: Mapping[str, tuple[str, ...]]
-    tuning: int
-    compared: int
+    tuning: Mapping[str, int]
+    compared: Mapping[str, int]
     curves: int
 
 
-def _suite(counts: Mapping[str, int], tuning: int, compared: int, curves: int) -> Suite:
+def _by_task(*counts: int) -> dict[str, int]:
+    return dict(zip(TASKS, counts, strict=True))
+
+
+def _suite(
+    counts: Mapping[str, int], tuning: Mapping[str, int], compared: Mapping[str, int], curves: int
+) -> Suite:
     """A suite of all arms that make the cases of a task."""
     generation = (*PROMPTS, *ABLATIONS, *RIVALS)
     mixtures = tuple(arm for arm in generation if arm not in ONE_TARGET)
@@ -56,9 +62,9 @@ def _suite(counts: Mapping[str, int], tuning: int, compared: int, curves: int) -
 
 SUITES = {
     # About 10 minutes on 2 cores.
-    "quick": _suite({"generation": 16, "editing": 16, "mixtures": 4}, 0, 0, curves=8),
-    # Half a day on 2 cores, more than half of it for the settings that are not chosen.
-    "full": _suite({"generation": 512, "editing": 512, "mixtures": 128}, 48, 64, curves=16),
+    "quick": _suite(_by_task(16, 16, 4), {}, {}, curves=8),
+    # Two hours on 2 cores in bfloat16, half of it for the settings that are not chosen.
+    "full": _suite(_by_task(256, 256, 64), _by_task(32, 32, 16), _by_task(32, 32, 16), curves=16),
 }
 
 
@@ -90,13 +96,10 @@ class Selection:
         """Cases of the same tasks on which settings are chosen; None for the default ones."""
         if not self.suite.tuning:
             return None
-        count = min(self.count or self.suite.tuning, self.suite.tuning)
-        return drawn(dict.fromkeys(self.tasks, count), TUNING_SEED, TUNING_CONTENTS)
-
-    @property
-    def compared(self) -> int:
-        """The cases of each task that every setting makes."""
-        return min(self.count or self.suite.compared, self.suite.compared)
+        counts = {}
+        for task in self.tasks:
+            counts[task] = min(self.count or self.suite.tuning[task], self.suite.tuning[task])
+        return drawn(counts, TUNING_SEED, TUNING_CONTENTS)
 
     def arms_of(self, task: str) -> Sequence[str]:
         possible = self.suite.arms[task]

@@ -61,20 +61,12 @@ class Bench:
         return found
 
 
-BUDGET = 400.0
-"""Forwards an image that a setting may cost to be reported: about four times what `muse` does."""
-
-
 def best_setting(results: Mapping[str, ArmResult]) -> str:
-    """The setting within the budget that is right most often; of several, the cheapest.
+    """The setting that is right most often; of several, the cheapest."""
 
-    Costlier ones, as the best of 32 draws, are in the curves by cost alone.
-    """
-
-    def worth(setting: str) -> tuple[bool, float, float]:
+    def worth(setting: str) -> tuple[float, float]:
         values = results[setting].values
-        cost = float(values["cost"].mean())
-        return cost <= BUDGET, float(values["right"].mean()), -cost
+        return float(values["right"].mean()), -float(values["cost"].mean())
 
     return max(results, key=worth)
 
@@ -82,7 +74,7 @@ def best_setting(results: Mapping[str, ArmResult]) -> str:
 def tune(
     bench: Bench, families: Mapping[str, Family], cases: Sequence[Case]
 ) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """Try every setting of the given arms on cases of one task.
+    """Try every setting of the given arms that may be reported on cases of one task.
 
     Returns:
         The best setting of each arm, and of each trial `right` and `cost`, by arm and setting.
@@ -94,7 +86,7 @@ def tune(
         if len(family.settings) == 1:
             chosen[name] = family.default
             continue
-        results = {key: bench.measured(arm, cases) for key, arm in family.settings.items()}
+        results = {key: bench.measured(arm, cases) for key, arm in family.affordable.items()}
         chosen[name] = best_setting(results)
         trials[name] = {}
         for key, result in results.items():

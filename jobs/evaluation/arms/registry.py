@@ -16,7 +16,7 @@
 - `oracle`: the prompt has the target's visual factors: what the text space can express at all.
 - `muse`: the method, from the fitted tokens of the model. `muse-from-words`: without them, each
   image from the words of its emotion; `muse-no-content` is that without its content term,
-  `muse-no-when` guides from the first step, `muse-no-which` by cross-entropy alone.
+  `muse-no-when` that again from the first step on; `muse-no-which` is by cross-entropy alone.
 
 Most arms have several settings: a rival at another strength, or with a larger budget. Which is
 best is found on cases of their own (`jobs.evaluation.tuning`).
@@ -67,6 +67,9 @@ LATE = 0.2
 ALONE = (2.0, 4.0, 8.0)
 """Strengths of the direction of the emotion without the content."""
 DRAWS = (1, 2, 4, 8, 16, 32)
+MOST_IMAGES = 8
+"""That a setting may take to be reported, about 400 forwards: costlier ones are in the curves by
+cost alone."""
 PARTICLES = (2, 4, 8, 16)
 DRAWS_FOR_CONTENT = (8, 32)
 """Numbers of draws that are also chosen by content."""
@@ -96,7 +99,8 @@ WHOLE = "muse-from-words"
 """The arm whose parts are left out."""
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "muse-no-content": {"content_weight": 0.0},
-    "muse-no-when": {"timing": "fixed", "timing_level": 0.0},
+    # The content term makes waiting needless, so that it has to go, too.
+    "muse-no-when": {"content_weight": 0.0, "timing": "fixed", "timing_level": 0.0},
     "muse-no-which": {"inherent_weight": 0.0, "similar_weight": 0.0, "balance": 1.0},
 }
 """Changes of the setting of `WHOLE` that is reported. Where they change nothing (`is_ablated`), the
@@ -120,6 +124,11 @@ class Family:
     def of(cls, arm: Arm) -> Family:
         """An arm with a single setting."""
         return cls({"only": arm}, "only")
+
+    @property
+    def affordable(self) -> dict[str, Arm]:
+        """The settings that may be reported."""
+        return {key: arm for key, arm in self.settings.items() if arm.images <= MOST_IMAGES}
 
     def named(self, name: str) -> Family:
         """The same with the names of its arms."""

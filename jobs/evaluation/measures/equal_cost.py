@@ -11,8 +11,8 @@ from jobs.evaluation.measures.results import ArmResult, subsets
 
 TOLERANCE = 1.2
 """A rival may cost a fifth more than `muse`: whole draws and whole forwards seldom fit a budget."""
-NO_RIVALS = ("muse", WHOLE, "plain", "cues", "oracle")
-"""`cues` and `oracle` are told what the world's emotions look like, which no other arm is."""
+NO_RIVALS = ("muse", WHOLE, "plain", "oracle")
+"""`oracle` is told a whole scene of the target, so it is the ceiling."""
 
 
 def best_at_cost(

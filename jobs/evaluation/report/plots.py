@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jobs.evaluation.arms.registry import ABLATIONS
+from jobs.evaluation.report.names import NAMES, TITLES
 from jobs.evaluation.report.tables import TASKS
 from muse.emotions import MIKELS
 
@@ -27,32 +28,6 @@ RIGHT = "share that is right"
 WIDTH, DPI = 8.5, 120
 """Inches of a plot, and pixels of an inch: on a page of 700 pixels its text is as large as the
 page's."""
-TITLES = {
-    "generation": "generating",
-    "hard": "generating, hard",
-    "editing": "editing",
-    "hard_edits": "editing, hard",
-    "mixtures": "mixtures of two",
-}
-"""Tasks as a reader knows them."""
-NAMES = {
-    "plain": "the content alone",
-    "words": "the emotion named in the prompt",
-    "cues": "the light that shows it, in words",
-    "oracle": "a whole scene that shows it, in words",
-    "muse": "muse",
-    "muse-from-words": "muse, each image from its word",
-    "muse-no-content": "... without the content term",
-    "muse-no-when": "... from the first step on",
-    "muse-no-which": "... by cross-entropy alone",
-    "direction": "a direction in noise space",
-    "best-of-n": "the best of several draws",
-    "fk": "Feynman-Kac steering",
-    "null": "the empty prompt optimised",
-    "latent": "the latents optimised",
-    "sdedit": "noise added, denoised (SDEdit)",
-}
-"""Arms as a reader knows them."""
 COLORS = plt.get_cmap("tab20")([*range(0, 20, 2), *range(1, 20, 2)])
 MARKERS = "os^Dv<>pPXhd*H8"
 """Of the arms, in the order of `NAMES`; points often coincide, so every arm has its own."""
@@ -93,25 +68,22 @@ def _panels(
 
 
 def by_cost(report: Mapping[str, Any], file: Path) -> None:
-    """`right` against cost: a line through the settings of an arm, a panel a task."""
-    reported = [arm for arm in report["arms"] if arm not in ABLATIONS]
-    arms = {**{arm: {} for arm in reported}, **report["settings"]}
+    """`right` against cost, a panel a task.
+
+    What is reported of an arm has its interval; a thin line goes through its settings, of which
+    fewer images were made.
+    """
     tasks = tasks_in(report["arms"])
     figure, panels = _panels(len(tasks), columns=2, height=3.4, legend=1.3)
-    lines = {}
+    lines: dict[str, Any] = {}
     for panel, task in zip(panels, tasks, strict=True):
-        for arm, settings in arms.items():
-            found = [figures[task] for figures in settings.values() if task in figures]
-            # Without settings that were compared, the figure that is reported.
-            if not found and task in report["arms"].get(arm, {}):
-                found = [report["arms"][arm][task]]
-            if not found:
+        for arm, found in report["arms"].items():
+            if task not in found or arm in ABLATIONS:
                 continue
-            found.sort(key=lambda figures: figures["cost"]["mean"])
-            (lines[NAMES[arm]],) = panel.plot(
-                [figures["cost"]["mean"] for figures in found],
-                [figures["right"]["mean"] for figures in found],
-                **style(arm),
+            _settings_line(panel, arm, report["settings"].get(arm, {}), task)
+            right, cost = found[task]["right"], found[task]["cost"]["mean"]
+            lines[NAMES[arm]] = panel.errorbar(
+                cost, right["mean"], yerr=_reach([right]), elinewidth=0.8, **style(arm)
             )
         panel.set(title=TITLES[task], xlabel="cost, in forwards of the U-Net", xscale="log")
         panel.set(ylim=(-0.05, 1.06))
@@ -121,6 +93,24 @@ def by_cost(report: Mapping[str, Any], file: Path) -> None:
     figure.legend([*lines.values()], [*lines], loc="outside lower center", ncols=3, fontsize=8.5)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)
+
+
+def _settings_line(panel: Axes, arm: str, settings: Mapping[str, Any], task: str) -> None:
+    points = []
+    for tasks in settings.values():
+        if task in tasks:
+            points.append((tasks[task]["cost"]["mean"], tasks[task]["right"]["mean"]))
+    if points:
+        look = {**style(arm), "markersize": 2.5, "linewidth": 0.8, "alpha": 0.7}
+        panel.plot(*zip(*sorted(points), strict=True), **look)
+
+
+def _reach(figures: Sequence[Mapping[str, float]]) -> np.ndarray:
+    """How far the intervals reach below and above their means: (2, n)."""
+    below = [figure["mean"] - figure["low"] for figure in figures]
+    above = [figure["high"] - figure["mean"] for figure in figures]
+    # Rounding may put a bound on the wrong side of its mean.
+    return np.maximum(0, [below, above])
 
 
 def differences(report: Mapping[str, Any], file: Path) -> None:
@@ -157,15 +147,12 @@ def by_emotion(report: Mapping[str, Any], file: Path) -> None:
             found = part[arm].get(task, {})
             # A small suite may lack an emotion.
             labels = [label for label in MIKELS.labels if label in found]
-            means = np.array([found[label]["mean"] for label in labels])
-            lows = np.array([found[label]["low"] for label in labels])
-            highs = np.array([found[label]["high"] for label in labels])
+            figures = [found[label] for label in labels]
             places = [MIKELS.index(label) + 0.13 * (number - len(arms) / 2) for label in labels]
             lines[NAMES[arm]] = panel.errorbar(
                 places,
-                means,
-                # Rounding may put a bound on the wrong side of its mean.
-                yerr=np.maximum(0, [means - lows, highs - means]),
+                [one["mean"] for one in figures],
+                yerr=_reach(figures),
                 elinewidth=0.8,
                 **style(arm) | {"linewidth": 0},
             )

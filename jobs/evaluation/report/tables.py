@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs.evaluation.arms.registry import WHOLE
 from jobs.evaluation.measures.equal_cost import TOLERANCE
+from jobs.evaluation.report.names import NAMES, TITLES
 from muse.emotions import MIKELS
 
 SHOWN = (
@@ -21,6 +22,8 @@ SHOWN = (
     "seconds",
 )
 EDITS = ("emo_s", "ssim", "psnr", "feature_distance", "clip_i")
+GROUPS = (("generation", "hard"), ("editing", "hard_edits"), ("mixtures",))
+"""Tasks, each with its hard part."""
 TASKS = ("generation", "hard", "editing", "hard_edits", "mixtures")
 COMPARED = (
     "success_examiner",
@@ -70,19 +73,29 @@ def percent(figure: Mapping[str, float]) -> str:
 
 
 def right_table(arms: Mapping[str, Any]) -> Iterator[str]:
-    """`right` and cost of every arm: a column a task."""
-    tasks = [task for task in TASKS if any(task in found for found in arms.values())]
-    yield from head("right, at cost", *tasks)
+    """`right`, in percent, and cost of every arm, as `docs/results.md` has it."""
+    columns, titles = list[tuple[str, str]](), list[str]()
+    for tasks in GROUPS:
+        if not any(tasks[0] in found for found in arms.values()):
+            continue
+        columns += [(task, "right") for task in tasks] + [(tasks[0], "cost")]
+        titles += [TITLES[task] for task in tasks] + ["cost"]
+    yield from head("right, in %", *titles)
     for arm, found in arms.items():
         cells = []
-        for task in tasks:
-            figures = found.get(task)
-            cells.append(at_cost(figures) if figures else "")
-        yield row(arm, *cells)
+        for task, metric in columns:
+            figure = found[task][metric] if task in found else None
+            in_words = round_cost if metric == "cost" else bare_percent
+            cells.append(in_words(figure) if figure else "")
+        yield row(f"{NAMES[arm]} (`{arm}`)", *cells)
 
 
-def at_cost(figures: Mapping[str, Any]) -> str:
-    return f"{percent(figures['right'])} at {figures['cost']['mean']:.0f}"
+def bare_percent(figure: Mapping[str, float]) -> str:
+    return percent(figure).replace("%", "")
+
+
+def round_cost(figure: Mapping[str, float]) -> str:
+    return f"{figure['mean']:.0f}"
 
 
 def arms_table(arms: Mapping[str, Any]) -> Iterator[str]:

@@ -190,7 +190,7 @@ def test_tables_and_plots_are_written_beside_the_report(report):
     _, file = report
     table = file.with_suffix(".md").read_text()
     for arm in NAMES:
-        assert f"| {arm} |" in table
+        assert f"(`{arm}`) |" in table
     for name in ("right", "differences", "emotions", "curves"):
         assert (file.parent / f"figures-{name}.png").read_bytes().startswith(b"\x89PNG")
 

@@ -10,10 +10,10 @@ OFF = Method(content_weight=0.0)
 
 
 def test_an_ablation_has_the_setting_of_the_whole_which_is_tuned_once():
-    for names in (["muse-no-when", "muse-no-which"], [WHOLE, "muse-no-when"]):
+    for names in (["muse-no-when", "muse-no-which"], [WHOLE, "muse-no-which"]):
         found = asked_for(names)
         assert set(found) == {WHOLE}
-        arm = chosen_arm("muse-no-when", found, {WHOLE: "content 10"})
+        arm = chosen_arm("muse-no-which", found, {WHOLE: "content 10"})
         assert arm.changes["content_weight"] == 10.0
     assert set(asked_for(["words"])) == {"words"}
 
@@ -26,6 +26,9 @@ def test_an_ablation_that_would_be_the_whole_under_another_name_is_left_out():
 
 
 def test_every_setting_that_is_tuned_reported_or_compared_is_ahead():
+    draws = Plan("generation", ["best-of-n"], tuned=3, reported=20, compared=5, mixed=0)
+    ahead = draws.ahead(Method())
+    assert ahead[Work("best-of-n 32", "generation", 32)] == 5, "too costly to be reported"
     plan = Plan("generation", ["words", "plain"], tuned=3, reported=20, compared=5, mixed=0)
     ahead = plan.ahead(Method(), {"words": "x2", "plain": "only"})
     assert ahead.pop(Work("plain only", "generation")) == 20, "nothing is to choose"

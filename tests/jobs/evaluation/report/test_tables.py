@@ -49,9 +49,11 @@ def test_the_best_rival_is_shown_with_the_difference_in_points():
 
 def test_an_arm_has_a_cell_for_each_task_that_any_arm_made():
     figures = {"right": FIGURE, "cost": {"mean": 61.6}}
-    lines = [*tables.right_table({"muse": {"generation": figures}, "sdedit": {"editing": figures}})]
-    assert lines[0] == "| right, at cost | generation | editing |"
+    both = {"generation": figures, "hard": figures}
+    lines = [*tables.right_table({"muse": both, "sdedit": {"mixtures": figures}})]
+    names = "generating | generating, hard | cost | mixtures of two | cost"
+    assert lines[0] == f"| right, in % | {names} |"
     assert lines[2:] == [
-        "| muse | 50% (41 to 60) at 62 |  |",
-        "| sdedit |  | 50% (41 to 60) at 62 |",
+        "| muse, tokens fitted once (`muse`) | 50 (41 to 60) | 50 (41 to 60) | 62 |  |  |",
+        "| noise added, denoised under the words (`sdedit`) |  |  |  | 50 (41 to 60) | 62 |",
     ]
