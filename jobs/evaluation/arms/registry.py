@@ -14,8 +14,8 @@
 - `null`: `jobs.evaluation.arms.null_embedding`.
 - `latent`: `jobs.evaluation.arms.latent_gradient`.
 - `oracle`: the prompt has the target's visual factors: what the text space can express at all.
-- `muse`: the method, from the fitted tokens of the model. `muse-from-words`: without them, each
-  image from the words of its emotion; `muse-no-content` is that without its content term,
+- `muse`: the method as given, from the fitted tokens of the model. `muse-from-words`: without them,
+  each image from the words of its emotion; `muse-no-content` is that without its content term,
   `muse-no-when` that again from the first step on; `muse-no-which` is by cross-entropy alone.
 
 Most arms have several settings: a rival at another strength, or with a larger budget. Which is
@@ -80,12 +80,6 @@ STRENGTHS = (0.3, 0.5, 0.7, 0.9)
 PLAIN: Mapping[str, Any] = {"timing": "never"}
 GUIDE_ALONE: Mapping[str, Any] = {"content_weight": 0.0}
 """Changes of the method: no guidance at all, and none by content."""
-FITTED: Mapping[str, Mapping[str, Any]] = {
-    "as given": {},
-    "updated": {"updates": "always"},
-    "1 update": {"updates": "always", "max_updates_per_step": 1},
-}
-"""Settings of the method with fitted tokens, as changes of the given one."""
 FROM_WORDS: Mapping[str, Mapping[str, Any]] = {
     "as given": {},
     "5 updates": {"max_updates_per_step": 5},
@@ -251,7 +245,8 @@ def families(kept: Kept = NOTHING) -> dict[str, Family]:
         "words": Family({f"x{factor:g}": words(factor) for factor in SCALES}, "x1"),
         "cues": Family(cues, "light"),
         "oracle": Family.of(by_engine(lambda case: case.oracle, **PLAIN)),
-        "muse": Family({n: by_engine(plain, **c) for n, c in FITTED.items()}, "as given"),
+        # What a run does by default: nothing of it is chosen here.
+        "muse": Family({"as given": by_engine(plain)}, "as given"),
         WHOLE: Family({n: by_engine(plain, False, **c) for n, c in FROM_WORDS.items()}, "as given"),
         "direction": Family(_directions(), f"alone, {ALONE[-1]:g}"),
         "best-of-n": Family(_draws(kept), f"{DRAWS_FOR_CONTENT[0]}, content"),
