@@ -1,4 +1,4 @@
-"""A rival without gradient: of several draws of a case, the best by the judge."""
+"""A rival without gradient: of several draws of a case, the best by judge and content."""
 
 from __future__ import annotations
 
@@ -41,28 +41,19 @@ class BestOfN:
     kept: dict[Key, list[Draw]] = field(default_factory=dict)
 
     def make(
-        self,
-        models: Models,
-        method: Method,
-        cases: Sequence[Case],
-        draws: int,
-        keep_content: bool = False,
+        self, models: Models, method: Method, cases: Sequence[Case], draws: int
     ) -> list[Sample]:
         """Of `draws` samples of each case the one of whose target the judge is most confident.
 
-        Its trace has the network evaluations of all draws. There is nothing else to add up, since
-        none of them evaluates the guide.
-
-        Args:
-            keep_content: choose among the draws whose similarity to the plain prompt is
-                that of the content term at least, as a run with such a filter does; among all where
-                there is none.
+        It is chosen among those whose similarity to the plain prompt is that of the content term at
+        least, as a run with such a filter does; among all where there is none. Its trace has the
+        network evaluations of all draws. There is nothing else to add up, since none of them
+        evaluates the guide.
         """
         keys = [_key(case) for case in cases]
         while missing := [case for case in cases if len(self.kept.get(_key(case), [])) < draws]:
             self._draw(models, method, missing)
-        samples = []
-        level = ContentTerm.of(method, models.clip).levels[0] if keep_content else -1.0
+        samples, level = [], ContentTerm.of(method, models.clip).levels[0]
         for key in keys:
             drawn = self.kept[key][:draws]
             kept = [draw for draw in drawn if draw.similarity >= level]

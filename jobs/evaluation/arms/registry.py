@@ -71,8 +71,6 @@ MOST_IMAGES = 8
 """That a setting may take to be reported, about 400 forwards: costlier ones are in the curves by
 cost alone."""
 PARTICLES = (2, 4, 8, 16)
-DRAWS_FOR_CONTENT = (8, 32)
-"""Numbers of draws that are also chosen by content."""
 NULL_RATES = (0.1, 0.3)
 SIZES = (0.05, 0.1, LATENT_SIZE, 0.4)
 STRENGTHS = (0.3, 0.5, 0.7, 0.9)
@@ -204,11 +202,7 @@ def _draws(kept: Kept) -> dict[str, Arm]:
     by_words = replace(words(1.0), name="draw by words")
     by_sdedit = replace(sdedit(STRENGTHS[-1]), name="draw by SDEdit")
     drawn = BestOfN(kept.making(by_words), kept.making(by_sdedit))
-    settings = {str(count): Arm(partial(drawn.make, draws=count), count) for count in DRAWS}
-    for count in DRAWS_FOR_CONTENT:
-        make = partial(drawn.make, draws=count, keep_content=True)
-        settings[f"{count}, content"] = Arm(make, count)
-    return settings
+    return {str(count): Arm(partial(drawn.make, draws=count), count) for count in DRAWS}
 
 
 def _null() -> dict[str, Arm]:
@@ -243,13 +237,13 @@ def families(kept: Kept = NOTHING) -> dict[str, Family]:
     found = {
         "plain": Family.of(by_engine(plain, **PLAIN)),
         "words": Family({f"x{factor:g}": words(factor) for factor in SCALES}, "x1"),
-        "cues": Family(cues, "light"),
+        "cues": Family(cues, "light and weather"),
         "oracle": Family.of(by_engine(lambda case: case.oracle, **PLAIN)),
         # What a run does by default: nothing of it is chosen here.
         "muse": Family({"as given": by_engine(plain)}, "as given"),
         WHOLE: Family({n: by_engine(plain, False, **c) for n, c in FROM_WORDS.items()}, "as given"),
-        "direction": Family(_directions(), f"alone, {ALONE[-1]:g}"),
-        "best-of-n": Family(_draws(kept), f"{DRAWS_FOR_CONTENT[0]}, content"),
+        "direction": Family(_directions(), f"alone, {ALONE[1]:g}"),
+        "best-of-n": Family(_draws(kept), str(MOST_IMAGES)),
         "fk": Family(particles, "4"),
         "null": Family(_null(), "plain, content"),
         "latent": Family(sizes, f"{LATENT_SIZE:g}"),

@@ -10,7 +10,7 @@ TITLES = {
 NAMES = {
     "plain": "the content alone",
     "words": "the emotion named in the prompt",
-    "cues": "the light that shows it, in words",
+    "cues": "light and weather that show it, in words",
     "oracle": "a whole scene that shows it, in words",
     "muse": "muse, tokens fitted once",
     "muse-from-words": "muse, each image optimised from its word",

@@ -68,7 +68,9 @@ def test_the_best_draw_of_each_case_is_kept_and_all_are_paid(cases):
     seeds = []
     best = BestOfN(_drawing(seeds), None)
     models = Models(None, None, Judge(cases), Clip())
-    samples = best.make(models, METHOD, cases, 2)
+    # A level that no draw reaches, so that the judge alone decides.
+    never = METHOD.replace(content_similarity=1.0)
+    samples = best.make(models, never, cases, 2)
     assert [int(sample.pixels[0, 0, 0]) for sample in samples] == [2, 1]
     assert [sample.trace.nfe for sample in samples] == [10, 10]
     assert seeds[0] == [case.seed for case in cases], "the first draw has the noise of all arms"
@@ -97,8 +99,8 @@ def test_a_draw_that_lost_its_content_is_passed_over(cases):
     """The judge prefers the second draw of the first case."""
     best = BestOfN(_drawing([]), None)
     models = Models(None, None, Judge(cases), Clip())
-    chosen = best.make(models, METHOD, cases, 2, keep_content=True)
+    chosen = best.make(models, METHOD, cases, 2)
     assert [int(sample.pixels[0, 0, 0]) for sample in chosen] == [1, 1]
     never = METHOD.replace(content_similarity=1.0)
-    chosen = best.make(models, never, cases, 2, keep_content=True)
+    chosen = best.make(models, never, cases, 2)
     assert [int(sample.pixels[0, 0, 0]) for sample in chosen] == [2, 1], "none has kept it"
