@@ -66,7 +66,7 @@ class Plan:
         for name, family in found.items():
             for key, arm in family.settings.items():
                 work = Work.of(arm, self.task)
-                if len(family.settings) > 1 and key in family.affordable:
+                if len(family.tried) > 1 and key in family.tried:
                     ahead[work] += self.tuned
                 if name in self.arms and key != chosen[name]:
                     ahead[work] += self.compared

@@ -74,7 +74,7 @@ def best_setting(results: Mapping[str, ArmResult]) -> str:
 def tune(
     bench: Bench, families: Mapping[str, Family], cases: Sequence[Case]
 ) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """Try every setting of the given arms that may be reported on cases of one task.
+    """Try every setting of the given arms of which one is reported on cases of one task.
 
     Returns:
         The best setting of each arm, and of each trial `right` and `cost`, by arm and setting.
@@ -83,10 +83,10 @@ def tune(
     trials: dict[str, dict[str, Any]] = {}
     for name, family in families.items():
         # Nothing is to choose from a single setting.
-        if len(family.settings) == 1:
+        if len(family.tried) == 1:
             chosen[name] = family.default
             continue
-        results = {key: bench.measured(arm, cases) for key, arm in family.affordable.items()}
+        results = {key: bench.measured(arm, cases) for key, arm in family.tried.items()}
         chosen[name] = best_setting(results)
         trials[name] = {}
         for key, result in results.items():

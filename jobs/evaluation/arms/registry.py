@@ -67,9 +67,8 @@ LATE = 0.2
 ALONE = (2.0, 4.0, 8.0)
 """Strengths of the direction of the emotion without the content."""
 DRAWS = (1, 2, 4, 8, 16, 32)
-MOST_IMAGES = 8
-"""That a setting may take to be reported, about 400 forwards: costlier ones are in the curves by
-cost alone."""
+REPORTED_DRAWS = 8
+"""Of `best-of-n` and `fk`, some 350 forwards; other numbers are in the curves by cost alone."""
 PARTICLES = (2, 4, 8, 16)
 NULL_RATES = (0.1, 0.3)
 SIZES = (0.05, 0.1, LATENT_SIZE, 0.4)
@@ -118,9 +117,13 @@ class Family:
         return cls({"only": arm}, "only")
 
     @property
-    def affordable(self) -> dict[str, Arm]:
-        """The settings that may be reported."""
-        return {key: arm for key, arm in self.settings.items() if arm.images <= MOST_IMAGES}
+    def tried(self) -> dict[str, Arm]:
+        """The settings of which the best is reported: those with as many images as the default.
+
+        More draws are better and cost more; how many there are is no choice of one against another.
+        """
+        images = self.settings[self.default].images
+        return {key: arm for key, arm in self.settings.items() if arm.images == images}
 
     def named(self, name: str) -> Family:
         """The same with the names of its arms."""
@@ -243,8 +246,8 @@ def families(kept: Kept = NOTHING) -> dict[str, Family]:
         "muse": Family({"as given": by_engine(plain)}, "as given"),
         WHOLE: Family({n: by_engine(plain, False, **c) for n, c in FROM_WORDS.items()}, "as given"),
         "direction": Family(_directions(), f"alone, {ALONE[1]:g}"),
-        "best-of-n": Family(_draws(kept), str(MOST_IMAGES)),
-        "fk": Family(particles, "4"),
+        "best-of-n": Family(_draws(kept), str(REPORTED_DRAWS)),
+        "fk": Family(particles, str(REPORTED_DRAWS)),
         "null": Family(_null(), "plain, content"),
         "latent": Family(sizes, f"{LATENT_SIZE:g}"),
         "sdedit": Family(strengths, f"{STRENGTHS[-1]:g}", edits_alone=True),

@@ -28,7 +28,8 @@ def test_an_ablation_that_would_be_the_whole_under_another_name_is_left_out():
 def test_every_setting_that_is_tuned_reported_or_compared_is_ahead():
     draws = Plan("generation", ["best-of-n"], tuned=3, reported=20, compared=5, mixed=0)
     ahead = draws.ahead(Method())
-    assert ahead[Work("best-of-n 32", "generation", 32)] == 5, "too costly to be reported"
+    assert ahead[Work("best-of-n 32", "generation", 32)] == 5
+    assert ahead[Work("best-of-n 8", "generation", 8)] == 20, "the number of draws is not tuned"
     plan = Plan("generation", ["words", "plain"], tuned=3, reported=20, compared=5, mixed=0)
     ahead = plan.ahead(Method(), {"words": "x2", "plain": "only"})
     assert ahead.pop(Work("plain only", "generation")) == 20, "nothing is to choose"

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from jobs.evaluation.arms.models import Arm
-from jobs.evaluation.arms.registry import MOST_IMAGES, Family
+from jobs.evaluation.arms.registry import Family
 from jobs.evaluation.cases import draw_cases
 from jobs.evaluation.measures.results import ArmResult
 from jobs.evaluation.tuning import Bench, best_setting, tune
@@ -53,16 +53,16 @@ def _painting(level):
     return make
 
 
-def test_every_setting_that_may_be_reported_is_tried_with_its_own_method_and_images():
+def test_every_setting_with_as_many_images_is_tried_with_its_own_method_and_images():
     bench = Bench(None, Examiners(), Costs(), Method(steps=3))
-    white = Arm(_painting(255), images=2, changes={"steps": 5})
-    costly = Arm(_painting(255), images=MOST_IMAGES + 1)
-    family = Family({"black": Arm(_painting(0)), "white": white, "costly": costly}, "black")
+    black, white = Arm(_painting(0), images=2), Arm(_painting(255), images=2, changes={"steps": 5})
+    more = Arm(_painting(255), images=3)
+    family = Family({"black": black, "white": white, "more": more}, "black")
     single = Family.of(Arm(_painting(0)))
     chosen, trials = tune(bench, {"paint": family, "plain": single}, CASES)
     assert chosen == {"paint": "white", "plain": "only"}
     assert {key: found["cost"]["mean"] for key, found in trials["paint"].items()} == {
-        "black": 3,
+        "black": 6,
         "white": 10,
     }
     assert "plain" not in trials
