@@ -67,6 +67,18 @@ def _panels(
     return figure, [*panels.flat[:count]]
 
 
+def _legend_below(figure: Figure, lines: Mapping[str, Any]) -> None:
+    figure.legend(
+        [*lines.values()],
+        [*lines],
+        loc="outside lower center",
+        ncols=3,
+        fontsize=8,
+        columnspacing=1.0,
+        handletextpad=0.4,
+    )
+
+
 def by_cost(report: Mapping[str, Any], file: Path) -> None:
     """`right` against cost, a panel a task.
 
@@ -90,7 +102,7 @@ def by_cost(report: Mapping[str, Any], file: Path) -> None:
         panel.set_xticks(TICKS, [str(tick) for tick in TICKS])
         panel.set_xticks([], minor=True)
         panel.set(ylabel=RIGHT)
-    figure.legend([*lines.values()], [*lines], loc="outside lower center", ncols=3, fontsize=8.5)
+    _legend_below(figure, lines)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)
 
@@ -158,7 +170,7 @@ def by_emotion(report: Mapping[str, Any], file: Path) -> None:
             )
         panel.set_xticks(range(len(MIKELS)), MIKELS.labels)
         panel.set(title=TITLES[task], ylim=(-0.05, 1.06), ylabel=RIGHT)
-    figure.legend([*lines.values()], [*lines], loc="outside lower center", ncols=3, fontsize=8.5)
+    _legend_below(figure, lines)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)
 
