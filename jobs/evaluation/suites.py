@@ -63,7 +63,7 @@ def _suite(
 SUITES = {
     # About 10 minutes on 2 cores.
     "quick": _suite(_by_task(16, 16, 4), {}, {}, curves=8),
-    # Two hours on 2 cores in bfloat16, half of it for the settings that are not chosen.
+    # Some two and a half hours on 2 cores in bfloat16, a third of it for choosing and comparing.
     "full": _suite(_by_task(256, 256, 64), _by_task(32, 32, 16), _by_task(32, 32, 16), curves=16),
 }
 

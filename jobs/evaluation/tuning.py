@@ -74,7 +74,7 @@ def best_setting(results: Mapping[str, ArmResult]) -> str:
 def tune(
     bench: Bench, families: Mapping[str, Family], cases: Sequence[Case]
 ) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-    """Try every setting of the given arms of which one is reported on cases of one task.
+    """Make cases of one task in the settings of each arm among which one is chosen.
 
     Returns:
         The best setting of each arm, and of each trial `right` and `cost`, by arm and setting.

@@ -18,8 +18,8 @@
   each image from the words of its emotion; `muse-no-content` is that without its content term,
   `muse-no-when` that again from the first step on; `muse-no-which` is by cross-entropy alone.
 
-Most arms have several settings: a rival at another strength, or with a larger budget. Which is
-best is found on cases of their own (`jobs.evaluation.tuning`).
+Most arms have several settings. Which strength is best is found on cases of its own
+(`jobs.evaluation.tuning`); larger budgets, as more draws, are in the curves by cost alone.
 """
 
 from __future__ import annotations

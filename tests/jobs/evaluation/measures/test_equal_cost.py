@@ -31,6 +31,13 @@ def test_it_is_the_one_that_is_right_most_often_among_those_that_are_affordable(
     assert found["difference"]["low"] < 0 < found["difference"]["high"]
 
 
+def test_who_is_told_the_light_is_a_rival():
+    settings = {"words": {"x1": _result([1, 0, 0, 0], 40)}, "cues": {"light": _result([1] * 4, 40)}}
+    found = best_at_cost(_result([1, 1, 1, 0], 50), settings)["generation"]
+    assert found["arm"] == "cues"
+    assert found["difference"]["mean"] == -0.25
+
+
 def test_without_an_affordable_rival_there_is_no_entry():
     muse = _result([1, 1, 1, 0], 50)
     assert best_at_cost(muse, {"fk": {"16": _result([1, 1, 1, 1], 700)}}) == {}
