@@ -263,7 +263,7 @@ def _fill_disk_after(monkeypatch, files):
 @pytest.mark.parametrize(
     ("options", "files"),
     [
-        (["--suite", "full", "--arms", "muse,best-of-n", "--tasks", "generation"], 50),
+        (["--suite", "full", "--arms", "words,best-of-n", "--tasks", "generation"], 25),
         (["--suite", "quick"], 9),
         (["--sweep", "which", "--tasks", "generation"], 7),
     ],
