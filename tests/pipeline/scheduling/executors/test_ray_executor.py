@@ -191,7 +191,9 @@ def test_workers_share_gpus_as_asked(connected, tmp_path):
 
 @pytest.mark.faults
 def test_no_more_workers_get_a_gpu_than_there_are(connected, tmp_path):
-    calls = [actor.locate.remote() for actor in started(job(tmp_path, workers=3))]
+    # Ray ends an actor to which no handle is left, and gives its GPU to the next.
+    actors = started(job(tmp_path, workers=3))
+    calls = [actor.locate.remote() for actor in actors]
     placed, _ = ray.wait(calls, num_returns=2, timeout=240)
     assert len(placed) == 2
     placed, waiting = ray.wait(calls, num_returns=3, timeout=2)
