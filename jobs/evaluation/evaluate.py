@@ -11,7 +11,8 @@ figure is {mean, low, high, n} with its 95 % interval:
   `jobs.evaluation.measures.metrics`; also `sem_d` and `kid`; `cost`, everything that an image took
   in operations of one U-Net forward (`jobs.benchmark.cost`: backward passes, guide, decoder, CLIP
   and text encoders included, and all draws of `best-of-n`); and `seconds` an image, {mean, n}, of
-  whole tasks and without an interval, since only batches are timed.
+  whole tasks and without an interval, since only batches are timed. Those of `best-of-n`, and
+  `minutes`, leave out the draws that an earlier setting or session has made.
 - `differences.ARM.TASK.METRIC`: `muse` minus the arm, paired by request.
 - `splits.METRIC.ATTRIBUTE.ARM.TASK.VALUE`: `success_examiner` and `right` by `emotion` and
   `polarity` of the target, and by `inherent`: where the content by itself evokes the target

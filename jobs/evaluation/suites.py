@@ -37,6 +37,7 @@ class Suite:
         tuning: cases on which settings are chosen, by task; empty for the default ones.
         compared: cases that every setting makes, by task.
         curves: cases with a similarity curve.
+        mixtures: two-emotion cases that are compared with runs for either emotion.
     """
 
     counts: Mapping[str, int]
@@ -44,6 +45,7 @@ class Suite:
     tuning: Mapping[str, int]
     compared: Mapping[str, int]
     curves: int
+    mixtures: int
 
 
 def _by_task(*counts: int) -> dict[str, int]:
@@ -51,20 +53,30 @@ def _by_task(*counts: int) -> dict[str, int]:
 
 
 def _suite(
-    counts: Mapping[str, int], tuning: Mapping[str, int], compared: Mapping[str, int], curves: int
+    counts: Mapping[str, int],
+    tuning: Mapping[str, int],
+    compared: Mapping[str, int],
+    curves: int,
+    mixtures: int,
 ) -> Suite:
     """A suite of all arms that make the cases of a task."""
     generation = (*PROMPTS, *ABLATIONS, *RIVALS)
-    mixtures = tuple(arm for arm in generation if arm not in ONE_TARGET)
-    arms = {"generation": generation, "editing": (*generation, "sdedit"), "mixtures": mixtures}
-    return Suite(counts, arms, tuning, compared, curves)
+    of_two = tuple(arm for arm in generation if arm not in ONE_TARGET)
+    arms = {"generation": generation, "editing": (*generation, "sdedit"), "mixtures": of_two}
+    return Suite(counts, arms, tuning, compared, curves, mixtures)
 
 
 SUITES = {
     # About 10 minutes on 2 cores.
-    "quick": _suite(_by_task(16, 16, 4), {}, {}, curves=8),
-    # Some two and a half hours on 2 cores in bfloat16, a third of it for choosing and comparing.
-    "full": _suite(_by_task(256, 256, 64), _by_task(32, 32, 16), _by_task(32, 32, 16), curves=16),
+    "quick": _suite(_by_task(16, 16, 4), {}, {}, curves=8, mixtures=4),
+    # Some four hours on 2 cores in bfloat16, a quarter of it for choosing and comparing.
+    "full": _suite(
+        _by_task(512, 512, 128),
+        _by_task(32, 32, 16),
+        _by_task(32, 32, 16),
+        curves=16,
+        mixtures=64,
+    ),
 }
 
 
@@ -107,11 +119,11 @@ class Selection:
 
     @property
     def mixtures(self) -> int:
-        """The two-emotion cases; 0 where the options name something else."""
+        """Of the suite; 0 where the options name something else."""
         whole = self.arms is None and self.manifest is None and not self.sweeps
         if not whole or "mixtures" not in self.tasks:
             return 0
-        return min(self.count or self.suite.counts["mixtures"], self.suite.counts["mixtures"])
+        return min(self.count or self.suite.mixtures, self.suite.mixtures)
 
 
 def drawn(counts: Mapping[str, int], seed: int, contents: Contents) -> dict[str, list[Case]]:
