@@ -23,7 +23,6 @@ with the requested content, `sem_d`.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -41,6 +40,7 @@ from transformers import AutoModelForImageClassification, ResNetConfig
 from jobs.evaluation.corpora import LabelledImages, draw_scenes, halves, make_corpus, read_corpus
 from jobs.evaluation.measures.intervals import RESAMPLES, summary
 from jobs.evaluation.measures.metrics import Examiners
+from jobs.options import Threads, check_report_file, write_report
 from muse.emotions import MIKELS
 from muse.mini import WEIGHTS
 from pipeline.errors import UserError
@@ -208,7 +208,7 @@ def main(
         Path, typer.Option(help="Where the corpora go; finished ones are used again.")
     ] = Path("build/utility"),
     seed: int = 7,
-    threads: int = 2,
+    threads: Threads = 2,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="A setting of the runs, as in min_confidence=0.7."),
@@ -219,15 +219,14 @@ def main(
         raise typer.BadParameter(
             f"{suite!r} is unknown; choose from {', '.join(SUITES)}", param_hint="--suite"
         )
+    check_report_file(json_file)
     try:
         report = run(SUITES[suite], work / f"{suite}-{seed}", seed, threads, set_ or [])
     except UserError as error:
         raise typer.BadParameter(str(error)) from None
     print(as_markdown(report))
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(report, indent=2) + "\n")
-        json_file.with_suffix(".md").write_text(as_markdown(report))
+        write_report(json_file, report, as_markdown(report))
 
 
 def run(

@@ -146,7 +146,7 @@ def parse_row(
     prompt = values.get(schema.PROMPT) or ""
     if values.get(schema.PROMPT) is None:
         report(schema.PROMPT, "is missing; describe what the picture shows")
-    elif not prompt.strip():
+    elif all(letter.isspace() or unicodedata.category(letter) == "Cf" for letter in prompt):
         report(schema.PROMPT, "is empty; describe what the picture shows")
     image = _image(values.get(schema.IMAGE), schema.IMAGE, report)
     mask = _image(values.get(schema.MASK), schema.MASK, report)

@@ -46,7 +46,6 @@ instead (`jobs.benchmark.full_size.utilisation`).
 from __future__ import annotations
 
 import dataclasses
-import json
 import resource
 import time
 from collections.abc import Mapping
@@ -65,9 +64,11 @@ from jobs.benchmark.speeds import by_slots, matmul_rate, paces, timed_arms
 from jobs.evaluation.arms.models import load
 from jobs.evaluation.cases import draw_cases
 from jobs.evaluation.measures.metrics import Examiners
+from jobs.options import Threads, check_report_file, method_settings, write_report
 from muse.diffusion.files.hub import NO_TINY_VAE
 from muse.mini import WEIGHTS
 from pipeline.config_models import EMBEDDED
+from pipeline.errors import UserError
 from pipeline.settings import load_config
 
 
@@ -231,7 +232,7 @@ def main(
         str, typer.Option(help="embedded; or random weights on a GPU: sd15, sdxl, sd35, flux.")
     ] = EMBEDDED,
     seed: int = 2001,
-    threads: int = 2,
+    threads: Threads = 2,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter of the method, as in tokens=2.")
     ] = None,
@@ -242,17 +243,22 @@ def main(
         raise typer.BadParameter(
             f"{suite!r} is unknown; choose {', '.join(SUITES)}", param_hint="--suite"
         )
+    settings = method_settings(set_)
+    check_report_file(json_file)
+    if settings and model != EMBEDDED:
+        raise typer.BadParameter("is for the embedded model; leave it out", param_hint="--set")
     if model == EMBEDDED:
-        figures = measure(suite, seed, [f"method.{setting}" for setting in set_ or []])
+        try:
+            figures = measure(suite, seed, settings)
+        except UserError as error:
+            raise typer.BadParameter(str(error)) from None
         table, plot = report.as_markdown(figures), report.draw
     else:
         figures = measure_full_size(model)
         table, plot = utilisation_report.as_markdown(figures), utilisation_report.draw
     print(table)
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(figures, indent=2) + "\n")
-        json_file.with_suffix(".md").write_text(table)
+        write_report(json_file, figures, table)
         plot(figures, json_file.with_suffix(".png"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from random import Random
@@ -10,6 +10,8 @@ from random import Random
 import torch
 from torch import Tensor
 
+from manifests import schema
+from manifests.check import MAX_PROBLEMS, ManifestError, Problem, shown
 from manifests.read import check, rows_of
 from muse.emotions import MIKELS, Target
 from muse.images import to_tensor
@@ -18,9 +20,10 @@ from muse.mini.world.contents import PLACES, SUBJECTS, leaning
 from muse.mini.world.render import SIZE, render
 from muse.mini.world.scene import Scene, sample_scene
 from pipeline.config import Config
+from pipeline.errors import ImageError
 from pipeline.generation.source_images import open_source
 from pipeline.planning.manifest_input import folder_of
-from pipeline.planning.plan import plan_requests
+from pipeline.planning.plan import PlannedRequest, plan_requests
 
 SIGN = dict(zip(MIKELS.labels, MIKELS.polarity, strict=True))
 
@@ -154,20 +157,44 @@ def mixed_scenes(cases: Sequence[Case], seed: int) -> Tensor:
 
 
 def manifest_cases(path: str) -> dict[str, list[Case]]:
-    """The requests of a manifest of the embedded world by task, with the seeds of a run."""
-    config = Config()
+    """The requests of a manifest of the embedded world by task, with the seeds of a run.
+
+    Raises:
+        ManifestError: it cannot be read; or the prompt of a row is not that of a content, its
+            target is a mixture, or its image cannot be read.
+    """
+    config, problems = Config(), list[Problem]()
     contents = {
         content_prompt(place, subject): (place, subject) for place in PLACES for subject in SUBJECTS
     }
     cases: dict[str, list[Case]] = {"generation": [], "editing": []}
     manifest = check(path, MIKELS.labels, len(config.emotions))
     for planned in plan_requests(rows_of(manifest, MIKELS.labels), config):
+        problem = _unfit(planned, contents)
+        source = None
+        if problem is None and planned.image is not None:
+            try:
+                source = to_tensor(open_source(planned.image, folder_of(path), SIZE).image)
+            except ImageError as error:
+                problem = Problem(planned.row, schema.IMAGE, str(error))
+        if problem is not None:
+            problems.append(problem)
+            continue
         place, subject = contents[planned.prompt]
         (emotion,) = planned.emotion
         oracle = factor_prompt(sample_scene(Random(planned.seed), place, subject, [emotion]))
-        source = None
-        if planned.image is not None:
-            source = to_tensor(open_source(planned.image, folder_of(path), SIZE).image)
         task = "generation" if source is None else "editing"
         cases[task].append(Case(place, subject, emotion, planned.seed, oracle, source))
+    if problems:
+        raise ManifestError(path, problems[:MAX_PROBLEMS], max(0, len(problems) - MAX_PROBLEMS))
     return cases
+
+
+def _unfit(planned: PlannedRequest, contents: Mapping[str, tuple[str, str]]) -> Problem | None:
+    """Why a request of a manifest is no case, if it is none."""
+    if planned.prompt not in contents:
+        known = f"only the {len(contents)} contents are recognised, as {next(iter(contents))!r}"
+        return Problem(planned.row, schema.PROMPT, f"{shown(planned.prompt)} is none; {known}")
+    if len(planned.emotion) > 1:
+        return Problem(planned.row, schema.EMOTION, "is a mixture; give one emotion a row")
+    return None

@@ -40,9 +40,9 @@ figure is {mean, low, high, n} with its 95 % interval:
 
 from __future__ import annotations
 
-import json
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,10 +52,12 @@ import typer
 from jobs.evaluation.arms.registry import ABLATIONS, NAMES, families
 from jobs.evaluation.comparison import PARTS, evaluate
 from jobs.evaluation.kept import NOTHING, Kept
+from jobs.evaluation.measures.metrics import ROLES
 from jobs.evaluation.report.tables import as_markdown
 from jobs.evaluation.suites import REPORTING_SEED, SUITES, TASKS, TUNING_SEED, Selection
 from jobs.evaluation.sweeps import COUNT, SWEEPS, sweep
 from jobs.evaluation.tuning import Bench
+from jobs.options import Threads, check_report_file, method_settings, write_report
 from manifests.check import ManifestError
 from manifests.read import content_hash
 from muse.diffusion.devices import AUTO, DTYPES
@@ -66,6 +68,9 @@ from pipeline.errors import UserError
 from pipeline.planning.software import versions
 from pipeline.settings import load_config
 from pipeline.storage.files import sha256_folder
+
+MODELS = ("diffusion", "clip", "content-clip", "place", "subject", *ROLES)
+"""The folders of `--weights`."""
 
 
 def run(
@@ -82,7 +87,7 @@ def run(
         dtype: of the diffusion model, as in `load_backbone`.
 
     Raises:
-        UserError: the tuning seed is also that of the figures.
+        UserError: the tuning seed is also that of the figures, or there is nothing to make.
         ManifestError: the manifest cannot be read.
     """
     report: dict[str, Any] = {"curves": [], "sweep": {}}
@@ -93,6 +98,7 @@ def run(
             "another --seed"
         )
     cases = selection.cases()
+    selection.refuse_nothing(cases)
     for name in selection.sweeps:
         report["sweep"] |= sweep(weights, SWEEPS[name](method), cases, kept, dtype)
     if not selection.sweeps:
@@ -139,14 +145,18 @@ def configuration(
     }
 
 
-def write(report: Mapping[str, Any], file: Path) -> None:
-    """The report, its tables and its plots."""
-    from jobs.evaluation.report.plots import draw_plots
+def check_models(weights: Path) -> None:
+    """Look for the folders of models.
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(report, indent=2) + "\n")
-    file.with_suffix(".md").write_text(as_markdown(report))
-    draw_plots(report, file.with_suffix(""))
+    Raises:
+        typer.BadParameter: with those that are not there.
+    """
+    missing = [name for name in MODELS if not (weights / name).is_dir()]
+    if missing:
+        raise typer.BadParameter(
+            f"{weights} has no folder {', '.join(missing)}; give one laid out as {WEIGHTS}",
+            param_hint="--weights",
+        )
 
 
 def names_in(option: str, value: str, known: Sequence[str]) -> list[str]:
@@ -175,7 +185,7 @@ def main(
         str | None, typer.Option(help="Use its requests instead of drawn ones.")
     ] = None,
     count: Annotated[
-        int | None, typer.Option(help="Cases of each task, if not those of the suite.")
+        int | None, typer.Option(min=1, help="Cases of each task, if not those of the suite.")
     ] = None,
     sweep_: Annotated[
         str | None,
@@ -192,9 +202,9 @@ def main(
         typer.Option(help="Keep what is finished there; the same command goes on with it."),
     ] = None,
     weights: Path = WEIGHTS,
-    threads: int = 2,
+    threads: Threads = 2,
     dtype: Annotated[
-        str, typer.Option(help="Of the diffusion model's weights: auto, float32 or bfloat16.")
+        str, typer.Option(help=f"Of the diffusion model's weights: {', '.join((AUTO, *DTYPES))}.")
     ] = AUTO,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter of the method, as in tokens=2.")
@@ -205,6 +215,15 @@ def main(
     began = time.monotonic()
     (suite,) = names_in("--suite", suite, list(SUITES))
     (dtype,) = names_in("--dtype", dtype, [AUTO, *DTYPES])
+    settings = method_settings(set_)
+    check_report_file(json_file)
+    check_models(weights)
+    if manifest is not None and seed is not None:
+        raise typer.BadParameter("the rows of a manifest have their own", param_hint="--seed")
+    if sweep_ is not None and arms is not None:
+        raise typer.BadParameter(
+            "compares settings, not --arms; leave one out", param_hint="--sweep"
+        )
     kept = NOTHING
     if seed is None:
         seed = TUNING_SEED if sweep_ else REPORTING_SEED
@@ -218,12 +237,16 @@ def main(
         seed,
     )
     try:
-        method = load_config(None, [f"method.{setting}" for setting in set_ or []], {}).method
+        method = load_config(None, settings, {}).method
         if work is not None:
             kept = Kept.of(work, configuration(suite, selection, weights, method, dtype))
         figures = run(selection, weights, method, kept, dtype)
     except (UserError, ManifestError) as error:
         raise typer.BadParameter(str(error)) from None
+    except KeyboardInterrupt:
+        remedy = "give --work to keep it" if work is None else f"{work} keeps what is finished"
+        print(f"Interrupted; {remedy}, and the same command goes on.", file=sys.stderr)
+        raise typer.Exit(130) from None
     minutes = round((time.monotonic() - began + kept.earlier_seconds) / 60, 1)
     about = {
         "seed": seed,
@@ -233,9 +256,13 @@ def main(
         "labels": MIKELS.labels,
     }
     report = {**about, **figures, "minutes": minutes}
+    table = as_markdown(report)
+    print(table)
     if json_file is not None:
-        write(report, json_file)
-    print(as_markdown(report))
+        from jobs.evaluation.report.plots import draw_plots
+
+        write_report(json_file, report, table)
+        draw_plots(report, json_file.with_suffix(""))
 
 
 if __name__ == "__main__":

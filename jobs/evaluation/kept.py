@@ -3,7 +3,8 @@
 FOLDER/evaluation.json tells which evaluation it belongs to. FOLDER/samples/ARM has a file for each
 batch: the images, and how each was made. FOLDER/measures/ARM has a file for all cases of an arm,
 a setting and a task: every figure an image, and those of all images together. A file is named by
-all that its content depends on, is whole or not there, and is never changed.
+all that its content depends on, is whole or not there, and is never changed: it has a digest of
+its place and content.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from pipeline.errors import UserError
 from pipeline.planning.fingerprint import differences, fingerprint
 from pipeline.storage.files import first_write, read_json, write_bytes, write_json
 
-FACTS = "facts"
-"""The key of a file's metadata."""
+FACTS, DIGEST = "facts", "digest"
+"""The keys of a file's metadata."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,13 @@ class Kept:
         if not file.exists():
             with first_write(folder):
                 write_json(file, wanted)
-        different = differences(read_json(file), wanted)
+        try:
+            found = read_json(file)
+        except UserError:
+            found = None
+        if not isinstance(found, dict) or not found.keys() & wanted.keys():
+            raise UserError(f"{file} is damaged, or of something else; give another --work")
+        different = differences(found, wanted)
         if different:
             raise UserError(
                 f"{folder} belongs to another evaluation ({'; '.join(map(str, different))}); give "
@@ -193,9 +200,10 @@ def _facts_of(case: Case) -> dict[str, Any]:
 
 def _write(file: Path, entry: Entry) -> None:
     tensors = {name: tensor.contiguous() for name, tensor in entry.tensors.items()}
-    data = safetensors.torch.save(tensors, {FACTS: json.dumps(entry.facts)})
+    facts = json.dumps(entry.facts)
+    metadata = {FACTS: facts, DIGEST: _digest(file, tensors, facts)}
     try:
-        write_bytes(file, data)
+        write_bytes(file, safetensors.torch.save(tensors, metadata))
     except OSError as error:
         raise UserError(
             f"{error}; what was finished before is kept: make room, and give the same command again"
@@ -206,8 +214,17 @@ def _read(file: Path) -> Entry:
     try:
         with safetensors.safe_open(file, "pt") as opened:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            return Entry(tensors, json.loads(opened.metadata()[FACTS]))
+            metadata = opened.metadata()
+        if metadata[DIGEST] != _digest(file, tensors, metadata[FACTS]):
+            raise ValueError("it is not what was written there")
+        return Entry(tensors, json.loads(metadata[FACTS]))
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise UserError(
             f"{file} is damaged ({error}); remove it, and the same command makes it again"
         ) from None
+
+
+def _digest(file: Path, tensors: Mapping[str, Tensor], facts: str) -> str:
+    """SHA-256, as hex, of what a file holds and of where it is in its folder."""
+    place = "/".join(file.parts[-3:])
+    return hashlib.sha256(safetensors.torch.save({**tensors}, {place: facts})).hexdigest()

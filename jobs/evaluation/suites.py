@@ -17,6 +17,7 @@ from jobs.evaluation.cases import (
     manifest_cases,
 )
 from jobs.evaluation.sweeps import COUNT
+from pipeline.errors import UserError
 
 PROMPTS = ("plain", "words", "cues", "oracle", "muse", WHOLE)
 RIVALS = ("direction", "best-of-n", "fk", "null", "latent")
@@ -96,7 +97,8 @@ class Selection:
         """The cases by task: those of the manifest, or drawn ones."""
         if self.manifest is not None:
             found = manifest_cases(self.manifest)
-            return {task: cases for task, cases in found.items() if cases and task in self.tasks}
+            of_tasks = {task: cases for task, cases in found.items() if task in self.tasks}
+            return {task: cases[: self.count] for task, cases in of_tasks.items() if cases}
         counts = {}
         for task, of_suite in self.suite.counts.items():
             if task in self.tasks and not (self.sweeps and task == "mixtures"):
@@ -116,6 +118,23 @@ class Selection:
     def arms_of(self, task: str) -> Sequence[str]:
         possible = self.suite.arms[task]
         return possible if self.arms is None else [arm for arm in possible if arm in self.arms]
+
+    def refuse_nothing(self, cases: Mapping[str, Sequence[Case]]) -> None:
+        """Refuse a selection of which nothing is left.
+
+        Args:
+            cases: those of the selection.
+
+        Raises:
+            UserError: with what excludes what.
+        """
+        tasks = ",".join(self.tasks)
+        if self.manifest is not None and not cases:
+            raise UserError(f"{self.manifest} has no row of --tasks {tasks}")
+        if not cases:
+            raise UserError("--sweep makes no mixtures; name other --tasks")
+        if self.arms is not None and not any(self.arms_of(task) for task in cases):
+            raise UserError(f"--arms {','.join(self.arms)} makes nothing of {', '.join(cases)}")
 
     @property
     def mixtures(self) -> int:

@@ -22,6 +22,7 @@ from jobs.evaluation.arms.registry import BATCH, run_arm
 from jobs.evaluation.cases import draw_cases, draw_mixtures, mixed_scenes
 from jobs.evaluation.corpora import draw_scenes
 from jobs.evaluation.measures.metrics import ROLES, Examiners
+from jobs.options import Threads
 from jobs.world.autoencoder import round_trip
 from jobs.world.sheet import lay_out
 from muse.diffusion.backbones import Backbone, load_backbone
@@ -267,7 +268,7 @@ def write_card(figures: dict[str, Any]) -> None:
 
 
 def main(
-    count: int = 256, held_out: int = 1600, pair_seeds: int = 6, threads: int = 2, seed: int = 7
+    count: int = 256, held_out: int = 1600, pair_seeds: int = 6, threads: Threads = 2, seed: int = 7
 ) -> None:
     torch.set_num_threads(threads)
     method, examiners = Method(), Examiners(WEIGHTS)

@@ -20,6 +20,7 @@ from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
 from jobs.evaluation.measures.intervals import interval
+from jobs.options import Threads
 from jobs.world.measure import to_tensor
 from jobs.world.samples import Weights, load_unfinished
 from jobs.world.sheet import Kind, scene_of
@@ -109,7 +110,7 @@ def main(
     work: Annotated[Path, typer.Option(help="Checkpoints.")] = Path("build/mini"),
     weights: Annotated[Weights, typer.Option(help="As trained, or averaged.")] = Weights.EMA,
     count: Annotated[int, typer.Option(help="Scenes.")] = 256,
-    threads: int = 2,
+    threads: Threads = 2,
 ) -> None:
     """Tell how much higher the velocity error is under captions with a wrong content."""
     torch.set_num_threads(threads)

@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from jobs.evaluation.measures.kernel_distance import kernel_distance
+from jobs.options import Threads
 from jobs.world.samples import ARMS, generate, prompt_of
 from jobs.world.sheet import Kind, scene_of
 from muse.classifiers import load_image_model, resize
@@ -89,7 +90,7 @@ def main(
     json_file: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
     count: Annotated[int, typer.Option(help="Pictures a kind of prompt.")] = 256,
     guidance: Annotated[float, typer.Option(help="Classifier-free guidance.")] = 4.0,
-    threads: int = 2,
+    threads: Threads = 2,
 ) -> None:
     """Generate pictures from each kind of prompt, and measure them with the classifiers."""
     torch.set_num_threads(threads)

@@ -18,6 +18,7 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from torch import nn
 
+from jobs.options import Threads
 from jobs.world.autoencoder import scaling_of
 from jobs.world.export import assemble
 from jobs.world.models import (
@@ -90,7 +91,7 @@ def main(
     out: Annotated[Path, typer.Option(help="A PNG file.")],
     work: Annotated[Path, typer.Option(help="Checkpoints.")] = Path("build/mini"),
     columns: int = 6,
-    threads: int = 2,
+    threads: Threads = 2,
 ) -> None:
     """Generate pictures of each emotion from each kind of prompt, the same contents a row."""
     torch.set_num_threads(threads)

@@ -19,6 +19,7 @@ import typer
 from diffusers import AutoencoderKL
 from torch import nn
 
+from jobs.options import Threads
 from jobs.world.autoencoder import encode_latents, train_vae
 from jobs.world.classifiers import train_classifier, train_clip
 from jobs.world.data import Labelled, Pairs, Scenes, draw_set
@@ -158,7 +159,7 @@ def main(
     displaced: Annotated[
         float, typer.Option(help="Share of the captions naming an emotion with a wrong place.")
     ] = DISPLACED,
-    threads: int = 2,
+    threads: Threads = 2,
     compiled: Annotated[
         bool, typer.Option(help="Compile the U-Net: faster steps, after two minutes.")
     ] = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
@@ -72,9 +73,15 @@ def known_words() -> frozenset[str]:
 
 def unknown_words(prompt: str) -> list[str]:
     """The distinct words of a prompt that the embedded model does not know, in order, without
-    `FUNCTION_WORDS`."""
+    `FUNCTION_WORDS`; then its symbols, as emoji are.
+
+    Of a prompt without words or symbols, as `...`: what there is.
+    """
     known = known_words() | FUNCTION_WORDS
-    return list(dict.fromkeys(word for word in words(prompt) if word not in known))
+    found, symbols = words(prompt), [sign for sign in prompt if unicodedata.category(sign) == "So"]
+    if not found and not symbols and prompt.strip():
+        return [prompt.strip()]
+    return list(dict.fromkeys([*(word for word in found if word not in known), *symbols]))
 
 
 def _singulars(word: str) -> list[str]:

@@ -40,6 +40,7 @@ def _prompts(**columns) -> pa.Table:
             id="endless prompt",
         ),
         pytest.param(pa.table({"prompt": ["\u2003\n"]}), "is empty", id="prompt of white space"),
+        pytest.param(pa.table({"prompt": [" \u200b\xad"]}), "is empty", id="prompt of nothing"),
         pytest.param(
             _prompts(negative_prompt=["a\0"]),
             "column 'negative_prompt': has the character U+0000",

@@ -216,13 +216,36 @@ def test_a_sweep_has_the_start_of_each_setting(tmp_path):
         (["--dtype", "int8"], "choose from auto, float32, bfloat16, float16"),
         (["--sweep", "where"], "choose from when, how, which"),
         (["--set", "token=2"], "did you mean method.tokens"),
+        (["--set", "tokens"], "'tokens': write key=value"),
         (["--manifest", "nowhere.parquet"], "cannot be opened"),
+        (["--manifest", "a.parquet", "--seed", "5"], "--seed: the rows of a manifest have"),
+        (["--sweep", "which", "--arms", "words"], "not --arms; leave one out"),
+        (["--count", "0"], "should be greater than or equal to 1"),
+        (["--threads", "0"], "should be greater than or equal to 1"),
+        (["--weights", "nowhere"], "has no folder diffusion, clip"),
+        (["--json", "report.md"], "is no file whose name ends in .json"),
+        (
+            ["--tasks", "generation", "--arms", "sdedit"],
+            "--arms sdedit makes nothing of generation",
+        ),
+        (["--tasks", "mixtures", "--sweep", "when"], "name other --tasks"),
     ],
 )
 def test_a_mistake_gets_a_message_with_the_remedy(arguments, message):
     done = _cli(*arguments)
     assert done.exit_code == 2
     assert message in " ".join(done.output.replace("│", " ").split())
+
+
+def test_ctrl_c_tells_what_is_kept(monkeypatch, tmp_path):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "run", interrupted)
+    lost, kept_ = _cli("--count", 1), _cli("--count", 1, "--work", tmp_path)
+    assert lost.exit_code == kept_.exit_code == 130
+    assert "give --work to keep it" in lost.output
+    assert f"{tmp_path} keeps what is finished" in kept_.output
 
 
 def test_the_package_is_the_command(monkeypatch, capsys):

@@ -130,6 +130,31 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path, damage):
     assert not kept.batch(arm, None, METHOD, CASES[:1]).is_earlier
 
 
+def test_a_file_with_one_bit_changed_or_of_another_place_is_damaged(tmp_path):
+    arm, other = _painting([]), replace(_painting([]), name="paint x2")
+    kept, there = Kept(tmp_path / "here"), Kept(tmp_path / "there")
+    kept.batch(arm, None, METHOD, CASES[:1])
+    there.batch(other, None, METHOD, CASES[:1])
+    (file,) = (tmp_path / "here").rglob("*.safetensors")
+    (elsewhere,) = (tmp_path / "there").rglob("*.safetensors")
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(UserError, match=f"{file.name} is damaged.*remove it"):
+        kept.batch(arm, None, METHOD, CASES[:1])
+    file.write_bytes(elsewhere.read_bytes())
+    with pytest.raises(UserError, match=f"{file.name} is damaged.*remove it"):
+        kept.batch(arm, None, METHOD, CASES[:1])
+    file.write_bytes(data)
+    assert kept.batch(arm, None, METHOD, CASES[:1]).is_earlier
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "null", '"x"', "{}", '{"other": 1}'])
+def test_what_is_no_configuration_is_damaged(tmp_path, text):
+    (tmp_path / "evaluation.json").write_text(text)
+    with pytest.raises(UserError, match=r"evaluation\.json is damaged.*another --work"):
+        Kept.of(tmp_path, {"suite": "quick"})
+
+
 def test_a_folder_belongs_to_one_evaluation(tmp_path):
     wanted = {"suite": "quick", "seed": 3, "arms": {"words": {"x1": {"images": 1}}}}
     folder = tmp_path / "work"

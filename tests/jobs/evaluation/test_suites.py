@@ -1,10 +1,14 @@
 """What options select from a suite."""
 
+from dataclasses import replace
+
 import pytest
 
+from jobs.evaluation import suites
 from jobs.evaluation.cases import REPORTED_CONTENTS, TUNING_CONTENTS
 from jobs.evaluation.suites import SUITES, TASKS, Selection
 from jobs.evaluation.sweeps import COUNT
+from pipeline.errors import UserError
 
 
 def _selection(suite="full", tasks=TASKS, arms=None, sweeps=(), count=None):
@@ -40,6 +44,17 @@ def test_a_sweep_makes_no_mixtures_and_as_many_cases_as_sweeps_do():
         "generation": COUNT,
         "editing": COUNT,
     }
+
+
+def test_of_a_manifest_so_many_rows_a_task_are_made(monkeypatch):
+    of_tasks = {"generation": ["a", "b"], "editing": []}
+    monkeypatch.setattr(suites, "manifest_cases", lambda _: of_tasks)
+    two = replace(_selection(), manifest="m.parquet")
+    assert two.cases() == {"generation": ["a", "b"]}
+    assert replace(two, count=1).cases() == {"generation": ["a"]}
+    edits = replace(two, tasks=["editing"])
+    with pytest.raises(UserError, match="has no row of --tasks editing"):
+        edits.refuse_nothing(edits.cases())
 
 
 def test_arms_are_those_that_make_the_task_in_the_order_of_the_suite():

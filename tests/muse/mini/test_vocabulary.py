@@ -20,6 +20,13 @@ def test_unknown_words_are_named_in_order():
     assert unknown_words(prompt) == ["zebra", "kitchen", "zeppelin"]
 
 
+def test_symbols_are_unknown_and_a_prompt_of_no_words_is_so_itself():
+    assert unknown_words("😀 a dog on a beach 🦓😀") == ["😀", "🦓"]
+    assert unknown_words("...") == ["..."]
+    assert unknown_words(" ") == []
+    assert with_nearest("🦓") == "🦓"
+
+
 def test_an_unknown_word_is_reported_with_the_known_one_that_may_be_meant():
     assert with_nearest("dgo") == "dgo (dog?)"
     assert with_nearest("graveyrd") == "graveyrd (graveyard?)"
