@@ -23,12 +23,12 @@ from muse.mini.world.scene import sample_scene
 
 GENERATED = [
     ("beach", "dog"),
-    ("cemetery", "umbrella"),
+    ("cemetery", "pumpkin"),
     ("street", "car"),
-    ("forest", "castle"),
+    ("canyon", "castle"),
     ("pond", "duck"),
 ]
-EDITED = [("snowy mountain", "christmas tree"), ("amusement park", "cat"), ("railroad", "horse")]
+EDITED = [("snowy mountain", "christmas tree"), ("amusement park", "cat"), ("railroad", "lion")]
 
 
 def write_demo(folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from PIL import Image, ImageChops, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.api import Corpus, CorpusSample
 
@@ -22,16 +22,9 @@ def main(
 ) -> None:
     """Write `contact_sheet.webp`, and `edits.webp`: the sources beside what was made of them."""
     output.mkdir(parents=True, exist_ok=True)
-    sheet = without_empty_columns(Image.open(corpus / "contact_sheet.png").convert("RGB"))
+    sheet = Image.open(corpus / "contact_sheet.png").convert("RGB")
     sheet.save(output / "contact_sheet.webp", quality=90)
     edits_strip(Corpus(corpus)).save(output / "edits.webp", quality=90)
-
-
-def without_empty_columns(sheet: Image.Image) -> Image.Image:
-    """A sheet as wide as its pictures reach: a row of it has room for more than the demo has."""
-    drawn = ImageChops.difference(sheet, Image.new("RGB", sheet.size, BACKGROUND)).getbbox()
-    width = sheet.width if drawn is None else min(sheet.width, drawn[2] + GAP)
-    return sheet.crop((0, 0, width, sheet.height))
 
 
 def edits_strip(corpus: Corpus) -> Image.Image:

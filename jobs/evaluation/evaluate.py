@@ -176,10 +176,12 @@ def names_in(option: str, value: str, known: Sequence[str]) -> list[str]:
 
 def main(
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Report; tables and plots go beside it.")
+        Path | None, typer.Option("--json", help="Report; FILE.md and FILE-*.png go beside it.")
     ] = None,
     suite: Annotated[str, typer.Option(help="quick (minutes) or full (hours).")] = "quick",
-    arms: Annotated[str | None, typer.Option(help="Only these, comma-separated.")] = None,
+    arms: Annotated[
+        str | None, typer.Option(help=f"Only these, comma-separated: {', '.join(NAMES)}.")
+    ] = None,
     tasks: Annotated[str, typer.Option(help="Of generation, editing, mixtures.")] = ",".join(TASKS),
     manifest: Annotated[
         str | None, typer.Option(help="Use its requests instead of drawn ones.")
@@ -201,7 +203,9 @@ def main(
         Path | None,
         typer.Option(help="Keep what is finished there; the same command goes on with it."),
     ] = None,
-    weights: Path = WEIGHTS,
+    weights: Annotated[
+        Path, typer.Option(help="Folder of models.", show_default="the embedded ones")
+    ] = WEIGHTS,
     threads: Threads = 2,
     dtype: Annotated[
         str, typer.Option(help=f"Of the diffusion model's weights: {', '.join((AUTO, *DTYPES))}.")

@@ -45,10 +45,10 @@ UNLOOKED_AT = "no human has confirmed a label"
 LOOKED_AT = "people have confirmed no label but those of the samples that they flagged"
 
 SOURCES = {
-    "fit": "Of a source image its middle was used, of the nearest aspect that the model makes.",
-    "crop": "Of a source image its middle was used, of the aspect of the model's own images.",
-    "pad": "A source image was padded by its edges to the nearest aspect that the model makes.",
-    "stretch": "A source image was stretched to the nearest aspect that the model makes.",
+    "fit": "Source images of other aspects than the model makes were cropped to their middle.",
+    "crop": "Source images of another aspect than the model's own were cropped to their middle.",
+    "pad": "Source images of other aspects than the model makes were padded by their edges.",
+    "stretch": "Source images of other aspects than the model makes were stretched.",
 }
 """What became of source images, by the setting `resize`."""
 

@@ -18,7 +18,7 @@ from pipeline.output.sample_files import MIXTURE
 from pipeline.storage.files import Location, write_bytes
 
 TILE, COLUMNS, MARGIN, LABEL, CAPTION = 128, 10, 6, 110, 16
-"""Pixels across a tile, tiles in a row, and pixels of the rest."""
+"""Pixels across a tile, most tiles in a row, and pixels of the rest."""
 
 MAX_LABEL = 14
 """Characters of an emotion's name that fit beside its row."""
@@ -98,7 +98,8 @@ def _draw(
     rows: Mapping[str, Sequence[Mapping[str, Any]]], images: Mapping[str, Image.Image]
 ) -> Image.Image:
     row_height = TILE + MARGIN + CAPTION
-    width = LABEL + COLUMNS * (TILE + MARGIN) + MARGIN
+    columns = max([1, *map(len, rows.values())])
+    width = LABEL + columns * (TILE + MARGIN) + MARGIN
     sheet = Image.new("RGB", (width, MARGIN + max(1, len(rows)) * row_height), "white")
     draw = ImageDraw.Draw(sheet)
     label_font, caption_font = ImageFont.load_default(13), ImageFont.load_default(11)

@@ -44,7 +44,7 @@ def manifest(tmp_path_factory) -> Path:
     rows = [
         *({"prompt": prompt, "emotion": ["awe", "fear", "contentment"]} for prompt in made),
         {
-            "prompt": "a horse on a railroad",
+            "prompt": "a lion on a railroad",
             "image": "railroad.png",
             "emotion": ["awe", "fear", "sadness"],
         },

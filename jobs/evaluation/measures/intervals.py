@@ -1,4 +1,4 @@
-"""Means with bootstrap intervals."""
+"""Means with 95 % intervals."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 
 RESAMPLES = 2000
+Z = 1.96
+"""Standard deviations of a normal distribution that 95 % are within."""
 
 
 def summary(estimate: float, resampled: np.ndarray, n: int) -> dict[str, Any]:
     """`estimate` with the 95 % interval of its resampled values."""
     low, high = np.quantile(resampled, [0.025, 0.975])
+    return _figure(estimate, low, high, n)
+
+
+def _figure(estimate: float, low: float, high: float, n: int) -> dict[str, Any]:
     return {
         "mean": round(float(estimate), 4),
         "low": round(float(low), 4),
@@ -21,9 +27,21 @@ def summary(estimate: float, resampled: np.ndarray, n: int) -> dict[str, Any]:
 
 
 def interval(values: np.ndarray) -> dict[str, Any]:
-    """Mean with its bootstrap 95 % interval, with a fixed seed."""
+    """Mean with its 95 % interval: of a share Wilson's, else by bootstrap with a fixed seed.
+
+    Of a share of 0 or 1 a bootstrap would say that it is certain.
+    """
+    if np.isin(values, (0, 1)).all():
+        return wilson(float(values.mean()), len(values))
     means = np.random.default_rng(0).choice(values, (RESAMPLES, len(values))).mean(1)
     return summary(values.mean(), means, len(values))
+
+
+def wilson(share: float, n: int) -> dict[str, Any]:
+    """A share of `n` with its score interval (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
+    middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    reach = Z * np.sqrt(share * (1 - share) / n + (Z / (2 * n)) ** 2) / (1 + Z**2 / n)
+    return _figure(share, max(0.0, middle - reach), min(1.0, middle + reach), n)
 
 
 def pair_interval(distances: np.ndarray, together: np.ndarray) -> dict[str, Any]:

@@ -46,7 +46,12 @@ def tasks_in(part: Mapping[str, Any]) -> list[str]:
 
 
 def _panels(
-    count: int, columns: int, height: float, legend: float = 0.0, sharey: bool = False
+    count: int,
+    columns: int,
+    height: float,
+    legend: float = 0.0,
+    sharex: bool = False,
+    sharey: bool = False,
 ) -> tuple[Figure, list[Axes]]:
     """A figure of so many panels, row by row.
 
@@ -59,6 +64,7 @@ def _panels(
         columns,
         figsize=(WIDTH, height * rows + legend),
         squeeze=False,
+        sharex=sharex,
         sharey=sharey,
         layout="constrained",
     )
@@ -80,20 +86,20 @@ def _legend_below(figure: Figure, lines: Mapping[str, Any]) -> None:
 
 
 def by_cost(report: Mapping[str, Any], file: Path) -> None:
-    """`right` against cost, a panel a task.
+    """`right` against cost, a panel a task, without the ablations.
 
     What is reported of an arm has its interval; a thin line goes through its settings, of which
     fewer images were made.
     """
     tasks = tasks_in(report["arms"])
-    figure, panels = _panels(len(tasks), columns=2, height=3.4, legend=1.3)
+    figure, panels = _panels(len(tasks), columns=2, height=3.4, legend=1.3, sharex=True)
     lines: dict[str, Any] = {}
     for panel, task in zip(panels, tasks, strict=True):
-        for arm, found in report["arms"].items():
-            if task not in found or arm in ABLATIONS:
-                continue
+        found = {arm: of[task] for arm, of in report["arms"].items() if task in of}
+        costs = {arm: one["cost"]["mean"] for arm, one in found.items() if arm not in ABLATIONS}
+        for arm, cost in _apart(costs).items():
             _settings_line(panel, arm, report["settings"].get(arm, {}), task)
-            right, cost = found[task]["right"], found[task]["cost"]["mean"]
+            right = found[arm]["right"]
             lines[NAMES[arm]] = panel.errorbar(
                 cost, right["mean"], yerr=_reach([right]), elinewidth=0.8, **style(arm)
             )
@@ -101,10 +107,26 @@ def by_cost(report: Mapping[str, Any], file: Path) -> None:
         panel.set(ylim=(-0.05, 1.06))
         panel.set_xticks(TICKS, [str(tick) for tick in TICKS])
         panel.set_xticks([], minor=True)
+        panel.tick_params(labelbottom=True)
         panel.set(ylabel=RIGHT)
     _legend_below(figure, lines)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)
+
+
+def _apart(costs: Mapping[str, float]) -> dict[str, float]:
+    """Where marks are put: those of nearly equal cost side by side around it."""
+    groups: list[list[str]] = []
+    for arm in sorted(costs, key=lambda arm: costs[arm]):
+        if groups and costs[arm] <= 1.05 * costs[groups[-1][0]]:
+            groups[-1].append(arm)
+        else:
+            groups.append([arm])
+    places = {}
+    for group in groups:
+        for number, arm in enumerate(group):
+            places[arm] = costs[arm] * 1.07 ** (number - (len(group) - 1) / 2)
+    return places
 
 
 def _settings_line(panel: Axes, arm: str, settings: Mapping[str, Any], task: str) -> None:
@@ -126,7 +148,10 @@ def _reach(figures: Sequence[Mapping[str, float]]) -> np.ndarray:
 
 
 def differences(report: Mapping[str, Any], file: Path) -> None:
-    """`muse` minus each arm in `right`, with its interval: a row an arm, a panel a task."""
+    """`muse` minus each arm in `right`, with its interval: a row an arm, a panel a task.
+
+    Green where the interval is above 0, red where it is below, grey where it contains 0.
+    """
     arms = list(report["differences"])
     tasks = tasks_in(report["differences"])
     height = 0.26 * len(arms) + 0.8
@@ -142,8 +167,8 @@ def differences(report: Mapping[str, Any], file: Path) -> None:
             panel.plot(mean, row, "o", color=color)
         panel.axvline(0, color="black", linewidth=0.8)
         panel.set_yticks(range(len(arms)), [NAMES[arm] for arm in arms])
-        panel.set(title=TITLES[task], xlabel="points that muse is above")
-    panels[0].invert_yaxis()
+        panel.set(title=TITLES[task], ylim=(len(arms) - 0.5, -0.5))
+    figure.supxlabel("points by which muse is ahead; grey where the interval contains 0", size=10)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)
 
@@ -170,6 +195,7 @@ def by_emotion(report: Mapping[str, Any], file: Path) -> None:
             )
         panel.set_xticks(range(len(MIKELS)), MIKELS.labels)
         panel.set(title=TITLES[task], ylim=(-0.05, 1.06), ylabel=RIGHT)
+        panel.set(xlim=(-0.5, len(MIKELS) - 0.5))
     _legend_below(figure, lines)
     figure.savefig(file, dpi=DPI)
     plt.close(figure)

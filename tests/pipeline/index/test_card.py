@@ -53,9 +53,9 @@ def test_a_corpus_has_it_with_its_counts_and_a_dry_run_is_called_one(card):
 
 
 def test_what_became_of_source_images_is_told_where_there_are_any():
-    assert "its middle was used" not in _card()[1]
-    assert "its middle was used" in _card({"tasks": {"edit": 3}})[1]
-    assert "was padded" in _card({"tasks": {"edit": 3}}, resize="pad")[1]
+    assert "cropped to their middle" not in _card()[1]
+    assert "cropped to their middle" in _card({"tasks": {"edit": 3}})[1]
+    assert "were padded" in _card({"tasks": {"edit": 3}}, resize="pad")[1]
 
 
 def test_a_corpus_without_samples_says_so_and_shows_what_can_be_read():

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from pipeline.index import contact_sheet
-from pipeline.index.contact_sheet import CAPTION, COLUMNS, MARGIN
+from pipeline.index.contact_sheet import CAPTION, COLUMNS, LABEL, MARGIN
 from tests.support.corpora import rows_of
 from tests.support.local_runs import run_locally, write_rows
 
@@ -23,16 +23,22 @@ def sheet_of(tmp_path, emotions, **settings) -> Image.Image:
 
 
 def test_it_has_a_row_for_each_requested_emotion_and_a_tile_for_each_sample(tmp_path):
-    sheet = sheet_of(tmp_path, ["awe"] * 6 + ["fear"] * 6, min_confidence=0.0)
+    sheet = sheet_of(tmp_path, ["awe"] * 6 + ["fear"] * 5, min_confidence=0.0)
     assert sheet.height == MARGIN + 2 * (TILE + MARGIN + CAPTION)
+    assert sheet.width == LABEL + 6 * (TILE + MARGIN) + MARGIN, "as wide as the longest row"
     tiles = 0
     for row in range(2):
         y = MARGIN + row * (TILE + MARGIN + CAPTION)
-        for column in range(COLUMNS):
-            x = sheet.width - (COLUMNS - column) * (TILE + MARGIN) - MARGIN
+        for column in range(6):
+            x = sheet.width - (6 - column) * (TILE + MARGIN) - MARGIN
             box = sheet.crop((x, y, x + TILE, y + TILE))
             tiles += len(box.getcolors(TILE * TILE) or []) > 8
-    assert tiles == sum(row["status"] == "accepted" for row in rows_of(tmp_path / "out")) == 12
+    assert tiles == sum(row["status"] == "accepted" for row in rows_of(tmp_path / "out")) == 11
+
+
+def test_a_row_is_no_longer_than_the_sheet_is_wide(tmp_path):
+    sheet = sheet_of(tmp_path, ["awe"] * 12, min_confidence=0.0)
+    assert sheet.width == LABEL + COLUMNS * (TILE + MARGIN) + MARGIN
 
 
 def test_without_accepted_samples_it_has_no_tiles(tmp_path):

@@ -37,7 +37,7 @@ def test_scripts_that_run_from_right_to_left_stay_as_they_are(tmp_path):
 
 
 def test_edits_stand_beside_their_sources_with_their_likeness(tmp_path):
-    rows = [{"prompt": "a horse on a railroad", "image": RAILROAD, "emotion": "fear"}]
+    rows = [{"prompt": "a lion on a railroad", "image": RAILROAD, "emotion": "fear"}]
     corpus = run(rows, tmp_path / "out", **SETTINGS)
     html = corpus.show()._repr_html_()
     assert html.count("<img") == 2

@@ -17,6 +17,16 @@ def test_the_interval_of_fair_coins():
     assert interval(np.full(5, 0.25)) == {"mean": 0.25, "low": 0.25, "high": 0.25, "n": 5}
 
 
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (1, 1, 0.2065, 1.0), (81, 263, 0.2553, 0.3662)],
+)
+def test_the_interval_of_a_share_is_wilsons(hits, n, low, high):
+    """The last by Newcombe (1998), table I; of none of n the limit is z^2 / (n + z^2)."""
+    found = interval(np.array([1.0] * hits + [0.0] * (n - hits)))
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=2e-4)
+
+
 def test_distances_are_averaged_over_pairs_of_one_group():
     distances = np.array([[0, 1, 9], [1, 0, 9], [9, 9, 0]], float)
     together = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], bool)
