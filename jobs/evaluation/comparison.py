@@ -149,11 +149,11 @@ def report_of(
             if arm != "muse" and task in results.get("muse", {}):
                 report["differences"][arm] |= differences(results["muse"][task], result)
     report["differences"] = {arm: tasks for arm, tasks in report["differences"].items() if tasks}
-    return report | report_of_settings(settings, chosen)
+    return report | report_of_settings(settings, chosen, results)
 
 
 def report_of_settings(
-    settings: Settings, chosen: Mapping[str, Mapping[str, str]]
+    settings: Settings, chosen: Mapping[str, Mapping[str, str]], reported: Results
 ) -> dict[str, Any]:
     """The entries `settings`, `equal_cost` and `sdedit_at_equal_success`."""
     report: dict[str, Any] = {"settings": {}, "equal_cost": {}}
@@ -163,7 +163,8 @@ def report_of_settings(
             for key, result in results.items():
                 found.setdefault(key, {}).update(by_task(result))
         if "muse" in arms:
-            report["equal_cost"] |= best_at_cost(arms["muse"][chosen[task]["muse"]], arms)
+            of_task = {arm: of[task] for arm, of in reported.items() if task in of}
+            report["equal_cost"] |= best_at_cost(arms, chosen[task], of_task)
     edits = settings.get("editing", {})
     if "muse" in edits and "sdedit" in edits:
         muse = by_task(edits["muse"][chosen["editing"]["muse"]])["editing"]

@@ -21,7 +21,7 @@ figure is {mean, low, high, n} with its 95 % interval:
   ablations are among them. `trials.TASK.ARM.SETTING`: `right` and `cost` on the tuning seed, by
   which it was chosen. `left_out.TASK`: the ablations of a part that this setting does not have.
 - `settings.ARM.SETTING.TASK.METRIC`: every setting, on the first of the requests.
-- `equal_cost.TASK`: on those the best rival, `cues` among them, at up to 1.2 x the cost of `muse`
+- `equal_cost.TASK`: the best rival, `cues` among them, at up to 1.2 x the cost of `muse`
   (`jobs.evaluation.measures.equal_cost`).
 - `filters.TASK.LEVEL`: how well a level of the content judge tells images that have their content
   from others, over all arms (`jobs.evaluation.measures.content_filter`).

@@ -16,35 +16,55 @@ NO_RIVALS = ("muse", WHOLE, "plain", "oracle")
 
 
 def best_at_cost(
-    muse: ArmResult, settings: Mapping[str, Mapping[str, ArmResult]]
+    settings: Mapping[str, Mapping[str, ArmResult]],
+    chosen: Mapping[str, str],
+    reported: Mapping[str, ArmResult],
 ) -> dict[str, dict[str, Any]]:
     """Of the rivals' settings at up to `TOLERANCE` x the cost of `muse`, the most often right one.
 
-    It is chosen on the very cases of the figure, which favours the rival.
+    It is found on the cases that every setting made, which favours the rival. The figures are of
+    all cases where it is the rival's reported setting, else of those.
 
     Args:
-        settings: results on the same cases as `muse`, by arm and setting.
+        settings: results on the same cases, by arm, `muse` among them, and setting.
+        chosen: the reported setting of each arm.
+        reported: its results on all cases, by arm.
 
     Returns:
         By task: `arm`, `setting`, `cost`, `right`, `muse` and `difference`, `muse` minus the rival
         paired by case. A task without such a rival is left out.
     """
+    muse = subsets(settings["muse"][chosen["muse"]])
     found: dict[str, dict[str, Any]] = {}
-    for task, ours in subsets(muse).items():
-        budget, highest = TOLERANCE * ours["cost"].mean(), -1.0
-        for arm, results in settings.items():
-            for setting, result in results.items():
-                theirs = subsets(result)[task]
-                is_affordable = arm not in NO_RIVALS and theirs["cost"].mean() <= budget
-                if not is_affordable or theirs["right"].mean() <= highest:
-                    continue
-                highest = float(theirs["right"].mean())
-                found[task] = {
-                    "arm": arm,
-                    "setting": setting,
-                    "cost": interval(theirs["cost"]),
-                    "right": interval(theirs["right"]),
-                    "muse": interval(ours["right"]),
-                    "difference": interval(ours["right"] - theirs["right"]),
-                }
+    for task in muse:
+        best = _best_affordable(settings, task, TOLERANCE * muse[task]["cost"].mean())
+        if best is None:
+            continue
+        arm, setting = best
+        theirs, ours = subsets(settings[arm][setting])[task], muse[task]
+        if setting == chosen[arm]:
+            theirs, ours = subsets(reported[arm])[task], subsets(reported["muse"])[task]
+        found[task] = {
+            "arm": arm,
+            "setting": setting,
+            "cost": interval(theirs["cost"]),
+            "right": interval(theirs["right"]),
+            "muse": interval(ours["right"]),
+            "difference": interval(ours["right"] - theirs["right"]),
+        }
     return found
+
+
+def _best_affordable(
+    settings: Mapping[str, Mapping[str, ArmResult]], task: str, budget: float
+) -> tuple[str, str] | None:
+    """The rival and the setting that is right most often within a cost; the first of equals."""
+    best, highest = None, -1.0
+    for arm, results in settings.items():
+        for setting, result in results.items():
+            theirs = subsets(result)[task]
+            if arm in NO_RIVALS or theirs["cost"].mean() > budget:
+                continue
+            if theirs["right"].mean() > highest:
+                best, highest = (arm, setting), float(theirs["right"].mean())
+    return best

@@ -55,7 +55,7 @@ def test_figures_are_split_by_emotion_polarity_and_the_contents_own_emotion():
 def test_every_setting_is_reported_beside_the_best_rival_of_equal_cost():
     muse, rival = _result([1, 1]), _result([1, 0])
     settings = {"generation": {"muse": {"as given": muse}, "words": {"x1": rival, "x2": muse}}}
-    report = report_of({}, settings, {"generation": {"muse": "as given"}})
+    report = report_of({}, settings, {"generation": {"muse": "as given", "words": "x1"}})
     found = report["settings"]["words"]
     assert [found[key]["generation"]["right"]["mean"] for key in ("x1", "x2")] == [0.5, 1.0]
     assert report["equal_cost"]["generation"]["setting"] == "x2"

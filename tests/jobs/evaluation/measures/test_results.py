@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from jobs.evaluation.cases import Case
+from jobs.evaluation.measures.intervals import wilson
 from jobs.evaluation.measures.results import (
     ArmResult,
     at_equal_success,
@@ -78,7 +79,7 @@ def test_hard_edits_are_reported_apart():
         )
     )
     assert set(found) == {"editing", "hard_edits"}
-    assert found["hard_edits"]["content"] == {"mean": 0, "low": 0, "high": 0, "n": 1}
+    assert found["hard_edits"]["content"] == wilson(0, 1)
 
 
 def test_seconds_have_no_interval_and_none_for_a_subset():
