@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jobs.evaluation.measures.intervals import interval
+from jobs.evaluation.measures.intervals import figure_of
 from jobs.evaluation.measures.results import ArmResult
 from muse.guidance.content_levels import ContentLevels
 
@@ -45,8 +45,8 @@ def filter_figures(results: Sequence[ArmResult], levels: ContentLevels) -> dict[
         if len(with_content) and len(without):
             found[name] = {
                 "level": level,
-                "kept": interval((with_content >= level).astype(float)),
-                "rejected": interval((without < level).astype(float)),
+                "kept": figure_of((with_content >= level).astype(float)),
+                "rejected": figure_of((without < level).astype(float)),
                 "reached_by_98": round(float(np.quantile(with_content, MISSED)), 4),
             }
     return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.evaluation.arms.registry import WHOLE
-from jobs.evaluation.measures.intervals import interval
+from jobs.evaluation.measures.intervals import figure_of, interval
 from jobs.evaluation.measures.results import ArmResult, subsets
 
 TOLERANCE = 1.2
@@ -47,9 +47,9 @@ def best_at_cost(
         found[task] = {
             "arm": arm,
             "setting": setting,
-            "cost": interval(theirs["cost"]),
-            "right": interval(theirs["right"]),
-            "muse": interval(ours["right"]),
+            "cost": figure_of(theirs["cost"]),
+            "right": figure_of(theirs["right"]),
+            "muse": figure_of(ours["right"]),
             "difference": interval(ours["right"] - theirs["right"]),
         }
     return found

@@ -27,14 +27,19 @@ def _figure(estimate: float, low: float, high: float, n: int) -> dict[str, Any]:
 
 
 def interval(values: np.ndarray) -> dict[str, Any]:
-    """Mean with its 95 % interval: of a share Wilson's, else by bootstrap with a fixed seed.
+    """Mean with its bootstrap 95 % interval, with a fixed seed."""
+    means = np.random.default_rng(0).choice(values, (RESAMPLES, len(values))).mean(1)
+    return summary(values.mean(), means, len(values))
+
+
+def figure_of(values: np.ndarray) -> dict[str, Any]:
+    """Mean of a metric of images with its 95 % interval: Wilson's where it is yes or no of each.
 
     Of a share of 0 or 1 a bootstrap would say that it is certain.
     """
     if np.isin(values, (0, 1)).all():
         return wilson(float(values.mean()), len(values))
-    means = np.random.default_rng(0).choice(values, (RESAMPLES, len(values))).mean(1)
-    return summary(values.mean(), means, len(values))
+    return interval(values)
 
 
 def wilson(share: float, n: int) -> dict[str, Any]:

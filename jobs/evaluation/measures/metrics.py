@@ -25,6 +25,8 @@ from muse.emotions import MIKELS, Target
 from muse.mini.world.contents import leaning
 
 ROLES = ("guide", "judge", "examiner")
+GAPS = ("gap", "clip_gap")
+"""Metrics that are a share minus another one."""
 
 Values = dict[str, np.ndarray]
 """A figure an image, by metric."""

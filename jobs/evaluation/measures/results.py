@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from jobs.evaluation.cases import Case, sources_of
-from jobs.evaluation.measures.intervals import interval
-from jobs.evaluation.measures.metrics import Examiners, Values
+from jobs.evaluation.measures.intervals import figure_of, interval
+from jobs.evaluation.measures.metrics import GAPS, Examiners, Values
 from muse.emotions import MIKELS
 from muse.request import Sample
 
@@ -30,7 +30,7 @@ class ArmResult:
 
     def figures(self) -> dict[str, Any]:
         """Of all cases. `seconds` an image has no interval, since only whole batches are timed."""
-        found = {name: interval(values) for name, values in self.values.items()}
+        found = _figures(self.values)
         found["seconds"] = {"mean": round(self.seconds / len(self.cases), 4), "n": len(self.cases)}
         together = {"sem_d": self.variety, "kid": self.distance}
         return found | {name: figure for name, figure in together.items() if figure}
@@ -68,7 +68,7 @@ def split_figures(result: ArmResult, attribute: str, metric: str) -> dict[str, A
     """A metric for each value of an attribute of the cases."""
     kinds = np.array([getattr(case, attribute) for case in result.cases])
     values = result.values[metric]
-    return {str(kind): interval(values[kinds == kind]) for kind in dict.fromkeys(kinds.tolist())}
+    return {str(kind): figure_of(values[kinds == kind]) for kind in dict.fromkeys(kinds.tolist())}
 
 
 def subsets(result: ArmResult) -> dict[str, Values]:
@@ -89,7 +89,15 @@ def by_task(result: ArmResult) -> dict[str, dict[str, Any]]:
     (task, _), *hard = subsets(result).items()
     found = {task: result.figures()}
     for name, values in hard:
-        found[name] = {metric: interval(row) for metric, row in values.items()}
+        found[name] = _figures(values)
+    return found
+
+
+def _figures(values: Values) -> dict[str, Any]:
+    found = {}
+    for name, row in values.items():
+        # A difference of two shares is none, even where it is 0 or 1 of every image.
+        found[name] = interval(row) if name in GAPS else figure_of(row)
     return found
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jobs.evaluation.measures.intervals import interval, pair_interval
+from jobs.evaluation.measures.intervals import figure_of, interval, pair_interval
 
 
 def test_the_interval_of_fair_coins():
@@ -23,7 +23,7 @@ def test_the_interval_of_fair_coins():
 )
 def test_the_interval_of_a_share_is_wilsons(hits, n, low, high):
     """The last by Newcombe (1998), table I; of none of n the limit is z^2 / (n + z^2)."""
-    found = interval(np.array([1.0] * hits + [0.0] * (n - hits)))
+    found = figure_of(np.array([1.0] * hits + [0.0] * (n - hits)))
     assert (found["low"], found["high"]) == pytest.approx((low, high), abs=2e-4)
 
 
