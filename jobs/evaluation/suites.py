@@ -70,7 +70,7 @@ def _suite(
 SUITES = {
     # About 10 minutes on 2 cores.
     "quick": _suite(_by_task(16, 16, 4), {}, {}, curves=8, mixtures=4),
-    # Some four hours on 2 cores in bfloat16, a quarter of it for choosing and comparing.
+    # About seven hours of one core in bfloat16, a quarter of it for choosing and comparing.
     "full": _suite(
         _by_task(512, 512, 128),
         _by_task(32, 32, 16),
