@@ -9,10 +9,13 @@ import numpy as np
 
 from jobs.evaluation.arms.models import Arm, pixels_of
 from jobs.evaluation.cases import mixed_scenes
-from jobs.evaluation.measures.intervals import interval
+from jobs.evaluation.measures.intervals import figure_of, interval
 from jobs.evaluation.measures.metrics import ROLES
 from jobs.evaluation.measures.results import ArmResult, pair_figures
 from jobs.evaluation.tuning import Bench
+
+DIFFERENCES = ("gain", "which")
+"""Of the report's runs those that are one minus another."""
 
 
 def evaluate_mixtures(
@@ -52,5 +55,6 @@ def evaluate_mixtures(
             runs |= {"no-which": without, "which": mixture - without}
         runs["rendered"] = values["rendered"][name]
         for run, row in runs.items():
-            report.setdefault(run, {})[name] = interval(row)
+            figure = interval if run in DIFFERENCES else figure_of
+            report.setdefault(run, {})[name] = figure(row)
     return report
